@@ -1,7 +1,7 @@
 //! What the load generator costs: the bookkeeping of a request, and whole requests against a local server.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::load::{Client, Ending, Failure, Generator, LoadSpec, Schedule, Tally};
+use firedrill::load::{Client, Failure, Generator, LoadSpec, RequestEnding, Schedule, Tally};
 use firedrill::slis::{Comparison, EventAnswer, Good, Ratio, SliSpec, Term};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn bookkeeping(c: &mut Criterion) {
             }
             for i in 0..REQUESTS {
                 let result = if i % 50 == 0 { Err(Failure::Timeout) } else { Ok(EventAnswer::Status(200)) };
-                let ending = Ending { result, latency: Duration::from_micros(900 + i) };
+                let ending = RequestEnding { result, latency: Duration::from_micros(900 + i) };
                 tally.end(base + schedule.slice(i), Duration::ZERO, ending);
             }
             base += 10;

@@ -284,3 +284,27 @@ fn nobody_prints_around_the_way_out() {
     }
     assert!(!WAYS_OUT.iter().any(|known| stands("Stream::Stdout => pipe::stdout(), command.stdout(pipe)", known)));
 }
+
+/// A type has a name of its own: who searches for it finds it, and nothing else. Types inside of functions and of tests, and
+/// associated ones, do not count.
+#[test]
+fn no_two_types_have_the_same_name() {
+    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (path, text) in sources(&root().join("src")) {
+        if path.components().any(|part| part.as_os_str().to_string_lossy().contains("test")) {
+            continue;
+        }
+        for line in text.lines().take_while(|line| !line.starts_with("mod tests {")) {
+            let line =
+                line.trim_start_matches("pub ").trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ");
+            let kind = ["struct ", "enum ", "trait ", "type "].into_iter().find_map(|kind| line.strip_prefix(kind));
+            if let Some(rest) = kind {
+                let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+                places.entry(name).or_default().push(path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 500, "only {} types were found", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
+}

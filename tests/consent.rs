@@ -1,8 +1,8 @@
 //! Without a reading nothing that changes something would run: of this project's runbooks, of those of the tests, and of a folder of
 //! other people's (`FIREDRILL_CORPUS`), by patterns that know nothing of the table of programs.
 
-use firedrill::programs::Kind;
-use firedrill::runbook::{Handling, Reading, parse_with};
+use firedrill::programs::EffectKind;
+use firedrill::runbook::{Handling, ParseOptions, parse_with};
 use firedrill::source::{Diagnostics, Source};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ fn nothing_that_changes_something_runs_without_a_reading() {
     }
     let patterns: Vec<Regex> = CHANGES.iter().map(|pattern| Regex::new(pattern).expect("a pattern")).collect();
     let clients: BTreeSet<String> = ["sql", "redis"].map(str::to_string).into();
-    let reading = Reading { clients, bridged: true };
+    let reading = ParseOptions { clients, bridged: true };
     let (mut ran, mut open) = (0, 0);
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for path in all {
@@ -69,14 +69,14 @@ fn nothing_that_changes_something_runs_without_a_reading() {
                 match &command.handling {
                     Handling::Run(why) => {
                         ran += 1;
-                        assert!(effect.kind == Kind::Looks, "{}:{}: {why}", path.display(), command.line);
+                        assert!(effect.kind == EffectKind::Looks, "{}:{}: {why}", path.display(), command.line);
                         let found = patterns.iter().find(|pattern| pattern.is_match(&bare(&command.text)));
                         let at = format!("{}:{}", path.display(), command.line);
                         assert!(found.is_none(), "{at} would run: {}\n{found:?}", command.text);
                     }
                     _ => {
                         open += 1;
-                        let asked = effect.kind != Kind::Looks || command.unread.is_some();
+                        let asked = effect.kind != EffectKind::Looks || command.unread.is_some();
                         assert!(asked, "{}:{}", path.display(), command.line);
                         if effect.because.contains("does not know") {
                             *unknown.entry(effect.because).or_default() += 1;

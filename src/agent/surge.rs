@@ -18,7 +18,7 @@ const FOR_SECONDS: f64 = 1.0;
 
 /// More requests as those of a load that runs. They count for no SLI.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LoadSurge {
+pub struct SurgeAbility {
     /// The load.
     pub load: String,
     /// Requests per second on top of the load's own, above 0.
@@ -26,7 +26,7 @@ pub struct LoadSurge {
 }
 
 #[async_trait]
-impl Ability for LoadSurge {
+impl Ability for SurgeAbility {
     const NAME: &'static str = "load_surge";
 
     async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {

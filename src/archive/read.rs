@@ -89,7 +89,7 @@ fn settled(mut day: Day, records: &[Record]) -> Day {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, events_of, lines_of, record_of};
-    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, DrillStatus, Outcome, PlannedDrill};
+    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, DrillStatus, PlannedDrill, RunOutcome};
     use crate::report::json;
     use std::fs;
 
@@ -130,7 +130,7 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         let statuses: Vec<DrillStatus> = drills.entries().iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [DrillStatus::Failed, DrillStatus::Incomplete]);
-        assert_eq!(drills.outcome(), Outcome::Broken);
+        assert_eq!(drills.outcome(), RunOutcome::Broken);
     }
 
     #[test]

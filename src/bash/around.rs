@@ -2,12 +2,12 @@
 //! runs.
 
 use super::tree::{Redirect, Statement, StatementKind};
-use super::{Script, SimpleCommand};
+use super::{BashScript, SimpleCommand};
 use crate::source::Span;
 
 /// What stands around a simple command.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Around {
+pub struct CommandContext {
     /// Its standard input is a pipe, a file or a here-document.
     pub fed: bool,
     /// It runs in the background.
@@ -19,12 +19,12 @@ pub struct Around {
     /// It stands in a function or in a substitution, and does not run by itself.
     pub inner: bool,
     /// What takes its output.
-    pub taker: Taker,
+    pub taker: OutputTaker,
 }
 
 /// What takes the output of a simple command.
 #[derive(Debug, Clone, Copy, Default)]
-pub enum Taker {
+pub enum OutputTaker {
     /// Nothing of the text.
     #[default]
     Nobody,
@@ -36,20 +36,22 @@ pub enum Taker {
 
 /// A simple command in its place.
 #[derive(Debug)]
-pub struct Placed<'s> {
+pub struct PlacedCommand<'s> {
     /// The command.
     pub command: &'s SimpleCommand,
     /// From its first assignment or word to the end of its last word.
     pub span: Span,
     /// What stands around it.
-    pub around: Around,
+    pub around: CommandContext,
 }
 
-impl Script {
+impl BashScript {
     /// The simple commands, in the order of the text (`text` is what was read).
-    pub fn placed(&self, text: &str) -> Vec<Placed<'_>> {
+    pub fn placed(&self, text: &str) -> Vec<PlacedCommand<'_>> {
         let mut found = Vec::new();
-        self.statements.iter().for_each(|statement| place(statement, Around::default(), None, text, &mut found));
+        self.statements
+            .iter()
+            .for_each(|statement| place(statement, CommandContext::default(), None, text, &mut found));
         found.sort_by_key(|placed| placed.span.start);
         found
     }
@@ -57,10 +59,10 @@ impl Script {
 
 fn place<'s>(
     statement: &'s Statement,
-    mut around: Around,
+    mut around: CommandContext,
     mut call: Option<Span>,
     text: &str,
-    found: &mut Vec<Placed<'s>>,
+    found: &mut Vec<PlacedCommand<'s>>,
 ) {
     let fed = |redirects: &[Redirect]| redirects.iter().any(Redirect::is_input);
     match &statement.kind {
@@ -68,19 +70,19 @@ fn place<'s>(
             around.fed |= fed(&command.redirects);
             let end = command.words.last().map_or(statement.span.end, |word| word.span.end);
             let span = Span::new(statement.span.start.min(end), end);
-            found.push(Placed { command, span, around });
+            found.push(PlacedCommand { command, span, around });
             call = if command.is_call() { Some(span) } else { call };
         }
         StatementKind::Redirected(_, redirects) => around.fed |= fed(redirects),
         StatementKind::If(..) | StatementKind::Case(..) | StatementKind::Loop { .. } => around.checked = true,
         StatementKind::Background(_) => around.background = true,
         StatementKind::Function { .. } => around.inner = true,
-        StatementKind::Pipeline(_) => around.taker = Taker::Pipeline(statement.span),
+        StatementKind::Pipeline(_) => around.taker = OutputTaker::Pipeline(statement.span),
         _ => {}
     }
     for inner in statement.substituted().into_iter().flatten() {
-        let taker = call.map_or(Taker::Nobody, Taker::Call);
-        place(inner, Around { taker, inner: true, ..around }, call, text, found);
+        let taker = call.map_or(OutputTaker::Nobody, OutputTaker::Call);
+        place(inner, CommandContext { taker, inner: true, ..around }, call, text, found);
     }
     let parts = statement.parts();
     let written = |part: &Statement| text.get(part.span.start..part.span.end).unwrap_or_default();

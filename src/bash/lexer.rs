@@ -39,7 +39,7 @@ pub(crate) struct Heredoc {
 
 /// A variable that is expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Read {
+pub(crate) struct VariableUse {
     /// Its name.
     pub name: String,
     /// `$X`, `${X}`, `${X#a}`, or only the `${X` of an expansion that holds another one.
@@ -58,7 +58,7 @@ pub(crate) struct Lexed {
     /// The here-documents.
     pub heredocs: Vec<Heredoc>,
     /// The variables that are read.
-    pub reads: Vec<Read>,
+    pub reads: Vec<VariableUse>,
     /// Whether the text ends inside quotes, a substitution or a here-document.
     pub open: bool,
     /// Newlines at which nothing is open.
@@ -97,7 +97,7 @@ struct Inside {
 
 /// What is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Frame {
+enum OpenQuote {
     Double,
     /// `$(…)`, with the number of parentheses and of `case` words open in it.
     Substitution(u32, u32),
@@ -128,7 +128,7 @@ struct Lexer<'a> {
     bytes: &'a [u8],
     text: &'a str,
     at: usize,
-    frames: Vec<Frame>,
+    frames: Vec<OpenQuote>,
     /// Here-documents whose bodies begin after this line: operator, delimiter, whether quoted, whether tabs go.
     pending: Vec<(Span, String, bool, bool)>,
     out: Lexed,
@@ -144,8 +144,8 @@ impl Lexer<'_> {
         if at >= self.bytes.len() {
             return;
         }
-        let arithmetic = self.frames.iter().any(|frame| matches!(frame, Frame::Arithmetic(_)));
-        let inside = Inside { ticks: self.frames.contains(&Frame::Backtick), arithmetic };
+        let arithmetic = self.frames.iter().any(|frame| matches!(frame, OpenQuote::Arithmetic(_)));
+        let inside = Inside { ticks: self.frames.contains(&OpenQuote::Backtick), arithmetic };
         self.out.stretches.pop_if(|&mut (start, ..)| start == at);
         let last = self.out.stretches.last();
         if last.is_none_or(|&(_, q, b)| (q, b) != (quoting, inside)) {
@@ -153,7 +153,7 @@ impl Lexer<'_> {
         }
     }
 
-    fn push(&mut self, frame: Frame, width: usize) {
+    fn push(&mut self, frame: OpenQuote, width: usize) {
         // Deeper than any text that was written by a person; what is beyond is read flat.
         if self.frames.len() < 256 {
             self.frames.push(frame);
@@ -163,8 +163,8 @@ impl Lexer<'_> {
 
     fn base(&self) -> Quoting {
         match self.frames.last() {
-            Some(Frame::Double | Frame::Arithmetic(_)) => Quoting::Double,
-            Some(Frame::Parameter(true)) => Quoting::Braced,
+            Some(OpenQuote::Double | OpenQuote::Arithmetic(_)) => Quoting::Double,
+            Some(OpenQuote::Parameter(true)) => Quoting::Braced,
             _ => Quoting::Bare,
         }
     }
@@ -173,9 +173,9 @@ impl Lexer<'_> {
         while self.at < self.bytes.len() {
             self.mark(self.at, self.base());
             match self.frames.last().copied() {
-                Some(Frame::Double) => self.double(),
-                Some(Frame::Parameter(quoted)) => self.parameter(quoted),
-                Some(Frame::Arithmetic(depth)) => self.arithmetic(depth),
+                Some(OpenQuote::Double) => self.double(),
+                Some(OpenQuote::Parameter(quoted)) => self.parameter(quoted),
+                Some(OpenQuote::Arithmetic(depth)) => self.arithmetic(depth),
                 top => self.command(top),
             }
         }
@@ -186,25 +186,25 @@ impl Lexer<'_> {
     fn expansion(&mut self) -> bool {
         match (self.peek(0), self.peek(1), self.peek(2)) {
             (b'\\', ..) => self.at += 2,
-            (b'`', ..) if self.frames.last() == Some(&Frame::Backtick) => {
+            (b'`', ..) if self.frames.last() == Some(&OpenQuote::Backtick) => {
                 self.frames.pop();
                 self.at += 1;
             }
-            (b'`', ..) if !self.frames.contains(&Frame::Backtick) => self.push(Frame::Backtick, 1),
+            (b'`', ..) if !self.frames.contains(&OpenQuote::Backtick) => self.push(OpenQuote::Backtick, 1),
             (b'`', ..) => self.at += 1,
-            (b'$', b'(', b'(') => self.push(Frame::Arithmetic(0), 3),
-            (b'$', b'(', _) => self.push(Frame::Substitution(0, 0), 2),
+            (b'$', b'(', b'(') => self.push(OpenQuote::Arithmetic(0), 3),
+            (b'$', b'(', _) => self.push(OpenQuote::Substitution(0, 0), 2),
             (b'$', b'{', _) => {
                 self.braced(self.at);
-                let quoted = matches!(self.frames.last(), Some(Frame::Double | Frame::Parameter(true)));
-                self.push(Frame::Parameter(quoted), 2);
+                let quoted = matches!(self.frames.last(), Some(OpenQuote::Double | OpenQuote::Parameter(true)));
+                self.push(OpenQuote::Parameter(quoted), 2);
             }
             (b'$', b'$', _) => self.at += 2,
             (b'$', c, _) if c.is_ascii_alphabetic() || c == b'_' => {
                 let name = self.name(self.at + 1);
                 let span = Span::new(self.at, self.at + 1 + name.len());
                 self.at = span.end;
-                self.out.reads.push(Read { name, span, has_default: false, assigns: false });
+                self.out.reads.push(VariableUse { name, span, has_default: false, assigns: false });
             }
             _ => return false,
         }
@@ -251,7 +251,7 @@ impl Lexer<'_> {
             return;
         }
         let assigns = has_default && operator == b'=';
-        self.out.reads.push(Read { name, span, has_default: has_default || asks, assigns });
+        self.out.reads.push(VariableUse { name, span, has_default: has_default || asks, assigns });
     }
 
     fn double(&mut self) {
@@ -269,7 +269,7 @@ impl Lexer<'_> {
                 self.at += 1;
                 self.frames.pop();
             }
-            b'"' => self.push(Frame::Double, 1),
+            b'"' => self.push(OpenQuote::Double, 1),
             b'\'' if !quoted => self.single(),
             _ if self.expansion() => {}
             _ => self.at += 1,
@@ -284,20 +284,20 @@ impl Lexer<'_> {
             }
             (b')', _) => {
                 self.at += 1;
-                self.replace(Frame::Arithmetic(depth.saturating_sub(1)));
+                self.replace(OpenQuote::Arithmetic(depth.saturating_sub(1)));
             }
             (b'(', _) => {
                 self.at += 1;
-                self.replace(Frame::Arithmetic(depth + 1));
+                self.replace(OpenQuote::Arithmetic(depth + 1));
             }
-            (b'"', _) => self.push(Frame::Double, 1),
+            (b'"', _) => self.push(OpenQuote::Double, 1),
             (b'\'', _) => self.single(),
             _ if self.expansion() => {}
             _ => self.at += 1,
         }
     }
 
-    fn replace(&mut self, frame: Frame) {
+    fn replace(&mut self, frame: OpenQuote) {
         if let Some(top) = self.frames.last_mut() {
             *top = frame;
         }
@@ -310,20 +310,20 @@ impl Lexer<'_> {
     }
 
     /// Commands: the top level, `$(…)` and backticks.
-    fn command(&mut self, top: Option<Frame>) {
+    fn command(&mut self, top: Option<OpenQuote>) {
         match (self.peek(0), self.peek(1), self.peek(2)) {
             (b'\n', ..) => self.newline(),
             (b'#', ..) if self.at_word_start() => self.comment(),
             (b'\'', ..) => self.single(),
             (b'$', b'\'', _) => self.ansi_c(),
-            (b'$', b'"', _) => self.push(Frame::Double, 2),
-            (b'"', ..) => self.push(Frame::Double, 1),
+            (b'$', b'"', _) => self.push(OpenQuote::Double, 2),
+            (b'"', ..) => self.push(OpenQuote::Double, 1),
             (b'<', b'<', b'<') => self.at += 3,
             (b'<', b'<', _) => self.operator(),
-            (b'(', b'(', _) if self.at_word_start() => self.push(Frame::Arithmetic(0), 2),
+            (b'(', b'(', _) if self.at_word_start() => self.push(OpenQuote::Arithmetic(0), 2),
             _ if self.expansion() => {}
             (c, ..) => match top {
-                Some(Frame::Substitution(depth, cases)) => self.substitution(c, depth, cases),
+                Some(OpenQuote::Substitution(depth, cases)) => self.substitution(c, depth, cases),
                 _ => self.at += 1,
             },
         }
@@ -331,15 +331,15 @@ impl Lexer<'_> {
 
     fn substitution(&mut self, c: u8, depth: u32, cases: u32) {
         match c {
-            b'(' => self.replace(Frame::Substitution(depth + 1, cases)),
-            b')' if depth > 0 => self.replace(Frame::Substitution(depth - 1, cases)),
+            b'(' => self.replace(OpenQuote::Substitution(depth + 1, cases)),
+            b')' if depth > 0 => self.replace(OpenQuote::Substitution(depth - 1, cases)),
             // The `)` of a pattern.
             b')' if cases > 0 => {}
             b')' => {
                 self.frames.pop();
             }
-            b'c' if self.word("case") => self.replace(Frame::Substitution(depth, cases + 1)),
-            b'e' if self.word("esac") => self.replace(Frame::Substitution(depth, cases.saturating_sub(1))),
+            b'c' if self.word("case") => self.replace(OpenQuote::Substitution(depth, cases + 1)),
+            b'e' if self.word("esac") => self.replace(OpenQuote::Substitution(depth, cases.saturating_sub(1))),
             _ => {}
         }
         self.at += 1;
@@ -353,7 +353,7 @@ impl Lexer<'_> {
 
     fn comment(&mut self) {
         self.mark(self.at, Quoting::Comment);
-        let ticks = self.frames.contains(&Frame::Backtick);
+        let ticks = self.frames.contains(&OpenQuote::Backtick);
         while self.at < self.bytes.len() && self.peek(0) != b'\n' && !(ticks && self.peek(0) == b'`') {
             self.at += 1;
         }

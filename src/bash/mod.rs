@@ -10,13 +10,14 @@ mod tree;
 pub(crate) mod variables;
 mod word;
 
-pub use around::{Around, Placed, Taker};
+pub use around::{CommandContext, OutputTaker, PlacedCommand};
 pub use holds::Holds;
 #[cfg(test)]
 pub(crate) use reader::TOTAL;
 pub use reader::read;
 pub use tree::{
-    Arithmetic, Assignment, Expansion, Redirect, Script, ShellWord, SimpleCommand, Statement, StatementKind, Target,
+    Arithmetic, Assignment, BashScript, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement,
+    StatementKind,
 };
 pub use word::{EXPANDED, FILLED, Word, WordKind};
 

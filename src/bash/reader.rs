@@ -4,8 +4,8 @@
 
 use super::holds::is_number;
 use super::tree::{
-    Arithmetic, Assignment, Expansion, Redirect, Script, ShellWord, SimpleCommand, Statement, StatementKind, Stopped,
-    Strange, Target,
+    Arithmetic, Assignment, BashScript, Expansion, ReadingStop, Redirect, RedirectTarget, ShellWord, SimpleCommand,
+    Statement, StatementKind, Strange,
 };
 use super::word::{EXPANDED, FILLED, Word, WordKind};
 use crate::source::Span;
@@ -24,10 +24,10 @@ thread_local! {
 }
 
 /// Reads bash text, as far as it is understood.
-pub fn read(text: &str) -> Script {
+pub fn read(text: &str) -> BashScript {
     #[cfg(test)]
     TOTAL.set(TOTAL.get() + text.len());
-    let mut reader = Reader::of(text, 0, 0);
+    let mut reader = BashReader::of(text, 0, 0);
     if text.len() > MAX_TEXT {
         reader.odd("it is too long");
     }
@@ -35,7 +35,7 @@ pub fn read(text: &str) -> Script {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t') || c.is_whitespace() && !c.is_ascii()) {
         reader.odd("it holds a control character");
     }
-    let mut script = Script::default();
+    let mut script = BashScript::default();
     let begun = reader.top(&mut script);
     let what = match &begun {
         Err((_, what)) => Some(*what),
@@ -45,7 +45,7 @@ pub fn read(text: &str) -> Script {
     if let Some(what) = what {
         let from = begun.err().map_or(reader.at, |(from, _)| from);
         let is_end = text.get(reader.at..).is_none_or(|rest| rest.trim().is_empty());
-        script.stopped = Some(if is_end { Stopped::Incomplete(what) } else { Stopped::Wrong(what) });
+        script.stopped = Some(if is_end { ReadingStop::Incomplete(what) } else { ReadingStop::Wrong(what) });
         let end = text.trim_end().len();
         if from < end {
             script.pieces.push(Span::new(from, end));
@@ -53,8 +53,8 @@ pub fn read(text: &str) -> Script {
         // Whoever looks for what a text calls wants to know what stands in the lines behind, too.
         let mut next = reader.at;
         while let Some(line) = text.get(next..).and_then(|rest| rest.find('\n')) {
-            let mut reader = Reader::of(text, next + line + 1, 0);
-            let mut behind = Script::default();
+            let mut reader = BashReader::of(text, next + line + 1, 0);
+            let mut behind = BashScript::default();
             let read = reader.top(&mut behind);
             script.statements.extend(behind.statements);
             // A `)` or a `;` that nothing opened.
@@ -68,7 +68,7 @@ pub fn read(text: &str) -> Script {
     script
 }
 
-struct Reader<'t> {
+struct BashReader<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
@@ -132,9 +132,9 @@ fn name_of(text: &str) -> &str {
     text.get(..end).filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default()
 }
 
-impl<'t> Reader<'t> {
-    fn of(text: &'t str, at: usize, depth: usize) -> Reader<'t> {
-        Reader { text, at, depth, inner: 0, document: None, passed: Vec::new(), odd: None }
+impl<'t> BashReader<'t> {
+    fn of(text: &'t str, at: usize, depth: usize) -> BashReader<'t> {
+        BashReader { text, at, depth, inner: 0, document: None, passed: Vec::new(), odd: None }
     }
 
     /// Notes what is unusual.
@@ -251,7 +251,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The commands of the text; where one is not understood, where it begins and why it is not.
-    fn top(&mut self, script: &mut Script) -> Result<(), (usize, Strange)> {
+    fn top(&mut self, script: &mut BashScript) -> Result<(), (usize, Strange)> {
         self.deeper().map_err(|what| (0, what))?;
         loop {
             let begin = self.at;
@@ -748,23 +748,29 @@ impl<'t> Reader<'t> {
         let to = match sign {
             "<<<" => {
                 let known = target.word.kind == WordKind::Fixed;
-                Target::Text { known: Some(target.word.text).filter(|_| known), inside: target.inside, body: None }
+                RedirectTarget::Text {
+                    known: Some(target.word.text).filter(|_| known),
+                    inside: target.inside,
+                    body: None,
+                }
             }
-            ">&" if number && rest.starts_with('0') => Target::Text { known: None, inside: Vec::new(), body: None },
-            "<&" if number => Target::Text { known: None, inside: Vec::new(), body: None },
-            ">&" if number => Target::Copy,
+            ">&" if number && rest.starts_with('0') => {
+                RedirectTarget::Text { known: None, inside: Vec::new(), body: None }
+            }
+            "<&" if number => RedirectTarget::Text { known: None, inside: Vec::new(), body: None },
+            ">&" if number => RedirectTarget::Copy,
             "<&" => {
                 self.odd("a redirection");
-                Target::Read(target)
+                RedirectTarget::Read(target)
             }
-            "<" | "<>" => Target::Read(target),
-            _ => Target::Write(target),
+            "<" | "<>" => RedirectTarget::Read(target),
+            _ => RedirectTarget::Write(target),
         };
         Ok(Some(Redirect { span: self.since(start), to }))
     }
 
     /// A here-document, behind its operator.
-    fn document(&mut self, operator: usize, strip: bool) -> Result<Target, Strange> {
+    fn document(&mut self, operator: usize, strip: bool) -> Result<RedirectTarget, Strange> {
         let mut word = self.keyword();
         // `<<'END OF IT'`
         if let Some(quote) =
@@ -835,7 +841,7 @@ impl<'t> Reader<'t> {
         }
         let known = (known || !body.contains(['$', '\\'])) && !body.contains([FILLED, EXPANDED]);
         let lines = Span::new(from, last.saturating_sub(1).max(from));
-        Ok(Target::Text { known: Some(body).filter(|_| known), inside: Vec::new(), body: Some(lines) })
+        Ok(RedirectTarget::Text { known: Some(body).filter(|_| known), inside: Vec::new(), body: Some(lines) })
     }
 
     /// The word that begins here, if one does.
@@ -1000,7 +1006,7 @@ impl<'t> Reader<'t> {
         if text.contains('\\') || quoted && text.contains('"') {
             self.odd("a backslash or a quote in backticks");
         }
-        let mut reader = Reader::of(self.text.get(..end).unwrap_or_default(), begin, self.depth + 1);
+        let mut reader = BashReader::of(self.text.get(..end).unwrap_or_default(), begin, self.depth + 1);
         (reader.inner, reader.odd) = (1, self.odd);
         let statements = reader.list(&[])?;
         self.odd = reader.odd;

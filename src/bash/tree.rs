@@ -8,7 +8,7 @@ pub type Strange = &'static str;
 
 /// What was read of a text.
 #[derive(Debug, Default)]
-pub struct Script {
+pub struct BashScript {
     /// The commands at the top, as far as the text was read.
     pub statements: Vec<Statement>,
     /// Where each of them stands, the bodies of its here-documents included; commands that share one are one. What could not be
@@ -17,26 +17,26 @@ pub struct Script {
     /// The first thing that is unusual, or read in another way by some version or shell.
     pub odd: Option<Strange>,
     /// Why it was not read to its end.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<ReadingStop>,
 }
 
 /// Why a text was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum ReadingStop {
     /// It ends in the middle of a command.
     Incomplete(Strange),
     /// Bash would reject it, as far as is known here.
     Wrong(Strange),
 }
 
-impl Script {
+impl BashScript {
     /// The commands of a text in which nothing is odd.
     ///
     /// # Errors
     /// Something is not understood; then nothing of the text is.
     pub fn strict(self) -> Result<Vec<Statement>, Strange> {
         match (self.odd, self.stopped) {
-            (Some(what), _) | (None, Some(Stopped::Incomplete(what) | Stopped::Wrong(what))) => Err(what),
+            (Some(what), _) | (None, Some(ReadingStop::Incomplete(what) | ReadingStop::Wrong(what))) => Err(what),
             (None, None) => Ok(self.statements),
         }
     }
@@ -143,12 +143,12 @@ pub struct Redirect {
     /// Where it stands, the number before it included.
     pub span: Span,
     /// What it leads to.
-    pub to: Target,
+    pub to: RedirectTarget,
 }
 
 /// What a redirection leads to.
 #[derive(Debug)]
-pub enum Target {
+pub enum RedirectTarget {
     /// Something is written there.
     Write(ShellWord),
     /// Standard input, or another stream, comes from there.
@@ -309,23 +309,23 @@ impl Redirect {
     /// The file that it names.
     pub fn word(&self) -> Option<&ShellWord> {
         match &self.to {
-            Target::Write(word) | Target::Read(word) => Some(word),
-            Target::Text { .. } | Target::Copy => None,
+            RedirectTarget::Write(word) | RedirectTarget::Read(word) => Some(word),
+            RedirectTarget::Text { .. } | RedirectTarget::Copy => None,
         }
     }
 
     /// What bash does to expand it.
     pub fn inside(&self) -> &[Expansion] {
         match &self.to {
-            Target::Write(word) | Target::Read(word) => &word.inside,
-            Target::Text { inside, .. } => inside,
-            Target::Copy => &[],
+            RedirectTarget::Write(word) | RedirectTarget::Read(word) => &word.inside,
+            RedirectTarget::Text { inside, .. } => inside,
+            RedirectTarget::Copy => &[],
         }
     }
 
     /// Whether something is read from it.
     pub fn is_input(&self) -> bool {
-        matches!(self.to, Target::Read(_) | Target::Text { .. })
+        matches!(self.to, RedirectTarget::Read(_) | RedirectTarget::Text { .. })
     }
 }
 

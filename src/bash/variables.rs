@@ -1,31 +1,31 @@
 //! Which variables a command reads before anything has set them, and which it leaves set. Reads come from the lexer,
 //! assignments from the tree, because only the tree knows subshells, pipelines and prefix assignments.
 
-use crate::bash::lexer::{Read, lex};
+use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{Arithmetic, Expansion, ShellWord, SimpleCommand, Statement, StatementKind};
 use std::collections::HashMap;
 
 /// What a command does with variables.
 #[derive(Debug, Default)]
-pub struct Variables {
+pub struct VariableReads {
     /// Reads that nothing earlier in the same command satisfies, with whether they stand in the body of a function,
     /// which may be called when the variable has been set long since.
-    pub reads: Vec<(Read, bool)>,
+    pub reads: Vec<(VariableUse, bool)>,
     /// Variables that are set for the commands after this one.
     pub assigned: Vec<String>,
 }
 
 /// An assignment: name, where it takes effect, and where its subshell ends.
-struct Assignment {
+struct VariableScope {
     name: String,
     at: usize,
     until: usize,
 }
 
 /// Looks at one command (placeholders replaced by words).
-pub fn of_command(text: &str) -> Variables {
+pub fn of_command(text: &str) -> VariableReads {
     let lexed = lex(text);
-    let mut found = Found::default();
+    let mut found = VariableUses::default();
     crate::bash::read(text).statements.iter().for_each(|statement| found.walk(statement, text, usize::MAX));
     for read in lexed.reads.iter().filter(|read| read.assigns) {
         found.assign(&read.name, read.span.end, usize::MAX);
@@ -48,7 +48,7 @@ pub fn of_command(text: &str) -> Variables {
             (read, in_function)
         })
         .collect();
-    Variables { reads, assigned }
+    VariableReads { reads, assigned }
 }
 
 /// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
@@ -73,17 +73,17 @@ impl Stretches {
 }
 
 #[derive(Default)]
-struct Found {
-    assignments: Vec<Assignment>,
+struct VariableUses {
+    assignments: Vec<VariableScope>,
     functions: Vec<(usize, usize)>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
     asked: Vec<(usize, usize)>,
 }
 
-impl Found {
+impl VariableUses {
     fn assign(&mut self, name: &str, at: usize, until: usize) {
         if is_name(name) {
-            self.assignments.push(Assignment { name: name.to_string(), at, until });
+            self.assignments.push(VariableScope { name: name.to_string(), at, until });
         }
     }
 

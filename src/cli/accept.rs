@@ -9,7 +9,7 @@ use crate::output::{print, say, stderr_is_terminal, visible};
 use crate::record::write_atomic;
 use crate::report::many;
 use crate::runbook::{
-    self, Command, Decision, DecisionState, Do, FOLDER, Reading, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt,
+    self, Command, Decision, DecisionState, Do, FOLDER, ParseOptions, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt,
     path_of, places, proposal, written_reading,
 };
 use crate::source::{Diagnostics, Source, beginning, render, tidy};
@@ -208,13 +208,13 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
             }
         };
         let of = file.canonicalize().ok().and_then(|whole| followed.get(&whole).cloned()).unwrap_or_default();
-        let reading = Reading { clients: of.clients, bridged: true };
+        let reading = ParseOptions { clients: of.clients, bridged: true };
         let mut of_page = Diagnostics::default();
         let mut runbook = runbook::parse_with(&source, &reading, &mut of_page);
         if let Some(runbook) = &mut runbook {
             runbook.decide(&BTreeMap::new(), &mut of_page);
         }
-        of_page.all.retain(|diag| diag.level == crate::source::Level::Error);
+        of_page.all.retain(|diag| diag.level == crate::source::Severity::Error);
         diags.all.append(&mut of_page.all);
         pages.extend(runbook.map(|runbook| {
             let page = Page { runbook, phases: of.phases, written: RefCell::default() };

@@ -4,7 +4,7 @@ use crate::engine::{ManualOutcome, Operator};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::ConsolePause;
-use crate::runbook::{Handling, Input, Step, StepKind};
+use crate::runbook::{Handling, RunbookInput, Step, StepKind};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -78,7 +78,7 @@ impl Operator for Terminal {
         }
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
         if !self.present || self.refused.contains(&input.name) {
             return None;
         }

@@ -18,7 +18,7 @@ use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
-use crate::record::{Executed, Observer, Outcome, Record, RunDir, as_it_is_kept, write_atomic};
+use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
@@ -34,7 +34,7 @@ const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is printed while drills run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people, on standard error.
     #[default]
     Human,
@@ -60,7 +60,7 @@ pub struct ConductOptions {
     /// The project's directory.
     pub project: PathBuf,
     /// What is printed.
-    pub format: Format,
+    pub format: OutputFormat,
     /// Only the summary.
     pub quiet: bool,
     /// How much more.
@@ -94,16 +94,16 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         save_junit(junit, &[])?;
     }
     let mut records: Vec<Record> = Vec::new();
-    let mut worst = Outcome::Passed;
+    let mut worst = RunOutcome::Passed;
     for (plan, stack) in plans.iter().zip(stacks) {
         if shutdown.cancel.is_cancelled() {
             // Drills that were asked for and never run have not passed.
-            worst = Outcome::Interrupted;
+            worst = RunOutcome::Interrupted;
             break;
         }
         let record = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
-        let stopped = record.outcome() == Outcome::Interrupted;
+        let stopped = record.outcome() == RunOutcome::Interrupted;
         records.push(record);
         if let Some(junit) = &wanted.junit {
             save_junit(junit, &records)?;
@@ -114,10 +114,10 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         }
     }
     Ok(match worst {
-        Outcome::Passed => Exit::Passed,
-        Outcome::Failed => Exit::Failed,
-        Outcome::Broken => Exit::Harness,
-        Outcome::Interrupted => Exit::Interrupted,
+        RunOutcome::Passed => Exit::Passed,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Broken => Exit::Harness,
+        RunOutcome::Interrupted => Exit::Interrupted,
     })
 }
 
@@ -196,14 +196,14 @@ async fn one(
         occasion: None,
     };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
-    if wanted.format == Format::Human {
+    if wanted.format == OutputFormat::Human {
         say(&report::summary(&record, Some(&dir), wanted.color));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
             say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
         }
     }
-    if let (Ok(sealed), Format::Human) = (&sealed, wanted.format) {
+    if let (Ok(sealed), OutputFormat::Human) = (&sealed, wanted.format) {
         say(&sealing::lines(sealed));
     }
     saved.map_err(|error| on_disk(&dir, &error))?;
@@ -214,8 +214,8 @@ async fn one(
 /// Who shows the drill while it runs.
 fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     match wanted.format {
-        Format::Json => Box::new(EventsJson::printed()),
-        Format::Human => Box::new(Console::new(ConsoleOptions {
+        OutputFormat::Json => Box::new(EventsJson::printed()),
+        OutputFormat::Human => Box::new(Console::new(ConsoleOptions {
             verbosity: Verbosity::from_flags(wanted.quiet, wanted.verbose),
             color: wanted.color,
             live: stderr_is_terminal(),

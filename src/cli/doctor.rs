@@ -8,12 +8,12 @@ use crate::stack::{Probe, ProbeState, platform};
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    format: DoctorFormat,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Format {
+enum DoctorFormat {
     /// For people.
     Text,
     /// One JSON array.
@@ -24,8 +24,8 @@ enum Format {
 pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let probes = platform().probe().await;
     match args.format {
-        Format::Text => print(&text(&probes))?,
-        Format::Json => print_json(&format!("{:#}\n", json(&probes)))?,
+        DoctorFormat::Text => print(&text(&probes))?,
+        DoctorFormat::Json => print_json(&format!("{:#}\n", json(&probes)))?,
     }
     let missing = probes.iter().any(|probe| probe.state == ProbeState::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })

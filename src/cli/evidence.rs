@@ -6,7 +6,7 @@ use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::class_of;
 use crate::record::Verdict;
-use crate::source::{Level, tidy};
+use crate::source::{Severity, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub fn scenarios(project: &Path) -> Scenarios {
         match plan {
             Some(plan) => found.fit.push(coverable(&plan)),
             None => {
-                let mistakes = diags.all.iter().filter(|mistake| mistake.level == Level::Error).count();
+                let mistakes = diags.all.iter().filter(|mistake| mistake.level == Severity::Error).count();
                 found.unfit.push((path, outline.runbook.map(PathBuf::from), mistakes));
             }
         }

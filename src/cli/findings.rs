@@ -1,7 +1,7 @@
 //! What the resolved stack says, as mistakes and warnings at their place in the user's files: shared by `check` and
 //! `scenario`.
 
-use crate::source::{Diagnostics, Level};
+use crate::source::{Diagnostics, Severity};
 use crate::spec::{Plan, place_in_stack};
 use crate::stack::{Finding, Platform, ResolveError};
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
     for finding in findings {
         let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
-        let level = if finding.error { Level::Error } else { Level::Warning };
+        let level = if finding.error { Severity::Error } else { Severity::Warning };
         let known = |d: &crate::source::Diagnostic| {
             d.message == finding.message && d.span == span && d.source.path == plan.stack_source.path
         };

@@ -1,6 +1,6 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
-use super::conduct::{self, DayOptions, Format};
+use super::conduct::{self, DayOptions, OutputFormat};
 use super::scenario::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
@@ -63,8 +63,8 @@ pub struct GamedayArgs {
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// What to print: for people, or every event of the game day as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
+    format: OutputFormat,
     #[command(flatten)]
     allow: super::consent::Allow,
 }

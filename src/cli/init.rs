@@ -12,7 +12,7 @@ use crate::record::utc_now;
 use crate::source::{Diagnostics, list, render, tidy};
 use crate::spec::{self, check_services};
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
-use choice::{Choice, choose};
+use choice::{InitChoice, choose};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,12 +59,15 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let (stack, known) = match compose_file(args.stack.as_deref(), &project)? {
         Some(stack) => {
             let resolved = resolved(&stack, &*platform).await?;
-            (stack, Known { name: resolved.name().to_string(), services: resolved.facts(), hosts: resolved.hosts() })
+            (
+                stack,
+                KnownFacts { name: resolved.name().to_string(), services: resolved.facts(), hosts: resolved.hosts() },
+            )
         }
         None => {
             let stack = project.join("stacks/example/compose.yaml");
             files.push((stack.clone(), STUB.into()));
-            (stack, Known::of_stub())
+            (stack, KnownFacts::of_stub())
         }
     };
     let is_stub = !files.is_empty();
@@ -195,15 +198,15 @@ async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn Resol
 }
 
 /// What is known of a stack.
-struct Known {
+struct KnownFacts {
     name: String,
     services: Vec<ServiceFacts>,
     hosts: Vec<String>,
 }
 
-impl Known {
+impl KnownFacts {
     /// What the stub will be resolved to.
-    fn of_stub() -> Known {
+    fn of_stub() -> KnownFacts {
         let web = ServiceFacts {
             name: "web".into(),
             image: "nginx:stable".into(),
@@ -211,7 +214,7 @@ impl Known {
             has_name: true,
             ..ServiceFacts::default()
         };
-        Known { name: "example".into(), services: vec![web], hosts: vec!["web".into()] }
+        KnownFacts { name: "example".into(), services: vec![web], hosts: vec!["web".into()] }
     }
 }
 
@@ -224,7 +227,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn scenario_text(choice: &Choice, name: &str, stack: &Path, stack_name: &str, project: &Path) -> String {
+fn scenario_text(choice: &InitChoice, name: &str, stack: &Path, stack_name: &str, project: &Path) -> String {
     let notes =
         |notes: &[String], indent: &str| notes.iter().map(|note| format!("{indent}# {note}\n")).collect::<String>();
     let shown = from_scenarios(stack, project);
@@ -254,7 +257,7 @@ fn scenario_text(choice: &Choice, name: &str, stack: &Path, stack_name: &str, pr
     )
 }
 
-fn runbook_text(choice: &Choice, name: &str, stack_name: &str) -> String {
+fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str) -> String {
     let [impact, mitigation, rollback] = choice.words();
     let alert: String = name.split(['-', '_', '.']).map(capitalised).collect();
     fill(
@@ -316,7 +319,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 async fn judge(
     scenario: &Path,
     platform: Option<&dyn Platform>,
-    known: &Known,
+    known: &KnownFacts,
     globals: &super::Globals,
     allow: &super::consent::Allow,
 ) -> Result<Exit, Error> {

@@ -2,9 +2,9 @@
 
 use crate::assurance::coverage::same_file;
 use crate::error::{Error, Exit};
-use crate::lint::{self, Config, Drilled, Evidence, Follows, Project, RULES, Rule};
+use crate::lint::{self, Config, Drilled, Evidence, Follows, LintRule, Project, RULES};
 use crate::output::{print, print_annotations, print_json, say_line, stdout_is_terminal};
-use crate::source::{Diagnostics, Level, blocks, did_you_mean, render, tidy};
+use crate::source::{Diagnostics, Severity, blocks, did_you_mean, render, tidy};
 use std::path::{Path, PathBuf};
 
 /// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
@@ -73,7 +73,7 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
         LintFormat::Json => print_json(&lint::json(&outcome))?,
         LintFormat::Github => print_annotations(&lint::github(&outcome))?,
     }
-    let failed = outcome.count(Level::Error) > 0 || args.strict && outcome.count(Level::Warning) > 0;
+    let failed = outcome.count(Severity::Error) > 0 || args.strict && outcome.count(Severity::Warning) > 0;
     Ok(if failed { Exit::Failed } else { Exit::Passed })
 }
 
@@ -118,7 +118,7 @@ fn color(globals: &super::Globals) -> bool {
     globals.may_color() && stdout_is_terminal()
 }
 
-fn rule(id: &str) -> Result<&'static Rule, Error> {
+fn rule(id: &str) -> Result<&'static LintRule, Error> {
     RULES.iter().find(|rule| rule.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
         let ids = RULES.iter().map(|rule| rule.id);
         Error::usage(format!("there is no rule `{}`", crate::source::shorten(id)))

@@ -42,7 +42,7 @@ pub struct Cli {
     #[command(flatten)]
     globals: Globals,
     #[command(subcommand)]
-    command: Command,
+    command: Subcommands,
 }
 
 /// Options that every command takes.
@@ -67,7 +67,7 @@ pub struct Globals {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Subcommands {
     Scenario(scenario::ScenarioArgs),
     Gameday(gameday::GamedayArgs),
     Run(run::RunArgs),
@@ -95,10 +95,10 @@ enum Command {
     Reaper(reaper::ReaperArgs),
 }
 
-impl Command {
+impl Subcommands {
     /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
     fn handles_records(&self) -> bool {
-        use Command::{Coverage, Gameday, History, Reaper, Report, Run, Scenario, Sweep, Verify};
+        use Subcommands::{Coverage, Gameday, History, Reaper, Report, Run, Scenario, Sweep, Verify};
         matches!(
             self,
             Scenario(_) | Gameday(_) | Run(_) | Reaper(_) | Sweep(_) | Report(_) | Verify(_) | History(_) | Coverage(_)
@@ -107,7 +107,7 @@ impl Command {
 
     /// Whether it judges the commands of runbooks.
     fn reads_runbooks(&self) -> bool {
-        use Command::{Accept, Check, Gameday, Init, Lint, Run, Scenario, Show};
+        use Subcommands::{Accept, Check, Gameday, Init, Lint, Run, Scenario, Show};
         matches!(self, Scenario(_) | Gameday(_) | Run(_) | Accept(_) | Show(_) | Check(_) | Lint(_) | Init(_))
     }
 }
@@ -169,7 +169,7 @@ pub async fn main() -> u8 {
         Ok(cli) => cli,
         Err(error) => return told(&error).code(),
     };
-    if let Command::DockerCall(args) = &cli.command {
+    if let Subcommands::DockerCall(args) = &cli.command {
         return docker_call::run(args);
     }
     match run(cli).await {
@@ -219,34 +219,34 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         // Records, and the reports made of them, hold what services answered and wrote: they are their owner's, 0700 and 0600.
         rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     }
-    if !matches!(cli.command, Command::Agent(_) | Command::Shell(_) | Command::Reaper(_)) {
+    if !matches!(cli.command, Subcommands::Agent(_) | Subcommands::Shell(_) | Subcommands::Reaper(_)) {
         conduct::end_on_signals();
     }
     if cli.command.reads_runbooks() {
         globals.add_programs()?;
     }
     match cli.command {
-        Command::Scenario(args) => scenario::run(args, globals).await,
-        Command::Gameday(args) => gameday::run(args, globals).await,
-        Command::Run(args) => run::run(args, globals).await,
-        Command::Accept(args) => accept::run(args, globals).await,
-        Command::List(args) => list::run(args, globals).await,
-        Command::Show(args) => show::run(args, globals).await,
-        Command::Check(args) => check::run(args, globals).await,
-        Command::Lint(args) => lint::run(args, globals).await,
-        Command::History(args) => history::run(args, globals).await,
-        Command::Coverage(args) => coverage::run(args, globals).await,
-        Command::Init(args) => init::run(args, globals).await,
-        Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Report(args) => report::run(args, globals).await,
-        Command::Verify(args) => verify::run(args, globals).await,
-        Command::Doctor(args) => doctor::run(args, globals).await,
-        Command::Sweep(args) => sweep::run(args, globals).await,
-        Command::Agent(args) => agent::run(args, globals).await,
-        Command::Shell(args) => shell::run(args, globals).await,
-        Command::Reaper(args) => reaper::run(args, globals).await,
+        Subcommands::Scenario(args) => scenario::run(args, globals).await,
+        Subcommands::Gameday(args) => gameday::run(args, globals).await,
+        Subcommands::Run(args) => run::run(args, globals).await,
+        Subcommands::Accept(args) => accept::run(args, globals).await,
+        Subcommands::List(args) => list::run(args, globals).await,
+        Subcommands::Show(args) => show::run(args, globals).await,
+        Subcommands::Check(args) => check::run(args, globals).await,
+        Subcommands::Lint(args) => lint::run(args, globals).await,
+        Subcommands::History(args) => history::run(args, globals).await,
+        Subcommands::Coverage(args) => coverage::run(args, globals).await,
+        Subcommands::Init(args) => init::run(args, globals).await,
+        Subcommands::Schema(args) => schema::run(&args),
+        Subcommands::Completions(args) => completions::run(&args),
+        Subcommands::Report(args) => report::run(args, globals).await,
+        Subcommands::Verify(args) => verify::run(args, globals).await,
+        Subcommands::Doctor(args) => doctor::run(args, globals).await,
+        Subcommands::Sweep(args) => sweep::run(args, globals).await,
+        Subcommands::Agent(args) => agent::run(args, globals).await,
+        Subcommands::Shell(args) => shell::run(args, globals).await,
+        Subcommands::Reaper(args) => reaper::run(args, globals).await,
         // Its exit code is not one of ours.
-        Command::DockerCall(_) => Ok(Exit::Usage),
+        Subcommands::DockerCall(_) => Ok(Exit::Usage),
     }
 }

@@ -6,9 +6,9 @@ mod place;
 
 use crate::error::{Error, Exit};
 use crate::output::{print, print_annotations, print_file, print_json, say_line, stdout_is_terminal};
-use crate::record::{Outcome, write_atomic};
+use crate::record::{RunOutcome, write_atomic};
 use crate::report::{self, Drills};
-use choice::Choice;
+use choice::ReportChoice;
 use place::Places;
 use std::path::{Path, PathBuf};
 
@@ -53,15 +53,15 @@ enum ReportKind {
 }
 
 /// What makes a report.
-type Make = fn(&Drills) -> Vec<u8>;
+type MakeReport = fn(&Drills) -> Vec<u8>;
 
 /// Prints a report as its format bears it.
 type Print = fn(&str) -> Result<(), Error>;
 
 impl ReportArgs {
     /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
-    fn files(&self) -> Vec<(&Path, Make, Print)> {
-        let all: [(&Option<PathBuf>, Make, Print); 5] = [
+    fn files(&self) -> Vec<(&Path, MakeReport, Print)> {
+        let all: [(&Option<PathBuf>, MakeReport, Print); 5] = [
             // In the order in which they are written.
             (&self.html, report::html, print_file),
             (&self.markdown, report::markdown, print),
@@ -83,7 +83,7 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     if to_stdout > 1 {
         return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
     }
-    let Choice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
+    let ReportChoice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
     for problem in problems {
         say_line(&format!("left out, because it cannot be read: {problem}"));
     }
@@ -115,12 +115,12 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     if !failed.is_empty() {
         return Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n"))));
     }
-    let outcome = if args.exit_code { drills.outcome() } else { Outcome::Passed };
+    let outcome = if args.exit_code { drills.outcome() } else { RunOutcome::Passed };
     Ok(match outcome {
-        Outcome::Passed => Exit::Passed,
-        Outcome::Failed => Exit::Failed,
-        Outcome::Broken => Exit::Harness,
-        Outcome::Interrupted => Exit::Interrupted,
+        RunOutcome::Passed => Exit::Passed,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Broken => Exit::Harness,
+        RunOutcome::Interrupted => Exit::Interrupted,
     })
 }
 

@@ -4,7 +4,7 @@ mod dry;
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, ConductOptions, Format};
+use super::conduct::{self, Beside, ConductOptions, OutputFormat};
 use super::scenario::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
@@ -62,8 +62,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
+    format: OutputFormat,
 }
 
 fn phase(name: &str) -> Result<RunbookPhase, String> {
@@ -105,7 +105,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         Some(name) => Some(running(&*platform, name, &in_services).await?),
         None => None,
     };
-    let mut person = Terminal::new(!args.no_input && args.format == Format::Human, &runbook.source.text);
+    let mut person = Terminal::new(!args.no_input && args.format == OutputFormat::Human, &runbook.source.text);
     let wanted = ConductOptions {
         control: false,
         keep: false,
@@ -140,36 +140,35 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
 
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
     let mut diags = Diagnostics::default();
-    let given =
-        match (&args.scenario, &args.runbook) {
-            (Some(name), _) => {
-                let overrides = globals.overrides(args.vars.iter().cloned());
-                let path = spec::find(name, &globals.project)?;
-                let (plan, found) = spec::load(&path, &overrides);
-                diags.all.extend(found.all);
-                match plan {
-                    Some(plan) if !diags.has_errors() => {
-                        let Some(runbook) = plan.runbook else {
-                            return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
-                        };
-                        let mut respond = plan.respond;
-                        if !args.phases.is_empty() {
-                            respond.phases.clone_from(&args.phases);
-                        }
-                        Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
+    let given = match (&args.scenario, &args.runbook) {
+        (Some(name), _) => {
+            let overrides = globals.overrides(args.vars.iter().cloned());
+            let path = spec::find(name, &globals.project)?;
+            let (plan, found) = spec::load(&path, &overrides);
+            diags.all.extend(found.all);
+            match plan {
+                Some(plan) if !diags.has_errors() => {
+                    let Some(runbook) = plan.runbook else {
+                        return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
+                    };
+                    let mut respond = plan.respond;
+                    if !args.phases.is_empty() {
+                        respond.phases.clone_from(&args.phases);
                     }
-                    _ => None,
+                    Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
                 }
+                _ => None,
             }
-            (None, Some(path)) => {
-                let source = super::show::read(path, &globals.project)?;
-                let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
-                let respond = Respond::alone(phases, args.timeout, args.service.clone());
-                runbook::open(&source, &runbook::Reading::default(), &BTreeMap::new(), &mut diags)
-                    .map(|runbook| Given { runbook, respond, toolbox: None })
-            }
-            (None, None) => None,
-        };
+        }
+        (None, Some(path)) => {
+            let source = super::show::read(path, &globals.project)?;
+            let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
+            let respond = Respond::alone(phases, args.timeout, args.service.clone());
+            runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags)
+                .map(|runbook| Given { runbook, respond, toolbox: None })
+        }
+        (None, None) => None,
+    };
     let text = render(&diags, globals.color());
     match given {
         Some(given) if !diags.has_errors() => {

@@ -1,7 +1,7 @@
 //! `firedrill scenario`: runs drills.
 
 use super::ask::{answer, is_somebody_there};
-use super::conduct::{self, ConductOptions, Format};
+use super::conduct::{self, ConductOptions, OutputFormat};
 use crate::error::{Error, Exit};
 use crate::record::Verdict;
 use crate::spec::{self, Overrides, Plan};
@@ -39,8 +39,8 @@ pub struct ScenarioArgs {
     #[arg(long, conflicts_with = "control")]
     ask: bool,
     /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
+    format: OutputFormat,
     #[command(flatten)]
     allow: super::consent::Allow,
 }

@@ -11,10 +11,10 @@ const COLUMNS: usize = 100;
 /// The lines of a question, above its prompt.
 pub(super) struct Screen {
     color: bool,
-    lines: Vec<Line>,
+    lines: Vec<ScreenLine>,
 }
 
-struct Line {
+struct ScreenLine {
     /// Lines with a lower one are hidden first, those with none never.
     rank: Option<u8>,
     bold: bool,
@@ -27,7 +27,7 @@ impl Screen {
     }
 
     fn push(&mut self, rank: Option<u8>, bold: bool, text: String) -> &mut Screen {
-        self.lines.push(Line { rank, bold, text });
+        self.lines.push(ScreenLine { rank, bold, text });
         self
     }
 

@@ -39,12 +39,12 @@ pub struct VerifyArgs {
     #[arg(long, conflicts_with_all = ["seal", "strict", "head", "manifest_sha256", "format"])]
     recompute: bool,
     /// What to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
+    format: VerifyFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum VerifyFormat {
     /// For people.
     Human,
     /// JSON, described in docs/evidence.md.
@@ -73,8 +73,8 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
     }
     let kept = Kept::find(args.head, args.manifest_sha256, &report);
     match args.format {
-        Format::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
-        Format::Human => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
+        VerifyFormat::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
+        VerifyFormat::Human => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
     }
     if !failed.is_empty() {
         return Err(Error::harness(format!("not everything could be sealed:\n{}", failed.join("\n"))));

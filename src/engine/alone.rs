@@ -11,7 +11,7 @@ use super::stop::{BY_SIGNAL, Shutdown, Stop};
 use crate::record::{
     Announcement, Check, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, Verdict, Windows,
 };
-use crate::runbook::{Input, Runbook, Step};
+use crate::runbook::{Runbook, RunbookInput, Step};
 use crate::spec::Respond;
 use crate::stack::Stack;
 use async_trait::async_trait;
@@ -182,7 +182,7 @@ impl FollowContext for AloneContext<'_> {
         Ok(self.person.manual_step(step).await)
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
         self.person.value_of(input).await
     }
 }

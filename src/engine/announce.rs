@@ -1,6 +1,6 @@
 //! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
 
-use crate::programs::Kind;
+use crate::programs::EffectKind;
 use crate::record::{
     Announcement, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
     RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
@@ -172,8 +172,8 @@ fn helps(step: &Step) -> Option<bool> {
     let StepKind::Commands(commands) = &step.kind else { return None };
     let mut kinds = commands.iter().map(|command| command.effect().kind);
     match step.phase {
-        RunbookPhase::Mitigate | RunbookPhase::Rollback => kinds.all(|kind| kind == Kind::Looks).then_some(false),
-        _ => kinds.any(|kind| kind == Kind::Changes).then_some(true),
+        RunbookPhase::Mitigate | RunbookPhase::Rollback => kinds.all(|kind| kind == EffectKind::Looks).then_some(false),
+        _ => kinds.any(|kind| kind == EffectKind::Changes).then_some(true),
     }
 }
 

@@ -7,7 +7,7 @@ use super::inject::Injected;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Parts, Phase, Verdict, WAIT_KEPT};
-use crate::slis::window::{Answer, ImpactQuery, Level, required_hold};
+use crate::slis::window::{ImpactQuery, Level, WindowAnswer, required_hold};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -151,9 +151,9 @@ async fn held(
 ) -> Result<Option<Result<Vec<Level>, Vec<Level>>>, Stop> {
     cx.monitor
         .until(deadline, |monitor| match monitor.timeline(|timeline| timeline.held(from, window)) {
-            Answer::Yes(levels) => Some(Ok(levels)),
-            Answer::No(levels) => Some(Err(levels)),
-            Answer::NotYet => None,
+            WindowAnswer::Yes(levels) => Some(Ok(levels)),
+            WindowAnswer::No(levels) => Some(Err(levels)),
+            WindowAnswer::NotYet => None,
         })
         .await
 }
@@ -193,7 +193,7 @@ struct ImpactWatch {
 
 /// The SLIs that fell below the threshold, told as events.
 fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
-    let Answer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
+    let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
     for hit in &hits {
         let ratio = hit.level.ratio().unwrap_or_default();
         sink.emit(Event::Impacted { sli: hit.level.sli.clone(), impact_us: hit.at, ratio });

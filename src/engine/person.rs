@@ -1,7 +1,7 @@
 //! The person beside a runbook, who does what it leaves to people and knows what nobody has written down; or nobody.
 
 use super::follow::ManualOutcome;
-use crate::runbook::{Input, Step};
+use crate::runbook::{RunbookInput, Step};
 use async_trait::async_trait;
 
 /// A person beside the runbook, or nobody.
@@ -10,7 +10,7 @@ pub trait Operator: Send + Sync {
     /// Asks for a step to be done by hand.
     async fn manual_step(&mut self, step: &Step) -> ManualOutcome;
     /// Asks for the value of an input.
-    async fn value_of(&mut self, input: &Input) -> Option<String>;
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String>;
 }
 
 /// Nobody is there: what is for a person is skipped, and what nobody says has no value.
@@ -22,7 +22,7 @@ impl Operator for Nobody {
         ManualOutcome::Skipped
     }
 
-    async fn value_of(&mut self, _input: &Input) -> Option<String> {
+    async fn value_of(&mut self, _input: &RunbookInput) -> Option<String> {
         None
     }
 }

@@ -6,7 +6,7 @@ use super::stop::Stop;
 use super::words::{ProbeAnswer, ended};
 use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
-use crate::spec::Probe;
+use crate::spec::ServiceScript;
 use crate::stack::FullOutput;
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 const TRIES: u32 = 2;
 
 /// The longest time that a look can take.
-pub(super) fn longest(probe: &Probe) -> Duration {
+pub(super) fn longest(probe: &ServiceScript) -> Duration {
     (probe.within + ENGINE_WITHIN * 3) * TRIES
 }
 
 /// Runs a script and tells what it did.
-pub(super) async fn ask_probe(cx: &Context<'_>, probe: &Probe) -> Result<ProbeAnswer, Stop> {
+pub(super) async fn ask_probe(cx: &Context<'_>, probe: &ServiceScript) -> Result<ProbeAnswer, Stop> {
     let mut tries = 0;
     loop {
         let absent = absent(cx, &probe.service).await?;

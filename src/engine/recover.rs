@@ -13,7 +13,7 @@ use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
 };
-use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline};
+use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -69,9 +69,9 @@ impl Recovered {
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
             let recovered = cx.monitor.until(deadline, |monitor| {
                 match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
-                    Answer::Yes(recovery) => Some(Some(recovery)),
-                    Answer::No(_) => Some(None),
-                    Answer::NotYet => None,
+                    WindowAnswer::Yes(recovery) => Some(Some(recovery)),
+                    WindowAnswer::No(_) => Some(None),
+                    WindowAnswer::NotYet => None,
                 }
             });
             let Some(recovered) = recovered.await? else {
@@ -151,8 +151,8 @@ impl Recovered {
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: None, ..query };
                 let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
-                    Answer::Yes(recovery) => Some(recovery.at.since(from)),
-                    Answer::No(_) | Answer::NotYet => None,
+                    WindowAnswer::Yes(recovery) => Some(recovery.at.since(from)),
+                    WindowAnswer::No(_) | WindowAnswer::NotYet => None,
                 };
                 let told = match lost {
                     Some(since) => format!(
@@ -251,9 +251,9 @@ pub(super) async fn no_relapse(
     let deadline = began.plus(cx.longest_request() + ARRIVAL);
     let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
     let seen = cx.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
-        Answer::Yes(missed) => Some(missed),
-        Answer::No(()) => Some(Vec::new()),
-        Answer::NotYet => None,
+        WindowAnswer::Yes(missed) => Some(missed),
+        WindowAnswer::No(()) => Some(Vec::new()),
+        WindowAnswer::NotYet => None,
     });
     let seen = seen.await?;
     cx.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
@@ -350,18 +350,20 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     let recovered = |name: &str| cx.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
     // Each for itself and never together is no recovery of any of them: users always missed something.
-    let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Answer::Yes(_)));
+    let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, WindowAnswer::Yes(_)));
     let mut missing = Vec::new();
     for (sli, own) in own {
         let check = Check::Recovery { sli: sli.name.clone() };
         let at = match (own, together) {
-            (Answer::Yes(own), _) if !apart => own.at,
+            (WindowAnswer::Yes(own), _) if !apart => own.at,
             (_, Some(at)) => at,
             (own, None) => {
                 let reason = match own {
-                    Answer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
-                    Answer::No(levels) => shown(&levels),
-                    Answer::NotYet => format!("whether {} would have recovered was not seen to its end", sli.name),
+                    WindowAnswer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
+                    WindowAnswer::No(levels) => shown(&levels),
+                    WindowAnswer::NotYet => {
+                        format!("whether {} would have recovered was not seen to its end", sli.name)
+                    }
                 };
                 missing.push(reason.clone());
                 let at = Some(where_it_should_have_helped(cx));

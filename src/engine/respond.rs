@@ -7,7 +7,7 @@ use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict};
-use crate::runbook::{Input, RunbookPhase, Step, StepKind};
+use crate::runbook::{RunbookInput, RunbookPhase, Step, StepKind};
 use crate::spec::Plan;
 use async_trait::async_trait;
 
@@ -127,7 +127,7 @@ impl FollowContext for Mitigating<'_, '_> {
         Ok(said)
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
         self.person.value_of(input).await
     }
 

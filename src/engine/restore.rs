@@ -16,8 +16,8 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord,
     backup_age_us,
 };
-use crate::slis::window::{Answer, Recovery};
-use crate::spec::{Expectation, LevelProbe, Plan, Probe, RestoreSpec};
+use crate::slis::window::{Recovery, WindowAnswer};
+use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
 use crate::stack::FullOutput;
 use point::{judge_point, ledger_is_complete, read_back};
 use std::collections::BTreeMap;
@@ -148,13 +148,13 @@ fn most_under_way(plan: &Plan, load: &str) -> usize {
     load.map_or(0, |load| (load.rate * load.timeout.as_secs_f64()).ceil() as usize) + MARGIN
 }
 
-fn unsteady(cx: &Context<'_>, probe: &Probe, what: &str, why: &str) -> Stop {
+fn unsteady(cx: &Context<'_>, probe: &ServiceScript, what: &str, why: &str) -> Stop {
     let reason = format!("{what} before anything is broken: {why}");
     Stop::new(Verdict::Unsteady, reason).at(cx.in_scenario(probe.line))
 }
 
 /// What a script wrote that must succeed before anything is broken.
-async fn must_answer(cx: &Context<'_>, probe: &Probe, what: &str) -> Result<FullOutput, Stop> {
+async fn must_answer(cx: &Context<'_>, probe: &ServiceScript, what: &str) -> Result<FullOutput, Stop> {
     match ask_probe(cx, probe).await? {
         ProbeAnswer { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
         ProbeAnswer { answer: Ok(whole), .. } => Err(unsteady(cx, probe, what, &ended(&whole))),
@@ -261,7 +261,7 @@ async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Durati
     let since = recovery.map_or(now, |recovery| recovery.from);
     let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
     let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| match monitor.timeline(steady) {
-        Answer::Yes(levels) if levels.iter().all(|level| level.to >= now) => Some(()),
+        WindowAnswer::Yes(levels) if levels.iter().all(|level| level.to >= now) => Some(()),
         _ => None,
     });
     let held = held.await?.is_some();
@@ -273,7 +273,7 @@ async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Durati
         return Err(Stop::disturbed(disturbed));
     }
     match cx.monitor.timeline(steady) {
-        Answer::No(_) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
+        WindowAnswer::No(_) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
         _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
     }
 }

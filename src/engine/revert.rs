@@ -8,7 +8,7 @@ use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
-use crate::slis::window::Answer;
+use crate::slis::window::WindowAnswer;
 use crate::source::list;
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +132,7 @@ async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, St
         () = cancel.cancelled() => return Ok(format!("{}; interrupted before the SLIs had held", gone(cx))),
         held = cx.monitor.until(from.plus(within), |monitor| {
             match monitor.timeline(|timeline| timeline.steady(hold, from)) {
-                Answer::Yes(levels) => Some(levels),
+                WindowAnswer::Yes(levels) => Some(levels),
                 _ => None,
             }
         }) => held?,
@@ -149,7 +149,9 @@ async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, St
     }
     // Without a whole window nothing was measured.
     match cx.monitor.timeline(|timeline| timeline.held(from, hold)) {
-        Answer::NotYet => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
+        WindowAnswer::NotYet => {
+            Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards"))
+        }
         _ => {
             let reason = format!(
                 "the faults are gone, but the SLIs did not hold for {length} within {}: {}",

@@ -14,7 +14,7 @@ use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
-use crate::slis::window::Answer;
+use crate::slis::window::WindowAnswer;
 use crate::spec::sources;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
@@ -46,7 +46,7 @@ pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
             // A page that could not be asked is no quiet alert.
             let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
             match monitor.timeline(|timeline| timeline.steady(window, started)) {
-                Answer::Yes(levels) if quiet => Some(levels),
+                WindowAnswer::Yes(levels) if quiet => Some(levels),
                 _ => None,
             }
         })

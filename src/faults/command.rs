@@ -20,9 +20,9 @@ use super::undoing::Undoing;
 use super::{
     FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
-use crate::programs::{self, Answer, Sink};
+use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
-use crate::stack::{Executed, Stack};
+use crate::stack::{CommandOutput, Stack};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub(super) async fn ask(
     text: &str,
     within: Duration,
     stack: &dyn Stack,
-) -> Result<Executed, FaultError> {
+) -> Result<CommandOutput, FaultError> {
     let operation = || format!("`{what}` in `{service}`");
     let executed = stack.exec(service, &script(text), within).await;
     let executed = executed.map_err(|error| FaultError::new(operation(), error))?;
@@ -97,7 +97,7 @@ pub(super) async fn ask(
 
 /// What a program of a script answered that its exit code does not tell. Both streams come as one: where standard output goes
 /// through a pipe or into a file, nobody can tell of which one a line is, and what stands behind the pipe decides.
-fn refused(text: &str, output: &str) -> Option<Answer> {
+fn refused(text: &str, output: &str) -> Option<RefusedAnswer> {
     let elsewhere = programs::calls(text).iter().any(|call| matches!(call.stdout, Sink::Piped | Sink::File));
     programs::answered(text, output, if elsewhere { "" } else { output })
 }
@@ -108,7 +108,7 @@ pub(super) async fn carry_out(
     service: &str,
     text: &str,
     stack: &dyn Stack,
-) -> Result<Executed, FaultError> {
+) -> Result<CommandOutput, FaultError> {
     let executed = ask(what, service, text, SCRIPT_WITHIN, stack).await?;
     match executed.code {
         0 => Ok(executed),
@@ -117,8 +117,8 @@ pub(super) async fn carry_out(
 }
 
 /// `exit code 1 in shop-front-1: the last line that it wrote`.
-pub fn ended(executed: &Executed) -> String {
-    let Executed { container, code, output } = executed;
+pub fn ended(executed: &CommandOutput) -> String {
+    let CommandOutput { container, code, output } = executed;
     let last = output.lines().map(str::trim).rfind(|line| !line.is_empty());
     let said = last.map_or_else(String::new, |line| format!(": {}", line.chars().take(EVIDENCE).collect::<String>()));
     format!("exit code {code} in {container}{said}")

@@ -10,7 +10,7 @@
 
 use super::containers::{self, SelectedContainers};
 use super::{EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
-use crate::source::{Form, MapReader, did_you_mean};
+use crate::source::{TextForm, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
 
-const A_SIGNAL: Form = Form::new("the name of a signal like `SIGTERM`", || {
+const A_SIGNAL: TextForm = TextForm::new("the name of a signal like `SIGTERM`", || {
     // An editor offers the names; `term` and `sigterm` are taken, too.
     let any_case = |c: char| format!("[{c}{}]", c.to_ascii_lowercase());
     let names = SIGNALS.map(|name| name.trim_start_matches("SIG").chars().map(any_case).collect::<String>());

@@ -11,7 +11,7 @@
 
 use super::{FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{Form, MapReader, did_you_mean, parse_size, shape};
+use crate::source::{TextForm, MapReader, did_you_mean, parse_size, shape};
 use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, BytePosition, Stack};
 use async_trait::async_trait;
 
@@ -19,16 +19,16 @@ use async_trait::async_trait;
 const LONGEST: usize = 1024;
 const DEEDS: [&str; 3] = ["remove", "truncate", "flip"];
 
-const A_PATH: Form = Form::new("an absolute path", || shape::text("/[\\s\\S]*"));
-const A_DEED: Form = Form::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
-const A_CUT: Form = Form::new("a percentage like `50%`, or a size like `1MiB`", || {
+const A_PATH: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]*"));
+const A_DEED: TextForm = TextForm::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
+const A_CUT: TextForm = TextForm::new("a percentage like `50%`, or a size like `1MiB`", || {
     serde_json::json!({ "anyOf": [
         { "type": "integer", "minimum": 0 },
         shape::percentage(),
         shape::size(),
     ] })
 });
-const A_TEXT: Form = Form::new("a text", shape::scalar);
+const A_TEXT: TextForm = TextForm::new("a text", shape::scalar);
 
 /// A damaged file.
 #[derive(Debug, Clone)]

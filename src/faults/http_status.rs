@@ -15,15 +15,15 @@
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::http_rule::HttpRule;
 use crate::slis::Ratio;
-use crate::source::{Form, MapReader, parse_port, shape};
+use crate::source::{TextForm, MapReader, parse_port, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 
-const A_STATUS: Form = Form::new("an HTTP status like `503`", || shape::number(200, 599));
-const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
-const A_METHOD: Form = Form::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
-const A_PATH: Form = Form::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
-const A_SHARE: Form = Form::new("a percentage like `50%`", Ratio::shape);
+const A_STATUS: TextForm = TextForm::new("an HTTP status like `503`", || shape::number(200, 599));
+const A_PORT: TextForm = TextForm::new("a port like `8080`", || shape::number(1, 65535));
+const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
+const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
+const A_SHARE: TextForm = TextForm::new("a percentage like `50%`", Ratio::shape);
 
 /// A text that is not trimmed.
 fn pattern(pattern: &str) -> serde_json::Value {

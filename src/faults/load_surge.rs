@@ -7,11 +7,11 @@
 
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::surge;
-use crate::source::{Form, MapReader, parse_rate, shape};
+use crate::source::{TextForm, MapReader, parse_rate, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 
-const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
+const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 
 /// More requests of a load.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Inject for LoadSurge {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let surge = surge::LoadSurge { load: self.load.clone(), rate: self.rate };
+        let surge = surge::SurgeAbility { load: self.load.clone(), rate: self.rate };
         by_agent::begin(context, &AgentRole::Drill, &surge).await
     }
 

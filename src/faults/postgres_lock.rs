@@ -20,7 +20,7 @@
 
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgLock, PgServer};
-use crate::source::{Form, MapReader, did_you_mean, shape};
+use crate::source::{TextForm, MapReader, did_you_mean, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -28,12 +28,12 @@ use std::time::Duration;
 /// More sessions would use the server's connections up, which is another fault.
 const MAX_SESSIONS: u32 = 20;
 const MODES: [&str; 2] = ["table", "row"];
-const A_TABLE: Form = Form::new("the name of a table", shape::filled);
-const A_MODE: Form = Form::new("`table` or `row`", || shape::one_of(MODES));
-const A_CONDITION: Form = Form::new("a condition in SQL", || {
+const A_TABLE: TextForm = TextForm::new("the name of a table", shape::filled);
+const A_MODE: TextForm = TextForm::new("`table` or `row`", || shape::one_of(MODES));
+const A_CONDITION: TextForm = TextForm::new("a condition in SQL", || {
     serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" })
 });
-const SOME_SESSIONS: Form = Form::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
+const SOME_SESSIONS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
 
 /// A lock held by an idle transaction.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@
 use super::command::{ask, read_question, read_script};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
-use crate::source::{At, Form, MapReader, shape};
+use crate::source::{At, TextForm, MapReader, shape};
 use crate::stack::{ContainerState, Ending, Process, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -25,11 +25,11 @@ const PROBE_WITHIN: Duration = Duration::from_secs(10);
 /// More containers would be a drill of the machine.
 const MOST_REPLICAS: u16 = 20;
 
-const A_NAME: Form = Form::new("a name like `worker`", || {
+const A_NAME: TextForm = TextForm::new("a name like `worker`", || {
     let pattern = r"^\s*(?!fd-)[a-z0-9][a-z0-9_-]*\s*$";
     serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
 });
-const SOME_REPLICAS: Form = Form::new("a number from 1 on", || shape::number(1, u64::from(MOST_REPLICAS)));
+const SOME_REPLICAS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MOST_REPLICAS)));
 
 /// A process of its own.
 #[derive(Debug, Clone)]

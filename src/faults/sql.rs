@@ -15,12 +15,12 @@ use super::undoing::{Undoing, filled};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
-use crate::source::{Form, MapReader, shape};
+use crate::source::{TextForm, MapReader, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 
-const STATEMENTS: Form = Form::new("statements in SQL", shape::filled);
-const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
+const STATEMENTS: TextForm = TextForm::new("statements in SQL", shape::filled);
+const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
 /// A change in a database.
 #[derive(Debug, Clone)]

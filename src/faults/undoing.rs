@@ -3,7 +3,7 @@
 
 use crate::source::{MapReader, shape};
 
-const A_SCRIPT: crate::source::Form = crate::source::Form::new("a text", shape::filled);
+const A_SCRIPT: crate::source::TextForm = crate::source::TextForm::new("a text", shape::filled);
 
 /// How a fault is undone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,6 @@ pub use affected::{Affected, Changes, affected};
 pub use git::changed_since;
 pub use occasion::{occasion, run_of_ci};
 pub use outcome::{exit, expected};
-pub use prepare::{Circumstances, Entry, PlanOptions, Prepared, Settings, prepare};
-pub use schedule::{Came, DISTURBED_AGAIN, Next, Rules, Schedule, Start, Waiting, in_words};
+pub use prepare::{Circumstances, DaySettings, PlanOptions, Prepared, PreparedDrill, prepare};
+pub use schedule::{Came, DISTURBED_AGAIN, DaySchedule, NextStart, ScheduleRules, Start, Waiting, in_words};
 pub use shard::Shard;

@@ -1,7 +1,7 @@
 //! What a game day comes to, and how long a drill of it is expected to take.
 
 use crate::error::Exit;
-use crate::record::{Day, Outcome};
+use crate::record::{Day, RunOutcome};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ const UP_AND_DOWN: Duration = Duration::from_secs(20);
 /// The exit code of a game day: that of its outcome, as reports have it too.
 pub fn exit(day: &Day) -> Exit {
     match day.outcome() {
-        Outcome::Passed => Exit::Passed,
-        Outcome::Failed => Exit::Failed,
-        Outcome::Broken => Exit::Harness,
-        Outcome::Interrupted => Exit::Interrupted,
+        RunOutcome::Passed => Exit::Passed,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Broken => Exit::Harness,
+        RunOutcome::Interrupted => Exit::Interrupted,
     }
 }
 
@@ -31,9 +31,9 @@ mod tests {
     use crate::record::{Attempt, Cause, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
 
     /// The attempts of each drill, whether the first failure ends it, what stopped it, and the exit code.
-    type Case<'a> = (&'a [&'a [Outcome]], bool, Option<Stopped>, Exit);
+    type Case<'a> = (&'a [&'a [RunOutcome]], bool, Option<Stopped>, Exit);
 
-    fn drill(outcomes: &[Outcome]) -> DayDrill {
+    fn drill(outcomes: &[RunOutcome]) -> DayDrill {
         let planned = PlannedDrill {
             number: 1,
             scenario: "a".into(),
@@ -42,7 +42,7 @@ mod tests {
             repetition: 1,
             control: false,
         };
-        let attempt = |outcome: &Outcome| Attempt {
+        let attempt = |outcome: &RunOutcome| Attempt {
             attempt: 1,
             run: "r".into(),
             cause: Cause::Planned,
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_worst_drill_is_the_exit() {
-        use Outcome::{Broken, Failed, Interrupted, Passed};
+        use RunOutcome::{Broken, Failed, Interrupted, Passed};
         use Stopped::{Budget, Signal};
         let cases: [Case<'_>; 9] = [
             (&[&[Passed], &[Passed]], false, None, Exit::Passed),

@@ -3,7 +3,7 @@
 use super::occasion::is_control;
 use super::{Affected, Shard, draw};
 use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT};
-use crate::spec::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Order, Plan};
+use crate::spec::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Plan, StartOrder};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub struct Circumstances {
 
 /// A drill to be carried out here.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct PreparedDrill {
     /// As it stands in the plan.
     pub planned: PlannedDrill,
     /// What to do.
@@ -60,7 +60,7 @@ pub struct Entry {
 
 /// How the drills are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct DaySettings {
     /// How many may run at once; `None` is as many as fit.
     pub parallel: Option<u32>,
     /// Time budget.
@@ -79,13 +79,13 @@ pub struct Prepared {
     /// What the first event says; `limits` and `file` are left for the runner to fill in.
     pub day: DayPlan,
     /// The drills, in the order in which they are to be started; the same as `day.drills`.
-    pub drills: Vec<Entry>,
+    pub drills: Vec<PreparedDrill>,
     /// How they are run.
-    pub settings: Settings,
+    pub settings: DaySettings,
 }
 
 /// A drill before anything was left out.
-struct Drill<'d> {
+struct CandidateDrill<'d> {
     scenario: &'d DayScenario,
     planned: PlannedDrill,
 }
@@ -95,7 +95,7 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
     let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
     let all = numbered(file, wanted, now);
     let mut left_out = Vec::new();
-    let mut chosen: Vec<Drill<'_>> = all.into_iter().filter(|drill| concerned(drill, wanted)).collect();
+    let mut chosen: Vec<CandidateDrill<'_>> = all.into_iter().filter(|drill| concerned(drill, wanted)).collect();
     if let Some(affected) = &wanted.affected_by {
         let why = format!("not affected by the changes since {}", affected.revision);
         left_out.extend(missing(file, &chosen, BTreeSet::new(), &why));
@@ -107,15 +107,15 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
     }
     // Every scenario once before any of them twice.
     match file.order {
-        Order::Fixed => chosen.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
-        Order::Random => chosen.sort_by_key(|drill| {
+        StartOrder::Fixed => chosen.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
+        StartOrder::Random => chosen.sort_by_key(|drill| {
             let planned = &drill.planned;
             (planned.repetition, draw::place(seed, &planned.scenario, planned.repetition), planned.number)
         }),
     }
-    let drills: Vec<Entry> = chosen
+    let drills: Vec<PreparedDrill> = chosen
         .into_iter()
-        .map(|drill| Entry {
+        .map(|drill| PreparedDrill {
             seed: draw::seed(seed, &drill.planned.scenario, drill.planned.repetition),
             plan: drill.scenario.plan.clone(),
             planned: drill.planned,
@@ -148,7 +148,7 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
 
 /// Every drill of the file with its number: all repetitions of a scenario before the next one, so that one more at the end
 /// changes no other number.
-fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) -> Vec<Drill<'d>> {
+fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) -> Vec<CandidateDrill<'d>> {
     let mut drills = Vec::new();
     for (place, scenario) in file.scenarios.iter().enumerate() {
         let plan = &scenario.plan;
@@ -163,7 +163,7 @@ fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) ->
                 repetition,
                 control: is_control(controls, place, now.occasion, repeat, repetition),
             };
-            drills.push(Drill { scenario, planned });
+            drills.push(CandidateDrill { scenario, planned });
         }
     }
     drills
@@ -179,21 +179,21 @@ fn controls(scenario: &DayScenario, file: &GameDay, wanted: &PlanOptions) -> Con
     own.or(file.control.map(every)).unwrap_or(ControlRuns::Never)
 }
 
-fn concerned(drill: &Drill<'_>, wanted: &PlanOptions) -> bool {
+fn concerned(drill: &CandidateDrill<'_>, wanted: &PlanOptions) -> bool {
     let affected = wanted.affected_by.as_ref();
     affected.is_none_or(|affected| affected.scenarios.contains_key(&drill.planned.scenario))
 }
 
 /// The scenarios of which no drill was chosen, except those that were told already.
-fn missing(file: &GameDay, chosen: &[Drill<'_>], told: BTreeSet<String>, why: &str) -> Vec<LeftOutDrill> {
+fn missing(file: &GameDay, chosen: &[CandidateDrill<'_>], told: BTreeSet<String>, why: &str) -> Vec<LeftOutDrill> {
     let here: BTreeSet<&str> = chosen.iter().map(|drill| drill.planned.scenario.as_str()).collect();
     let names = file.scenarios.iter().map(|scenario| &scenario.plan.name);
     let absent = names.filter(|name| !here.contains(name.as_str()) && !told.contains(*name));
     absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string() }).collect()
 }
 
-fn settings(file: &GameDay, wanted: &PlanOptions) -> Settings {
-    Settings {
+fn settings(file: &GameDay, wanted: &PlanOptions) -> DaySettings {
+    DaySettings {
         parallel: wanted.parallel.or(file.parallel),
         budget: wanted.budget.or(file.budget),
         retry: wanted.retry.unwrap_or(file.retry),

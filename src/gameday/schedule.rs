@@ -4,7 +4,7 @@
 //! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over; one that
 //! failed and may be retried goes to the end of the queue.
 
-use crate::record::{Cause, Outcome};
+use crate::record::{Cause, RunOutcome};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const DISTURBED_AGAIN: u32 = 2;
 
 /// What a game day allows.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct ScheduleRules {
     /// How often a drill that failed may be run again.
     pub retry: u32,
     /// Whether nothing is started any more once a drill has failed for good.
@@ -40,7 +40,7 @@ pub struct Start {
 
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStart {
     /// This is started; it counts as running from here on.
     Start(Start),
     /// This one will not be started, and why.
@@ -66,24 +66,24 @@ pub enum Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Came {
     /// What its verdict means.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Whether its measuring was disturbed: then it says nothing.
     pub disturbed: bool,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningDrill {
     start: Start,
     starting: bool,
 }
 
 /// The queue of a game day and what runs of it.
 #[derive(Debug)]
-pub struct Schedule {
-    rules: Rules,
+pub struct DaySchedule {
+    rules: ScheduleRules,
     queue: VecDeque<Start>,
     alone: VecDeque<Start>,
-    running: BTreeMap<usize, Running>,
+    running: BTreeMap<usize, RunningDrill>,
     /// How each drill is called, and how long it is expected to take.
     drills: BTreeMap<usize, (String, Duration)>,
     disturbed: BTreeMap<usize, u32>,
@@ -91,9 +91,9 @@ pub struct Schedule {
     closed: Option<String>,
 }
 
-impl Schedule {
+impl DaySchedule {
     /// A schedule of these drills, in this order: number, what it is called, and how long it is expected to take.
-    pub fn new(rules: Rules, drills: impl IntoIterator<Item = (usize, String, Duration)>) -> Schedule {
+    pub fn new(rules: ScheduleRules, drills: impl IntoIterator<Item = (usize, String, Duration)>) -> DaySchedule {
         let drills: Vec<_> = drills.into_iter().collect();
         let planned = |(number, _, _): &(usize, String, Duration)| Start {
             number: *number,
@@ -101,7 +101,7 @@ impl Schedule {
             cause: Cause::Planned,
             alone: false,
         };
-        Schedule {
+        DaySchedule {
             rules,
             queue: drills.iter().map(planned).collect(),
             alone: VecDeque::new(),
@@ -116,11 +116,11 @@ impl Schedule {
     /// What is to be done at `now`, counted from the beginning of the game day. `room` is asked last, with the numbers of the
     /// drills that run and of the one that would be started; its `Err` is what is missing. A drill beside which nothing runs
     /// is started whether there is room or not: there will never be more.
-    pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Next {
+    pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> NextStart {
         if let Some(why) = self.closed.clone() {
             let left = self.queue.pop_front().or_else(|| self.alone.pop_front());
             return match left {
-                Some(start) => Next::NotRun(start, why),
+                Some(start) => NextStart::NotRun(start, why),
                 None => self.idle(),
             };
         }
@@ -128,14 +128,14 @@ impl Schedule {
         let Some(front) = self.queue.front().or(self.alone.front()).cloned() else { return self.idle() };
         if let Some(why) = self.too_late(now, front.number) {
             self.take(from_queue);
-            return Next::NotRun(front, why);
+            return NextStart::NotRun(front, why);
         }
         if let Err(waiting) = self.may_start(&front, room) {
-            return Next::Wait(waiting);
+            return NextStart::Wait(waiting);
         }
         self.take(from_queue);
-        self.running.insert(front.number, Running { start: front.clone(), starting: true });
-        Next::Start(front)
+        self.running.insert(front.number, RunningDrill { start: front.clone(), starting: true });
+        NextStart::Start(front)
     }
 
     /// Whether `next` would ask for room: whoever measures what is free does so only then.
@@ -152,8 +152,8 @@ impl Schedule {
         };
     }
 
-    fn idle(&self) -> Next {
-        if self.running.is_empty() { Next::Done } else { Next::Wait(Waiting::Running) }
+    fn idle(&self) -> NextStart {
+        if self.running.is_empty() { NextStart::Done } else { NextStart::Wait(Waiting::Running) }
     }
 
     fn may_start(&self, next: &Start, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Result<(), Waiting> {
@@ -190,7 +190,7 @@ impl Schedule {
 
     /// An attempt ended; what follows from that, for people.
     pub fn ended(&mut self, number: usize, came: Came) -> Option<String> {
-        let Running { start, .. } = self.running.remove(&number)?;
+        let RunningDrill { start, .. } = self.running.remove(&number)?;
         let name = self.drills.get(&number).map_or_else(|| format!("drill {number}"), |(name, _)| name.clone());
         let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
         if came.disturbed {
@@ -205,8 +205,8 @@ impl Schedule {
         // A retry that broke takes nothing back: the drill has failed.
         let failed_before = self.retried.get(&number).is_some_and(|times| *times > 0);
         match came.outcome {
-            Outcome::Failed => {}
-            Outcome::Broken if failed_before => {}
+            RunOutcome::Failed => {}
+            RunOutcome::Broken if failed_before => {}
             _ => return None,
         }
         let retried = self.retried.entry(number).or_default();

@@ -5,24 +5,24 @@ use proptest::prelude::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
-fn schedule(rules: Rules, drills: usize) -> Schedule {
-    Schedule::new(rules, (1..=drills).map(|number| (number, format!("d{number}"), S(60))))
+fn schedule(rules: ScheduleRules, drills: usize) -> DaySchedule {
+    DaySchedule::new(rules, (1..=drills).map(|number| (number, format!("d{number}"), S(60))))
 }
 
 fn roomy(_: &[usize], _: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn came(outcome: Outcome) -> Came {
+fn came(outcome: RunOutcome) -> Came {
     Came { outcome, disturbed: false }
 }
 
-const DISTURBED: Came = Came { outcome: Outcome::Broken, disturbed: true };
+const DISTURBED: Came = Came { outcome: RunOutcome::Broken, disturbed: true };
 
 /// Starts the next one, whose stack is up at once.
-fn start(schedule: &mut Schedule) -> Start {
+fn start(schedule: &mut DaySchedule) -> Start {
     match schedule.next(S(0), roomy) {
-        Next::Start(start) => {
+        NextStart::Start(start) => {
             schedule.is_up(start.number);
             start
         }
@@ -32,33 +32,33 @@ fn start(schedule: &mut Schedule) -> Start {
 
 #[test]
 fn one_starts_after_the_other_in_order_and_the_stack_of_the_last_is_up_first() {
-    let mut all = schedule(Rules::default(), 3);
-    assert!(matches!(all.next(S(0), roomy), Next::Start(start) if start.number == 1));
-    assert_eq!(all.next(S(1), roomy), Next::Wait(Waiting::Starting));
+    let mut all = schedule(ScheduleRules::default(), 3);
+    assert!(matches!(all.next(S(0), roomy), NextStart::Start(start) if start.number == 1));
+    assert_eq!(all.next(S(1), roomy), NextStart::Wait(Waiting::Starting));
     all.is_up(1);
-    assert!(matches!(all.next(S(2), roomy), Next::Start(start) if start.number == 2));
+    assert!(matches!(all.next(S(2), roomy), NextStart::Start(start) if start.number == 2));
     // One that ends before it was up holds nobody up.
-    all.ended(2, came(Outcome::Broken));
-    assert!(matches!(all.next(S(3), roomy), Next::Start(start) if start.number == 3));
-    all.ended(3, came(Outcome::Passed));
-    assert_eq!(all.next(S(4), roomy), Next::Wait(Waiting::Running));
-    all.ended(1, came(Outcome::Passed));
-    assert_eq!(all.next(S(5), roomy), Next::Done);
+    all.ended(2, came(RunOutcome::Broken));
+    assert!(matches!(all.next(S(3), roomy), NextStart::Start(start) if start.number == 3));
+    all.ended(3, came(RunOutcome::Passed));
+    assert_eq!(all.next(S(4), roomy), NextStart::Wait(Waiting::Running));
+    all.ended(1, came(RunOutcome::Passed));
+    assert_eq!(all.next(S(5), roomy), NextStart::Done);
 }
 
 #[test]
 fn room_is_waited_for_unless_nothing_runs() {
-    let mut all = schedule(Rules::default(), 3);
+    let mut all = schedule(ScheduleRules::default(), 3);
     let full = |_: &[usize], _: usize| Err("memory".to_string());
-    assert!(matches!(all.next(S(0), full), Next::Start(_)), "there will never be more room");
+    assert!(matches!(all.next(S(0), full), NextStart::Start(_)), "there will never be more room");
     all.is_up(1);
-    assert_eq!(all.next(S(0), full), Next::Wait(Waiting::Room("memory".into())));
+    assert_eq!(all.next(S(0), full), NextStart::Wait(Waiting::Room("memory".into())));
     let mut asked = (Vec::new(), 0);
     let next = all.next(S(0), |running, number| {
         asked = (running.to_vec(), number);
         Ok(())
     });
-    assert!(matches!(next, Next::Start(start) if start.number == 2));
+    assert!(matches!(next, NextStart::Start(start) if start.number == 2));
     assert_eq!(asked, (vec![1], 2));
     assert!(!all.asks_for_room(), "2 is starting");
     all.is_up(2);
@@ -69,88 +69,88 @@ fn room_is_waited_for_unless_nothing_runs() {
 
 #[test]
 fn what_was_disturbed_is_run_again_alone_at_the_end_and_not_for_ever() {
-    let mut all = schedule(Rules { retry: 1, ..Rules::default() }, 3);
+    let mut all = schedule(ScheduleRules { retry: 1, ..ScheduleRules::default() }, 3);
     start(&mut all);
     start(&mut all);
     assert!(all.ended(1, DISTURBED).unwrap().contains("alone"));
     start(&mut all);
-    all.ended(2, came(Outcome::Passed));
-    assert_eq!(all.next(S(0), roomy), Next::Wait(Waiting::Running), "3 still runs");
-    all.ended(3, came(Outcome::Failed));
+    all.ended(2, came(RunOutcome::Passed));
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running), "3 still runs");
+    all.ended(3, came(RunOutcome::Failed));
     let retry = start(&mut all);
     assert_eq!((retry.number, retry.attempt, retry.cause, retry.alone), (3, 2, Cause::Retry, false));
-    all.ended(3, came(Outcome::Passed));
+    all.ended(3, came(RunOutcome::Passed));
     for attempt in [2, 3] {
         let again = start(&mut all);
         assert_eq!((again.number, again.attempt, again.cause, again.alone), (1, attempt, Cause::Disturbed, true));
-        assert_eq!(all.next(S(0), roomy), Next::Wait(Waiting::Running));
+        assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
         let said = all.ended(1, DISTURBED).unwrap();
         assert_eq!(said.contains("nothing can be said"), attempt == 3, "{said}");
     }
-    assert_eq!(all.next(S(0), roomy), Next::Done);
+    assert_eq!(all.next(S(0), roomy), NextStart::Done);
 }
 
 #[test]
 fn a_retry_of_what_was_run_alone_is_alone_and_a_failure_for_good_ends_a_day_that_fails_fast() {
-    let mut all = schedule(Rules { retry: 1, fail_fast: true, ..Rules::default() }, 2);
+    let mut all = schedule(ScheduleRules { retry: 1, fail_fast: true, ..ScheduleRules::default() }, 2);
     start(&mut all);
-    all.ended(1, came(Outcome::Failed));
+    all.ended(1, came(RunOutcome::Failed));
     assert_eq!(start(&mut all).number, 2);
     all.ended(2, DISTURBED);
     assert_eq!(start(&mut all).number, 1);
-    all.ended(1, came(Outcome::Passed));
+    all.ended(1, came(RunOutcome::Passed));
     assert!(start(&mut all).alone);
-    all.ended(2, came(Outcome::Failed));
+    all.ended(2, came(RunOutcome::Failed));
     let retry = start(&mut all);
     assert_eq!((retry.number, retry.attempt, retry.cause, retry.alone), (2, 3, Cause::Retry, true));
-    assert!(all.ended(2, came(Outcome::Failed)).unwrap().contains("nothing more"));
-    assert_eq!(all.next(S(0), roomy), Next::Done);
+    assert!(all.ended(2, came(RunOutcome::Failed)).unwrap().contains("nothing more"));
+    assert_eq!(all.next(S(0), roomy), NextStart::Done);
 }
 
 #[test]
 fn fail_fast_lets_those_end_that_run_and_starts_none() {
-    let mut all = schedule(Rules { fail_fast: true, ..Rules::default() }, 4);
+    let mut all = schedule(ScheduleRules { fail_fast: true, ..ScheduleRules::default() }, 4);
     start(&mut all);
     start(&mut all);
-    assert_eq!(all.ended(1, came(Outcome::Broken)), None, "a harness error is no failure of a drill");
+    assert_eq!(all.ended(1, came(RunOutcome::Broken)), None, "a harness error is no failure of a drill");
     start(&mut all);
-    all.ended(2, came(Outcome::Failed));
+    all.ended(2, came(RunOutcome::Failed));
     assert!(
-        matches!(all.next(S(0), roomy), Next::NotRun(start, why) if start.number == 4 && why.starts_with("d2 failed"))
+        matches!(all.next(S(0), roomy), NextStart::NotRun(start, why) if start.number == 4 && why.starts_with("d2 failed"))
     );
-    assert_eq!(all.next(S(0), roomy), Next::Wait(Waiting::Running));
-    all.ended(3, came(Outcome::Passed));
-    assert_eq!(all.next(S(0), roomy), Next::Done);
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
+    all.ended(3, came(RunOutcome::Passed));
+    assert_eq!(all.next(S(0), roomy), NextStart::Done);
 }
 
 #[test]
 fn what_cannot_end_within_the_budget_is_not_started_and_what_can_is() {
-    let rules = Rules { budget: Some(S(100)), ..Rules::default() };
-    let mut all = Schedule::new(rules, [(1, "a".into(), S(60)), (2, "b".into(), S(90)), (3, "c".into(), S(20))]);
-    assert!(matches!(all.next(S(0), roomy), Next::Start(_)));
-    all.ended(1, came(Outcome::Passed));
-    let Next::NotRun(start, why) = all.next(S(50), roomy) else { panic!() };
+    let rules = ScheduleRules { budget: Some(S(100)), ..ScheduleRules::default() };
+    let mut all = DaySchedule::new(rules, [(1, "a".into(), S(60)), (2, "b".into(), S(90)), (3, "c".into(), S(20))]);
+    assert!(matches!(all.next(S(0), roomy), NextStart::Start(_)));
+    all.ended(1, came(RunOutcome::Passed));
+    let NextStart::NotRun(start, why) = all.next(S(50), roomy) else { panic!() };
     assert_eq!(start.number, 2);
     assert_eq!(why, "the time budget of 1 min 40 s has 50 s left, and it takes about 1 min 30 s");
-    assert!(matches!(all.next(S(50), roomy), Next::Start(start) if start.number == 3));
+    assert!(matches!(all.next(S(50), roomy), NextStart::Start(start) if start.number == 3));
 }
 
 #[test]
 fn a_signal_leaves_the_rest_and_the_retries_undone_and_says_so() {
-    let mut all = schedule(Rules { retry: 1, ..Rules::default() }, 3);
+    let mut all = schedule(ScheduleRules { retry: 1, ..ScheduleRules::default() }, 3);
     start(&mut all);
     start(&mut all);
-    all.ended(1, came(Outcome::Failed));
+    all.ended(1, came(RunOutcome::Failed));
     all.ended(2, DISTURBED);
     all.close("a signal");
     all.close("another one");
     let mut left = Vec::new();
-    while let Next::NotRun(start, why) = all.next(S(0), roomy) {
+    while let NextStart::NotRun(start, why) = all.next(S(0), roomy) {
         assert_eq!(why, "a signal");
         left.push((start.number, start.attempt));
     }
     assert_eq!(left, [(3, 1), (1, 2), (2, 2)]);
-    assert_eq!(all.next(S(0), roomy), Next::Done);
+    assert_eq!(all.next(S(0), roomy), NextStart::Done);
 }
 
 proptest! {
@@ -163,13 +163,13 @@ proptest! {
         fail_fast in any::<bool>(),
         fates in prop::collection::vec((0u8..5, any::<bool>()), 0..60),
     ) {
-        let mut all = schedule(Rules { retry, fail_fast, ..Rules::default() }, drills);
+        let mut all = schedule(ScheduleRules { retry, fail_fast, ..ScheduleRules::default() }, drills);
         let mut fates = fates.into_iter();
         let (mut running, mut seen) = (Vec::<Start>::new(), std::collections::BTreeSet::new());
         for _ in 0..1000 {
             let full = |running: &[usize], _: usize| if running.len() < parallel { Ok(()) } else { Err(String::new()) };
             match all.next(S(0), full) {
-                Next::Start(start) => {
+                NextStart::Start(start) => {
                     all.is_up(start.number);
                     prop_assert!(running.iter().all(|other| other.number != start.number));
                     prop_assert!(!start.alone || running.is_empty());
@@ -177,18 +177,18 @@ proptest! {
                     running.push(start);
                     prop_assert!(running.len() <= parallel);
                 }
-                Next::NotRun(start, _) => { seen.insert(start.number); }
-                Next::Wait(_) => {
+                NextStart::NotRun(start, _) => { seen.insert(start.number); }
+                NextStart::Wait(_) => {
                     let (fate, last) = fates.next().unwrap_or((0, true));
                     let start = if last { running.pop().unwrap() } else { running.remove(0) };
                     all.ended(start.number, match fate {
-                        0 | 1 => came(Outcome::Passed),
-                        2 => came(Outcome::Failed),
-                        3 => came(Outcome::Broken),
+                        0 | 1 => came(RunOutcome::Passed),
+                        2 => came(RunOutcome::Failed),
+                        3 => came(RunOutcome::Broken),
                         _ => DISTURBED,
                     });
                 }
-                Next::Done => {
+                NextStart::Done => {
                     prop_assert!(running.is_empty());
                     prop_assert_eq!(seen.len(), drills);
                     return Ok(());

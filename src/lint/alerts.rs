@@ -2,7 +2,7 @@
 
 use super::files::walk;
 use super::links::{ANCHOR, anchors};
-use super::{Config, Page, Project, Report, collect};
+use super::{Config, FindingReport, LintPage, Project, collect};
 use crate::runbook::{RunbookPhase, look};
 use crate::source::{Diagnostics, Node, Source, Span, Value, nearest, shorten, tidy};
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ const MOST: usize = 2000;
 
 /// What an alert says about its runbook.
 #[derive(Debug)]
-struct Alert {
+struct AlertLink {
     /// Its name.
     name: String,
     /// The address of its runbook.
@@ -30,8 +30,8 @@ struct Alert {
     source: Arc<Source>,
 }
 
-pub(super) fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
-    let alerts: Vec<Alert> = project.alerts.iter().flat_map(|path| read(path)).collect();
+pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
+    let alerts: Vec<AlertLink> = project.alerts.iter().flat_map(|path| read(path)).collect();
     if alerts.is_empty() {
         return;
     }
@@ -75,7 +75,7 @@ pub(super) fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'
 
 /// The page that an address leads to: by its path, as far as that is one of this project, or by its name in a folder of
 /// the same name.
-fn find<'f>(alert: &Alert, project: &Project, files: &'f [PathBuf]) -> Option<&'f PathBuf> {
+fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Option<&'f PathBuf> {
     let parts: Vec<&str> = path(&alert.url).split('/').filter(|part| !part.is_empty()).collect();
     // The longest end of the path that is a file from the project's folder on.
     let exact = (0..parts.len()).filter_map(|from| parts.get(from..)).find_map(|tail| {
@@ -110,7 +110,7 @@ fn is_ours(url: &str, project: &Project) -> bool {
 }
 
 /// The anchor at the end of an address of GitHub that the page does not have.
-fn missing_anchor<'a>(alert: &'a Alert, file: &Path) -> Option<&'a str> {
+fn missing_anchor<'a>(alert: &'a AlertLink, file: &Path) -> Option<&'a str> {
     let (before, anchor) = alert.url.split_once('#')?;
     let ours = before.contains("/blob/") || !before.contains("://");
     let source = Source::read(file).ok().filter(|_| ours && !anchor.is_empty() && !anchor.contains(['{', '$']))?;
@@ -174,7 +174,7 @@ pub fn alert_files(root: &Path, config: &Config) -> Vec<PathBuf> {
 }
 
 /// The alerts of a file that name a runbook. What is no YAML (a template, say) has none.
-fn read(path: &Path) -> Vec<Alert> {
+fn read(path: &Path) -> Vec<AlertLink> {
     let mut alerts = Vec::new();
     // Most files hold something else.
     let Ok(source) = Source::read(path) else { return alerts };
@@ -202,7 +202,7 @@ fn read(path: &Path) -> Vec<Alert> {
     alerts
 }
 
-fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<Alert>) {
+fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<AlertLink>) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| below(item, source, alerts)),
         Value::Map(entries) => {
@@ -213,7 +213,7 @@ fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<Alert>) {
                 && let Some(url) = note.value.text()
             {
                 let (name, url) = (name.to_string(), url.to_string());
-                alerts.push(Alert { name, url, span: note.value.span, source: source.clone() });
+                alerts.push(AlertLink { name, url, span: note.value.span, source: source.clone() });
             }
             for inner in ["groups", "rules", "spec", "items"].into_iter().filter_map(get) {
                 below(inner, source, alerts);

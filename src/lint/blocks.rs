@@ -1,10 +1,10 @@
 //! RB205 to RB207: blocks of code whose tag does not say what they hold.
 
-use super::{Page, Report};
-use crate::runbook::look::{Fence, Reading, is_known_program};
+use super::{FindingReport, LintPage};
+use crate::runbook::look::{Fence, FenceUse, is_known_program};
 
 /// RB205: shell in a block that does not say so, or outside of any block.
-pub(super) fn untagged(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut unfenced = page.unfenced();
     if let Some(first) = unfenced.next() {
         let found = report.at(page.line_of(first), "this command stands in the text: no reader can copy it safely");
@@ -16,7 +16,7 @@ pub(super) fn untagged(page: &Page<'_>, report: &mut Report<'_>) {
     }
     for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
         let terminal = fence.terminal();
-        let runs = matches!(fence.reading, Reading::Run | Reading::Held);
+        let runs = matches!(fence.reading, FenceUse::Run | FenceUse::Held);
         if terminal.other.is_some() || !runs && !is_shell(fence) {
             continue;
         }
@@ -39,7 +39,7 @@ fn is_shell(fence: &Fence) -> bool {
 }
 
 /// RB206: a language tag that its block contradicts.
-pub(super) fn wrong_tag(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn wrong_tag(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for fence in &page.look.fences {
         let tag = &fence.tag;
         let (what, help) = if let Some(what) = contradicts(fence) {
@@ -75,7 +75,7 @@ fn begins_with_command(fence: &Fence) -> Option<&str> {
 }
 
 /// RB207: a terminal with prompts and output in a block that says it is a script.
-pub(super) fn terminal(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn terminal(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     if page.has_open_fence() {
         return;
     }
@@ -97,11 +97,11 @@ pub(super) fn terminal(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// Whether lines that are no comments have a shape.
-type Shape = fn(&[&str]) -> bool;
+type LineShape = fn(&[&str]) -> bool;
 
 /// What a text is, in words, when it clearly is something else than shell: a shape counts only where all of it has it.
 fn shape(text: &str) -> Option<&'static str> {
-    const SHAPES: [(Shape, &str); 8] = [
+    const SHAPES: [(LineShape, &str); 8] = [
         (is_sql, "SQL"),
         (is_promql, "a query of Prometheus"),
         (is_log, "log lines"),

@@ -2,8 +2,8 @@
 
 use super::output::explained;
 use super::page::Parsed;
-use super::{Config, Project, RULES, Rule};
-use crate::source::{Diagnostics, Level, Source};
+use super::{Config, LintRule, Project, RULES};
+use crate::source::{Diagnostics, Severity, Source};
 
 /// The cases of a rule. `bad` pages have the line and column of each finding of this rule, `good` ones have none.
 macro_rules! cases {
@@ -18,16 +18,16 @@ macro_rules! cases {
 }
 
 /// The rule that is tested as `rb107`.
-pub(super) fn rule(name: &str) -> &'static Rule {
-    Rule::find(&name.to_uppercase()).expect("a rule")
+pub(super) fn rule(name: &str) -> &'static LintRule {
+    LintRule::find(&name.to_uppercase()).expect("a rule")
 }
 
 /// The findings of one rule on a page, by its own `check`; suppressions are left out.
-pub(super) fn found(rule: &Rule, text: &str) -> Diagnostics {
+pub(super) fn found(rule: &LintRule, text: &str) -> Diagnostics {
     let project = Project::default();
     let parsed = Parsed::new(Source::new("page.md", text));
     let page = parsed.page(&project);
-    let (mut found, level) = (Diagnostics::default(), rule.level.unwrap_or(Level::Info));
+    let (mut found, level) = (Diagnostics::default(), rule.level.unwrap_or(Severity::Info));
     rule.look_at(&page, level, &mut found);
     rule.look_at_all(&project, &[page], level, &mut found);
     found
@@ -38,13 +38,13 @@ fn places(found: &Diagnostics) -> Vec<(usize, usize)> {
     found.sorted().into_iter().map(place).collect()
 }
 
-pub(super) fn bad(rule: &Rule, text: &str, expected: &[(usize, usize)]) {
+pub(super) fn bad(rule: &LintRule, text: &str, expected: &[(usize, usize)]) {
     let found = found(rule, text);
     assert_eq!(places(&found), expected, "{} in\n{text}\n{:?}", rule.id, messages(&found));
     assert!(found.all.iter().all(|d| d.code == Some(rule.id)), "a finding without the rule's id");
 }
 
-pub(super) fn good(rule: &Rule, text: &str) {
+pub(super) fn good(rule: &LintRule, text: &str) {
     let found = found(rule, text);
     assert!(found.all.is_empty(), "{} in\n{text}\n{:?}", rule.id, messages(&found));
 }
@@ -62,7 +62,7 @@ pub(super) fn lint(text: &str) -> Diagnostics {
 }
 
 /// An example of `rules.md`, as it stands on a page.
-fn example(rule: &Rule, title: &str) -> Option<String> {
+fn example(rule: &LintRule, title: &str) -> Option<String> {
     let (_, behind) = explained(rule).split_once(&format!("\n{title}:\n\n"))?;
     let lines = behind.lines().map_while(|line| if line.is_empty() { Some("") } else { line.strip_prefix("    ") });
     Some(lines.map(|line| format!("{line}\n")).collect::<String>().trim_end().to_string() + "\n")

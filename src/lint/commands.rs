@@ -3,11 +3,13 @@
 
 use super::page::{begin, fixed};
 use super::words::holds;
-use super::{Page, Report};
-use crate::bash::Taker;
-use crate::programs::{Call, Calls, Kind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait};
+use super::{FindingReport, LintPage};
+use crate::bash::OutputTaker;
+use crate::programs::{
+    Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait,
+};
 use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
-use crate::runbook::look::Shell;
+use crate::runbook::look::PageCommand;
 use crate::source::Span;
 use std::collections::HashMap;
 
@@ -16,10 +18,10 @@ const CHEAT_SHEETS: &[&str] =
     &["useful commands", "common commands", "key commands", "quick reference", "command reference", "cheat*"];
 
 /// RB208: commands that never end, or open an editor, above others of their block.
-pub(super) fn never_ends(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn never_ends(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     const EDITED: &str = "give the change itself: a patch, `sed -i`, a file that is copied";
     const ENDED: &str = "look once (`--tail=100`, `--since=10m`, a count), say how long (`timeout 60 …`), or put it into the background with `&`";
-    let mut told: Option<&Shell<'_>> = None;
+    let mut told: Option<&PageCommand<'_>> = None;
     for (index, shell) in page.commands().iter().enumerate() {
         let background = shell.step.settings(shell.command.block).background == Some(true);
         if background || told.is_some_and(|told| page.in_one_block(told, shell)) {
@@ -47,7 +49,7 @@ pub(super) fn never_ends(page: &Page<'_>, report: &mut Report<'_>) {
             let own = shell
                 .calls()
                 .iter()
-                .find(|next| next.span.start > call.span.end && matches!(around.taker, Taker::Nobody));
+                .find(|next| next.span.start > call.span.end && matches!(around.taker, OutputTaker::Nobody));
             let next = own.map(|next| line(next.span.start)).or_else(|| acts.next().map(|next| next.command.line));
             if let Some(line) = next.filter(|_| !listed()) {
                 let message = format!("`{name}` {what}: line {line} of this block waits for that");
@@ -59,13 +61,14 @@ pub(super) fn never_ends(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// Whether it matters that a command does not run because of one that never ends.
-fn is_kept(endless: &Shell<'_>, next: &Shell<'_>) -> bool {
+fn is_kept(endless: &PageCommand<'_>, next: &PageCommand<'_>) -> bool {
     let watches = endless.calls().iter().any(|call| call.words.first() == Some(&"watch"));
-    next.command.effect().kind == Kind::Changes || watches && matches!(endless.step.phase, Mitigate | Rollback | Verify)
+    next.command.effect().kind == EffectKind::Changes
+        || watches && matches!(endless.step.phase, Mitigate | Rollback | Verify)
 }
 
 /// RB210: commands that no program accepts.
-pub(super) fn refused(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn refused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut defined: HashMap<String, bool> = HashMap::new();
     for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
         for call in shell.calls() {
@@ -94,7 +97,7 @@ pub(super) fn refused(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// RB211: what fails and says nothing.
-pub(super) fn unnoticed(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn unnoticed(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     // What has none of these is neither a condition nor a script.
     const SIGNS: &[&str] = &["<", "|", "&&", "if ", "while ", "until ", " -f", " --file"];
     let mut reader = Calls::of_page(page.source.text.len());
@@ -110,7 +113,7 @@ pub(super) fn unnoticed(page: &Page<'_>, report: &mut Report<'_>) {
         };
         let found = reader.of(&shell.masked).iter().find_map(|call| {
             let goes_on =
-                goes_on_after_errors(call).filter(|_| reads(call) && shell.command.effect().kind != Kind::Looks);
+                goes_on_after_errors(call).filter(|_| reads(call) && shell.command.effect().kind != EffectKind::Looks);
             let goes_on = goes_on.map(|advice| (advice, "goes on after a statement that failed, and exits with 0"));
             let holds =
                 || Some((holds_anyway(call)?, "exits with 0 whatever it is answered, so that the condition holds"));

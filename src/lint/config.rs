@@ -1,8 +1,8 @@
 //! `firedrill.toml` at the root of the project: levels of rules, and what is left out.
 
-use super::{RULES, Rule};
+use super::{LintRule, RULES};
 use crate::source::{
-    Diagnostics, Level, MapReader, ReadError, Source, Value, did_you_mean, list, nearest, parse_toml, shorten,
+    Diagnostics, MapReader, ReadError, Severity, Source, Value, did_you_mean, list, nearest, parse_toml, shorten,
 };
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub const FILE: &str = "firedrill.toml";
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Rule → its level; `None` is off.
-    levels: BTreeMap<&'static str, Option<Level>>,
+    levels: BTreeMap<&'static str, Option<Severity>>,
     exclude: Vec<Pattern>,
     alerts: Option<Vec<Pattern>>,
 }
@@ -62,7 +62,7 @@ impl Config {
                 return None;
             };
             for entry in entries {
-                let Some(rule) = Rule::find(&entry.key) else {
+                let Some(rule) = LintRule::find(&entry.key) else {
                     let help = did_you_mean(&entry.key, RULES.iter().map(|rule| rule.id));
                     let message = format!("there is no rule `{}`", shorten(&entry.key));
                     map.error(entry.key_span, message).help(help);
@@ -85,7 +85,7 @@ impl Config {
     }
 
     /// The level of a rule; `None` when it is off.
-    pub fn level(&self, rule: &Rule) -> Option<Level> {
+    pub fn level(&self, rule: &LintRule) -> Option<Severity> {
         self.levels.get(rule.id).copied().unwrap_or(rule.level)
     }
 
@@ -127,10 +127,13 @@ fn patterns(map: &mut MapReader<'_>, key: &'static str) -> Option<Vec<Pattern>> 
 const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];
 
 /// The level of that name; `Some(None)` is off.
-fn level(name: &str) -> Option<Option<Level>> {
+fn level(name: &str) -> Option<Option<Severity>> {
     match name {
         "off" => Some(None),
-        name => [Level::Error, Level::Warning, Level::Info].into_iter().find(|level| level.name() == name).map(Some),
+        name => [Severity::Error, Severity::Warning, Severity::Info]
+            .into_iter()
+            .find(|level| level.name() == name)
+            .map(Some),
     }
 }
 
@@ -152,7 +155,7 @@ mod tests {
         )
         .expect("settings");
         let level = |id: &str| config.level(RULES.iter().find(|rule| rule.id == id).expect("a rule"));
-        assert_eq!((level("RB001"), level("RB107")), (None, Some(Level::Error)));
+        assert_eq!((level("RB001"), level("RB107")), (None, Some(Severity::Error)));
         for (path, expected) in [
             ("runbooks/archive/a.md", true),
             ("runbooks/archive/deep/a.md", true),

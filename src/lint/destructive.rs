@@ -2,7 +2,7 @@
 //! programs; here is how they are found behind others, and what is too small to be told.
 
 use super::guard::Guards;
-use super::{Page, Report};
+use super::{FindingReport, LintPage};
 use crate::programs::{self, Word, statements};
 use crate::runbook::look::calls_in;
 use crate::source::{Span, shorten};
@@ -11,14 +11,14 @@ use std::collections::HashMap;
 
 /// What a call destroys.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Harm {
+pub(super) struct DestroyedByCall {
     /// What it acts on, as it was written; empty when it names nothing.
     pub target: String,
     /// Whether the target is a thing of a database.
     pub sql: bool,
 }
 
-pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let guards = LazyCell::new(|| Guards::of(page));
     for command in page.commands() {
         let calls = command.calls();
@@ -48,9 +48,9 @@ pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 fn check_sql<'a, F: FnOnce() -> Guards<'a>>(
-    page: &Page<'_>,
+    page: &LintPage<'_>,
     guards: &LazyCell<Guards<'a>, F>,
-    report: &mut Report<'_>,
+    report: &mut FindingReport<'_>,
     text: &str,
     place: impl Fn(Span) -> Span,
 ) {
@@ -74,7 +74,7 @@ fn check_sql<'a, F: FnOnce() -> Guards<'a>>(
     }
 }
 
-fn tell(report: &mut Report<'_>, at: Span, said: &str) {
+fn tell(report: &mut FindingReport<'_>, at: Span, said: &str) {
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     report
         .at(at, format!("`{}` cannot be taken back, and nothing around it guards it", shorten(&said)))
@@ -85,11 +85,11 @@ fn tell(report: &mut Report<'_>, at: Span, said: &str) {
 const DEEPEST: (usize, usize) = (4, 40);
 
 /// What a call destroys, if it does; the first word is the program.
-fn harm(words: &[&str]) -> Option<Harm> {
+fn harm(words: &[&str]) -> Option<DestroyedByCall> {
     deep(words, DEEPEST.0)
 }
 
-fn deep(words: &[&str], left: usize) -> Option<Harm> {
+fn deep(words: &[&str], left: usize) -> Option<DestroyedByCall> {
     const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
     const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
     let left = left.checked_sub(1)?;
@@ -117,7 +117,7 @@ fn deep(words: &[&str], left: usize) -> Option<Harm> {
 }
 
 /// What a program destroys by itself, and not one that it runs.
-fn own(program: &str, rest: &[&str]) -> Option<Harm> {
+fn own(program: &str, rest: &[&str]) -> Option<DestroyedByCall> {
     /// Options by which a program looks only, or asks first.
     const HARMLESS: &[&str] = &["--dry-run", "--dryrun", "--help", "--no-act", "--interactive", "-i", "-I"];
     if is_client(program) {
@@ -134,11 +134,11 @@ fn own(program: &str, rest: &[&str]) -> Option<Harm> {
         "find" => found(rest)?,
         _ => rest.iter().rfind(|word| !word.starts_with('-')).copied().unwrap_or_default(),
     };
-    Some(Harm { target: target.to_string(), sql: false })
+    Some(DestroyedByCall { target: target.to_string(), sql: false })
 }
 
-fn sql_harm(text: &str) -> Option<Harm> {
-    statements::harms(text).into_iter().next().map(|harm| Harm { target: harm.target, sql: true })
+fn sql_harm(text: &str) -> Option<DestroyedByCall> {
+    statements::harms(text).into_iter().next().map(|harm| DestroyedByCall { target: harm.target, sql: true })
 }
 
 fn base(word: &str) -> &str {

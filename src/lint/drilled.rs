@@ -1,7 +1,7 @@
 //! RB403 and RB404: what scenarios and drills say about the steps of runbooks. Whoever lints gathers it; without it these
 //! rules find nothing.
 
-use super::{Page, Project, Report};
+use super::{FindingReport, LintPage, Project};
 use crate::runbook::{RunbookPhase, Step};
 use crate::source::{list, shorten};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Evidence {
 }
 
 /// RB403: mitigation steps that no scenario has ever exercised.
-pub(super) fn never(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+pub(super) fn never(project: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let Some(evidence) = &project.evidence else { return };
     for page in pages.iter().filter(|page| !evidence.unknown.contains(&page.source.path)) {
         let path = &page.source.path;
@@ -105,7 +105,7 @@ fn is_meant(step: &Step) -> bool {
 }
 
 /// RB404: steps that are not what was drilled.
-pub(super) fn changed(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+pub(super) fn changed(project: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let Some(evidence) = &project.evidence else { return };
     for page in pages {
         for step in page.runbook.iter().flat_map(|runbook| &runbook.steps) {
@@ -126,9 +126,9 @@ pub(super) fn changed(project: &Project, pages: &[Page<'_>], report: &mut Report
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lint::Rule;
+    use crate::lint::LintRule;
     use crate::lint::page::Parsed;
-    use crate::source::{Diagnostics, Level, Source};
+    use crate::source::{Diagnostics, Severity, Source};
 
     cases! {
         rb403,
@@ -219,7 +219,7 @@ mod tests {
         let parsed = Parsed::new(Source::new("page.md", page));
         let page = parsed.page(&project);
         let mut found = Diagnostics::default();
-        Rule::find(rule).expect("a rule").look_at_all(&project, &[page], Level::Warning, &mut found);
+        LintRule::find(rule).expect("a rule").look_at_all(&project, &[page], Severity::Warning, &mut found);
         let told = found.sorted().into_iter().map(|d| {
             let pos = d.source.pos(d.span.start);
             format!("{} {}:{} {}", d.level.name(), pos.line, pos.column, d.message)

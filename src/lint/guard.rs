@@ -1,12 +1,12 @@
 //! What guards a command that destroys: a word of warning, a condition, a question, a look or a backup before it.
 
-use super::Page;
-use super::destructive::{Harm, is_client, is_scratch, is_wide};
+use super::LintPage;
+use super::destructive::{DestroyedByCall, is_client, is_scratch, is_wide};
 use super::page::{begin, fixed};
 use super::words::holds;
-use crate::programs::{self, Input, Kind};
+use crate::programs::{self, EffectKind, StandardInput};
 use crate::runbook::Step;
-use crate::runbook::look::{Call, Fence, Shell};
+use crate::runbook::look::{Fence, PageCall, PageCommand};
 use crate::source::{Span, beginning};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -42,24 +42,24 @@ const MOST_PARTS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Guards<'a> {
     /// What each text of the page says.
-    texts: Vec<Said>,
+    texts: Vec<Warnings>,
     /// Where alerts stand, in order.
     alerts: Vec<Span>,
     /// For each fence where its lines begin, and what comments above each say.
-    comments: Vec<Vec<(usize, Said)>>,
+    comments: Vec<Vec<(usize, Warnings)>>,
     /// For each variable of the page, what is common to all of its values.
-    variables: HashMap<&'a str, Value>,
+    variables: HashMap<&'a str, VariableValue>,
     /// Where things are made first, by their names.
     made: HashMap<&'a str, usize>,
     /// What stands before commands first.
-    before: HashMap<(Scope, Before<'a>), usize>,
+    before: HashMap<(Scope, Guard<'a>), usize>,
     /// The block that was asked for last, by its first byte, and whether words around it guard it.
     last: Cell<Option<(usize, bool)>>,
 }
 
 /// What a text says to whoever is about to destroy something.
 #[derive(Debug, Clone, Copy, Default)]
-struct Said {
+struct Warnings {
     warns: bool,
     asks: bool,
     listed: bool,
@@ -67,7 +67,7 @@ struct Said {
 
 /// The value that a page gives a variable.
 #[derive(Debug, Clone, Copy)]
-struct Value {
+struct VariableValue {
     /// It was made by the page, or has a name that says that nobody will miss the thing.
     made: bool,
     /// It was, or is too narrow for harm.
@@ -76,7 +76,7 @@ struct Value {
 
 /// What a command is worth to those behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Before<'a> {
+enum Guard<'a> {
     /// A question or a backup.
     Always,
     /// A look at what has this name, or a copy of it.
@@ -94,22 +94,22 @@ enum Scope {
     Section(Option<usize>),
 }
 
-impl Said {
-    fn of(text: &str) -> Said {
+impl Warnings {
+    fn of(text: &str) -> Warnings {
         let warns = holds(text, WARNS) || text.contains(SIGNS);
-        Said { warns, asks: holds(text, ASKS), listed: holds(text, LISTED) }
+        Warnings { warns, asks: holds(text, ASKS), listed: holds(text, LISTED) }
     }
 }
 
 impl<'a> Guards<'a> {
-    pub fn of(page: &Page<'a>) -> Guards<'a> {
+    pub fn of(page: &LintPage<'a>) -> Guards<'a> {
         let places = |mark: &&str| {
             page.source.text.match_indices(mark).map(|(at, mark)| Span::new(at, at + mark.len())).collect::<Vec<_>>()
         };
         let mut alerts: Vec<Span> = ALERTS.iter().flat_map(places).collect();
         alerts.sort_unstable_by_key(|alert| alert.start);
         let mut guards = Guards {
-            texts: page.look.texts.iter().map(|text| Said::of(text.text())).collect(),
+            texts: page.look.texts.iter().map(|text| Warnings::of(text.text())).collect(),
             alerts,
             comments: page.look.fences.iter().map(|fence| comments(page, fence)).collect(),
             variables: HashMap::new(),
@@ -145,13 +145,19 @@ impl<'a> Guards<'a> {
             let value = value.trim_matches(['"', '\'']);
             let made = value.contains("mktemp") || is_scratch(value);
             let narrow = made || !value.contains('$') && !is_wide(value);
-            let all = self.variables.entry(name).or_insert(Value { made, narrow });
+            let all = self.variables.entry(name).or_insert(VariableValue { made, narrow });
             (all.made, all.narrow) = (all.made && made, all.narrow && narrow);
         }
     }
 
     /// Whether something guards the call of a command.
-    pub fn guard(&self, page: &Page<'_>, command: &Shell<'_>, call: &Call<'_>, harm: &Harm) -> bool {
+    pub fn guard(
+        &self,
+        page: &LintPage<'_>,
+        command: &PageCommand<'_>,
+        call: &PageCall<'_>,
+        harm: &DestroyedByCall,
+    ) -> bool {
         let place = command.place(call.span);
         command.held
             || call.around.checked
@@ -161,7 +167,7 @@ impl<'a> Guards<'a> {
     }
 
     /// Whether words around a place of the file warn of it.
-    pub fn by_words(&self, page: &Page<'_>, at: Span) -> bool {
+    pub fn by_words(&self, page: &LintPage<'_>, at: Span) -> bool {
         let fences = &page.look.fences;
         let index = fences.partition_point(|fence| fence.span.start <= at.start).checked_sub(1);
         let fence = index.and_then(|index| fences.get(index).zip(self.comments.get(index)));
@@ -177,7 +183,7 @@ impl<'a> Guards<'a> {
 
     /// Whether the texts around a block warn of what is in it: those of its section up to the one behind it, and those at
     /// the beginning of the sections around it.
-    fn by_texts(&self, page: &Page<'_>, block: Span) -> bool {
+    fn by_texts(&self, page: &LintPage<'_>, block: Span) -> bool {
         let (texts, headings) = (&page.look.texts, &page.look.headings);
         let begun = |at: usize| texts.partition_point(|text| text.span.start < at);
         let first_of = |region: Span, until: usize| {
@@ -211,7 +217,7 @@ impl<'a> Guards<'a> {
     }
 
     /// Whether the page made the thing itself, or its name says that nobody will miss it.
-    fn is_own(&self, command: &Shell<'_>, harm: &Harm) -> bool {
+    fn is_own(&self, command: &PageCommand<'_>, harm: &DestroyedByCall) -> bool {
         if !harm.target.starts_with("pvc/") && is_scratch(&harm.target) {
             return true;
         }
@@ -226,22 +232,22 @@ impl<'a> Guards<'a> {
     }
 
     /// A question, a backup, or a look at the same thing, before it and in the same step or section.
-    fn by_commands(&self, page: &Page<'_>, step: &Step, at: usize, harm: &Harm) -> bool {
+    fn by_commands(&self, page: &LintPage<'_>, step: &Step, at: usize, harm: &DestroyedByCall) -> bool {
         let target = harm.target.trim_matches(['"', '\'', '*', '/']);
         scopes(page, step, at).into_iter().any(|scope| {
-            let query = harm.sql.then_some(Before::Query(target));
-            let mut known = [Before::Always, Before::Look(target)].into_iter().chain(query);
+            let query = harm.sql.then_some(Guard::Query(target));
+            let mut known = [Guard::Always, Guard::Look(target)].into_iter().chain(query);
             known.any(|known| self.before.get(&(scope, known)).is_some_and(|known| *known < at))
         })
     }
 }
 
-fn scopes(page: &Page<'_>, step: &Step, at: usize) -> [Scope; 2] {
+fn scopes(page: &LintPage<'_>, step: &Step, at: usize) -> [Scope; 2] {
     [Scope::Step(step), Scope::Section(page.look.section(at).map(|heading| heading.span.start))]
 }
 
 /// What a call is worth to those behind it.
-fn before<'a>(call: &Call<'a>) -> Vec<Before<'a>> {
+fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
     let words = fixed(call);
     let program = call.words.first().copied().unwrap_or_default();
     let named = || call.words.iter().skip(1).copied().flat_map(names);
@@ -250,14 +256,14 @@ fn before<'a>(call: &Call<'a>) -> Vec<Before<'a>> {
     let keeps = || (0..words.len()).any(|at| words.get(at..).is_some_and(|rest| programs::keeps(rest).is_some()));
     let mut known = Vec::new();
     if program == "read" || tries || keeps() {
-        known.push(Before::Always);
+        known.push(Guard::Always);
     }
     if call.words.starts_with(&["docker", "system", "df"]) {
-        known.push(Before::Look("prune"));
+        known.push(Guard::Look("prune"));
     }
-    let looks = || programs::of_call(&words, Input::Nothing).kind == Kind::Looks;
+    let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
     if COPIES.contains(&program) || matches!(program, "test" | "[") || looks() {
-        known.extend(named().map(Before::Look));
+        known.extend(named().map(Guard::Look));
     }
     // `SELECT pg_terminate_backend(…)` does something.
     let asks = |word: &&str| {
@@ -265,7 +271,7 @@ fn before<'a>(call: &Call<'a>) -> Vec<Before<'a>> {
         word.contains("SELECT") && !word.contains("PG_TERMINATE") && !word.contains("PG_CANCEL")
     };
     if is_client(program) && call.words.iter().any(asks) {
-        known.extend(named().map(Before::Query));
+        known.extend(named().map(Guard::Query));
     }
     known
 }
@@ -293,7 +299,7 @@ fn paths(word: &str) -> Vec<&str> {
 }
 
 /// Whether a call makes something.
-fn makes(call: &Call<'_>) -> bool {
+fn makes(call: &PageCall<'_>) -> bool {
     call.words.iter().any(|word| {
         let upper = word.to_uppercase();
         matches!(*word, "mkdir" | "createdb" | "create" | "create-secret")
@@ -303,16 +309,16 @@ fn makes(call: &Call<'_>) -> bool {
 
 /// Where the lines of a block begin, and what comments above each say: those that warn count for all behind them, one that
 /// asks for what is up to the next one. Comments above each other are one.
-fn comments(page: &Page<'_>, fence: &Fence) -> Vec<(usize, Said)> {
-    let (mut at, mut said, mut joins) = (fence.span.start, Said::default(), false);
+fn comments(page: &LintPage<'_>, fence: &Fence) -> Vec<(usize, Warnings)> {
+    let (mut at, mut said, mut joins) = (fence.span.start, Warnings::default(), false);
     let lines = page.text(fence.span).split_inclusive('\n').map(|line| {
         let above = (at, said);
         at += line.len();
         let line = line.trim_end_matches(['\n', '\r']).trim_start_matches([' ', '\t', '>']);
         let comment = line.strip_prefix('#').or_else(|| line.strip_prefix("--"));
         if let Some(text) = comment {
-            let own = Said::of(text.trim_start_matches(['#', ' ', '-']));
-            said = Said { warns: said.warns || own.warns, asks: own.asks || joins && said.asks, ..own };
+            let own = Warnings::of(text.trim_start_matches(['#', ' ', '-']));
+            said = Warnings { warns: said.warns || own.warns, asks: own.asks || joins && said.asks, ..own };
         }
         joins = comment.is_some();
         above
@@ -321,7 +327,7 @@ fn comments(page: &Page<'_>, fence: &Fence) -> Vec<(usize, Said)> {
 }
 
 /// Whether comments of the block guard a place: those above it, the one at its end, and those inside of it.
-fn by_comments(page: &Page<'_>, fence: &Fence, comments: &[(usize, Said)], at: Span) -> bool {
+fn by_comments(page: &LintPage<'_>, fence: &Fence, comments: &[(usize, Warnings)], at: Span) -> bool {
     let line = comments.partition_point(|(start, _)| *start <= at.start).checked_sub(1);
     let above = line.and_then(|line| comments.get(line)).map(|(_, said)| *said).unwrap_or_default();
     let behind = page.text(Span::new(at.end, fence.span.end.max(at.end)));

@@ -2,19 +2,19 @@
 //! and what that does to `rm -rf "$DIR/"`, and one thing under several names.
 
 use super::words::words;
-use super::{Page, Report};
-use crate::programs::Kind;
-use crate::runbook::Input;
-use crate::runbook::look::{Quoting, Shell};
+use super::{FindingReport, LintPage};
+use crate::programs::EffectKind;
+use crate::runbook::RunbookInput;
+use crate::runbook::look::{ByteQuoting, PageCommand};
 use crate::source::Span;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 /// RB202: placeholders that bash takes for redirections, the first of each name on a page.
-pub(super) fn redirection(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn redirection(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut known: HashSet<&str> = HashSet::new();
     for (shell, input) in inputs(page) {
-        let bare = shell.quoting(input.span.start) == Quoting::Bare && input.spelling.starts_with('<');
+        let bare = shell.quoting(input.span.start) == ByteQuoting::Bare && input.spelling.starts_with('<');
         if !bare || !known.insert(&input.name) {
             continue;
         }
@@ -34,15 +34,15 @@ pub(super) fn redirection(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// What is to be filled in on a page, in order.
-fn inputs<'p, 'a>(page: &'p Page<'a>) -> impl Iterator<Item = (&'p Shell<'a>, &'p Input)> {
+fn inputs<'p, 'a>(page: &'p LintPage<'a>) -> impl Iterator<Item = (&'p PageCommand<'a>, &'p RunbookInput)> {
     page.commands().iter().flat_map(|shell| shell.command.inputs.iter().map(move |input| (shell, input)))
 }
 
 /// RB203: variables that nobody has set.
-pub(super) fn unset(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn unset(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let commands = page.commands();
     // The first command that sets each variable.
-    let mut first_set: HashMap<&str, &Shell<'_>> = HashMap::new();
+    let mut first_set: HashMap<&str, &PageCommand<'_>> = HashMap::new();
     for (name, shell) in commands.iter().flat_map(|shell| shell.command.sets.iter().map(move |name| (name, shell))) {
         first_set.entry(name).or_insert(shell);
     }
@@ -75,7 +75,7 @@ pub(super) fn unset(page: &Page<'_>, report: &mut Report<'_>) {
                     .at(place, format!("`${name}` is used before it is set"))
                     .label(format!("set on line {}", later.command.line))
                     .help("set it above its first use, also where somebody begins in the middle of the page");
-            } else if *changes.get_or_init(|| shell.command.effect().kind == Kind::Changes) {
+            } else if *changes.get_or_init(|| shell.command.effect().kind == EffectKind::Changes) {
                 let what = "or says what it is, and this command changes something";
                 report
                     .at(place, format!("nothing on this page sets `${name}`, {what}"))
@@ -104,14 +104,14 @@ pub(super) fn unset(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// Where the first `[` or `test` of a command ends.
-fn tests_from(shell: &Shell<'_>) -> usize {
+fn tests_from(shell: &PageCommand<'_>) -> usize {
     let text = shell.command.text.as_str();
     let tests = ["[", "test"].iter().filter_map(|word| text.find(word).map(|at| at + word.len()));
     tests.min().unwrap_or(usize::MAX)
 }
 
 /// Whether a command asks there whether the variable has a value. `${X:?}`: bash stops by itself; `${#X}`, `[ -z "$X" ]`.
-fn asks(shell: &Shell<'_>, input: &Input, tests_from: usize) -> bool {
+fn asks(shell: &PageCommand<'_>, input: &RunbookInput, tests_from: usize) -> bool {
     let text = shell.command.text.as_str();
     let behind = text.get(input.span.end..).unwrap_or_default();
     let before = text.get(..input.span.start).unwrap_or_default().trim_end_matches('"').trim_end();
@@ -124,13 +124,13 @@ fn asks(shell: &Shell<'_>, input: &Input, tests_from: usize) -> bool {
 }
 
 /// A line of a file that begins with a text in quotes, as `userlist.txt` of PgBouncer does.
-fn is_data(shell: &Shell<'_>) -> bool {
+fn is_data(shell: &PageCommand<'_>) -> bool {
     let text = shell.command.text.as_str();
     text.starts_with('"') && !text.starts_with("\"$")
 }
 
 /// What a destructive command is when the variable is empty, if it then works on something else.
-fn destroyed(shell: &Shell<'_>, input: &Input) -> Option<String> {
+fn destroyed(shell: &PageCommand<'_>, input: &RunbookInput) -> Option<String> {
     let begun = shell.calls().partition_point(|call| call.span.start <= input.span.start);
     let inside = |span: &Span| span.start <= input.span.start && input.span.end <= span.end;
     let call = shell.calls().get(..begun)?.iter().rfind(|call| inside(&call.span))?;
@@ -171,7 +171,7 @@ fn is_custom(name: &str) -> bool {
 }
 
 /// What text, comments, other blocks, and commands that only ask for it, name.
-fn spoken<'p>(page: &'p Page<'_>) -> HashSet<&'p str> {
+fn spoken<'p>(page: &'p LintPage<'_>) -> HashSet<&'p str> {
     let named = |text: &'p str| words(text).map(|(word, _)| word);
     let mut spoken: HashSet<&str> = page.look.texts.iter().flat_map(|text| named(text.text())).collect();
     for fence in &page.look.fences {
@@ -180,7 +180,7 @@ fn spoken<'p>(page: &'p Page<'_>) -> HashSet<&'p str> {
     }
     for shell in page.commands() {
         let (tests_from, inputs) = (tests_from(shell), &shell.command.inputs);
-        spoken.extend(inputs.iter().filter(|input| asks(shell, input, tests_from)).filter_map(Input::variable));
+        spoken.extend(inputs.iter().filter(|input| asks(shell, input, tests_from)).filter_map(RunbookInput::variable));
         // `echo $X`, `echo "URL: $X"`: only where it is named first, `echo "Deleting $DIR in: $DIR"` tells what is done.
         let echoes = shell.calls().iter().filter(|call| matches!(call.words.as_slice(), ["echo" | "printenv", _]));
         for word in echoes.filter_map(|call| call.places.get(1)) {
@@ -192,19 +192,19 @@ fn spoken<'p>(page: &'p Page<'_>) -> HashSet<&'p str> {
                 let before = before.trim_start_matches(['"', '\'']).trim_end();
                 before.is_empty() || before.ends_with([':', '='])
             });
-            spoken.extend(first.filter_map(Input::variable));
+            spoken.extend(first.filter_map(RunbookInput::variable));
         }
     }
     spoken
 }
 
 /// RB204: one thing to fill in, under several names.
-pub(super) fn spellings(page: &Page<'_>, report: &mut Report<'_>) {
-    let inner = |input: &'_ Input| -> String {
+pub(super) fn spellings(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
+    let inner = |input: &'_ RunbookInput| -> String {
         input.variable().unwrap_or_else(|| input.spelling.trim_matches(['<', '>', '{', '}', ' '])).to_string()
     };
     // The first input of each name, and the spellings that are known.
-    let mut firsts: HashMap<&str, (&Input, String)> = HashMap::new();
+    let mut firsts: HashMap<&str, (&RunbookInput, String)> = HashMap::new();
     let mut known: HashSet<(&str, String)> = HashSet::new();
     for (shell, input) in inputs(page) {
         let own = inner(input);

@@ -1,8 +1,8 @@
 //! RB401: a link to a file, a folder or a heading that is not there. Anchors are those that GitHub makes of headings, and those
 //! that HTML names; links in a page lead to files of the repository as GitHub and generators of sites resolve them.
 
-use super::{Page, Project, Report};
-use crate::runbook::look::{self, Look, TextKind};
+use super::{FindingReport, LintPage, Project};
+use crate::runbook::look::{self, PageLook, TextKind};
 use crate::source::{Source, Span, beginning, nearest, shorten, tidy};
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
@@ -15,15 +15,15 @@ const LONGEST_HEADING: usize = 1000;
 /// What an anchor is, for those who have written another one.
 pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs left out, blanks as hyphens";
 
-pub(super) fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let mut roots: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
     let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
-    let mut seen = Seen { anchors: anchors.collect(), folders: HashMap::new(), compared: COMPARED };
+    let mut seen = SeenPages { anchors: anchors.collect(), folders: HashMap::new(), compared: COMPARED };
     for page in pages {
         let path = &page.source.path;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let root = roots.entry(folder).or_insert_with(|| root(path)).clone();
-        let mut place = Place { source: page.source, root: root.as_deref(), known: HashMap::new() };
+        let mut place = LinkChecks { source: page.source, root: root.as_deref(), known: HashMap::new() };
         for (target, span) in links(page) {
             if let Some((message, help)) = wrong(&mut place, &target, &mut seen) {
                 report.in_file(page.source, span, message).help(help);
@@ -33,7 +33,7 @@ pub(super) fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
 }
 
 /// What was seen of the repository.
-struct Seen {
+struct SeenPages {
     /// The anchors of its pages.
     anchors: HashMap<PathBuf, HashSet<String>>,
     /// The names in its folders.
@@ -42,7 +42,7 @@ struct Seen {
     compared: usize,
 }
 
-impl Seen {
+impl SeenPages {
     /// Whether so many more names may be compared; they count as compared.
     fn may_compare(&mut self, names: usize) -> bool {
         let left = self.compared.checked_sub(names);
@@ -52,14 +52,14 @@ impl Seen {
 }
 
 /// A page with what its links have led to.
-struct Place<'p> {
+struct LinkChecks<'p> {
     source: &'p Arc<Source>,
     root: Option<&'p Path>,
     known: HashMap<String, Leads>,
 }
 
 /// The links of a page, those of its HTML as well.
-fn links(page: &Page<'_>) -> Vec<(String, Span)> {
+fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
     let mail = |span: Span| page.text(span).starts_with('<');
     let links = page.look.links.iter().filter(|link| !mail(link.span));
     let mut found: Vec<(String, Span)> = links.map(|link| (link.target.clone(), link.span)).collect();
@@ -82,7 +82,7 @@ fn is_foreign(target: &str) -> bool {
 }
 
 /// What is wrong with a link, and what to do.
-fn wrong(place: &mut Place<'_>, target: &str, seen: &mut Seen) -> Option<(String, String)> {
+fn wrong(place: &mut LinkChecks<'_>, target: &str, seen: &mut SeenPages) -> Option<(String, String)> {
     let source = place.source;
     let target = target.trim();
     if is_foreign(target) {
@@ -135,7 +135,7 @@ fn wrong(place: &mut Place<'_>, target: &str, seen: &mut Seen) -> Option<(String
 }
 
 /// What to say about a file that is not there.
-fn similar(page: &Path, path: &str, seen: &mut Seen) -> String {
+fn similar(page: &Path, path: &str, seen: &mut SeenPages) -> String {
     let full = page.parent().unwrap_or(Path::new("")).join(path);
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = full.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
@@ -176,7 +176,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// The anchors of a page, in lower case.
-pub(super) fn anchors(text: &str, look: &Look) -> HashSet<String> {
+pub(super) fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
     let mut found = HashSet::new();
     let mut taken: HashMap<String, usize> = HashMap::new();
     // A slug that is taken gets a number.

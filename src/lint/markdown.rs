@@ -1,16 +1,16 @@
 //! RB001 to RB005: what is wrong with the Markdown of a page. The parser of runbooks finds most of it.
 
-use super::{Page, Report};
+use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, List};
 use crate::source::Span;
 
 /// RB001, RB003, RB004: what the parser has found already.
-pub(super) fn of_the_parser(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn of_the_parser(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     report.of_the_parser(page);
 }
 
 /// RB002: a fence that stands beside its list item instead of in it.
-pub(super) fn fallen_fence(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn fallen_fence(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let is_blank = |from: usize, to: usize| page.text(Span::new(from, to)).trim_start().is_empty();
     // Where the fence before ends, and the list that nothing but fences parts from it.
     let (mut end, mut before): (usize, Option<&List>) = (0, None);
@@ -34,7 +34,7 @@ pub(super) fn fallen_fence(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// Whether the next list goes on counting where this one has ended, with nothing but fences between them.
-fn counts_on(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
+fn counts_on(page: &LintPage<'_>, list: &List, fence: &Fence) -> bool {
     let mut behind = page.look.lists.iter().filter(|next| next.depth == list.depth);
     let next = behind.find(|next| next.span.start >= fence.span.end);
     let section = |at: usize| page.look.section(at).map(|heading| heading.span.start);
@@ -44,13 +44,13 @@ fn counts_on(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
 }
 
 /// Whether the fence is indented more than the mark of the item, and less than its text.
-fn is_half_indented(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
+fn is_half_indented(page: &LintPage<'_>, list: &List, fence: &Fence) -> bool {
     let (mark, fence) = (column(page, list.span.start), column(page, fence.span.start));
     mark < fence && fence < content_column(page, list)
 }
 
 /// The column at which the text of the last item begins.
-fn content_column(page: &Page<'_>, list: &List) -> usize {
+fn content_column(page: &LintPage<'_>, list: &List) -> usize {
     let Some(item) = list.items.last() else { return 0 };
     let text = page.text(*item);
     let mark = text.find(char::is_whitespace).unwrap_or(text.len());
@@ -59,12 +59,12 @@ fn content_column(page: &Page<'_>, list: &List) -> usize {
 }
 
 /// The column of a byte, from 0.
-fn column(page: &Page<'_>, at: usize) -> usize {
+fn column(page: &LintPage<'_>, at: usize) -> usize {
     page.source.pos(at).column - 1
 }
 
 /// RB005: a page without a title, or with several.
-pub(super) fn title(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn title(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut titles = page.look.headings.iter().filter(|heading| heading.level == 1 && !heading.text.is_empty());
     match (titles.next(), titles.next()) {
         (None, _) if !page.is_index() && !has_other_title(page) => {
@@ -83,7 +83,7 @@ pub(super) fn title(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// A title in the frontmatter, or `<h1 align="center">`.
-fn has_other_title(page: &Page<'_>) -> bool {
+fn has_other_title(page: &LintPage<'_>) -> bool {
     let front = page.look.frontmatter.map(|span| page.text(span)).unwrap_or_default();
     front.lines().any(|line| line.strip_prefix("title:").is_some_and(|title| !title.trim().is_empty()))
         || page.source.text.starts_with("+++")

@@ -3,7 +3,7 @@
 //!
 //! To write a rule, take `structure::unfinished` (RB107) for an example. A rule is
 //! - a line of `RULES`: id, level, one-line title, and what looks: at one page, or at all of them at once;
-//! - a function: it reads [`Page`] and says `report.at(span, "what is wrong").label(…).help(…)`;
+//! - a function: it reads [`LintPage`] and says `report.at(span, "what is wrong").label(…).help(…)`;
 //! - a section of `rules.md`, the text of `--explain`: its bad example is linted and must be found, its good one must not;
 //! - `cases!`: bad Markdown with `line:column` of each finding of this rule, good Markdown without one.
 //!
@@ -45,6 +45,6 @@ pub use config::{Config, FILE};
 pub use drilled::{Drilled, Evidence, Follows};
 pub use files::{FilesError, collect};
 pub use output::{explain, github, json, summary, table};
-pub use page::{Page, Project};
-pub use rule::{Check, RULES, Report, Rule};
-pub use run::{Outcome, run};
+pub use page::{LintPage, Project};
+pub use rule::{FindingReport, LintRule, RULES, RuleCheck};
+pub use run::{LintOutcome, run};

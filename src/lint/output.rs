@@ -1,20 +1,20 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
-use super::{Config, Outcome, RULES, Rule};
+use super::{Config, LintOutcome, LintRule, RULES};
 use crate::output::{Annotation, Weight};
 use crate::report::many;
-use crate::source::{Diagnostic, Level};
+use crate::source::{Diagnostic, Severity};
 use std::fmt::Write as _;
 
 /// `12 files: 1 error, 3 warnings`.
-pub fn summary(outcome: &Outcome) -> String {
+pub fn summary(outcome: &LintOutcome) -> String {
     let files = many(outcome.files, "file");
     format!("{files}: {}\n", outcome.found.summary().unwrap_or_else(|| "nothing found".into()))
 }
 
 /// One JSON object per finding and line: `rule`, `level`, `path`, `line`, `column`, `end_line`, `end_column` (from 1;
 /// the end is the place after the last character), `message`, `label`, `help`.
-pub fn json(outcome: &Outcome) -> String {
+pub fn json(outcome: &LintOutcome) -> String {
     let mut out = String::new();
     for finding in outcome.found.sorted() {
         let (start, end) = (finding.source.pos(finding.span.start), finding.source.pos(finding.span.end));
@@ -37,16 +37,16 @@ pub fn json(outcome: &Outcome) -> String {
 }
 
 /// Commands of GitHub's workflows that put each finding beside its line in a pull request.
-pub fn github(outcome: &Outcome) -> String {
+pub fn github(outcome: &LintOutcome) -> String {
     outcome.found.sorted().into_iter().map(annotation).collect()
 }
 
 fn annotation(finding: &Diagnostic) -> String {
     let start = finding.source.pos(finding.span.start);
     let weight = match finding.level {
-        Level::Error => Weight::Error,
-        Level::Warning => Weight::Warning,
-        Level::Info => Weight::Notice,
+        Severity::Error => Weight::Error,
+        Severity::Warning => Weight::Warning,
+        Severity::Info => Weight::Notice,
     };
     let mut message = finding.message.clone();
     for more in [&finding.label, &finding.help].into_iter().flatten() {
@@ -68,7 +68,7 @@ fn annotation(finding: &Diagnostic) -> String {
 pub fn table(config: &Config) -> String {
     let mut out = String::new();
     for rule in RULES {
-        let level = config.level(rule).map_or("off", Level::name);
+        let level = config.level(rule).map_or("off", Severity::name);
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{}  {level:7}  {}", rule.id, rule.title);
     }
@@ -79,14 +79,14 @@ pub fn table(config: &Config) -> String {
 const EXPLAINED: &str = include_str!("rules.md");
 
 /// What `rules.md` says about a rule: what it finds, why, and examples, indented.
-pub(super) fn explained(rule: &Rule) -> &'static str {
+pub(super) fn explained(rule: &LintRule) -> &'static str {
     let mut sections = EXPLAINED.split("\n## ").filter_map(|section| section.split_once('\n'));
     sections.find(|(id, _)| *id == rule.id).map_or("", |(_, text)| text.trim())
 }
 
 /// The long text about a rule.
-pub fn explain(rule: &Rule, config: &Config) -> String {
-    let (id, level) = (rule.id, config.level(rule).map_or("off", Level::name));
+pub fn explain(rule: &LintRule, config: &Config) -> String {
+    let (id, level) = (rule.id, config.level(rule).map_or("off", Severity::name));
     format!(
         "{id} ({level}): {}\n\n{}\n\nTo allow it in one place, say why, above the block or heading that it is about:\n\n    \
          <!-- firedrill-lint: allow {id} reason=\"…\" -->\n\nTo turn it off or to change its level, in firedrill.toml:\n\n    \
@@ -107,9 +107,9 @@ mod tests {
         let mut found = Diagnostics::default();
         found.error(&source, Span::new(2, 9), "100% wrong,\nso: mend it").code("RB001").help("mend it");
         found.warning(&source, Span::new(10, 11), "x");
-        found.push(Level::Info, &source, Span::new(10, 11), "y").code("RB107");
-        let outcome = Outcome { files: 1, found };
+        found.push(Severity::Info, &source, Span::new(10, 11), "y").code("RB107");
+        let outcome = LintOutcome { files: 1, found };
         insta::assert_snapshot!(format!("{}\n{}\n{}", github(&outcome), json(&outcome), summary(&outcome)));
-        assert_eq!(summary(&Outcome { files: 2, ..Outcome::default() }), "2 files: nothing found\n");
+        assert_eq!(summary(&LintOutcome { files: 2, ..LintOutcome::default() }), "2 files: nothing found\n");
     }
 }

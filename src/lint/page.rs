@@ -1,10 +1,10 @@
 //! What rules look at: a page, and the project that it belongs to.
 
-use super::secret::{self, Found};
+use super::secret::{self, SecretFound};
 use super::words::holds;
-use super::{Check, Evidence, RULES, syntax};
+use super::{Evidence, RULES, RuleCheck, syntax};
 use crate::programs::Word;
-use crate::runbook::look::{self, Call, Look, Shell};
+use crate::runbook::look::{self, PageCall, PageCommand, PageLook};
 use crate::runbook::{self, Command, Runbook, RunbookPhase, Step, Unread};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
@@ -36,8 +36,8 @@ pub(super) struct Parsed {
     pub source: Arc<Source>,
     pub runbook: Option<Runbook>,
     pub mistakes: Diagnostics,
-    pub look: Look,
-    secrets: OnceLock<Vec<Found>>,
+    pub look: PageLook,
+    secrets: OnceLock<Vec<SecretFound>>,
     gathered: OnceLock<Gathered>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Parsed {
 #[derive(Debug)]
 pub(super) struct Gathered {
     /// The commands that bash is asked about.
-    pub asked: Vec<syntax::Asked>,
+    pub asked: Vec<syntax::CheckedCommand>,
     /// By rule, whether the page has what a page of its kind should have.
     pub has: Vec<(&'static str, bool)>,
 }
@@ -59,8 +59,8 @@ impl Parsed {
         Parsed { source, runbook, mistakes, look, secrets: OnceLock::new(), gathered: OnceLock::new() }
     }
 
-    pub fn page<'a>(&'a self, project: &'a Project) -> Page<'a> {
-        Page {
+    pub fn page<'a>(&'a self, project: &'a Project) -> LintPage<'a> {
+        LintPage {
             source: &self.source,
             runbook: self.runbook.as_ref(),
             mistakes: &self.mistakes,
@@ -74,7 +74,7 @@ impl Parsed {
 
 /// A page.
 #[derive(Debug)]
-pub struct Page<'a> {
+pub struct LintPage<'a> {
     /// Its file.
     pub source: &'a Arc<Source>,
     /// Its steps; none when it could not be read as a runbook.
@@ -82,22 +82,22 @@ pub struct Page<'a> {
     /// What the parser of runbooks said.
     pub mistakes: &'a Diagnostics,
     /// What stands on it.
-    pub look: &'a Look,
+    pub look: &'a PageLook,
     /// The project that it belongs to.
     pub project: &'a Project,
-    commands: OnceCell<Vec<Shell<'a>>>,
+    commands: OnceCell<Vec<PageCommand<'a>>>,
     parsed: &'a Parsed,
 }
 
-impl<'a> Page<'a> {
+impl<'a> LintPage<'a> {
     /// Its shell commands, in order: those that run and those that wait for a condition (`held`).
-    pub fn commands(&self) -> &[Shell<'a>] {
+    pub fn commands(&self) -> &[PageCommand<'a>] {
         let all = || self.runbook.map(|runbook| look::commands(self.source, runbook));
         self.commands.get_or_init(|| all().unwrap_or_default())
     }
 
     /// The secrets that stand on it, in order.
-    pub(super) fn secrets(&self) -> &'a [Found] {
+    pub(super) fn secrets(&self) -> &'a [SecretFound] {
         self.parsed.secrets.get_or_init(|| secret::find(self))
     }
 
@@ -105,7 +105,7 @@ impl<'a> Page<'a> {
     pub(super) fn gathered(&self) -> &'a Gathered {
         self.parsed.gathered.get_or_init(|| {
             let has = RULES.iter().filter_map(|rule| match rule.check {
-                Check::Once { has, .. } => Some((rule.id, has(self)?)),
+                RuleCheck::Once { has, .. } => Some((rule.id, has(self)?)),
                 _ => None,
             });
             Gathered { has: has.collect(), asked: syntax::asked(self) }
@@ -113,8 +113,8 @@ impl<'a> Page<'a> {
     }
 
     /// Whether two commands stand in one block of code.
-    pub fn in_one_block(&self, one: &Shell<'_>, other: &Shell<'_>) -> bool {
-        let at = |shell: &Shell<'_>| self.look.fences.partition_point(|fence| fence.span.start <= begin(shell));
+    pub fn in_one_block(&self, one: &PageCommand<'_>, other: &PageCommand<'_>) -> bool {
+        let at = |shell: &PageCommand<'_>| self.look.fences.partition_point(|fence| fence.span.start <= begin(shell));
         at(one) == at(other)
     }
 
@@ -190,11 +190,11 @@ impl<'a> Page<'a> {
 }
 
 /// Where a command begins in the file.
-pub(super) fn begin(shell: &Shell<'_>) -> usize {
+pub(super) fn begin(shell: &PageCommand<'_>) -> usize {
     shell.place(Span::new(0, 1)).start
 }
 
 /// The words of a call as the table of programs takes them.
-pub(super) fn fixed(call: &Call<'_>) -> Vec<Word> {
+pub(super) fn fixed(call: &PageCall<'_>) -> Vec<Word> {
     call.words.iter().map(|word| Word::fixed(*word)).collect()
 }

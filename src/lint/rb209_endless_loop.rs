@@ -1,11 +1,11 @@
 //! RB209: a loop that waits for something that may never come.
 
-use super::{Page, Report};
+use super::{FindingReport, LintPage};
 use crate::bash::{Expansion, Statement, StatementKind};
-use crate::runbook::look::Shell;
+use crate::runbook::look::PageCommand;
 use crate::source::Span;
 
-pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for shell in page.commands() {
         for looping in endless(shell) {
             let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
@@ -19,7 +19,7 @@ pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// The loops of a command that sleep and have no end, those inside of others left out.
-fn endless(shell: &Shell<'_>) -> Vec<Span> {
+fn endless(shell: &PageCommand<'_>) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
     for looping in shell.script().all() {
         let inside = found.last().is_some_and(|outer| looping.span.start < outer.end);

@@ -1,37 +1,37 @@
 //! What a rule is, the table of all rules, and where their findings go.
 
-use super::{Page, Project};
+use super::{LintPage, Project};
 use super::{alerts, blocks, commands, destructive, drilled, inputs, links, markdown, rb209_endless_loop, secret};
 use super::{structure, syntax, untrusted};
 use crate::report::many;
-use crate::source::{Diagnostic, Diagnostics, Level, Source, Span};
+use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span};
 use std::sync::Arc;
 
 /// A rule. What it finds and why stands in `rules.md`.
 #[derive(Debug)]
-pub struct Rule {
+pub struct LintRule {
     /// `RB107`.
     pub id: &'static str,
     /// How bad its findings are, unless `firedrill.toml` says otherwise; `None`: it is off by default.
-    pub level: Option<Level>,
+    pub level: Option<Severity>,
     /// What it finds, in a few words, as it stands in the table of rules.
     pub title: &'static str,
     /// What looks.
-    pub check: Check,
+    pub check: RuleCheck,
 }
 
 /// What looks for findings.
 #[derive(Debug)]
-pub enum Check {
+pub enum RuleCheck {
     /// Looks at one page.
-    Page(fn(&Page<'_>, &mut Report<'_>)),
+    Page(fn(&LintPage<'_>, &mut FindingReport<'_>)),
     /// Looks at all pages at once, and at what else the project holds. A finding in a page goes by
     /// `report.in_file(page.source, …)`.
-    Project(fn(&Project, &[Page<'_>], &mut Report<'_>)),
+    Project(fn(&Project, &[LintPage<'_>], &mut FindingReport<'_>)),
     /// What a page should have: it is told once, on the first page that does not have it.
     Once {
         /// Whether a page has it; `None` where it is no page that should.
-        has: fn(&Page<'_>) -> Option<bool>,
+        has: fn(&LintPage<'_>) -> Option<bool>,
         /// Whether it is told only where most other pages have it.
         by_custom: bool,
         /// What is said, and what to do.
@@ -39,14 +39,14 @@ pub enum Check {
     },
 }
 
-const ERROR: Option<Level> = Some(Level::Error);
-const WARNING: Option<Level> = Some(Level::Warning);
-const INFO: Option<Level> = Some(Level::Info);
+const ERROR: Option<Severity> = Some(Severity::Error);
+const WARNING: Option<Severity> = Some(Severity::Warning);
+const INFO: Option<Severity> = Some(Severity::Info);
 /// It finds too much that is meant so.
-const OFF: Option<Level> = None;
+const OFF: Option<Severity> = None;
 
 /// Every rule, by id.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[LintRule] = &[
     page("RB001", ERROR, "a fence that never ends", markdown::of_the_parser),
     page("RB002", WARNING, "a fence that fell out of its list item", markdown::fallen_fence),
     page("RB003", ERROR, "an annotation that is malformed, orphaned, or splits a list", markdown::of_the_parser),
@@ -96,45 +96,52 @@ pub const RULES: &[Rule] = &[
     project("RB404", WARNING, "a step that changed since its last passing drill", drilled::changed),
 ];
 
-type OfPage = fn(&Page<'_>, &mut Report<'_>);
-type OfProject = fn(&Project, &[Page<'_>], &mut Report<'_>);
+type OfPage = fn(&LintPage<'_>, &mut FindingReport<'_>);
+type OfProject = fn(&Project, &[LintPage<'_>], &mut FindingReport<'_>);
 
-const fn page(id: &'static str, level: Option<Level>, title: &'static str, check: OfPage) -> Rule {
-    Rule { id, level, title, check: Check::Page(check) }
+const fn page(id: &'static str, level: Option<Severity>, title: &'static str, check: OfPage) -> LintRule {
+    LintRule { id, level, title, check: RuleCheck::Page(check) }
 }
 
-const fn project(id: &'static str, level: Option<Level>, title: &'static str, check: OfProject) -> Rule {
-    Rule { id, level, title, check: Check::Project(check) }
+const fn project(id: &'static str, level: Option<Severity>, title: &'static str, check: OfProject) -> LintRule {
+    LintRule { id, level, title, check: RuleCheck::Project(check) }
 }
 
-const fn once(id: &'static str, title: &'static str, check: Check) -> Rule {
-    Rule { id, level: INFO, title, check }
+const fn once(id: &'static str, title: &'static str, check: RuleCheck) -> LintRule {
+    LintRule { id, level: INFO, title, check }
 }
 
-impl Rule {
+impl LintRule {
     /// The rule of that id.
-    pub fn find(id: &str) -> Option<&'static Rule> {
+    pub fn find(id: &str) -> Option<&'static LintRule> {
         RULES.iter().find(|rule| rule.id == id)
     }
 
     /// Looks at one page, where that is what it does.
-    pub(super) fn look_at(&self, page: &Page<'_>, level: Level, found: &mut Diagnostics) {
-        if let Check::Page(check) = self.check {
-            check(page, &mut Report { rule: self, level, source: Some(page.source), found });
+    pub(super) fn look_at(&self, page: &LintPage<'_>, level: Severity, found: &mut Diagnostics) {
+        if let RuleCheck::Page(check) = self.check {
+            check(page, &mut FindingReport { rule: self, level, source: Some(page.source), found });
         }
     }
 
     /// Looks at all pages together, where that is what it does.
-    pub(super) fn look_at_all(&self, project: &Project, pages: &[Page<'_>], level: Level, found: &mut Diagnostics) {
-        let mut report = Report { rule: self, level, source: None, found };
+    pub(super) fn look_at_all(
+        &self,
+        project: &Project,
+        pages: &[LintPage<'_>],
+        level: Severity,
+        found: &mut Diagnostics,
+    ) {
+        let mut report = FindingReport { rule: self, level, source: None, found };
         match self.check {
-            Check::Page(_) => {}
-            Check::Project(check) => check(project, pages, &mut report),
-            Check::Once { by_custom, says, .. } => {
-                let known =
-                    |page: &&Page<'_>| page.gathered().has.iter().find(|(id, _)| *id == self.id).map(|(_, has)| *has);
+            RuleCheck::Page(_) => {}
+            RuleCheck::Project(check) => check(project, pages, &mut report),
+            RuleCheck::Once { by_custom, says, .. } => {
+                let known = |page: &&LintPage<'_>| {
+                    page.gathered().has.iter().find(|(id, _)| *id == self.id).map(|(_, has)| *has)
+                };
                 let having = pages.iter().filter(|page| known(page) == Some(true)).count();
-                let lacking: Vec<&Page<'_>> = pages.iter().filter(|page| known(page) == Some(false)).collect();
+                let lacking: Vec<&LintPage<'_>> = pages.iter().filter(|page| known(page) == Some(false)).collect();
                 if !by_custom || having > lacking.len() {
                     report.once(&lacking, says);
                 }
@@ -145,15 +152,15 @@ impl Rule {
 
 /// The findings of one rule.
 #[derive(Debug)]
-pub struct Report<'a> {
-    rule: &'a Rule,
-    level: Level,
+pub struct FindingReport<'a> {
+    rule: &'a LintRule,
+    level: Severity,
     /// The page that is looked at; none where a rule looks at the project.
     source: Option<&'a Arc<Source>>,
     found: &'a mut Diagnostics,
 }
 
-impl Report<'_> {
+impl FindingReport<'_> {
     /// Notes a finding on the page that is looked at, and returns it for a label and help.
     pub fn at(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         let source = self.source.cloned().unwrap_or_else(|| Source::new("", ""));
@@ -168,12 +175,12 @@ impl Report<'_> {
     /// Makes the last finding an `info`, unless the project says how bad the rule's findings are.
     pub fn only_info(&mut self) {
         if let Some(last) = self.found.all.last_mut().filter(|last| Some(last.level) == self.rule.level) {
-            last.level = Level::Info;
+            last.level = Severity::Info;
         }
     }
 
     /// Notes what is a matter of a team's style on the first of these pages, with how many others there are.
-    fn once(&mut self, pages: &[&Page<'_>], (message, help): (&str, &str)) {
+    fn once(&mut self, pages: &[&LintPage<'_>], (message, help): (&str, &str)) {
         let Some((first, others)) = pages.split_first() else { return };
         let found = self.in_file(first.source, first.top(), message).help(help);
         if !others.is_empty() {
@@ -182,7 +189,7 @@ impl Report<'_> {
     }
 
     /// Passes on the mistakes of the parser that carry this rule's id.
-    pub fn of_the_parser(&mut self, page: &Page<'_>) {
+    pub fn of_the_parser(&mut self, page: &LintPage<'_>) {
         let own = page.mistakes.all.iter().filter(|mistake| mistake.code == Some(self.rule.id));
         self.found.all.extend(own.map(|mistake| Diagnostic { level: self.level, ..mistake.clone() }));
     }

@@ -1,9 +1,9 @@
 //! Lints files: reads them, asks every rule, drops what is off or suppressed.
 
 use super::page::Parsed;
-use super::{Config, Page, Project, RULES, Rule, secret, suppress};
+use super::{Config, LintPage, LintRule, Project, RULES, secret, suppress};
 use crate::runbook::OF_NO_RULE;
-use crate::source::{Diagnostic, Diagnostics, Level, Source};
+use crate::source::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,16 +13,16 @@ pub(super) const OWN: &str = OF_NO_RULE;
 
 /// What linting came to.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct LintOutcome {
     /// How many files were looked at.
     pub files: usize,
     /// The findings, in the order of the files.
     pub found: Diagnostics,
 }
 
-impl Outcome {
+impl LintOutcome {
     /// How many findings are of a level.
-    pub fn count(&self, level: Level) -> usize {
+    pub fn count(&self, level: Severity) -> usize {
         self.found.all.iter().filter(|finding| finding.level == level).count()
     }
 }
@@ -39,8 +39,8 @@ struct Looked {
 }
 
 /// Lints the files of a project.
-pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
-    let on: Vec<(&Rule, Level)> = RULES.iter().filter_map(|rule| Some((rule, config.level(rule)?))).collect();
+pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome {
+    let on: Vec<(&LintRule, Severity)> = RULES.iter().filter_map(|rule| Some((rule, config.level(rule)?))).collect();
     let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, &on));
     let (mut found, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
     let mut parsed = Vec::new();
@@ -49,7 +49,7 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
         of_rules.all.extend(file.of_rules.all);
         parsed.extend(file.parsed);
     }
-    let pages: Vec<Page<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
+    let pages: Vec<LintPage<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
     for (rule, level) in &on {
         rule.look_at_all(project, &pages, *level, &mut of_rules);
     }
@@ -59,11 +59,11 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
         found.all.extend(page.mistakes.all.iter().filter(|mistake| mistake.code == Some(OWN)).cloned());
         secret::hide(page, &mut found);
     }
-    Outcome { files: paths.len(), found }
+    LintOutcome { files: paths.len(), found }
 }
 
 /// Reads a file, and asks every rule for one page.
-fn look_at(path: &Path, project: &Project, rules: &[(&Rule, Level)]) -> Looked {
+fn look_at(path: &Path, project: &Project, rules: &[(&LintRule, Severity)]) -> Looked {
     let mut looked = Looked::default();
     let parsed = match Source::read(path) {
         Ok(source) => Parsed::new(source),

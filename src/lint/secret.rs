@@ -1,7 +1,7 @@
 //! RB302: secrets in a page: tokens of a known form, passwords in URLs and arguments, and what stands under a name that is a
 //! secret's and looks random. Placeholders, variables and what everybody writes in examples are none.
 
-use super::{Page, Report};
+use super::{FindingReport, LintPage};
 use crate::record::{HIDDEN, Redactor, Secret, looks_secret};
 use crate::source::{Diagnostic, Diagnostics, SHORTENED, Source, Span, beginning};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ const LONGEST: usize = 2048;
 
 /// A secret of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct SecretFound {
     /// Where it stands in the file.
     pub span: Span,
     /// What it is, for the message.
@@ -19,7 +19,7 @@ pub(super) struct Found {
 }
 
 /// The secrets of a page, in order, without overlaps.
-pub(super) fn find(page: &Page<'_>) -> Vec<Found> {
+pub(super) fn find(page: &LintPage<'_>) -> Vec<SecretFound> {
     let mut found = in_text(&page.source.text);
     arguments(page, &mut found);
     found.sort_by_key(|secret| (secret.span.start, std::cmp::Reverse(secret.span.end)));
@@ -28,7 +28,7 @@ pub(super) fn find(page: &Page<'_>) -> Vec<Found> {
 }
 
 /// RB302: a secret that everybody can read who can read the page.
-pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for found in page.secrets() {
         report
             .at(found.span, format!("{} stands in the text", found.what))
@@ -37,7 +37,7 @@ pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// Whatever a finding is about, neither its words nor the line that is shown with it may hold a secret of the page.
-pub(super) fn hide(page: &Page<'_>, found: &mut Diagnostics) {
+pub(super) fn hide(page: &LintPage<'_>, found: &mut Diagnostics) {
     let of_page = |finding: &&mut Diagnostic| Arc::ptr_eq(page.source, &finding.source);
     let mut findings = found.all.iter_mut().filter(of_page).peekable();
     if findings.peek().is_none() || page.secrets().is_empty() {
@@ -75,10 +75,10 @@ fn without_beginnings(text: &str, secrets: &[&str]) -> String {
 }
 
 /// The same file with its secrets blotted out, byte for byte, so that no finding shows them.
-pub(super) fn blotted(source: &Source, secrets: &[Found]) -> Arc<Source> {
+pub(super) fn blotted(source: &Source, secrets: &[SecretFound]) -> Arc<Source> {
     let mut text = String::with_capacity(source.text.len());
     let mut at = 0;
-    for Found { span, .. } in secrets {
+    for SecretFound { span, .. } in secrets {
         text.push_str(source.text.get(at..span.start).unwrap_or_default());
         for c in source.text.get(span.start..span.end).unwrap_or_default().chars() {
             match c {
@@ -93,7 +93,7 @@ pub(super) fn blotted(source: &Source, secrets: &[Found]) -> Arc<Source> {
 }
 
 /// What is a secret by its form alone, or by the name before it.
-fn in_text(text: &str) -> Vec<Found> {
+fn in_text(text: &str) -> Vec<SecretFound> {
     let mut found = Vec::new();
     private_keys(text, &mut found);
     urls(text, &mut found);
@@ -108,7 +108,7 @@ fn in_text(text: &str) -> Vec<Found> {
                 let word = text.get(from..at).unwrap_or_default();
                 let trimmed = word.trim_end_matches('.');
                 if let Some(what) = token(trimmed) {
-                    found.push(Found { span: Span::new(from, from + trimmed.len()), what });
+                    found.push(SecretFound { span: Span::new(from, from + trimmed.len()), what });
                 } else {
                     named(text, before, word, at, &mut found);
                 }
@@ -167,7 +167,7 @@ fn token(word: &str) -> Option<&'static str> {
 }
 
 /// What stands after a name: `DB_PASSWORD=…`, `password: "…"`, `Bearer …`, `PASSWORD '…'`. `end` is where the name ends.
-fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Found>) {
+fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<SecretFound>) {
     // Nothing that is looked at here goes beyond the line.
     let rest = text.get(end..).unwrap_or_default();
     match name {
@@ -213,7 +213,7 @@ fn is_key_id(value: &str) -> bool {
 }
 
 /// The value that begins at a place, quotes taken away, when it looks random.
-fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Vec<Found>) {
+fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Vec<SecretFound>) {
     let rest = text.get(at..).unwrap_or_default();
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let start = at + usize::from(quote.is_some());
@@ -227,12 +227,12 @@ fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Ve
     let length = near.find(ends).unwrap_or(near.len());
     let whole = rest.get(..length).filter(|_| length < near.len() || near.len() == rest.len()).unwrap_or_default();
     if looks_random(whole, least) && !is_key_id(whole) {
-        found.push(Found { span: Span::new(start, start + length), what });
+        found.push(SecretFound { span: Span::new(start, start + length), what });
     }
 }
 
 /// `-----BEGIN PRIVATE KEY-----` with something behind it.
-fn private_keys(text: &str, found: &mut Vec<Found>) {
+fn private_keys(text: &str, found: &mut Vec<SecretFound>) {
     const END: &str = "PRIVATE KEY-----";
     const BEGIN: &str = "-----BEGIN ";
     let begins: Vec<usize> = text.match_indices(BEGIN).map(|(at, _)| at).collect();
@@ -247,13 +247,13 @@ fn private_keys(text: &str, found: &mut Vec<Found>) {
         if base64 >= 100 && !body.contains("...") && !body.contains(['<', '*', '…']) {
             let lead = body.len() - body.trim_start().len();
             let start = at + title + lead;
-            found.push(Found { span: Span::new(start, start + body.trim().len()), what: "a private key" });
+            found.push(SecretFound { span: Span::new(start, start + body.trim().len()), what: "a private key" });
         }
     }
 }
 
 /// `postgres://user:password@host`.
-fn urls(text: &str, found: &mut Vec<Found>) {
+fn urls(text: &str, found: &mut Vec<SecretFound>) {
     for (at, _) in text.match_indices("://") {
         let rest = text.get(at + 3..).unwrap_or_default();
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | ')' | '<'));
@@ -264,7 +264,7 @@ fn urls(text: &str, found: &mut Vec<Found>) {
         if !local && user != password && looks_random(password, 6) {
             let start = at + 3 + user.len() + 1;
             let span = Span::new(start, start + password.len());
-            found.push(Found { span, what: "the password of a URL" });
+            found.push(SecretFound { span, what: "the password of a URL" });
         }
     }
     const SLACK: &str = "hooks.slack.com/services/";
@@ -275,13 +275,13 @@ fn urls(text: &str, found: &mut Vec<Found>) {
         let path = rest.get(..length).unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         if path.split('/').count() == 3 && last.len() >= 20 && looks_random(last, 20) {
-            found.push(Found { span: Span::new(start, start + length), what: "a webhook of Slack" });
+            found.push(SecretFound { span: Span::new(start, start + length), what: "a webhook of Slack" });
         }
     }
 }
 
 /// Arguments that are a secret by the option before them: `mysql -pS3cr3t`, `curl -u user:pass`, `--token …`.
-fn arguments(page: &Page<'_>, found: &mut Vec<Found>) {
+fn arguments(page: &LintPage<'_>, found: &mut Vec<SecretFound>) {
     for command in page.commands() {
         for call in command.calls() {
             let program = call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
@@ -304,7 +304,7 @@ fn arguments(page: &Page<'_>, found: &mut Vec<Found>) {
                 let text = command.command.text.get(place.start..place.end).unwrap_or_default();
                 if let Some(at) = text.rfind(secret) {
                     let span = Span::new(place.start + at, place.start + at + secret.len());
-                    found.push(Found { span: command.place(span), what: "a password" });
+                    found.push(SecretFound { span: command.place(span), what: "a password" });
                 }
             }
         }

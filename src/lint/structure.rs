@@ -3,15 +3,15 @@
 
 use super::page::{begin, fixed};
 use super::words::{find, holds, words};
-use super::{Check, Page, Report};
-use crate::programs::{self, Kind};
+use super::{FindingReport, LintPage, RuleCheck};
+use crate::programs::{self, EffectKind};
 use crate::report::many;
 use crate::runbook::RunbookPhase::{self, Detect, Diagnose, Escalate, Mitigate, Other, Rollback, Verify};
-use crate::runbook::look::{Reading, Shell, TextKind};
-use crate::source::{Level, Span};
+use crate::runbook::look::{FenceUse, PageCommand, TextKind};
+use crate::source::{Severity, Span};
 
 /// RB101: a runbook that does not say what helps.
-pub(super) fn no_mitigation(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Words by which people say what helps, wherever they say it.
     const HELPS: &[&str] = &[
         "mitigat*", "resol*", "remed*", "fix*", "recover*", "workaround*", "solution*", "restor*", "failover",
@@ -33,7 +33,7 @@ pub(super) fn no_mitigation(page: &Page<'_>, report: &mut Report<'_>) {
         text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, HELPS)
     });
     // Commands and steps under headings that say nothing may be the mitigation.
-    let acts = |reading: Reading| matches!(reading, Reading::Run | Reading::Held | Reading::Person);
+    let acts = |reading: FenceUse| matches!(reading, FenceUse::Run | FenceUse::Held | FenceUse::Person);
     let commands = look.fences.iter().filter(|fence| acts(fence.reading)).map(|fence| fence.span.start);
     let steps = look.lists.iter().filter(|list| list.start.is_some()).map(|list| list.span.start);
     if !says_so && !commands.chain(steps).any(|at| look.phase(at) == Other) {
@@ -44,32 +44,32 @@ pub(super) fn no_mitigation(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// A section that changes something, and whether its last command looks at what comes of it.
-struct Change {
+struct ChangingSection {
     at: Span,
     looks: bool,
 }
 
 /// The sections of a page whose mitigation changes something.
-fn changes(page: &Page<'_>) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
+fn changes(page: &LintPage<'_>) -> Vec<ChangingSection> {
+    let mut changes: Vec<ChangingSection> = Vec::new();
     for command in page.commands().iter().filter(|command| command.step.phase == Mitigate) {
         let (place, kind) = (begin(command), command.command.effect().kind);
-        let looks = command.command.expected.is_some() || kind == Kind::Looks;
+        let looks = command.command.expected.is_some() || kind == EffectKind::Looks;
         match changes.last_mut().filter(|change| place < change.at.end) {
             Some(change) => change.looks = looks,
-            None if kind == Kind::Changes => changes.push(Change { at: page.own_section(place), looks }),
+            None if kind == EffectKind::Changes => changes.push(ChangingSection { at: page.own_section(place), looks }),
             None => {}
         }
     }
     if changes.is_empty() {
-        let unfenced = page.unfenced().filter(|command| command.effect().kind == Kind::Changes);
-        changes.extend(unfenced.map(|command| Change { at: page.line_of(command), looks: false }));
+        let unfenced = page.unfenced().filter(|command| command.effect().kind == EffectKind::Changes);
+        changes.extend(unfenced.map(|command| ChangingSection { at: page.line_of(command), looks: false }));
     }
     changes
 }
 
 /// RB102: a runbook that changes something and never looks whether it helped.
-pub(super) fn no_verification(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Words by which people say that something is to be looked at.
     const LOOKS: &[&str] = &[
         "verif*", "check*", "confirm*", "validat*", "ensure*", "make sure", "monitor*", "watch*", "observe*", "test*",
@@ -102,7 +102,7 @@ pub(super) fn no_verification(page: &Page<'_>, report: &mut Report<'_>) {
             || texts(within).next().is_some() && page.unfenced().next().is_none()
             || expected.map(begin).any(|at| (within.start..within.end).contains(&at))
     });
-    let missing: Vec<&Change> = changes.iter().filter(|change| !change.looks && !says(change.at)).collect();
+    let missing: Vec<&ChangingSection> = changes.iter().filter(|change| !change.looks && !says(change.at)).collect();
     if verifies || missing.is_empty() {
         return;
     }
@@ -112,7 +112,7 @@ pub(super) fn no_verification(page: &Page<'_>, report: &mut Report<'_>) {
         if let Some(first) = named.first().filter(|_| missing.len() * 2 <= changes.len()) {
             let found = report.at(page.first_line(first.at), "nothing says how to see whether this has worked");
             found.help("say what to look at, and what it must show");
-            found.level = Level::Info;
+            found.level = Severity::Info;
             if named.len() > 1 {
                 found.label(format!("here, and in {}", many(named.len() - 1, "other section")));
             }
@@ -130,7 +130,7 @@ pub(super) fn no_verification(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// RB103: a change that outlives the incident, and no word on how to take it back.
-pub(super) fn no_rollback(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Words by which people say that something is taken back, or that it is already the way back.
     const BACK: &[&str] = &[
         "roll back", "rollback*", "rolling back", "revert*", "undo", "restor*", "back to", "uncordon", "scale down",
@@ -159,7 +159,7 @@ pub(super) fn no_rollback(page: &Page<'_>, report: &mut Report<'_>) {
 }
 
 /// RB104: a runbook that leaves its reader alone.
-pub(super) const NOBODY: Check = Check::Once {
+pub(super) const NOBODY: RuleCheck = RuleCheck::Once {
     has: |page| page.acts().then(|| page.has_phase(Escalate) || page.says(WHO) || page.project.has_codeowners()),
     by_custom: false,
     says: (
@@ -175,7 +175,7 @@ const WHO: &[&str] = &[
 ];
 
 /// RB105: a page that nobody finds by what woke them up.
-pub(super) const NO_ALERT: Check = Check::Once {
+pub(super) const NO_ALERT: RuleCheck = RuleCheck::Once {
     // What is planned answers no alert.
     has: |page| {
         let answers = page.acts() && !holds(page.text(page.top()), PLANNED);
@@ -201,13 +201,13 @@ const PLANNED: &[&str] = &[
 ];
 
 /// Whether the title is the name of an alert: `KubePodCrashLooping`.
-fn is_name_of_alert(page: &Page<'_>) -> bool {
+fn is_name_of_alert(page: &LintPage<'_>) -> bool {
     let title = page.text(page.top()).trim_start_matches(['#', ' ']);
     !title.contains(' ') && title.chars().filter(|c| c.is_ascii_uppercase()).count() > 1
 }
 
 /// RB109: a page of which nobody can tell how old it is.
-pub(super) const NO_DATE: Check = Check::Once {
+pub(super) const NO_DATE: RuleCheck = RuleCheck::Once {
     has: |page| page.acts().then(|| page.says(REVIEWED)),
     by_custom: true,
     says: (
@@ -223,14 +223,14 @@ const REVIEWED: &[&str] = &[
 ];
 
 /// RB106: a choice that is left to somebody who cannot know.
-pub(super) fn which_remedy(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Words by which people say when to take which.
     const WHICH: &[&str] = &[
         "if", "when", "in case", "for", "recommended", "prefer*", "only", "first", "otherwise", "unless", "fallback",
         "last resort", "emergency", "quick*", "fast*", "slow*", "safe*", "with", "via", "using", "on", "depend*",
         "need*", "requires",
     ];
-    let changes = |shell: &Shell<'_>| shell.command.effect().kind == Kind::Changes;
+    let changes = |shell: &PageCommand<'_>| shell.command.effect().kind == EffectKind::Changes;
     let untold = page.commands().iter().find(|shell| {
         let governs = &shell.command.governs;
         let mut said = governs.headings.iter().chain(&governs.under);
@@ -243,7 +243,7 @@ pub(super) fn which_remedy(page: &Page<'_>, report: &mut Report<'_>) {
             .at(page.first_line(heading), "this is one of several ways, and nothing says when to take which")
             .help("say in each heading, or above them, when it is the right one: `If …`");
     }
-    let mut told: Option<&Shell<'_>> = None;
+    let mut told: Option<&PageCommand<'_>> = None;
     for pair in page.commands().windows(2) {
         let [one, other] = pair else { continue };
         if !page.in_one_block(one, other) || told.is_some_and(|told| page.in_one_block(told, one)) {
@@ -272,7 +272,7 @@ fn says_or(line: &str) -> bool {
 }
 
 /// RB107: a page that its author has not finished.
-pub(super) fn unfinished(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Marks that are words of their own in capitals.
     const MARKS: &[&str] = &["TODO", "TBD", "TBA", "FIXME"];
     /// Phrases that stand for a text.
@@ -310,7 +310,7 @@ fn is_a_name(text: &str, span: Span, kind: TextKind) -> bool {
 }
 
 /// RB108: a mitigation that is a telephone number.
-pub(super) fn only_escalates(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn only_escalates(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Sentences that hold one of these wake up somebody else.
     const CALLS: &[&str] = &[
         "contact*", "call the", "call your", "escalat*", "notify", "page the", "page your", "inform", "reach out",

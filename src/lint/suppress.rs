@@ -3,8 +3,8 @@
 //! else on the page about the page. Without a reason it does not count.
 
 use super::run::OWN;
-use super::{Config, Page, RULES, Rule};
-use crate::source::{Diagnostic, Diagnostics, Level, Span, did_you_mean, shorten};
+use super::{Config, LintPage, LintRule, RULES};
+use crate::source::{Diagnostic, Diagnostics, Severity, Span, did_you_mean, shorten};
 use std::sync::Arc;
 
 const MARK: &str = "firedrill-lint:";
@@ -21,7 +21,7 @@ struct Suppression {
 }
 
 /// Takes the findings out that the pages suppress, and tells of suppressions that are wrong or suppress nothing.
-pub(super) fn apply(pages: &[Page<'_>], config: &Config, findings: &mut Vec<Diagnostic>, told: &mut Diagnostics) {
+pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<Diagnostic>, told: &mut Diagnostics) {
     for page in pages {
         let mut list = read(page, told);
         if list.is_empty() {
@@ -40,9 +40,9 @@ pub(super) fn apply(pages: &[Page<'_>], config: &Config, findings: &mut Vec<Diag
             let next = places.get(places.partition_point(|place| *place < (rule, start)));
             let used = next.is_some_and(|(code, at)| code == rule && *at < end);
             // Those of rules that are off are left alone.
-            if !used && Rule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
+            if !used && LintRule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
                 let message = format!("nothing here is found by {rule}: the suppression can go");
-                told.push(Level::Info, page.source, *span, message).code(OWN);
+                told.push(Severity::Info, page.source, *span, message).code(OWN);
             }
             match scopes.last_mut().filter(|(before, _, until)| before == rule && start <= *until) {
                 Some((_, _, until)) => *until = end.max(*until),
@@ -59,9 +59,9 @@ pub(super) fn apply(pages: &[Page<'_>], config: &Config, findings: &mut Vec<Diag
 }
 
 /// The suppressions of a page; what is wrong with them goes to `told`.
-fn read(page: &Page<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
+fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
-    let around = Around::of(page);
+    let around = CommentNeighbours::of(page);
     for comment in &page.look.comments {
         let Some(text) = comment.text.strip_prefix(MARK) else { continue };
         match parse(text) {
@@ -92,7 +92,7 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
     }
     let mut allowed = Vec::new();
     for word in words {
-        let Some(rule) = Rule::find(word) else {
+        let Some(rule) = LintRule::find(word) else {
             let message = format!("there is no rule `{}`", shorten(word));
             return Err((message, did_you_mean(word, RULES.iter().map(|rule| rule.id))));
         };
@@ -102,20 +102,20 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
 }
 
 /// What a page has around its comments, to be looked up for each of them.
-struct Around<'p, 'a> {
-    page: &'p Page<'a>,
+struct CommentNeighbours<'p, 'a> {
+    page: &'p LintPage<'a>,
     /// For each text of the page, the furthest end of all up to it.
     ends: Vec<usize>,
 }
 
-impl<'p, 'a> Around<'p, 'a> {
-    fn of(page: &'p Page<'a>) -> Around<'p, 'a> {
+impl<'p, 'a> CommentNeighbours<'p, 'a> {
+    fn of(page: &'p LintPage<'a>) -> CommentNeighbours<'p, 'a> {
         let mut furthest = 0;
         let ends = page.look.texts.iter().map(|text| {
             furthest = furthest.max(text.span.end);
             furthest
         });
-        Around { page, ends: ends.collect() }
+        CommentNeighbours { page, ends: ends.collect() }
     }
 
     /// The bytes of the page that a comment is about.
@@ -217,6 +217,6 @@ mod tests {
         let text = "# T\n\n<!-- firedrill-lint: allow RB107 reason=\"x\" -->\n\nAll is done.\n";
         assert_eq!(found(text), ["RB000 3"]);
         let all = lint(text);
-        assert!(all.all.iter().any(|d| d.message.contains("can go") && d.level == crate::source::Level::Info));
+        assert!(all.all.iter().any(|d| d.message.contains("can go") && d.level == crate::source::Severity::Info));
     }
 }

@@ -4,12 +4,12 @@
 
 use super::blocks::contradicts;
 use super::page::begin;
-use super::{Page, Project, Report};
+use super::{FindingReport, LintPage, Project};
 use crate::bash::has_syntax_error;
 use crate::process;
-use crate::runbook::Input;
-use crate::runbook::look::Shell;
-use crate::source::{Level, Span};
+use crate::runbook::RunbookInput;
+use crate::runbook::look::PageCommand;
+use crate::source::{Severity, Span};
 use std::time::{Duration, Instant};
 
 /// How long all of it may take, whatever holds it up.
@@ -21,7 +21,7 @@ const SAID: usize = 1000;
 
 /// A command that bash is asked about.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct CheckedCommand {
     /// Its number on the page.
     number: usize,
     /// Its text, a word in place of each input.
@@ -31,7 +31,7 @@ pub(super) struct Asked {
 }
 
 /// The commands of a page that bash is asked about: not those of blocks that are no shell at all, which are left to RB206.
-pub(super) fn asked(page: &Page<'_>) -> Vec<Asked> {
+pub(super) fn asked(page: &LintPage<'_>) -> Vec<CheckedCommand> {
     let wrong: Vec<Span> = page.look.fences.iter().filter(|f| contradicts(f).is_some()).map(|f| f.span).collect();
     // They stand one behind the other.
     let inside =
@@ -41,7 +41,7 @@ pub(super) fn asked(page: &Page<'_>) -> Vec<Asked> {
         .iter()
         .enumerate()
         .filter(|(_, shell)| !matches!(shell.command.language.as_str(), "zsh" | "ksh") && !inside(begin(shell)));
-    let asked = shells.map(|(number, shell)| Asked {
+    let asked = shells.map(|(number, shell)| CheckedCommand {
         number,
         text: shell.masked.clone(),
         suspicious: has_syntax_error(&shell.masked),
@@ -50,8 +50,8 @@ pub(super) fn asked(page: &Page<'_>) -> Vec<Asked> {
 }
 
 /// RB201, on all pages at once.
-pub(super) fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
-    let asked: Vec<(&Page<'_>, &Asked)> =
+pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
+    let asked: Vec<(&LintPage<'_>, &CheckedCommand)> =
         pages.iter().flat_map(|page| page.gathered().asked.iter().map(move |one| (page, one))).collect();
     let texts: Vec<&str> = asked.iter().map(|(_, one)| one.text.as_str()).collect();
     let suspicious = |index: usize| asked.get(index).is_some_and(|(_, one)| one.suspicious);
@@ -62,22 +62,22 @@ pub(super) fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
         let reason = reason.map_or_else(|| "a syntax error".to_string(), |reason| unmasked(shell, reason));
         let finding = report.in_file(page.source, place(shell, line), format!("bash cannot read this: {reason}"));
         finding.help("try it with `bash -n`: quotes and brackets must be closed, output is not part of a command");
-        if !sure && finding.level == Level::Error {
-            finding.level = Level::Warning;
+        if !sure && finding.level == Severity::Error {
+            finding.level = Severity::Warning;
             finding.help("bash was not asked to make sure: look whether quotes and brackets are closed");
         }
     }
 }
 
 /// What bash says, with the placeholder in place of the word that stood for it.
-fn unmasked(shell: &Shell<'_>, reason: String) -> String {
-    let mask = |input: &Input| "x".repeat(input.spelling.len());
+fn unmasked(shell: &PageCommand<'_>, reason: String) -> String {
+    let mask = |input: &RunbookInput| "x".repeat(input.spelling.len());
     let named = shell.command.inputs.iter().find(|input| reason.contains(&format!("`{}'", mask(input))));
     named.map_or(reason.clone(), |input| reason.replace(&mask(input), &input.spelling))
 }
 
 /// The line of the command that bash names; the first one where it names the end of the text.
-fn place(shell: &Shell<'_>, line: usize) -> Span {
+fn place(shell: &PageCommand<'_>, line: usize) -> Span {
     let mut at = 0;
     let lines = shell.command.text.split_inclusive('\n').map(|line| {
         at += line.len();

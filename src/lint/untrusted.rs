@@ -1,11 +1,11 @@
 //! RB303: what comes over the network unread, or unprotected, and is trusted.
 
-use super::{Page, Report};
-use crate::bash::Taker;
-use crate::runbook::look::{Call, Shell};
+use super::{FindingReport, LintPage};
+use crate::bash::OutputTaker;
+use crate::runbook::look::{PageCall, PageCommand};
 use crate::source::{Span, shorten};
 
-pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for command in page.commands() {
         let mut taken = None;
         for call in command.calls().iter().filter(|call| matches!(program(call), "curl" | "wget")) {
@@ -23,11 +23,11 @@ pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn program<'t>(call: &Call<'t>) -> &'t str {
+fn program<'t>(call: &PageCall<'t>) -> &'t str {
     call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default()
 }
 
-fn is_shell(call: &Call<'_>) -> bool {
+fn is_shell(call: &PageCall<'_>) -> bool {
     // An interpreter with a script of its own reads the pipe as data: `| python3 -c '…'`, `| python -m json.tool`.
     let own_script = call.words.iter().skip(1).any(|word| {
         let plain = matches!(*word, "-s" | "-" | "-e" | "-x" | "-ex" | "-eux") || word.starts_with("--");
@@ -42,13 +42,13 @@ fn is_shell(call: &Call<'_>) -> bool {
 
 /// What takes the output of the calls of a command.
 struct Taken<'s> {
-    calls: &'s [Call<'s>],
+    calls: &'s [PageCall<'s>],
     /// For each call the first one from it on that is a shell.
     shells: Vec<Option<usize>>,
 }
 
 impl<'s> Taken<'s> {
-    fn of(command: &'s Shell<'_>) -> Taken<'s> {
+    fn of(command: &'s PageCommand<'_>) -> Taken<'s> {
         let calls = command.calls();
         let mut next = None;
         let shells = calls.iter().enumerate().rev().map(|(index, call)| {
@@ -61,15 +61,15 @@ impl<'s> Taken<'s> {
     }
 
     /// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it.
-    fn runs_into_shell(&self, call: &Call<'_>) -> Option<Span> {
+    fn runs_into_shell(&self, call: &PageCall<'_>) -> Option<Span> {
         match call.around.taker {
-            Taker::Nobody => None,
-            Taker::Pipeline(pipeline) => {
+            OutputTaker::Nobody => None,
+            OutputTaker::Pipeline(pipeline) => {
                 let later = self.calls.partition_point(|other| other.span.start < call.span.end);
                 let shell = self.shells.get(later).copied().flatten().and_then(|index| self.calls.get(index))?;
                 (shell.span.end <= pipeline.end).then_some(Span::new(call.span.start, shell.span.end))
             }
-            Taker::Call(around) => {
+            OutputTaker::Call(around) => {
                 let first = self.calls.partition_point(|other| other.span.start < around.start);
                 let here = self.calls.iter().skip(first).take_while(|other| other.span.start == around.start);
                 let around = here.into_iter().find(|other| other.span == around)?;
@@ -83,7 +83,7 @@ impl<'s> Taken<'s> {
 }
 
 /// The host outside of the stack that is asked by plain http.
-fn plain<'t>(call: &Call<'t>) -> Option<(&'t str, Span)> {
+fn plain<'t>(call: &PageCall<'t>) -> Option<(&'t str, Span)> {
     call.words.iter().zip(&call.places).skip(1).find_map(|(word, place)| {
         let authority = word.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
         let host = authority.rsplit('@').next()?.split(':').next()?;

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
-use super::{Ca, Ending, EventClient, Failure, LoadSpec, Sent};
+use super::{Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent};
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,17 +60,17 @@ impl Client {
     }
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
-    pub async fn send(&self, i: u64, due: Instant) -> Ending {
+    pub async fn send(&self, i: u64, due: Instant) -> RequestEnding {
         let (ending, rest) = self.begin(i, due).await;
         self.finish(rest).await;
         ending
     }
 
     /// As `send`, but returns as soon as the end is known; `finish` must follow.
-    async fn begin(&self, i: u64, due: Instant) -> (Ending, Rest) {
+    async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Rest) {
         let mut rest = Rest { conn: None, slot: None };
         let result = self.attempt(i, due, &mut rest).await;
-        (Ending::of(result.map(EventAnswer::Status), due, self.timeout), rest)
+        (RequestEnding::of(result.map(EventAnswer::Status), due, self.timeout), rest)
     }
 
     /// Gives the connection back, then the right to use one.

@@ -1,6 +1,6 @@
 //! What makes an event, and how it ended.
 
-use crate::slis::{EventAnswer, Outcome};
+use crate::slis::{EventAnswer, EventOutcome};
 use async_trait::async_trait;
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -103,25 +103,25 @@ impl Failure {
 
 /// How one event ended, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub struct RequestEnding {
     /// The complete answer, or why there was none.
     pub result: Result<EventAnswer, Failure>,
     /// From the instant at which it was due until the answer was complete, or until it was given up.
     pub latency: Duration,
 }
 
-impl Ending {
+impl RequestEnding {
     /// Of an event that was due at `due` and has ended now. An answer that a tired machine saw only after its time is late all
     /// the same.
-    pub fn of(result: Result<EventAnswer, Failure>, due: Instant, timeout: Duration) -> Ending {
+    pub fn of(result: Result<EventAnswer, Failure>, due: Instant, timeout: Duration) -> RequestEnding {
         let latency = Instant::now().saturating_duration_since(due);
         let result = result.and_then(|answer| if latency > timeout { Err(Failure::Timeout) } else { Ok(answer) });
-        Ending { result, latency }
+        RequestEnding { result, latency }
     }
 
     /// What an SLI sees of it.
-    pub fn outcome(&self) -> Outcome {
-        Outcome { answer: self.result.ok(), latency: self.latency }
+    pub fn outcome(&self) -> EventOutcome {
+        EventOutcome { answer: self.result.ok(), latency: self.latency }
     }
 }
 
@@ -139,32 +139,32 @@ pub struct Sent {
     number: u64,
     slice: u64,
     due: Instant,
-    ended: Option<UnboundedSender<Ended>>,
+    ended: Option<UnboundedSender<RequestEnded>>,
 }
 
 /// A request that has ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct RequestEnded {
     pub(super) number: u64,
     pub(super) slice: u64,
     pub(super) due: Instant,
-    pub(super) ending: Ending,
+    pub(super) ending: RequestEnding,
 }
 
 impl Sent {
-    pub(super) fn new(number: u64, slice: u64, due: Instant, ended: UnboundedSender<Ended>) -> Sent {
+    pub(super) fn new(number: u64, slice: u64, due: Instant, ended: UnboundedSender<RequestEnded>) -> Sent {
         Sent { number, slice, due, ended: Some(ended) }
     }
 
     /// Says how it ended.
-    pub fn end(mut self, ending: Ending) {
+    pub fn end(mut self, ending: RequestEnding) {
         self.tell(ending);
     }
 
-    fn tell(&mut self, ending: Ending) {
+    fn tell(&mut self, ending: RequestEnding) {
         if let Some(ended) = self.ended.take() {
             // Nobody listens any more when the run was dropped.
-            let _ = ended.send(Ended { number: self.number, slice: self.slice, due: self.due, ending });
+            let _ = ended.send(RequestEnded { number: self.number, slice: self.slice, due: self.due, ending });
         }
     }
 }
@@ -172,6 +172,6 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         let latency = Instant::now().saturating_duration_since(self.due);
-        self.tell(Ending { result: Err(Failure::Internal), latency });
+        self.tell(RequestEnding { result: Err(Failure::Internal), latency });
     }
 }

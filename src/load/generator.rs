@@ -1,6 +1,6 @@
 //! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
 
-use super::ending::{Ended, EventClient, Sent};
+use super::ending::{EventClient, RequestEnded, Sent};
 use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, SliceCounts, Tally};
 use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ struct Run<R> {
     generator: Generator,
     t0: Instant,
     report: R,
-    ended: UnboundedSender<Ended>,
+    ended: UnboundedSender<RequestEnded>,
     requests: JoinSet<()>,
     /// Number of the next request.
     next: u64,
@@ -99,7 +99,7 @@ struct Run<R> {
 }
 
 impl<R: FnMut(LoadReport)> Run<R> {
-    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<Ended>) -> Totals {
+    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> Totals {
         loop {
             let wake = self.wake_at();
             tokio::select! {
@@ -153,7 +153,7 @@ impl<R: FnMut(LoadReport)> Run<R> {
         while self.requests.try_join_next().is_some() {}
     }
 
-    fn on_end(&mut self, ended: Ended, endings: &mut UnboundedReceiver<Ended>) {
+    fn on_end(&mut self, ended: RequestEnded, endings: &mut UnboundedReceiver<RequestEnded>) {
         self.count(&ended);
         while let Ok(ended) = endings.try_recv() {
             self.count(&ended);
@@ -162,7 +162,7 @@ impl<R: FnMut(LoadReport)> Run<R> {
     }
 
     /// A write is told before the slice that holds it: whoever has seen a slice knows every write that was due in it.
-    fn count(&mut self, ended: &Ended) {
+    fn count(&mut self, ended: &RequestEnded) {
         let begun = self.at(Schedule::slice_start(ended.slice));
         self.generator.tally.end(ended.slice, ended.due.saturating_duration_since(begun), ended.ending);
         let Some(good) = &self.generator.acknowledged else { return };

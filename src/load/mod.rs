@@ -19,7 +19,7 @@ mod trust_tests;
 
 pub use crate::slis::SLICE;
 pub use client::Client;
-pub use ending::{Ending, EventClient, Failure, Sent};
+pub use ending::{EventClient, Failure, RequestEnding, Sent};
 pub use generator::{Generator, LoadReport, Totals};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;

@@ -43,12 +43,12 @@ pub(super) struct Pool {
     /// Connections opened so far; also picks the address.
     opened: AtomicU64,
     /// What the name was when it was last looked up.
-    known: Mutex<Known>,
+    known: Mutex<KnownAddresses>,
 }
 
 /// The addresses of a name.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownAddresses {
     addresses: Option<Arc<[SocketAddr]>>,
     /// How often they have changed. Connections of before are not used again: a service that was scaled out would
     /// otherwise have all of the load on its old containers until they are too old.
@@ -171,7 +171,7 @@ impl Pool {
         known.changes
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownAddresses> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

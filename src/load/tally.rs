@@ -1,6 +1,6 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
-use super::{Ending, Failure};
+use super::{Failure, RequestEnding};
 use crate::slis::{EventAnswer, Good, SliSpec};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ impl Tally {
     }
 
     /// A request that was due `after` the start of `slice` has ended.
-    pub fn end(&mut self, slice: u64, after: Duration, ending: Ending) {
+    pub fn end(&mut self, slice: u64, after: Duration, ending: RequestEnding) {
         let offset = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok());
         let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
         open.ended += 1;
@@ -180,8 +180,8 @@ mod tests {
         ]
     }
 
-    fn ok(status: u16, ms: u64) -> Ending {
-        Ending { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
+    fn ok(status: u16, ms: u64) -> RequestEnding {
+        RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(tally.close(3), [], "slice 0 is still open, and so holds 1 and 2 back");
         assert_eq!(tally.outstanding(), 2);
         tally.end(0, Duration::ZERO, ok(200, 10));
-        tally.end(0, Duration::ZERO, Ending { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
+        tally.end(0, Duration::ZERO, RequestEnding { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
         let closed = tally.close(3);
         assert_eq!(closed.iter().map(|s| (s.index, s.due)).collect::<Vec<_>>(), [(0, 2), (1, 0), (2, 1)]);
         let expected: BTreeMap<String, u64> = [("availability".into(), 1), ("both".into(), 1)].into();
@@ -228,13 +228,13 @@ mod tests {
         assert_eq!(max, 100_000);
     }
 
-    fn ending() -> impl Strategy<Value = Ending> {
+    fn ending() -> impl Strategy<Value = RequestEnding> {
         let result = prop_oneof![
             prop_oneof![Just(200u16), Just(302), Just(404), Just(503)]
                 .prop_map(|status| Ok(EventAnswer::Status(status))),
             prop_oneof![Just(Failure::Timeout), Just(Failure::NoConnection), Just(Failure::Reset)].prop_map(Err),
         ];
-        (result, 0u64..2_500).prop_map(|(result, ms)| Ending { result, latency: Duration::from_millis(ms) })
+        (result, 0u64..2_500).prop_map(|(result, ms)| RequestEnding { result, latency: Duration::from_millis(ms) })
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Whether a program of a command said that it failed, though the exit code does not: only where its exit code tells
 //! nothing, and only by lines that are its own.
 
-use super::table::{self, ErrorLine, Exit, On, Program};
-use super::{Call, Code, Filtered, Sink, status};
+use super::table::{self, ErrorLine, ExitMeaning, On, Program};
+use super::{Call, ExitUse, Filtered, Sink, status};
 use regex::Regex;
 use std::fmt;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ const SHOWN: usize = 200;
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct RefusedAnswer {
     /// The program.
     pub program: String,
     /// The line.
@@ -21,9 +21,9 @@ pub struct Answer {
     pub advice: Option<String>,
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for RefusedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answer { program, line, advice } = self;
+        let RefusedAnswer { program, line, advice } = self;
         let line = match line.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{} …", line.get(..end).unwrap_or_default()),
             None => line.clone(),
@@ -37,15 +37,15 @@ impl fmt::Display for Answer {
 const SILENT: [&str; 10] = ["sleep", "test", "[", "true", "false", ":", "break", "continue", "exit", "return"];
 
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
-pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer> {
+pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<RefusedAnswer> {
     calls.iter().enumerate().find_map(|(index, call)| {
         let program = table::program(call.program())?;
         let honest = program.is_honest(call);
-        let asked = matches!(call.code, Code::Asked | Code::AskedAgain);
+        let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain);
         let judged = match call.code {
-            Code::Waived => false,
-            Code::Lost => true,
-            Code::Kept | Code::Replaced | Code::Asked | Code::AskedAgain => !honest,
+            ExitUse::Waived => false,
+            ExitUse::Lost => true,
+            ExitUse::Kept | ExitUse::Replaced | ExitUse::Asked | ExitUse::AskedAgain => !honest,
         };
         if !judged {
             return None;
@@ -70,7 +70,7 @@ pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer>
                     });
                     let alone = || !others().any(|other| other.stdout == sink && !is_silent(other));
                     // Whatever came behind it was answered better.
-                    let answered_since = call.code == Code::AskedAgain
+                    let answered_since = call.code == ExitUse::AskedAgain
                         && alone()
                         && text
                             .lines()
@@ -81,7 +81,7 @@ pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer>
             )
         })?;
         let advice = program.advice.clone().filter(|_| !honest);
-        Some(Answer { program: call.program().to_string(), line, advice })
+        Some(RefusedAnswer { program: call.program().to_string(), line, advice })
     })
 }
 
@@ -173,7 +173,7 @@ pub fn missing_among(calls: &[Call], stderr: &str) -> Option<String> {
     let named = stderr.lines().filter_map(|line| Some(regex.captures(line.trim_end())?.get(1)?.as_str()));
     let called = |name: &&str| {
         let of = |call: &&Call| call.words.first().is_some_and(|word| word == name);
-        calls.iter().filter(of).any(|call| matches!(call.code, Code::Kept | Code::Lost))
+        calls.iter().filter(of).any(|call| matches!(call.code, ExitUse::Kept | ExitUse::Lost))
     };
     named.into_iter().find(called).map(str::to_string)
 }
@@ -189,7 +189,7 @@ pub fn says_nothing(call: &Call) -> Option<&'static str> {
             let own = error.on == On::Stderr && program.errors.iter().any(|other| other.on != On::Stderr);
             (!own || !error.with.is_empty()) && error.is_shown(program, call)
         });
-    let asked = matches!(call.code, Code::Asked | Code::AskedAgain | Code::Waived) || tells(program, call);
+    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived) || tells(program, call);
     program.advice.as_deref().filter(|_| hidden && !asked)
 }
 
@@ -197,7 +197,7 @@ pub fn says_nothing(call: &Call) -> Option<&'static str> {
 /// it tell.
 pub fn holds_anyway(call: &Call) -> Option<&'static str> {
     let program = table::program(call.program())?;
-    let asked = matches!(call.code, Code::Asked | Code::AskedAgain);
+    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain);
     program.advice.as_deref().filter(|_| asked && !tells(program, call))
 }
 
@@ -205,13 +205,13 @@ pub fn holds_anyway(call: &Call) -> Option<&'static str> {
 /// make it.
 pub fn goes_on_after_errors(call: &Call) -> Option<&'static str> {
     let program = table::program(call.program())?;
-    let reads = program.language == Some(table::Language::Sql) && program.exit == Exit::IgnoresErrors;
+    let reads = program.language == Some(table::InputLanguage::Sql) && program.exit == ExitMeaning::IgnoresErrors;
     program.advice.as_deref().filter(|_| reads && !program.is_honest(call))
 }
 
 /// Whether a program's exit code tells of errors, as far as anybody can know who does not know its version.
 fn tells(program: &Program, call: &Call) -> bool {
-    program.exit == Exit::Varies || program.is_honest(call)
+    program.exit == ExitMeaning::Varies || program.is_honest(call)
 }
 
 #[cfg(test)]
@@ -278,20 +278,24 @@ mod tests {
         let kubectl = |code| Call { code, ..call("kubectl delete pod x") };
         let said = "Error from server (NotFound): pods \"x\" not found\n";
         for (code, judged) in [
-            (Code::Kept, false),
-            (Code::Replaced, false),
-            (Code::Asked, false),
-            (Code::Waived, false),
-            (Code::Lost, true),
+            (ExitUse::Kept, false),
+            (ExitUse::Replaced, false),
+            (ExitUse::Asked, false),
+            (ExitUse::Waived, false),
+            (ExitUse::Lost, true),
         ] {
             assert_eq!(error_among(&[kubectl(code)], "", said).is_some(), judged, "{code:?}");
         }
-        let honest = Call { code: Code::Lost, ..call("redis-cli -e X") };
+        let honest = Call { code: ExitUse::Lost, ..call("redis-cli -e X") };
         assert!(error_among(&[honest], "", "ERR x\n").is_some(), "in a loop nobody sees the code");
         let redis = |code| Call { code, ..call("redis-cli X") };
-        for (code, judged) in
-            [(Code::Kept, true), (Code::Replaced, true), (Code::Asked, true), (Code::Waived, false), (Code::Lost, true)]
-        {
+        for (code, judged) in [
+            (ExitUse::Kept, true),
+            (ExitUse::Replaced, true),
+            (ExitUse::Asked, true),
+            (ExitUse::Waived, false),
+            (ExitUse::Lost, true),
+        ] {
             assert_eq!(error_among(&[redis(code)], "ERR x\n", "").is_some(), judged, "{code:?}");
         }
     }
@@ -313,8 +317,8 @@ mod tests {
     #[test]
     fn programs_that_are_not_there_are_named_by_their_shell() {
         let missing = |code| missing_among(&[Call { code, ..call("jqq .") }], "bash: line 2: jqq: command not found\n");
-        assert_eq!(missing(Code::Lost).as_deref(), Some("jqq"));
-        assert_eq!(missing(Code::Asked), None);
+        assert_eq!(missing(ExitUse::Lost).as_deref(), Some("jqq"));
+        assert_eq!(missing(ExitUse::Asked), None);
         assert_eq!(missing_among(&[call("jqq")], "sh: 1: jqq: not found\n").as_deref(), Some("jqq"));
         assert_eq!(
             missing_among(&[call("./x.sh")], "bash: line 1: ./x.sh: Permission denied").as_deref(),
@@ -335,7 +339,7 @@ mod tests {
             (call("curl -v http://x"), false),
             (call("curl -w %{http_code} http://x"), false),
             (call("curl -w %{time_total} http://x"), true),
-            (Call { code: Code::Asked, ..call("curl http://x") }, false),
+            (Call { code: ExitUse::Asked, ..call("curl http://x") }, false),
             (Call { filtered: Filtered::Cut, ..call("redis-cli X") }, true),
             (Call { filtered: Filtered::Lines, ..call("redis-cli X") }, false),
             (Call { filtered: Filtered::Cut, ..call("psql -f x") }, false),

@@ -15,7 +15,7 @@ pub enum Sink {
 
 /// What becomes of an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
+pub enum ExitUse {
     /// It is, or decides, the exit code of the whole command.
     Kept,
     /// Nobody sees it: in a loop, before the last command of a group, before a pipe.
@@ -44,7 +44,7 @@ pub enum Filtered {
 
 /// A stage of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stage {
+pub struct PipeStage {
     /// Which pipe of the command.
     pub pipe: usize,
     /// Its place in it, from 0.
@@ -61,11 +61,11 @@ pub struct Call {
     /// Where its standard error leads.
     pub stderr: Sink,
     /// What becomes of its exit code.
-    pub code: Code,
+    pub code: ExitUse,
     /// What its standard output goes through on its way.
     pub filtered: Filtered,
     /// Its place in a pipe, where it stands in one.
-    pub stage: Option<Stage>,
+    pub stage: Option<PipeStage>,
     /// The variable that takes its standard output: `x=$(…)`.
     pub into: Option<String>,
 }
@@ -74,7 +74,7 @@ impl Call {
     /// A program whose streams are those of the command, and whose exit code is as well.
     pub fn new(words: Vec<String>) -> Call {
         let (stdout, stderr, filtered) = (Sink::Stdout, Sink::Stderr, Filtered::No);
-        Call { words, stdout, stderr, code: Code::Kept, filtered, stage: None, into: None }
+        Call { words, stdout, stderr, code: ExitUse::Kept, filtered, stage: None, into: None }
     }
 
     /// Whether it stands behind another one in the same pipe.

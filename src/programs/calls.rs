@@ -2,8 +2,8 @@
 //! `sh -c`, `ssh`): where the output of each leads, and what becomes of its exit code.
 
 use super::simple::{Simple, after_options, bare};
-use crate::bash::{Expansion, Redirect, SimpleCommand, Statement, StatementKind, Target, read};
-use crate::programs::{self, Answer, Call, Code, Filtered, Passes, Sink, Stage};
+use crate::bash::{Expansion, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
+use crate::programs::{self, Call, ExitUse, Filtered, Passes, PipeStage, RefusedAnswer, Sink};
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -16,12 +16,12 @@ const MOST_WRAPPERS: usize = 16;
 
 /// What stands around a part of a command.
 #[derive(Debug, Clone, Copy)]
-struct Around<'a> {
+struct CallContext<'a> {
     stdout: Sink,
     stderr: Sink,
-    code: Code,
+    code: ExitUse,
     filtered: Filtered,
-    stage: Option<Stage>,
+    stage: Option<PipeStage>,
     /// The variable that takes its output.
     into: Option<&'a str>,
     /// Shell text on its standard input.
@@ -32,9 +32,9 @@ struct Around<'a> {
 }
 
 /// What of it decides what becomes of what a function runs.
-type AroundFunction = (Sink, Sink, Code, Filtered, usize);
+type AroundFunction = (Sink, Sink, ExitUse, Filtered, usize);
 
-impl Around<'_> {
+impl CallContext<'_> {
     /// The part that matters to a function.
     fn as_to_a_function(&self) -> AroundFunction {
         (self.stdout, self.stderr, self.code, self.filtered, self.depth)
@@ -42,36 +42,36 @@ impl Around<'_> {
 }
 
 /// The work that a text may take, and whether it was read.
-struct Work {
+struct WorkLimit {
     /// How many bytes of functions may still be read where they are called: functions that call functions multiply the work.
     left: usize,
     /// Whether a part of it, or of a script in it, was not read as bash reads it.
     unread: bool,
 }
 
-impl Work {
-    fn of(bytes: usize) -> Work {
-        Work { left: UNFOLDED.saturating_mul(bytes), unread: false }
+impl WorkLimit {
+    fn of(bytes: usize) -> WorkLimit {
+        WorkLimit { left: UNFOLDED.saturating_mul(bytes), unread: false }
     }
 }
 
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
-    all(text, &mut Work::of(text.len()))
+    all(text, &mut WorkLimit::of(text.len()))
 }
 
 /// Whether shell text, or a script that it hands to a shell, may call more than [`calls`] sees.
 pub fn hides_calls(text: &str) -> bool {
-    let mut work = Work::of(text.len());
+    let mut work = WorkLimit::of(text.len());
     all(text, &mut work);
     work.unread
 }
 
-fn all(text: &str, work: &mut Work) -> Vec<Call> {
-    let around = Around {
+fn all(text: &str, work: &mut WorkLimit) -> Vec<Call> {
+    let around = CallContext {
         stdout: Sink::Stdout,
         stderr: Sink::Stderr,
-        code: Code::Kept,
+        code: ExitUse::Kept,
         filtered: Filtered::No,
         stage: None,
         into: None,
@@ -110,17 +110,17 @@ pub fn functions<'t>(texts: impl Iterator<Item = &'t str>) -> String {
 }
 
 /// The first error that a program of shell text answered, where its exit code, which is 0, cannot tell of it.
-pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<Answer> {
+pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<RefusedAnswer> {
     programs::error_among(&calls(text), stdout, stderr)
 }
 
 /// Reads which programs the commands of a page run, with the work that they may take together.
-pub struct Calls(Work);
+pub struct Calls(WorkLimit);
 
 impl Calls {
     /// For a page of so many bytes.
     pub fn of_page(bytes: usize) -> Calls {
-        Calls(Work::of(bytes))
+        Calls(WorkLimit::of(bytes))
     }
 
     /// The programs that a shell command of it runs.
@@ -129,7 +129,7 @@ impl Calls {
     }
 }
 
-fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
+fn within(text: &str, around: CallContext<'_>, work: &mut WorkLimit) -> Vec<Call> {
     let script = read(text);
     work.unread |= script.stopped.is_some() || script.odd.is_some();
     let mut functions = HashMap::new();
@@ -138,7 +138,7 @@ fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
             functions.insert(name.as_str(), &**body);
         }
     }
-    let mut walk = Walk { text, functions, known: HashSet::new(), work, found: Vec::new() };
+    let mut walk = CallWalk { text, functions, known: HashSet::new(), work, found: Vec::new() };
     walk.sequence(&script.statements, around);
     let mut found = walk.found;
     found.sort_by_key(|(at, _)| *at);
@@ -146,28 +146,28 @@ fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
 }
 
 /// A walk through everything that a text runs.
-struct Walk<'w> {
+struct CallWalk<'w> {
     text: &'w str,
     functions: HashMap<&'w str, &'w Statement>,
     /// Which functions were read, and with what around them.
     known: HashSet<(usize, AroundFunction)>,
-    work: &'w mut Work,
+    work: &'w mut WorkLimit,
     found: Vec<(usize, Vec<Call>)>,
 }
 
-impl<'w> Walk<'w> {
+impl<'w> CallWalk<'w> {
     fn written(&self, statement: &Statement) -> &'w str {
         self.text.get(statement.span.start..statement.span.end).unwrap_or_default()
     }
 
     /// One after the other: only the last one's exit code is seen.
-    fn sequence(&mut self, statements: &'w [Statement], around: Around<'w>) {
+    fn sequence(&mut self, statements: &'w [Statement], around: CallContext<'w>) {
         for (i, statement) in statements.iter().enumerate() {
             self.statement(statement, if i + 1 == statements.len() { around } else { lost(around) });
         }
     }
 
-    fn statement(&mut self, statement: &'w Statement, around: Around<'w>) {
+    fn statement(&mut self, statement: &'w Statement, around: CallContext<'w>) {
         self.substituted(statement, around);
         match &statement.kind {
             StatementKind::Simple(command) if command.is_call() => self.call(statement, command, around),
@@ -178,27 +178,29 @@ impl<'w> Walk<'w> {
             StatementKind::Not(inner) => match &inner.kind {
                 // A program that fails in there must not count as the answer that is wanted.
                 StatementKind::Pipeline(stages) => {
-                    self.pipeline(stages, Around { code: Code::Asked, ..around }, true);
+                    self.pipeline(stages, CallContext { code: ExitUse::Asked, ..around }, true);
                 }
-                _ => self.statement(inner, Around { code: Code::Asked, ..around }),
+                _ => self.statement(inner, CallContext { code: ExitUse::Asked, ..around }),
             },
             // Nobody sees the exit code of what runs in the background.
             StatementKind::Background(inner) => self.statement(inner, lost(around)),
             StatementKind::Redirected(inner, redirects) => {
                 let (stdout, stderr) = redirected(redirects, self.text, (around.stdout, around.stderr));
-                self.statement(inner, Around { stdout, stderr, ..around });
+                self.statement(inner, CallContext { stdout, stderr, ..around });
             }
             StatementKind::Group { body, .. } => self.sequence(body, around),
             StatementKind::If(branches, rest) => {
                 for (condition, body) in branches {
-                    condition.iter().for_each(|one| self.statement(one, Around { code: Code::Asked, ..around }));
+                    condition
+                        .iter()
+                        .for_each(|one| self.statement(one, CallContext { code: ExitUse::Asked, ..around }));
                     self.sequence(body, around);
                 }
                 self.sequence(rest, around);
             }
             StatementKind::Loop { until, condition, body } => {
-                let code = if *until { Code::Asked } else { Code::AskedAgain };
-                condition.iter().for_each(|one| self.statement(one, Around { code, ..around }));
+                let code = if *until { ExitUse::Asked } else { ExitUse::AskedAgain };
+                condition.iter().for_each(|one| self.statement(one, CallContext { code, ..around }));
                 self.sequence(body, lost(around));
             }
             StatementKind::For { body, .. } => self.sequence(body, lost(around)),
@@ -207,11 +209,11 @@ impl<'w> Walk<'w> {
     }
 
     /// A simple command, or what its function runs.
-    fn call(&mut self, statement: &'w Statement, command: &'w SimpleCommand, around: Around<'w>) {
+    fn call(&mut self, statement: &'w Statement, command: &'w SimpleCommand, around: CallContext<'w>) {
         let name = Simple::of(command.written(self.text)).program();
         let Some(body) = self.functions.get(name).copied().filter(|_| around.depth < DEEPEST) else {
             let fed = around.fed.or_else(|| heredoc(command, self.text));
-            let calls = called(statement, command, self.text, Around { fed, ..around }, self.work);
+            let calls = called(statement, command, self.text, CallContext { fed, ..around }, self.work);
             return self.found.push((statement.span.start, calls));
         };
         let left = self.work.left.checked_sub(body.span.end - body.span.start);
@@ -219,33 +221,33 @@ impl<'w> Walk<'w> {
         // What it runs is known by then, and it stands among the calls already.
         if left.is_some() || is_new {
             self.work.left = left.unwrap_or_default();
-            self.statement(body, Around { depth: around.depth + 1, ..around });
+            self.statement(body, CallContext { depth: around.depth + 1, ..around });
         }
     }
 
     /// What stands in the `$(…)`, `` `…` `` and `<(…)` of a statement, each with what becomes of its output.
-    fn substituted(&mut self, statement: &'w Statement, around: Around<'w>) {
+    fn substituted(&mut self, statement: &'w Statement, around: CallContext<'w>) {
         let own = statement.simple();
         let program = own.map_or("", |command| Simple::of(command.written(self.text)).program());
         let shows = matches!(program, "echo" | "printf");
         let compares = matches!(statement.kind, StatementKind::Test(_)) || matches!(program, "test" | "[");
         let code = match around.code {
             // Whether there is something to compare is what is asked.
-            _ if compares => Code::Waived,
+            _ if compares => ExitUse::Waived,
             code if own.is_some_and(|command| command.words.is_empty()) => code,
-            Code::Asked | Code::AskedAgain | Code::Waived => Code::Waived,
-            Code::Replaced => Code::Replaced,
-            Code::Kept | Code::Lost => Code::Lost,
+            ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived => ExitUse::Waived,
+            ExitUse::Replaced => ExitUse::Replaced,
+            ExitUse::Kept | ExitUse::Lost => ExitUse::Lost,
         };
         let redirects = own.map_or(&[][..], |command| &command.redirects);
         let shown = redirected(redirects, self.text, (around.stdout, around.stderr)).0;
         let stdout = if shows { shown } else { Sink::Piped };
-        let inner = Around { stdout, code, stage: None, fed: None, filtered: Filtered::No, ..around };
+        let inner = CallContext { stdout, code, stage: None, fed: None, filtered: Filtered::No, ..around };
         let assigned = own.map_or(&[][..], |command| &command.assignments);
         for assignment in assigned {
             let inside = assignment.values.iter().flat_map(|value| &value.inside).collect();
             for statements in Expansion::commands(inside) {
-                self.sequence(statements, Around { into: Some(&assignment.name), ..inner });
+                self.sequence(statements, CallContext { into: Some(&assignment.name), ..inner });
             }
         }
         let declares = own.is_some_and(SimpleCommand::declares);
@@ -253,40 +255,40 @@ impl<'w> Walk<'w> {
         for word in words {
             let into = word.raw.split_once('=').filter(|_| declares).map(|(name, _)| name);
             for statements in Expansion::commands(word.inside.iter().collect()) {
-                self.sequence(statements, Around { into, ..inner });
+                self.sequence(statements, CallContext { into, ..inner });
             }
         }
         let others = match own {
             Some(_) => Expansion::commands(redirects.iter().flat_map(Redirect::inside).collect()),
             None => statement.substituted(),
         };
-        others.into_iter().for_each(|statements| self.sequence(statements, Around { into: None, ..inner }));
+        others.into_iter().for_each(|statements| self.sequence(statements, CallContext { into: None, ..inner }));
     }
 
     /// `a && b || c`, of which each is asked for the ones before.
-    fn list(&mut self, first: &'w Statement, rest: &'w [(bool, Statement)], mut around: Around<'w>) {
+    fn list(&mut self, first: &'w Statement, rest: &'w [(bool, Statement)], mut around: CallContext<'w>) {
         for (or, right) in rest.iter().rev() {
             let behind = self.written(right);
             let leaves = ["break", "continue", "return", "exit"].iter().any(|word| behind.starts_with(word));
             let code = match around.code {
-                _ if *or && matches!(behind, "true" | ":") => Code::Waived,
-                Code::Waived => Code::Waived,
+                _ if *or && matches!(behind, "true" | ":") => ExitUse::Waived,
+                ExitUse::Waived => ExitUse::Waived,
                 // One of several answers that a condition is made of.
-                Code::Asked | Code::AskedAgain => Code::AskedAgain,
-                _ if *or => Code::Replaced,
+                ExitUse::Asked | ExitUse::AskedAgain => ExitUse::AskedAgain,
+                _ if *or => ExitUse::Replaced,
                 // A loop that is left when it worked.
-                Code::Lost if leaves => Code::Asked,
+                ExitUse::Lost if leaves => ExitUse::Asked,
                 code => code,
             };
-            let of_right = if around.code == Code::Asked { Code::AskedAgain } else { around.code };
-            self.statement(right, Around { code: of_right, ..around });
+            let of_right = if around.code == ExitUse::Asked { ExitUse::AskedAgain } else { around.code };
+            self.statement(right, CallContext { code: of_right, ..around });
             around.code = code;
         }
         self.statement(first, around);
     }
 
     /// `a | b`: what is written before a pipe goes into it, unless all behind it only hand it on.
-    fn pipeline(&mut self, stages: &'w [(Statement, bool)], around: Around<'w>, negated: bool) {
+    fn pipeline(&mut self, stages: &'w [(Statement, bool)], around: CallContext<'w>, negated: bool) {
         let (mut stdout, mut filtered) = (around.stdout, around.filtered);
         let pipe = around.base + stages.first().map_or(0, |(stage, _)| stage.span.start);
         // Whether all that stands behind exits with 0 whatever it is given.
@@ -296,12 +298,12 @@ impl<'w> Walk<'w> {
             let stderr = if *both { stdout } else { around.stderr };
             let code = match around.code {
                 code if of_last => code,
-                _ if negated => Code::Asked,
-                Code::Asked | Code::AskedAgain if judged => Code::Waived,
+                _ if negated => ExitUse::Asked,
+                ExitUse::Asked | ExitUse::AskedAgain if judged => ExitUse::Waived,
                 _ => lost(around).code,
             };
-            let stage_of = Some(Stage { pipe, at: i });
-            self.statement(stage, Around { stdout, stderr, code, filtered, stage: stage_of, ..around });
+            let stage_of = Some(PipeStage { pipe, at: i });
+            self.statement(stage, CallContext { stdout, stderr, code, filtered, stage: stage_of, ..around });
             let Some(command) = stage.simple().filter(|command| command.is_call()) else {
                 (stdout, judged) = (Sink::Piped, true);
                 continue;
@@ -322,17 +324,17 @@ impl<'w> Walk<'w> {
 /// The here-document of a command.
 fn heredoc<'a>(command: &SimpleCommand, text: &'a str) -> Option<&'a str> {
     command.redirects.iter().find_map(|redirect| match &redirect.to {
-        Target::Text { body: Some(body), .. } => text.get(body.start..body.end),
+        RedirectTarget::Text { body: Some(body), .. } => text.get(body.start..body.end),
         _ => None,
     })
 }
 
-fn lost(around: Around<'_>) -> Around<'_> {
+fn lost(around: CallContext<'_>) -> CallContext<'_> {
     let code = match around.code {
-        Code::Kept | Code::Lost | Code::Replaced => Code::Lost,
+        ExitUse::Kept | ExitUse::Lost | ExitUse::Replaced => ExitUse::Lost,
         asked => asked,
     };
-    Around { code, ..around }
+    CallContext { code, ..around }
 }
 
 /// Where the streams lead behind redirections, which bash takes from left to right.
@@ -366,11 +368,11 @@ fn called(
     statement: &Statement,
     command: &SimpleCommand,
     text: &str,
-    around: Around<'_>,
-    work: &mut Work,
+    around: CallContext<'_>,
+    work: &mut WorkLimit,
 ) -> Vec<Call> {
     let (stdout, stderr) = redirected(&command.redirects, text, (around.stdout, around.stderr));
-    let around = Around { stdout, stderr, ..around };
+    let around = CallContext { stdout, stderr, ..around };
     let mut found = Vec::new();
     let mut next = Some(Simple::of(command.written(text)));
     while let Some(simple) = next.take().filter(|_| found.len() < MOST_WRAPPERS) {
@@ -386,7 +388,7 @@ fn called(
                     let base = (around.base + statement.span.start + 1) << 16;
                     // What is fed goes to what the script runs, unless it is the script.
                     let fed = around.fed.filter(|fed| *fed != script);
-                    found.extend(within(&script, Around { depth: around.depth + 1, base, fed, ..around }, work));
+                    found.extend(within(&script, CallContext { depth: around.depth + 1, base, fed, ..around }, work));
                 }
                 false => {
                     work.unread = true;
@@ -404,7 +406,7 @@ fn called(
             }
             None => simple.inner().or_else(|| of_run(&simple)),
         };
-        let Around { code, filtered, stage, .. } = around;
+        let CallContext { code, filtered, stage, .. } = around;
         let into = around.into.map(str::to_string);
         found.push(Call { words, stdout, stderr, code, filtered, stage, into });
     }
@@ -639,7 +641,7 @@ mod tests {
     fn no_program_of_a_negated_pipe_goes_unasked() {
         for text in ["! a | grep -q x", "if ! a | grep -q x; then b; fi"] {
             let code = calls(text).iter().find(|call| call.program() == "a").map(|call| call.code);
-            assert_eq!(code, Some(Code::Asked), "{text}");
+            assert_eq!(code, Some(ExitUse::Asked), "{text}");
         }
     }
 

@@ -2,13 +2,13 @@
 //! calling it, or it changes something, or nobody can say. **Whatever is not understood is unknown**, and counts as a change.
 
 use super::sql::of_sql;
-use super::table::{self, Language, Program, Way};
+use super::table::{self, InputLanguage, Program, Way};
 use super::{http, scripts};
 use crate::bash::{FILLED, Word, WordKind};
 
 /// What a program gets on its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input<'a> {
+pub enum StandardInput<'a> {
     /// Nothing.
     Nothing,
     /// Something that is not known here: a pipe, a file.
@@ -21,7 +21,7 @@ pub enum Input<'a> {
 
 /// What a command does; the worse, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum EffectKind {
     /// It only looks.
     Looks,
     /// It cannot be told.
@@ -32,13 +32,13 @@ pub enum Kind {
     Changes,
 }
 
-impl Kind {
+impl EffectKind {
     /// What a command of this kind does, in words.
     pub fn text(self) -> &'static str {
         match self {
-            Kind::Looks => "looks",
-            Kind::Unknown | Kind::Unreadable => "may change something",
-            Kind::Changes => "changes something",
+            EffectKind::Looks => "looks",
+            EffectKind::Unknown | EffectKind::Unreadable => "may change something",
+            EffectKind::Changes => "changes something",
         }
     }
 }
@@ -47,7 +47,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
     /// What it does.
-    pub kind: Kind,
+    pub kind: EffectKind,
     /// How that is known, for people; empty where it only looks.
     pub because: String,
 }
@@ -55,17 +55,17 @@ pub struct Effect {
 impl Effect {
     /// It only looks.
     pub fn looks() -> Effect {
-        Effect { kind: Kind::Looks, because: String::new() }
+        Effect { kind: EffectKind::Looks, because: String::new() }
     }
 
     /// It cannot be told, for this reason.
     pub fn unknown(because: impl Into<String>) -> Effect {
-        Effect { kind: Kind::Unknown, because: because.into() }
+        Effect { kind: EffectKind::Unknown, because: because.into() }
     }
 
     /// It changes something, as this says.
     pub fn changes(because: impl Into<String>) -> Effect {
-        Effect { kind: Kind::Changes, because: because.into() }
+        Effect { kind: EffectKind::Changes, because: because.into() }
     }
 
     /// The worse of two; of equals the first.
@@ -81,11 +81,11 @@ impl Effect {
 
 /// An option that is given.
 #[derive(Debug)]
-pub(super) struct Given<'w> {
+pub(super) struct GivenOption<'w> {
     /// `-x` or `--long`.
     pub name: String,
     /// Its value, its own word's or the next one.
-    pub value: Option<Value<'w>>,
+    pub value: Option<OptionValue<'w>>,
     word: &'w Word,
     /// Whether it is certain that it is an option, and no value of one before it.
     sure: bool,
@@ -95,16 +95,16 @@ pub(super) struct Given<'w> {
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Value<'w> {
+pub(super) struct OptionValue<'w> {
     pub text: &'w str,
     pub kind: WordKind,
 }
 
 /// The words behind a program, taken apart.
 #[derive(Debug, Default)]
-pub(super) struct Arguments<'w> {
+pub(super) struct CallArguments<'w> {
     pub operands: Vec<&'w Word>,
-    pub options: Vec<Given<'w>>,
+    pub options: Vec<GivenOption<'w>>,
     /// How many operands stand before the first word that may be more or something else than it seems.
     sure: Option<usize>,
     /// A word that may bring options.
@@ -119,10 +119,10 @@ pub(super) struct Arguments<'w> {
     maybe_valued: bool,
 }
 
-impl<'w> Arguments<'w> {
+impl<'w> CallArguments<'w> {
     /// Takes the words behind a program apart by what the table knows of its options.
-    pub fn of(program: &Program, words: &'w [Word]) -> Arguments<'w> {
-        let mut out = Arguments::default();
+    pub fn of(program: &Program, words: &'w [Word]) -> CallArguments<'w> {
+        let mut out = CallArguments::default();
         let mut rest = words.iter();
         let mut over = false;
         while let Some(word) = rest.next() {
@@ -152,8 +152,8 @@ impl<'w> Arguments<'w> {
         self.maybe_valued = true;
     }
 
-    fn give(&mut self, name: &str, value: Option<Value<'w>>, word: &'w Word) {
-        self.options.push(Given {
+    fn give(&mut self, name: &str, value: Option<OptionValue<'w>>, word: &'w Word) {
+        self.options.push(GivenOption {
             name: name.to_string(),
             value,
             word,
@@ -164,7 +164,7 @@ impl<'w> Arguments<'w> {
 
     fn option(&mut self, program: &Program, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
         let (text, fixed) = (word.text.as_str(), word.kind == WordKind::Fixed);
-        let own = |from: usize| Some(Value { text: text.get(from..).unwrap_or_default(), kind: word.kind });
+        let own = |from: usize| Some(OptionValue { text: text.get(from..).unwrap_or_default(), kind: word.kind });
         if word.kind == WordKind::Loose {
             self.loose = self.loose.or(Some(word));
         }
@@ -191,7 +191,7 @@ impl<'w> Arguments<'w> {
     /// An option whose value is the next word.
     fn take(&mut self, name: &str, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
         let value = rest.next();
-        self.give(name, value.map(|value| Value { text: &value.text, kind: value.kind }), word);
+        self.give(name, value.map(|value| OptionValue { text: &value.text, kind: value.kind }), word);
         if let Some(value) = value.filter(|value| value.kind == WordKind::Loose) {
             self.loose = self.loose.or(Some(value));
             self.several = true;
@@ -204,7 +204,7 @@ impl<'w> Arguments<'w> {
         for (at, letter) in word.text.char_indices().skip(1) {
             let name = format!("-{letter}");
             let behind = word.text.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
-            let attached = behind.map(|text| Value { text, kind: word.kind });
+            let attached = behind.map(|text| OptionValue { text, kind: word.kind });
             if at >= word.beginning().len() {
                 self.give(&word.text, None, word);
                 self.loose = self.loose.or(Some(word));
@@ -260,7 +260,7 @@ impl<'w> Arguments<'w> {
     /// Whether an option is given by one of its names, as a word of its own or among switches, and not taken back.
     /// Where it is not `strict` an option of the way stands behind its `operands`: the `-f` of `docker compose -f FILE logs` is none of `logs`.
     fn is_given(&self, program: &Program, names: &[String], strict: bool, operands: usize) -> bool {
-        let given = |given: &Given<'_>, name: &str| {
+        let given = |given: &GivenOption<'_>, name: &str| {
             // `-la` is `-l` and `-a`, `-lena` is `-l` with a value.
             let letters = given.word.text.chars().skip(1).all(|letter| program.is_flag(&format!("-{letter}")));
             let group = name.len() == 2 && !given.word.text.starts_with("--") && (letters || !strict);
@@ -269,7 +269,7 @@ impl<'w> Arguments<'w> {
         };
         let base = |name: &str| name.split('=').next().unwrap_or_default().trim_start_matches('-').to_string();
         names.iter().any(|name| {
-            let against = |other: &Given<'_>| {
+            let against = |other: &GivenOption<'_>| {
                 let other_base = base(&other.name);
                 strict
                     && name.starts_with("--")
@@ -290,8 +290,8 @@ impl<'w> Arguments<'w> {
             return Some(format!("`{}` may bring options", word.shown()));
         }
         let bare = |name: &str| name.trim_start_matches('-').to_string();
-        let is = |given: &Given<'_>, known: &String| given.name == *known || given.word.is(known);
-        let refused = |given: &Given<'_>, known: &String| {
+        let is = |given: &GivenOption<'_>, known: &String| given.name == *known || given.word.is(known);
+        let refused = |given: &GivenOption<'_>, known: &String| {
             let long = known.len() > 2 && given.name.len() > 2;
             let shortened = long && given.name.starts_with("--") && known.starts_with(&given.name);
             is(given, known) || given.word.beginning() == known || shortened || long && bare(known) == bare(&given.name)
@@ -307,7 +307,7 @@ impl<'w> Arguments<'w> {
     }
 
     /// The values of an option that has one of these names.
-    pub fn values<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = Option<Value<'w>>> + 's {
+    pub fn values<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = Option<OptionValue<'w>>> + 's {
         self.options.iter().filter(|given| names.contains(&given.name.as_str())).map(|given| given.value)
     }
 
@@ -343,14 +343,14 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// Why a call may run or read something else than it says: a script by its path, files that a connection string names.
-fn leads_elsewhere(name: &str, program: &Program, arguments: &Arguments<'_>) -> Option<&'static str> {
+fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>) -> Option<&'static str> {
     const FILES: [&str; 5] = ["ssl", "passfile", "service", "krb", "%"];
     let path = |word: &&&Word| word.kind != WordKind::Fixed || word.text.contains('/');
     let starts = matches!(name, "service" | "rc-service" | "invoke-rc.d");
     if starts && arguments.operands.first().filter(path).is_some() {
         return Some("which script it runs is not known");
     }
-    if program.language == Some(Language::Sql) || name.starts_with("pg_") {
+    if program.language == Some(InputLanguage::Sql) || name.starts_with("pg_") {
         let options = arguments.values(&["-d", "--dbname", "-h", "--host"]).flatten().map(|value| value.text);
         let operands = arguments.operands.iter().map(|word| word.text.as_str());
         let strange = |text: &str| {
@@ -364,7 +364,7 @@ fn leads_elsewhere(name: &str, program: &Program, arguments: &Arguments<'_>) -> 
 }
 
 /// The effect of one program, called with these words, the program first; what it runs is not looked at.
-pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
+pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     let Some((first, words)) = words.split_first() else { return Effect::looks() };
     let Some(name) = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed) else {
         return Effect::unknown(format!("which program `{}` is, is not known", first.shown()));
@@ -379,7 +379,7 @@ pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
     let Some(program) = entry.program else {
         return Effect::unknown(format!("`{name}` runs another program"));
     };
-    let arguments = Arguments::of(program, words);
+    let arguments = CallArguments::of(program, words);
     if let Some(why) = leads_elsewhere(name, program, &arguments) {
         return Effect::unknown(format!("`{name}`: {why}"));
     }
@@ -394,23 +394,24 @@ pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
         ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
         ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
         ("openssl", _)
-            if input != Input::Nothing && arguments.operands.first().is_some_and(|verb| verb.is("s_client")) =>
+            if input != StandardInput::Nothing
+                && arguments.operands.first().is_some_and(|verb| verb.is("s_client")) =>
         {
             Some(Effect::unknown("`openssl s_client` sends what it reads"))
         }
-        (_, Some(Language::Http)) if tells && arguments.operands.is_empty() => None,
-        (_, Some(Language::Http)) => {
+        (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
+        (_, Some(InputLanguage::Http)) => {
             checked = if name == "curl" { &http::CHECKED } else { &[] };
             Some(http::of_call(name, &arguments))
         }
-        (_, Some(Language::Sql)) => of_statements(name, program, &arguments, input),
-        (_, Some(Language::Redis)) if arguments.operands.is_empty() => match input {
-            Input::Text(text) => Some(of_lines(name, text)),
+        (_, Some(InputLanguage::Sql)) => of_statements(name, program, &arguments, input),
+        (_, Some(InputLanguage::Redis)) if arguments.operands.is_empty() => match input {
+            StandardInput::Text(text) => Some(of_lines(name, text)),
             _ => None,
         },
         _ => None,
     };
-    let way = way && (tells || !matches!(program.language, Some(Language::Http | Language::Sql)));
+    let way = way && (tells || !matches!(program.language, Some(InputLanguage::Http | InputLanguage::Sql)));
     let strange =
         arguments.strange(program, verb, checked).map(|strange| Effect::unknown(format!("`{name}`: {strange}")));
     let effect =
@@ -423,7 +424,7 @@ pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
         });
     let effect = strange.into_iter().fold(effect, |effect, strange| strange.or_worse(effect));
     let changes = program.changes.iter().find(|way| arguments.holds(program, way, false));
-    match changes.filter(|_| effect.kind == Kind::Unknown) {
+    match changes.filter(|_| effect.kind == EffectKind::Unknown) {
         Some(way) => Effect::changes(format!("`{}` changes", arguments.label(name, way))),
         None => effect,
     }
@@ -431,13 +432,19 @@ pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
 
 /// The effect of what a client of a database is told: the values of its options, its operands, its standard input. None where
 /// it is told nothing.
-fn of_statements(name: &str, program: &Program, arguments: &Arguments<'_>, input: Input<'_>) -> Option<Effect> {
+fn of_statements(
+    name: &str,
+    program: &Program,
+    arguments: &CallArguments<'_>,
+    input: StandardInput<'_>,
+) -> Option<Effect> {
     let options = arguments.options.iter().filter(|given| program.text.contains(&given.name)).map(|given| given.value);
     let from = program.text_at.map_or(usize::MAX, |at| at.saturating_sub(1));
-    let operands = arguments.operands.iter().skip(from).map(|word| Some(Value { text: &word.text, kind: word.kind }));
-    let typed = if let Input::Text(text) = input { Some(text) } else { None };
-    let typed = typed.map(|text| Some(Value { text, kind: WordKind::Fixed }));
-    let of_value = |value: Option<Value<'_>>| match value {
+    let operands =
+        arguments.operands.iter().skip(from).map(|word| Some(OptionValue { text: &word.text, kind: word.kind }));
+    let typed = if let StandardInput::Text(text) = input { Some(text) } else { None };
+    let typed = typed.map(|text| Some(OptionValue { text, kind: WordKind::Fixed }));
+    let of_value = |value: Option<OptionValue<'_>>| match value {
         Some(value) => of_sql(name, value.text, value.kind != WordKind::Fixed),
         None => Effect::unknown("SQL: there is no statement"),
     };
@@ -449,12 +456,12 @@ pub fn of_lines(name: &str, text: &str) -> Effect {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let of_line = |line: &str| {
         let words = line.split_whitespace().map(Word::fixed);
-        of_call(&[Word::fixed(name)].into_iter().chain(words).collect::<Vec<_>>(), Input::Nothing)
+        of_call(&[Word::fixed(name)].into_iter().chain(words).collect::<Vec<_>>(), StandardInput::Nothing)
     };
     Effect::worst(lines.map(of_line)).unwrap_or_else(|| Effect::unknown(format!("what `{name}` is told is not known")))
 }
 
-impl Arguments<'_> {
+impl CallArguments<'_> {
     /// A call as it is told to people: the program and the words of the way.
     fn label(&self, name: &str, way: &Way) -> String {
         // What stands for any word is a name.
@@ -474,7 +481,7 @@ fn labelled(words: &[Word], ways: impl Fn(&Program) -> &[Way]) -> Option<String>
     let (first, words) = words.split_first()?;
     let name = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed)?;
     let program = table::entry(name)?.program?;
-    let arguments = Arguments::of(program, words);
+    let arguments = CallArguments::of(program, words);
     let way = ways(program).iter().find(|way| arguments.holds(program, way, false))?;
     Some(arguments.label(name, way))
 }
@@ -506,7 +513,7 @@ pub fn lasts(words: &[Word]) -> Option<String> {
 
 /// Whether a program sends SQL to a database.
 pub fn is_sql_client(name: &str) -> bool {
-    table::program(name).is_some_and(|program| program.language == Some(Language::Sql))
+    table::program(name).is_some_and(|program| program.language == Some(InputLanguage::Sql))
 }
 
 /// What of a program cannot be taken back, called like this: `kubectl delete namespace`.
@@ -543,39 +550,39 @@ mod tests {
     #[test]
     fn words_that_are_not_known_decide_nothing() {
         for (text, kind) in [
-            ("kubectl get pods", Kind::Looks),
-            ("kubectl get \u{e000}", Kind::Looks),
-            ("kubectl \u{e000} pods", Kind::Unknown),
-            ("kubectl $X get pods", Kind::Unknown),
-            ("kubectl -n $X get pods", Kind::Unknown),
-            ("kubectl -n \"$X\" get pods", Kind::Looks),
-            ("kubectl --unknown get pods", Kind::Unknown),
-            ("kubectl apply -f x --dry-run=client", Kind::Looks),
-            ("kubectl apply --field-manager --dry-run=client -f x", Kind::Changes),
-            ("kubectl apply -f x --dry-run=client --dry-run=none", Kind::Changes),
-            ("grep $X", Kind::Looks),
-            ("sort $X", Kind::Unknown),
-            ("sort \"$X\"", Kind::Unknown),
-            ("sort -- $X", Kind::Looks),
-            ("sort -uof x", Kind::Unknown),
-            ("sort -k2 x", Kind::Looks),
-            ("uniq x", Kind::Looks),
-            ("uniq x y", Kind::Unknown),
-            ("uniq $X", Kind::Unknown),
-            ("hostname", Kind::Looks),
-            ("hostname x", Kind::Unknown),
-            ("crontab -l", Kind::Looks),
-            ("crontab -ulena x", Kind::Unknown),
-            ("journalctl --vac=1", Kind::Unknown),
-            ("frob --help", Kind::Unknown),
-            ("rm --help", Kind::Looks),
-            ("rm --help x", Kind::Unknown),
-            ("/usr/bin/kubectl get pods", Kind::Looks),
-            ("/tmp/kubectl get pods", Kind::Unknown),
-            ("./kubectl get pods", Kind::Unknown),
-            ("$X get pods", Kind::Unknown),
+            ("kubectl get pods", EffectKind::Looks),
+            ("kubectl get \u{e000}", EffectKind::Looks),
+            ("kubectl \u{e000} pods", EffectKind::Unknown),
+            ("kubectl $X get pods", EffectKind::Unknown),
+            ("kubectl -n $X get pods", EffectKind::Unknown),
+            ("kubectl -n \"$X\" get pods", EffectKind::Looks),
+            ("kubectl --unknown get pods", EffectKind::Unknown),
+            ("kubectl apply -f x --dry-run=client", EffectKind::Looks),
+            ("kubectl apply --field-manager --dry-run=client -f x", EffectKind::Changes),
+            ("kubectl apply -f x --dry-run=client --dry-run=none", EffectKind::Changes),
+            ("grep $X", EffectKind::Looks),
+            ("sort $X", EffectKind::Unknown),
+            ("sort \"$X\"", EffectKind::Unknown),
+            ("sort -- $X", EffectKind::Looks),
+            ("sort -uof x", EffectKind::Unknown),
+            ("sort -k2 x", EffectKind::Looks),
+            ("uniq x", EffectKind::Looks),
+            ("uniq x y", EffectKind::Unknown),
+            ("uniq $X", EffectKind::Unknown),
+            ("hostname", EffectKind::Looks),
+            ("hostname x", EffectKind::Unknown),
+            ("crontab -l", EffectKind::Looks),
+            ("crontab -ulena x", EffectKind::Unknown),
+            ("journalctl --vac=1", EffectKind::Unknown),
+            ("frob --help", EffectKind::Unknown),
+            ("rm --help", EffectKind::Looks),
+            ("rm --help x", EffectKind::Unknown),
+            ("/usr/bin/kubectl get pods", EffectKind::Looks),
+            ("/tmp/kubectl get pods", EffectKind::Unknown),
+            ("./kubectl get pods", EffectKind::Unknown),
+            ("$X get pods", EffectKind::Unknown),
         ] {
-            let effect = of_call(&words(text), Input::Nothing);
+            let effect = of_call(&words(text), StandardInput::Nothing);
             assert_eq!(effect.kind, kind, "{text}: {}", effect.because);
         }
     }
@@ -583,18 +590,18 @@ mod tests {
     #[test]
     fn what_is_read_counts_where_it_is_text_for_the_program() {
         for (text, input, kind) in [
-            ("psql", Input::Nothing, Kind::Unknown),
-            ("psql", Input::Stream, Kind::Unknown),
-            ("psql", Input::Text("SELECT 1"), Kind::Looks),
-            ("psql -c SHOW\u{a0}x", Input::Nothing, Kind::Looks),
-            ("psql", Input::Text("DELETE FROM a"), Kind::Changes),
-            ("psql -l", Input::Nothing, Kind::Looks),
-            ("redis-cli", Input::Text("PING\nGET a\n"), Kind::Looks),
-            ("redis-cli", Input::Text("PING\nflushall\n"), Kind::Changes),
-            ("redis-cli", Input::Text("5 flushall\n"), Kind::Unknown),
-            ("cat", Input::Text("DELETE FROM a"), Kind::Looks),
-            ("openssl s_client -connect x:443", Input::Nothing, Kind::Looks),
-            ("openssl s_client -connect x:443", Input::Text("flush_all"), Kind::Unknown),
+            ("psql", StandardInput::Nothing, EffectKind::Unknown),
+            ("psql", StandardInput::Stream, EffectKind::Unknown),
+            ("psql", StandardInput::Text("SELECT 1"), EffectKind::Looks),
+            ("psql -c SHOW\u{a0}x", StandardInput::Nothing, EffectKind::Looks),
+            ("psql", StandardInput::Text("DELETE FROM a"), EffectKind::Changes),
+            ("psql -l", StandardInput::Nothing, EffectKind::Looks),
+            ("redis-cli", StandardInput::Text("PING\nGET a\n"), EffectKind::Looks),
+            ("redis-cli", StandardInput::Text("PING\nflushall\n"), EffectKind::Changes),
+            ("redis-cli", StandardInput::Text("5 flushall\n"), EffectKind::Unknown),
+            ("cat", StandardInput::Text("DELETE FROM a"), EffectKind::Looks),
+            ("openssl s_client -connect x:443", StandardInput::Nothing, EffectKind::Looks),
+            ("openssl s_client -connect x:443", StandardInput::Text("flush_all"), EffectKind::Unknown),
         ] {
             assert_eq!(of_call(&words(text), input).kind, kind, "{text} {input:?}");
         }

@@ -1,7 +1,7 @@
 //! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/admin/flush`
 //! is an order that somebody has put into an address.
 
-use super::effect::{Arguments, Effect, Value};
+use super::effect::{CallArguments, Effect, OptionValue};
 use crate::bash::{EXPANDED, FILLED, WordKind};
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
@@ -22,9 +22,9 @@ pub(super) const CHECKED: [&str; 9] =
 const QUESTIONS: [&str; 5] = ["/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels", "/values"];
 
 /// The effect of `curl`, `wget` or `http`, whose other options write and send nothing.
-pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
+pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("HTTP: {why}"));
-    let fixed = |value: &Value<'_>| value.kind == WordKind::Fixed;
+    let fixed = |value: &OptionValue<'_>| value.kind == WordKind::Fixed;
     for value in arguments.values(&["-X", "--request", "--method"]) {
         match value.filter(fixed).map(|method| method.text) {
             Some("GET" | "HEAD" | "OPTIONS") => {}
@@ -33,14 +33,15 @@ pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
             None => return unknown("the method is not known"),
         }
     }
-    let queries: Vec<Value<'_>> = arguments.values(&["--data-urlencode"]).flatten().collect();
+    let queries: Vec<OptionValue<'_>> = arguments.values(&["--data-urlencode"]).flatten().collect();
     // `name@file` is read from a file.
-    let from_file =
-        |query: &Value<'_>| query.text.split('=').next().is_some_and(|name| name.contains(['@', FILLED, EXPANDED]));
+    let from_file = |query: &OptionValue<'_>| {
+        query.text.split('=').next().is_some_and(|name| name.contains(['@', FILLED, EXPANDED]))
+    };
     if !queries.is_empty() && !arguments.has(&["-G", "--get"]) || queries.iter().any(from_file) {
         return unknown("it sends something");
     }
-    let nowhere = |value: Option<Value<'_>>| {
+    let nowhere = |value: Option<OptionValue<'_>>| {
         value.filter(fixed).is_some_and(|value| ["-", "/dev/null", "/dev/stdout", "/dev/stderr"].contains(&value.text))
     };
     let written = ["-o", "--output", "-D", "--dump-header", "-O", "--output-document"];
@@ -48,12 +49,12 @@ pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
     if keeps || !arguments.values(&written).all(nowhere) {
         return unknown("it writes a file");
     }
-    let shown = |value: Option<Value<'_>>| {
+    let shown = |value: Option<OptionValue<'_>>| {
         let text = value.filter(fixed).map_or("@", |value| value.text);
         !text.starts_with('@') && !text.to_lowercase().contains("%output")
     };
     // `X-HTTP-Method-Override`
-    let header = |value: Option<Value<'_>>| {
+    let header = |value: Option<OptionValue<'_>>| {
         let beside = |text: &str| text.starts_with(['@', FILLED, EXPANDED]) || text.to_lowercase().contains("method");
         value.is_some_and(|value| !beside(value.text))
     };
@@ -68,8 +69,8 @@ pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
     if !arguments.values(&["-w", "--write-out"]).all(shown) || !arguments.values(&["-H", "--header"]).all(header) {
         return unknown("what it shows or sends beside is not known");
     }
-    let operands = arguments.operands.iter().map(|word| Value { text: &word.text, kind: word.kind });
-    let mut addresses: Vec<Value<'_>> = operands.chain(arguments.values(&["--url"]).flatten()).collect();
+    let operands = arguments.operands.iter().map(|word| OptionValue { text: &word.text, kind: word.kind });
+    let mut addresses: Vec<OptionValue<'_>> = operands.chain(arguments.values(&["--url"]).flatten()).collect();
     // `http ADDRESS field=value` sends it, and so does `http ADDRESS` what it reads.
     if matches!(name, "http" | "https") {
         match addresses[..] {
@@ -89,7 +90,7 @@ pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
 }
 
 /// What is wrong with an address.
-fn strange(address: &Value<'_>, queries: &[Value<'_>], globs: bool) -> Option<String> {
+fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) -> Option<String> {
     let shown = address.text.replace([FILLED, EXPANDED], "…");
     let rest = match address.text.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,

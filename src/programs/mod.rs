@@ -20,12 +20,12 @@ mod table;
 mod waits;
 
 pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
-pub use answer::{Answer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
-pub use call::{Call, Code, Filtered, Sink, Stage};
+pub use answer::{RefusedAnswer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
+pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
 pub use calls::{Calls, answered, calls, functions, hides_calls};
 pub use effect::{
-    Effect, Input, Kind, destroying_statement, destroys, endless, incomplete, interactive, is_known, is_sql_client,
-    keeps, lasts, name_of, of_call, of_lines,
+    Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, incomplete, interactive, is_known,
+    is_sql_client, keeps, lasts, name_of, of_call, of_lines,
 };
 pub use left_running::left_running;
 pub use own::{FILE, add, own_file};
@@ -33,5 +33,5 @@ pub use page::page;
 pub use shell::{of_shell, only_looks};
 pub use spelling::misspelt;
 pub use sql::of_sql;
-pub use table::{Passes, Script, Wrapper, passes, script, wrapper};
+pub use table::{Passes, ScriptRunner, Wrapper, passes, script, wrapper};
 pub use waits::{Waits, waits, words_wait};

@@ -1,7 +1,7 @@
 //! Programs of a team, which the table cannot know: `programs.yaml` in its project. It is reviewed like code, as readings are: who
 //! can change it decides what runs without a question.
 
-use super::table::{self, Entry, Program, Way};
+use super::table::{self, NameEntry, Program, Way};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, nearest, parse};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 /// The name of the file in a project.
 pub const FILE: &str = "programs.yaml";
 
-static OWN: OnceLock<(Arc<Source>, HashMap<String, Entry>)> = OnceLock::new();
+static OWN: OnceLock<(Arc<Source>, HashMap<String, NameEntry>)> = OnceLock::new();
 
 /// What the project's file says of a name.
-pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {
     OWN.get()?.1.get(name)
 }
 
@@ -55,7 +55,10 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
         // They are known as long as the process runs, like those of the table.
         let program: &'static Program = Box::leak(Box::new(program));
         own.extend(
-            program.names.iter().map(|name| (name.clone(), Entry { program: Some(program), ..Entry::default() })),
+            program
+                .names
+                .iter()
+                .map(|name| (name.clone(), NameEntry { program: Some(program), ..NameEntry::default() })),
         );
     }
     let _ = OWN.set((source.clone(), own));
@@ -163,7 +166,7 @@ fn ways(map: &mut MapReader<'_>, key: &'static str, names: &[String]) -> Vec<Way
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::programs::{Input, Kind, Word, of_call};
+    use crate::programs::{EffectKind, StandardInput, Word, of_call};
 
     fn mistakes(text: &str) -> Vec<String> {
         let source = Source::new("programs.yaml", text);
@@ -215,18 +218,18 @@ mod tests {
         assert!(diags.all.is_empty(), "{diags:?}");
         let effect = |text: &str| {
             let words: Vec<Word> = text.split(' ').map(Word::fixed).collect();
-            of_call(&words, Input::Nothing).kind
+            of_call(&words, StandardInput::Nothing).kind
         };
         for text in [
             "ordersctl status", "ordersctl --env x queue list", "ordersctl apply --dry-run",
             "/usr/bin/ordersctl status",
         ] {
-            assert_eq!(effect(text), Kind::Looks, "{text}");
+            assert_eq!(effect(text), EffectKind::Looks, "{text}");
         }
         for text in
             ["ordersctl", "ordersctl queue drop", "ordersctl apply", "ordersctl status --reset", "./ordersctl status"]
         {
-            assert_ne!(effect(text), Kind::Looks, "{text}");
+            assert_ne!(effect(text), EffectKind::Looks, "{text}");
         }
     }
 }

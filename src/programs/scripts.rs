@@ -1,10 +1,10 @@
 //! Whether a script of `sed` or a program of `awk` only looks: both can write files and run programs, in few signs.
 
-use super::effect::{Arguments, Effect};
+use super::effect::{CallArguments, Effect};
 use crate::bash::{Word, WordKind};
 
 /// The effect of `sed`: every script must be of what is known here.
-pub(super) fn of_sed(arguments: &Arguments<'_>) -> Effect {
+pub(super) fn of_sed(arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("`sed`: {why}"));
     const KNOWN: [&str; 14] = [
         "-n", "-E", "-r", "-u", "-z", "-s", "-e", "--expression", "--quiet", "--silent", "--regexp-extended",

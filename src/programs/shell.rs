@@ -3,10 +3,10 @@
 //! people who write the texts may have read this.
 
 use crate::bash::{
-    self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, ShellWord, SimpleCommand, Statement,
-    StatementKind, Target, Word, WordKind,
+    self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, RedirectTarget, ShellWord,
+    SimpleCommand, Statement, StatementKind, Word, WordKind,
 };
-use crate::programs::{self, Effect, Input, Kind};
+use crate::programs::{self, Effect, EffectKind, StandardInput};
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -62,17 +62,17 @@ fn among(word: &str, list: &str) -> bool {
 
 /// The effect of shell text as it stands there; [`FILLED`](crate::bash::FILLED) in it is a word of which nothing is known.
 pub fn of_shell(text: &str) -> Effect {
-    of_script(text, Input::Nothing, 0, false)
+    of_script(text, StandardInput::Nothing, 0, false)
 }
 
 /// Whether shell text only looks, and so is not meant to help.
 pub fn only_looks(text: &str) -> bool {
-    !text.trim().is_empty() && of_shell(text).kind == Kind::Looks
+    !text.trim().is_empty() && of_shell(text).kind == EffectKind::Looks
 }
 
 /// `posix`: it is not known which shell reads it, so that what others than bash read in another way is not understood. To dash
 /// `echo &> /dev/null reboot` are two commands.
-fn of_script(text: &str, input: Input<'_>, depth: usize, posix: bool) -> Effect {
+fn of_script(text: &str, input: StandardInput<'_>, depth: usize, posix: bool) -> Effect {
     const OF_BASH: [&str; 11] = ["[[", "((", "$'", "&>", "<<<", "|&", "<(", ">(", "+=", "function", "\\'"];
     if depth > DEEPEST {
         return Effect::unknown("shell text stands too deep in shell text");
@@ -87,28 +87,28 @@ fn of_script(text: &str, input: Input<'_>, depth: usize, posix: bool) -> Effect 
     let statements = match bash::read(text).strict() {
         Ok(statements) => statements,
         Err(what) => {
-            return Effect { kind: Kind::Unreadable, because: format!("it could not be read as shell: {what}") };
+            return Effect { kind: EffectKind::Unreadable, because: format!("it could not be read as shell: {what}") };
         }
     };
-    let mut judge = Judge::of(depth, posix);
+    let mut judge = EffectWalk::of(depth, posix);
     judge.note_all(&statements);
     // What the commands of a script read is what it reads itself.
     judge.input = match input {
-        Input::Nothing => Input::Nothing,
-        Input::Script => Input::Script,
-        _ => Input::Stream,
+        StandardInput::Nothing => StandardInput::Nothing,
+        StandardInput::Script => StandardInput::Script,
+        _ => StandardInput::Stream,
     };
     judge.all(&statements, judge.input, true);
     judge.worst
 }
 
 /// Goes through everything that a text runs, and keeps the worst.
-struct Judge {
+struct EffectWalk {
     worst: Effect,
     depth: usize,
     posix: bool,
     /// What the text itself has on its standard input.
-    input: Input<'static>,
+    input: StandardInput<'static>,
     /// Functions that the text defines: what they do counts where they are defined.
     functions: HashSet<String>,
     /// What the variables may hold that the text sets …
@@ -119,16 +119,16 @@ struct Judge {
     sets_others: bool,
 }
 
-impl Judge {
-    fn of(depth: usize, posix: bool) -> Judge {
+impl EffectWalk {
+    fn of(depth: usize, posix: bool) -> EffectWalk {
         let (functions, holds, set) = (HashSet::new(), HashMap::new(), HashSet::new());
         let worst = Effect::looks();
-        Judge { worst, depth, posix, input: Input::Stream, functions, holds, set, sets_others: false }
+        EffectWalk { worst, depth, posix, input: StandardInput::Stream, functions, holds, set, sets_others: false }
     }
 
     /// What commands read that stand in others.
-    fn inherited(&self) -> Input<'static> {
-        if self.input == Input::Script { Input::Script } else { Input::Stream }
+    fn inherited(&self) -> StandardInput<'static> {
+        if self.input == StandardInput::Script { StandardInput::Script } else { StandardInput::Stream }
     }
 
     fn add(&mut self, effect: Effect) {
@@ -204,13 +204,13 @@ impl Judge {
     }
 
     /// `certain`: they run one after the other, whatever happens, in the shell itself.
-    fn all(&mut self, statements: &[Statement], input: Input<'_>, certain: bool) {
+    fn all(&mut self, statements: &[Statement], input: StandardInput<'_>, certain: bool) {
         statements.iter().for_each(|statement| self.statement(statement, input, certain));
     }
 
-    fn statement(&mut self, statement: &Statement, input: Input<'_>, certain: bool) {
+    fn statement(&mut self, statement: &Statement, input: StandardInput<'_>, certain: bool) {
         // Of a text that several read, each gets a part.
-        let shared = if matches!(input, Input::Text(_)) { Input::Stream } else { input };
+        let shared = if matches!(input, StandardInput::Text(_)) { StandardInput::Stream } else { input };
         match &statement.kind {
             StatementKind::Simple(call) => {
                 self.call(call, input);
@@ -226,7 +226,11 @@ impl Judge {
             StatementKind::Background(inner) => self.statement(inner, shared, false),
             StatementKind::Redirected(inner, redirects) => {
                 let input = self.redirects(redirects, input);
-                self.statement(inner, if matches!(input, Input::Text(_)) { Input::Stream } else { input }, false);
+                self.statement(
+                    inner,
+                    if matches!(input, StandardInput::Text(_)) { StandardInput::Stream } else { input },
+                    false,
+                );
             }
             StatementKind::Pipeline(stages) => {
                 let mut input = input;
@@ -237,7 +241,7 @@ impl Judge {
                         call.redirects.is_empty()
                             && matches!(&call.words[..], [word] if word.word.is("echo") || word.word.is("true"))
                     });
-                    input = if says_nothing { Input::Nothing } else { Input::Stream };
+                    input = if says_nothing { StandardInput::Nothing } else { StandardInput::Stream };
                 }
             }
             StatementKind::For { name, words, computed, body } => {
@@ -269,7 +273,7 @@ impl Judge {
         }
     }
 
-    fn call(&mut self, call: &SimpleCommand, input: Input<'_>) {
+    fn call(&mut self, call: &SimpleCommand, input: StandardInput<'_>) {
         let input = self.redirects(&call.redirects, input);
         for assignment in &call.assignments {
             self.name(&assignment.name, !call.words.is_empty());
@@ -293,26 +297,26 @@ impl Judge {
     }
 
     /// What is written somewhere; what is read instead of the input.
-    fn redirects<'a>(&mut self, redirects: &'a [Redirect], mut input: Input<'a>) -> Input<'a> {
+    fn redirects<'a>(&mut self, redirects: &'a [Redirect], mut input: StandardInput<'a>) -> StandardInput<'a> {
         let mut texts = 0;
         for redirect in redirects {
             self.inside(redirect.inside());
             match &redirect.to {
-                Target::Write(piece) => self.write(&piece.word),
-                Target::Read(piece) if piece.word.is("/dev/null") => input = Input::Nothing,
-                Target::Read(piece) => {
+                RedirectTarget::Write(piece) => self.write(&piece.word),
+                RedirectTarget::Read(piece) if piece.word.is("/dev/null") => input = StandardInput::Nothing,
+                RedirectTarget::Read(piece) => {
                     let word = &piece.word;
                     let open = word.kind != WordKind::Fixed && "/dev/".starts_with(word.beginning());
                     if word.text.starts_with("/dev/") || open && !piece.raw.starts_with("<(") {
                         self.unknown(format!("it is not known what it reads from `{}`", word.shown()));
                     }
-                    input = Input::Stream;
+                    input = StandardInput::Stream;
                 }
-                Target::Text { known, .. } => {
+                RedirectTarget::Text { known, .. } => {
                     texts += 1;
-                    input = known.as_deref().filter(|_| texts == 1).map_or(Input::Stream, Input::Text);
+                    input = known.as_deref().filter(|_| texts == 1).map_or(StandardInput::Stream, StandardInput::Text);
                 }
-                Target::Copy => {}
+                RedirectTarget::Copy => {}
             }
         }
         input
@@ -439,7 +443,7 @@ impl Judge {
     }
 
     /// The effect of a program with its words, through everything that only runs another one.
-    fn of_words(&self, words: &[Word], input: Input<'_>, wrapped: usize) -> Effect {
+    fn of_words(&self, words: &[Word], input: StandardInput<'_>, wrapped: usize) -> Effect {
         let Some((first, arguments)) = words.split_first() else { return Effect::looks() };
         let text = first.text.as_str();
         let name = programs::name_of(text).filter(|_| first.kind == WordKind::Fixed && wrapped <= MOST_WRAPPERS);
@@ -447,7 +451,7 @@ impl Judge {
         let asks = matches!(arguments, [word] if word.is("--help") || word.is("--version"));
         match name {
             _ if text == name && wrapped == 0 && self.functions.contains(name) => Effect::looks(),
-            _ if input == Input::Script && reads(name, arguments) => {
+            _ if input == StandardInput::Script && reads(name, arguments) => {
                 Effect::unknown(format!("`{name}` may read a part of the script"))
             }
             _ if among(name, NEVER) => {
@@ -499,14 +503,14 @@ impl Judge {
         name: &str,
         wrapper: &programs::Wrapper,
         words: &[Word],
-        input: Input<'_>,
+        input: StandardInput<'_>,
         wrapped: usize,
     ) -> Effect {
         let mut rest = match behind(words, &wrapper.valued.join(" "), &wrapper.flags.join(" ")) {
             Ok((_, rest)) => rest,
             Err(word) => return Effect::unknown(format!("`{name}` with `{}`", word.shown())),
         };
-        let mut judge = Judge::of(0, false);
+        let mut judge = EffectWalk::of(0, false);
         while let Some((first, behind)) = rest.split_first().filter(|_| wrapper.assignments) {
             let Some((variable, _)) = first.beginning().split_once('=') else { break };
             if first.kind == WordKind::Loose {
@@ -525,7 +529,7 @@ impl Judge {
     }
 
     /// The effect of shell text in a word, which must be known as a whole: an expansion in it could be any command.
-    fn of_shell_text(&self, word: &Word, input: Input<'_>, posix: bool) -> Effect {
+    fn of_shell_text(&self, word: &Word, input: StandardInput<'_>, posix: bool) -> Effect {
         match word.kind {
             WordKind::Fixed => of_script(&word.text, input, self.depth + 1, posix || self.posix),
             _ => Effect::unknown(format!("`{}` is read as shell, and a part of it is filled in", word.shown())),
@@ -533,7 +537,7 @@ impl Judge {
     }
 
     /// The effect of words that are joined and read as shell.
-    fn of_joined(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+    fn of_joined(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
         match words.iter().find(|word| word.kind != WordKind::Fixed) {
             Some(word) => Effect::unknown(format!("`{name}` reads `{}` as shell", word.shown())),
             None => {
@@ -544,7 +548,7 @@ impl Judge {
     }
 
     /// `sh -c TEXT`, or what it reads.
-    fn of_shell(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+    fn of_shell(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
         let mut rest = words.iter();
         let mut told = false;
         while let Some(word) = rest.next() {
@@ -564,13 +568,15 @@ impl Judge {
             }
         }
         match input {
-            Input::Text(text) if !told => of_script(text, on_input(text), self.depth + 1, name != "bash" || self.posix),
+            StandardInput::Text(text) if !told => {
+                of_script(text, on_input(text), self.depth + 1, name != "bash" || self.posix)
+            }
             _ => Effect::unknown(format!("what `{name}` reads is not known")),
         }
     }
 
     /// `su - USER -c TEXT`.
-    fn of_su(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+    fn of_su(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
         let mut worst = Effect::unknown(format!("what `{name}` runs is not known"));
         let (mut rest, mut user, mut told) = (words.iter(), false, false);
         while let Some(word) = rest.next() {
@@ -591,7 +597,7 @@ impl Judge {
     }
 
     /// `ssh [options] HOST words`.
-    fn of_ssh(&self, words: &[Word], input: Input<'_>) -> Effect {
+    fn of_ssh(&self, words: &[Word], input: StandardInput<'_>) -> Effect {
         const HARMLESS: &str = "
             batchmode compression connectionattempts connecttimeout identitiesonly loglevel passwordauthentication port
             preferredauthentications requesttty serveralivecountmax serveraliveinterval stricthostkeychecking user
@@ -632,7 +638,7 @@ impl Judge {
         }
         match (rest, input) {
             _ if host.is_none() => Effect::unknown("the host of `ssh` is not known"),
-            ([], Input::Text(text)) => of_script(text, on_input(text), self.depth + 1, true),
+            ([], StandardInput::Text(text)) => of_script(text, on_input(text), self.depth + 1, true),
             ([], _) => Effect::unknown("what `ssh` runs is not known"),
             (words, _) => self.of_joined("ssh", words, input),
         }
@@ -662,11 +668,11 @@ impl Judge {
         if mark.is_none() || counts {
             words.push(Word { text: EXPANDED.to_string(), kind: WordKind::Loose });
         }
-        if inner.is_empty() { Effect::looks() } else { self.of_words(&words, Input::Stream, wrapped + 1) }
+        if inner.is_empty() { Effect::looks() } else { self.of_words(&words, StandardInput::Stream, wrapped + 1) }
     }
 
     /// `find`: what it runs is judged by itself.
-    fn of_find(&self, words: &[Word], input: Input<'_>, wrapped: usize) -> Effect {
+    fn of_find(&self, words: &[Word], input: StandardInput<'_>, wrapped: usize) -> Effect {
         const VALUED: &str =
             "-name -iname -path -ipath -type -size -mtime -mmin -newer -user -group -perm -maxdepth -mindepth";
         let acts = |word: &&Word| {
@@ -697,7 +703,7 @@ impl Judge {
             let kind = if behind.first().is_some_and(|end| end.is("+")) { WordKind::Loose } else { WordKind::Held };
             let mut inner = inner.to_vec();
             inner.iter_mut().for_each(|word| fill(word, "{}", kind));
-            effects.push(self.of_words(&inner, Input::Stream, wrapped + 1));
+            effects.push(self.of_words(&inner, StandardInput::Stream, wrapped + 1));
             rest = behind.get(1..).unwrap_or_default();
         }
         let mut rest = own.iter();
@@ -723,8 +729,8 @@ fn given(assignment: &Assignment) -> Holds {
 }
 
 /// What the commands of a script read that a shell reads from its standard input.
-fn on_input(script: &str) -> Input<'static> {
-    if script.trim().contains('\n') { Input::Script } else { Input::Stream }
+fn on_input(script: &str) -> StandardInput<'static> {
+    if script.trim().contains('\n') { StandardInput::Script } else { StandardInput::Stream }
 }
 
 /// Whether a program may read its standard input.
@@ -812,7 +818,7 @@ fn runs_words(words: &[Word]) -> bool {
 
 /// `read NAMES`.
 fn of_read(words: &[Word]) -> Effect {
-    let mut judge = Judge::of(0, false);
+    let mut judge = EffectWalk::of(0, false);
     match behind(words, "-p -t -n -N -d -u", "-r -s") {
         Ok((_, names)) => names.iter().for_each(|name| {
             match name.kind == WordKind::Fixed && name.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {

@@ -1,7 +1,7 @@
 //! The simple commands of a shell command: their words, what feeds them and what they feed. Looked at to tell what
 //! needs a person at the keyboard; what stands in functions, quotes and substitutions is not looked at.
 
-use crate::bash::{Around, Placed, Statement, StatementKind, read};
+use crate::bash::{CommandContext, PlacedCommand, Statement, StatementKind, read};
 use crate::programs;
 
 /// A simple command.
@@ -23,8 +23,8 @@ pub struct Simple<'a> {
 pub fn commands<'a>(text: &'a str) -> Vec<Simple<'a>> {
     let script = read(text);
     let own = script.placed(text).into_iter().filter(|placed| !placed.around.inner && placed.command.is_call());
-    let simple = |placed: Placed<'_>| {
-        let Around { fed, background, cut, .. } = placed.around;
+    let simple = |placed: PlacedCommand<'_>| {
+        let CommandContext { fed, background, cut, .. } = placed.around;
         bare(Simple { words: placed.command.written(text), fed, background, cut, timed: false })
     };
     own.map(simple).collect()

@@ -101,7 +101,7 @@ fn among(word: &str, words: &str) -> bool {
 
 /// A part of a statement.
 #[derive(Debug, PartialEq)]
-enum Token<'t> {
+enum SqlToken<'t> {
     /// A name, a keyword or a number.
     Word(&'t str),
     /// A text or a name in quotes.
@@ -119,8 +119,8 @@ pub fn of_sql(client: &str, text: &str, dynamic: bool) -> Effect {
         Ok(tokens) => tokens,
         Err(why) => return Effect::unknown(format!("SQL: {why}")),
     };
-    let statements = tokens.split(|token| *token == Token::Sign(';') || matches!(token, Token::Client(_)));
-    let lines = tokens.iter().filter_map(|token| if let Token::Client(line) = token { Some(*line) } else { None });
+    let statements = tokens.split(|token| *token == SqlToken::Sign(';') || matches!(token, SqlToken::Client(_)));
+    let lines = tokens.iter().filter_map(|token| if let SqlToken::Client(line) = token { Some(*line) } else { None });
     let of_line = |line: &str| match is_harmless(line) {
         true => Effect::looks(),
         false => Effect::unknown(format!("SQL: `{line}` is a command of the client that is not known")),
@@ -144,14 +144,14 @@ fn is_harmless(line: &str) -> bool {
 }
 
 /// Takes a text apart. Each client has its own sign for the commands to itself.
-fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static str> {
+fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<SqlToken<'t>>, &'static str> {
     let (mut out, mut at, mut brackets) = (Vec::new(), 0, 0_usize);
     if text.lines().any(is_of_client) {
         return Err("a line that some client takes for a command to itself");
     }
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let line = rest.split('\n').next().unwrap_or_default();
-        let begins = matches!(out.last(), None | Some(Token::Sign(';') | Token::Client(_)));
+        let begins = matches!(out.last(), None | Some(SqlToken::Sign(';') | SqlToken::Client(_)));
         let mut chars = rest.chars();
         let first = chars.next().unwrap_or_default();
         at += match (first, chars.next()) {
@@ -165,31 +165,31 @@ fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static st
             },
             ('/', Some('*')) => comment(rest)?,
             ('\'' | '"' | '`', _) => {
-                out.push(Token::Quoted);
+                out.push(SqlToken::Quoted);
                 quoted(rest, first)?
             }
             // MySQL ends a statement with `\G`.
             ('\\', Some('G')) => {
-                out.push(Token::Client("\\G"));
+                out.push(SqlToken::Client("\\G"));
                 2
             }
             ('\\', _) if client != "psql" => return Err("a backslash"),
             ('\\', _) | ('.', _) if first == '\\' || begins && client.starts_with("sqlite") => {
-                out.push(Token::Client(line.trim_end()));
+                out.push(SqlToken::Client(line.trim_end()));
                 line.len()
             }
             ('!', next) if !matches!(next, Some('=' | '~')) => return Err("an exclamation mark"),
             ('#', _) => return Err("`#` is a comment for some clients"),
             ('$', Some(c)) if !c.is_ascii_digit() => return Err("quotes of the form `$$`"),
             ('@', Some('@')) | (':', Some(':' | '=')) => {
-                out.push(Token::Sign(first));
+                out.push(SqlToken::Sign(first));
                 2
             }
             (':', Some(c)) if c.is_ascii_alphabetic() || "'\"_{".contains(c) => return Err("a variable of the client"),
             (c, _) if c.is_whitespace() => c.len_utf8(),
             (c, _) if is_of_word(c) => {
                 let width = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
-                out.push(Token::Word(rest.get(..width).unwrap_or_default()));
+                out.push(SqlToken::Word(rest.get(..width).unwrap_or_default()));
                 width
             }
             (c, _) => {
@@ -198,7 +198,7 @@ fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static st
                     ']' => brackets.saturating_sub(1),
                     _ => brackets,
                 };
-                out.push(Token::Sign(c));
+                out.push(SqlToken::Sign(c));
                 c.len_utf8()
             }
         };
@@ -254,10 +254,10 @@ fn quoted(rest: &str, quote: char) -> Result<usize, &'static str> {
 }
 
 /// The effect of one statement.
-fn of_statement(statement: &[Token<'_>]) -> Effect {
+fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
     let lower: Vec<Option<String>> = statement
         .iter()
-        .map(|token| if let Token::Word(word) = token { Some(word.to_lowercase()) } else { None })
+        .map(|token| if let SqlToken::Word(word) = token { Some(word.to_lowercase()) } else { None })
         .collect();
     let word = |at: usize| lower.get(at).and_then(Option::as_deref).unwrap_or_default();
     let first = word(0);
@@ -275,7 +275,7 @@ fn of_statement(statement: &[Token<'_>]) -> Effect {
             let at = if matches!(word(1), "session" | "local") { 2 } else { 1 };
             !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
         }
-        "pragma" => !among(word(1), PRAGMAS) || statement.contains(&Token::Sign('=')),
+        "pragma" => !among(word(1), PRAGMAS) || statement.contains(&SqlToken::Sign('=')),
         // They end with their line for mysql: what follows is a statement of its own.
         "use" | "help" => statement.len() > 2,
         _ => false,
@@ -286,7 +286,7 @@ fn of_statement(statement: &[Token<'_>]) -> Effect {
     let shows = first == "show" && word(1) == "create";
     for at in 0..statement.len() {
         let (before, now) = (at.checked_sub(1).map(word).unwrap_or_default(), word(at));
-        let function = now == "truncate" && statement.get(at + 1) == Some(&Token::Sign('('));
+        let function = now == "truncate" && statement.get(at + 1) == Some(&SqlToken::Sign('('));
         let locks =
             before == "for" && (matches!(now, "update" | "share" | "no" | "key") || now.contains([FILLED, EXPANDED]));
         if at > 0 && !shows && (locks || among(now, ACTS) && !function) {
@@ -295,13 +295,13 @@ fn of_statement(statement: &[Token<'_>]) -> Effect {
         // A value stands where a value stands, and is no word of the statement.
         let compared = matches!(
             at.checked_sub(1).and_then(|at| statement.get(at)),
-            Some(Token::Sign('=' | '<' | '>' | '(' | ','))
+            Some(SqlToken::Sign('=' | '<' | '>' | '(' | ','))
         );
         let fits = compared || among(before, "from join limit offset like ilike table describe desc use");
-        if now.contains([FILLED, EXPANDED]) && !(fits && statement.get(at + 1) != Some(&Token::Sign('('))) {
+        if now.contains([FILLED, EXPANDED]) && !(fits && statement.get(at + 1) != Some(&SqlToken::Sign('('))) {
             return Effect::unknown("SQL: a word that is filled in could be one of the statement".to_string());
         }
-        if let (Some(Token::Sign('(')), false) = (statement.get(at), first == "pragma")
+        if let (Some(SqlToken::Sign('(')), false) = (statement.get(at), first == "pragma")
             && let Some(why) = calls(statement, at, word(at.saturating_sub(1)))
         {
             return why;
@@ -311,23 +311,23 @@ fn of_statement(statement: &[Token<'_>]) -> Effect {
 }
 
 /// What is wrong with the parenthesis at `at`, behind `name`: what is called there may do anything.
-fn calls(statement: &[Token<'_>], at: usize, name: &str) -> Option<Effect> {
+fn calls(statement: &[SqlToken<'_>], at: usize, name: &str) -> Option<Effect> {
     let before = |back: usize| at.checked_sub(back).and_then(|at| statement.get(at));
     match before(1) {
-        Some(Token::Word(_)) => {}
-        Some(Token::Quoted) | Some(Token::Sign(')' | ']')) => {
+        Some(SqlToken::Word(_)) => {}
+        Some(SqlToken::Quoted) | Some(SqlToken::Sign(')' | ']')) => {
             return Some(Effect::unknown("SQL: it is not known what a parenthesis calls".to_string()));
         }
         _ => return None,
     }
-    let qualified = before(2) == Some(&Token::Sign('.'));
-    let of_system = matches!(before(3), Some(Token::Word(schema)) if schema.eq_ignore_ascii_case("pg_catalog"));
-    let qualifier = if let (true, Some(Token::Word(schema))) = (qualified, before(3)) {
+    let qualified = before(2) == Some(&SqlToken::Sign('.'));
+    let of_system = matches!(before(3), Some(SqlToken::Word(schema)) if schema.eq_ignore_ascii_case("pg_catalog"));
+    let qualifier = if let (true, Some(SqlToken::Word(schema))) = (qualified, before(3)) {
         format!("{schema}.")
     } else {
         String::new()
     };
-    let own = !qualified || of_system && !matches!(before(4), Some(Token::Sign('.')));
+    let own = !qualified || of_system && !matches!(before(4), Some(SqlToken::Sign('.')));
     match () {
         () if own && (among(name, HARMLESS) || name.starts_with("pg_stat_get_")) => None,
         () if among(name, FUNCTIONS) => {
@@ -337,12 +337,12 @@ fn calls(statement: &[Token<'_>], at: usize, name: &str) -> Option<Effect> {
     }
 }
 
-fn shown(token: Option<&Token<'_>>) -> String {
+fn shown(token: Option<&SqlToken<'_>>) -> String {
     match token {
-        Some(Token::Word(word)) => word.replace([FILLED, EXPANDED], "…"),
-        Some(Token::Sign(c)) => c.to_string(),
-        Some(Token::Client(line)) => (*line).to_string(),
-        Some(Token::Quoted) => "a quote".to_string(),
+        Some(SqlToken::Word(word)) => word.replace([FILLED, EXPANDED], "…"),
+        Some(SqlToken::Sign(c)) => c.to_string(),
+        Some(SqlToken::Client(line)) => (*line).to_string(),
+        Some(SqlToken::Quoted) => "a quote".to_string(),
         None => String::new(),
     }
 }
@@ -350,7 +350,7 @@ fn shown(token: Option<&Token<'_>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::programs::Kind;
+    use crate::programs::EffectKind;
 
     #[test]
     fn statements_that_only_look() {
@@ -434,7 +434,7 @@ mod tests {
             "SELECT * FROM a PROCEDURE ANALYSE()",
             "EXPLAIN ANALYZE DELETE FROM a",
         ] {
-            assert_eq!(of_sql("psql", text, false).kind, Kind::Changes, "{text}");
+            assert_eq!(of_sql("psql", text, false).kind, EffectKind::Changes, "{text}");
         }
     }
 
@@ -502,18 +502,21 @@ mod tests {
             "DESCRIBE x\nSOURCE '/x'",
             "SELECT 1\nGO\nRECONFIGURE",
         ] {
-            assert_ne!(of_sql("psql", text, false).kind, Kind::Looks, "{text}");
-            assert_ne!(of_sql("mysql", text, false).kind, Kind::Looks, "{text}");
+            assert_ne!(of_sql("psql", text, false).kind, EffectKind::Looks, "{text}");
+            assert_ne!(of_sql("mysql", text, false).kind, EffectKind::Looks, "{text}");
         }
         for text in ["\\pset global max_connections=1", "\\d x", "\\dt", "system rm x", "\\! rm x", "delimiter //"] {
-            assert_ne!(of_sql("mysql", text, false).kind, Kind::Looks, "{text}");
+            assert_ne!(of_sql("mysql", text, false).kind, EffectKind::Looks, "{text}");
         }
         for text in
             [".shell rm x", ".output x", ".read x", ".tables 'x\nDROP TABLE a;\nSELECT '", "SELECT 1;\n.system rm x"]
         {
-            assert_ne!(of_sql("sqlite3", text, false).kind, Kind::Looks, "{text}");
+            assert_ne!(of_sql("sqlite3", text, false).kind, EffectKind::Looks, "{text}");
         }
-        assert_eq!(of_sql("psql", "SELECT 1", true).kind, Kind::Unknown);
-        assert_eq!(of_sql("psql", "SELECT * FROM a WHERE b = \u{e000} AND c = '\u{e000}'", false).kind, Kind::Looks);
+        assert_eq!(of_sql("psql", "SELECT 1", true).kind, EffectKind::Unknown);
+        assert_eq!(
+            of_sql("psql", "SELECT * FROM a WHERE b = \u{e000} AND c = '\u{e000}'", false).kind,
+            EffectKind::Looks
+        );
     }
 }

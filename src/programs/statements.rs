@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 /// A statement that destroys something as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Harm {
+pub struct DestroyedByStatement {
     /// Its place in the text, up to the name of what is destroyed.
     pub span: Span,
     /// What is destroyed, without quotes.
@@ -14,7 +14,7 @@ pub struct Harm {
 }
 
 /// The statements that destroy: `DROP TABLE`, `TRUNCATE`, `DELETE` without a condition.
-pub fn harms(text: &str) -> Vec<Harm> {
+pub fn harms(text: &str) -> Vec<DestroyedByStatement> {
     let tokens = tokens(text);
     let statements = tokens.split(|token| token.text == ";");
     statements.filter_map(|statement| harm(statement)).collect()
@@ -48,12 +48,12 @@ pub fn made(upper: &str) -> HashMap<&str, usize> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Token<'t> {
+struct StatementToken<'t> {
     text: &'t str,
     span: Span,
 }
 
-fn harm(tokens: &[Token<'_>]) -> Option<Harm> {
+fn harm(tokens: &[StatementToken<'_>]) -> Option<DestroyedByStatement> {
     let words: Vec<String> = tokens.iter().map(|token| token.text.to_uppercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = match words.as_slice() {
@@ -69,11 +69,11 @@ fn harm(tokens: &[Token<'_>]) -> Option<Harm> {
     let target = tokens.get(name + skipped)?;
     let first = tokens.first()?;
     let name = target.text.trim_matches(['"', '`', '[', ']']).to_string();
-    Some(Harm { span: Span::new(first.span.start, target.span.end), target: name })
+    Some(DestroyedByStatement { span: Span::new(first.span.start, target.span.end), target: name })
 }
 
 /// Words and signs; comments and blanks are left out, quoted texts are one token.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+fn tokens(text: &str) -> Vec<StatementToken<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -93,7 +93,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
             _ => first.len_utf8(),
         };
         if !first.is_whitespace() {
-            found.push(Token { text: rest.get(..width).unwrap_or_default(), span: Span::new(at, at + width) });
+            found.push(StatementToken { text: rest.get(..width).unwrap_or_default(), span: Span::new(at, at + width) });
         }
         at += width.max(1);
     }
@@ -139,7 +139,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_can_be_read(text in "(DROP|TABLE|DELETE FROM|;|'|\"|--|/\\*|\\*/|é| |\n|x){0,12}") {
-            for Harm { span, .. } in harms(&text) {
+            for DestroyedByStatement { span, .. } in harms(&text) {
                 prop_assert!(text.get(span.start..span.end).is_some());
             }
         }

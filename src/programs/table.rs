@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 /// The file as a whole.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(super) struct ProgramTable {
     pub programs: Vec<Program>,
     pub wrappers: Vec<Wrapper>,
-    pub scripts: Vec<Script>,
+    pub scripts: Vec<ScriptRunner>,
     /// Programs that only look, whatever their options and arguments are.
     #[serde(default)]
     pub safe: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct Table {
 pub(super) struct Program {
     pub names: Vec<String>,
     #[serde(default)]
-    pub exit: Exit,
+    pub exit: ExitMeaning,
     /// With any of these it is the other kind of exit code.
     #[serde(default)]
     pub unless: Vec<Switch>,
@@ -70,7 +70,7 @@ pub(super) struct Program {
     pub ignores_case: bool,
     /// What it is told is in this language.
     #[serde(default)]
-    pub language: Option<Language>,
+    pub language: Option<InputLanguage>,
     /// Options whose value is text in that language.
     #[serde(default)]
     pub text: Vec<String>,
@@ -105,7 +105,7 @@ pub(super) struct Program {
 /// The language of what a program is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Language {
+pub(super) enum InputLanguage {
     /// Statements.
     Sql,
     /// Commands of Redis, one on a line.
@@ -130,7 +130,7 @@ pub(super) struct Way {
 /// What an exit code tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Exit {
+pub(super) enum ExitMeaning {
     /// Another one than 0 where something went wrong.
     #[default]
     Honest,
@@ -147,7 +147,7 @@ pub(super) struct Switch {
     switch: Vec<String>,
     /// What its whole value must match.
     #[serde(default)]
-    value: Option<Whole>,
+    value: Option<WholeMatch>,
     /// Whether it counts only where it is given once.
     #[serde(default)]
     once: bool,
@@ -221,7 +221,7 @@ pub struct Wrapper {
 /// A program that takes shell text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Script {
+pub struct ScriptRunner {
     names: Vec<String>,
     /// The letter of the switch behind which the text stands; none: it is made of the words.
     #[serde(default)]
@@ -245,7 +245,7 @@ pub(super) struct Beginning(Pattern);
 /// A pattern for the whole of a text.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
-struct Whole(Pattern);
+struct WholeMatch(Pattern);
 
 type Pattern = LazyLock<Option<Regex>, Box<dyn FnOnce() -> Option<Regex> + Send>>;
 
@@ -259,9 +259,9 @@ impl From<String> for Beginning {
     }
 }
 
-impl From<String> for Whole {
-    fn from(text: String) -> Whole {
-        Whole(pattern(format!("^(?:{text})$")))
+impl From<String> for WholeMatch {
+    fn from(text: String) -> WholeMatch {
+        WholeMatch(pattern(format!("^(?:{text})$")))
     }
 }
 
@@ -272,7 +272,7 @@ impl Beginning {
     }
 }
 
-impl Whole {
+impl WholeMatch {
     fn is_match(&self, text: &str) -> bool {
         self.0.as_ref().is_some_and(|regex| regex.is_match(text))
     }
@@ -292,7 +292,7 @@ impl Wrapper {
     }
 }
 
-impl Script {
+impl ScriptRunner {
     /// Its names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
@@ -357,17 +357,17 @@ impl Way {
 
 /// All that is known of a name.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct NameEntry {
     pub program: Option<&'static Program>,
     pub wrapper: Option<&'static Wrapper>,
-    pub script: Option<&'static Script>,
+    pub script: Option<&'static ScriptRunner>,
     /// Whether it only looks, however it is called.
     pub safe: bool,
 }
 
-static INDEX: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+static INDEX: LazyLock<HashMap<&'static str, NameEntry>> = LazyLock::new(|| {
     let table = table();
-    let mut index: HashMap<&'static str, Entry> = HashMap::new();
+    let mut index: HashMap<&'static str, NameEntry> = HashMap::new();
     for (program, name) in table.programs.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
         index.entry(name).or_default().program.get_or_insert(program);
     }
@@ -389,18 +389,18 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What is known of a name.
-pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {
     INDEX.get(name).or_else(|| super::own::entry(name))
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());
+static TABLE: LazyLock<ProgramTable> = LazyLock::new(|| read().unwrap_or_default());
 
-fn read() -> Result<Table, String> {
+fn read() -> Result<ProgramTable, String> {
     serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/programs.json"))).map_err(|error| error.to_string())
 }
 
 /// The table. A test holds that it can be read.
-pub(super) fn table() -> &'static Table {
+pub(super) fn table() -> &'static ProgramTable {
     &TABLE
 }
 
@@ -415,7 +415,7 @@ pub fn wrapper(name: &str) -> Option<&'static Wrapper> {
 }
 
 /// What is known of a program that takes shell text.
-pub fn script(name: &str) -> Option<&'static Script> {
+pub fn script(name: &str) -> Option<&'static ScriptRunner> {
     entry(name)?.script
 }
 
@@ -456,7 +456,7 @@ impl Program {
     /// Whether its exit code tells of errors, called like this.
     pub fn is_honest(&self, call: &Call) -> bool {
         let turned = self.unless.iter().any(|switch| switch.is_given(&self.options(call)));
-        (self.exit == Exit::Honest) != turned && self.exit != Exit::Varies
+        (self.exit == ExitMeaning::Honest) != turned && self.exit != ExitMeaning::Varies
     }
 
     /// The options of a call, each with its value.
@@ -545,7 +545,11 @@ mod tests {
             assert!(program(name).is_some_and(|program| !program.errors.is_empty()), "{name}");
         }
         for program in table.programs {
-            assert!(program.exit == Exit::Honest || program.advice.is_some(), "{:?} gives no advice", program.names);
+            assert!(
+                program.exit == ExitMeaning::Honest || program.advice.is_some(),
+                "{:?} gives no advice",
+                program.names
+            );
             for error in program.errors {
                 assert_eq!(error.line.is_some(), error.status.is_empty(), "{:?}", program.names);
                 let patterns = [&error.line, &error.last_of].into_iter().flatten().map(|pattern| &pattern.0);

@@ -21,7 +21,7 @@ pub use accounting::{Account, DrillStatus};
 pub use sink::{DayObserver, DaySink};
 
 use super::lines::read_lines;
-use super::{FileRef, Outcome, Verdict};
+use super::{FileRef, RunOutcome, Verdict};
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
 
@@ -173,7 +173,7 @@ pub enum DayEvent {
         /// Its verdict.
         verdict: Verdict,
         /// What that means.
-        outcome: Outcome,
+        outcome: RunOutcome,
         /// Whether its measuring was disturbed: then it says nothing, and is run again.
         disturbed: bool,
         /// Why, in the words of the record.
@@ -230,7 +230,7 @@ pub struct Attempt {
     /// Its verdict.
     pub verdict: Verdict,
     /// What that means; `None` while it runs.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RunOutcome>,
     /// Whether its measuring was disturbed.
     pub disturbed: bool,
     /// Why, in the words of the record.

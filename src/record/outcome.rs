@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RunOutcome {
     /// The verdict is the expected one and everything is undone.
     Passed,
     /// It is not.
@@ -17,14 +17,14 @@ pub enum Outcome {
     Interrupted,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
-            Outcome::Passed => 0,
-            Outcome::Failed => 1,
-            Outcome::Broken => 3,
-            Outcome::Interrupted => 130,
+            RunOutcome::Passed => 0,
+            RunOutcome::Failed => 1,
+            RunOutcome::Broken => 3,
+            RunOutcome::Interrupted => 130,
         }
     }
 }
@@ -52,7 +52,7 @@ impl Record {
 
     /// Whether the drill passed: it ended, its verdict is the expected one, and the clean-up left no trouble.
     pub fn passed(&self) -> bool {
-        self.outcome() == Outcome::Passed
+        self.outcome() == RunOutcome::Passed
     }
 
     /// What was judged after the verdict and spoils it, also where the verdict is the expected failure.
@@ -68,27 +68,27 @@ impl Record {
     }
 
     /// How the drill came out. Nothing passes by default.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> RunOutcome {
         if self.aftermath.iter().any(|later| later.verdict == Verdict::Interrupted) {
-            return Outcome::Interrupted;
+            return RunOutcome::Interrupted;
         }
         let as_expected = self.plan.is_some() && self.verdict == self.expected() && self.level_as_expected();
         let spoiled = self.spoilers().next();
         match self.verdict {
             _ if !self.ended => match self.verdict {
-                Verdict::Interrupted => Outcome::Interrupted,
-                _ => Outcome::Broken,
+                Verdict::Interrupted => RunOutcome::Interrupted,
+                _ => RunOutcome::Broken,
             },
-            Verdict::Incomplete => Outcome::Broken,
-            _ if as_expected && !self.left.is_empty() => Outcome::Broken,
+            Verdict::Incomplete => RunOutcome::Broken,
+            _ if as_expected && !self.left.is_empty() => RunOutcome::Broken,
             _ if as_expected => match spoiled {
-                None => Outcome::Passed,
-                Some(j) if !j.verdict.is_harness() => Outcome::Failed,
-                Some(_) => Outcome::Broken,
+                None => RunOutcome::Passed,
+                Some(j) if !j.verdict.is_harness() => RunOutcome::Failed,
+                Some(_) => RunOutcome::Broken,
             },
-            Verdict::Interrupted => Outcome::Interrupted,
-            verdict if verdict.is_harness() => Outcome::Broken,
-            _ => Outcome::Failed,
+            Verdict::Interrupted => RunOutcome::Interrupted,
+            verdict if verdict.is_harness() => RunOutcome::Broken,
+            _ => RunOutcome::Failed,
         }
     }
 
@@ -150,18 +150,18 @@ mod tests {
     #[test]
     fn every_story_has_its_outcome() {
         let all = [
-            (Story::Passed, Outcome::Passed),
-            (Story::NotRecovered, Outcome::Failed),
-            (Story::StepFailed, Outcome::Failed),
-            (Story::StepBlocked, Outcome::Failed),
-            (Story::Unsteady, Outcome::Failed),
-            (Story::HarnessError, Outcome::Broken),
-            (Story::Interrupted, Outcome::Interrupted),
-            (Story::ExpectedFailure, Outcome::Passed),
-            (Story::UnexpectedPass, Outcome::Failed),
-            (Story::Control, Outcome::Passed),
-            (Story::ControlRecovered, Outcome::Failed),
-            (Story::Killed, Outcome::Broken),
+            (Story::Passed, RunOutcome::Passed),
+            (Story::NotRecovered, RunOutcome::Failed),
+            (Story::StepFailed, RunOutcome::Failed),
+            (Story::StepBlocked, RunOutcome::Failed),
+            (Story::Unsteady, RunOutcome::Failed),
+            (Story::HarnessError, RunOutcome::Broken),
+            (Story::Interrupted, RunOutcome::Interrupted),
+            (Story::ExpectedFailure, RunOutcome::Passed),
+            (Story::UnexpectedPass, RunOutcome::Failed),
+            (Story::Control, RunOutcome::Passed),
+            (Story::ControlRecovered, RunOutcome::Failed),
+            (Story::Killed, RunOutcome::Broken),
         ];
         for (story, outcome) in all {
             assert_eq!(record_of(story).outcome(), outcome, "{story:?}");
@@ -186,21 +186,21 @@ mod tests {
 
     #[test]
     fn an_empty_record_is_no_pass() {
-        assert_eq!(Record::default().outcome(), Outcome::Broken);
+        assert_eq!(Record::default().outcome(), RunOutcome::Broken);
         assert!(!Record { verdict: Verdict::Passed, ended: true, ..Record::default() }.passed(), "without a plan");
     }
 
     #[test]
     fn a_pass_needs_its_end() {
         let record = Record { ended: false, ..record_of(Story::Passed) };
-        assert_eq!(record.outcome(), Outcome::Broken);
+        assert_eq!(record.outcome(), RunOutcome::Broken);
     }
 
     #[test]
     fn an_expected_failure_that_left_something_behind_is_no_pass() {
         let mut record = record_of(Story::ExpectedFailure);
         record.left.push("network x".into());
-        assert_eq!(record.outcome(), Outcome::Broken);
+        assert_eq!(record.outcome(), RunOutcome::Broken);
         let mut record = record_of(Story::ExpectedFailure);
         record.aftermath.push(Judgement {
             verdict: Verdict::NotReverted,
@@ -208,7 +208,7 @@ mod tests {
             at: None,
             judged_us: Default::default(),
         });
-        assert_eq!(record.outcome(), Outcome::Failed);
+        assert_eq!(record.outcome(), RunOutcome::Failed);
     }
 
     #[test]
@@ -217,13 +217,13 @@ mod tests {
         record.verdict = Verdict::NotRecovered;
         assert!(record.passed());
         record.verdict = Verdict::NoImpact;
-        assert_eq!(record.outcome(), Outcome::Failed);
+        assert_eq!(record.outcome(), RunOutcome::Failed);
     }
 
     #[test]
     fn the_worst_of_several_is_the_maximum() {
-        let worst = [Outcome::Passed, Outcome::Broken, Outcome::Failed].into_iter().max();
-        assert_eq!(worst.map(Outcome::exit_code), Some(3));
+        let worst = [RunOutcome::Passed, RunOutcome::Broken, RunOutcome::Failed].into_iter().max();
+        assert_eq!(worst.map(RunOutcome::exit_code), Some(3));
     }
 
     #[test]

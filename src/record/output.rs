@@ -21,7 +21,7 @@ pub struct Chunk {
 
 /// What a command wrote: its beginning and its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
+pub struct StepOutput {
     /// The beginning.
     pub head: Vec<Chunk>,
     /// The end; follows the beginning directly when nothing was left out.
@@ -32,7 +32,7 @@ pub struct Output {
     pub omitted: u64,
 }
 
-impl Output {
+impl StepOutput {
     /// Adds text; what does not fit goes out of the middle.
     pub fn push(&mut self, stream: Stream, text: &str) {
         let mut rest = text;
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn short_output_is_kept_as_it_came() {
-        let mut out = Output::default();
+        let mut out = StepOutput::default();
         out.push(Stream::Stdout, "one\n");
         out.push(Stream::Stdout, "two\n");
         out.push(Stream::Stderr, "bad\n");
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_middle_goes_and_is_counted() {
-        let mut out = Output::default();
+        let mut out = StepOutput::default();
         out.push(Stream::Stdout, &"a".repeat(HEAD_BYTES));
         out.push(Stream::Stdout, &"#".repeat(1000));
         out.push(Stream::Stderr, &"c".repeat(TAIL_BYTES));
@@ -145,7 +145,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn nothing_is_lost_uncounted(parts in proptest::collection::vec((any::<bool>(), "\\PC{0,1500}"), 0..30)) {
-            let mut out = Output::default();
+            let mut out = StepOutput::default();
             let mut whole = String::new();
             for (err, text) in &parts {
                 out.push(if *err { Stream::Stderr } else { Stream::Stdout }, text);

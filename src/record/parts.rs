@@ -1,7 +1,7 @@
 //! The parts of a record: what it keeps of phases, faults, steps, commands, waits and clocks.
 
 use super::{
-    DrillTime, FaultAfter, FaultEvent, Location, MachineSample, Output, Phase, StepStatus, UsageSample, Verdict,
+    DrillTime, FaultAfter, FaultEvent, Location, MachineSample, Phase, StepOutput, StepStatus, UsageSample, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -370,7 +370,7 @@ pub struct CommandRecord {
     /// Whether its deadline killed it.
     pub timed_out: bool,
     /// What it wrote, bounded.
-    pub output: Output,
+    pub output: StepOutput,
     /// Bytes of output that the shell had left out already.
     pub omitted: u64,
     /// Whether the runbook went on while it ran.

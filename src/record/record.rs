@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 /// Version of the format that a record was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Format(pub u32);
+pub struct RecordFormat(pub u32);
 
-impl Default for Format {
+impl Default for RecordFormat {
     fn default() -> Self {
-        Format(RECORD_FORMAT)
+        RecordFormat(RECORD_FORMAT)
     }
 }
 
@@ -20,7 +20,7 @@ impl Default for Format {
 #[serde(default)]
 pub struct Record {
     /// Version of the format.
-    pub format: Format,
+    pub format: RecordFormat,
     /// What was set out to be done; `None` only before the first event.
     pub plan: Option<Box<Announcement>>,
     /// The verdict so far.
@@ -124,7 +124,7 @@ impl Record {
         let at_us = stamped.at_us;
         match &stamped.event {
             Event::Announced(plan) => {
-                self.format = Format(plan.format);
+                self.format = RecordFormat(plan.format);
                 self.plan = Some(plan.clone());
             }
             Event::PhaseStarted { phase } => {
@@ -430,7 +430,7 @@ impl CommandRecord {
         self.ended_us = None;
         self.exit = None;
         self.timed_out = false;
-        self.output = Output::default();
+        self.output = StepOutput::default();
         self.omitted = 0;
     }
 

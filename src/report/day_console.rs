@@ -5,7 +5,7 @@ use super::console::{Console, ConsoleOptions, Verbosity};
 use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::{Live, one_line, say};
-use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
+use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Phase, RunOutcome, Stamped};
 use crate::view::StatusSymbol;
 use crate::view::format::seconds;
 use crate::view::words;
@@ -211,17 +211,17 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
             let mark = words::outcome(*outcome);
             let word = match (outcome, disturbed) {
                 (_, true) => "DISTURBED",
-                (Outcome::Passed, _) => "PASSED",
-                (Outcome::Failed, _) => "FAILED",
-                (Outcome::Broken, _) => "HARNESS ERROR",
-                (Outcome::Interrupted, _) => "INTERRUPTED",
+                (RunOutcome::Passed, _) => "PASSED",
+                (RunOutcome::Failed, _) => "FAILED",
+                (RunOutcome::Broken, _) => "HARNESS ERROR",
+                (RunOutcome::Interrupted, _) => "INTERRUPTED",
             };
             let head = paint.headline(mark, &format!("{} {word}", mark.sign()));
             let why = one_line(reason.lines().next().unwrap_or_default());
             let why = match outcome {
-                Outcome::Passed => String::new(),
-                Outcome::Failed => format!(" {verdict}: {why}"),
-                Outcome::Broken | Outcome::Interrupted => format!(": {why}"),
+                RunOutcome::Passed => String::new(),
+                RunOutcome::Failed => format!(" {verdict}: {why}"),
+                RunOutcome::Broken | RunOutcome::Interrupted => format!(": {why}"),
             };
             (name(day, *number), format!("{head}{why}"))
         }
@@ -278,10 +278,10 @@ mod tests {
             DayEvent::ImagesReady { took_us: 1_200_000 },
             started(1, 1, Cause::Planned, 0),
             started(2, 1, Cause::Planned, 2_000_000),
-            ended(1, Verdict::NotRecovered, Outcome::Failed, false, "users did not\u{1b}[2J recover\nmore"),
+            ended(1, Verdict::NotRecovered, RunOutcome::Failed, false, "users did not\u{1b}[2J recover\nmore"),
             started(1, 2, Cause::Retry, 0),
-            ended(2, Verdict::HarnessError, Outcome::Broken, true, "the machine was too busy"),
-            ended(1, Verdict::Passed, Outcome::Passed, false, ""),
+            ended(2, Verdict::HarnessError, RunOutcome::Broken, true, "the machine was too busy"),
+            ended(1, Verdict::Passed, RunOutcome::Passed, false, ""),
             started(2, 2, Cause::Disturbed, 0),
             DayEvent::DrillNotRun { number: 3, why: "interrupted".into() },
             DayEvent::DayNote { text: "a note".into() },

@@ -4,7 +4,7 @@
 use super::page::{TerminalPage, WIDTH};
 use super::text::{column, cut, right};
 use crate::output::one_line;
-use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
+use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, RunOutcome};
 use crate::view::format::{declared, seconds};
 use crate::view::words::{counted, many};
 use crate::view::{DrillEntry, Drills, StatusSymbol};
@@ -121,7 +121,7 @@ fn row(drill: &DayDrill, width: usize, page: &mut TerminalPage) {
 fn reasons(drill: &DayDrill, entry: &DrillEntry<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     for (attempt, record) in &entry.attempts {
-        let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(Outcome::Passed)) else { continue };
+        let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(RunOutcome::Passed)) else { continue };
         let at = record.and_then(|record| record.at.as_ref()).map(|at| format!("{at}: ")).unwrap_or_default();
         // One line; all of it is in the record.
         let reason = attempt.reason.lines().next().unwrap_or_default();

@@ -37,7 +37,7 @@ fn attempt(
     cause: Cause,
     (from, to): (u64, u64),
     verdict: Verdict,
-    outcome: Outcome,
+    outcome: RunOutcome,
     disturbed: bool,
     reason: &str,
 ) -> [DayStamped; 2] {
@@ -56,7 +56,7 @@ fn attempt(
 
 fn eventful() -> Drills {
     use Cause::{Disturbed, Planned, Retry};
-    use Outcome::{Broken, Failed, Passed};
+    use RunOutcome::{Broken, Failed, Passed};
     let mut day = Day::default();
     let at = |seconds: u64, event| vec![DayStamped { at_us: seconds * 1_000_000, event }];
     let not_recovered = "users did not recover within 30 s: availability was 12.5% over the last 5 s\nmore";

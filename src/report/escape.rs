@@ -54,7 +54,7 @@ pub fn html_prose(text: &str) -> String {
     out + &html(rest)
 }
 
-/// Markdown: [`markdown_prose`].
+/// Markdown, as `markdown_prose` says it.
 #[derive(Debug, Clone, Copy)]
 pub struct Markdown;
 

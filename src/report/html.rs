@@ -15,7 +15,7 @@ use crate::view::format::{percent, requests, seconds};
 use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
 use askama::Template;
 use chart::{Drawing, DrawnShape, Samples, Signal};
-use runbook::{CommandPart, FollowedRunbook, RunbookPart};
+use runbook::{CommandPart, RunbookPart, RunbookSection};
 use std::collections::BTreeMap;
 
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
@@ -153,7 +153,7 @@ struct Body<'a> {
 
 /// What is left out where a drill is told in short.
 struct DrillDetails<'a> {
-    runbook: Option<FollowedRunbook<'a>>,
+    runbook: Option<RunbookSection<'a>>,
     signals: Vec<Signal>,
     /// Assertions that passed, failed, were not decided.
     counts: [usize; 3],
@@ -332,7 +332,7 @@ impl<'a> DrillDetails<'a> {
         });
         let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
         DrillDetails {
-            runbook: FollowedRunbook::of(record, room, id),
+            runbook: RunbookSection::of(record, room, id),
             signals: samples
                 .filter(|_| !record.loads.is_empty())
                 .map(|samples| Signal::all(record, seen, samples, id))

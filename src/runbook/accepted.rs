@@ -2,9 +2,9 @@
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
 use super::governs::Governs;
-use super::{Command, Runbook, RunbookPhase, Settings, Step, phase};
-use crate::programs::{self, Call, Kind, Word};
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, Span, Value, parse, shape, work_tree};
+use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
+use crate::programs::{self, Call, EffectKind, Word};
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, TextForm, Value, parse, shape, work_tree};
 use serde::Serialize;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +23,9 @@ const CUT: &str = "… ";
 /// Words that are shown on either side of what has changed.
 const NEAR: usize = 4;
 
-const A_DATE: Form = Form::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-const A_DIGEST: Form =
-    Form::new("16 hexadecimal digits, as `firedrill accept` writes them", || shape::text("[0-9a-f]{16}"));
+const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+const A_DIGEST: TextForm =
+    TextForm::new("16 hexadecimal digits, as `firedrill accept` writes them", || shape::text("[0-9a-f]{16}"));
 
 /// A reading: what was decided about one runbook.
 #[derive(Debug, Clone)]
@@ -182,7 +182,7 @@ impl Runbook {
                 // What somebody left out, or to a person, is left out also where it only looks.
                 let held = |d: &Decision| matches!(d.decided, Do::Skip | Do::Person) && d.command == command.text;
                 let own = command.origin.is_none();
-                let waits = own && (command.unread.is_some() || command.effect().kind != Kind::Looks);
+                let waits = own && (command.unread.is_some() || command.effect().kind != EffectKind::Looks);
                 if !waits {
                     needless.push(command);
                 }
@@ -311,7 +311,7 @@ impl<'a> Reviewed<'a> {
     }
 
     /// How the block of the command is run.
-    pub fn settings(&self) -> Option<&'a Settings> {
+    pub fn settings(&self) -> Option<&'a BlockSettings> {
         self.step.blocks.get(self.command.block).map(|block| &block.settings)
     }
 
@@ -673,11 +673,11 @@ pub fn doubt(command: &Command) -> Option<String> {
     }
     if let Some(unread) = command.unread.filter(|_| {
         let certain = command.text.lines().next().is_some_and(super::unfenced::is_command);
-        !certain || command.effect().kind != Kind::Looks || governs.under.iter().any(|text| forbids(text))
+        !certain || command.effect().kind != EffectKind::Looks || governs.under.iter().any(|text| forbids(text))
     }) {
         return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
     }
-    if command.effect().kind == Kind::Unreadable {
+    if command.effect().kind == EffectKind::Unreadable {
         return Some("it could not be read as shell".into());
     }
     let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();

@@ -34,7 +34,7 @@ curl -fsS http://shop:8080/healthz
 
 fn runbook(text: &str) -> Runbook {
     let mut diags = Diagnostics::default();
-    let reading = crate::runbook::Reading { bridged: true, ..Default::default() };
+    let reading = crate::runbook::ParseOptions { bridged: true, ..Default::default() };
     parse_with(&Source::new("db-pool.md", text), &reading, &mut diags).unwrap()
 }
 

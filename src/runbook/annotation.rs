@@ -2,11 +2,11 @@
 //! and the attributes that Runme writes behind a fence's tag. They are taken out of the document here, with every
 //! mistake in them; steps are then built as if they were not there.
 
-use super::markdown::{Block, Code, Comment, CommentPlace};
+use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCode};
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
 use super::text::{Excerpt, pattern};
-use super::{RunbookPhase, Settings, unified_name};
+use super::{BlockSettings, RunbookPhase, unified_name};
 use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
 use regex::Regex;
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ pub(super) struct Note {
     /// The phase of the heading.
     pub phase: Option<RunbookPhase>,
     /// The rest.
-    pub settings: Settings,
+    pub settings: BlockSettings,
     /// The annotation; none for Runme's attributes.
     pub span: Option<Span>,
 }
@@ -54,14 +54,14 @@ pub(super) struct Name {
 
 /// Everything that is noted in a document, by the first byte of the block or heading.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct Annotations {
     blocks: HashMap<usize, Note>,
     headings: HashMap<usize, Note>,
 }
 
-impl Notes {
+impl Annotations {
     /// What is noted at a block.
-    pub fn of_block(&self, code: &Code) -> Option<&Note> {
+    pub fn of_block(&self, code: &MarkdownCode) -> Option<&Note> {
         self.blocks.get(&code.span.start)
     }
 
@@ -72,50 +72,52 @@ impl Notes {
 }
 
 /// Takes the annotations out of a document.
-pub(super) fn take(blocks: &mut Vec<Block>, source: &Arc<Source>, diags: &mut Diagnostics) -> Notes {
+pub(super) fn take(blocks: &mut Vec<MarkdownBlock>, source: &Arc<Source>, diags: &mut Diagnostics) -> Annotations {
     let known = diags.all.len();
-    let mut taker = Taker { source, diags, notes: Notes::default(), patterns: MOST_PATTERNS, known };
+    let mut taker = AnnotationReader { source, diags, notes: Annotations::default(), patterns: MOST_PATTERNS, known };
     taker.walk(blocks);
     taker.notes
 }
 
-struct Taker<'a> {
+struct AnnotationReader<'a> {
     source: &'a Arc<Source>,
     diags: &'a mut Diagnostics,
-    notes: Notes,
+    notes: Annotations,
     /// How many patterns may still be read, and how many large ones.
     patterns: (usize, usize),
     /// How many mistakes were known before.
     known: usize,
 }
 
-impl Taker<'_> {
-    fn walk(&mut self, blocks: &mut Vec<Block>) {
-        let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
+impl AnnotationReader<'_> {
+    fn walk(&mut self, blocks: &mut Vec<MarkdownBlock>) {
+        let mut kept: Vec<MarkdownBlock> = Vec::with_capacity(blocks.len());
         // Annotations that wait for the block below them.
-        let mut waiting: Vec<Comment> = Vec::new();
+        let mut waiting: Vec<AnnotationComment> = Vec::new();
         for mut block in std::mem::take(blocks) {
             match &mut block {
-                Block::Comment(_) => {
-                    let Block::Comment(comment) = block else { continue };
+                MarkdownBlock::Comment(_) => {
+                    let MarkdownBlock::Comment(comment) = block else { continue };
                     match (comment.place, kept.last()) {
-                        (CommentPlace::Heading, Some(Block::Heading { span, .. })) => self.heading(&comment, *span),
+                        (CommentPlace::Heading, Some(MarkdownBlock::Heading { span, .. })) => {
+                            self.heading(&comment, *span)
+                        }
                         (CommentPlace::Block, _) => waiting.push(comment),
                         _ => self.astray(&comment, "it stands in running text"),
                     }
                     continue;
                 }
                 // What stands above a table would be said of its first command alone.
-                Block::Code(code) if code.row.is_some() => self.all_astray(&mut waiting),
-                Block::Code(code) => {
-                    let below_list = matches!(kept.last(), Some(Block::List { .. }));
+                MarkdownBlock::Code(code) if code.row.is_some() => self.all_astray(&mut waiting),
+                MarkdownBlock::Code(code) => {
+                    let below_list = matches!(kept.last(), Some(MarkdownBlock::List { .. }));
                     self.block(code, &std::mem::take(&mut waiting), below_list);
                 }
-                Block::List { items, .. } => {
+                MarkdownBlock::List { items, .. } => {
                     self.all_astray(&mut waiting);
                     items.iter_mut().for_each(|item| self.walk(&mut item.blocks));
                 }
-                Block::Heading { .. } | Block::Paragraph { .. } => self.all_astray(&mut waiting),
+                MarkdownBlock::Heading { .. } | MarkdownBlock::Paragraph { .. } => self.all_astray(&mut waiting),
             }
             kept.push(block);
         }
@@ -123,14 +125,14 @@ impl Taker<'_> {
         *blocks = kept;
     }
 
-    fn all_astray(&mut self, comments: &mut Vec<Comment>) {
+    fn all_astray(&mut self, comments: &mut Vec<AnnotationComment>) {
         for comment in std::mem::take(comments) {
             self.astray(&comment, "no code block stands right below it");
         }
     }
 
     /// An annotation that belongs to nothing; what is malformed as well is told as that alone.
-    fn astray(&mut self, comment: &Comment, why: &str) {
+    fn astray(&mut self, comment: &AnnotationComment, why: &str) {
         if let Some(begun) = self.begin(comment) {
             self.diags.error(self.source, comment.span, "this annotation belongs to nothing").label(why).help(
                 "put it on the line above the code block that it is about, indented like it, or at the end of a heading",
@@ -140,7 +142,7 @@ impl Taker<'_> {
         }
     }
 
-    fn heading(&mut self, comment: &Comment, heading: Span) {
+    fn heading(&mut self, comment: &AnnotationComment, heading: Span) {
         let Some(begun) = self.begin(comment) else { return };
         let mut note = self.notes.headings.remove(&heading.start).unwrap_or_default();
         note.span = note.span.or(Some(comment.span));
@@ -148,7 +150,7 @@ impl Taker<'_> {
         self.notes.headings.insert(heading.start, note);
     }
 
-    fn block(&mut self, code: &Code, comments: &[Comment], below_list: bool) {
+    fn block(&mut self, code: &MarkdownCode, comments: &[AnnotationComment], below_list: bool) {
         let mut note = Note::default();
         for comment in comments {
             if below_list && self.splits(comment, code) {
@@ -177,7 +179,7 @@ impl Taker<'_> {
 
     /// Whether a block that is indented like the content of a list item is none, because the annotation above it ended
     /// the list.
-    fn splits(&self, comment: &Comment, code: &Code) -> bool {
+    fn splits(&self, comment: &AnnotationComment, code: &MarkdownCode) -> bool {
         let indent = |at: usize| {
             let before = self.source.text.get(..at).unwrap_or_default();
             let line = before.rsplit('\n').next().unwrap_or_default();
@@ -189,7 +191,7 @@ impl Taker<'_> {
     }
 
     /// Where the keys begin, in bytes of the comment's text; `None` when it is malformed as a whole.
-    fn begin(&mut self, comment: &Comment) -> Option<usize> {
+    fn begin(&mut self, comment: &AnnotationComment) -> Option<usize> {
         if !comment.closed {
             self.diags
                 .error(self.source, comment.span, "this annotation never ends")
@@ -211,7 +213,7 @@ impl Taker<'_> {
     }
 
     /// Reads the keys behind `firedrill:` into a note.
-    fn read(&mut self, comment: &Comment, begin: usize, known: &[&str], note: &mut Note) {
+    fn read(&mut self, comment: &AnnotationComment, begin: usize, known: &[&str], note: &mut Note) {
         let (entries, broken) = entries(&comment.text.text, begin);
         let place = |span: Span| place(&comment.text, span);
         if entries.is_empty() && broken.is_none() {
@@ -267,7 +269,7 @@ fn place(text: &Excerpt, span: Span) -> Span {
 
 /// `key=value`, or a key alone.
 #[derive(Debug)]
-struct Entry {
+struct AnnotationKey {
     key: String,
     key_span: Span,
     value: Option<String>,
@@ -283,7 +285,7 @@ static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Cuts the text from `at` on into entries; at what cannot be cut it ends, and says why.
-fn entries(text: &str, mut at: usize) -> (Vec<Entry>, Option<(Span, String)>) {
+fn entries(text: &str, mut at: usize) -> (Vec<AnnotationKey>, Option<(Span, String)>) {
     let mut out = Vec::new();
     loop {
         let rest = text.get(at..).unwrap_or_default();
@@ -315,7 +317,7 @@ fn entries(text: &str, mut at: usize) -> (Vec<Entry>, Option<(Span, String)>) {
         let has_value = whole.len() > key.len();
         let value = group(2).map(str::to_string).or(quoted).unwrap_or_else(|| word.to_string());
         let span = if at > from { Span::new(from, at) } else { key_span };
-        out.push(Entry { key, key_span, value: has_value.then_some(value), span });
+        out.push(AnnotationKey { key, key_span, value: has_value.then_some(value), span });
     }
 }
 
@@ -325,7 +327,7 @@ static UNQUOTED: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\\(["\\])"#));
 impl Note {
     /// Takes one entry over; `span` is where its value stands.
     /// `patterns` is how many patterns may still be read, and how many large ones.
-    fn set(&mut self, entry: &Entry, span: Span, patterns: &mut (usize, usize)) -> Result<(), String> {
+    fn set(&mut self, entry: &AnnotationKey, span: Span, patterns: &mut (usize, usize)) -> Result<(), String> {
         let settings = &mut self.settings;
         let text = match (&entry.value, entry.key.as_str()) {
             (Some(text), _) => text.as_str(),
@@ -380,7 +382,12 @@ fn parse_id(text: &str) -> Result<String, String> {
 }
 
 /// Names under which two different blocks capture: a later step could not say which of the two it means.
-pub(super) fn check_captures(steps: &[super::Step], notes: &Notes, source: &Arc<Source>, diags: &mut Diagnostics) {
+pub(super) fn check_captures(
+    steps: &[super::Step],
+    notes: &Annotations,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) {
     let line_of = |note: &Note| note.span.map_or(0, |span| source.line(span.start));
     let mut known: Vec<(String, &str)> = Vec::new();
     for step in steps {

@@ -55,11 +55,13 @@ pub(super) fn title(heading: &str, label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::markdown::{self, Block};
+    use crate::runbook::markdown::{self, MarkdownBlock};
 
     fn labels(source: &str) -> Vec<Option<(String, bool)>> {
-        let of = |block: &Block| match block {
-            Block::Paragraph { text, span } => label(source, text, *span).map(|l| (l.text.to_string(), l.alone)),
+        let of = |block: &MarkdownBlock| match block {
+            MarkdownBlock::Paragraph { text, span } => {
+                label(source, text, *span).map(|l| (l.text.to_string(), l.alone))
+            }
             _ => None,
         };
         markdown::read(source).blocks.iter().map(of).collect()

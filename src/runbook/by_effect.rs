@@ -1,13 +1,13 @@
 //! Phases of a runbook whose headings name none: what only looks before the first change is diagnosis, what changes something
 //! mitigates, what looks after the last change verifies.
 
-use super::ids::Part;
+use super::ids::NamedPart;
 use super::{Command, RunbookPhase, Step, phase};
-use crate::programs::Kind;
+use crate::programs::EffectKind;
 
 /// Gives the steps their phases, where no heading names a phase in which anything could be run. A rollback of the service is a
 /// mitigation then: the phase rollback takes back the steps of the runbook itself, and there are none.
-pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [Part]) {
+pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
     use RunbookPhase::{Diagnose, Mitigate, Other, Rollback, Verify};
     let named = |step: &Step| matches!(step.phase, Diagnose | Mitigate | Verify) && !step.commands().is_empty();
     if steps.iter().any(|(step, _)| named(step)) {
@@ -19,7 +19,7 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [Part]) {
         Rollback => phase::is_step(&step.title) && phase::of_heading(&step.title, Other) == Rollback,
         _ => false,
     };
-    let changes = |command: &Command| command.effect().kind != Kind::Looks;
+    let changes = |command: &Command| command.effect().kind != EffectKind::Looks;
     let open: Vec<(usize, bool)> = steps
         .iter()
         .enumerate()

@@ -1,14 +1,14 @@
 //! Blocks that a client runs instead of a shell (`clients: { sql: … }` in the scenario): SQL and the like. Such a block is
 //! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
 
-use super::commands::Block;
-use super::language::{self, Language};
-use super::markdown::Code;
+use super::commands::BlockUse;
+use super::language::{self, BlockLanguage};
+use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
-use super::runs::Run;
+use super::runs::CommandRun;
 use super::text::Excerpt;
-use super::{Command, Filled, Input, unified_name};
+use super::{Command, Filled, RunbookInput, unified_name};
 use crate::source::{Source, Span, beginning};
 
 /// Longer names are sentences.
@@ -25,7 +25,7 @@ pub(super) fn needed(tag: &str) -> String {
 }
 
 /// Reads a whole block as one command.
-pub(super) fn read(source: &Source, code: &Code, tag: &str) -> Block {
+pub(super) fn read(source: &Source, code: &MarkdownCode, tag: &str) -> BlockUse {
     if let Some((first, _)) = code.body.lines().find(|(line, _)| !line.trim().is_empty())
         && prompt::foreign(first).is_some()
     {
@@ -40,7 +40,7 @@ pub(super) fn read(source: &Source, code: &Code, tag: &str) -> Block {
 }
 
 /// The statements that a session of the client shows, each with the output below it.
-pub(super) fn session(source: &Source, code: &Code, tag: &str) -> Block {
+pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockUse {
     let mut typed: Vec<(Excerpt, String)> = Vec::new();
     for (line, span) in code.body.lines() {
         let blanks = line.len() - line.trim_start().len();
@@ -87,14 +87,14 @@ pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
     }
 }
 
-fn block(mut commands: Vec<Command>) -> Block {
+fn block(mut commands: Vec<Command>) -> BlockUse {
     commands.retain(|command| !command.text.trim().is_empty());
     let (Some(first), Some(last)) = (commands.first(), commands.last()) else {
-        return Block::Data("it holds no command".to_string());
+        return BlockUse::Data("it holds no command".to_string());
     };
     // One piece: a client's block is never cut, and so its own span is not asked for.
     let span = Span::new(first.line, last.line);
-    Block::Run(vec![Run { why: None, title: None, commands, span }])
+    BlockUse::Run(vec![CommandRun { why: None, title: None, commands, span }])
 }
 
 fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
@@ -102,7 +102,7 @@ fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
     let input = |found: Placeholder| {
         let at = source.pos(excerpt.origin(found.span.start));
         let spelling = excerpt.text.get(found.span.start..found.span.end).unwrap_or_default().to_string();
-        Input { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
+        RunbookInput { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
     };
     let inputs = find(&excerpt.text, Dialect::of(tag)).into_iter().map(input).collect();
     Command {
@@ -310,18 +310,22 @@ fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
 impl Command {
     /// Whether bash runs it; otherwise a client does, and the text is its standard input.
     pub fn is_shell(&self) -> bool {
-        matches!(language::of_tag(&self.language), Language::Shell | Language::Console | Language::Untagged)
+        matches!(
+            language::of_tag(&self.language),
+            BlockLanguage::Shell | BlockLanguage::Console | BlockLanguage::Untagged
+        )
     }
 
     /// The inputs whose values cannot stand where they would be put. In shell every value can be quoted, but in arithmetic,
     /// in code in a string, and where it would end a here-document; a client's text takes any value inside quotes (of
     /// SQL, without a backslash) and plain words, numbers and lists of them elsewhere.
-    pub fn refused(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<Input> {
+    pub fn refused(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<RunbookInput> {
         if self.is_shell() {
             return super::places::refused(self, lookup);
         }
         let fitted = Fitting::of(self);
-        let refuses = |input: &&Input| lookup(&input.name).is_some_and(|value| fitted.fit(input, &value).is_none());
+        let refuses =
+            |input: &&RunbookInput| lookup(&input.name).is_some_and(|value| fitted.fit(input, &value).is_none());
         self.inputs.iter().filter(refuses).cloned().collect()
     }
 
@@ -363,7 +367,7 @@ impl Fitting {
     }
 
     /// The value as it is to stand there; `None` when it would not stay one.
-    fn fit(&self, input: &Input, value: &str) -> Option<String> {
+    fn fit(&self, input: &RunbookInput, value: &str) -> Option<String> {
         if is_plain(value) {
             return Some(value.to_string());
         }

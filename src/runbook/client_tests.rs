@@ -1,7 +1,7 @@
 //! SQL as clients get it: what is an input in it, and which values may stand there.
 
 use super::*;
-use crate::runbook::{Reading, Runbook, parse_with};
+use crate::runbook::{ParseOptions, Runbook, parse_with};
 use crate::source::{Diagnostics, Source, render};
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ fn names(text: &str) -> Vec<String> {
 }
 
 fn read(text: &str, clients: &[&str]) -> Runbook {
-    let reading = Reading { clients: clients.iter().map(|tag| tag.to_string()).collect(), bridged: true };
+    let reading = ParseOptions { clients: clients.iter().map(|tag| tag.to_string()).collect(), bridged: true };
     let mut diags = Diagnostics::default();
     let runbook = parse_with(&Source::new("x.md", text), &reading, &mut diags).unwrap();
     assert!(diags.all.is_empty(), "{}", render(&diags, false));
@@ -148,7 +148,7 @@ proptest! {
             prop_assert!(at <= p.span.start && text.get(p.span.start..p.span.end).is_some());
             at = p.span.end;
         }
-        let inputs = found.into_iter().map(|p| Input { name: "x".into(), spelling: String::new(), span: p.span, line: 1, column: 1 });
+        let inputs = found.into_iter().map(|p| RunbookInput { name: "x".into(), spelling: String::new(), span: p.span, line: 1, column: 1 });
         let mut command = sql("select 1");
         command.inputs = inputs.collect();
         command.text.clone_from(&text);

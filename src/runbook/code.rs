@@ -2,7 +2,7 @@
 //! `psql -c "…"`), and what such a program is fed. A value there must be a plain word: no quoting of bash reaches it.
 
 use crate::bash::lexer::{Lexed, Quoting};
-use crate::bash::{Redirect, Script, SimpleCommand, Statement, StatementKind, Target, read};
+use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::source::Span;
 
 /// Shells: code behind `-c`, and their standard input.
@@ -30,13 +30,13 @@ const WRAPPERS: &[&str] = &[
 ];
 
 /// Where code stands in a shell command: spans by their beginnings, each with the furthest end of all up to it.
-pub(super) struct Code {
+pub(super) struct CodeSpans {
     spans: Vec<Span>,
 }
 
-impl Code {
+impl CodeSpans {
     /// Looks for it; `masked` is the text with a word for each placeholder.
-    pub fn of(masked: &str, lexed: &Lexed) -> Code {
+    pub fn of(masked: &str, lexed: &Lexed) -> CodeSpans {
         let mut spans = Vec::new();
         // Most commands call none of these.
         if masked.split(|c: char| !c.is_ascii_alphanumeric()).any(is_known) {
@@ -61,7 +61,7 @@ impl Code {
             furthest = furthest.max(span.end);
             span.end = furthest;
         }
-        Code { spans }
+        CodeSpans { spans }
     }
 
     /// Whether the byte at `at` is code.
@@ -87,7 +87,7 @@ fn reads_code(word: &str) -> bool {
 }
 
 /// The code in everything that a text calls.
-fn calls(script: &Script, text: &str, spans: &mut Vec<Span>) {
+fn calls(script: &BashScript, text: &str, spans: &mut Vec<Span>) {
     for statement in script.all() {
         match &statement.kind {
             StatementKind::Simple(command) => call(command, text, spans),
@@ -133,7 +133,7 @@ fn call(command: &SimpleCommand, text: &str, spans: &mut Vec<Span>) {
             }
         }
     }
-    let is_text = |redirect: &&Redirect| matches!(redirect.to, Target::Text { body: None, .. });
+    let is_text = |redirect: &&Redirect| matches!(redirect.to, RedirectTarget::Text { body: None, .. });
     if parts.iter().any(|(word, _)| reads_code(word)) {
         spans.extend(command.redirects.iter().filter(is_text).map(|redirect| redirect.span));
     }

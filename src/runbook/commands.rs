@@ -2,22 +2,22 @@
 
 use super::file_contents::{self, Contents};
 use super::hands::Hands;
-use super::language::{self, Language};
-use super::markdown::Code;
-use super::prompt::{self, Shown, Typed};
-use super::runs::{self, Run};
+use super::language::{self, BlockLanguage};
+use super::markdown::MarkdownCode;
+use super::prompt::{self, Shown, TypedText};
+use super::runs::{self, CommandRun};
 use super::text::Excerpt;
-use super::{ByHand, client, look, placeholder, unified_name};
-use super::{Command, Input, Reading, RunbookPhase, Unread, VariableRead};
+use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
+use super::{ManualReason, client, look, placeholder, unified_name};
 use crate::bash::lexer::lex;
 use crate::bash::{has_syntax_error, split, variables};
 use crate::source::{Source, Span};
 
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
-pub(super) enum Block {
+pub(super) enum BlockUse {
     /// Commands, cut where some are for a person.
-    Run(Vec<Run>),
+    Run(Vec<CommandRun>),
     /// Something for a person to do, and why.
     Person(String),
     /// Nothing to do: configuration, output, a picture; what it is.
@@ -25,55 +25,62 @@ pub(super) enum Block {
 }
 
 /// Reads a block. `hands` knows what the blocks before it in its section have opened.
-pub(super) fn read(source: &Source, code: &Code, reading: &Reading, phase: RunbookPhase, hands: &mut Hands) -> Block {
+pub(super) fn read(
+    source: &Source,
+    code: &MarkdownCode,
+    reading: &ParseOptions,
+    phase: RunbookPhase,
+    hands: &mut Hands,
+) -> BlockUse {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
-    if language != Language::Untagged && reading.clients.contains(&tag) {
+    if language != BlockLanguage::Untagged && reading.clients.contains(&tag) {
         return client::read(source, code, &tag);
     }
     match language {
         // The application's code is nothing to do for anybody, except where people act.
-        Language::Foreign if !is_acted_on(phase) && language::is_of_applications(&tag) => {
-            return Block::Data(format!("`{tag}` is code of an application"));
+        BlockLanguage::Foreign if !is_acted_on(phase) && language::is_of_applications(&tag) => {
+            return BlockUse::Data(format!("`{tag}` is code of an application"));
         }
-        Language::Foreign => return Block::Person(client::needed(&tag)),
-        Language::Data => return Block::Data(format!("`{tag}` is data")),
-        Language::Shell | Language::Console | Language::Untagged => {}
+        BlockLanguage::Foreign => return BlockUse::Person(client::needed(&tag)),
+        BlockLanguage::Data => return BlockUse::Data(format!("`{tag}` is data")),
+        BlockLanguage::Shell | BlockLanguage::Console | BlockLanguage::Untagged => {}
     }
     if code.body.text.starts_with("#!") {
-        return Block::Person("it shows a script to be saved as a file".to_string());
+        return BlockUse::Person("it shows a script to be saved as a file".to_string());
     }
-    let root = language == Language::Untagged && prompt::is_of_root(&code.body.text);
-    let (mut typed, prompted) = match prompt::read(&code.body, root || language == Language::Console) {
+    let root = language == BlockLanguage::Untagged && prompt::is_of_root(&code.body.text);
+    let (mut typed, prompted) = match prompt::read(&code.body, root || language == BlockLanguage::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
                 return client::session(source, code, tag);
             }
-            return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
+            return BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
         Shown::Prompted(typed) => (typed, true),
         Shown::Plain(typed) => (typed, false),
     };
     // What nothing marks as commands is offered where it looks like some.
-    let unread = (language != Language::Shell && (root || !prompted)).then(|| code.unread.unwrap_or(Unread::Untagged));
+    let unread =
+        (language != BlockLanguage::Shell && (root || !prompted)).then(|| code.unread.unwrap_or(Unread::Untagged));
     let mut unread = unread.or(code.unread);
     if unread.is_some() && !prompted {
         let told = typed.iter().map(|typed| told_apart(typed, code.unread.is_some()));
-        let told: Vec<(Vec<Typed>, bool)> = told.collect();
+        let told: Vec<(Vec<TypedText>, bool)> = told.collect();
         // A tag of terminals is enough for a block of nothing but known commands.
-        if language == Language::Console && told.iter().all(|(_, known)| *known) {
+        if language == BlockLanguage::Console && told.iter().all(|(_, known)| *known) {
             unread = None;
         }
         typed = told.into_iter().flat_map(|(typed, _)| typed).collect();
         if typed.is_empty() {
             let what = match language {
-                Language::Console => "it has no prompt, and does not begin with a known command",
+                BlockLanguage::Console => "it has no prompt, and does not begin with a known command",
                 _ => "it has no language, and does not begin with a known command",
             };
-            return Block::Data(what.to_string());
+            return BlockUse::Data(what.to_string());
         }
     }
-    let tag = if language == Language::Untagged { "bash".to_string() } else { tag };
+    let tag = if language == BlockLanguage::Untagged { "bash".to_string() } else { tag };
     // What running text mentions opens no session for what stands below it.
     let mentioned = code.unread == Some(Unread::Inline);
     let hands = if mentioned { &mut Hands::default() } else { hands };
@@ -81,21 +88,21 @@ pub(super) fn read(source: &Source, code: &Code, reading: &Reading, phase: Runbo
     let mut runs = Vec::new();
     for typed in &typed {
         runs::cut(source, typed, &tag, hands, &mut runs);
-        if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
+        if let Some(CommandRun { why: Some(ManualReason::Person(why)), commands, .. }) = runs.first()
             && commands.is_empty()
         {
-            return Block::Person(why.clone());
+            return BlockUse::Person(why.clone());
         }
     }
     if runs.iter().all(|run| run.commands.is_empty()) {
-        return Block::Data("it holds no command".to_string());
+        return BlockUse::Data("it holds no command".to_string());
     }
     let told = phase == RunbookPhase::Reference && code.row.is_none() || runs.iter().any(|run| run.why.is_some());
     if mentioned && told {
-        return Block::Data("it is mentioned in running text".to_string());
+        return BlockUse::Data("it is mentioned in running text".to_string());
     }
     runs.iter_mut().flat_map(|run| &mut run.commands).for_each(|command| command.unread = unread);
-    Block::Run(runs)
+    BlockUse::Run(runs)
 }
 
 /// Where the reader finds an error: nothing of such a block is a command.
@@ -114,7 +121,7 @@ pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command 
     let input = |name: &str, span: Span| {
         let at = source.pos(excerpt.origin(span.start));
         let spelling = text.get(span.start..span.end).unwrap_or_default().to_string();
-        Input { name: unified_name(name), spelling, span, line: at.line, column: at.column }
+        RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
     };
     let found = placeholder::find(text);
     let inputs = found.iter().map(|p| input(&p.name, p.span)).collect();
@@ -150,7 +157,7 @@ fn is_acted_on(phase: RunbookPhase) -> bool {
 /// The commands of a block that neither a tag nor a prompt marks, with the output below them; none where it does not begin with a
 /// command that is known, or is no shell; and whether all of it is such commands. What stands outside of blocks was `found` to be
 /// a command already.
-fn told_apart(typed: &Typed, found: bool) -> (Vec<Typed>, bool) {
+fn told_apart(typed: &TypedText, found: bool) -> (Vec<TypedText>, bool) {
     let text = placeholder::mask(&typed.text.text, &placeholder::find(&typed.text.text));
     let pieces = split(&text);
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
@@ -177,13 +184,13 @@ fn told_apart(typed: &Typed, found: bool) -> (Vec<Typed>, bool) {
     if pieces.iter().take(last).any(|span| !is_command(span) && may_be_typed(span)) {
         return (Vec::new(), false);
     }
-    let mut out: Vec<Typed> = Vec::new();
+    let mut out: Vec<TypedText> = Vec::new();
     let mut from = 0;
     for run in pieces.chunk_by(|a, b| is_command(a) == is_command(b)) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         if is_command(first) {
             let text = typed.text.part(Span::new(from, last.end));
-            out.push(Typed { text, expected: None });
+            out.push(TypedText { text, expected: None });
         } else if let Some(before) = out.last_mut() {
             before.expected = typed.text.text.get(first.start..last.end).map(str::to_string);
         }

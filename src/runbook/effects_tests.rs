@@ -1,6 +1,6 @@
 //! What only looks and what does not, as tables of texts, and properties of how they are read.
 
-use crate::programs::{Kind, of_shell, only_looks};
+use crate::programs::{EffectKind, of_shell, only_looks};
 use crate::runbook::parse;
 use crate::source::{Diagnostics, Source};
 use proptest::prelude::*;
@@ -704,7 +704,7 @@ const NOT: &[&str] = &[
 
 #[test]
 fn what_only_looks() {
-    let wrong = LOOKS.iter().map(|text| (text, of_shell(text))).filter(|(_, effect)| effect.kind != Kind::Looks);
+    let wrong = LOOKS.iter().map(|text| (text, of_shell(text))).filter(|(_, effect)| effect.kind != EffectKind::Looks);
     assert_eq!(
         wrong.map(|(text, effect)| format!("{text}: {}", effect.because)).collect::<Vec<_>>(),
         Vec::<String>::new()
@@ -715,7 +715,7 @@ fn what_only_looks() {
 fn what_may_change_something() {
     for text in NOT {
         let effect = of_shell(text);
-        assert!(effect.kind != Kind::Looks && !effect.because.is_empty(), "{text}");
+        assert!(effect.kind != EffectKind::Looks && !effect.because.is_empty(), "{text}");
     }
 }
 
@@ -765,9 +765,9 @@ fn the_worst_part_of_a_text_counts() {
         "docker compose exec -T s @",
         "find . -exec @ \\;",
     ] {
-        assert_eq!(of_shell(&around.replace('@', "ls")).kind, Kind::Looks, "{around}");
-        assert_eq!(of_shell(&around.replace('@', "kubectl delete pod x")).kind, Kind::Changes, "{around}");
-        assert_eq!(of_shell(&around.replace('@', "frob")).kind, Kind::Unknown, "{around}");
+        assert_eq!(of_shell(&around.replace('@', "ls")).kind, EffectKind::Looks, "{around}");
+        assert_eq!(of_shell(&around.replace('@', "kubectl delete pod x")).kind, EffectKind::Changes, "{around}");
+        assert_eq!(of_shell(&around.replace('@', "frob")).kind, EffectKind::Unknown, "{around}");
     }
 }
 
@@ -791,7 +791,7 @@ fn it_is_told_why() {
 }
 
 /// The effects of the commands of a page.
-fn of_page(page: &str) -> Vec<Kind> {
+fn of_page(page: &str) -> Vec<EffectKind> {
     let runbook = parse(&Source::new("r.md", page), &mut Diagnostics::default()).unwrap();
     let commands = runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held));
     commands.map(|command| command.effect().kind).collect()
@@ -799,7 +799,7 @@ fn of_page(page: &str) -> Vec<Kind> {
 
 #[test]
 fn placeholders_are_words_of_which_nothing_is_known() {
-    use Kind::{Changes, Looks, Unknown};
+    use EffectKind::{Changes, Looks, Unknown};
     for (line, kind) in [
         ("kubectl logs <pod> -n <ns> --tail 5", Looks),
         ("kubectl exec <pod> -- cat /etc/hosts", Looks),
@@ -828,7 +828,7 @@ fn placeholders_are_words_of_which_nothing_is_known() {
 
 #[test]
 fn what_is_long_or_deep_is_not_read() {
-    assert_eq!(of_shell("").kind, Kind::Looks);
+    assert_eq!(of_shell("").kind, EffectKind::Looks);
     assert!(!only_looks(" \n"));
     for text in [
         "ls; ".repeat(5000),
@@ -839,7 +839,7 @@ fn what_is_long_or_deep_is_not_read() {
         format!("{}ls", "env ".repeat(200)),
         "sh -c \"sh -c 'eval eval eval eval eval eval ls'\"".to_string(),
     ] {
-        assert!(matches!(of_shell(&text).kind, Kind::Unknown | Kind::Unreadable), "{}", &text[..20]);
+        assert!(matches!(of_shell(&text).kind, EffectKind::Unknown | EffectKind::Unreadable), "{}", &text[..20]);
     }
 }
 
@@ -852,15 +852,15 @@ proptest! {
         "for i in ", "; do ", "; done", "\u{e9}",
     ]), 0..24)) {
         let text: String = pieces.concat();
-        prop_assert_ne!(of_shell(&format!("frob\n{text}")).kind, Kind::Looks);
+        prop_assert_ne!(of_shell(&format!("frob\n{text}")).kind, EffectKind::Looks);
         if !text.ends_with('\\') {
-            prop_assert_ne!(of_shell(&format!("{text}\nfrob")).kind, Kind::Looks);
+            prop_assert_ne!(of_shell(&format!("{text}\nfrob")).kind, EffectKind::Looks);
         }
     }
 }
 
 #[test]
 fn a_quote_behind_a_backslash_is_a_letter_of_a_delimiter() {
-    assert_ne!(of_shell("cat <<\\'EOF'\nx' ; reboot\nEOF").kind, Kind::Looks);
-    assert_eq!(of_shell("cat <<'EOF'\nx' ; reboot\nEOF").kind, Kind::Looks);
+    assert_ne!(of_shell("cat <<\\'EOF'\nx' ; reboot\nEOF").kind, EffectKind::Looks);
+    assert_eq!(of_shell("cat <<'EOF'\nx' ; reboot\nEOF").kind, EffectKind::Looks);
 }

@@ -1,7 +1,7 @@
 //! Values of inputs → text that bash reads as exactly these values, whatever stands in them: quoted as the place of
 //! the placeholder wants it. One input without a value, and nothing is filled in at all.
 
-use super::{Command, Filled, Input, Runbook, Step};
+use super::{Command, Filled, Runbook, RunbookInput, Step};
 use crate::bash::lexer::{Quoting, lex};
 
 impl Command {
@@ -15,7 +15,7 @@ impl Command {
         if !self.is_shell() {
             return self.fill_client(lookup);
         }
-        let missing: Vec<Input> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
+        let missing: Vec<RunbookInput> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
         if !missing.is_empty() {
             return Err(missing);
         }
@@ -23,7 +23,7 @@ impl Command {
         if !refused.is_empty() {
             return Err(refused);
         }
-        let replaced: Vec<&Input> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
+        let replaced: Vec<&RunbookInput> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
         let lexed = lex(&self.masked());
         let mut out = String::with_capacity(self.text.len());
         let mut at = 0;
@@ -43,7 +43,7 @@ impl Command {
     }
 
     /// The inputs that are variables of the environment.
-    pub fn env_inputs(&self) -> impl Iterator<Item = &Input> {
+    pub fn env_inputs(&self) -> impl Iterator<Item = &RunbookInput> {
         self.inputs.iter().filter(|input| input.variable().is_some())
     }
 }
@@ -53,7 +53,7 @@ impl Step {
     ///
     /// # Errors
     /// Every input of the step without a value: one is enough, and nothing of the step may run.
-    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, Vec<Input>> {
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, Vec<RunbookInput>> {
         let (mut texts, mut missing) = (Vec::new(), Vec::new());
         for command in self.commands() {
             match command.fill(&lookup) {

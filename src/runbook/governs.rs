@@ -1,7 +1,7 @@
 //! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
 //! a command is a decision about both; where either changed, it is open again.
 
-use super::markdown::{Block, Code};
+use super::markdown::{MarkdownBlock, MarkdownCode};
 use super::text::until_char;
 use super::{Command, Step, phase};
 use crate::source::Source;
@@ -64,10 +64,10 @@ impl Governs {
 }
 
 /// Notes for each command what governs it.
-pub(super) fn note(source: &Source, blocks: &[Block], steps: &mut [Step]) {
+pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]) {
     let mut commands: Vec<(usize, &mut Command)> = Vec::new();
     let meant = meant(steps);
-    let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
+    let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     for step in steps {
         for command in super::model::commands_mut(&mut step.kind) {
             commands.push((source.offset(crate::source::Pos { line: command.line, column: command.column }), command));
@@ -76,7 +76,7 @@ pub(super) fn note(source: &Source, blocks: &[Block], steps: &mut [Step]) {
     commands.sort_by_key(|(at, _)| *at);
     let (open, items) = (vec![Open::default()], Vec::new());
     let mut walk =
-        Walk { source, commands: commands.into_iter().peekable(), open, items, one_title: titles == 1, meant };
+        GovernsWalk { source, commands: commands.into_iter().peekable(), open, items, one_title: titles == 1, meant };
     walk.blocks(blocks);
 }
 
@@ -119,7 +119,7 @@ struct Open {
     of_several: bool,
 }
 
-struct Walk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
+struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     source: &'s Source,
     commands: std::iter::Peekable<I>,
     open: Vec<Open>,
@@ -130,18 +130,18 @@ struct Walk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     meant: HashMap<(usize, usize), Vec<String>>,
 }
 
-impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
-    fn blocks(&mut self, blocks: &[Block]) {
+impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
+    fn blocks(&mut self, blocks: &[MarkdownBlock]) {
         for (index, block) in blocks.iter().enumerate() {
             match block {
-                Block::Heading { level, text, .. } => {
+                MarkdownBlock::Heading { level, text, .. } => {
                     self.open.retain(|open| open.level < *level);
                     let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
                     self.open.push(Open { level: *level, title: text.clone(), prose: Vec::new(), of_several });
                 }
-                Block::Paragraph { text, .. } => self.prose(fold(text)),
-                Block::Code(code) => self.code(code),
-                Block::List { items, .. } => {
+                MarkdownBlock::Paragraph { text, .. } => self.prose(fold(text)),
+                MarkdownBlock::Code(code) => self.code(code),
+                MarkdownBlock::List { items, .. } => {
                     let ways = items.iter().filter(|item| item.blocks.first().is_some_and(says_way)).count();
                     for item in items {
                         let of_several = ways > 1 && item.blocks.first().is_some_and(says_way);
@@ -154,7 +154,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
                         }
                     }
                 }
-                Block::Comment(_) => {}
+                MarkdownBlock::Comment(_) => {}
             }
         }
     }
@@ -167,7 +167,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
         }
     }
 
-    fn code(&mut self, code: &Code) {
+    fn code(&mut self, code: &MarkdownCode) {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
@@ -221,10 +221,10 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
 }
 
 /// Whether a block of code stands among some blocks.
-fn holds_code(blocks: &[Block]) -> bool {
+fn holds_code(blocks: &[MarkdownBlock]) -> bool {
     blocks.iter().any(|block| match block {
-        Block::Code(code) => code.unread.is_none(),
-        Block::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks)),
+        MarkdownBlock::Code(code) => code.unread.is_none(),
+        MarkdownBlock::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks)),
         _ => false,
     })
 }
@@ -235,9 +235,9 @@ fn fold(text: &str) -> String {
 }
 
 /// Whether another heading of its level stands below the same one, and names a way or a case as well.
-fn has_sibling(blocks: &[Block], index: usize, level: u8) -> bool {
-    let of = |block: &Block| match block {
-        Block::Heading { level, text, .. } => Some((*level, is_way(text))),
+fn has_sibling(blocks: &[MarkdownBlock], index: usize, level: u8) -> bool {
+    let of = |block: &MarkdownBlock| match block {
+        MarkdownBlock::Heading { level, text, .. } => Some((*level, is_way(text))),
         _ => None,
     };
     let near = |(above, _): &(u8, bool)| *above >= level;
@@ -248,8 +248,8 @@ fn has_sibling(blocks: &[Block], index: usize, level: u8) -> bool {
     others.any(same) || more.any(same)
 }
 
-fn says_way(block: &Block) -> bool {
-    matches!(block, Block::Paragraph { text, .. } if is_way(text))
+fn says_way(block: &MarkdownBlock) -> bool {
+    matches!(block, MarkdownBlock::Paragraph { text, .. } if is_way(text))
 }
 
 /// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.

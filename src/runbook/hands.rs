@@ -1,7 +1,7 @@
 //! Commands that need a person's hands: they open a session or an editor, are typed into a session that one before
 //! them opened, or never end. Each is left to a person, with the reason why.
 
-use super::{ByHand, Settings};
+use super::{BlockSettings, ManualReason};
 use crate::programs::{Waits, simple, waits};
 
 /// What is open while the blocks of a section are read in order.
@@ -26,56 +26,56 @@ impl Hands {
     }
 
     /// Why a command (placeholders replaced by words) that stands in this line is for a person, if it is.
-    pub fn judge(&mut self, text: &str, line: usize) -> Option<ByHand> {
+    pub fn judge(&mut self, text: &str, line: usize) -> Option<ManualReason> {
         if matches!(text.trim().trim_end_matches(';'), "exit" | "logout" | "\\q" | "quit") {
             // Sessions may have been opened inside of sessions: as many are left.
             let open = self.session.take().map(|(why, _)| why).or_else(|| self.left.clone());
             self.left.clone_from(&open);
-            return Some(ByHand::Person(
+            return Some(ManualReason::Person(
                 open.unwrap_or_else(|| "it leaves a session that a person has opened".to_string()),
             ));
         }
         if let Some((why, _)) = &self.session {
-            return Some(ByHand::Person(why.clone()));
+            return Some(ManualReason::Person(why.clone()));
         }
         if let Some(why) = no_shell(text) {
-            return Some(ByHand::Person(why));
+            return Some(ManualReason::Person(why));
         }
         for command in &simple::commands(text) {
             match waits(command) {
-                Some(Waits::Editor(what)) => return Some(ByHand::Person(format!("`{what}` opens an editor"))),
+                Some(Waits::Editor(what)) => return Some(ManualReason::Person(format!("`{what}` opens an editor"))),
                 Some(Waits::Session(what)) => {
                     let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
                     self.session = Some((why.clone(), command.program().to_string()));
-                    return Some(ByHand::Person(why));
+                    return Some(ManualReason::Person(why));
                 }
                 Some(Waits::Forever(what)) => {
                     let why = "never ends, without `timeout 10` before it or `&` behind it";
                     if what.ends_with("port-forward") || what.ends_with("proxy") {
                         self.forward = Some(format!("it needs `{what}` (line {line}), which never ends"));
                     }
-                    return Some(ByHand::Endless(format!("`{what}` (line {line}) {why}")));
+                    return Some(ManualReason::Endless(format!("`{what}` (line {line}) {why}")));
                 }
                 None => {}
             }
         }
         if simple::loops_forever(text) {
-            return Some(ByHand::Endless(format!("its loop (line {line}) never ends")));
+            return Some(ManualReason::Endless(format!("its loop (line {line}) never ends")));
         }
         self.needs_forward(text)
     }
 
-    fn needs_forward(&self, text: &str) -> Option<ByHand> {
+    fn needs_forward(&self, text: &str) -> Option<ManualReason> {
         let local = text.contains("localhost") || text.contains("127.0.0.1");
-        self.forward.clone().filter(|_| local).map(ByHand::Endless)
+        self.forward.clone().filter(|_| local).map(ManualReason::Endless)
     }
 }
 
 /// Why commands with these settings are a person's, by their own nature.
-pub(super) fn reason(by_hand: Option<ByHand>, settings: &Settings) -> Option<String> {
+pub(super) fn reason(by_hand: Option<ManualReason>, settings: &BlockSettings) -> Option<String> {
     // In the background it may go on: it ends with the runbook.
     let background = settings.background == Some(true);
-    by_hand.filter(|why| !(background && matches!(why, ByHand::Endless(_)))).map(|why| why.text().to_string())
+    by_hand.filter(|why| !(background && matches!(why, ManualReason::Endless(_)))).map(|why| why.text().to_string())
 }
 
 /// What is typed into a chat (`/incident create`), or has something left out of it (`commands=[...]`).

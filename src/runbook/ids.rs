@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A part of the runbook that gets an id: a step as it would be if no client ran the blocks of another language, so that
 /// a client that is added renames no step.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(super) struct NamedPart {
     pub phase: RunbookPhase,
     pub title: String,
     pub name: Option<Name>,
@@ -22,7 +22,7 @@ pub(super) struct Part {
 }
 
 /// The ids of the parts, in their order; two that were given the same one are a mistake.
-pub(super) fn assign(parts: &[Part], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<String> {
+pub(super) fn assign(parts: &[NamedPart], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<String> {
     let mut ids: Vec<Option<String>> = vec![None; parts.len()];
     let mut taken: HashSet<String> = HashSet::new();
     let mut given: HashMap<String, usize> = HashMap::new();
@@ -42,7 +42,7 @@ pub(super) fn assign(parts: &[Part], source: &Arc<Source>, diags: &mut Diagnosti
         taken.insert(named.clone());
         *id = Some(named);
     }
-    let base = |part: &Part| {
+    let base = |part: &NamedPart| {
         let named = part.name.as_ref().map_or(&part.title, |name| &name.text);
         format!("{}/{}", part.phase.name(), slug(named))
     };

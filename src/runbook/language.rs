@@ -5,7 +5,7 @@ use super::text::is_among;
 
 /// What a tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum BlockLanguage {
     /// `bash`, `sh`, `shell`, `zsh`.
     Shell,
     /// `console`, `shell-session`, `terminal`: commands behind prompts, output below.
@@ -30,20 +30,21 @@ const OF_APPLICATIONS: &str =
     "python py python3 ruby rb javascript js node typescript ts go php perl java groovy elixir rust";
 
 /// What the tags stand for; any other is data.
-const TAGS: &[(Language, &str)] = &[
-    (Language::Shell, "bash sh shell zsh ksh shellscript shell-script"),
-    (Language::Console, "console shell-session shellsession sh-session bash-session terminal"),
+const TAGS: &[(BlockLanguage, &str)] = &[
+    (BlockLanguage::Shell, "bash sh shell zsh ksh shellscript shell-script"),
+    (BlockLanguage::Console, "console shell-session shellsession sh-session bash-session terminal"),
     (
-        Language::Foreign,
+        BlockLanguage::Foreign,
         "sql psql pgsql postgresql mysql promql logql powershell ps1 pwsh bat batch cmd cypher redis mongodb mongosh kql http",
     ),
-    (Language::Foreign, OF_APPLICATIONS),
+    (BlockLanguage::Foreign, OF_APPLICATIONS),
 ];
 
 /// What a tag stands for.
-pub(super) fn of_tag(tag: &str) -> Language {
-    let found = TAGS.iter().find(|(_, tags)| is_among(tags, tag)).map_or(Language::Data, |(language, _)| *language);
-    if tag.is_empty() { Language::Untagged } else { found }
+pub(super) fn of_tag(tag: &str) -> BlockLanguage {
+    let found =
+        TAGS.iter().find(|(_, tags)| is_among(tags, tag)).map_or(BlockLanguage::Data, |(language, _)| *language);
+    if tag.is_empty() { BlockLanguage::Untagged } else { found }
 }
 
 /// Whether a tag is that of a language in which applications are written.
@@ -53,7 +54,7 @@ pub(super) fn is_of_applications(tag: &str) -> bool {
 
 /// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` or `sql` block of nothing but
 /// commands is read as one without a tag.
-pub(super) fn of_block(tag: &str, text: &str) -> Language {
+pub(super) fn of_block(tag: &str, text: &str) -> BlockLanguage {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
     let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_string();
     let data = |line: &str| {
@@ -71,7 +72,7 @@ pub(super) fn of_block(tag: &str, text: &str) -> Language {
         }
         _ => false,
     };
-    if wrong { Language::Untagged } else { of_tag(tag) }
+    if wrong { BlockLanguage::Untagged } else { of_tag(tag) }
 }
 
 /// Whether a first word is a command that runbooks use, or has the form of one.
@@ -97,28 +98,28 @@ mod tests {
     #[test]
     fn tags() {
         for (info, expected) in [
-            ("bash", Language::Shell),
-            ("Bash {\"name\":\"x\"}", Language::Shell),
-            ("{.sh}", Language::Shell),
-            ("bash,ignore", Language::Shell),
-            ("shell-session", Language::Console),
-            ("", Language::Untagged),
-            ("sql", Language::Foreign),
-            ("yaml", Language::Data),
-            ("whatever", Language::Data),
+            ("bash", BlockLanguage::Shell),
+            ("Bash {\"name\":\"x\"}", BlockLanguage::Shell),
+            ("{.sh}", BlockLanguage::Shell),
+            ("bash,ignore", BlockLanguage::Shell),
+            ("shell-session", BlockLanguage::Console),
+            ("", BlockLanguage::Untagged),
+            ("sql", BlockLanguage::Foreign),
+            ("yaml", BlockLanguage::Data),
+            ("whatever", BlockLanguage::Data),
         ] {
             assert_eq!(of_tag(&tag(info)), expected, "{info}");
         }
         for (tag, text, expected) in [
-            ("yaml", "kubectl get po -n x -o json\n", Language::Untagged),
-            ("yaml", "kind: Pod\n", Language::Data),
-            ("yaml", "env\n", Language::Data),
-            ("yaml", "make build\nkey: x\n", Language::Data),
-            ("text", "kubectl get po\n", Language::Data),
-            ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", Language::Untagged),
-            ("sql", "SELECT 1;\n", Language::Foreign),
-            ("sql", "-- nothing\n", Language::Foreign),
-            ("bash", "x: y\n", Language::Shell),
+            ("yaml", "kubectl get po -n x -o json\n", BlockLanguage::Untagged),
+            ("yaml", "kind: Pod\n", BlockLanguage::Data),
+            ("yaml", "env\n", BlockLanguage::Data),
+            ("yaml", "make build\nkey: x\n", BlockLanguage::Data),
+            ("text", "kubectl get po\n", BlockLanguage::Data),
+            ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", BlockLanguage::Untagged),
+            ("sql", "SELECT 1;\n", BlockLanguage::Foreign),
+            ("sql", "-- nothing\n", BlockLanguage::Foreign),
+            ("bash", "x: y\n", BlockLanguage::Shell),
         ] {
             assert_eq!(of_block(tag, text), expected, "{text}");
         }

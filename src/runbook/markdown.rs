@@ -2,7 +2,7 @@
 //! place. Block quotes and alerts are looked through; headings inside list items count as paragraphs; commands outside of code
 //! blocks become blocks of their own.
 
-use super::look::{self, Fence, Link, List, Look, Text, TextKind};
+use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
 use super::text::Excerpt;
 use super::unfenced::{self, Inline};
 use super::{Unread, bold, phase};
@@ -28,7 +28,7 @@ const LONGEST_ROW: usize = 2000;
 
 /// A block.
 #[derive(Debug)]
-pub(super) enum Block {
+pub(super) enum MarkdownBlock {
     Heading {
         /// 1 to 6; [`bold::LEVEL`] for a line that numbers a step.
         level: u8,
@@ -42,18 +42,18 @@ pub(super) enum Block {
         text: String,
         span: Span,
     },
-    Code(Code),
+    Code(MarkdownCode),
     List {
         start: Option<u64>,
         items: Vec<Item>,
     },
     /// A comment that speaks to Firedrill; `annotation.rs` takes these out.
-    Comment(Comment),
+    Comment(AnnotationComment),
 }
 
 /// `<!-- firedrill: … -->`.
 #[derive(Debug)]
-pub(super) struct Comment {
+pub(super) struct AnnotationComment {
     /// What stands between its marks.
     pub text: Excerpt,
     /// Bytes of all of it.
@@ -77,7 +77,7 @@ pub(super) enum CommentPlace {
 
 /// A code block.
 #[derive(Debug)]
-pub(super) struct Code {
+pub(super) struct MarkdownCode {
     /// The info string after the fence; empty for indented blocks.
     pub info: String,
     /// Whether it has fences.
@@ -89,12 +89,12 @@ pub(super) struct Code {
     /// Where its command was found, if it is no block to Markdown.
     pub unread: Option<Unread>,
     /// The row of its table.
-    pub row: Option<Row>,
+    pub row: Option<CommandRow>,
 }
 
 /// The row of a table in which a command stands.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
+pub(super) struct CommandRow {
     /// The first of its cells that holds no code, and its place.
     pub title: (String, Span),
     /// Its cells, below those of the table's head.
@@ -109,16 +109,16 @@ fn cells(row: &[(String, Span, Vec<Inline>)]) -> String {
 /// An item of a list.
 #[derive(Debug)]
 pub(super) struct Item {
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<MarkdownBlock>,
     pub span: Span,
 }
 
 /// A document.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<MarkdownBlock>,
     /// Everything else, also what no block is made of; headings are cut out of the blocks later.
-    pub look: Look,
+    pub look: PageLook,
     /// How many blocks there are, and how many lines of code.
     size: (usize, usize),
 }
@@ -145,7 +145,7 @@ impl Document {
 
 /// Reads a document.
 pub(super) fn read(source: &str) -> Document {
-    let mut reader = Reader { source, typed: unfenced::typed_words(source), ..Reader::default() };
+    let mut reader = MarkdownReader { source, typed: unfenced::typed_words(source), ..MarkdownReader::default() };
     // A byte order mark would hide the first heading, or the frontmatter.
     let text = source.strip_prefix('\u{feff}').unwrap_or(source);
     let skipped = source.len() - text.len();
@@ -163,16 +163,16 @@ pub(super) fn read(source: &str) -> Document {
 struct OpenList {
     start: Option<u64>,
     items: Vec<Item>,
-    blocks: Vec<Block>,
+    blocks: Vec<MarkdownBlock>,
 }
 
 /// Where running text goes.
 #[derive(Default)]
-enum Place {
+enum TextPlace {
     /// Into a paragraph, or into a tight list item, which has none.
     #[default]
     Prose,
-    Code(Code),
+    Code(MarkdownCode),
     Frontmatter,
     /// An HTML block, in which comments may stand.
     Html(Excerpt),
@@ -181,30 +181,30 @@ enum Place {
 }
 
 #[derive(Default)]
-struct Reader<'a> {
+struct MarkdownReader<'a> {
     source: &'a str,
     /// The words with which lines of its shell begin.
     typed: HashSet<&'a str>,
-    blocks: Vec<Block>,
+    blocks: Vec<MarkdownBlock>,
     lists: Vec<OpenList>,
     /// Lists that were too deep to be opened.
     too_deep: usize,
-    place: Place,
+    place: TextPlace,
     prose: String,
     prose_span: Option<Span>,
     heading: Option<u8>,
     footnotes: usize,
-    look: Look,
+    look: PageLook,
     size: (usize, usize),
     /// Texts under construction, the innermost last.
-    texts: Vec<Text>,
+    texts: Vec<PageText>,
     /// The lists around the current place, and how many items of them.
     in_lists: Vec<usize>,
     items: usize,
     /// Where the text of the current link began.
     link: Option<usize>,
     /// Comments in the running text under construction.
-    comments: Vec<Comment>,
+    comments: Vec<AnnotationComment>,
     /// Code in it.
     inline: Vec<Inline>,
     /// The cells of the row of a table: text, place and code of each.
@@ -213,22 +213,22 @@ struct Reader<'a> {
     head: String,
 }
 
-impl Reader<'_> {
+impl MarkdownReader<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) {
         match event {
             Event::Start(tag) => self.start(tag, span),
             Event::End(tag) => self.end(tag, span),
             Event::Text(text) => match &mut self.place {
                 // The blanks that stand for a tab may be more than the file has left.
-                Place::Code(code) => {
+                TextPlace::Code(code) => {
                     code.body.push(&text, span.start.min(self.source.len().saturating_sub(text.len())));
                 }
-                Place::Frontmatter | Place::Html(_) => {}
-                Place::Prose => {
+                TextPlace::Frontmatter | TextPlace::Html(_) => {}
+                TextPlace::Prose => {
                     self.unclosed(&text, span);
                     self.prose(&text, span);
                 }
-                Place::Table => self.prose(&text, span),
+                TextPlace::Table => self.prose(&text, span),
             },
             Event::Code(text) => {
                 self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
@@ -240,7 +240,7 @@ impl Reader<'_> {
                 self.running(&text, span);
             }
             Event::Html(text) => {
-                if let Place::Html(html) = &mut self.place {
+                if let TextPlace::Html(html) = &mut self.place {
                     html.push(&text, span.start);
                 }
             }
@@ -248,7 +248,7 @@ impl Reader<'_> {
                 let mut html = Excerpt::default();
                 html.push(&text, span.start);
                 let comments = self.html(&html, CommentPlace::Inline);
-                self.comments.extend(comments.into_iter().filter(|_| matches!(self.place, Place::Prose)));
+                self.comments.extend(comments.into_iter().filter(|_| matches!(self.place, TextPlace::Prose)));
             }
             Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
             _ => {}
@@ -262,9 +262,9 @@ impl Reader<'_> {
 
     /// Adds to the paragraph, or to the cell of a table.
     fn running(&mut self, text: &str, span: Span) {
-        if matches!(self.place, Place::Table) {
+        if matches!(self.place, TextPlace::Table) {
             self.prose.push_str(text);
-        } else if matches!(self.place, Place::Prose) && self.footnotes == 0 {
+        } else if matches!(self.place, TextPlace::Prose) && self.footnotes == 0 {
             self.prose.push_str(text);
             let begun = self.prose_span.map_or(span.start, |s| s.start);
             self.prose_span = Some(Span::new(begun, span.end));
@@ -291,7 +291,7 @@ impl Reader<'_> {
 
     fn open_text(&mut self, kind: TextKind, span: Span) {
         self.look.blocks.push(span);
-        self.texts.push(Text { kind, span, code: Vec::new(), body: Excerpt::default() });
+        self.texts.push(PageText { kind, span, code: Vec::new(), body: Excerpt::default() });
     }
 
     /// Ends the innermost text; what is empty is none.
@@ -327,7 +327,7 @@ impl Reader<'_> {
                 };
                 let body = Excerpt::default();
                 self.look.blocks.push(span);
-                self.place = Place::Code(Code { info, fenced, body, span, unread: None, row: None });
+                self.place = TextPlace::Code(MarkdownCode { info, fenced, body, span, unread: None, row: None });
             }
             Tag::List(start) => {
                 self.look.blocks.push(span);
@@ -341,12 +341,12 @@ impl Reader<'_> {
             }
             Tag::MetadataBlock(_) => {
                 self.look.frontmatter = Some(inner(self.source, span));
-                self.place = Place::Frontmatter;
+                self.place = TextPlace::Frontmatter;
             }
-            Tag::HtmlBlock => self.place = Place::Html(Excerpt::default()),
+            Tag::HtmlBlock => self.place = TextPlace::Html(Excerpt::default()),
             Tag::Table(_) => {
                 self.look.blocks.push(span);
-                self.place = Place::Table;
+                self.place = TextPlace::Table;
             }
             Tag::BlockQuote(_) => self.look.blocks.push(span),
             Tag::FootnoteDefinition(_) => self.footnotes += 1,
@@ -371,10 +371,10 @@ impl Reader<'_> {
                 self.close_text();
             }
             TagEnd::CodeBlock => {
-                if let Place::Code(code) = std::mem::take(&mut self.place) {
+                if let TextPlace::Code(code) = std::mem::take(&mut self.place) {
                     self.look.fences.push(Fence::of(&code, self.items));
                     if self.footnotes == 0 {
-                        self.push(Block::Code(code));
+                        self.push(MarkdownBlock::Code(code));
                     }
                 }
             }
@@ -395,13 +395,13 @@ impl Reader<'_> {
                 if self.too_deep > 0 {
                     self.too_deep -= 1;
                 } else if let Some(list) = self.lists.pop() {
-                    self.push(Block::List { start: list.start, items: list.items });
+                    self.push(MarkdownBlock::List { start: list.start, items: list.items });
                 }
             }
             TagEnd::HtmlBlock => {
-                if let Place::Html(html) = std::mem::take(&mut self.place) {
+                if let TextPlace::Html(html) = std::mem::take(&mut self.place) {
                     let comments = self.html(&html, CommentPlace::Block);
-                    comments.into_iter().for_each(|comment| self.push(Block::Comment(comment)));
+                    comments.into_iter().for_each(|comment| self.push(MarkdownBlock::Comment(comment)));
                 }
             }
             TagEnd::TableCell => {
@@ -411,7 +411,7 @@ impl Reader<'_> {
             }
             TagEnd::TableHead => self.head = cells(&std::mem::take(&mut self.row)),
             TagEnd::TableRow => self.end_row(),
-            TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = Place::Prose,
+            TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = TextPlace::Prose,
             TagEnd::FootnoteDefinition => {
                 self.flush();
                 self.footnotes = self.footnotes.saturating_sub(1);
@@ -444,38 +444,38 @@ impl Reader<'_> {
             match self.heading {
                 Some(level) => {
                     let title = beginning(&text, LONGEST_HEADING).to_string();
-                    self.push(Block::Heading { level, cut: title.len() < text.len(), text: title, span })
+                    self.push(MarkdownBlock::Heading { level, cut: title.len() < text.len(), text: title, span })
                 }
                 None if text.is_empty() => {}
                 None => self.paragraph(text, span, inline.is_empty()),
             }
-            commands.into_iter().for_each(|code| self.push(Block::Code(code)));
+            commands.into_iter().for_each(|code| self.push(MarkdownBlock::Code(code)));
         }
         let place = if self.heading.is_some() { CommentPlace::Heading } else { CommentPlace::Inline };
         for comment in comments {
-            self.push(Block::Comment(Comment { place, ..comment }));
+            self.push(MarkdownBlock::Comment(AnnotationComment { place, ..comment }));
         }
     }
 
     /// A paragraph, or the commands that it is.
     fn paragraph(&mut self, text: String, span: Span, plain: bool) {
         let found = Some(()).filter(|()| plain).and_then(|()| unfenced::of_paragraph(self.source, span));
-        let Some((start, code)) = found else { return self.push(Block::Paragraph { text, span }) };
+        let Some((start, code)) = found else { return self.push(MarkdownBlock::Paragraph { text, span }) };
         let above = self.source.get(span.start..start).unwrap_or_default().trim_end();
         if !above.is_empty() {
             let text = above.split_whitespace().collect::<Vec<_>>().join(" ");
-            self.push(Block::Paragraph { text, span: Span::new(span.start, span.start + above.len()) });
+            self.push(MarkdownBlock::Paragraph { text, span: Span::new(span.start, span.start + above.len()) });
         }
         // "Step 2: Check the deploys" above such a line is a heading to its readers.
         if self.lists.is_empty()
             && let Some(block) = self.blocks.last_mut()
-            && let Block::Paragraph { text, span } = block
+            && let MarkdownBlock::Paragraph { text, span } = block
             && phase::is_step(text)
             && text.len() <= LONGEST_HEADING
         {
-            *block = Block::Heading { level: bold::LEVEL, text: std::mem::take(text), cut: false, span: *span };
+            *block = MarkdownBlock::Heading { level: bold::LEVEL, text: std::mem::take(text), cut: false, span: *span };
         }
-        self.push(Block::Code(code));
+        self.push(MarkdownBlock::Code(code));
     }
 
     /// The commands in the row of a table, with what its first other cell says.
@@ -486,13 +486,13 @@ impl Reader<'_> {
         }
         let says = row.iter().find(|(text, _, inline)| !text.trim().is_empty() && inline.is_empty());
         let says = says.or(row.first());
-        let says = says.map(|(text, span, _)| Row {
+        let says = says.map(|(text, span, _)| CommandRow {
             title: (beginning(text.trim(), LONGEST_ROW).to_string(), *span),
             whole: format!("{} / {}", self.head, cells(&row)),
         });
         for (text, _, inline) in &row {
             for code in unfenced::of_text(self.source, &self.typed, text, inline, says.clone()) {
-                self.push(Block::Code(code));
+                self.push(MarkdownBlock::Code(code));
             }
         }
     }
@@ -509,12 +509,12 @@ impl Reader<'_> {
             let mut excerpt = Excerpt::default();
             excerpt.push(inner.trim_end(), at + 4);
             let span = Span::new(at, at + line.trim_end().len());
-            self.comments.push(Comment { text: excerpt, span, place: CommentPlace::Inline, closed: false });
+            self.comments.push(AnnotationComment { text: excerpt, span, place: CommentPlace::Inline, closed: false });
         }
     }
 
     /// Notes the comments of some HTML and what is left of it, and returns those that speak to Firedrill.
-    fn html(&mut self, html: &Excerpt, place: CommentPlace) -> Vec<Comment> {
+    fn html(&mut self, html: &Excerpt, place: CommentPlace) -> Vec<AnnotationComment> {
         let (mut out, mut at, mut rest) = (Vec::new(), 0, 0);
         let mut other = |part: Span| {
             if html.text.get(part.start..part.end).is_some_and(|text| !text.trim().is_empty()) {
@@ -530,21 +530,21 @@ impl Reader<'_> {
             at = start + 4 + length + end.map_or(0, |_| 3);
             let span = look::place(html, Span::new(start, at));
             if end.is_some() {
-                self.look.comments.push(look::Comment { span, text: text.trim().to_string() });
+                self.look.comments.push(look::HtmlComment { span, text: text.trim().to_string() });
                 other(Span::new(std::mem::replace(&mut rest, at), start));
             }
             if is_ours(text) && self.footnotes == 0 {
                 let text = html.part(Span::new(start + 4, start + 4 + length));
-                out.push(Comment { text, span, place, closed: end.is_some() });
+                out.push(AnnotationComment { text, span, place, closed: end.is_some() });
             }
         }
         other(Span::new(rest, html.text.len()));
         out
     }
 
-    fn push(&mut self, block: Block) {
+    fn push(&mut self, block: MarkdownBlock) {
         self.size.0 += 1;
-        if let Block::Code(code) = &block {
+        if let MarkdownBlock::Code(code) = &block {
             self.size.1 += code.body.text.lines().count();
         }
         let blocks = match self.lists.last_mut() {
@@ -552,8 +552,8 @@ impl Reader<'_> {
             None => &mut self.blocks,
         };
         // A text right above a block explains what the block holds.
-        if matches!(&block, Block::Code(code) if code.unread.is_none()) {
-            while matches!(blocks.last(), Some(Block::Code(code)) if code.unread == Some(Unread::Inline) && code.row.is_none())
+        if matches!(&block, MarkdownBlock::Code(code) if code.unread.is_none()) {
+            while matches!(blocks.last(), Some(MarkdownBlock::Code(code)) if code.unread == Some(Unread::Inline) && code.row.is_none())
             {
                 blocks.pop();
             }
@@ -578,10 +578,10 @@ fn is_ours(comment: &str) -> bool {
     word == "firedrill" || word.eq_ignore_ascii_case("firedrill") && speaks
 }
 
-impl Code {
+impl MarkdownCode {
     /// A command that is no block to Markdown.
-    pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<Row>) -> Code {
-        Code { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
+    pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<CommandRow>) -> MarkdownCode {
+        MarkdownCode { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
     }
 }
 
@@ -619,9 +619,9 @@ mod tests {
     fn tight_items_have_paragraphs_and_frontmatter_is_kept_apart() {
         let document = read("---\ntitle: T\n---\n\nSetext\n===\n\n1. one\n2. two `x`\n");
         assert_eq!(document.look.frontmatter, Some(Span::new(4, 13)));
-        assert!(matches!(&document.blocks[0], Block::Heading { level: 1, text, .. } if text == "Setext"));
-        let Block::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
-        assert!(matches!(&items[1].blocks[0], Block::Paragraph { text, .. } if text == "two x"));
+        assert!(matches!(&document.blocks[0], MarkdownBlock::Heading { level: 1, text, .. } if text == "Setext"));
+        let MarkdownBlock::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
+        assert!(matches!(&items[1].blocks[0], MarkdownBlock::Paragraph { text, .. } if text == "two x"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
-use super::settings::Settings;
+use super::settings::BlockSettings;
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -123,7 +123,7 @@ pub struct CodeBlock {
     /// Last line.
     pub end_line: usize,
     /// How its commands are run and judged: the annotation's word over its heading's, the scenario's over both.
-    pub settings: Settings,
+    pub settings: BlockSettings,
 }
 
 /// The text of the runbook that the scenario replaced.
@@ -176,9 +176,9 @@ pub struct Command {
     /// Sample output below a prompt, if any.
     pub expected: Option<String>,
     /// Why only a person can do it, if that is so: also where its condition holds.
-    pub by_hand: Option<ByHand>,
+    pub by_hand: Option<ManualReason>,
     /// Inputs that it uses, in the order of the text.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<RunbookInput>,
     /// Variables that it expands before it has set them itself; those that no earlier command sets are inputs.
     pub reads: Vec<VariableRead>,
     /// Variables that are set for the commands after it.
@@ -224,7 +224,7 @@ impl Unread {
 
 /// Why only a person can do what a command says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ByHand {
+pub enum ManualReason {
     /// It never ends, or needs one that does not: fine in the background.
     Endless(String),
     /// It opens a session or an editor, or is typed into one.
@@ -233,11 +233,11 @@ pub enum ByHand {
     Invalid(String),
 }
 
-impl ByHand {
+impl ManualReason {
     /// As it is told.
     pub fn text(&self) -> &str {
         match self {
-            ByHand::Endless(text) | ByHand::Person(text) | ByHand::Invalid(text) => text,
+            ManualReason::Endless(text) | ManualReason::Person(text) | ManualReason::Invalid(text) => text,
         }
     }
 }
@@ -246,14 +246,14 @@ impl ByHand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableRead {
     /// The variable as an input.
-    pub input: Input,
+    pub input: RunbookInput,
     /// Whether it stands in the body of a function, which may be called after a later command has set the variable.
     pub in_function: bool,
 }
 
 /// An input: something that the reader must fill in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct RunbookInput {
     /// Name, spellings unified (`pod-name`, `POD_NAME` → `pod_name`).
     pub name: String,
     /// As it was written: `<pod-name>`, `$POD_NAME`.
@@ -266,7 +266,7 @@ pub struct Input {
     pub column: usize,
 }
 
-impl Input {
+impl RunbookInput {
     /// The name of the variable, when it is written as one: `$POD_NAME` → `POD_NAME`. Such an input is not replaced in
     /// the text; it is given to the session's environment.
     pub fn variable(&self) -> Option<&str> {
@@ -304,11 +304,11 @@ pub fn unified_name(name: &str) -> String {
 }
 
 /// A command with its inputs filled in, or the inputs that have no value.
-pub type Filled = Result<String, Vec<Input>>;
+pub type Filled = Result<String, Vec<RunbookInput>>;
 
 impl Step {
     /// How the commands of a block are run and judged.
-    pub fn settings(&self, block: usize) -> Settings {
+    pub fn settings(&self, block: usize) -> BlockSettings {
         self.blocks.get(block).map(|block| block.settings.clone()).unwrap_or_default()
     }
 
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn variables_are_known_by_their_spelling() {
-        let input = |spelling: &str| Input {
+        let input = |spelling: &str| RunbookInput {
             name: String::new(),
             spelling: spelling.into(),
             span: Span::default(),

@@ -1,13 +1,13 @@
 //! From CommonMark to a runbook: size, title, sections with their phases, and the mistakes that make a runbook
 //! unfit, each with its place.
 
-use super::annotation::{self, Notes};
-use super::language::{self, Language};
+use super::annotation::{self, Annotations};
+use super::language::{self, BlockLanguage};
 use super::look::Fence;
-use super::markdown::{self, Block};
+use super::markdown::{self, MarkdownBlock};
 use super::model::link_variables;
-use super::steps::{self, Section, Text};
-use super::{Runbook, RunbookPhase, Settings, accepted, bold, governs, phase};
+use super::steps::{self, Section, StepSource};
+use super::{BlockSettings, Runbook, RunbookPhase, accepted, bold, governs, phase};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub const OF_NO_RULE: &str = "RB000";
 
 /// What is known beside the runbook when it is read.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct ParseOptions {
     /// Tags of blocks that a client runs, in lower case.
     pub clients: BTreeSet<String>,
     /// Whether somebody gives steps other commands, so that a runbook without any is not unfit yet.
@@ -29,12 +29,12 @@ pub struct Reading {
 
 /// Reads a runbook of which nothing else is known.
 pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
-    parse_with(source, &Reading::default(), diags)
+    parse_with(source, &ParseOptions::default(), diags)
 }
 
 /// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
 /// be read, so that it can be shown. `None` means that the file was not read at all.
-pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnostics) -> Option<Runbook> {
+pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diagnostics) -> Option<Runbook> {
     let too_large = |why: String, diags: &mut Diagnostics| {
         diags
             .error(source, Span::new(0, 0), format!("the runbook is too large: {why}"))
@@ -55,7 +55,7 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     let notes = annotation::take(&mut document.blocks, source, diags);
     document.look.fences.iter().for_each(|fence| check_fence(source, fence, diags));
     let sections = sections(&source.text, &document.blocks, &notes);
-    let text = Text { source, notes: &notes, reading };
+    let text = StepSource { source, notes: &notes, reading };
     let mut steps = steps::of_sections(&text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
     for block in steps.iter().flat_map(|step| &step.blocks) {
@@ -88,15 +88,15 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
 /// scenario takes. That nothing of it can be run is a mistake.
 pub fn open(
     source: &Arc<Source>,
-    reading: &Reading,
+    reading: &ParseOptions,
     chosen: &BTreeMap<String, String>,
     diags: &mut Diagnostics,
 ) -> Option<Runbook> {
     let before = diags.all.len();
-    let reading = Reading { bridged: true, ..reading.clone() };
+    let reading = ParseOptions { bridged: true, ..reading.clone() };
     let mut runbook = parse_with(source, &reading, diags)?;
     runbook.decide(chosen, diags);
-    if !diags.all.iter().skip(before).any(|d| d.level == crate::source::Level::Error) {
+    if !diags.all.iter().skip(before).any(|d| d.level == crate::source::Severity::Error) {
         check_runs(&runbook, diags);
     }
     Some(runbook)
@@ -112,9 +112,9 @@ impl Runbook {
 }
 
 /// A heading of which only the beginning is read may hide a condition, for all that stands below it.
-fn check_headings(source: &Arc<Source>, blocks: &[Block], diags: &mut Diagnostics) {
+fn check_headings(source: &Arc<Source>, blocks: &[MarkdownBlock], diags: &mut Diagnostics) {
     for block in blocks {
-        let Block::Heading { cut: true, span, .. } = block else { continue };
+        let MarkdownBlock::Heading { cut: true, span, .. } = block else { continue };
         let text = source.text.get(span.start..span.end).unwrap_or_default();
         diags
             .error(
@@ -155,7 +155,7 @@ fn first_line(text: &str) -> usize {
 /// First H1, else the frontmatter's `title`, else the file name.
 fn title(document: &markdown::Document, source: &Source) -> String {
     let heading = document.blocks.iter().find_map(|block| match block {
-        Block::Heading { level: 1, text, .. } if !text.is_empty() => Some(text.clone()),
+        MarkdownBlock::Heading { level: 1, text, .. } if !text.is_empty() => Some(text.clone()),
         _ => None,
     });
     let file = || source.path.file_stem().map_or_else(|| "runbook".into(), |name| name.to_string_lossy().into_owned());
@@ -176,7 +176,7 @@ fn frontmatter_title(source: &Source, frontmatter: Span) -> Option<String> {
 #[derive(Clone, Default)]
 struct Above {
     phase: RunbookPhase,
-    settings: Settings,
+    settings: BlockSettings,
     annotated: Vec<Span>,
     /// Whether an annotation says the phase.
     pinned: bool,
@@ -190,13 +190,13 @@ impl Above {
 }
 
 /// Cuts the document at its headings; phases and settings are handed down.
-pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
-    let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
+pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: &Annotations) -> Vec<Section<'a>> {
+    let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
     // Open headings: level, what they hand down, index of the section.
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
-        if let Block::Heading { level, text, span, .. } = block {
+        if let MarkdownBlock::Heading { level, text, span, .. } = block {
             open.retain(|&(above, ..)| above < *level);
             for &(.., index) in &open {
                 out.get_mut(index).into_iter().for_each(|section| section.has_children = true);
@@ -218,7 +218,7 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
         let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
         let inherited = open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
         let label = match block {
-            Block::Paragraph { text, span } => bold::label(source, text, *span).map(|label| (label, *span)),
+            MarkdownBlock::Paragraph { text, span } => bold::label(source, text, *span).map(|label| (label, *span)),
             _ => None,
         };
         let opens = |label: &bold::Label<'_>| bold::opens(label.text, inherited.unwrap_or_default(), in_label);
@@ -239,8 +239,8 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
         if let Some(section) = out.last_mut() {
             section.blocks.push(block);
             section.asks |= match block {
-                Block::Code(_) | Block::List { start: Some(_), .. } => true,
-                Block::Paragraph { text, .. } => phase::is_imperative(text),
+                MarkdownBlock::Code(_) | MarkdownBlock::List { start: Some(_), .. } => true,
+                MarkdownBlock::Paragraph { text, .. } => phase::is_imperative(text),
                 _ => false,
             };
         }
@@ -256,7 +256,7 @@ fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
     for (index, section) in sections.iter_mut().enumerate().filter(|(_, section)| !section.pinned) {
         let text = match section.blocks.first() {
-            Some(Block::Paragraph { text, .. }) if index > first => text.to_lowercase(),
+            Some(MarkdownBlock::Paragraph { text, .. }) if index > first => text.to_lowercase(),
             _ => String::new(),
         };
         let opens = ["after applying", "after the fix", "after resolution"];
@@ -282,7 +282,7 @@ fn check_fence(source: &Arc<Source>, code: &Fence, diags: &mut Diagnostics) {
             .help("close it with a fence of the same kind and indentation");
         return;
     }
-    let runs = !matches!(language::of_tag(&code.tag), Language::Data | Language::Foreign);
+    let runs = !matches!(language::of_tag(&code.tag), BlockLanguage::Data | BlockLanguage::Foreign);
     let Some(fence) = code.fenced.then(|| text.chars().next()).flatten().filter(|_| runs) else { return };
     let inner = code.body.lines().find(|(line, _)| {
         let line = line.trim_start();

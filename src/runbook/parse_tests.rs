@@ -1,7 +1,7 @@
 //! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that are reported to their authors.
 
 use super::*;
-use crate::runbook::{Settings, Step, StepKind};
+use crate::runbook::{BlockSettings, Step, StepKind};
 use crate::source::render;
 use proptest::prelude::*;
 
@@ -185,7 +185,7 @@ fn what_only_a_person_can_do_is_held() {
     let text = "## Fix\n\n### A\n\n```sh\nssh node-1\nreboot\n```\n\n### B\n\n```sh\ntail -f x\n```\n\n### C\n\n```sh\na\n```\n";
     let run = |text: &str| texts(text).len();
     assert_eq!(texts(text), ["a"]);
-    let background = Settings { background: Some(true), ..Settings::default() };
+    let background = BlockSettings { background: Some(true), ..BlockSettings::default() };
     let (runbook, _) = read(text);
     let counts = runbook.steps.into_iter().map(|mut step: Step| {
         step.set(&background);

@@ -1,7 +1,7 @@
 //! What stands below a heading, taken apart: the items of its ordered lists, and its code blocks with the paragraphs that
 //! introduce them.
 
-use super::markdown::{Block, Code, Item};
+use super::markdown::{Item, MarkdownBlock, MarkdownCode};
 use super::text::{sentences, shorten};
 use super::{RunbookPhase, phase};
 use crate::source::Span;
@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 /// A code block in its place in the text.
 #[derive(Clone)]
-pub(super) struct Placed<'a> {
-    pub code: &'a Code,
+pub(super) struct PlacedBlock<'a> {
+    pub code: &'a MarkdownCode,
     /// The paragraph that introduces it.
     pub intro: Option<(&'a str, Span)>,
 }
@@ -22,22 +22,22 @@ pub(super) fn is_for_people(phase: RunbookPhase) -> bool {
 }
 
 /// The code blocks of some blocks, looked for in lists as well, each with its introduction.
-pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Placed<'a>> {
+pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a MarkdownBlock>) -> Vec<PlacedBlock<'a>> {
     let mut out = Vec::new();
     let mut intro = None;
     for block in blocks {
         match block {
-            Block::Paragraph { text, span } => intro = Some((text.as_str(), *span)),
-            Block::Code(code) => {
+            MarkdownBlock::Paragraph { text, span } => intro = Some((text.as_str(), *span)),
+            MarkdownBlock::Code(code) => {
                 let row = code.row.as_ref().map(|row| (row.title.0.as_str(), row.title.1));
-                out.push(Placed { code, intro: row.or(intro) });
+                out.push(PlacedBlock { code, intro: row.or(intro) });
             }
-            Block::List { items, .. } => {
+            MarkdownBlock::List { items, .. } => {
                 items.iter().for_each(|item| out.extend(placed(&item.blocks)));
                 // A fence that fell out of the last item is introduced by it.
                 intro = items.last().and_then(introduction).or(intro);
             }
-            Block::Heading { .. } | Block::Comment(_) => {}
+            MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) => {}
         }
     }
     out
@@ -46,35 +46,35 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Pla
 /// The paragraph at the end of an item, if it leads to what follows.
 fn introduction(item: &Item) -> Option<(&str, Span)> {
     match item.blocks.last() {
-        Some(Block::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
+        Some(MarkdownBlock::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
         _ => None,
     }
 }
 
 /// A part of a section.
-pub(super) enum Part<'a> {
+pub(super) enum SectionPart<'a> {
     /// An item of a top-level ordered list.
-    Item { title: String, span: Span, codes: Vec<Placed<'a>> },
+    Item { title: String, span: Span, codes: Vec<PlacedBlock<'a>> },
     /// Code blocks outside such lists.
-    Loose(Vec<Placed<'a>>),
+    Loose(Vec<PlacedBlock<'a>>),
 }
 
 /// Takes a section apart into the items of its ordered lists and what is left.
-pub(super) fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase) -> Vec<Part<'a>> {
-    let mut parts: Vec<Part<'a>> = Vec::new();
+pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Vec<SectionPart<'a>> {
+    let mut parts: Vec<SectionPart<'a>> = Vec::new();
     let lists = lists_by_start(blocks);
-    let mut loose: Vec<&'a Block> = Vec::new();
+    let mut loose: Vec<&'a MarkdownBlock> = Vec::new();
     let mut at = 0;
     while let Some(&block) = blocks.get(at) {
         at += 1;
         match block {
-            Block::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
-                parts.push(Part::Loose(placed(std::mem::take(&mut loose))));
+            MarkdownBlock::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
+                parts.push(SectionPart::Loose(placed(std::mem::take(&mut loose))));
                 parts.extend(items.iter().map(item_part));
                 let next_number = start.checked_add(items.len() as u64);
                 // Fences that fell out of the last item, and everything up to the list that counts on.
                 let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
-                if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
+                if let Some(SectionPart::Item { span: of_item, codes, .. }) = parts.last_mut() {
                     let fallen = &blocks[at..at + fallen];
                     codes.extend(placed(fallen.iter().copied()));
                     of_item.end = fallen.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(of_item.end);
@@ -84,25 +84,24 @@ pub(super) fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase) -> Vec<Part<'
             _ => loose.push(block),
         }
     }
-    parts.push(Part::Loose(placed(loose)));
+    parts.push(SectionPart::Loose(placed(loose)));
     parts
 }
 
-fn item_part(item: &Item) -> Part<'_> {
+fn item_part(item: &Item) -> SectionPart<'_> {
     let title = item.blocks.iter().find_map(|block| match block {
-        Block::Paragraph { text, .. } => Some(title_of(text)),
+        MarkdownBlock::Paragraph { text, .. } => Some(title_of(text)),
         _ => None,
     });
-    Part::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks) }
+    SectionPart::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks) }
 }
 
 /// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code or most of them ask for
 /// something.
-fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
+fn is_steps(items: &[Item], after: &[&MarkdownBlock], phase: RunbookPhase) -> bool {
     let has_code = items.iter().any(|item| !placed(&item.blocks).is_empty());
     // People to call, one after the other, are one thing to do.
-    let asks =
-        |item: &Item| matches!(item.blocks.first(), Some(Block::Paragraph { text, .. }) if phase::is_imperative(text));
+    let asks = |item: &Item| matches!(item.blocks.first(), Some(MarkdownBlock::Paragraph { text, .. }) if phase::is_imperative(text));
     if phase == RunbookPhase::Escalate && !has_code && !items.iter().any(asks) {
         return false;
     }
@@ -111,10 +110,10 @@ fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
 }
 
 /// Where the ordered lists of a section stand, by the number that they begin with.
-fn lists_by_start(blocks: &[&Block]) -> HashMap<u64, Vec<usize>> {
+fn lists_by_start(blocks: &[&MarkdownBlock]) -> HashMap<u64, Vec<usize>> {
     let mut lists: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, block) in blocks.iter().enumerate() {
-        if let Block::List { start: Some(start), .. } = block {
+        if let MarkdownBlock::List { start: Some(start), .. } = block {
             lists.entry(*start).or_default().push(at);
         }
     }
@@ -128,16 +127,16 @@ fn counts_on(lists: &HashMap<u64, Vec<usize>>, at: usize, next: Option<u64>) -> 
 }
 
 /// How many of the blocks after a list belong to its last item: code right behind it.
-fn fallen(after: &[&Block]) -> usize {
-    after.iter().take_while(|block| matches!(block, Block::Code(_))).count()
+fn fallen(after: &[&MarkdownBlock]) -> usize {
+    after.iter().take_while(|block| matches!(block, MarkdownBlock::Code(_))).count()
 }
 
-pub(super) fn span(block: &Block) -> Option<Span> {
+pub(super) fn span(block: &MarkdownBlock) -> Option<Span> {
     match block {
-        Block::Heading { span, .. } | Block::Paragraph { span, .. } => Some(*span),
-        Block::Code(code) => Some(code.span),
-        Block::Comment(comment) => Some(comment.span),
-        Block::List { items, .. } => items.last().map(|item| item.span),
+        MarkdownBlock::Heading { span, .. } | MarkdownBlock::Paragraph { span, .. } => Some(*span),
+        MarkdownBlock::Code(code) => Some(code.span),
+        MarkdownBlock::Comment(comment) => Some(comment.span),
+        MarkdownBlock::List { items, .. } => items.last().map(|item| item.span),
     }
 }
 

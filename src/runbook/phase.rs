@@ -150,7 +150,7 @@ pub(super) fn is_only_a_phase(heading: &str) -> bool {
 
 /// A name of a phase in a heading: its first word, and how many it has.
 #[derive(Clone, Copy)]
-struct Found {
+struct PhaseName {
     phase: RunbookPhase,
     place: Where,
     at: usize,
@@ -170,7 +170,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         ("post" | "completion", "checklist") if word(1) != "incident" => return Some((Verify, Strength::First)),
         _ => {}
     }
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<PhaseName> = Vec::new();
     for (phase, place, names) in NAMES {
         for name in names.split(',') {
             let width = name.split(' ').count();
@@ -178,7 +178,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
             // "Deployment procedures".
             let ordinary = |at: usize| name.starts_with("procedure") && at > 0 && is_among(WORK, word(at - 1));
             let at = at.filter(|at| !ordinary(*at));
-            found.extend(at.map(|at| Found { phase: *phase, place: *place, at, end: at + width }));
+            found.extend(at.map(|at| PhaseName { phase: *phase, place: *place, at, end: at + width }));
         }
     }
     // "Post-incident" is no incident: the longest name counts.
@@ -193,7 +193,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
     let begun = found.iter().find(|found| found.at == 0);
     // "Alert rules", "Recovery testing"; not "Verify the schedule", "Procedure 2 — load tests".
-    let counted = |found: &Found| word(found.end).starts_with(|c: char| c.is_ascii_digit());
+    let counted = |found: &PhaseName| word(found.end).starts_with(|c: char| c.is_ascii_digit());
     let stands = begun.is_some_and(|begun| is_imperative(word(0)) || counted(begun) || begun.phase == Reference);
     if words.len() > 1 && !several && !stands && is_among(HEADS, last) {
         return None;

@@ -2,24 +2,24 @@
 //! which bash evaluates, and code in a string, which another program reads. What does not fit there is refused.
 
 use super::client::is_plain;
-use super::code::Code;
-use super::{Command, Input};
+use super::code::CodeSpans;
+use super::{Command, RunbookInput};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
 
 /// Operators of `[[ … ]]` whose operands are evaluated.
 const EVALUATING: &[&str] = &["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
 
 /// The inputs of a shell command whose values cannot stand where they would be put.
-pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>) -> Vec<Input> {
-    let odd = |input: &&Input| lookup(&input.name).is_some_and(|value| !is_word(&value));
+pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>) -> Vec<RunbookInput> {
+    let odd = |input: &&RunbookInput| lookup(&input.name).is_some_and(|value| !is_word(&value));
     // A word can end no here-document but one that is named like it.
     if !command.text.contains("<<") && !command.inputs.iter().any(|input| odd(&input)) {
         return Vec::new();
     }
     let masked = command.masked();
     let lexed = lex(&masked);
-    let code = Code::of(&masked, &lexed);
-    let refuses = |input: &&Input| {
+    let code = CodeSpans::of(&masked, &lexed);
+    let refuses = |input: &&RunbookInput| {
         let Some(value) = lookup(&input.name) else { return false };
         let at = input.span.start;
         let heredoc = lexed.heredocs.iter().find(|heredoc| heredoc.body.start <= at && at < heredoc.body.end);
@@ -39,7 +39,7 @@ fn is_word(value: &str) -> bool {
 }
 
 /// Whether the line of the input, filled in, has a line that ends its here-document.
-fn ends(command: &Command, heredoc: &Heredoc, input: &Input, lookup: &impl Fn(&str) -> Option<String>) -> bool {
+fn ends(command: &Command, heredoc: &Heredoc, input: &RunbookInput, lookup: &impl Fn(&str) -> Option<String>) -> bool {
     let text = command.text.as_str();
     let operator = text.get(heredoc.operator.start..heredoc.operator.end).unwrap_or_default();
     let delimiter = operator.trim_start_matches(['<', '-', ' ', '\t']).replace(['\'', '"', '\\'], "");

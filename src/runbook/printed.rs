@@ -11,12 +11,12 @@ pub(super) struct Printed {
     /// The quoting of the block, found out when it is asked for.
     lexed: Option<Lexed>,
     /// The commands of the block so far.
-    typed: Typed,
+    typed: FirstLines,
 }
 
 /// The first lines of commands behind a place, read as far as they were asked for.
 #[derive(Debug, Default)]
-struct Typed {
+struct FirstLines {
     from: usize,
     until: usize,
     /// The first one, and how many there are.
@@ -24,11 +24,11 @@ struct Typed {
     count: usize,
 }
 
-impl Typed {
+impl FirstLines {
     /// Reads on to where a line begins.
     fn read(&mut self, text: &str, from: usize, until: usize) {
         if self.from != from || until < self.until {
-            *self = Typed { from, until: from, ..Typed::default() };
+            *self = FirstLines { from, until: from, ..FirstLines::default() };
         }
         let lines = text.get(self.until..until).unwrap_or_default().lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -7,7 +7,7 @@ use crate::source::Span;
 
 /// Shell text of a block, with the sample output that follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Typed {
+pub(super) struct TypedText {
     /// What the reader would type, prompts removed.
     pub text: Excerpt,
     /// The output shown below it.
@@ -18,9 +18,9 @@ pub(super) struct Typed {
 #[derive(Debug)]
 pub(super) enum Shown {
     /// No prompts: the whole block is what the reader would paste, output below an `# Expected output:` left out.
-    Plain(Vec<Typed>),
+    Plain(Vec<TypedText>),
     /// Commands behind prompts.
-    Prompted(Vec<Typed>),
+    Prompted(Vec<TypedText>),
     /// A session of another program; the prompt that says so.
     Foreign(String),
 }
@@ -41,7 +41,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         return Shown::Plain(without_output(body));
     }
     let above = comments_above_prompts(&lines, root);
-    let mut typed: Vec<Typed> = Vec::new();
+    let mut typed: Vec<TypedText> = Vec::new();
     let mut output = String::new();
     let mut at = 0;
     while let Some(&(line, span)) = lines.get(at) {
@@ -57,7 +57,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         let mut text = Excerpt::default();
         text.push_part(body, Span::new(span.start + width, span.end));
         at += continuation(body, lines.get(at..).unwrap_or_default(), root, &mut text);
-        typed.push(Typed { text, expected: None });
+        typed.push(TypedText { text, expected: None });
     }
     flush(&mut typed, &mut output);
     Shown::Prompted(typed)
@@ -89,7 +89,7 @@ fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
 
 /// Takes out what stands below a comment such as `# Expected response:` up to the next empty line, unless it begins
 /// like a command; and what a command prints, where that shows: a table, or `...` below a lone command.
-fn without_output(body: &Excerpt) -> Vec<Typed> {
+fn without_output(body: &Excerpt) -> Vec<TypedText> {
     let lines: Vec<(&str, Span)> = body.lines().collect();
     let mut printed = Printed::default();
     let mut typed = Vec::new();
@@ -97,7 +97,7 @@ fn without_output(body: &Excerpt) -> Vec<Typed> {
     while let Some(&(line, span)) = lines.get(at) {
         if let Some(count) = printed.lines(body, from, lines.get(at..).unwrap_or_default()) {
             let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
-            typed.push(Typed { text: body.part(Span::new(from, span.start)), expected: Some(output.join("\n")) });
+            typed.push(TypedText { text: body.part(Span::new(from, span.start)), expected: Some(output.join("\n")) });
             at += count;
             from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
             continue;
@@ -118,11 +118,11 @@ fn without_output(body: &Excerpt) -> Vec<Typed> {
         let ends = |(line, _): &(&str, Span)| if json { line.starts_with(['}', ']']) } else { line.trim().is_empty() };
         let count = below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json));
         let output: Vec<&str> = below.iter().take(count).map(|(line, _)| *line).collect();
-        typed.push(Typed { text: body.part(Span::new(from, span.end)), expected: Some(output.join("\n")) });
+        typed.push(TypedText { text: body.part(Span::new(from, span.end)), expected: Some(output.join("\n")) });
         at += count;
         from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
     }
-    typed.push(Typed { text: body.part(Span::new(from, body.text.len())), expected: None });
+    typed.push(TypedText { text: body.part(Span::new(from, body.text.len())), expected: None });
     typed
 }
 
@@ -135,7 +135,7 @@ fn announces_output(line: &str) -> bool {
 }
 
 /// Gives the output gathered so far to the last command; what stands before the first one belongs to nobody.
-fn flush(typed: &mut [Typed], output: &mut String) {
+fn flush(typed: &mut [TypedText], output: &mut String) {
     let text = std::mem::take(output);
     let text = text.trim_matches('\n').trim_end();
     if let Some(last) = typed.last_mut()

@@ -146,6 +146,6 @@ fn nothing_runs_of_shell_that_cannot_be_read_however_much_of_it_there_is() {
             .steps
             .iter()
             .flat_map(Step::commands)
-            .all(|command| matches!(command.by_hand, Some(super::ByHand::Invalid(_))))
+            .all(|command| matches!(command.by_hand, Some(super::ManualReason::Invalid(_))))
     );
 }

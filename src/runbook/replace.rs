@@ -1,19 +1,21 @@
 //! What the scenario says about a step, put into the runbook: settings over those of the annotations, other commands in
 //! place of those that cannot work in a drill. What stood there is kept, so that both texts can be shown.
 
-use super::commands::{self, Block};
+use super::commands::{self, BlockUse};
 use super::hands::Hands;
-use super::markdown::Code;
+use super::markdown::MarkdownCode;
 use super::model::link_variables;
-use super::runs::Run;
+use super::runs::CommandRun;
 use super::text::Excerpt;
-use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
+use super::{
+    BlockSettings, CodeBlock, Command, ManualReason, ParseOptions, Replaced, Runbook, RunbookPhase, Step, StepKind,
+};
 use crate::source::{Pos, Source, Span};
 use std::sync::Arc;
 
 /// Commands that stand in a scenario.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct WrittenCommands<'a> {
     /// Their text, as YAML means it.
     pub text: &'a str,
     /// The scenario.
@@ -28,7 +30,7 @@ impl Step {
     ///
     /// # Errors
     /// Why these are no commands.
-    pub fn replace(&mut self, written: Written<'_>, settings: Settings) -> Result<(), String> {
+    pub fn replace(&mut self, written: WrittenCommands<'_>, settings: BlockSettings) -> Result<(), String> {
         let commands = commands_of(written)?;
         let Span { start, end } = written.span;
         let (line, end) = (written.source.pos(start).line, written.source.pos(end.saturating_sub(1).max(start)).line);
@@ -40,7 +42,7 @@ impl Step {
     }
 
     /// Lays settings over those of its blocks. With `skip` none of it runs.
-    pub fn set(&mut self, settings: &Settings) {
+    pub fn set(&mut self, settings: &BlockSettings) {
         for block in &mut self.blocks {
             block.settings = settings.over(&block.settings);
             if settings.choose == Some(true) {
@@ -60,7 +62,7 @@ impl Step {
     fn waits_for_no_end_alone(&self) -> bool {
         let StepKind::Manual(reason) = &self.kind else { return false };
         let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref()).peekable();
-        by_hand.peek().is_some() && by_hand.all(|why| matches!(why, ByHand::Endless(text) if text == reason))
+        by_hand.peek().is_some() && by_hand.all(|why| matches!(why, ManualReason::Endless(text) if text == reason))
     }
 
     /// The names under which its blocks capture what they print, each with its block; those of a step that does not run
@@ -79,21 +81,24 @@ impl Runbook {
     }
 }
 
-fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
+fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
-    let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span, unread: None, row: None };
-    let read = commands::read(written.source, &code, &Reading::default(), RunbookPhase::Other, &mut Hands::default());
+    let code =
+        MarkdownCode { info: "bash".to_string(), fenced: true, body, span: written.span, unread: None, row: None };
+    let read =
+        commands::read(written.source, &code, &ParseOptions::default(), RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
-        Block::Run(runs) => {
+        BlockUse::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.
-            let unfit = |run: &&Run| run.commands.is_empty() || matches!(run.why, Some(ByHand::Invalid(_)));
+            let unfit =
+                |run: &&CommandRun| run.commands.is_empty() || matches!(run.why, Some(ManualReason::Invalid(_)));
             if let Some(why) = runs.iter().find(unfit).and_then(|run| run.why.as_ref()) {
                 return Err(format!("this cannot be run: {}", why.text()));
             }
             runs.into_iter().flat_map(|run| run.commands).collect()
         }
-        Block::Person(why) => return Err(format!("this cannot be run: {why}")),
-        Block::Data(_) => return Err("it holds no command".to_string()),
+        BlockUse::Person(why) => return Err(format!("this cannot be run: {why}")),
+        BlockUse::Data(_) => return Err("it holds no command".to_string()),
     };
     let begin = written.source.pos(written.span.start);
     for command in &mut commands {
@@ -115,8 +120,8 @@ fn put_at(command: &mut Command, at: Pos) {
 }
 
 /// The text with the places that it has in the scenario, and whether every line of it was found there.
-fn excerpt(written: Written<'_>) -> (Excerpt, bool) {
-    let Written { text, source, span } = written;
+fn excerpt(written: WrittenCommands<'_>) -> (Excerpt, bool) {
+    let WrittenCommands { text, source, span } = written;
     let (mut out, mut at, mut exact) = (Excerpt::default(), span.start, true);
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches('\n');

@@ -5,17 +5,17 @@ use super::file_contents;
 use super::hands::Hands;
 use super::phase;
 use super::placeholder;
-use super::prompt::Typed;
+use super::prompt::TypedText;
 use super::text::shorten;
-use super::{ByHand, Command};
+use super::{Command, ManualReason};
 use crate::bash::split;
 use crate::source::{Source, Span};
 
 /// Commands that follow each other, or what cannot be run.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
+pub(super) struct CommandRun {
     /// Why they are for a person.
-    pub why: Option<ByHand>,
+    pub why: Option<ManualReason>,
     /// What the comment above them says, where they are more than the rest of the block.
     pub title: Option<String>,
     /// The commands; none where what stands there is no command.
@@ -25,7 +25,7 @@ pub(super) struct Run {
 }
 
 /// Cuts what was typed into runs; the sample output goes to the last command.
-pub(super) fn cut(source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, runs: &mut Vec<Run>) {
+pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Hands, runs: &mut Vec<CommandRun>) {
     let text = &typed.text.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
     let spans = split(&masked);
@@ -40,9 +40,9 @@ pub(super) fn cut(source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, 
         // What bash would take for commands though it is none becomes a run without commands; what is wrong is shown.
         if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
             let (why, commands) = match none.invalid {
-                false => (ByHand::Person(none.why.clone()), Vec::new()),
+                false => (ManualReason::Person(none.why.clone()), Vec::new()),
                 true => {
-                    let why = ByHand::Invalid(none.why.clone());
+                    let why = ManualReason::Invalid(none.why.clone());
                     let all = spans.iter().map(|span| typed.text.part(*span));
                     let all =
                         all.map(|part| Command { by_hand: Some(why.clone()), ..commands::command(source, &part, tag) });
@@ -50,7 +50,7 @@ pub(super) fn cut(source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, 
                 }
             };
             let span = place(span.start, text.trim_end().len());
-            runs.push(Run { why: Some(why), title: None, commands, span });
+            runs.push(CommandRun { why: Some(why), title: None, commands, span });
             return;
         }
         let line = source.line(typed.text.origin(span.start));
@@ -65,7 +65,7 @@ pub(super) fn cut(source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, 
                 run.commands.push(command);
                 run.span.end = span.end;
             }
-            _ => runs.push(Run { why, title: said, commands: vec![command], span }),
+            _ => runs.push(CommandRun { why, title: said, commands: vec![command], span }),
         }
     }
     let last = runs.iter_mut().rev().find(|run| !run.commands.is_empty()).and_then(|run| run.commands.last_mut());

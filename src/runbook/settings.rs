@@ -16,7 +16,7 @@ const LARGEST_PATTERN: usize = 1 << 20;
 
 /// How the commands of a block are run and judged. `None` means: as usual.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct BlockSettings {
     /// `in`: the service in whose container they run, instead of the toolbox or `respond.service`.
     pub place: Option<String>,
     /// `timeout`: deadline of each command, instead of `respond.timeout`.
@@ -96,11 +96,11 @@ impl PartialEq for Expect {
 
 impl Eq for Expect {}
 
-impl Settings {
+impl BlockSettings {
     /// These settings, and what they leave open as `below` says it: the block's over its heading's, the scenario's
     /// over both.
-    pub fn over(&self, below: &Settings) -> Settings {
-        Settings {
+    pub fn over(&self, below: &BlockSettings) -> BlockSettings {
+        BlockSettings {
             place: self.place.clone().or_else(|| below.place.clone()),
             timeout: self.timeout.or(below.timeout),
             retry: self.retry.or(below.retry),
@@ -124,7 +124,7 @@ impl Settings {
 
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        *self == Settings::default()
+        *self == BlockSettings::default()
     }
 }
 
@@ -276,10 +276,10 @@ mod tests {
 
     #[test]
     fn what_is_said_closer_wins() {
-        let block = Settings { place: Some("db".into()), choose: Some(false), ..Settings::default() };
-        let heading = Settings { place: Some("shop".into()), expect_exit: Some(1), ..Settings::default() };
+        let block = BlockSettings { place: Some("db".into()), choose: Some(false), ..BlockSettings::default() };
+        let heading = BlockSettings { place: Some("shop".into()), expect_exit: Some(1), ..BlockSettings::default() };
         let both = block.over(&heading);
         assert_eq!((both.place.as_deref(), both.expect_exit, both.choose), (Some("db"), Some(1), Some(false)));
-        assert!(!both.is_empty() && Settings::default().is_empty());
+        assert!(!both.is_empty() && BlockSettings::default().is_empty());
     }
 }

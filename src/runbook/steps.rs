@@ -1,16 +1,16 @@
 //! Blocks of a document → the steps of a runbook, by the precedence of the convention: a heading that is a step by
 //! its form, an item of an ordered list, a heading with code, a lone block with the paragraph before it.
 
-use super::annotation::{Name, Note, Notes};
+use super::annotation::{Annotations, Name, Note};
 use super::by_effect;
-use super::commands::{self, Block as Read};
+use super::commands::{self, BlockUse as Read};
 use super::hands::{self, Hands};
-use super::ids::{self, Part as Identity};
-use super::markdown::{Block, Code};
-use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
-use super::runs::Run;
+use super::ids::{self, NamedPart as Identity};
+use super::markdown::{MarkdownBlock, MarkdownCode};
+use super::parts::{PlacedBlock, SectionPart, is_for_people, parts, placed, span, title_of};
+use super::runs::CommandRun;
 use super::text::sha256;
-use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind, Unread};
+use super::{BlockSettings, CodeBlock, Command, LeftOut, ParseOptions, RunbookPhase, Step, StepKind, Unread};
 use super::{bold, phase};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeSet, HashSet};
@@ -28,7 +28,7 @@ pub(super) struct Section<'a> {
     /// Whether its annotation says its phase.
     pub pinned: bool,
     /// The blocks before the next heading.
-    pub blocks: Vec<&'a Block>,
+    pub blocks: Vec<&'a MarkdownBlock>,
     /// Whether one of them asks for something to be done.
     pub asks: bool,
     /// Its phase.
@@ -36,27 +36,27 @@ pub(super) struct Section<'a> {
     /// Whether headings stand below it.
     pub has_children: bool,
     /// What the annotation of its heading and of those above it say about its blocks.
-    pub settings: Settings,
+    pub settings: BlockSettings,
     /// The annotated headings that this comes from.
     pub annotated: Vec<Span>,
 }
 
 /// What there is to be read.
-pub(super) struct Text<'a> {
+pub(super) struct StepSource<'a> {
     /// The runbook.
     pub source: &'a Arc<Source>,
     /// Its annotations.
-    pub notes: &'a Notes,
+    pub notes: &'a Annotations,
     /// What is known beside it.
-    pub reading: &'a Reading,
+    pub reading: &'a ParseOptions,
 }
 
 /// The steps of the sections.
-pub(super) fn of_sections(text: &Text<'_>, sections: &[Section<'_>], diags: &mut Diagnostics) -> Vec<Step> {
-    let (settings, hands) = (Settings::default(), Hands::default());
+pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags: &mut Diagnostics) -> Vec<Step> {
+    let (settings, hands) = (BlockSettings::default(), Hands::default());
     let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
     let mut builder =
-        Builder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
+        StepBuilder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
     let mut above: Vec<(u8, &str)> = Vec::new();
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
@@ -82,7 +82,7 @@ pub(super) fn of_sections(text: &Text<'_>, sections: &[Section<'_>], diags: &mut
 struct Unit<'a> {
     title: String,
     span: Span,
-    codes: Vec<Placed<'a>>,
+    codes: Vec<PlacedBlock<'a>>,
     phase: RunbookPhase,
     /// Whether it is a step even if there is nothing in it to run.
     wanted: bool,
@@ -90,7 +90,7 @@ struct Unit<'a> {
 
 /// A step under construction.
 #[derive(Clone)]
-struct Piece {
+struct StepDraft {
     title: String,
     span: Span,
     kind: StepKind,
@@ -100,8 +100,8 @@ struct Piece {
     name: Option<Name>,
 }
 
-struct Builder<'a> {
-    text: &'a Text<'a>,
+struct StepBuilder<'a> {
+    text: &'a StepSource<'a>,
     diags: &'a mut Diagnostics,
     /// Each with the number of its identity.
     steps: Vec<(Step, usize)>,
@@ -109,7 +109,7 @@ struct Builder<'a> {
     /// The headings above what is read.
     path: Arc<[String]>,
     /// What the headings say about the blocks of the section.
-    settings: Settings,
+    settings: BlockSettings,
     /// How many parts of the section became steps.
     units: usize,
     /// Whether the section has a block that such settings can be meant for.
@@ -120,7 +120,7 @@ struct Builder<'a> {
     hands: Hands,
 }
 
-impl Builder<'_> {
+impl StepBuilder<'_> {
     /// Builds the steps of a section, and gives the first one the name that stands in the heading.
     fn section(&mut self, section: &Section<'_>) {
         self.settings.clone_from(&section.settings);
@@ -172,7 +172,7 @@ impl Builder<'_> {
             return self.unit(whole(codes, wanted));
         }
         let parts = parts(&section.blocks, phase);
-        let has_items = parts.iter().any(|part| matches!(part, Part::Item { .. }));
+        let has_items = parts.iter().any(|part| matches!(part, SectionPart::Item { .. }));
         // "Step 2: Check the deploys" above a command is its title, whatever the heading is, and so is "**Check the deploys**".
         let names = |(text, span)| {
             let label = bold::label(&self.text.source.text, text, span).filter(|label| label.alone);
@@ -186,11 +186,11 @@ impl Builder<'_> {
         let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
         for part in parts {
             match part {
-                Part::Item { title: item, span, codes } => {
+                SectionPart::Item { title: item, span, codes } => {
                     let title = if item.is_empty() { title.to_string() } else { item };
                     self.unit(Unit { title, span, codes, phase, wanted: acts });
                 }
-                Part::Loose(codes) => self.loose(codes, title, phase),
+                SectionPart::Loose(codes) => self.loose(codes, title, phase),
             }
         }
         if words_alone && is_for_people(phase) && !title.is_empty() {
@@ -199,7 +199,7 @@ impl Builder<'_> {
     }
 
     /// Blocks below a heading that only names a phase: each with the paragraph before it.
-    fn loose(&mut self, codes: Vec<Placed<'_>>, heading: &str, phase: RunbookPhase) {
+    fn loose(&mut self, codes: Vec<PlacedBlock<'_>>, heading: &str, phase: RunbookPhase) {
         for group in codes.chunk_by(|a, b| a.intro.map(|(_, s)| s) == b.intro.map(|(_, s)| s)) {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
             let title = first.intro.map(|(text, _)| title_of(text)).filter(|title| !title.is_empty());
@@ -212,10 +212,10 @@ impl Builder<'_> {
     }
 
     fn unit(&mut self, unit: Unit<'_>) {
-        let mut pieces: Vec<Piece> = Vec::new();
+        let mut pieces: Vec<StepDraft> = Vec::new();
         // The same as if there were no clients, where there are some.
-        let mut plain: Vec<Piece> = Vec::new();
-        let bare = Reading { clients: BTreeSet::new(), bridged: self.text.reading.bridged };
+        let mut plain: Vec<StepDraft> = Vec::new();
+        let bare = ParseOptions { clients: BTreeSet::new(), bridged: self.text.reading.bridged };
         let with_clients = !self.text.reading.clients.is_empty();
         let mut data: Option<String> = None;
         // Blocks without a command, above the first piece.
@@ -226,13 +226,13 @@ impl Builder<'_> {
             let own = placed.code.span;
             let start = placed.intro.map_or(own.start, |(_, span)| span.start.min(own.start));
             // An introduction belongs to the first of several blocks.
-            let taken = pieces.last().is_some_and(|piece: &Piece| piece.span.end > start);
+            let taken = pieces.last().is_some_and(|piece: &StepDraft| piece.span.end > start);
             let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             let (source, reading) = (self.text.source, self.text.reading);
             let read = commands::read(source, placed.code, reading, unit.phase, &mut self.hands);
-            let like = Piece::at(title, whole, self.block(placed.code, note), name);
+            let like = StepDraft::at(title, whole, self.block(placed.code, note), name);
             if with_clients {
                 match &read {
                     Read::Run(runs) if is_of_client(runs, reading) => {
@@ -277,7 +277,7 @@ impl Builder<'_> {
                 Some(what) => format!("no command in it: {what}"),
                 None => "no command in it".to_string(),
             };
-            pieces.push(Piece::manual(unit.title.clone(), unit.span, why));
+            pieces.push(StepDraft::manual(unit.title.clone(), unit.span, why));
         } else if let Some(first) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
         }
@@ -304,8 +304,8 @@ impl Builder<'_> {
     }
 
     /// The identities of the pieces of a unit, each with where it stands.
-    fn identify(&mut self, unit: &Unit<'_>, pieces: Vec<Piece>) -> Vec<(usize, Span)> {
-        let of = |(i, mut piece): (usize, Piece)| {
+    fn identify(&mut self, unit: &Unit<'_>, pieces: Vec<StepDraft>) -> Vec<(usize, Span)> {
+        let of = |(i, mut piece): (usize, StepDraft)| {
             unit.name_first(i, &mut piece);
             (self.identity(&piece.title, piece.name, unit.phase, false), piece.span)
         };
@@ -326,7 +326,7 @@ impl Builder<'_> {
     }
 
     /// A block with what its own annotation says over that of its headings.
-    fn block(&self, code: &Code, note: Option<&Note>) -> CodeBlock {
+    fn block(&self, code: &MarkdownCode, note: Option<&Note>) -> CodeBlock {
         let settings = note.map_or_else(|| self.settings.clone(), |note| note.settings.over(&self.settings));
         let source = self.text.source;
         let end = code.span.end.saturating_sub(1).max(code.span.start);
@@ -334,7 +334,7 @@ impl Builder<'_> {
     }
 
     /// Adds the commands of a block, cut where some are for a person. `like` is the piece that they would be if it were not cut.
-    fn pieces(&mut self, runs: Vec<Run>, like: Piece, pieces: &mut Vec<Piece>) {
+    fn pieces(&mut self, runs: Vec<CommandRun>, like: StepDraft, pieces: &mut Vec<StepDraft>) {
         let settings = like.blocks.first().map(|block| block.settings.clone()).unwrap_or_default();
         let last = runs.len().saturating_sub(1);
         let mut name = like.name;
@@ -347,7 +347,7 @@ impl Builder<'_> {
             };
             let title = run.title.unwrap_or_else(|| like.title.clone());
             let (span, blocks) = (Span::new(start, end), like.blocks.clone());
-            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
+            add(pieces, StepDraft { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
         }
     }
 
@@ -361,7 +361,7 @@ impl Builder<'_> {
         }
     }
 
-    fn step(&mut self, piece: Piece, phase: RunbookPhase, identity: usize) {
+    fn step(&mut self, piece: StepDraft, phase: RunbookPhase, identity: usize) {
         let source = self.text.source;
         let text = source.text.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
@@ -385,7 +385,7 @@ impl Builder<'_> {
 
 impl Unit<'_> {
     /// Gives the first piece the title of the unit.
-    fn name_first(&self, index: usize, piece: &mut Piece) {
+    fn name_first(&self, index: usize, piece: &mut StepDraft) {
         if index == 0 {
             piece.title.clone_from(&self.title);
         }
@@ -393,27 +393,27 @@ impl Unit<'_> {
 }
 
 /// Whether a client runs what was read.
-fn is_of_client(runs: &[Run], reading: &Reading) -> bool {
+fn is_of_client(runs: &[CommandRun], reading: &ParseOptions) -> bool {
     let first = runs.iter().flat_map(|run| &run.commands).next();
     first.is_some_and(|command| reading.clients.contains(&command.language))
 }
 
-impl Piece {
-    fn for_a_person(self, why: String) -> Piece {
-        Piece { name: self.name, ..Piece::manual(self.title, self.span, why) }
+impl StepDraft {
+    fn for_a_person(self, why: String) -> StepDraft {
+        StepDraft { name: self.name, ..StepDraft::manual(self.title, self.span, why) }
     }
 
-    fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
-        Piece { blocks: vec![block], name, ..Piece::new(title, span, StepKind::Commands(Vec::new())) }
+    fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> StepDraft {
+        StepDraft { blocks: vec![block], name, ..StepDraft::new(title, span, StepKind::Commands(Vec::new())) }
     }
 
-    fn manual(title: String, span: Span, why: String) -> Piece {
-        Piece::new(title, span, StepKind::Manual(why))
+    fn manual(title: String, span: Span, why: String) -> StepDraft {
+        StepDraft::new(title, span, StepKind::Manual(why))
     }
 
-    fn new(title: String, span: Span, kind: StepKind) -> Piece {
+    fn new(title: String, span: Span, kind: StepKind) -> StepDraft {
         let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        Piece { title, span, kind, held, blocks, left_out, name: None }
+        StepDraft { title, span, kind, held, blocks, left_out, name: None }
     }
 
     /// Takes in the blocks of the next piece, and numbers its commands accordingly.
@@ -429,7 +429,7 @@ impl Piece {
 
 /// Adds a piece; it joins the one before where both run, or both wait for the same reason. One that its author named is
 /// a step of its own.
-fn add(pieces: &mut Vec<Piece>, mut next: Piece) {
+fn add(pieces: &mut Vec<StepDraft>, mut next: StepDraft) {
     let Some(before) = pieces.last_mut().filter(|_| next.name.is_none()) else {
         pieces.push(next);
         return;

@@ -2,8 +2,8 @@
 //! is found is offered and never runs by itself, so a doubtful line is taken; what reads as English is not.
 
 use super::commands::{first_word, is_option};
-use super::language::{Language, is_known_command, of_tag, tag};
-use super::markdown::{Code, Row};
+use super::language::{BlockLanguage, is_known_command, of_tag, tag};
+use super::markdown::{CommandRow, MarkdownCode};
 use super::text::{Excerpt, is_among, until_char};
 use super::{Unread, phase};
 use crate::source::Span;
@@ -50,7 +50,7 @@ pub(super) fn typed_words(source: &str) -> HashSet<&str> {
         let line = line.trim_start_matches([' ', '\t', '>']);
         if let Some(info) = line.strip_prefix("```").or(line.strip_prefix("~~~")) {
             inside = !inside;
-            shell = inside && matches!(of_tag(&tag(info)), Language::Shell | Language::Console);
+            shell = inside && matches!(of_tag(&tag(info)), BlockLanguage::Shell | BlockLanguage::Console);
         } else if shell {
             words.extend(line.strip_prefix("$ ").unwrap_or(line).split_whitespace().next());
         }
@@ -87,7 +87,7 @@ fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
 
 /// A paragraph whose lines are commands, or end in commands below a line that leads to them: where they begin, and the block that
 /// they are. `span` goes from its first to its last character.
-pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, Code)> {
+pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, MarkdownCode)> {
     let before = source.get(..span.start)?.chars().next_back();
     if before.is_some_and(|c| !c.is_whitespace() && c != '>' && c != '\u{feff}') {
         return None;
@@ -128,7 +128,7 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, Code)> {
         }
     }
     let start = lines.get(first)?.0;
-    Some((start, Code::unread(body, Span::new(start, end), Unread::Unfenced, None)))
+    Some((start, MarkdownCode::unread(body, Span::new(start, end), Unread::Unfenced, None)))
 }
 
 /// A line without its indentation and the marks of the quotes around it.
@@ -156,8 +156,8 @@ pub(super) fn of_text(
     typed: &HashSet<&str>,
     text: &str,
     inline: &[Inline],
-    row: Option<Row>,
-) -> Vec<Code> {
+    row: Option<CommandRow>,
+) -> Vec<MarkdownCode> {
     // "`a` and `b`", "`a`, then `b`": where one is to be run, the next one is as well.
     let mut last: Option<&Inline> = None;
     let found = inline.iter().filter(|code| {
@@ -182,7 +182,7 @@ pub(super) fn of_text(
             body.push(part, at);
             at += part.len() + 2;
         }
-        (body.text == code.text.trim()).then(|| Code::unread(body, code.span, Unread::Inline, row.clone()))
+        (body.text == code.text.trim()).then(|| MarkdownCode::unread(body, code.span, Unread::Inline, row.clone()))
     };
     found.filter_map(read).collect()
 }

@@ -3,7 +3,7 @@
 
 use super::client::EndedCall;
 use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
-use crate::stack::{Call, CallIo, Tools, WINDOW};
+use crate::stack::{CallIo, ToolCall, Tools, WINDOW};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A line from the other end.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum ShimLine {
     /// The supervisor's, without the token.
     Said(String),
     /// Without the token: of the supervisor until it is ready, of a loader that cannot start it, or of a process that reached its
@@ -26,7 +26,7 @@ pub(super) enum Line {
 pub(super) async fn serve(
     (mut from, token): (mpsc::Receiver<String>, String),
     tx: mpsc::Sender<String>,
-    others: mpsc::UnboundedSender<Line>,
+    others: mpsc::UnboundedSender<ShimLine>,
     tools: Arc<dyn Tools>,
     ended: Arc<Mutex<Vec<EndedCall>>>,
 ) {
@@ -46,7 +46,7 @@ pub(super) async fn serve(
                 let line = match line.strip_prefix(&token) {
                     Some(said) => said.to_string(),
                     None => {
-                        let _ = others.send(Line::Foreign(line));
+                        let _ = others.send(ShimLine::Foreign(line));
                         continue;
                     }
                 };
@@ -55,7 +55,7 @@ pub(super) async fn serve(
                     Some(FromShell::Call { id, part: FromCall::Begun { program, args, cwd, env } }) => {
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
-                        let call = Call { program, args, cwd, env };
+                        let call = ToolCall { program, args, cwd, env };
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
@@ -65,7 +65,7 @@ pub(super) async fn serve(
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
                     _ => {
-                        let _ = others.send(Line::Said(line));
+                        let _ = others.send(ShimLine::Said(line));
                     }
                 }
             }
@@ -83,7 +83,7 @@ pub(super) async fn serve(
 
 /// One call, from its beginning to its end; `None` when it was not wanted any more.
 async fn carry_out(
-    call: Call,
+    call: ToolCall,
     mut told: mpsc::UnboundedReceiver<FromCall>,
     to: To,
     tools: &dyn Tools,

@@ -1,6 +1,6 @@
 //! Runner side of the session.
 
-use super::calls::Line;
+use super::calls::ShimLine;
 use super::protocol::{Blob, FromShell, ToShell};
 use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, NoTools, Tools};
@@ -61,7 +61,7 @@ pub struct SessionState(Blob);
 /// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
     tx: mpsc::Sender<String>,
-    rx: mpsc::UnboundedReceiver<Line>,
+    rx: mpsc::UnboundedReceiver<ShimLine>,
     bash: String,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
@@ -100,7 +100,7 @@ impl Shell {
                     return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
-                Ok(Some(Line::Said(line) | Line::Foreign(line))) => match serde_json::from_str(&line) {
+                Ok(Some(ShimLine::Said(line) | ShimLine::Foreign(line))) => match serde_json::from_str(&line) {
                     Ok(FromShell::Ready { bash }) => break bash,
                     Ok(FromShell::Failed { message }) => return Err(ShellError::NoShell(message)),
                     Ok(_) => {}
@@ -256,8 +256,8 @@ impl Shell {
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
         match self.rx.recv().await.ok_or_else(closed)? {
-            Line::Said(line) => parse(&line),
-            Line::Foreign(line) => {
+            ShimLine::Said(line) => parse(&line),
+            ShimLine::Foreign(line) => {
                 let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
                 Err(ShellError::Closed(format!("something else in its container wrote into the session: {line}")))
             }

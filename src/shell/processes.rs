@@ -14,7 +14,7 @@ pub struct Identity {
 
 /// What `/proc/<pid>/stat` says of a process (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Process {
+pub struct SessionProcess {
     /// Who it is.
     pub identity: Identity,
     /// Its parent.
@@ -27,8 +27,8 @@ pub struct Process {
     pub zombie: bool,
 }
 
-impl Process {
-    fn parse(stat: &str) -> Option<Process> {
+impl SessionProcess {
+    fn parse(stat: &str) -> Option<SessionProcess> {
         // The name stands in parentheses and may hold anything, parentheses as well.
         let (head, tail) = stat.rsplit_once(')')?;
         let pid = head.split_whitespace().next()?.parse().ok()?;
@@ -39,18 +39,21 @@ impl Process {
         let session = fields.next()?.parse().ok()?;
         let started = fields.nth(15)?.parse().ok()?;
         let zombie = matches!(state, "Z" | "X" | "x");
-        Some(Process { identity: Identity { pid, started }, parent, group, session, zombie })
+        Some(SessionProcess { identity: Identity { pid, started }, parent, group, session, zombie })
     }
 }
 
 /// Every process that this one can see, without this one.
-pub fn all() -> Vec<Process> {
+pub fn all() -> Vec<SessionProcess> {
     let own = own_pid();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     // A process may be gone by the time it is looked at.
     let stats = pids.filter_map(|pid| std::fs::read(format!("/proc/{pid}/stat")).ok());
-    stats.filter_map(|stat| Process::parse(&String::from_utf8_lossy(&stat))).filter(|p| p.identity.pid != own).collect()
+    stats
+        .filter_map(|stat| SessionProcess::parse(&String::from_utf8_lossy(&stat)))
+        .filter(|p| p.identity.pid != own)
+        .collect()
 }
 
 /// Makes this process the leader of a session and the parent of orphans, so that what commands leave behind can be
@@ -78,8 +81,8 @@ pub struct Target {
 
 impl Target {
     /// Those that are alive.
-    pub fn alive(&self) -> Vec<Process> {
-        let belongs = |p: &Process| {
+    pub fn alive(&self) -> Vec<SessionProcess> {
+        let belongs = |p: &SessionProcess| {
             let in_session = Some(p.session) == self.session;
             let earlier = self.before.contains(&p.identity) || self.others.contains(&p.group);
             !p.zombie && (p.group == self.group || (in_session && !earlier))
@@ -99,7 +102,7 @@ impl Target {
 }
 
 /// Those in the session of this process.
-pub fn in_session(session: Option<i32>) -> impl Iterator<Item = Process> {
+pub fn in_session(session: Option<i32>) -> impl Iterator<Item = SessionProcess> {
     all().into_iter().filter(move |p| Some(p.session) == session && !p.zombie)
 }
 
@@ -124,7 +127,7 @@ pub fn kill(pid: i32, signal: Signal) {
 pub fn reap(own: Option<i32>) -> Vec<(i32, i32)> {
     let parent = own_pid();
     let orphans = all().into_iter().filter(|p| p.zombie && p.parent == parent && Some(p.identity.pid) != own);
-    let ended = |orphan: Process| {
+    let ended = |orphan: SessionProcess| {
         let pid = Pid::from_raw(orphan.identity.pid)?;
         let (_, status) = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
         let exit = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))?;
@@ -144,12 +147,12 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
         let stat = "42 (a) R (b) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 rest";
-        let process = Process::parse(stat).unwrap();
+        let process = SessionProcess::parse(stat).unwrap();
         assert_eq!(process.identity, Identity { pid: 42, started: 98765 });
         assert_eq!((process.parent, process.group, process.session, process.zombie), (7, 40, 39, false));
-        assert!(Process::parse("42 (bash) Z 7 40 39 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 5").is_some_and(|p| p.zombie));
-        assert_eq!(Process::parse("42 (bash"), None);
-        assert_eq!(Process::parse("42 (bash) S 7"), None);
+        assert!(SessionProcess::parse("42 (bash) Z 7 40 39 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 5").is_some_and(|p| p.zombie));
+        assert_eq!(SessionProcess::parse("42 (bash"), None);
+        assert_eq!(SessionProcess::parse("42 (bash) S 7"), None);
     }
 
     #[test]

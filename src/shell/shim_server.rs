@@ -26,7 +26,7 @@ const PROGRAMS: [&str; 2] = ["docker", "docker-compose"];
 /// How long a program may take to say what was called.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 
-type Calls = Arc<Mutex<BTreeMap<u64, mpsc::UnboundedSender<ToCall>>>>;
+type ShimCalls = Arc<Mutex<BTreeMap<u64, mpsc::UnboundedSender<ToCall>>>>;
 
 /// Where the programs are in the `PATH` of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -66,7 +66,7 @@ pub(super) fn install(
 #[derive(Debug)]
 struct ShimServer {
     bin: PathBuf,
-    calls: Calls,
+    calls: ShimCalls,
 }
 
 impl ShimServer {
@@ -81,7 +81,7 @@ impl ShimServer {
             let mut file = options.write(true).create_new(true).mode(0o700).open(bin.join(program))?;
             file.write_all(&launcher(bash, &launch(), &socket, program))?;
         }
-        let calls = Calls::default();
+        let calls = ShimCalls::default();
         let listening = listen(listener, tx, calls.clone(), over.clone());
         tokio::spawn(async move { over.run_until_cancelled_owned(listening).await });
         Ok(ShimServer { bin, calls })
@@ -118,7 +118,7 @@ impl ShimServer {
     }
 }
 
-fn lock(calls: &Calls) -> std::sync::MutexGuard<'_, BTreeMap<u64, mpsc::UnboundedSender<ToCall>>> {
+fn lock(calls: &ShimCalls) -> std::sync::MutexGuard<'_, BTreeMap<u64, mpsc::UnboundedSender<ToCall>>> {
     calls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -152,7 +152,7 @@ fn launch() -> Vec<OsString> {
     vec![std::env::current_exe().unwrap_or_else(|_| PathBuf::from("firedrill")).into_os_string()]
 }
 
-async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: Calls, over: CancellationToken) {
+async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCalls, over: CancellationToken) {
     let mut last = 0;
     loop {
         // Out of file descriptors, for instance: the next one may have more luck.
@@ -171,7 +171,7 @@ async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: Calls, 
     }
 }
 
-async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Calls) {
+async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: ShimCalls) {
     let (reader, writer) = caller.into_split();
     let mut reader = BufReader::with_capacity(PIECE * 2, reader);
     let header = tokio::time::timeout(HEADER_WITHIN, read(&mut reader)).await;

@@ -155,7 +155,7 @@ struct Order {
 
 /// Why a command is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stopped {
+enum StopReply {
     TimedOut,
     Cancelled,
 }
@@ -293,7 +293,7 @@ impl Supervisor {
         }
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
-        self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted, pipe).await
+        self.ended(order.id, exit, micros(took), stopped == Some(StopReply::TimedOut), omitted, pipe).await
     }
 
     fn start(&self, dir: &Path, text: &str) -> Result<(Running, [String; 2]), String> {
@@ -317,8 +317,8 @@ impl Supervisor {
         target: &Target,
         started: Instant,
         timeout: Duration,
-    ) -> Option<(Option<ExitStatus>, Option<Stopped>)> {
-        let mut stopped: Option<(Stopped, Instant)> = None;
+    ) -> Option<(Option<ExitStatus>, Option<StopReply>)> {
+        let mut stopped: Option<(StopReply, Instant)> = None;
         let mut status = None;
         let mut signalled_again = false;
         // A time-out beyond what the clock can hold is none.
@@ -330,14 +330,14 @@ impl Supervisor {
                     None
                 }
                 line = self.rx.recv() => match parse(&line?)? {
-                    ToShell::Cancel => Some(Stopped::Cancelled),
+                    ToShell::Cancel => Some(StopReply::Cancelled),
                     later => {
                         self.queue.push_back(later);
                         None
                     }
                 },
                 () = self.stop.cancelled() => return None,
-                () = at(deadline), if stopped.is_none() => Some(Stopped::TimedOut),
+                () = at(deadline), if stopped.is_none() => Some(StopReply::TimedOut),
                 () = tokio::time::sleep(if stopped.is_some() || self.session.has_jobs() { POLL } else { POLL * 25 }) => {
                     // A `wait` may be waiting for just this.
                     self.reap(Some(target.group));

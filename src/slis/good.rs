@@ -15,7 +15,7 @@ pub enum EventAnswer {
 
 /// How one event ended, as far as an SLI can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub struct EventOutcome {
     /// `None` when there was no complete answer (time-out, refused, reset, no free connection).
     pub answer: Option<EventAnswer>,
     /// From the instant at which the event was due to its end.
@@ -75,7 +75,7 @@ impl Comparison {
 
 impl Good {
     /// Whether an event is good.
-    pub fn judge(&self, outcome: Outcome) -> bool {
+    pub fn judge(&self, outcome: EventOutcome) -> bool {
         let Some(answer) = outcome.answer else { return false };
         self.terms.iter().all(|term| match *term {
             Term::Status(op, value) => matches!(answer, EventAnswer::Status(status) if op.holds(status, value)),
@@ -180,8 +180,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn outcome(status: u16, millis: u64) -> Outcome {
-        Outcome { answer: Some(EventAnswer::Status(status)), latency: Duration::from_millis(millis) }
+    fn outcome(status: u16, millis: u64) -> EventOutcome {
+        EventOutcome { answer: Some(EventAnswer::Status(status)), latency: Duration::from_millis(millis) }
     }
 
     #[test]
@@ -191,11 +191,11 @@ mod tests {
         assert!(good.judge(outcome(399, 999)));
         assert!(!good.judge(outcome(400, 999)));
         assert!(!good.judge(outcome(200, 1000)));
-        assert!(!good.judge(Outcome { answer: None, latency: Duration::ZERO }), "no answer is never good");
-        let answered = |truth| Outcome { answer: Some(EventAnswer::Truth(truth)), latency: Duration::ZERO };
+        assert!(!good.judge(EventOutcome { answer: None, latency: Duration::ZERO }), "no answer is never good");
+        let answered = |truth| EventOutcome { answer: Some(EventAnswer::Truth(truth)), latency: Duration::ZERO };
         assert!(Good::truth().judge(answered(true)) && !Good::truth().judge(answered(false)));
         assert!(!Good::truth().judge(outcome(200, 1)) && !good.judge(answered(true)));
-        assert!(!Good::truth().judge(Outcome { answer: None, latency: Duration::ZERO }));
+        assert!(!Good::truth().judge(EventOutcome { answer: None, latency: Duration::ZERO }));
         assert!(Good::parse("status == 202").expect("a condition").judge(outcome(202, 5)));
         assert!(Good::parse("status != 503").expect("a condition").judge(outcome(502, 5)));
         assert!(Good::parse("latency <= 300ms").expect("a condition").judge(outcome(500, 300)));

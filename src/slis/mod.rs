@@ -6,7 +6,7 @@ mod metric;
 mod ratio;
 pub mod window;
 
-pub use good::{Comparison, EventAnswer, Good, Outcome, Term};
+pub use good::{Comparison, EventAnswer, EventOutcome, Good, Term};
 pub use lateness::Lateness;
 pub use metric::MetricCondition;
 pub use ratio::Ratio;

@@ -34,7 +34,7 @@ const TOLERANCE: f64 = 1e-9;
 
 /// What the slices known so far say.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer<Y, N> {
+pub enum WindowAnswer<Y, N> {
     /// It is so.
     Yes(Y),
     /// It is not so; in a query about an instant still to come, it cannot become so any more.
@@ -311,24 +311,24 @@ impl Timeline {
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
     /// is closed for every load. `Yes` carries the SLIs over that window, `No` those that miss; more slices can still turn
     /// `No` into `Yes`.
-    pub fn steady(&self, window: Duration, since: DrillTime) -> Answer<Vec<Level>, Vec<Level>> {
+    pub fn steady(&self, window: Duration, since: DrillTime) -> WindowAnswer<Vec<Level>, Vec<Level>> {
         let wanted = slices(window);
-        let Some(closed) = self.closed_until() else { return Answer::NotYet };
+        let Some(closed) = self.closed_until() else { return WindowAnswer::NotYet };
         let mut levels = Vec::new();
         for (sli, at, line) in self.sli_lines() {
-            let Some(line) = line else { return Answer::NotYet };
+            let Some(line) = line else { return WindowAnswer::NotYet };
             let end = line.before(closed);
             let Some(begin) = end.checked_sub(wanted).filter(|begin| *begin >= line.first_from(since)) else {
-                return Answer::NotYet;
+                return WindowAnswer::NotYet;
             };
-            let Some(level) = self.level(sli, at, line, begin, end) else { return Answer::NotYet };
+            let Some(level) = self.level(sli, at, line, begin, end) else { return WindowAnswer::NotYet };
             levels.push(level);
         }
         let missed: Vec<Level> = levels.iter().filter(|level| !level.met()).cloned().collect();
         match (levels.is_empty(), missed.is_empty()) {
-            (true, _) => Answer::NotYet,
-            (false, true) => Answer::Yes(levels),
-            (false, false) => Answer::No(missed),
+            (true, _) => WindowAnswer::NotYet,
+            (false, true) => WindowAnswer::Yes(levels),
+            (false, false) => WindowAnswer::No(missed),
         }
     }
 
@@ -336,7 +336,7 @@ impl Timeline {
     /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and that window ends by `from + within`.
     /// `Yes` carries the first such window of every SLI that had one, the earliest first; `No` comes when everything
     /// until the deadline is known.
-    pub fn impact(&self, query: &ImpactQuery<'_>) -> Answer<Vec<Hit>, ()> {
+    pub fn impact(&self, query: &ImpactQuery<'_>) -> WindowAnswer<Vec<Hit>, ()> {
         let deadline = query.from.plus(query.within);
         let wanted = slices(query.window);
         let (mut hits, mut open) = (Vec::new(), false);
@@ -363,10 +363,10 @@ impl Timeline {
         let asked = self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name));
         let behind = asked.filter_map(|(_, _, line)| line?.covered_until()).any(|until| Some(until) < earliest);
         match (hits.is_empty(), open) {
-            (false, _) if behind => Answer::NotYet,
-            (false, _) => Answer::Yes(hits),
-            (true, true) => Answer::NotYet,
-            (true, false) => Answer::No(()),
+            (false, _) if behind => WindowAnswer::NotYet,
+            (false, _) => WindowAnswer::Yes(hits),
+            (true, true) => WindowAnswer::NotYet,
+            (true, false) => WindowAnswer::No(()),
         }
     }
 
@@ -399,12 +399,12 @@ impl Timeline {
     /// at several loads, the first slice with events from t on must be without a bad event in each of them, and the last load
     /// to have a good answer decides. `No` comes when every t until the deadline has been looked at, and carries the SLIs over
     /// the last window.
-    pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> Answer<Recovery, Vec<Level>> {
+    pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> WindowAnswer<Recovery, Vec<Level>> {
         let chosen: Vec<_> = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name)).collect();
         let deadline = query.ended.map(|ended| ended.plus(query.within));
         let mut starts = Vec::new();
         for (_, _, line) in &chosen {
-            let Some(line) = line else { return Answer::NotYet };
+            let Some(line) = line else { return WindowAnswer::NotYet };
             starts.extend(line.known.iter().filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start));
         }
         starts.sort_unstable();
@@ -412,12 +412,12 @@ impl Timeline {
         for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
             match self.recovered_at(&chosen, t, query) {
                 // Later windows have their first good answer later still.
-                Answer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
-                    return Answer::No(self.latest_of(only, query.hold));
+                WindowAnswer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
+                    return WindowAnswer::No(self.latest_of(only, query.hold));
                 }
-                Answer::Yes(recovery) => return Answer::Yes(recovery),
-                Answer::No(()) => {}
-                Answer::NotYet => return Answer::NotYet,
+                WindowAnswer::Yes(recovery) => return WindowAnswer::Yes(recovery),
+                WindowAnswer::No(()) => {}
+                WindowAnswer::NotYet => return WindowAnswer::NotYet,
             }
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
@@ -425,7 +425,7 @@ impl Timeline {
             !chosen.is_empty()
                 && chosen.iter().all(|(_, _, l)| l.and_then(Line::covered_until).is_some_and(|until| until > deadline))
         });
-        if all_seen { Answer::No(self.latest_of(only, query.hold)) } else { Answer::NotYet }
+        if all_seen { WindowAnswer::No(self.latest_of(only, query.hold)) } else { WindowAnswer::NotYet }
     }
 
     fn latest_of(&self, only: Option<&str>, window: Duration) -> Vec<Level> {
@@ -434,11 +434,11 @@ impl Timeline {
 
     /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
     /// misses its objective. `Yes` carries the SLIs that miss in it, `No` comes when everything until then is known.
-    pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> Answer<Vec<Level>, ()> {
+    pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, ()> {
         let wanted = slices(window);
         let mut missed: Vec<Level> = Vec::new();
         for (sli, at, line) in self.sli_lines() {
-            let Some(line) = line else { return Answer::NotYet };
+            let Some(line) = line else { return WindowAnswer::NotYet };
             let (first, last) = (line.before(held), line.before(until));
             missed.extend(
                 (first + 1..=last).find_map(|end| {
@@ -447,9 +447,9 @@ impl Timeline {
             );
         }
         match (missed.is_empty(), self.closed_until()) {
-            (false, _) => Answer::Yes(missed),
-            (true, Some(closed)) if closed >= until => Answer::No(()),
-            (true, _) => Answer::NotYet,
+            (false, _) => WindowAnswer::Yes(missed),
+            (true, Some(closed)) if closed >= until => WindowAnswer::No(()),
+            (true, _) => WindowAnswer::NotYet,
         }
     }
 
@@ -458,14 +458,14 @@ impl Timeline {
         chosen: &[(&SliSpec, usize, Option<&Line>)],
         t: DrillTime,
         query: &RecoveryQuery,
-    ) -> Answer<Recovery, ()> {
+    ) -> WindowAnswer<Recovery, ()> {
         let mut open = false;
         let mut recovery = Recovery { at: t, from: t, to: t };
         for (sli, at, line) in chosen {
-            let Some(line) = line else { return Answer::NotYet };
+            let Some(line) = line else { return WindowAnswer::NotYet };
             let begin = line.before(t);
             match line.known.iter().skip(begin).find(|slice| slice.due > 0) {
-                Some(first) if first.good.get(*at) != Some(&first.due) => return Answer::No(()),
+                Some(first) if first.good.get(*at) != Some(&first.due) => return WindowAnswer::No(()),
                 Some(_) => {}
                 None => open = true,
             }
@@ -480,10 +480,10 @@ impl Timeline {
             let mut inside =
                 (begin.saturating_add(wanted)..=known).filter_map(|end| self.level(sli, *at, line, end - wanted, end));
             if inside.any(|level| !level.met()) {
-                return Answer::No(());
+                return WindowAnswer::No(());
             }
             match self.level(sli, *at, line, begin, end) {
-                Some(level) if !level.met() => return Answer::No(()),
+                Some(level) if !level.met() => return WindowAnswer::No(()),
                 Some(level) => {
                     recovery.to = recovery.to.max(level.to);
                     recovery.at = recovery.at.max(line.first_good(begin, end, *at).unwrap_or(t));
@@ -491,13 +491,13 @@ impl Timeline {
                 None => open = true,
             }
         }
-        if open { Answer::NotYet } else { Answer::Yes(recovery) }
+        if open { WindowAnswer::NotYet } else { WindowAnswer::Yes(recovery) }
     }
 
     /// **Held**: every SLI meets its objective over [from, from + window], from the first slice that began at `from`
     /// or later. Both ways carry the levels, `No` only those that miss. With `impact: none`, `No` over
     /// [injection, injection + `impact.within`] means that the promise was *breached*.
-    pub fn held(&self, from: DrillTime, window: Duration) -> Answer<Vec<Level>, Vec<Level>> {
+    pub fn held(&self, from: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, Vec<Level>> {
         let (mut levels, mut open) = (Vec::new(), self.slis.is_empty());
         for (sli, at, line) in self.sli_lines() {
             let level = line.and_then(|line| {
@@ -511,11 +511,11 @@ impl Timeline {
         }
         if levels.iter().any(|level| !level.met()) {
             levels.retain(|level| !level.met());
-            Answer::No(levels)
+            WindowAnswer::No(levels)
         } else if open {
-            Answer::NotYet
+            WindowAnswer::NotYet
         } else {
-            Answer::Yes(levels)
+            WindowAnswer::Yes(levels)
         }
     }
 

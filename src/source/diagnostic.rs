@@ -13,13 +13,18 @@ pub struct Source {
     /// The directory of the project, from outside of which it may name no file; `None` for a file that names none.
     pub root: Option<PathBuf>,
     /// Found out when it is first asked for.
-    pub(super) lines: Lines,
+    pub(super) lines: SourceLines,
 }
 
 impl Source {
     /// A source from a path and its text.
     pub fn new(path: impl AsRef<Path>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Source { path: path.as_ref().to_path_buf(), text: text.into(), root: None, lines: Lines::default() })
+        Arc::new(Source {
+            path: path.as_ref().to_path_buf(),
+            text: text.into(),
+            root: None,
+            lines: SourceLines::default(),
+        })
     }
 
     /// Line and column (both from 1; the column counts characters) of a byte offset.
@@ -59,8 +64,8 @@ impl Source {
         before + characters(self.text.as_bytes().get(stride * STRIDE..offset).unwrap_or_default())
     }
 
-    fn counted(&self) -> &Counted {
-        self.lines.0.get_or_init(|| Counted::of(&self.text))
+    fn counted(&self) -> &LineIndex {
+        self.lines.0.get_or_init(|| LineIndex::of(&self.text))
     }
 }
 
@@ -80,19 +85,19 @@ pub(super) fn floor_char_boundary(text: &str, offset: usize) -> usize {
 
 /// The lines of a text, counted when they are first asked for. They are no part of what a file is: all are equal.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lines(OnceLock<Counted>);
+pub(super) struct SourceLines(OnceLock<LineIndex>);
 
-impl PartialEq for Lines {
+impl PartialEq for SourceLines {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Lines {}
+impl Eq for SourceLines {}
 
 /// What is counted once, so that a position costs a binary search and not a walk from the top.
 #[derive(Debug, Clone)]
-struct Counted {
+struct LineIndex {
     /// Where each line begins.
     starts: Vec<usize>,
     /// How many characters begin before every [`STRIDE`]th byte, because lines may be long.
@@ -101,8 +106,8 @@ struct Counted {
 
 const STRIDE: usize = 256;
 
-impl Counted {
-    fn of(text: &str) -> Counted {
+impl LineIndex {
+    fn of(text: &str) -> LineIndex {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut count = 0;
         let mut strides: Vec<usize> = Vec::with_capacity(text.len() / STRIDE + 2);
@@ -112,7 +117,7 @@ impl Counted {
         }
         // Where the text ends with a stride, the next one is asked for as well.
         strides.push(count);
-        Counted { starts, characters: strides }
+        LineIndex { starts, characters: strides }
     }
 }
 
@@ -152,7 +157,7 @@ impl Span {
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum Severity {
     /// The file cannot be used.
     Error,
     /// The file can be used, but something is likely not meant.
@@ -161,13 +166,13 @@ pub enum Level {
     Info,
 }
 
-impl Level {
+impl Severity {
     /// The name as it stands in files and reports.
     pub fn name(self) -> &'static str {
         match self {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Info => "info",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
         }
     }
 }
@@ -178,7 +183,7 @@ pub struct Diagnostic {
     /// The rule of `firedrill lint` that it belongs to (`RB001`), if it belongs to one.
     pub code: Option<&'static str>,
     /// Error or warning.
-    pub level: Level,
+    pub level: Severity,
     /// The file it points into.
     pub source: Arc<Source>,
     /// The bytes it points at.
@@ -227,18 +232,18 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Notes an error and returns it for more detail.
     pub fn error(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Level::Error, source, span, message)
+        self.push(Severity::Error, source, span, message)
     }
 
     /// Notes a warning and returns it for more detail.
     pub fn warning(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Level::Warning, source, span, message)
+        self.push(Severity::Warning, source, span, message)
     }
 
     /// Notes something of any level and returns it for more detail.
     pub fn push(
         &mut self,
-        level: Level,
+        level: Severity,
         source: &Arc<Source>,
         span: Span,
         message: impl Into<String>,
@@ -256,7 +261,7 @@ impl Diagnostics {
 
     /// Whether any of those behind the first `known` ones is an error.
     pub fn has_errors_since(&self, known: usize) -> bool {
-        self.all.iter().skip(known).any(|d| d.level == Level::Error)
+        self.all.iter().skip(known).any(|d| d.level == Severity::Error)
     }
 }
 

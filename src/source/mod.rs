@@ -18,14 +18,14 @@ mod yaml;
 mod yaml_tests;
 
 pub use self::toml::parse_toml;
-pub use diagnostic::{Among, Diagnostic, Diagnostics, Level, Mention, Pos, Source, Span, beginning};
+pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
 pub use read::{ReadError, beside, outside, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
-pub use shape::{Form, describe};
+pub use shape::{TextForm, describe};
 pub use values::{
     FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_port, parse_rate, parse_size,
     shorten,
 };
-pub use words::Page;
+pub use words::DocPage;
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -9,9 +9,9 @@
 //! Some(Lock { service: service?, sessions: sessions.unwrap_or(1) })
 //! ```
 
-use super::shape::{self, Asked};
+use super::shape::{self, DescribedKey};
 use super::values::{FromYaml, shorten};
-use super::{Diagnostic, Diagnostics, Entry, Form, Level, Node, Source, Span, Value};
+use super::{Diagnostic, Diagnostics, Entry, Node, Severity, Source, Span, TextForm, Value};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -88,8 +88,8 @@ impl<'a> At<'a> {
     }
 
     /// Reads a text by a parser; `form` says what it is, and how it is written.
-    pub fn parse<T>(&mut self, form: impl Into<Form>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let form: Form = form.into();
+    pub fn parse<T>(&mut self, form: impl Into<TextForm>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let form: TextForm = form.into();
         if self.diags.describing.is_some() {
             if let Some(shape) = form.shape {
                 self.diags.describe(shape);
@@ -163,7 +163,7 @@ impl<'a> At<'a> {
             Value::Null => true,
             Value::Scalar { .. } => false,
         };
-        let is_told = |diag: &Diagnostic| diag.level == Level::Error && diag.span == self.node.span;
+        let is_told = |diag: &Diagnostic| diag.level == Severity::Error && diag.span == self.node.span;
         if empty && !self.diags.all.iter().any(is_told) {
             self.error(message).help(help);
         }
@@ -219,7 +219,7 @@ pub struct MapReader<'a> {
     span: Span,
     entries: &'a [Entry],
     /// The keys that were asked for.
-    asked: Vec<Asked>,
+    asked: Vec<DescribedKey>,
     missing: Vec<&'static str>,
     failed: bool,
     /// What the schema says beyond the keys.
@@ -302,7 +302,7 @@ impl<'a> MapReader<'a> {
     fn entry(&mut self, key: &'static str, required: bool) -> Option<&'a Entry> {
         match self.asked.iter_mut().find(|asked| asked.key == key) {
             Some(asked) => asked.required |= required,
-            None => self.asked.push(Asked { key, required, shape: None }),
+            None => self.asked.push(DescribedKey { key, required, shape: None }),
         }
         let entry = self.entries.iter().find(|entry| entry.key == key);
         if required && entry.is_none() {
@@ -347,7 +347,7 @@ impl<'a> MapReader<'a> {
     pub fn optional_with<T>(
         &mut self,
         key: &'static str,
-        form: impl Into<Form>,
+        form: impl Into<TextForm>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.read(key, false, |at| at.parse(form, parse))
@@ -357,7 +357,7 @@ impl<'a> MapReader<'a> {
     pub fn require_with<T>(
         &mut self,
         key: &'static str,
-        form: impl Into<Form>,
+        form: impl Into<TextForm>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.read(key, true, |at| at.parse(form, parse))

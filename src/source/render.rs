@@ -1,7 +1,7 @@
 //! Diagnostics as text: what is wrong, `path:line:column`, the line itself with a caret, and what to do about it.
 
 use super::diagnostic::floor_char_boundary;
-use super::{Diagnostic, Diagnostics, Level, Pos, Span};
+use super::{Diagnostic, Diagnostics, Pos, Severity, Span};
 use crate::output::visible;
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
 use std::collections::HashMap;
@@ -55,13 +55,13 @@ impl Diagnostics {
     /// `2 errors, 1 warning`; `None` when there are none.
     pub fn summary(&self) -> Option<String> {
         let all = self.sorted();
-        let count = |level: Level| all.iter().filter(|d| d.level == level).count();
+        let count = |level: Severity| all.iter().filter(|d| d.level == level).count();
         let plural = |count: usize, what: &str| match count {
             0 => None,
             1 => Some(format!("1 {what}")),
             _ => Some(format!("{count} {what}s")),
         };
-        let levels = [Level::Error, Level::Warning, Level::Info];
+        let levels = [Severity::Error, Severity::Warning, Severity::Info];
         let parts = levels.map(|level| plural(count(level), level.name()));
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -82,9 +82,9 @@ impl Diagnostics {
 impl Diagnostic {
     fn block(&self, renderer: &Renderer) -> String {
         let heading = match self.level {
-            Level::Error => Heading::ERROR,
-            Level::Warning => Heading::WARNING,
-            Level::Info => Heading::INFO,
+            Severity::Error => Heading::ERROR,
+            Severity::Warning => Heading::WARNING,
+            Severity::Info => Heading::INFO,
         };
         let path = visible(&self.source.path.to_string_lossy());
         let title = heading.primary_title(limited(&self.message));

@@ -4,35 +4,35 @@
 //! A shape never rejects what the reader accepts. Durations, rates, percentages and conditions are exact; what only the
 //! whole file tells (names, files, windows that fit) is left to `check`.
 
-use super::words::{Page, Words};
+use super::words::{DocPage, PageWords};
 use super::{At, Diagnostics, Node, Source, Span, Value};
 use serde_json::{Value as Shape, json};
 
 /// How a text is written: in words for a message, and as a shape for the schema.
 #[derive(Debug, Clone, Copy)]
-pub struct Form {
+pub struct TextForm {
     /// As it stands in a message: `a rate like ``50/s```.
     pub expected: &'static str,
     /// Its shape; without one the schema is not complete, and a test fails.
     pub shape: Option<fn() -> serde_json::Value>,
 }
 
-impl Form {
+impl TextForm {
     /// A form with its shape.
-    pub const fn new(expected: &'static str, shape: fn() -> serde_json::Value) -> Form {
-        Form { expected, shape: Some(shape) }
+    pub const fn new(expected: &'static str, shape: fn() -> serde_json::Value) -> TextForm {
+        TextForm { expected, shape: Some(shape) }
     }
 }
 
-impl From<&'static str> for Form {
-    fn from(expected: &'static str) -> Form {
-        Form { expected, shape: None }
+impl From<&'static str> for TextForm {
+    fn from(expected: &'static str) -> TextForm {
+        TextForm { expected, shape: None }
     }
 }
 
 /// A key that a reader asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct DescribedKey {
     /// The key.
     pub key: &'static str,
     /// Whether it must be there.
@@ -44,7 +44,7 @@ pub struct Asked {
 /// What is noted of a reader that describes itself.
 #[derive(Debug, Clone)]
 pub(super) struct Describing {
-    words: Words,
+    words: PageWords,
     /// The shape of what was read last.
     shape: Option<Shape>,
     /// What the readers and the documentation do not agree on.
@@ -53,8 +53,8 @@ pub(super) struct Describing {
 
 /// The JSON Schema (draft 2020-12) of the files that a reader takes. Their words are those of the tables of `page`; keys that
 /// these do not have, and values without a shape, are the gaps beside it, which a test holds empty.
-pub fn describe<T>(title: &str, page: Page, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> (Shape, Vec<String>) {
-    let describing = Describing { words: Words::read(page), shape: None, gaps: Vec::new() };
+pub fn describe<T>(title: &str, page: DocPage, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> (Shape, Vec<String>) {
+    let describing = Describing { words: PageWords::read(page), shape: None, gaps: Vec::new() };
     let mut diags = Diagnostics { describing: Some(Box::new(describing)), ..Diagnostics::default() };
     let node = Node { value: Value::Map(Vec::new()), span: Span::default() };
     read(&mut At::root(&node, &Source::new("schema", ""), &mut diags));
@@ -97,12 +97,12 @@ impl Diagnostics {
     }
 
     /// Notes the shape of a map.
-    pub(super) fn describe_map(&mut self, asked: Vec<Asked>, also: Shape) {
+    pub(super) fn describe_map(&mut self, asked: Vec<DescribedKey>, also: Shape) {
         let required: Vec<&str> = asked.iter().filter(|asked| asked.required).map(|asked| asked.key).collect();
         // `steady:` with nothing behind it is a map without keys.
         let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
         let mut map = json!({ "type": kind, "properties": {} });
-        for Asked { key, shape, .. } in asked {
+        for DescribedKey { key, shape, .. } in asked {
             map["properties"][key] = shape.unwrap_or_default();
         }
         if !required.is_empty() {

@@ -1,11 +1,11 @@
 //! What an editor says about a key: the rows of the tables of the documentation, which a test holds to the readers.
 
 /// A page of the documentation: its name and its text.
-pub type Page = (&'static str, &'static str);
+pub type DocPage = (&'static str, &'static str);
 
 /// A row of a table: its section, its key, and what there is to say.
 #[derive(Debug, Clone)]
-struct Row {
+struct KeyRow {
     section: &'static str,
     key: &'static str,
     text: String,
@@ -13,15 +13,15 @@ struct Row {
 
 /// The words of a page.
 #[derive(Debug, Clone)]
-pub(super) struct Words {
+pub(super) struct PageWords {
     /// Name of the page.
     pub(super) page: &'static str,
-    rows: Vec<Row>,
+    rows: Vec<KeyRow>,
 }
 
-impl Words {
+impl PageWords {
     /// Reads a page.
-    pub(super) fn read((page, content): Page) -> Words {
+    pub(super) fn read((page, content): DocPage) -> PageWords {
         let mut rows = Vec::new();
         let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
         for line in content.lines() {
@@ -36,10 +36,10 @@ impl Words {
             if header.is_empty() {
                 header = cells;
             } else if let Some(key) = cells.first().and_then(|key| key.strip_prefix('`')?.strip_suffix('`')) {
-                rows.push(Row { section, key, text: text(&header, &cells) });
+                rows.push(KeyRow { section, key, text: text(&header, &cells) });
             }
         }
-        Words { page, rows }
+        PageWords { page, rows }
     }
 
     /// What a page says about a key of a section.
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn rows_become_words() {
-        let words = Words::read(("docs/scenario.md", include_str!("../../docs/scenario.md")));
+        let words = PageWords::read(("docs/scenario.md", include_str!("../../docs/scenario.md")));
         let says = |section, key| words.find(section, key).unwrap_or_default();
         assert_eq!(
             says("load", "timeout"),

@@ -66,7 +66,7 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
             .help("a file that people write is smaller: is this the right one?");
         return None;
     }
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         source,
         diags,
         stack: Vec::new(),
@@ -96,15 +96,15 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
             continue;
         }
         match builder.event(event, span) {
-            Step::Open => {}
-            Step::Root(node) => root = Some(node),
-            Step::Mistake => {
+            Progress::Open => {}
+            Progress::Root(node) => root = Some(node),
+            Progress::Mistake => {
                 mistakes += 1;
                 if mistakes >= MAX_MISTAKES {
                     return None;
                 }
             }
-            Step::GiveUp => return None,
+            Progress::GiveUp => return None,
         }
     }
     if root.is_none() {
@@ -124,7 +124,7 @@ fn parser_options() -> Options {
 }
 
 /// What became of an event.
-enum Step {
+enum Progress {
     /// The document goes on.
     Open,
     /// The document's value is complete.
@@ -136,7 +136,7 @@ enum Step {
 }
 
 /// A list or map that is still open.
-enum Frame {
+enum OpenNode {
     List { items: Vec<Node>, span: Span, flow: bool, anchor: usize },
     Map { map: MapFrame, span: Span, flow: bool, anchor: usize },
 }
@@ -164,17 +164,17 @@ struct Anchored {
     depth: usize,
 }
 
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     source: &'a Arc<Source>,
     diags: &'a mut Diagnostics,
-    stack: Vec<Frame>,
+    stack: Vec<OpenNode>,
     anchors: HashMap<usize, Anchored>,
     budget: Budget,
     tag_span: Span,
 }
 
-impl Builder<'_> {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Step {
+impl TreeBuilder<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Progress {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let node = match self.scalar(&text, style, tag.as_deref(), span) {
@@ -185,21 +185,21 @@ impl Builder<'_> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let flow = style == StructureStyle::Flow;
-                self.open(Frame::List { items: Vec::new(), span, flow, anchor }, tag.as_deref(), "seq", span)
+                self.open(OpenNode::List { items: Vec::new(), span, flow, anchor }, tag.as_deref(), "seq", span)
             }
             Event::MappingStart(style, anchor, tag) => {
                 let flow = style == StructureStyle::Flow;
-                self.open(Frame::Map { map: MapFrame::default(), span, flow, anchor }, tag.as_deref(), "map", span)
+                self.open(OpenNode::Map { map: MapFrame::default(), span, flow, anchor }, tag.as_deref(), "map", span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.alias(id, span),
-            _ => Step::Open,
+            _ => Progress::Open,
         }
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, Step> {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, Progress> {
         if !self.spend(1, 0, span) {
-            return Err(Step::GiveUp);
+            return Err(Progress::GiveUp);
         }
         let mut plain = style == ScalarStyle::Plain;
         match tag.map(|tag| (tag.core_suffix(), tag)) {
@@ -212,7 +212,7 @@ impl Builder<'_> {
         let span = self.trimmed(span);
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             let span = match self.stack.last() {
-                Some(Frame::Map { map, .. }) if span.start >= span.end => map.key.as_ref().map_or(span, |key| key.1),
+                Some(OpenNode::Map { map, .. }) if span.start >= span.end => map.key.as_ref().map_or(span, |key| key.1),
                 _ => span,
             };
             return Ok(Node { value: Value::Null, span });
@@ -220,14 +220,14 @@ impl Builder<'_> {
         Ok(Node { value: Value::Scalar { text: text.to_string(), plain }, span })
     }
 
-    fn foreign_tag(&mut self, tag: &Tag) -> Step {
+    fn foreign_tag(&mut self, tag: &Tag) -> Progress {
         self.diags
             .error(self.source, self.tag_span, format!("the tag `{}` is not understood here", tag.original()))
             .help("leave it out: values are plain text, numbers, lists and maps");
-        Step::GiveUp
+        Progress::GiveUp
     }
 
-    fn open(&mut self, frame: Frame, tag: Option<&Tag>, own: &str, span: Span) -> Step {
+    fn open(&mut self, frame: OpenNode, tag: Option<&Tag>, own: &str, span: Span) -> Progress {
         if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(own)) {
             return self.foreign_tag(tag);
         }
@@ -235,21 +235,21 @@ impl Builder<'_> {
             return self.too_deep(span);
         }
         if !self.spend(1, 0, span) {
-            return Step::GiveUp;
+            return Progress::GiveUp;
         }
-        if let Some(Frame::Map { map, .. }) = self.stack.last()
+        if let Some(OpenNode::Map { map, .. }) = self.stack.last()
             && map.key.is_none()
         {
             self.diags.error(self.source, span, "a list or map cannot be a key");
-            return Step::GiveUp;
+            return Progress::GiveUp;
         }
         self.stack.push(frame);
-        Step::Open
+        Progress::Open
     }
 
-    fn too_deep(&mut self, span: Span) -> Step {
+    fn too_deep(&mut self, span: Span) -> Progress {
         self.diags.error(self.source, span, format!("nested more than {MAX_DEPTH} deep"));
-        Step::GiveUp
+        Progress::GiveUp
     }
 
     /// Counts nodes and copied bytes; `false` (with a diagnostic) when the document becomes too large.
@@ -266,7 +266,7 @@ impl Builder<'_> {
         false
     }
 
-    fn close(&mut self, end: Span) -> Step {
+    fn close(&mut self, end: Span) -> Progress {
         let close = |span: Span, flow: bool, last: Option<usize>| {
             // A block ends with its last child: the parser only notices at the next token, lines later.
             let end = if flow { end.end } else { last.unwrap_or(span.end) };
@@ -274,33 +274,33 @@ impl Builder<'_> {
         };
         let mut mistake = false;
         let (node, anchor) = match self.stack.pop() {
-            Some(Frame::List { items, span, flow, anchor }) => {
+            Some(OpenNode::List { items, span, flow, anchor }) => {
                 let span = close(span, flow, items.last().map(|item| item.span.end));
                 (Node { value: Value::List(items), span }, anchor)
             }
-            Some(Frame::Map { mut map, span, flow, anchor }) => {
+            Some(OpenNode::Map { mut map, span, flow, anchor }) => {
                 let written = map.entries.iter().map(|entry| entry.value.span.end.max(entry.key_span.end));
                 let merged = map.merged.iter().map(|(node, key)| node.span.end.max(key.end));
                 let span = close(span, flow, written.chain(merged).max());
                 for (node, key) in std::mem::take(&mut map.merged) {
                     match self.merge(&mut map, node, key) {
-                        Step::GiveUp => return Step::GiveUp,
-                        Step::Mistake => mistake = true,
+                        Progress::GiveUp => return Progress::GiveUp,
+                        Progress::Mistake => mistake = true,
                         _ => {}
                     }
                 }
                 (Node { value: Value::Map(map.entries), span }, anchor)
             }
-            None => return Step::Open,
+            None => return Progress::Open,
         };
         match self.complete(node, anchor) {
-            Step::Open if mistake => Step::Mistake,
+            Progress::Open if mistake => Progress::Mistake,
             step => step,
         }
     }
 
     /// Adds the entries that a merge key brings; what is written out wins, then what is merged first.
-    fn merge(&mut self, map: &mut MapFrame, node: Node, key: Span) -> Step {
+    fn merge(&mut self, map: &mut MapFrame, node: Node, key: Span) -> Progress {
         let maps = match node.value {
             Value::Map(_) => vec![node],
             Value::List(items) => items,
@@ -314,66 +314,66 @@ impl Builder<'_> {
                 }
             }
         }
-        Step::Open
+        Progress::Open
     }
 
-    fn bad_merge(&mut self, key: Span) -> Step {
+    fn bad_merge(&mut self, key: Span) -> Progress {
         self.diags.error(self.source, key, "`<<` takes a map, or a list of maps").help("like `<<: *defaults`");
-        Step::Mistake
+        Progress::Mistake
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Step {
+    fn alias(&mut self, id: usize, span: Span) -> Progress {
         let Some(anchored) = self.anchors.get(&id) else {
             self.diags.error(self.source, span, "this alias stands inside the value that it names");
-            return Step::GiveUp;
+            return Progress::GiveUp;
         };
         let (nodes, bytes, depth) = (anchored.nodes, anchored.bytes, anchored.depth);
         if self.stack.len() + depth > MAX_DEPTH {
             return self.too_deep(span);
         }
         if !self.spend(nodes, bytes, span) {
-            return Step::GiveUp;
+            return Progress::GiveUp;
         }
-        let Some(anchored) = self.anchors.get(&id) else { return Step::GiveUp };
+        let Some(anchored) = self.anchors.get(&id) else { return Progress::GiveUp };
         let node = Node { value: anchored.node.value.clone(), span };
         self.complete(node, 0)
     }
 
     /// Puts a complete value where it belongs.
-    fn complete(&mut self, node: Node, anchor: usize) -> Step {
+    fn complete(&mut self, node: Node, anchor: usize) -> Progress {
         if anchor != 0 {
             let (nodes, bytes, depth) = cost(&node);
             // The anchor itself is a copy, too.
             if !self.spend(nodes, bytes, node.span) {
-                return Step::GiveUp;
+                return Progress::GiveUp;
             }
             self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, bytes, depth });
         }
         match self.stack.last_mut() {
-            None => Step::Root(node),
-            Some(Frame::List { items, .. }) => {
+            None => Progress::Root(node),
+            Some(OpenNode::List { items, .. }) => {
                 items.push(node);
-                Step::Open
+                Progress::Open
             }
-            Some(Frame::Map { map, .. }) => match map.key.take() {
+            Some(OpenNode::Map { map, .. }) => match map.key.take() {
                 None => match node.value {
                     Value::Scalar { text, plain } => {
                         map.key = Some((text, node.span, plain));
-                        Step::Open
+                        Progress::Open
                     }
                     _ => {
                         self.diags.error(self.source, node.span, "a key must be text");
-                        Step::GiveUp
+                        Progress::GiveUp
                     }
                 },
                 Some((key, key_span, true)) if key == "<<" => {
                     map.merged.push((node, key_span));
-                    Step::Open
+                    Progress::Open
                 }
                 Some((key, key_span, _)) => {
                     if map.seen.insert(key.clone()) {
                         map.entries.push(Entry { key, key_span, value: node });
-                        return Step::Open;
+                        return Progress::Open;
                     }
                     let first = map.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
                     let line = self.source.pos(first.unwrap_or_default()).line;
@@ -382,7 +382,7 @@ impl Builder<'_> {
                         .error(self.source, key_span, format!("`{key}` is given twice"))
                         .label("again here")
                         .help(format!("it was given first on line {line}: keep one of the two"));
-                    Step::Mistake
+                    Progress::Mistake
                 }
             },
         }

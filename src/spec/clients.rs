@@ -1,9 +1,9 @@
 //! `clients:` of a scenario: what runs the blocks of a language that is no shell, and where.
 
-use super::Client;
+use super::BlockClient;
 use super::services::{Among, mention};
 use crate::runbook::{RunbookPhase, parse_place};
-use crate::source::{At, Diagnostics, Form, Source, Value, beside, shape, shorten};
+use crate::source::{At, Diagnostics, Source, TextForm, Value, beside, shape, shorten};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ const SHELLS: &[&str] = &[
 ];
 
 /// Reads `clients`: a map of tags of code blocks, in lower case afterwards.
-pub fn read(at: &mut At<'_>) -> BTreeMap<String, Client> {
+pub fn read(at: &mut At<'_>) -> BTreeMap<String, BlockClient> {
     const EXAMPLE: &str = "write them like `sql: { service: db, command: psql -U shop }`";
-    let mut clients: BTreeMap<String, Client> = BTreeMap::new();
+    let mut clients: BTreeMap<String, BlockClient> = BTreeMap::new();
     at.entries_if_any("a map of languages", EXAMPLE, |at| {
         let tag = at.key.to_lowercase();
         let shown = shorten(at.key);
@@ -77,7 +77,7 @@ pub fn followed_by(scenario: &Path) -> Option<FollowedRunbook> {
     })
 }
 
-fn read_client(at: &mut At<'_>) -> Option<Client> {
+fn read_client(at: &mut At<'_>) -> Option<BlockClient> {
     let name = shorten(at.key);
     let mut map = at.map(format!("client `{name}`"))?.of_section("clients");
     let service = map.optional_by("service", |at| place(at, format!("the client `{name}`")));
@@ -91,12 +91,12 @@ fn read_client(at: &mut At<'_>) -> Option<Client> {
         text.map(str::to_string)
     });
     map.finish()?;
-    Some(Client { service, command: command? })
+    Some(BlockClient { service, command: command? })
 }
 
 /// Reads the service in which a shell or a client runs; `by` is what names it.
 pub(super) fn place(at: &mut At<'_>, by: String) -> Option<String> {
-    let place = at.parse(Form::new("the name of a service", shape::scalar), parse_place)?;
+    let place = at.parse(TextForm::new("the name of a service", shape::scalar), parse_place)?;
     mention(at, by, &place, Among::Services);
     Some(place)
 }

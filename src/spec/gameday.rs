@@ -26,7 +26,7 @@ pub struct GameDay {
     /// The scenarios, in the order of the file; no name occurs twice.
     pub scenarios: Vec<DayScenario>,
     /// In which order drills are started.
-    pub order: Order,
+    pub order: StartOrder,
     /// Seed of the order and of the drills; drawn when it is not given.
     pub seed: Option<u64>,
     /// How often each scenario is drilled.
@@ -73,7 +73,7 @@ pub enum ControlRuns {
 
 /// In which order drills are started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum StartOrder {
     /// As the file has them.
     #[default]
     Fixed,

@@ -4,9 +4,9 @@
 use super::restore::probe;
 use super::{Expectation, Invariant};
 use crate::slis::Comparison;
-use crate::source::{At, Form, MapReader, shape, shorten};
+use crate::source::{At, MapReader, TextForm, shape, shorten};
 
-const A_NUMBER: Form = Form::new("a comparison like `>= 100`", || {
+const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
     let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
     shape::text(&format!("\\s*(?:{any})\\s*[+-]?[0-9][0-9.eE+-]*\\s*"))
 });

@@ -7,7 +7,7 @@ use crate::agent::pg::SliQuery;
 use crate::agent::source::SliSource;
 use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec};
-use crate::source::{At, Form, Value, did_you_mean, parse_rate, shape, shorten};
+use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
@@ -23,12 +23,12 @@ const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
 /// A URL inside the stack behind its `http:`, as a pattern of the schema.
 pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 
-const A_REQUEST: Form = Form::new("a request like `GET http://service:8080/path`", || {
+const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:8080/path`", || {
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
-const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
-const A_CONDITION: Form = Form::new("a condition like `status < 500`", Good::shape);
-const AN_OBJECTIVE: Form = Form::new("a percentage like `99.5%`", Ratio::shape);
+const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
+const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
+const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);
 
 /// Reads each entry of a map of named things, which must not be empty.
 pub fn named<T>(at: &mut At<'_>, mut read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
@@ -218,7 +218,7 @@ fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
         } else if names.contains(&lower) {
             at.error_at_key(format!("the header `{name}` is given twice"));
         } else {
-            let value = at.parse(Form::new("text", shape::scalar), |text| {
+            let value = at.parse(TextForm::new("text", shape::scalar), |text| {
                 HeaderValue::from_str(text).map_err(|_| format!("`{}` cannot be sent in a header", shorten(text)))?;
                 check_placeholders(text).map(|()| text.to_string())
             })?;

@@ -29,7 +29,7 @@ pub use clients::{FollowedRunbook, followed_by};
 pub use find::{find, find_among, find_game_day, project_files, project_game_days, project_scenarios, root_of};
 pub use gameday::*;
 pub use loads::host_of;
-pub use objectives::{Objective, Objectives, Origin, Shortfall, check_objectives};
+pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
 pub use outline::{Outline, outline};
 pub use plan::*;
 pub use reading::undecided;

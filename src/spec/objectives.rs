@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The objectives of a drill.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Objectives {
+pub struct DrillObjectives {
     /// Recovery time objective: first confirmed fault → recovered.
     pub rto: Option<Objective>,
     /// Recovery point objective, of a DR drill.
@@ -74,9 +74,14 @@ pub fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Optio
     }
 }
 
-impl Objectives {
+impl DrillObjectives {
     /// Decides them: `rto` and `rpo` are what the scenario itself says.
-    pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Objectives {
+    pub fn decide(
+        plan: &Plan,
+        rto: Option<Duration>,
+        rpo: Option<Duration>,
+        catalog: Option<&Catalog>,
+    ) -> DrillObjectives {
         let owing = catalog.map_or_else(Default::default, |catalog| owing(plan, catalog));
         let strictest = |of: fn(&CriticalService) -> Option<Duration>| {
             let of_these = |services: &Vec<&CriticalService>| {
@@ -88,7 +93,7 @@ impl Objectives {
         let owed_rpo = plan.restore.as_ref().and_then(|_| strictest(|service| service.rpo));
         // Where users notice nothing, nothing has to recover.
         let owed_rto = strictest(|service| service.rto).filter(|_| !plan.impact.none);
-        Objectives {
+        DrillObjectives {
             rto: one(rto, owed_rto),
             rpo: one(rpo, owed_rpo),
             shortfalls: catalog.map_or_else(Vec::new, |catalog| shortfalls(plan, catalog)),
@@ -248,7 +253,7 @@ mod tests {
     #[test]
     fn the_users_that_are_measured_say_how_long_it_may_take() {
         let (plan, told) = beside("");
-        assert_eq!(plan.unwrap().objectives, Objectives::default());
+        assert_eq!(plan.unwrap().objectives, DrillObjectives::default());
         assert_eq!(told, ["no limit on the time to recover: neither the scenario nor services.yaml has an RTO"]);
         let by = |name: &str, secs| Some((secs, format!("services.yaml for `{name}`")));
         let (web, db) = (service("web", "rto: 1m"), service("db", "rto: 5s"));
@@ -281,7 +286,7 @@ mod tests {
         let same = one(Some(second), Some(owed())).unwrap();
         assert_eq!((same.from, same.looser), (Origin::Scenario, None));
         assert_eq!(one(None, None), None);
-        let objectives = Objectives { rto: one(Some(minute), Some(owed())), ..Objectives::default() };
+        let objectives = DrillObjectives { rto: one(Some(minute), Some(owed())), ..DrillObjectives::default() };
         let said = "RTO: 1s by services.yaml for `web`, 1m by the scenario; the stricter one holds";
         assert_eq!(objectives.notes(), [said]);
     }

@@ -5,19 +5,19 @@ use super::windows::{LONGEST, deadline, window};
 use super::{Detect, Impact, loads};
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{MetricCondition, Ratio};
-use crate::source::{At, Form, Span, did_you_mean, shape, shorten};
+use crate::source::{At, Span, TextForm, did_you_mean, shape, shorten};
 use serde_json::json;
 use std::time::Duration;
 
 const IMPACT_WITHIN: Duration = Duration::from_secs(15);
 const IMPACT_WINDOW: Duration = Duration::from_secs(1);
 const IMPACT_BELOW: f64 = 0.9;
-const A_THRESHOLD: Form = Form::new("a percentage like `90%`", Ratio::shape);
-const A_PAGE: Form =
-    Form::new("a URL like `http://service:9100/metrics`", || shape::text(&format!("http:{}", loads::URL_PATTERN)));
-const AN_ALERT: Form = Form::new("a condition like `db_pool_available < 1`", MetricCondition::shape);
-const A_LEVEL: Form =
-    Form::new("a level like `L3`", || shape::text(&RestoreLevel::ALL.map(RestoreLevel::name).join("|")));
+const A_THRESHOLD: TextForm = TextForm::new("a percentage like `90%`", Ratio::shape);
+const A_PAGE: TextForm =
+    TextForm::new("a URL like `http://service:9100/metrics`", || shape::text(&format!("http:{}", loads::URL_PATTERN)));
+const AN_ALERT: TextForm = TextForm::new("a condition like `db_pool_available < 1`", MetricCondition::shape);
+const A_LEVEL: TextForm =
+    TextForm::new("a level like `L3`", || shape::text(&RestoreLevel::ALL.map(RestoreLevel::name).join("|")));
 
 /// What must come out.
 #[derive(Debug, Clone, Copy)]

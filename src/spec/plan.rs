@@ -4,7 +4,7 @@ use crate::agent::source::SliSource;
 use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
 use crate::record::{Secret, Verdict, script_secrets, url_password};
-use crate::runbook::{Input, Runbook, RunbookPhase};
+use crate::runbook::{Runbook, RunbookInput, RunbookPhase};
 use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackRequest};
@@ -68,7 +68,7 @@ pub struct Plan {
     /// What must not be destroyed.
     pub invariants: Vec<super::Invariant>,
     /// The objectives that hold, and where they come from: the scenario, or `services.yaml`.
-    pub objectives: super::Objectives,
+    pub objectives: super::DrillObjectives,
     /// What a DR drill asserts beyond that; `None` for drills of other kinds.
     pub restore: Option<super::RestoreSpec>,
     /// The verdict that must come out; `passed` unless the scenario exists to fail.
@@ -201,12 +201,12 @@ pub struct Respond {
     /// Where commands run; `None` is the toolbox.
     pub service: Option<String>,
     /// Language of a block → the client that runs it (`clients: { sql: … }`).
-    pub clients: BTreeMap<String, Client>,
+    pub clients: BTreeMap<String, BlockClient>,
 }
 
 /// The client that runs the blocks of a language which is no shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct BlockClient {
     /// The service in whose container it runs; `None` is the toolbox.
     pub service: Option<String>,
     /// The command; a block's text is its standard input.
@@ -216,7 +216,7 @@ pub struct Client {
 impl Respond {
     /// What a step is given for an input, the closest word first: the step's own environment, `vars`, `env`. The last two
     /// are asked by the exact name of a variable.
-    pub fn given(&self, step: &str, input: &Input) -> Option<&Var> {
+    pub fn given(&self, step: &str, input: &RunbookInput) -> Option<&Var> {
         let of_step = self.env_of_steps.get(step);
         input
             .variable()

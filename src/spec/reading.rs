@@ -2,11 +2,11 @@
 //! reading, the runbook's annotations and the scenario disagree, is said before anything is started.
 
 use super::Respond;
-use super::respond::Chosen;
+use super::respond::ChosenWay;
 use crate::runbook::{
     Command, Decision, DecisionState, Do, Handling, Review, Reviewed, Runbook, RunbookPhase, check_runs,
 };
-use crate::source::{Diagnostics, Level, Source, Span, did_you_mean, list};
+use crate::source::{Diagnostics, Severity, Source, Span, did_you_mean, list};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub fn apply(
     runbook: &mut Runbook,
     respond: &Respond,
-    chosen: &[Chosen],
+    chosen: &[ChosenWay],
     source: &Arc<Source>,
     diags: &mut Diagnostics,
 ) {
@@ -110,7 +110,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         let mut skipped = held.filter(|(step, command)| step.settings(command.block).skip.is_some());
         if let Some((_, command)) = skipped.find(|(_, command)| command.text == decision.command) {
             // A scenario may leave out what a drill has no use for; the reading is about every drill.
-            diags.push(Level::Info, &runbook.source, place(command.line), disagree(decision, "skip"));
+            diags.push(Severity::Info, &runbook.source, place(command.line), disagree(decision, "skip"));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
 
 use super::services::service;
-use super::steps::Named as NamedStep;
+use super::steps::NamedStep;
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var, environment};
 use crate::record::{SHORTEST_DECLARED, SHORTEST_GUESSED, looks_secret, url_password};
-use crate::runbook::{Command, Input, Reading, Runbook, RunbookPhase, Step, unified_name};
+use crate::runbook::{Command, ParseOptions, Runbook, RunbookInput, RunbookPhase, Step, unified_name};
 use crate::source::{At, Diagnostics, Pos, Source, Span, Value, did_you_mean, list, nearest, shape, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,7 +19,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
 
 /// A variable as it was named, and where.
-struct Named {
+struct NamedVar {
     name: String,
     source: Arc<Source>,
     span: Span,
@@ -30,12 +30,12 @@ struct Named {
 
 /// `respond` as it was written.
 #[derive(Default)]
-pub struct Written {
+pub struct WrittenRespond {
     phases: Option<Vec<RunbookPhase>>,
-    vars: Vec<Named>,
+    vars: Vec<NamedVar>,
     env: BTreeMap<String, Var>,
     env_files: Vec<PathBuf>,
-    chosen: Vec<Chosen>,
+    chosen: Vec<ChosenWay>,
     timeout: Option<Duration>,
     service: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(super) fn is_secret(name: &str, value: &str, declared: Option<bool>) -> bool
 }
 
 /// Reads the runbook that the scenario names.
-pub fn read_runbook(at: &mut At<'_>, reading: &Reading) -> Option<Runbook> {
+pub fn read_runbook(at: &mut At<'_>, reading: &ParseOptions) -> Option<Runbook> {
     let path = super::stack::path_of(at)?;
     let text = super::stack::read_text(&path, "the runbook", at)?;
     let before = at.diags.all.len();
@@ -59,7 +59,7 @@ pub fn read_runbook(at: &mut At<'_>, reading: &Reading) -> Option<Runbook> {
 }
 
 /// Reads `respond`; `expected` says whether the scenario names a runbook.
-pub fn read(at: &mut At<'_>, expected: bool) -> Option<Written> {
+pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     if !expected {
         at.error("`respond` needs a runbook to follow")
             .help("name it with `runbook:`, or leave `respond` out to test that the system heals by itself");
@@ -74,10 +74,10 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<Written> {
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST));
     let service = map.optional_by("service", |at| service(at, "`respond.service`"));
     map.finish()?;
-    Some(Written { phases, vars, env, env_files, chosen, timeout, service })
+    Some(WrittenRespond { phases, vars, env, env_files, chosen, timeout, service })
 }
 
-impl Written {
+impl WrittenRespond {
     /// Puts it to the runbook, if the scenario names one that can be read, and checks it against that. `runbook_at` is where
     /// it is named; `steps` are those of which the scenario says something.
     pub fn settle(
@@ -112,9 +112,9 @@ impl Written {
 }
 
 /// A choice, the way that is taken, and where that stands.
-pub(super) type Chosen = (String, String, Span);
+pub(super) type ChosenWay = (String, String, Span);
 
-fn read_choose(at: &mut At<'_>) -> Vec<Chosen> {
+fn read_choose(at: &mut At<'_>) -> Vec<ChosenWay> {
     at.entries("a map", "write it like `choose: { backend: postgres }`", |at| {
         at.diags.describe(shape::filled);
         let Some(way) = at.node.text() else {
@@ -147,7 +147,7 @@ fn read_phases(at: &mut At<'_>) -> Vec<RunbookPhase> {
     phases
 }
 
-fn read_vars(at: &mut At<'_>) -> Vec<Named> {
+fn read_vars(at: &mut At<'_>) -> Vec<NamedVar> {
     let mut names: Vec<String> = Vec::new();
     at.entries_if_any("a map", "", |at| {
         let name = shorten(at.key);
@@ -158,7 +158,7 @@ fn read_vars(at: &mut At<'_>) -> Vec<Named> {
         }
         names.push(at.key.to_string());
         let (var, declared) = read_var(at);
-        Some(Named { name: at.key.to_string(), source: at.source.clone(), span: at.key_span, var, declared })
+        Some(NamedVar { name: at.key.to_string(), source: at.source.clone(), span: at.key_span, var, declared })
     })
 }
 
@@ -247,7 +247,7 @@ fn of_runner(name: &str) -> Result<String, String> {
 }
 
 /// The command line wins; what the scenario says about secrets stays.
-fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides, diags: &mut Diagnostics) {
+fn override_vars(vars: &mut Vec<NamedVar>, overrides: &Overrides, diags: &mut Diagnostics) {
     for (name, value) in &overrides.vars {
         // The value may be a secret: only the name is shown.
         let source = Source::new("--var", format!("{name}=…"));
@@ -261,12 +261,12 @@ fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides, diags: &mut Diagn
         }
         match known {
             Some(known) => known.var = Some(var),
-            None => vars.push(Named { name: name.clone(), source, span, var: Some(var), declared }),
+            None => vars.push(NamedVar { name: name.clone(), source, span, var: Some(var), declared }),
         }
     }
 }
 
-fn both_names(vars: &[Named]) -> BTreeMap<String, Var> {
+fn both_names(vars: &[NamedVar]) -> BTreeMap<String, Var> {
     let mut map = BTreeMap::new();
     for named in vars {
         let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
@@ -303,11 +303,11 @@ fn check_phases(
     }
 }
 
-fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[Named], source: &Arc<Source>, diags: &mut Diagnostics) {
+fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &Arc<Source>, diags: &mut Diagnostics) {
     // What only a step left out would set is an input of those that stay.
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let used = runbook.steps.iter().chain(&followed.steps).flat_map(inputs);
-    let used: HashMap<&str, &Input> = used.map(|input| (input.name.as_str(), input)).collect();
+    let used: HashMap<&str, &RunbookInput> = used.map(|input| (input.name.as_str(), input)).collect();
     for var in vars {
         let name = unified_name(&var.name);
         if used.contains_key(name.as_str()) {
@@ -324,8 +324,8 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[Named], source: &Arc
     let lookup = |name: &str| respond.vars.get(name).map(|var| var.value.clone());
     let mut told: HashSet<&str> = HashSet::new();
     // Of the command that was looked at last: its inputs follow each other.
-    let mut refused: Option<(&Command, Vec<Input>)> = None;
-    for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+    let mut refused: Option<(&Command, Vec<RunbookInput>)> = None;
+    for InputUse { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
         let given = respond.given(step, input);
         // Whether its service has it of its own is known once the stack is.
         if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(input.name.as_str()) {
@@ -354,7 +354,7 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
     let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let mut told: HashSet<&str> = HashSet::new();
-    for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+    for InputUse { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
         let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
         let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
         let known = captured || respond.given(step, input).is_some() || own();
@@ -366,18 +366,18 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
 }
 
 /// An input where a command uses it.
-struct Use<'r> {
+struct InputUse<'r> {
     /// Id of its step.
     step: &'r str,
     command: &'r Command,
     /// The service in which the command runs.
     place: Option<&'r str>,
-    input: &'r Input,
+    input: &'r RunbookInput,
     /// Whether an earlier block finds its value out.
     captured: bool,
 }
 
-fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
+fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<InputUse<'r>> {
     let (mut found, mut names): (_, HashSet<String>) = (Vec::new(), HashSet::new());
     for step in &runbook.steps {
         let mut commands = step.commands().iter().peekable();
@@ -387,8 +387,8 @@ fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
             // In the order of the blocks.
             while let Some(command) = commands.next_if(|command| command.block <= index) {
                 let inputs = command.inputs.iter();
-                let captured = |input: &Input| names.contains(&input.name);
-                let of = |input| Use { step: &step.id, command, place, input, captured: captured(input) };
+                let captured = |input: &RunbookInput| names.contains(&input.name);
+                let of = |input| InputUse { step: &step.id, command, place, input, captured: captured(input) };
                 found.extend(inputs.map(of));
             }
             while let Some((_, name)) = captures.next_if(|(by, _)| *by <= index) {
@@ -409,7 +409,7 @@ enum Unfit {
     Refused { shell: bool },
 }
 
-fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
+fn warn_of(input: &RunbookInput, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
     let start = file.offset(Pos { line: input.line, column: input.column });
     let span = Span::new(start, (start + input.spelling.len()).min(file.text.len()));
     let spelling = shorten(&input.spelling);
@@ -438,6 +438,6 @@ fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, 
     }
 }
 
-fn inputs(step: &Step) -> impl Iterator<Item = &Input> {
+fn inputs(step: &Step) -> impl Iterator<Item = &RunbookInput> {
     step.commands().iter().flat_map(|command| &command.inputs)
 }

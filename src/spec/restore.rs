@@ -5,13 +5,13 @@ use super::loads::named;
 use super::outcome::Expected;
 use super::services::service;
 use super::windows::{LONGEST, deadline};
-use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, Probe, RestoreSpec};
+use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript};
 use crate::assurance::services::{A_PERIOD, parse_period};
 use crate::faults::read_question;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Term};
-use crate::source::{At, Form, MapReader, Span, did_you_mean, parse_size, shape, shorten};
+use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_size, shape, shorten};
 use serde_json::json;
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ const OWN: [&str; 3] = ["rpo", "ledger", "restore"];
 /// How long a probe may take unless it says otherwise.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const ADD_KIND: &str = "add `kind: dr`";
-const A_SIZE: Form = Form::new(
+const A_SIZE: TextForm = TextForm::new(
     "a size like `200GB`",
     || serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, shape::size()] }),
 );
-const AN_ACKNOWLEDGEMENT: Form = Form::new("a condition like `status == 201`", || {
+const AN_ACKNOWLEDGEMENT: TextForm = TextForm::new("a condition like `status == 201`", || {
     let mut shape = Good::shape();
     if let Some(shape) = shape.as_object_mut() {
         shape.insert("not".into(), serde_json::json!({ "pattern": "latency" }));
@@ -39,7 +39,7 @@ const LEVELS: [(RestoreLevel, &str); 3] =
 
 /// What a scenario says of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScenarioKind {
     /// A drill like most.
     Drill,
     /// A DR drill, and where that stands.
@@ -48,19 +48,19 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
+impl ScenarioKind {
     /// Whether it is a DR drill.
     pub fn is_dr(self) -> bool {
-        matches!(self, Kind::Dr(_))
+        matches!(self, ScenarioKind::Dr(_))
     }
 }
 
 /// Reads `kind`.
-pub fn read_kind(at: &mut At<'_>) -> Option<Kind> {
+pub fn read_kind(at: &mut At<'_>) -> Option<ScenarioKind> {
     at.diags.describe(|| shape::one_of(KINDS));
     match at.node.text() {
-        Some("drill") => Some(Kind::Drill),
-        Some("dr") => Some(Kind::Dr(at.node.span)),
+        Some("drill") => Some(ScenarioKind::Drill),
+        Some("dr") => Some(ScenarioKind::Dr(at.node.span)),
         other => {
             at.error(format!("{} is not a kind of drill", at.node.describe()))
                 .help(did_you_mean(other.unwrap_or_default(), KINDS));
@@ -70,7 +70,7 @@ pub fn read_kind(at: &mut At<'_>) -> Option<Kind> {
 }
 
 /// The rest of the scenario, as far as it could be read.
-pub struct Around<'a> {
+pub struct ScenarioParts<'a> {
     /// The loads.
     pub loads: &'a [LoadSpec],
     /// Names of the loads, also of those with mistakes.
@@ -86,7 +86,7 @@ pub struct Around<'a> {
 }
 
 /// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it.
-pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<Option<RestoreSpec>> {
+pub fn read(kind: ScenarioKind, map: &mut MapReader<'_>, around: &ScenarioParts<'_>) -> Option<Option<RestoreSpec>> {
     let dr = kind.is_dr();
     // None at all is what synchronous replication promises.
     let rpo: Option<Duration> = map.read("rpo", dr, |at| at.value());
@@ -95,8 +95,8 @@ pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<
     map.also(of_the_kind());
     let expect = read_level(kind, map, around.expect);
     match kind {
-        Kind::Unknown => return None,
-        Kind::Drill => {
+        ScenarioKind::Unknown => return None,
+        ScenarioKind::Drill => {
             for key in OWN {
                 if map.has(key) {
                     map.error(map.key_span(key), format!("`{key}` is for DR drills")).help(ADD_KIND);
@@ -104,11 +104,11 @@ pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<
             }
             return expect.map(|_| None);
         }
-        Kind::Dr(span) if !around.runbook => {
+        ScenarioKind::Dr(span) if !around.runbook => {
             map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
                 .help("name the one that restores: `runbook: ../runbooks/restore.md`");
         }
-        Kind::Dr(_) => {}
+        ScenarioKind::Dr(_) => {}
     }
     if let Some(span) = around.no_impact {
         map.error(span, "`impact: none` with `kind: dr`: what no user notices is no disaster")
@@ -131,13 +131,13 @@ fn of_the_kind() -> serde_json::Value {
 }
 
 /// The level that is expected; `None` when it does not go with the verdict.
-fn read_level(kind: Kind, map: &mut MapReader<'_>, expect: Option<&Expected>) -> Option<RestoreLevel> {
+fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expected>) -> Option<RestoreLevel> {
     use Verdict::{Damaged, NoImpact, NotRecovered, Passed, StepFailed, TooLate, Undetected, Unsteady};
     let Expected { verdict, at, level } = expect?;
     let (span, message, help) = match (kind, verdict, level) {
-        (Kind::Drill, _, Some((_, span))) => (span, "`level` is for DR drills".into(), ADD_KIND),
+        (ScenarioKind::Drill, _, Some((_, span))) => (span, "`level` is for DR drills".into(), ADD_KIND),
         // With a kind that nobody knows it is not known either whether a level has a place.
-        (Kind::Drill | Kind::Unknown, ..) => return Some(RestoreLevel::L5),
+        (ScenarioKind::Drill | ScenarioKind::Unknown, ..) => return Some(RestoreLevel::L5),
         (_, Passed, None | Some((RestoreLevel::L5, _))) => return Some(RestoreLevel::L5),
         (_, Passed, Some((level, span))) => (
             span,
@@ -168,7 +168,7 @@ fn read_level(kind: Kind, map: &mut MapReader<'_>, expect: Option<&Expected>) ->
     None
 }
 
-fn read_ledger(at: &mut At<'_>, around: &Around<'_>) -> Option<LedgerSpec> {
+fn read_ledger(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<LedgerSpec> {
     let mut map = at.map("`ledger`")?;
     let load = map.require_by("load", |at| read_load(at, around));
     let acknowledged = map.optional_with("acknowledged", AN_ACKNOWLEDGEMENT, |text| {
@@ -189,7 +189,7 @@ fn read_ledger(at: &mut At<'_>, around: &Around<'_>) -> Option<LedgerSpec> {
 }
 
 /// The load of the ledger: each of its requests is a write with a number that no other one has.
-fn read_load(at: &mut At<'_>, around: &Around<'_>) -> Option<String> {
+fn read_load(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<String> {
     at.diags.describe(shape::filled);
     let load = at.node.text().unwrap_or_default();
     if !around.names.contains(&load) {
@@ -206,9 +206,9 @@ fn read_load(at: &mut At<'_>, around: &Around<'_>) -> Option<String> {
 }
 
 /// What tells of the backup, how much production has, and what each level is seen by.
-type Restore = (Option<BackupSpec>, Option<u64>, Vec<LevelProbe>);
+type RestoreParts = (Option<BackupSpec>, Option<u64>, Vec<LevelProbe>);
 
-fn read_restore(at: &mut At<'_>) -> Option<Restore> {
+fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
     let mut map = at.map("`restore`")?;
     let backup = map.optional_by("backup", |at| {
         let line = at.line();
@@ -250,7 +250,7 @@ fn read_check(at: &mut At<'_>) -> Option<LevelProbe> {
 }
 
 /// Reads a script for a service; `by` is what names that.
-fn read_probe(at: &mut At<'_>, by: &str) -> Option<Probe> {
+fn read_probe(at: &mut At<'_>, by: &str) -> Option<ServiceScript> {
     let line = at.line();
     let what = format!("`{}`", at.key);
     let mut map = at.map(what)?.of_section("Probes");
@@ -260,10 +260,10 @@ fn read_probe(at: &mut At<'_>, by: &str) -> Option<Probe> {
 }
 
 /// Reads the keys of a probe: `service`, `run` and `within`.
-pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<Probe> {
+pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
     let service = map.require_by("service", |at| service(at, by));
     let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
     let run = map.require_by("run", |at| read_question(at, "one that held", instead));
     let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
-    Some(Probe { service: service?, run: run?, within, line })
+    Some(ServiceScript { service: service?, run: run?, within, line })
 }

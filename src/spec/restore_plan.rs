@@ -40,21 +40,21 @@ pub struct LedgerSpec {
     /// The answer that says that the write is stored.
     pub acknowledged: Good,
     /// Writes the number of every row that is there, one a line.
-    pub survivors: Probe,
+    pub survivors: ServiceScript,
 }
 
 /// The backup of a DR drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupSpec {
     /// Tells of it, as `key=value` lines: `id`, `taken` (RFC 3339), `bytes`, and whatever else it knows.
-    pub probe: Probe,
+    pub probe: ServiceScript,
     /// How old it may be before the fault, by its own time `taken`.
     pub max_age: Option<Duration>,
 }
 
 /// A script for `sh` in the first running container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
+pub struct ServiceScript {
     /// The service.
     pub service: String,
     /// The script.
@@ -73,7 +73,7 @@ pub struct LevelProbe {
     /// `readable`, `restored`, `replayed`, or the name of a check of the content.
     pub name: String,
     /// The script; exit code 0 is asked for.
-    pub probe: Probe,
+    pub probe: ServiceScript,
     /// What it must write; nothing in particular for L1 to L3.
     pub expected: Expectation,
 }
@@ -112,7 +112,7 @@ pub struct Invariant {
     /// Its name.
     pub name: String,
     /// The script.
-    pub probe: Probe,
+    pub probe: ServiceScript,
     /// What it must write.
     pub expected: Expectation,
 }

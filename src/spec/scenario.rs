@@ -3,14 +3,14 @@
 use super::faults::{interposed, read_faults, returning};
 use super::invariants::read_invariant;
 use super::loads::{self, named};
-use super::objectives::{Objective, Objectives, project_services};
+use super::objectives::{DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, default_impact, read_detect, read_expect, read_impact};
 use super::plan::sources;
-use super::restore::{self, Kind};
-use super::windows::{LONGEST, Show, Windows, deadline, window};
+use super::restore::{self, ScenarioKind};
+use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
 use super::{Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
-use crate::runbook::{Reading, Runbook};
+use crate::runbook::{ParseOptions, Runbook};
 use crate::slis::SliSpec;
 use crate::source::{At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, parse, tidy};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Op
     let catalog = project_services(&overrides.project, diags);
     let (mut plan, whole) = read?;
     let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
-    plan.objectives = Objectives::decide(&plan, plan.rto, rpo, catalog.ok()?.as_ref());
+    plan.objectives = DrillObjectives::decide(&plan, plan.rto, rpo, catalog.ok()?.as_ref());
     let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
     plan.rto = value(&plan.objectives.rto);
     if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
@@ -108,7 +108,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let severity = map.optional("severity");
     let tags = map.optional("tags").unwrap_or_default();
     let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
-    let kind = map.default_by("kind", Kind::Drill, restore::read_kind).unwrap_or(Kind::Unknown);
+    let kind = map.default_by("kind", ScenarioKind::Drill, restore::read_kind).unwrap_or(ScenarioKind::Unknown);
     let stack = map.require_by("stack", stack::read);
     let hosts = map.optional_by("hosts", |at| Some(super::hosts::read(at))).unwrap_or_default();
     let load_names = names("load");
@@ -124,7 +124,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let detect = map.optional_by("detect", read_detect);
     let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
     let clients = map.optional_by("clients", |at| Some(clients::read(at))).unwrap_or_default();
-    let reading = Reading { clients: clients.keys().cloned().collect(), bridged: true };
+    let reading = ParseOptions { clients: clients.keys().cloned().collect(), bridged: true };
     let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
     let steps =
         map.optional_by("steps", |at| Some(steps::apply(at, runbook.as_mut(), has_runbook))).unwrap_or_default();
@@ -148,7 +148,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             .help("leave one of the two out");
     }
     let invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
-    let around = restore::Around {
+    let around = restore::ScenarioParts {
         loads: &loads,
         names: &load_names,
         faults: &faults,
@@ -159,7 +159,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let restore = restore::read(kind, &mut map, &around);
 
     let complete = map.finish();
-    let windows = Windows {
+    let windows = WindowChecks {
         sources: &sources(&loads, &own_sources).collect::<Vec<_>>(),
         slis: &slis,
         steady: steady.map(|steady| steady.0),
@@ -210,7 +210,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         rto,
         invariants,
         restore: restore?,
-        objectives: Objectives::default(),
+        objectives: DrillObjectives::default(),
         expect: expect?.verdict,
         source: source.clone(),
         root: Arc::new(root.clone()),

@@ -4,35 +4,35 @@
 use super::clients::place;
 use super::{Respond, Var, environment};
 use crate::runbook::{
-    Errors, Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, parse_capture, parse_exit,
-    parse_reason, parse_timeout, unified_name,
+    BlockSettings, Errors, Expect, Retry, Runbook, RunbookPhase, Step, StepKind, WrittenCommands, parse_capture,
+    parse_exit, parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
-use crate::source::{At, Diagnostics, Form, Source, Span, Value, did_you_mean, list, nearest, shorten};
+use crate::source::{At, Diagnostics, Source, Span, TextForm, Value, did_you_mean, list, nearest, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const TIMEOUT: Form = Form::new("a duration like `30s`", duration);
-const RETRY: Form = Form::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
-const PATTERN: Form = Form::new("a pattern like `/ready/`", scalar);
-const EXIT: Form = Form::new("an exit code", scalar);
-const ERRORS: Form = Form::new("`allowed` or `fail`", || text("allowed|fail"));
-const CAPTURE: Form = Form::new("a name like `POD`", || {
+const TIMEOUT: TextForm = TextForm::new("a duration like `30s`", duration);
+const RETRY: TextForm = TextForm::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
+const PATTERN: TextForm = TextForm::new("a pattern like `/ready/`", scalar);
+const EXIT: TextForm = TextForm::new("an exit code", scalar);
+const ERRORS: TextForm = TextForm::new("`allowed` or `fail`", || text("allowed|fail"));
+const CAPTURE: TextForm = TextForm::new("a name like `POD`", || {
     // `capture: true` is a name, too.
     json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
 });
-const REASON: Form = Form::new("a reason", filled);
+const REASON: TextForm = TextForm::new("a reason", filled);
 
 /// A step that the scenario names.
-pub struct Named {
+pub struct NamedStep {
     id: String,
     phase: RunbookPhase,
     span: Span,
     env: BTreeMap<String, Var>,
 }
 
-impl Named {
+impl NamedStep {
     /// The id of the step, and what the scenario puts into its environment.
     pub fn environment(&self) -> Option<(String, BTreeMap<String, Var>)> {
         (!self.env.is_empty()).then(|| (self.id.clone(), self.env.clone()))
@@ -41,11 +41,11 @@ impl Named {
 
 /// Reads `steps` and applies it to the runbook, if there is one that can be read. `expected` says whether the scenario
 /// names one.
-pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool) -> Vec<Named> {
+pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool) -> Vec<NamedStep> {
     if !expected {
         at.error("`steps` needs a runbook whose steps it is about").help("name it with `runbook:`");
     }
-    let mut named: Vec<Named> = Vec::new();
+    let mut named: Vec<NamedStep> = Vec::new();
     at.entries("a map of step ids", "write it like `restart: { timeout: 10s }`", |at| {
         let said = read(at);
         let runbook = runbook.as_deref_mut()?;
@@ -58,7 +58,7 @@ pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool)
             return None;
         }
         let env = said.as_ref().map(|said| said.env.clone()).unwrap_or_default();
-        named.push(Named { id: step.id.clone(), phase: step.phase, span: at.key_span, env });
+        named.push(NamedStep { id: step.id.clone(), phase: step.phase, span: at.key_span, env });
         put(step, said?, at);
         Some(())
     });
@@ -70,20 +70,20 @@ pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool)
 }
 
 /// What the scenario says about a step.
-struct Said {
-    settings: Settings,
+struct StepSettings {
+    settings: BlockSettings,
     run: Option<(Span, String)>,
     env: BTreeMap<String, Var>,
 }
 
 /// Reads what is said about one step.
-fn read(at: &mut At<'_>) -> Option<Said> {
+fn read(at: &mut At<'_>) -> Option<StepSettings> {
     let (shown, key_span) = (shorten(at.key), at.key_span);
     let empty = at.node.value == Value::Null || at.node.value == Value::Map(Vec::new());
     let mut map = at.map(format!("step `{shown}`"))?.of_section("steps");
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
     let env = map.optional_by("env", |at| Some(environment::read(at))).unwrap_or_default();
-    let settings = Settings {
+    let settings = BlockSettings {
         place: map.optional_by("in", |at| place(at, format!("the step `{shown}`"))),
         timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
         retry: map.optional_with("retry", RETRY, Retry::parse),
@@ -107,7 +107,7 @@ fn read(at: &mut At<'_>) -> Option<Said> {
             .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");
     }
     map.finish()?;
-    Some(Said { settings, run, env })
+    Some(StepSettings { settings, run, env })
 }
 
 /// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
@@ -188,10 +188,10 @@ fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
     Some(format!("with `clients` it is a part of `{}` (line {})", step.id, step.line))
 }
 
-fn put(step: &mut Step, said: Said, at: &mut At<'_>) {
+fn put(step: &mut Step, said: StepSettings, at: &mut At<'_>) {
     let id = step.id.clone();
     if let Some((span, text)) = said.run {
-        if let Err(why) = step.replace(Written { text: &text, source: at.source, span }, said.settings) {
+        if let Err(why) = step.replace(WrittenCommands { text: &text, source: at.source, span }, said.settings) {
             at.diags.error(at.source, span, format!("`run`: {why}")).help("write commands for bash");
         }
         return;
@@ -218,7 +218,7 @@ fn put(step: &mut Step, said: Said, at: &mut At<'_>) {
 }
 
 /// Names that the scenario lets two steps capture.
-fn check_captures(runbook: &Runbook, named: &[Named], at: &mut At<'_>) {
+fn check_captures(runbook: &Runbook, named: &[NamedStep], at: &mut At<'_>) {
     let all: Vec<(&str, String)> = runbook
         .steps
         .iter()
@@ -240,7 +240,7 @@ fn check_captures(runbook: &Runbook, named: &[Named], at: &mut At<'_>) {
 
 /// What can be said once it is known which phases are followed, and where.
 pub fn settle(
-    named: &[Named],
+    named: &[NamedStep],
     runbook: Option<&mut Runbook>,
     respond: Option<&Respond>,
     source: &Arc<Source>,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Secret;
 use crate::runbook::{Runbook, RunbookPhase};
-use crate::source::{At, Diagnostics, Level, Source, Span, render};
+use crate::source::{At, Diagnostics, Severity, Source, Span, render};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -254,7 +254,7 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
     let read = written.map(|w| w.settle(Some(&mut runbook), Span::default(), &[], &overrides, &source, &mut diags));
     // That nobody has accepted it is not what these are about.
     diags.all.retain(|d| !d.message.contains("nobody has accepted"));
-    let errors = diags.all.iter().any(|d| d.level == Level::Error);
+    let errors = diags.all.iter().any(|d| d.level == Severity::Error);
     (read, render(&diags, false), errors)
 }
 

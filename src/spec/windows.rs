@@ -63,7 +63,7 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
 }
 
 /// What the windows are judged by; what could not be read is left out.
-pub struct Windows<'a> {
+pub struct WindowChecks<'a> {
     /// Where the events of the SLIs come from.
     pub sources: &'a [&'a dyn SliSource],
     /// The SLIs.
@@ -85,7 +85,7 @@ pub struct Windows<'a> {
     pub source: &'a Arc<Source>,
 }
 
-impl Windows<'_> {
+impl WindowChecks<'_> {
     /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);

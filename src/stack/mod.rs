@@ -22,7 +22,7 @@ pub use platform::{
 pub use process::{Ending, Process};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
 pub use source_files::SourceFiles;
-pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
+pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 
 use crate::error::Error;
 use crate::output::quoted;
@@ -175,7 +175,7 @@ pub enum ContainerOp {
 
 /// What a command in a container came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Executed {
+pub struct CommandOutput {
     /// Name of the container.
     pub container: String,
     /// Exit code.
@@ -289,7 +289,7 @@ pub trait Stack: Send + Sync + 'static {
     /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
     /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the
     /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
-    async fn exec(&self, service: &str, _command: &[String], _within: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, _command: &[String], _within: Duration) -> Result<CommandOutput, StackError> {
         unsupported(format!("running a command in `{service}`"))
     }
     /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not

@@ -17,7 +17,7 @@ pub const REFUSED: i32 = 126;
 
 /// A program that a step called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Call {
+pub struct ToolCall {
     /// Its name: `docker`, `docker-compose`.
     pub program: String,
     /// Its arguments.
@@ -31,7 +31,7 @@ pub struct Call {
 /// Who carries out what steps call.
 pub trait Tools: Send + Sync + 'static {
     /// Carries it out; the exit code. What is cancelled is to be gone when the future ends, or is dropped.
-    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32>;
+    fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32>;
 }
 
 /// Refuses everything: for a stack in which steps can call nothing.
@@ -39,7 +39,7 @@ pub trait Tools: Send + Sync + 'static {
 pub struct NoTools;
 
 impl Tools for NoTools {
-    fn call(&self, call: Call, io: CallIo, _cancel: CancellationToken) -> BoxFuture<'static, i32> {
+    fn call(&self, call: ToolCall, io: CallIo, _cancel: CancellationToken) -> BoxFuture<'static, i32> {
         async move {
             io.out.say(&format!("firedrill: `{}` has nothing to talk to here: a drill has a stack, `firedrill run` one with `--compose-project`\n", call.program)).await;
             REFUSED

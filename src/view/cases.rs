@@ -5,7 +5,7 @@ use super::restore::{self, Rung, other_level};
 use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed};
 use crate::record::{
-    Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
+    Check, CheckOutcome, CommandRecord, Counts, Location, Record, ReplacedInfo, RunOutcome, StepRecord, StepStatus,
     Verdict,
 };
 
@@ -204,26 +204,26 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
         reason
     };
     match record.outcome() {
-        Outcome::Passed if record.expects_failure() => case(
+        RunOutcome::Passed if record.expects_failure() => case(
             CaseResult::Passed,
             format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
         ),
-        Outcome::Passed => None,
-        Outcome::Failed if record.expects_failure() && verdict != record.expected() => {
+        RunOutcome::Passed => None,
+        RunOutcome::Failed if record.expects_failure() && verdict != record.expected() => {
             let message = format!("expected verdict {}, got {verdict}", record.expected());
             case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
         }
-        Outcome::Failed if other_level(record).is_some() => {
+        RunOutcome::Failed if other_level(record).is_some() => {
             let message = other_level(record).unwrap_or_default();
             case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
         }
-        Outcome::Failed if failed || broken => None,
-        Outcome::Failed => {
+        RunOutcome::Failed if failed || broken => None,
+        RunOutcome::Failed => {
             let message = said;
             case(CaseResult::Failed { message: message.clone() }, message)
         }
-        Outcome::Broken | Outcome::Interrupted if broken => None,
-        Outcome::Broken | Outcome::Interrupted => {
+        RunOutcome::Broken | RunOutcome::Interrupted if broken => None,
+        RunOutcome::Broken | RunOutcome::Interrupted => {
             let message = if said.is_empty() { verdict.to_string() } else { said };
             case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
         }

@@ -2,7 +2,7 @@
 //! to none.
 
 use super::clock::instant;
-use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Outcome, Record, Verdict};
+use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Record, RunOutcome, Verdict};
 use time::Duration;
 
 /// Shards of one game day begin within this time, where nothing else says that they are of one.
@@ -159,17 +159,17 @@ impl Drills {
 
     /// How all of it came out: the worst of the game days ([`Day::outcome`]) and of the other drills. A shard that is missing
     /// says nothing, so the whole is not passed; nor is nothing at all.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> RunOutcome {
         let whole = !self.is_empty() && self.groups().iter().all(|group| group.missing().is_empty());
-        let floor = if whole { Outcome::Passed } else { Outcome::Broken };
+        let floor = if whole { RunOutcome::Passed } else { RunOutcome::Broken };
         let own = self.entries().into_iter().filter(|entry| entry.planned.is_none());
         let own = own.map(|entry| match entry.status {
-            DrillStatus::Passed | DrillStatus::Flaky => Outcome::Passed,
-            DrillStatus::Failed => Outcome::Failed,
-            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => Outcome::Broken,
-            DrillStatus::Interrupted => Outcome::Interrupted,
+            DrillStatus::Passed | DrillStatus::Flaky => RunOutcome::Passed,
+            DrillStatus::Failed => RunOutcome::Failed,
+            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => RunOutcome::Broken,
+            DrillStatus::Interrupted => RunOutcome::Interrupted,
         });
-        self.days.iter().map(Day::outcome).chain(own).fold(floor, Outcome::max)
+        self.days.iter().map(Day::outcome).chain(own).fold(floor, RunOutcome::max)
     }
 
     /// Every drill: those of the game days in the order of their plans, then the other records.
@@ -200,10 +200,10 @@ impl<'a> DrillEntry<'a> {
             control: record.is_control(),
             status: match record.outcome() {
                 _ if !record.ended || record.verdict == Verdict::Incomplete => DrillStatus::Incomplete,
-                Outcome::Passed => DrillStatus::Passed,
-                Outcome::Failed => DrillStatus::Failed,
-                Outcome::Broken => DrillStatus::Broken,
-                Outcome::Interrupted => DrillStatus::Interrupted,
+                RunOutcome::Passed => DrillStatus::Passed,
+                RunOutcome::Failed => DrillStatus::Failed,
+                RunOutcome::Broken => DrillStatus::Broken,
+                RunOutcome::Interrupted => DrillStatus::Interrupted,
             },
             attempts: vec![(None, Some(record))],
         }

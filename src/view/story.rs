@@ -7,7 +7,7 @@ use super::restore::other_level;
 use super::symbol::StatusSymbol;
 use super::words;
 use crate::output::one_line;
-use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
+use crate::record::{Attempt, Cause, DrillStatus, Location, Record, RunOutcome, Verdict, label};
 
 /// Why a drill of a game day that was cut off has not begun.
 const CUT_OFF: &str = "the game day was cut off before its turn";
@@ -62,7 +62,7 @@ impl<'a> DrillEntry<'a> {
     /// The record that shows what went wrong: of a flaky drill that of the attempt that failed, otherwise the one that counts.
     pub fn telling_record(&self) -> Option<&'a Record> {
         let failed = |(attempt, record): &(Option<&Attempt>, Option<&_>)| {
-            record.is_some() && attempt.is_some_and(|a| a.outcome == Some(Outcome::Failed) && !a.disturbed)
+            record.is_some() && attempt.is_some_and(|a| a.outcome == Some(RunOutcome::Failed) && !a.disturbed)
         };
         let flaky = self.attempts.iter().find(|pair| self.status == DrillStatus::Flaky && failed(pair));
         flaky.and_then(|(_, record)| *record).or_else(|| self.record())

@@ -7,7 +7,7 @@ use super::restore::{self, JudgedRow, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
-    Location, Outcome, Phase, Record, StepStatus, Verdict,
+    Location, Phase, Record, RunOutcome, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -60,11 +60,11 @@ pub fn placed(at: Option<&Location>, reason: &str) -> String {
 }
 
 /// The mark of an outcome.
-pub fn outcome(outcome: Outcome) -> StatusSymbol {
+pub fn outcome(outcome: RunOutcome) -> StatusSymbol {
     match outcome {
-        Outcome::Passed => StatusSymbol::Good,
-        Outcome::Failed => StatusSymbol::Bad,
-        Outcome::Broken | Outcome::Interrupted => StatusSymbol::Warn,
+        RunOutcome::Passed => StatusSymbol::Good,
+        RunOutcome::Failed => StatusSymbol::Bad,
+        RunOutcome::Broken | RunOutcome::Interrupted => StatusSymbol::Warn,
     }
 }
 
@@ -102,19 +102,21 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
     let is = verdict(record.verdict);
     let expected = record.expected();
     match record.outcome() {
-        Outcome::Passed if record.expects_failure() => {
+        RunOutcome::Passed if record.expects_failure() => {
             (StatusSymbol::Good, "passed".into(), Some(format!("{is}, as expected")))
         }
-        Outcome::Passed if served_beside(record).is_some() => {
+        RunOutcome::Passed if served_beside(record).is_some() => {
             (StatusSymbol::Warn, "passed".into(), Some("the fault was still active".into()))
         }
-        Outcome::Passed => (StatusSymbol::Good, "passed".into(), None),
-        Outcome::Failed if record.expects_failure() && record.verdict != expected => {
+        RunOutcome::Passed => (StatusSymbol::Good, "passed".into(), None),
+        RunOutcome::Failed if record.expects_failure() && record.verdict != expected => {
             (StatusSymbol::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
         }
-        Outcome::Failed if other_level(record).is_some() => (StatusSymbol::Bad, "failed".into(), other_level(record)),
+        RunOutcome::Failed if other_level(record).is_some() => {
+            (StatusSymbol::Bad, "failed".into(), other_level(record))
+        }
         // The verdict is as it should be and the clean-up is not.
-        Outcome::Failed | Outcome::Broken if record.verdict == expected => {
+        RunOutcome::Failed | RunOutcome::Broken if record.verdict == expected => {
             (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()))
         }
         outcome => (self::outcome(outcome), is, None),

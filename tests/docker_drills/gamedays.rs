@@ -5,7 +5,7 @@ use crate::drill::{
     ALLOWED, DB_POOL, Leftovers, PATIENCE, Project, RESTARTS, Shipped, UPSTREAM, containers, edit, poll,
 };
 use firedrill::archive::{read_day, read_run};
-use firedrill::record::{Cause, Day, DrillStatus, Outcome, RunDir, Verdict};
+use firedrill::record::{Cause, Day, DrillStatus, RunDir, RunOutcome, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -265,7 +265,7 @@ fn the_end_of_the_budget_and_a_signal_undo_what_runs_and_say_why() {
     let ended = running.end();
     assert_eq!(ended.exit, Some(130), "{}", ended.said);
     let [first, second] = &ended.day.drills[..] else { panic!("{:?}", ended.day) };
-    assert_eq!(first.attempts[0].outcome, Some(Outcome::Interrupted));
+    assert_eq!(first.attempts[0].outcome, Some(RunOutcome::Interrupted));
     assert_eq!((first.status(), second.status()), (DrillStatus::Interrupted, DrillStatus::NotRun));
     assert!(second.not_run.as_ref().is_some_and(|why| why.contains("SIGTERM")), "{second:?}");
 

@@ -3,7 +3,7 @@
 use crate::rig::{Project, docker, rand, with_stack};
 use crate::{Session, id};
 use firedrill::stack::compose::ComposeStack;
-use firedrill::stack::{Call, CallIo, Place, Stack};
+use firedrill::stack::{CallIo, Place, Stack, ToolCall};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -157,7 +157,7 @@ async fn no_way_out_of_the_drill_is_found() {
 /// What a step is told by `docker compose config`, which needs no container.
 async fn config(stack: &ComposeStack, name: &str, value: &str) -> String {
     let (io, mut peer) = CallIo::pair();
-    let call = Call {
+    let call = ToolCall {
         program: "docker".into(),
         args: ["compose", "config"].map(String::from).into(),
         cwd: "/".into(),

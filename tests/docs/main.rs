@@ -10,7 +10,7 @@ mod workflows;
 use firedrill::error::Exit;
 use firedrill::faults::Fault;
 use firedrill::record::{Stamped, Verdict};
-use firedrill::source::{Diagnostics, Level, Source};
+use firedrill::source::{Diagnostics, Severity, Source};
 use pages::{anchors, blocks, commands, firedrill, first_cells, markdown, page, pages, root, words};
 use pulldown_cmark::{Event, Tag};
 use scenarios::project;
@@ -144,7 +144,7 @@ fn every_rule_of_lint_is_described() {
     let rows: Vec<&str> = docs.lines().filter(|line| line.starts_with("| RB")).collect();
     let expected: Vec<String> = RULES
         .iter()
-        .map(|rule| format!("| {} | {} | {} |", rule.id, rule.level.map_or("off", Level::name), rule.title))
+        .map(|rule| format!("| {} | {} | {} |", rule.id, rule.level.map_or("off", Severity::name), rule.title))
         .collect();
     assert_eq!(rows, expected);
 }

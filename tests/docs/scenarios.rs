@@ -2,7 +2,7 @@
 
 use crate::pages::{Block, blocks, first_cells, page, root};
 use firedrill::faults::Fault;
-use firedrill::source::{Diagnostics, Level};
+use firedrill::source::{Diagnostics, Severity};
 use firedrill::spec::{self, Overrides};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -71,7 +71,7 @@ fn the_examples_of_scenarios_load() {
         let yaml = yaml.replace("env: SHOP_PASSWORD", "env: PATH");
         let diags = told(project.path(), &yaml);
         let rendered = firedrill::source::render(&diags, false);
-        let fine = diags.all.iter().all(|diag| diag.level == firedrill::source::Level::Info);
+        let fine = diags.all.iter().all(|diag| diag.level == firedrill::source::Severity::Info);
         assert!(fine, "below `{}`:\n{}\n{rendered}", example.heading, example.text);
     }
 }
@@ -93,7 +93,7 @@ fn the_scenario_of_the_readme_loads() {
 /// The keys of a map, as the reader of scenarios lists them when it meets one that it does not know.
 fn keys(diags: &Diagnostics, unknown: &str) -> BTreeSet<String> {
     let wrong = format!("has no key `{unknown}`");
-    let mistake = diags.all.iter().find(|d| d.level == Level::Error && d.message.contains(&wrong));
+    let mistake = diags.all.iter().find(|d| d.level == Severity::Error && d.message.contains(&wrong));
     let mistake = mistake.unwrap_or_else(|| panic!("nobody minds `{unknown}`: {diags:?}"));
     let help = mistake.help.as_deref().unwrap_or_default();
     assert!(help.starts_with("there is "), "{help}");

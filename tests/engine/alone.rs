@@ -5,7 +5,7 @@ use firedrill::engine::ledger::Ledger;
 use firedrill::engine::{Alone, AloneOutcome, ManualOutcome, Nobody, Operator, Shutdown, announce_alone, follow_alone};
 use firedrill::record::{Event, EventSink, Record, Redactor, StepStatus, Verdict};
 use firedrill::report;
-use firedrill::runbook::{Handling, Input, RunbookPhase, Step, StepKind, parse};
+use firedrill::runbook::{Handling, RunbookInput, RunbookPhase, Step, StepKind, parse};
 use firedrill::source::{Diagnostics, Source};
 use firedrill::spec::Respond;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ impl Operator for Says {
         self.0
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
         self.2.push(input.name.clone());
         self.1.map(str::to_string)
     }

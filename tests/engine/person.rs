@@ -3,7 +3,7 @@
 use crate::support::{Case, Entry};
 use firedrill::engine::{ManualOutcome, Operator};
 use firedrill::record::{Check, Event, StepStatus, Verdict};
-use firedrill::runbook::{Input, Step};
+use firedrill::runbook::{RunbookInput, Step};
 use std::time::Duration;
 
 const RUNBOOK: &str = "\
@@ -38,7 +38,7 @@ impl Operator for Says {
         self.0
     }
 
-    async fn value_of(&mut self, _input: &Input) -> Option<String> {
+    async fn value_of(&mut self, _input: &RunbookInput) -> Option<String> {
         self.1.map(str::to_string)
     }
 }

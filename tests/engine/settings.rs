@@ -2,9 +2,9 @@
 
 use crate::support::{Case, Happening, Told};
 use firedrill::record::{Check, Event, ExpectationRecord, StepRecord, StepStatus, Verdict};
-use firedrill::runbook::{Command, Errors, Expect, Replaced, Retry, Settings, StepKind};
+use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry, StepKind};
 use firedrill::source::Source;
-use firedrill::spec::Client;
+use firedrill::spec::BlockClient;
 use firedrill::stack::Place;
 use std::time::Duration;
 
@@ -229,7 +229,7 @@ async fn a_block_is_tried_again_from_its_first_command_and_not_more_often_than_i
 
 #[tokio::test]
 async fn a_block_is_tried_again_until_its_output_matches() {
-    let said = |settings: &mut Settings| {
+    let said = |settings: &mut BlockSettings| {
         settings.expect = expect("pods 3");
         settings.retry = retry(5, 10);
     };
@@ -309,7 +309,7 @@ async fn what_ends_early_in_the_background_and_badly_is_a_warning() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_cannot_be_expected_of_anything() {
-    let both = |settings: &mut Settings| {
+    let both = |settings: &mut BlockSettings| {
         settings.background = Some(true);
         settings.expect = expect("x");
     };
@@ -362,7 +362,7 @@ async fn what_is_too_large_for_an_input_fails_the_step() {
 
 #[tokio::test]
 async fn a_step_whose_input_was_to_be_captured_by_one_that_was_skipped_is_blocked() {
-    let skipped = |settings: &mut Settings| {
+    let skipped = |settings: &mut BlockSettings| {
         settings.capture = Some("POD".into());
         settings.skip = Some("there is no cluster here".into());
     };
@@ -376,7 +376,7 @@ async fn a_step_whose_input_was_to_be_captured_by_one_that_was_skipped_is_blocke
 async fn sql_is_the_standard_input_of_its_client_in_its_service() {
     let told = Case::new()
         .plan_with(|plan| {
-            let client = Client { service: Some("db".into()), command: "psql -U shop".into() };
+            let client = BlockClient { service: Some("db".into()), command: "psql -U shop".into() };
             plan.respond.clients.insert("sql".into(), client);
             let steps = &mut plan.runbook.as_mut().unwrap().steps;
             let StepKind::Commands(commands) = &mut steps[0].kind else { panic!("a command step") };

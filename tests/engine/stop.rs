@@ -208,6 +208,6 @@ async fn while_the_faults_of_a_drill_that_had_failed_as_expected_are_undone() {
         .run()
         .await;
     assert_eq!(told.record.verdict, Verdict::StepFailed);
-    assert_eq!(told.record.outcome(), firedrill::record::Outcome::Interrupted, "an interruption is never a pass");
+    assert_eq!(told.record.outcome(), firedrill::record::RunOutcome::Interrupted, "an interruption is never a pass");
     reverted(&told, "http_status");
 }

@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use firedrill::record::{MachineSample, Secret};
 use firedrill::stack::{
-    AgentRole, AttachError, Available, Capacity, Channel, ContainerOp, ContainerState, Demand, Executed, Fate, Finding,
-    HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack, Right, RunIdentity,
-    RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
-    SweepOptions, SweepReport, SweptRun,
+    AgentRole, AttachError, Available, Capacity, Channel, CommandOutput, ContainerOp, ContainerState, Demand, Fate,
+    Finding, HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack, Right,
+    RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions, StackRequest,
+    StackUp, SweepOptions, SweepReport, SweptRun,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -423,7 +423,7 @@ impl Stack for ProcessStack {
         }
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
         let operation = format!("running a command beside `{service}`");
         let mut run = Command::new(&command[0]);
         run.args(&command[1..]).current_dir(&self.dir).stdin(Stdio::null()).kill_on_drop(true);
@@ -431,7 +431,7 @@ impl Stack for ProcessStack {
         let output = output.map_err(|_| broken(&operation, "it did not end in time"))?;
         let output = output.map_err(|error| broken(&operation, error))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(Executed {
+        Ok(CommandOutput {
             container: format!("{service}-1"),
             code: output.status.code().unwrap_or(137).into(),
             output: text,

@@ -1,9 +1,9 @@
 //! Whole folders of runbooks: this project's own, and those that `FIREDRILL_CORPUS` names. Every block that is shell is shown, no
 //! text is altered, phases follow from what commands do, and a page means the same whatever its services are called.
 
-use firedrill::programs::Kind;
+use firedrill::programs::EffectKind;
 use firedrill::runbook::look::{Fence, look};
-use firedrill::runbook::{Handling, Reading, Runbook, RunbookPhase, StepKind, Unread, parse_with};
+use firedrill::runbook::{Handling, ParseOptions, Runbook, RunbookPhase, StepKind, Unread, parse_with};
 use firedrill::source::{Diagnostics, Source};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ fn pages() -> (Vec<Arc<Source>>, bool) {
 }
 
 fn read(source: &Arc<Source>) -> Option<Runbook> {
-    let reading = Reading { clients: BTreeSet::new(), bridged: true };
+    let reading = ParseOptions { clients: BTreeSet::new(), bridged: true };
     let mut runbook = parse_with(source, &reading, &mut Diagnostics::default())?;
     runbook.settle(&BTreeMap::new());
     Some(runbook)
@@ -131,8 +131,9 @@ fn without_headings_of_phases_twenty_pages_have_phases_by_effect() {
         let text = parts.collect::<Vec<_>>().join("```");
         let Some(runbook) = read(&Source::new(&source.path, text)) else { continue };
         let steps = || runbook.steps.iter().filter(|step| !step.commands().is_empty());
-        let changes: Vec<bool> =
-            steps().map(|step| step.commands().iter().any(|command| command.effect().kind != Kind::Looks)).collect();
+        let changes: Vec<bool> = steps()
+            .map(|step| step.commands().iter().any(|command| command.effect().kind != EffectKind::Looks))
+            .collect();
         let Some(first) = changes.iter().position(|changes| *changes).filter(|_| changes.len() > 1) else { continue };
         let last = changes.iter().rposition(|changes| *changes).unwrap_or(first);
         for (index, step) in steps().enumerate() {

@@ -4,7 +4,7 @@ use crate::rig::{LONG, Rig, alive, poll};
 use bytes::Bytes;
 use firedrill::record::Stream;
 use firedrill::shell::ShellError;
-use firedrill::stack::{Call, CallIo, Tools};
+use firedrill::stack::{CallIo, ToolCall, Tools};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 /// Knows: `lose PID` (ends the supervisor, as a restart of its container does, and goes on), `say`, `fail CODE`, `cat`, `count` (bytes of stdin), `zeros BYTES`, `hang`.
 #[derive(Default)]
 struct Words {
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<ToolCall>>,
     cancelled: AtomicUsize,
     written: AtomicUsize,
 }
 
-async fn carry_out(words: Arc<Words>, call: Call, mut io: CallIo, cancel: CancellationToken) -> i32 {
+async fn carry_out(words: Arc<Words>, call: ToolCall, mut io: CallIo, cancel: CancellationToken) -> i32 {
     let word = call.args.first().cloned().unwrap_or_default();
     let rest = call.args.get(1).cloned().unwrap_or_default();
     match word.as_str() {
@@ -81,7 +81,7 @@ async fn carry_out(words: Arc<Words>, call: Call, mut io: CallIo, cancel: Cancel
 struct Told(Arc<Words>);
 
 impl Tools for Told {
-    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+    fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         self.0.calls.lock().unwrap().push(call.clone());
         carry_out(self.0.clone(), call, io, cancel).boxed()
     }

@@ -11,7 +11,7 @@ use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentReque
 use firedrill::agent::watch::MetricWatch;
 use firedrill::load::{SLICE, SliceCounts};
 use firedrill::record::MachineSample;
-use firedrill::slis::{EventAnswer, MetricCondition, Outcome, SliSpec};
+use firedrill::slis::{EventAnswer, EventOutcome, MetricCondition, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -232,7 +232,7 @@ impl Agent {
             let mut slices = Vec::new();
             for of in &load.loads {
                 let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
-                let outcome = Outcome { answer: Some(answer), latency: Duration::from_millis(millis) };
+                let outcome = EventOutcome { answer: Some(answer), latency: Duration::from_millis(millis) };
                 let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
                 let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good = |sli: &SliSpec| if sli.good.judge(outcome) { due } else { 0 };

@@ -9,7 +9,7 @@ use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
 use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Operator, Shutdown};
 use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
-use firedrill::runbook::{CodeBlock, Settings};
+use firedrill::runbook::{BlockSettings, CodeBlock};
 use firedrill::source;
 use firedrill::spec::{self, Overrides, Plan};
 use std::fs::{self, File};
@@ -169,7 +169,7 @@ impl Case {
     }
 
     /// What is said about the one block of the step that has this in its id.
-    pub fn says(self, step: &'static str, change: impl FnOnce(&mut Settings) + Send + 'static) -> Case {
+    pub fn says(self, step: &'static str, change: impl FnOnce(&mut BlockSettings) + Send + 'static) -> Case {
         self.plan_with(move |plan| {
             let steps = &mut plan.runbook.as_mut().expect("a runbook").steps;
             let step = steps.iter_mut().find(|known| known.id.contains(step)).expect("a step");

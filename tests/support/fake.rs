@@ -8,7 +8,7 @@ use super::world::World;
 use async_trait::async_trait;
 use firedrill::record::Redactor;
 use firedrill::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Damage, Ending, Executed, FileAnswer, FileAsk, FileDeed,
+    AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Damage, Ending, FileAnswer, FileAsk, FileDeed,
     FullOutput, Place, Stack, StackDown, StackError, StackUp,
 };
 use std::collections::BTreeMap;
@@ -145,18 +145,18 @@ impl Stack for FakeStack {
         Ok(())
     }
 
-    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<CommandOutput, StackError> {
         if let Some(shop) = &self.world.switches.shop {
             let whole = shop.script(&command[2]).map_err(refused)?;
             let output = String::from_utf8(whole.stdout).expect("text");
-            return Ok(Executed { container: whole.container, code: whole.code.expect("an end"), output });
+            return Ok(CommandOutput { container: whole.container, code: whole.code.expect("an end"), output });
         }
         let exits = self.world.switches.exits.iter().find(|(known, _)| command[2].contains(**known));
         let code = exits.map_or(0, |(known, codes)| {
             let asked = self.world.count(known) as usize - 1;
             codes[asked.min(codes.len() - 1)]
         });
-        Ok(Executed { container: format!("fake-{service}-1"), code, output: String::new() })
+        Ok(CommandOutput { container: format!("fake-{service}-1"), code, output: String::new() })
     }
 
     async fn exec_full(&self, service: &str, command: &[String], _: Duration) -> Result<FullOutput, StackError> {

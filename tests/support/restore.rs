@@ -5,7 +5,7 @@ use super::shop::Shop;
 use super::told::Told;
 use firedrill::record::{Announcement, Location, ProbeInfo, RestoreLevel, RestorePlan};
 use firedrill::slis::{Comparison, Good, Term};
-use firedrill::spec::{BackupSpec, Expectation, LedgerSpec, LevelProbe, Plan, Probe, RestoreSpec};
+use firedrill::spec::{BackupSpec, Expectation, LedgerSpec, LevelProbe, Plan, RestoreSpec, ServiceScript};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ fn case(shop: &Arc<Shop>) -> Case {
 }
 
 fn restore() -> RestoreSpec {
-    let probe = |run: &str, line| Probe { service: "db".into(), run: run.into(), within: Duration::from_secs(5), line };
+    let probe =
+        |run: &str, line| ServiceScript { service: "db".into(), run: run.into(), within: Duration::from_secs(5), line };
     let level = |level, name: &str, run: &str, output: Option<&str>| {
         let expected = match (level, output) {
             (_, Some(output)) => Expectation::Output(output.to_string()),

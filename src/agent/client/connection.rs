@@ -39,7 +39,7 @@ struct Inner {
 struct Shared {
     name: String,
     now_us: Box<dyn Fn() -> u64 + Send + Sync>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// Cancelled when the agent is to be given up.
     gone: CancellationToken,
     /// Cancelled when the reader has ended.
@@ -47,7 +47,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct ConnectionState {
     /// Why nothing more can be asked.
     cause: Option<String>,
     /// Requests without an answer: when they were sent in drill time, and who waits.
@@ -68,7 +68,7 @@ impl AgentClient {
         let shared = Arc::new(Shared {
             name,
             now_us: Box::new(now_us),
-            state: Mutex::new(State::default()),
+            state: Mutex::new(ConnectionState::default()),
             gone: CancellationToken::new(),
             ended: CancellationToken::new(),
         });

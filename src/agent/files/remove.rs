@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Files below a directory that are no directories themselves, and their bytes.
 #[derive(Default)]
-struct Content {
+struct FileContent {
     files: u64,
     bytes: u64,
 }
@@ -18,7 +18,7 @@ pub(super) fn measure(path: &Path, found: &Metadata, inside: &[PathBuf]) -> Resu
     if !found.is_dir() {
         return Ok(Damage::Removed { directory: false, files: 1, bytes: found.len() });
     }
-    let Content { files, bytes } = content(path, inside)?;
+    let FileContent { files, bytes } = content(path, inside)?;
     match files {
         0 => Err(format!("{} has no files, so nothing would be lost", path.display())),
         _ => Ok(Damage::Removed { directory: true, files, bytes }),
@@ -70,20 +70,20 @@ pub(super) fn see(
     if !directory || !found.is_dir() {
         return Ok(FileAnswer::Gone(format!("{shown} is there, with {} bytes", found.len())));
     }
-    let Content { files, bytes } = content(path, inside)?;
+    let FileContent { files, bytes } = content(path, inside)?;
     Ok(match files {
         0 => FileAnswer::InPlace(format!("{shown} has no files")),
         _ => FileAnswer::Gone(format!("{shown} has {files} files with {bytes} bytes")),
     })
 }
 
-fn content(path: &Path, inside: &[PathBuf]) -> Result<Content, String> {
-    let mut all = Content::default();
+fn content(path: &Path, inside: &[PathBuf]) -> Result<FileContent, String> {
+    let mut all = FileContent::default();
     count(path, inside, &mut all).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     Ok(all)
 }
 
-fn count(directory: &Path, inside: &[PathBuf], all: &mut Content) -> io::Result<()> {
+fn count(directory: &Path, inside: &[PathBuf], all: &mut FileContent) -> io::Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         if inside.contains(&entry.path()) {

@@ -13,10 +13,10 @@ use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use crate::agent::load::tell_slices;
 use crate::agent::protocol::{AgentAsk, Told};
 use crate::agent::source::{Environments, SliSource};
-use crate::load::{Ending, EventClient, Failure, Generator, SLICE, Sent};
+use crate::load::{EventClient, Failure, Generator, RequestEnding, SLICE, Sent};
 use crate::record::sql_secrets;
 use crate::slis::{EventAnswer, SliSpec};
-use crate::source::{At, Form, shape};
+use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ const MOST_SESSIONS: usize = 5;
 const MOST_NOTES: usize = 5;
 /// Class of SQLSTATE of queries that are wrong, or not permitted: syntax error or access rule violation.
 const WRONG: &str = "42";
-const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
+const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
 /// A query as a scenario has it.
 #[derive(Debug, Clone)]
@@ -187,7 +187,7 @@ impl EventClient for QueryClient {
             Ok(_slot) => timeout_at(deadline, self.ask()).await.unwrap_or(Err(Failure::Timeout)),
             Err(_) => Err(Failure::NoConnection),
         };
-        sent.end(Ending::of(result.map(EventAnswer::Truth), due, self.timeout));
+        sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, self.timeout));
     }
 }
 

@@ -1,10 +1,10 @@
 //! Where a PostgreSQL server of the stack is and who to be there, as a scenario says it.
 
 use super::session::PgTarget;
-use crate::source::{Form, MapReader, parse_port, shape};
+use crate::source::{MapReader, TextForm, parse_port, shape};
 use std::collections::BTreeMap;
 
-const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
+const A_PORT: TextForm = TextForm::new("a port like `8080`", || shape::number(1, 65535));
 
 /// Why nobody can be logged in as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

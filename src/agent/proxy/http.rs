@@ -5,7 +5,7 @@
 //! client's is closed, too, once it is idle. What the service does not say is never made up: without an answer the
 //! client's connection is closed, or reset where the service's was.
 
-use super::listener::Target;
+use super::listener::ProxyTarget;
 use super::rules::ActiveRule;
 use super::stream::{ClientStream, HangUp, Reset};
 use bytes::Bytes;
@@ -29,10 +29,10 @@ const MAX_HEADERS: usize = 512;
 /// Request bodies are read up to this size before a rule answers, so that the connection can be used again.
 const MAX_DRAINED: u64 = 8 * 1024 * 1024;
 
-type Answer = Response<Either<Full<Bytes>, UpstreamBody>>;
+type ProxyAnswer = Response<Either<Full<Bytes>, UpstreamBody>>;
 
 /// Serves a client until its connection ends. `seen` was read from it already.
-pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<TcpStream>, target: Arc<Target>) {
+pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<TcpStream>, target: Arc<ProxyTarget>) {
     let (reset, hang_up) = (Reset::default(), HangUp::default());
     let exchange = Arc::new(Exchange {
         target,
@@ -69,7 +69,7 @@ pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<TcpSt
 
 /// What the requests of one client's connection share.
 struct Exchange {
-    target: Arc<Target>,
+    target: Arc<ProxyTarget>,
     reset: Reset,
     sender: Mutex<Option<client::SendRequest<Incoming>>>,
     /// Set when the service has closed its connection.
@@ -91,14 +91,14 @@ impl fmt::Display for NoAnswer {
 impl std::error::Error for NoAnswer {}
 
 impl Exchange {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+    async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
         match self.target.rules.answering(self.target.port, request.method(), request.uri().path()) {
             Some(rule) => Ok(by_rule(&rule, request).await),
             None => self.forward(request).await,
         }
     }
 
-    async fn forward(&self, mut request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
         let method = request.method().clone();
         let upgrade = wants_upgrade(&request).then(|| hyper::upgrade::on(&mut request));
         self.upgrading.store(upgrade.is_some(), Ordering::Release);
@@ -197,7 +197,7 @@ fn wants_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// The answer of a rule, given once the request's body was read, unless that is long or held back by its client.
-async fn by_rule(rule: &ActiveRule, request: Request<Incoming>) -> Answer {
+async fn by_rule(rule: &ActiveRule, request: Request<Incoming>) -> ProxyAnswer {
     if !request.headers().contains_key(EXPECT) {
         drain(request.into_body()).await;
     }

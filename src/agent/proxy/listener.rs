@@ -18,7 +18,7 @@ const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// A listener and where its connections lead.
 #[derive(Debug)]
-pub struct Route {
+pub struct ProxyRoute {
     /// Where clients come in.
     pub listener: TcpListener,
     /// Host of the service; resolved again for every connection, as replicas come and go.
@@ -38,14 +38,14 @@ pub struct Proxy {
 
 /// Where the connections of one listener lead.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct ProxyTarget {
     host: String,
     pub(super) port: u16,
     http: bool,
     pub(super) rules: Arc<Rules>,
 }
 
-impl Target {
+impl ProxyTarget {
     /// A new connection to the service.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -60,17 +60,17 @@ impl Proxy {
         let mut routes = Vec::with_capacity(config.ports.len());
         for port in config.ports {
             let listener = bind(port.port).await.map_err(|e| format!("listen on port {}: {e}", port.port))?;
-            routes.push(Route { listener, host: config.service.clone(), port: port.port, http: port.http });
+            routes.push(ProxyRoute { listener, host: config.service.clone(), port: port.port, http: port.http });
         }
         Ok(Proxy::serve(routes))
     }
 
     /// Serves listeners that are bound already.
-    pub fn serve(routes: Vec<Route>) -> Proxy {
+    pub fn serve(routes: Vec<ProxyRoute>) -> Proxy {
         let rules = Arc::new(Rules::default());
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
-        for Route { listener, host, port, http } in routes {
-            tokio::spawn(accept(listener, Arc::new(Target { host, port, http, rules: rules.clone() })));
+        for ProxyRoute { listener, host, port, http } in routes {
+            tokio::spawn(accept(listener, Arc::new(ProxyTarget { host, port, http, rules: rules.clone() })));
         }
         Proxy { rules, http_ports }
     }
@@ -96,7 +96,7 @@ pub async fn forward(port: u16, host: &str, target: u16) -> io::Result<()> {
     let mut listeners = vec![TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?];
     // Many a container has no IPv6, and then nobody tries it.
     listeners.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await);
-    let route = |listener| Route { listener, host: host.to_string(), port: target, http: false };
+    let route = |listener| ProxyRoute { listener, host: host.to_string(), port: target, http: false };
     Proxy::serve(listeners.into_iter().map(route).collect());
     Ok(())
 }
@@ -111,7 +111,7 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<Target>) {
+async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
@@ -124,7 +124,7 @@ async fn accept(listener: TcpListener, target: Arc<Target>) {
 }
 
 /// Serves one client from its first byte to its last.
-async fn pass_on(mut client: TcpStream, target: Arc<Target>) {
+async fn pass_on(mut client: TcpStream, target: Arc<ProxyTarget>) {
     // A connection that is gone already needs no options.
     let _ = client.set_nodelay(true);
     // The service is dialled at once, as the client meant to do: when it is away, the client learns it now. Only where a

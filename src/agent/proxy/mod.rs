@@ -11,5 +11,5 @@ mod stream;
 mod tests;
 
 pub use config::{ProxyConfig, ProxyPort};
-pub use listener::{Proxy, Route, forward};
+pub use listener::{Proxy, ProxyRoute, forward};
 pub use rules::{HttpRule, HttpRuleHandle};

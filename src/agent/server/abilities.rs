@@ -5,19 +5,19 @@ use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
-use crate::agent::surge::LoadSurge;
+use crate::agent::surge::SurgeAbility;
 use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-type Begun<'a> = BoxFuture<'a, Result<Box<dyn Holding>, String>>;
-type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> Begun<'a>;
+type BegunAbility<'a> = BoxFuture<'a, Result<Box<dyn Holding>, String>>;
+type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<'a>;
 
 /// An ability is one file and one line here.
 const ABILITIES: &[(&str, Begin)] = &[
     ability::<HttpRule>(),
     ability::<Load>(),
-    ability::<LoadSurge>(),
+    ability::<SurgeAbility>(),
     ability::<MachineWatch>(),
     ability::<MetricWatch>(),
     ability::<PgChange>(),

@@ -1,7 +1,7 @@
 //! `firedrill agent serve`: the main process of an agent's container.
 
 use super::owner::Ownership;
-use super::session::{Lines, Session};
+use super::session::{AgentSession, SessionLines};
 use super::writer::write_lines;
 use super::{CONTROL, LIFT_WITHIN, MAX_LINE, PING, PONG};
 use crate::agent::Clock;
@@ -59,12 +59,12 @@ pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(
         Some(config) => Some(Proxy::start(config).await.map_err(ServeError::Proxy)?),
         None => None,
     };
-    let session = Session { clock: Clock::start(), proxy, lease: LEASE, shutdown };
+    let session = AgentSession { clock: Clock::start(), proxy, lease: LEASE, shutdown };
     serve_sessions(&config.socket, session).await
 }
 
 /// Listens for runners; the sessions are copies of `session`.
-pub(super) async fn serve_sessions(socket: &Path, session: Session) -> Result<(), ServeError> {
+pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Result<(), ServeError> {
     let listener = listen(socket).await?;
     let ownership = Ownership::default();
     let mut connections = JoinSet::new();
@@ -104,9 +104,9 @@ async fn listen(path: &Path) -> Result<UnixListener, ServeError> {
     }
 }
 
-async fn connection(stream: UnixStream, session: Session, ownership: Ownership) {
+async fn connection(stream: UnixStream, session: AgentSession, ownership: Ownership) {
     let (from, mut to) = stream.into_split();
-    let mut lines: Lines<OwnedReadHalf> = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
+    let mut lines: SessionLines<OwnedReadHalf> = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
     let first = tokio::select! {
         () = session.shutdown.cancelled() => return,
         first = tokio::time::timeout(FIRST_LINE, lines.next()) => first,

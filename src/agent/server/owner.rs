@@ -20,14 +20,14 @@ pub(super) struct Ownership {
 
 /// The right to control the agent, for as long as it exists.
 #[derive(Debug)]
-pub(super) struct Owner {
+pub(super) struct AbilityOwner {
     alive: Arc<AtomicBool>,
     _gate: OwnedMutexGuard<()>,
 }
 
 impl Ownership {
     /// Takes the place, or says why not. A session that is ending is waited for, as its faults are being lifted.
-    pub(super) async fn take(&self) -> Result<Owner, String> {
+    pub(super) async fn take(&self) -> Result<AbilityOwner, String> {
         if self.alive.load(Ordering::Acquire) {
             return Err("another runner controls this agent: wait until it has ended, or stop it".into());
         }
@@ -35,18 +35,18 @@ impl Ownership {
             .await
             .map_err(|_| "the faults of the runner before are still being lifted".to_string())?;
         self.alive.store(true, Ordering::Release);
-        Ok(Owner { alive: self.alive.clone(), _gate: gate })
+        Ok(AbilityOwner { alive: self.alive.clone(), _gate: gate })
     }
 }
 
-impl Owner {
+impl AbilityOwner {
     /// The session begins to end: others may queue.
     pub(super) fn ending(&self) {
         self.alive.store(false, Ordering::Release);
     }
 }
 
-impl Drop for Owner {
+impl Drop for AbilityOwner {
     fn drop(&mut self) {
         self.ending();
     }

@@ -3,7 +3,7 @@
 
 use super::abilities;
 use super::holdings::Holdings;
-use super::owner::Owner;
+use super::owner::AbilityOwner;
 use super::writer::write_lines;
 use crate::agent::Clock;
 use crate::agent::ability::{AgentContext, Tell};
@@ -23,11 +23,11 @@ use tokio_util::task::AbortOnDropHandle;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Lines from the runner.
-pub(super) type Lines<R> = FramedRead<R, LinesCodec>;
+pub(super) type SessionLines<R> = FramedRead<R, LinesCodec>;
 
 /// What sessions of one agent share.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct AgentSession {
     pub(super) clock: Clock,
     pub(super) proxy: Option<Proxy>,
     /// `protocol::LEASE`, shorter in tests.
@@ -36,7 +36,7 @@ pub(super) struct Session {
 }
 
 /// Why a session is over.
-enum End {
+enum SessionEnd {
     /// The runner closed it, or is gone, or does not read.
     Closed,
     /// The runner was silent for longer than the lease.
@@ -45,13 +45,13 @@ enum End {
     Shutdown,
 }
 
-impl Session {
+impl AgentSession {
     /// Serves a runner until it is gone; returns when everything was lifted and said.
     pub(super) async fn run(
         self,
-        mut lines: Lines<impl AsyncRead + Unpin>,
+        mut lines: SessionLines<impl AsyncRead + Unpin>,
         to: impl AsyncWrite + Unpin + Send + 'static,
-        owner: Owner,
+        owner: AbilityOwner,
     ) {
         let (messages, queue) = unbounded_channel();
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
@@ -64,14 +64,14 @@ impl Session {
         let end = loop {
             tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => break End::Shutdown,
-                _ = &mut writer => break End::Closed,
-                () = tokio::time::sleep_until((heard + self.lease).into()) => break End::LeaseLost,
+                () = self.shutdown.cancelled() => break SessionEnd::Shutdown,
+                _ = &mut writer => break SessionEnd::Closed,
+                () = tokio::time::sleep_until((heard + self.lease).into()) => break SessionEnd::LeaseLost,
                 line = lines.next() => {
-                    let Some(Ok(line)) = line else { break End::Closed };
+                    let Some(Ok(line)) = line else { break SessionEnd::Closed };
                     // Requests that piled up while this process stood still are those of a lease that is over.
                     if heard.elapsed() > self.lease {
-                        break End::LeaseLost;
+                        break SessionEnd::LeaseLost;
                     }
                     heard = Instant::now();
                     self.take(&line, &held, &messages, &mut asks);
@@ -87,7 +87,7 @@ impl Session {
         }
         drop(owner);
         drop(held);
-        if let End::LeaseLost = end {
+        if let SessionEnd::LeaseLost = end {
             tell(&messages, AgentMessage::LeaseLost);
             self.refuse(lines, &messages).await;
         }
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
-    async fn refuse(&self, mut lines: Lines<impl AsyncRead + Unpin>, messages: &UnboundedSender<AgentMessage>) {
+    async fn refuse(&self, mut lines: SessionLines<impl AsyncRead + Unpin>, messages: &UnboundedSender<AgentMessage>) {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return,

@@ -1,13 +1,13 @@
 //! A whole agent over its real socket: sessions, leases, loads, rules.
 
 use super::listen::serve_sessions;
-use super::session::Session;
+use super::session::AgentSession;
 use super::*;
 use crate::agent::ability::Ability;
 use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
-use crate::agent::proxy::{Proxy, Route};
+use crate::agent::proxy::{Proxy, ProxyRoute};
 use crate::agent::{AgentClient, AgentError, Clock};
 use crate::load::{LoadSpec, SliceCounts};
 use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
@@ -52,7 +52,7 @@ impl Agent {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("agent.sock");
         let shutdown = CancellationToken::new();
-        let session = Session { clock: Clock::start(), proxy, lease, shutdown: shutdown.clone() };
+        let session = AgentSession { clock: Clock::start(), proxy, lease, shutdown: shutdown.clone() };
         let served = tokio::spawn({
             let socket = socket.clone();
             async move { serve_sessions(&socket, session).await }
@@ -165,7 +165,7 @@ async fn proxied() -> (Proxy, u16) {
     let (port, _) = service().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let reach = listener.local_addr().unwrap().port();
-    (Proxy::serve(vec![Route { listener, host: "127.0.0.1".into(), port, http: true }]), reach)
+    (Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port, http: true }]), reach)
 }
 
 fn rule() -> AgentAsk {
@@ -333,7 +333,7 @@ async fn an_ability_that_is_not_there_is_refused() {
     let ask =
         |ability: &str| AgentAsk::Begin { ability: ability.into(), id: "x".into(), message: serde_json::Value::Null };
     insta::assert_snapshot!(client.ask(ask("dance")).await.unwrap_err(), @"this agent has no ability `dance`");
-    insta::assert_snapshot!(client.ask(ask("load_surge")).await.unwrap_err(), @"`load_surge` of x: invalid type: null, expected struct LoadSurge");
+    insta::assert_snapshot!(client.ask(ask("load_surge")).await.unwrap_err(), @"`load_surge` of x: invalid type: null, expected struct SurgeAbility");
 }
 
 #[tokio::test]

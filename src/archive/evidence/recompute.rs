@@ -13,7 +13,7 @@ use crate::record::{
     WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
 };
 use crate::report;
-use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, WindowAnswer, required_hold};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
@@ -294,7 +294,7 @@ impl<'a> Anew<'a> {
         let within = last.since(from) + Duration::from_micros(windows.impact_within_us);
         let window = Duration::from_micros(windows.impact_window_us);
         let mut hits = match self.timeline.impact(&ImpactQuery { slis: &slis, below, window, from, within }) {
-            Answer::Yes(hits) => hits,
+            WindowAnswer::Yes(hits) => hits,
             _ => Vec::new(),
         };
         let told = &self.told.impacts;
@@ -378,7 +378,7 @@ impl<'a> Anew<'a> {
             return (None, Vec::new());
         };
         let asked = |only: Option<&str>| match self.timeline.recovered(only, &query) {
-            Answer::Yes(recovery) => Some(recovery),
+            WindowAnswer::Yes(recovery) => Some(recovery),
             _ => None,
         };
         let together = asked(None);
@@ -398,7 +398,7 @@ impl<'a> Anew<'a> {
         let until = DrillTime(waited.ended_us.0.saturating_sub(waited.took_us));
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         match self.timeline.relapsed(recovery.to, until, window) {
-            Answer::Yes(missed) => missed.iter().map(|level| level.to).min(),
+            WindowAnswer::Yes(missed) => missed.iter().map(|level| level.to).min(),
             _ => None,
         }
     }
@@ -454,9 +454,9 @@ impl<'a> Anew<'a> {
         if plan.windows.impact_none {
             let (_, last) = self.injected()?;
             match self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us)) {
-                Answer::Yes(_) => {}
-                Answer::No(_) => return Some(Verdict::Breached),
-                Answer::NotYet => return Some(Verdict::Incomplete),
+                WindowAnswer::Yes(_) => {}
+                WindowAnswer::No(_) => return Some(Verdict::Breached),
+                WindowAnswer::NotYet => return Some(Verdict::Incomplete),
             }
             if plan.control || plan.runbook_file.is_none() {
                 return Some(match () {

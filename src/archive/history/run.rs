@@ -2,7 +2,7 @@
 //! `Detail`. Both are pure functions of a record.
 
 use crate::archive::evidence::Digest;
-use crate::record::{Outcome, Record, StepStatus, Verdict, named_enum};
+use crate::record::{Record, RunOutcome, StepStatus, Verdict, named_enum};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -40,14 +40,14 @@ impl RunStanding {
 
     fn of(record: &Record) -> RunStanding {
         match record.outcome() {
-            Outcome::Interrupted => RunStanding::Interrupted,
+            RunOutcome::Interrupted => RunStanding::Interrupted,
             _ if !record.ended || record.verdict == Verdict::Incomplete => RunStanding::Incomplete,
-            Outcome::Broken if record.disturbed.is_some() => RunStanding::Disturbed,
-            Outcome::Broken => RunStanding::HarnessError,
-            Outcome::Passed if record.is_control() => RunStanding::ControlHeld,
-            Outcome::Failed if record.is_control() => RunStanding::ControlFailed,
-            Outcome::Passed => RunStanding::Passed,
-            Outcome::Failed => RunStanding::Failed,
+            RunOutcome::Broken if record.disturbed.is_some() => RunStanding::Disturbed,
+            RunOutcome::Broken => RunStanding::HarnessError,
+            RunOutcome::Passed if record.is_control() => RunStanding::ControlHeld,
+            RunOutcome::Failed if record.is_control() => RunStanding::ControlFailed,
+            RunOutcome::Passed => RunStanding::Passed,
+            RunOutcome::Failed => RunStanding::Failed,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a record says for coverage: few words of each, so that thousands of records fit in memory.
 
 use crate::faults::class_of;
-use crate::record::{Outcome, Record, Verdict};
+use crate::record::{Record, RunOutcome, Verdict};
 use crate::report::clock::parsed;
 use time::OffsetDateTime;
 
@@ -17,7 +17,7 @@ pub struct PastDrill {
     /// Its verdict.
     pub verdict: Verdict,
     /// What that means.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Its faults: class of failures, where it is of one, and the services that it broke, none where the record does not name
     /// them.
     pub faults: Vec<(Option<String>, Vec<String>)>,
@@ -78,11 +78,11 @@ impl PastDrill {
 
     /// Whether it says something about the runbook: a harness that broke and an interruption do not.
     pub fn is_judged(&self) -> bool {
-        matches!(self.outcome, Outcome::Passed | Outcome::Failed)
+        matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
     }
 
     /// Whether it passed.
     pub fn passed(&self) -> bool {
-        self.outcome == Outcome::Passed
+        self.outcome == RunOutcome::Passed
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::assurance::services::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo, drill_every};
 use crate::record::testing::{Story, record_of};
-use crate::record::{Outcome, Verdict};
+use crate::record::{RunOutcome, Verdict};
 use crate::slis::{MetricCondition, Ratio};
 use std::path::Path;
 use std::time::Duration;
@@ -58,9 +58,9 @@ fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
 fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> PastDrill {
     let step = |id: &str| DrilledStep { id: id.into(), hash: "now".into(), followed: true };
     let outcome = match verdict {
-        Verdict::Passed => Outcome::Passed,
-        verdict if verdict.is_harness() => Outcome::Broken,
-        _ => Outcome::Failed,
+        Verdict::Passed => RunOutcome::Passed,
+        verdict if verdict.is_harness() => RunOutcome::Broken,
+        _ => RunOutcome::Failed,
     };
     PastDrill {
         run: format!("run-{}", at.unix_timestamp()),

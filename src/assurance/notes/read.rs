@@ -6,18 +6,22 @@ use crate::report::{
     Action, ActionStatus, DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile,
     Quarter, Risk, Signature,
 };
-use crate::source::{At, Diagnostics, Form, MapReader, Source, Span, describe, did_you_mean, parse, shape, shorten};
+use crate::source::{
+    At, Diagnostics, MapReader, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use time::Date;
 use time::macros::format_description;
 
-const A_QUARTER: Form = Form::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
-const A_DATE: Form = Form::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-const A_RUN: Form = Form::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
-const A_TYPE: Form = Form::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
-const A_STATUS: Form = Form::new("a status", || shape::one_of(ActionStatus::ALL.into_iter().map(ActionStatus::name)));
-const A_TEXT: Form = Form::new("text", shape::filled);
+const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
+const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+const A_RUN: TextForm = TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
+const A_TYPE: TextForm =
+    TextForm::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
+const A_STATUS: TextForm =
+    TextForm::new("a status", || shape::one_of(ActionStatus::ALL.into_iter().map(ActionStatus::name)));
+const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 
 /// Something that all files together may say once only.
 struct Once {

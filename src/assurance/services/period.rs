@@ -1,12 +1,12 @@
 //! Durations that are longer than a drill: RTO, RPO, the window of an SLO, how often a failure must be drilled. As all durations, and
 //! with days and weeks.
 
-use crate::source::{Form, decimal, shape, shorten};
+use crate::source::{TextForm, decimal, shape, shorten};
 use std::fmt;
 use std::time::Duration;
 
 /// As it stands in messages.
-pub const A_PERIOD: Form = Form::new("a duration like `15m`, `4h` or `30d`", period_shape);
+pub const A_PERIOD: TextForm = TextForm::new("a duration like `15m`, `4h` or `30d`", period_shape);
 
 /// Longest one: ten years.
 const LONGEST: f64 = 3650.0 * 86400.0;

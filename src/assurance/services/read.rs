@@ -5,7 +5,7 @@ use super::period::{A_PERIOD, parse_period};
 use crate::faults::{Fault, NO_CLASS};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
-    At, Diagnostics, Form, MapReader, Source, Span, Value, beside, describe, did_you_mean, is_name, nearest, parse,
+    At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, is_name, nearest, parse,
     shape, shorten,
 };
 use serde_json::json;
@@ -32,7 +32,7 @@ services:
 /// The most critical tier is 1, the least critical one this.
 const LAST_TIER: u8 = 9;
 
-const AN_OBJECTIVE: Form = Form::new("a percentage like `99.9%`", Ratio::shape);
+const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.9%`", Ratio::shape);
 /// Names of services, objectives, alerts and failure modes.
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
 

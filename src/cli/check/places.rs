@@ -3,7 +3,7 @@
 
 use crate::engine::place_of;
 use crate::programs;
-use crate::runbook::look::{Shell, calls_in, commands};
+use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
 use crate::stack::{Place, Published, ResolvedStack, StackError};
@@ -33,7 +33,7 @@ const MOST_ASKED: usize = 500;
 const MOST_MISSING: usize = 50;
 
 /// A program that a step uses, and where that stands.
-struct Use {
+struct PlaceUse {
     program: String,
     source: Arc<Source>,
     span: Span,
@@ -41,7 +41,7 @@ struct Use {
 
 /// The followed commands of a plan by their places; and what they ask for on `localhost` in the toolbox.
 struct Uses {
-    programs: BTreeMap<String, (Place, Vec<Use>)>,
+    programs: BTreeMap<String, (Place, Vec<PlaceUse>)>,
     ports: Vec<(u16, Arc<Source>, Span)>,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn check_programs(
     let mut unseen = Vec::new();
     let mut noted = noted(diags);
     for (name, (place, uses)) in uses {
-        let mut firsts: BTreeMap<&str, &Use> = BTreeMap::new();
+        let mut firsts: BTreeMap<&str, &PlaceUse> = BTreeMap::new();
         for one in &uses {
             firsts.entry(&one.program).or_insert(one);
         }
@@ -166,7 +166,7 @@ fn uses(plan: &Plan) -> Uses {
             let name = program.rsplit('/').next().unwrap_or_default();
             if is_program(program) && !defined.contains(name) {
                 let entry = found.programs.entry(named(&place)).or_insert_with(|| (place.clone(), Vec::new()));
-                entry.1.push(Use { program: name.to_string(), source: runbook.source.clone(), span });
+                entry.1.push(PlaceUse { program: name.to_string(), source: runbook.source.clone(), span });
             }
         };
         match plan.respond.clients.get(&shell.command.language) {
@@ -198,7 +198,7 @@ fn uses(plan: &Plan) -> Uses {
 }
 
 /// The ports of `localhost` that a command asks for by itself: what runs in another container has another one there.
-fn ports(shell: &Shell<'_>) -> BTreeSet<(u16, usize, usize)> {
+fn ports(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
     let mut found = BTreeSet::new();
     let Some(localhost) = LOCALHOST.as_ref() else { return found };
     for call in shell.calls() {

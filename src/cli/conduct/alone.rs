@@ -2,7 +2,7 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
-use super::{ConductOptions, Format, display, environment, listen, make_run_dir, on_disk, say, sealing};
+use super::{ConductOptions, OutputFormat, display, environment, listen, make_run_dir, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
 use crate::cli::run::attach_error;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
@@ -69,7 +69,7 @@ pub async fn follow(
     let sealed = sealing::seal(run_dir.path()).await;
     reaper.dismiss().await;
     cleaned.map_err(environment)?;
-    if wanted.format == Format::Human {
+    if wanted.format == OutputFormat::Human {
         say(&report::summary(&record.record(), Some(run_dir.path()), wanted.color));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));

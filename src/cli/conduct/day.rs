@@ -10,11 +10,11 @@ mod save;
 
 pub use save::save_day;
 
-use super::{Format, environment, listen, on_disk, revision, say, sealing};
+use super::{OutputFormat, environment, listen, on_disk, revision, say, sealing};
 use crate::archive::evidence;
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
-use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
+use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
@@ -40,7 +40,7 @@ pub struct DayOptions {
     /// Only say what would be done.
     pub dry_run: bool,
     /// What is printed.
-    pub format: Format,
+    pub format: OutputFormat,
     /// Only the summary.
     pub quiet: bool,
     /// How much more.
@@ -94,12 +94,12 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     save::save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
     let console = DayConsole::new(DayConsoleOptions {
-        verbosity: Verbosity::from_flags(wanted.quiet || wanted.format == Format::Json, wanted.verbose),
+        verbosity: Verbosity::from_flags(wanted.quiet || wanted.format == OutputFormat::Json, wanted.verbose),
         color: wanted.color,
         live: crate::output::stderr_is_terminal(),
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
-    if wanted.format == Format::Json {
+    if wanted.format == OutputFormat::Json {
         observers.push(Box::new(EventsJson::printed()));
     }
     let sink = DaySink::new(Some(events), observers);
@@ -111,14 +111,16 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     }
     let options = StackOptions::from_env(wanted.no_build);
     let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
-    let rules = Rules {
+    let rules = ScheduleRules {
         retry: settings.retry,
         fail_fast: settings.fail_fast,
         starting: starting(engine.cpus),
         budget: settings.budget,
     };
-    let schedule =
-        Schedule::new(rules, ready.iter().map(|ready| (ready.planned.number, ready.planned.label(), ready.expected)));
+    let schedule = DaySchedule::new(
+        rules,
+        ready.iter().map(|ready| (ready.planned.number, ready.planned.label(), ready.expected)),
+    );
     let runner = Runner {
         sink: sink.clone(),
         console: console.clone(),
@@ -187,7 +189,7 @@ fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Re
     let sealed = evidence::seal(dir, false);
     let day = sink.day();
     let exit = gameday::exit(&day);
-    if wanted.format == Format::Human {
+    if wanted.format == OutputFormat::Human {
         say(&report::day_summary(&drills, dir, wanted.color));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));

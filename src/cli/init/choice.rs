@@ -1,14 +1,14 @@
 //! From what is known about a stack to a drill: who answers the load, what breaks, and what helps against it.
 
 use super::facts::{POSTGRES, Service};
-use super::routes::{self, Route};
+use super::routes::{self, FoundRoute};
 use crate::error::Error;
 use crate::faults::Fault;
 use crate::source::{did_you_mean, list};
 
 /// What the drill is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct InitChoice {
     /// The service that users call.
     pub entry: String,
     /// Port and path of the request.
@@ -30,7 +30,7 @@ pub struct Choice {
 }
 
 /// Chooses; `service` and `fault` are what the command line asks for.
-pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) -> Result<Choice, Error> {
+pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) -> Result<InitChoice, Error> {
     let kind = fault.map(known_kind).transpose()?;
     let entry = entry(services, service)?;
     let mut load_notes = Vec::new();
@@ -50,7 +50,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     let postgres = || needed(&is_postgres).or_else(|| services.iter().find(|other| is_postgres(other)));
     // What users ask for goes through the services in front, whose source may be none.
     let routes = std::iter::once(entry).chain(behind.iter().copied());
-    let routes: Vec<Route> = routes
+    let routes: Vec<FoundRoute> = routes
         .filter_map(|one| one.source.as_deref())
         .map(routes::routes)
         .find(|all| !all.is_empty())
@@ -122,7 +122,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     if kind == "http_status" {
         fault_notes.push("check: the answer that this service gives when it is in trouble".into());
     }
-    Ok(Choice {
+    Ok(InitChoice {
         entry: entry.name.clone(),
         port: entry.port.unwrap_or(8080),
         path: path.unwrap_or_else(|| "/".into()),
@@ -191,7 +191,7 @@ fn entry<'s>(services: &'s [Service], wanted: Option<&str>) -> Result<&'s Servic
     })
 }
 
-impl Choice {
+impl InitChoice {
     /// Name of scenario and runbook, unless the command line gives one.
     pub fn name(&self) -> String {
         let what = match self.kind {
@@ -217,7 +217,7 @@ impl Choice {
 
     /// Title of scenario and runbook.
     pub fn title(&self) -> String {
-        let Choice { entry, target, .. } = self;
+        let InitChoice { entry, target, .. } = self;
         let what = match self.kind {
             "container_pause" => format!("{target} hangs"),
             "http_status" => format!("{target} answers 503"),
@@ -254,7 +254,7 @@ impl Choice {
 
     /// Text of the runbook's sections *Impact*, *Mitigation* and *Rollback*.
     pub fn words(&self) -> [String; 3] {
-        let Choice { entry, target, .. } = self;
+        let InitChoice { entry, target, .. } = self;
         let impact = match entry == target {
             true => format!("Users of {entry} are not served."),
             false => format!("Users of {entry} are not served as long as {entry} needs {target} and does not get it."),

@@ -18,7 +18,7 @@ const HANDLER: usize = 40;
 
 /// A path that a service answers with GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub struct FoundRoute {
     /// The path: `/orders`.
     pub path: String,
     /// File and line where it stands, relative to the build context: `app/main.py:12`.
@@ -51,7 +51,7 @@ static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The routes in the source below a folder, in the order of files and lines; those that the next one cannot do without first.
-pub fn routes(folder: &Path) -> Vec<Route> {
+pub fn routes(folder: &Path) -> Vec<FoundRoute> {
     let mut files = Vec::new();
     collect(folder, folder, DEEPEST, &mut files);
     let functions: Vec<(String, String)> = files.iter().flat_map(|(_, text)| functions(text)).collect();
@@ -72,7 +72,7 @@ pub fn routes(folder: &Path) -> Vec<Route> {
     files.iter().flat_map(|(name, text)| of_file(name, text, &touching, &functions)).collect()
 }
 
-fn of_file(name: &str, text: &str, touching: &BTreeSet<&str>, functions: &[(String, String)]) -> Vec<Route> {
+fn of_file(name: &str, text: &str, touching: &BTreeSet<&str>, functions: &[(String, String)]) -> Vec<FoundRoute> {
     let lines: Vec<&str> = text.lines().collect();
     let paths: Vec<Option<String>> = lines.iter().map(|line| path_of(line)).collect();
     let mut found = Vec::new();
@@ -86,7 +86,7 @@ fn of_file(name: &str, text: &str, touching: &BTreeSet<&str>, functions: &[(Stri
         let line = lines.get(at).copied().unwrap_or_default().replace(path, "");
         let named = functions.iter().any(|(name, _)| touching.contains(name.as_str()) && names(&line, name));
         let reads = named || speaks(&handler, touching);
-        found.push(Route { path: path.clone(), place: format!("{name}:{}", at + 1), reads });
+        found.push(FoundRoute { path: path.clone(), place: format!("{name}:{}", at + 1), reads });
     }
     found
 }
@@ -146,7 +146,7 @@ fn collect(folder: &Path, root: &Path, depth: usize, files: &mut Vec<(String, St
 }
 
 /// The route that a load should ask for: one that reads from a store, no probe of a machine's; `/` before others.
-pub fn best(routes: &[Route]) -> Option<&Route> {
+pub fn best(routes: &[FoundRoute]) -> Option<&FoundRoute> {
     let reading = routes.iter().filter(|route| route.reads && !is_of_machines(&route.path));
     reading.min_by_key(|route| (route.path != "/", is_health(&route.path)))
 }
@@ -175,7 +175,7 @@ mod tests {
         }
         let routes = routes(dir.path());
         let shown =
-            |route: &Route| format!("{} {}{}", route.place, route.path, if route.reads { " reads" } else { "" });
+            |route: &FoundRoute| format!("{} {}{}", route.place, route.path, if route.reads { " reads" } else { "" });
         let best = best(&routes).map(|route| format!("best {}", route.path));
         routes.iter().map(shown).chain(best).collect()
     }

@@ -7,7 +7,7 @@ use crate::source::tidy;
 use std::path::{Path, PathBuf};
 
 /// What was found.
-pub struct Choice {
+pub struct ReportChoice {
     /// The game days and drills; never nothing.
     pub drills: Drills,
     /// The run directories that were looked at.
@@ -17,7 +17,7 @@ pub struct Choice {
 }
 
 /// What lies below `paths`; without any, the newest game day or drill of the project. Nothing at all is an error.
-pub fn choose(paths: &[PathBuf], project: &Path) -> Result<Choice, Error> {
+pub fn choose(paths: &[PathBuf], project: &Path) -> Result<ReportChoice, Error> {
     if !paths.is_empty() {
         let (drills, problems) = archive::read_all(paths).map_err(|error| {
             let hint = "name a run directory, the directory of a game day, or one that holds some";
@@ -25,7 +25,7 @@ pub fn choose(paths: &[PathBuf], project: &Path) -> Result<Choice, Error> {
         })?;
         return match drills.is_empty() {
             true => Err(nothing(paths, &problems)),
-            false => Ok(Choice { drills, dirs: runs_below(paths), problems }),
+            false => Ok(ReportChoice { drills, dirs: runs_below(paths), problems }),
         };
     }
     let home = tidy(&project.join(".firedrill"));
@@ -40,7 +40,7 @@ pub fn choose(paths: &[PathBuf], project: &Path) -> Result<Choice, Error> {
         let Ok((drills, more)) = archive::read_all(&candidate) else { continue };
         problems.extend(more);
         if !drills.is_empty() {
-            return Ok(Choice { drills, dirs: runs_below(&candidate), problems });
+            return Ok(ReportChoice { drills, dirs: runs_below(&candidate), problems });
         }
     }
     Err(nothing(&[home], &problems))

@@ -44,13 +44,13 @@ pub struct DrArgs {
 }
 
 /// What makes a report.
-type Make = fn(&DrReport) -> Vec<u8>;
+type MakeDrReport = fn(&DrReport) -> Vec<u8>;
 
 /// Runs the command.
 pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
-    let formats: [(&Option<PathBuf>, Make, Print); 3] =
+    let formats: [(&Option<PathBuf>, MakeDrReport, Print); 3] =
         [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print), (&args.json, dr_json, print_json)];
-    let files: Vec<(&Path, Make, Print)> =
+    let files: Vec<(&Path, MakeDrReport, Print)> =
         formats.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect();
     if files.iter().filter(|(path, ..)| is_stdout(path)).count() > 1 {
         return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));

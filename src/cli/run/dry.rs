@@ -3,7 +3,7 @@
 use crate::engine::place_of;
 use crate::output::visible;
 use crate::record::Redactor;
-use crate::runbook::{Command, Errors, Handling, Input, Runbook, Settings, Step, StepKind, unified_name};
+use crate::runbook::{BlockSettings, Command, Errors, Handling, Runbook, RunbookInput, Step, StepKind, unified_name};
 use crate::spec::{Respond, Var};
 use crate::stack::Place;
 use std::collections::BTreeSet;
@@ -78,8 +78,9 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
         };
         // What a service has of its own shows when it is there.
         let (mut needs, mut of_service) = (command.clone(), BTreeSet::new());
-        let in_environment =
-            |input: &Input| input.variable().is_some() && respond.given(&step.id, input).is_some_and(Var::is_usable);
+        let in_environment = |input: &RunbookInput| {
+            input.variable().is_some() && respond.given(&step.id, input).is_some_and(Var::is_usable)
+        };
         needs.inputs.retain(|input| !in_environment(input));
         if let Place::Service(service) = place_of(&settings, command, respond) {
             needs.inputs.retain(|input| {
@@ -120,7 +121,7 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
 }
 
 /// Where a block runs, and what is said of it.
-fn heading(settings: &Settings, command: &Command, respond: &Respond) -> String {
+fn heading(settings: &BlockSettings, command: &Command, respond: &Respond) -> String {
     if let Some(why) = &settings.skip {
         return format!("not run: {why}");
     }

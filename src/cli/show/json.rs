@@ -3,8 +3,8 @@
 use super::View;
 use super::inputs::inputs;
 use super::restore;
-use crate::programs::Kind;
-use crate::runbook::{Command, Errors, Handling, Input, Settings, Step, StepKind, Unread};
+use crate::programs::EffectKind;
+use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
 use serde_json::{Value, json};
 
 /// Version of the format; it changes when a field is taken away or means something else.
@@ -64,12 +64,12 @@ fn of_step(view: &View, step: &Step) -> Value {
 }
 
 fn of_command(view: &View, step: &Step, command: &Command) -> Value {
-    let input = |input: &Input| json!({ "name": input.name, "spelling": input.spelling, "line": input.line, "column": input.column });
+    let input = |input: &RunbookInput| json!({ "name": input.name, "spelling": input.spelling, "line": input.line, "column": input.column });
     let effect = command.effect();
     let kind = match effect.kind {
-        Kind::Looks => "looks",
-        Kind::Unknown | Kind::Unreadable => "unknown",
-        Kind::Changes => "changes",
+        EffectKind::Looks => "looks",
+        EffectKind::Unknown | EffectKind::Unreadable => "unknown",
+        EffectKind::Changes => "changes",
     };
     let decided = match command.handling {
         Handling::Run(_) => "run",
@@ -94,8 +94,9 @@ fn of_command(view: &View, step: &Step, command: &Command) -> Value {
 }
 
 /// The settings of a block by their keys; `null` where they are as usual.
-pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, Value)> {
-    let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose, errors } = settings;
+pub(super) fn settings(settings: &BlockSettings) -> Vec<(&'static str, Value)> {
+    let BlockSettings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose, errors } =
+        settings;
     let retry = retry.map(|retry| format!("{}/{}", retry.attempts, crate::spec::Show(retry.pause)));
     vec![
         ("in", json!(place)),

@@ -8,7 +8,7 @@ mod text;
 use crate::error::{Error, Exit};
 use crate::lint::{self, FilesError};
 use crate::output::{print, print_json, say};
-use crate::runbook::{self, Command, Input, Runbook, Step};
+use crate::runbook::{self, Command, Runbook, RunbookInput, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{self, Plan};
 use crate::stack::{Published, platform};
@@ -83,7 +83,7 @@ impl View {
     }
 
     /// The value that the scenario gives an input of a step; a secret is not shown.
-    fn value(&self, step: &Step, input: &Input) -> Option<String> {
+    fn value(&self, step: &Step, input: &RunbookInput) -> Option<String> {
         let var = self.plan.as_ref()?.respond.given(&step.id, input).filter(|var| var.is_usable())?;
         Some(if var.secret { "***".to_string() } else { var.value.clone() })
     }

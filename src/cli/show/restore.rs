@@ -2,13 +2,13 @@
 
 use super::text::line;
 use crate::source::shorten;
-use crate::spec::{Plan, Probe, Show};
+use crate::spec::{Plan, ServiceScript, Show};
 use serde_json::{Value, json};
 
 /// What a DR drill measures, as JSON; `None` for drills of other kinds.
 pub(super) fn json(plan: &Plan) -> Option<Value> {
     let restore = plan.restore.as_ref()?;
-    let probe = |probe: &Probe| {
+    let probe = |probe: &ServiceScript| {
         json!({
             "service": probe.service, "run": probe.run, "within": Show(probe.within).to_string(), "line": probe.line,
         })
@@ -54,7 +54,7 @@ pub(super) fn text(plan: &Plan) -> String {
 }
 
 /// A line about a probe: name, level, and what runs where. Of a script of several lines the first command says what it is.
-fn probe<'l>(name: &str, level: &'l str, probe: &Probe) -> (String, &'l str, String) {
+fn probe<'l>(name: &str, level: &'l str, probe: &ServiceScript) -> (String, &'l str, String) {
     let mut lines = probe.run.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = shorten(lines.next().unwrap_or_default());
     let more = if lines.next().is_some() { " …" } else { "" };

@@ -3,9 +3,9 @@
 use super::inputs::{ShownInput, inputs};
 use super::{View, restore};
 use crate::output::visible;
-use crate::programs::Kind;
+use crate::programs::EffectKind;
 use crate::report::many as count;
-use crate::runbook::{CodeBlock, Command, Handling, LeftOut, Settings, Step, StepKind};
+use crate::runbook::{BlockSettings, CodeBlock, Command, Handling, LeftOut, Step, StepKind};
 use crate::stack::Published;
 use serde_json::Value;
 
@@ -184,7 +184,7 @@ fn effect(command: &Command) -> String {
     let effect = command.effect();
     let decided = match &command.handling {
         // What only looks, in a block that says so, waits for nobody.
-        Handling::Run(_) | Handling::Blocked(_) if effect.kind == Kind::Looks && command.unread.is_none() => None,
+        Handling::Run(_) | Handling::Blocked(_) if effect.kind == EffectKind::Looks && command.unread.is_none() => None,
         Handling::Run(why) => Some(why.clone()),
         Handling::Skip(why) => Some(format!("not run: {why}")),
         Handling::Manual(why) => Some(format!("for a person: {why}")),
@@ -197,7 +197,7 @@ fn effect(command: &Command) -> String {
 }
 
 /// The settings of a block, written as an annotation has them.
-fn settings(settings: &Settings) -> String {
+fn settings(settings: &BlockSettings) -> String {
     let written = super::json::settings(settings).into_iter().filter(|(key, _)| *key != "skip");
     let written = written.filter_map(|(key, value)| match value {
         Value::Null => None,

@@ -4,7 +4,7 @@
 use super::block::{CommandRequest, RanCommand, SessionLost, ended, run};
 use super::judge::{first_line, judge};
 use crate::record::{Event, EventSink, Location};
-use crate::runbook::Settings;
+use crate::runbook::BlockSettings;
 use crate::shell::Shell;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -44,7 +44,7 @@ pub(super) struct BackgroundBlock {
     pub attempt: u32,
     pub tasks: Vec<BackgroundCommand>,
     pub timeout: Duration,
-    pub settings: Settings,
+    pub settings: BlockSettings,
 }
 
 impl Background {

@@ -8,11 +8,11 @@ use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
 use crate::engine::context::micros;
 use crate::engine::stop::Stop;
-use crate::programs::Kind;
+use crate::programs::EffectKind;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
-use crate::runbook::{Command, Expect, Input, Retry, Settings, Step};
+use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
-use crate::spec::Client;
+use crate::spec::BlockClient;
 use crate::stack::Place;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ const EVIDENCE: usize = 200;
 /// A block with its commands, each with its number within the step.
 pub(super) struct CommandBlock<'s> {
     pub index: usize,
-    pub settings: Settings,
+    pub settings: BlockSettings,
     pub commands: Vec<(usize, &'s Command)>,
 }
 
@@ -252,7 +252,7 @@ impl Follower<'_> {
     }
 
     /// What of a command is run, with its inputs filled in.
-    fn text(&self, command: &Command, settings: &Settings) -> Result<CommandText, Stop> {
+    fn text(&self, command: &Command, settings: &BlockSettings) -> Result<CommandText, Stop> {
         let inputs = &self.inputs;
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
@@ -269,7 +269,7 @@ impl Follower<'_> {
         let option = needs.inputs.iter().find(|input| {
             input.variable().is_none() && inputs.get(&input.name).is_some_and(|value| value.starts_with('-'))
         });
-        if let Some(input) = option.filter(|_| command.effect().kind == Kind::Looks) {
+        if let Some(input) = option.filter(|_| command.effect().kind == EffectKind::Looks) {
             let reason = format!(
                 "the value of {} begins with `-`: it would be an option; give it one that does not, or `./-…` for a file",
                 input.spelling
@@ -283,7 +283,7 @@ impl Follower<'_> {
     }
 
     /// The inputs of a command, without the variables that the service in which it runs has of its own.
-    pub(super) fn needs(&self, command: &Command, settings: &Settings) -> Vec<Input> {
+    pub(super) fn needs(&self, command: &Command, settings: &BlockSettings) -> Vec<RunbookInput> {
         let mut inputs = command.inputs.clone();
         if command.env_inputs().next().is_some() {
             let own = self.sessions.environment(&place_of(settings, command, self.respond));
@@ -293,7 +293,7 @@ impl Follower<'_> {
         inputs
     }
 
-    fn client(&self, command: &Command) -> Option<&Client> {
+    fn client(&self, command: &Command) -> Option<&BlockClient> {
         self.respond.clients.get(&command.language)
     }
 

@@ -1,9 +1,9 @@
 //! Blocks of a language that is no shell: their text as the standard input of the client that the scenario maps.
 
-use crate::spec::Client;
+use crate::spec::BlockClient;
 
 /// What bash runs: the client, with the text as a here-document in which nothing is expanded. A person can paste it.
-pub(super) fn command(client: &Client, language: &str, text: &str) -> String {
+pub(super) fn command(client: &BlockClient, language: &str, text: &str) -> String {
     let delimiter = delimiter(language, text);
     let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     let command = client.command.trim();
@@ -27,8 +27,8 @@ fn delimiter(language: &str, text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn client(command: &str) -> Client {
-        Client { service: None, command: command.into() }
+    fn client(command: &str) -> BlockClient {
+        BlockClient { service: None, command: command.into() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The values of a runbook's inputs: given by the scenario or the command line, found out by an earlier step, typed by a
 //! person. A value counts under its unified name, and as a variable in every session.
 
-use crate::runbook::{Command, Input, Runbook, unified_name};
+use crate::runbook::{Command, Runbook, RunbookInput, unified_name};
 use crate::spec::{Respond, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ impl RunbookInputs {
     }
 
     /// Why an input cannot be used, if so. A variable may stand in the environment that the scenario gives.
-    pub fn lack(&self, input: &Input) -> Option<Lack> {
+    pub fn lack(&self, input: &RunbookInput) -> Option<Lack> {
         let of = |var: &Var| (!var.is_usable()).then_some(Lack::Empty);
         if let Some(var) = input.variable().and_then(|name| self.of_step.get(name)) {
             return of(var);

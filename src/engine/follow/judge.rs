@@ -2,8 +2,8 @@
 
 use super::block::{RanCommand, shortened};
 use crate::engine::context::seconds;
-use crate::programs::{self, Answer, Code};
-use crate::runbook::{Errors, RunbookPhase, Settings};
+use crate::programs::{self, ExitUse, RefusedAnswer};
+use crate::runbook::{BlockSettings, Errors, RunbookPhase};
 use std::time::Duration;
 
 /// How a phase of the runbook takes a command that fails.
@@ -46,7 +46,7 @@ pub(super) enum CommandFailure {
         exit: i32,
     },
     /// It exited with 0, and a program of it said that something went wrong.
-    Answered(Answer),
+    Answered(RefusedAnswer),
 }
 
 impl CommandFailure {
@@ -66,7 +66,7 @@ impl CommandFailure {
                 let why = if *part == 126 { "cannot be executed" } else { "was not found" };
                 format!("ended with exit code {exit}, and {what} {why} (exit {part})")
             }
-            CommandFailure::Answered(Answer { program, line, advice }) => {
+            CommandFailure::Answered(RefusedAnswer { program, line, advice }) => {
                 let advice = advice.as_ref().map_or(String::new(), |advice| format!("{advice}; "));
                 format!(
                     "ended with exit code 0, but {program} answered \"{}\" ({advice}`errors=allowed` says that it is \
@@ -100,7 +100,7 @@ pub(super) fn judge(
     ran: &RanCommand,
     text: &str,
     own: bool,
-    settings: &Settings,
+    settings: &BlockSettings,
     functions: &str,
 ) -> Option<CommandFailure> {
     let (wanted, exit) = (settings.expect_exit, ran.result.exit);
@@ -123,7 +123,7 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     let program = programs::missing_among(&calls, &ran.stderr);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
     let with = |code| calls.iter().any(|call| call.code == code);
-    let waived = [Code::AskedAgain, Code::Waived].into_iter().any(with) && !with(Code::Lost);
+    let waived = [ExitUse::AskedAgain, ExitUse::Waived].into_iter().any(with) && !with(ExitUse::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
@@ -151,12 +151,12 @@ mod tests {
         RanCommand { result, stdout: String::new(), stderr: String::new(), last_line: None }
     }
 
-    fn judge(ran: &RanCommand, text: &str, own: bool, settings: &Settings) -> Option<CommandFailure> {
+    fn judge(ran: &RanCommand, text: &str, own: bool, settings: &BlockSettings) -> Option<CommandFailure> {
         super::judge(ran, text, own, settings, "")
     }
 
-    fn wanted(expect_exit: Option<i32>) -> Settings {
-        Settings { expect_exit, ..Settings::default() }
+    fn wanted(expect_exit: Option<i32>) -> BlockSettings {
+        BlockSettings { expect_exit, ..BlockSettings::default() }
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let begins = "ended with exit code 0, but redis-cli answered \"ERR unknown subcommand 'KIL'\" (`-e`";
         assert!(told.starts_with(begins), "{told}");
         assert!(fault.may_pass() && !fault.is_fatal(), "it is judged as exit code 1");
-        let allowed = Settings { errors: Some(Errors::Allowed), ..Settings::default() };
+        let allowed = BlockSettings { errors: Some(Errors::Allowed), ..BlockSettings::default() };
         assert_eq!(judge(&said(0), text, true, &allowed), None);
         assert!(judge(&said(0), text, true, &wanted(Some(0))).is_some());
         assert_eq!(judge(&said(1), text, true, &wanted(Some(1))), None);

@@ -14,7 +14,7 @@ pub use inputs::RunbookInputs;
 
 use super::stop::Stop;
 use crate::record::{Check, DrillTime, EventSink, Location};
-use crate::runbook::{Command, Input, Runbook, Settings, Step};
+use crate::runbook::{BlockSettings, Command, Runbook, RunbookInput, Step};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Respond;
 use crate::stack::{Place, Stack};
@@ -58,7 +58,7 @@ pub trait FollowContext: Send {
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop>;
 
     /// Asks a person for the value of an input. Nobody is there: it has none.
-    async fn value_of(&mut self, input: &Input) -> Option<String>;
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String>;
 }
 
 /// What a person says about a step that is theirs.
@@ -124,7 +124,7 @@ pub fn usual_place(respond: &Respond) -> Place {
 }
 
 /// Where a command runs: as its block says, then as its language's client does, then as usual.
-pub fn place_of(settings: &Settings, command: &Command, respond: &Respond) -> Place {
+pub fn place_of(settings: &BlockSettings, command: &Command, respond: &Respond) -> Place {
     match (&settings.place, respond.clients.get(&command.language)) {
         (Some(service), _) => place(Some(service)),
         (None, Some(client)) => place(client.service.as_deref()),

@@ -6,7 +6,7 @@ use super::judge::{Failing, failing, first_line};
 use super::{FollowContext, Follower, ManualOutcome};
 use crate::engine::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
-use crate::runbook::{Handling, Input, Step, StepKind, unified_name};
+use crate::runbook::{Handling, RunbookInput, Step, StepKind, unified_name};
 use std::time::Duration;
 
 /// Pause before a verifying step is tried again.
@@ -257,7 +257,7 @@ impl Follower<'_> {
         context: &mut dyn FollowContext,
     ) -> Result<(), Stop> {
         let mut captured: Vec<String> = Vec::new();
-        let mut missing: Vec<Input> = Vec::new();
+        let mut missing: Vec<RunbookInput> = Vec::new();
         for block in blocks {
             for input in block.commands.iter().flat_map(|(_, command)| self.needs(command, &block.settings)) {
                 if self.inputs.lack(&input).is_some() && !captured.contains(&input.name) {
@@ -266,7 +266,7 @@ impl Follower<'_> {
             }
             captured.extend(block.settings.capture.as_deref().map(unified_name));
         }
-        let mut blocking: Vec<Input> = Vec::new();
+        let mut blocking: Vec<RunbookInput> = Vec::new();
         for input in missing {
             if self.inputs.lack(&input).is_none() {
                 continue;

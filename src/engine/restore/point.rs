@@ -6,7 +6,7 @@ use super::super::probe::ask_probe;
 use super::super::stop::Stop;
 use super::super::words::{beside, ended, grouped, numbers};
 use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Survivors, Verdict};
-use crate::spec::{Probe, RestoreSpec};
+use crate::spec::{RestoreSpec, ServiceScript};
 use std::time::Duration;
 
 /// The survivors as they were read back.
@@ -40,7 +40,7 @@ impl ReadBack {
 }
 
 /// Reads the survivors back.
-pub(super) async fn read_back(cx: &Context<'_>, survivors: &Probe) -> ReadBack {
+pub(super) async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
     let asked = cx.sink.now();
     let looked = match ask_probe(cx, survivors).await {
         Ok(looked) => looked,

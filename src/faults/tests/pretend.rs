@@ -1,7 +1,7 @@
 //! A stack that only pretends to have containers, for the tests of faults.
 
 use crate::agent::AgentClient;
-use crate::stack::{AgentRole, ContainerOp, ContainerState, Executed, Stack, StackDown, StackError};
+use crate::stack::{AgentRole, CommandOutput, ContainerOp, ContainerState, Stack, StackDown, StackError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -68,12 +68,12 @@ impl Stack for Pretend {
         self.set(container, status);
         Ok(())
     }
-    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<CommandOutput, StackError> {
         self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
         let code = self.codes.lock().expect("a lock").remove(0);
         let output = self.output.lock().expect("a lock").clone();
         let output = if output.is_empty() { "first\nlast\n\n".into() } else { output };
-        Ok(Executed { container: "shop-db-1".into(), code, output })
+        Ok(CommandOutput { container: "shop-db-1".into(), code, output })
     }
     async fn start_process(&self, name: &str) -> Result<(), StackError> {
         self.done.lock().expect("a lock").push(format!("start {name}"));

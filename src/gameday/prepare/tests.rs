@@ -75,7 +75,7 @@ fn the_command_line_wins() {
     let day = day(2, "repeat: 2\nretry: 1\nbudget: 1h\nparallel: 2\non_failure: continue\ncontrol: 1/2\nflaky: fail\n");
     let by_file = prepare(&day, &PlanOptions::default(), &Circumstances::default());
     let hour = Some(Duration::from_secs(3600));
-    let expected = Settings { parallel: Some(2), budget: hour, retry: 1, fail_fast: false, flaky: Flaky::Fail };
+    let expected = DaySettings { parallel: Some(2), budget: hour, retry: 1, fail_fast: false, flaky: Flaky::Fail };
     assert_eq!(by_file.settings, expected);
     assert!(by_file.day.flaky_fails);
     assert_eq!((by_file.day.control_every, by_file.day.budget_us), (Some(2), Some(3_600_000_000)));
@@ -90,7 +90,7 @@ fn the_command_line_wins() {
     };
     let wished = prepare(&day, &wishes, &Circumstances::default());
     let minute = Some(Duration::from_secs(60));
-    let expected = Settings { parallel: Some(8), budget: minute, retry: 3, fail_fast: true, flaky: Flaky::Fail };
+    let expected = DaySettings { parallel: Some(8), budget: minute, retry: 3, fail_fast: true, flaky: Flaky::Fail };
     assert_eq!((wished.settings, wished.day.drills.len(), wished.day.control_every), (expected, 2, Some(5)));
 }
 
@@ -143,7 +143,7 @@ proptest! {
     fn shards_are_the_plan_taken_apart(
         of in 1u32..8, repeat in 1u32..4, random in any::<bool>(), seed in any::<u64>(), occasion in 1u64..100
     ) {
-        let order = if random { Order::Random } else { Order::Fixed };
+        let order = if random { StartOrder::Random } else { StartOrder::Fixed };
         let day = GameDay { order, control: Some(3), ..SIX.clone() };
         let now = Circumstances { occasion, ..Circumstances::default() };
         let wishes = PlanOptions { repeat: Some(repeat), seed: Some(seed), ..PlanOptions::default() };
@@ -174,7 +174,7 @@ proptest! {
         scenarios in 1usize..6, index in 1u32..5, of in 1u32..5, repeat in 1u32..4, seed in any::<u64>()
     ) {
         prop_assume!(index <= of);
-        let day = GameDay { order: Order::Random, ..SIX.clone() };
+        let day = GameDay { order: StartOrder::Random, ..SIX.clone() };
         let shard = Some(format!("{index}/{of}").parse().unwrap());
         let wishes = PlanOptions { shard, repeat: Some(repeat), seed: Some(seed), ..PlanOptions::default() };
         let before = prepare(&shortened(&day, scenarios), &wishes, &Circumstances::default());

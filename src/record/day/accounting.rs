@@ -2,7 +2,7 @@
 //! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
 
 use super::{Attempt, Day, DayDrill, Stopped};
-use crate::record::{Outcome, named_enum};
+use crate::record::{RunOutcome, named_enum};
 use serde::{Deserialize, Serialize};
 
 named_enum! {
@@ -81,17 +81,17 @@ impl DayDrill {
             return DrillStatus::NotRun;
         }
         let Some(last) = self.telling().next_back() else { return DrillStatus::Broken };
-        let failed = self.telling().any(|attempt| attempt.outcome == Some(Outcome::Failed));
+        let failed = self.telling().any(|attempt| attempt.outcome == Some(RunOutcome::Failed));
         match last.outcome {
             // An attempt that says nothing takes nothing back.
-            Some(Outcome::Broken | Outcome::Interrupted) if failed => DrillStatus::Failed,
+            Some(RunOutcome::Broken | RunOutcome::Interrupted) if failed => DrillStatus::Failed,
             None if failed => DrillStatus::Failed,
             None => DrillStatus::Incomplete,
-            Some(Outcome::Passed) if failed => DrillStatus::Flaky,
-            Some(Outcome::Passed) => DrillStatus::Passed,
-            Some(Outcome::Failed) => DrillStatus::Failed,
-            Some(Outcome::Broken) => DrillStatus::Broken,
-            Some(Outcome::Interrupted) => DrillStatus::Interrupted,
+            Some(RunOutcome::Passed) if failed => DrillStatus::Flaky,
+            Some(RunOutcome::Passed) => DrillStatus::Passed,
+            Some(RunOutcome::Failed) => DrillStatus::Failed,
+            Some(RunOutcome::Broken) => DrillStatus::Broken,
+            Some(RunOutcome::Interrupted) => DrillStatus::Interrupted,
         }
     }
 }
@@ -111,24 +111,24 @@ impl Day {
     /// How it came out: the worst of its drills. A flaky one has passed, unless the file says otherwise. One that was not run
     /// or was stopped by the budget says nothing, so the whole is not passed, and neither is a game day without an end. What a
     /// failure kept from being started, because the game day ends with the first one, leaves it at that failure.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> RunOutcome {
         let failed_fast = self.plan.fail_fast && self.drills.iter().any(|drill| drill.status() == DrillStatus::Failed);
         let of = |drill: &DayDrill| match drill.status() {
-            DrillStatus::Passed => Outcome::Passed,
-            DrillStatus::Flaky if self.plan.flaky_fails => Outcome::Failed,
-            DrillStatus::Flaky => Outcome::Passed,
-            DrillStatus::Failed => Outcome::Failed,
-            DrillStatus::NotRun if failed_fast => Outcome::Failed,
-            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => Outcome::Broken,
-            DrillStatus::Interrupted if self.stopped == Some(Stopped::Budget) => Outcome::Broken,
-            DrillStatus::Interrupted => Outcome::Interrupted,
+            DrillStatus::Passed => RunOutcome::Passed,
+            DrillStatus::Flaky if self.plan.flaky_fails => RunOutcome::Failed,
+            DrillStatus::Flaky => RunOutcome::Passed,
+            DrillStatus::Failed => RunOutcome::Failed,
+            DrillStatus::NotRun if failed_fast => RunOutcome::Failed,
+            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => RunOutcome::Broken,
+            DrillStatus::Interrupted if self.stopped == Some(Stopped::Budget) => RunOutcome::Broken,
+            DrillStatus::Interrupted => RunOutcome::Interrupted,
         };
         let floor = match self.stopped {
-            Some(Stopped::Signal) => Outcome::Interrupted,
-            _ if self.ended => Outcome::Passed,
-            _ => Outcome::Broken,
+            Some(Stopped::Signal) => RunOutcome::Interrupted,
+            _ if self.ended => RunOutcome::Passed,
+            _ => RunOutcome::Broken,
         };
-        self.drills.iter().map(of).fold(floor, Outcome::max)
+        self.drills.iter().map(of).fold(floor, RunOutcome::max)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::record::{Cause, DayEvent, DayPlan, DayStamped, PlannedDrill, Verdict};
 
-    type Came = (Option<Outcome>, bool);
+    type Came = (Option<RunOutcome>, bool);
 
     /// A day of one drill, whose attempts come out like this: outcome and whether it was disturbed.
     fn day(attempts: &[Came]) -> Day {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_drill_is_what_its_telling_attempts_say() {
-        use Outcome::{Broken, Failed, Interrupted, Passed};
+        use RunOutcome::{Broken, Failed, Interrupted, Passed};
         let all: [(&[Came], DrillStatus); 11] = [
             (&[], DrillStatus::NotRun),
             (&[(Some(Passed), false)], DrillStatus::Passed),
@@ -200,19 +200,19 @@ mod tests {
     #[test]
     fn a_game_day_that_was_stopped_comes_out_by_what_stopped_it() {
         let cases = [
-            (None, Outcome::Interrupted),
-            (Some(Stopped::Budget), Outcome::Broken),
-            (Some(Stopped::Signal), Outcome::Interrupted),
+            (None, RunOutcome::Interrupted),
+            (Some(Stopped::Budget), RunOutcome::Broken),
+            (Some(Stopped::Signal), RunOutcome::Interrupted),
         ];
         for (stopped, outcome) in cases {
-            let day = Day { stopped, ended: true, ..day(&[(Some(Outcome::Interrupted), false)]) };
+            let day = Day { stopped, ended: true, ..day(&[(Some(RunOutcome::Interrupted), false)]) };
             assert_eq!(day.outcome(), outcome, "{stopped:?}");
         }
         let mut both = Day::default();
         for why in [Stopped::Budget, Stopped::Signal, Stopped::Budget] {
             both.apply(&DayStamped { at_us: 1, event: DayEvent::DayStopped { why } });
         }
-        assert_eq!((both.stopped, both.outcome()), (Some(Stopped::Signal), Outcome::Interrupted));
+        assert_eq!((both.stopped, both.outcome()), (Some(Stopped::Signal), RunOutcome::Interrupted));
     }
 
     #[test]

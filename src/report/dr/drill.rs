@@ -8,7 +8,9 @@ use super::{
     Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
     ProbeRow, Quarter, SliRow, StepRow, Times,
 };
-use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Phase, Record, RestoreLevel, StepStatus, utc_text};
+use crate::record::{
+    Announcement, DrillTime, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
+};
 use crate::view::clock::{instant, started};
 use crate::view::words;
 use time::{Duration, OffsetDateTime};
@@ -138,7 +140,7 @@ fn objectives(record: &Record) -> DrObjectives {
     let rpo_us = data.as_ref().map(|data| data.rpo_at_most_us.unwrap_or(data.rpo_us));
     // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
     let meant = !record.is_control() && !expects_failure(record);
-    let missed = record.injected_us().filter(|_| meant && record.outcome() == Outcome::Failed).map(|_| false);
+    let missed = record.injected_us().filter(|_| meant && record.outcome() == RunOutcome::Failed).map(|_| false);
     DrObjectives {
         rto_target_us: Some(plan.rto_us),
         rto_us,

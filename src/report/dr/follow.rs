@@ -2,8 +2,8 @@
 
 use super::drill::at;
 use super::{
-    Action, ActionRow, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport, FindingRow,
-    NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter, Verification,
+    Action, ActionRow, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport,
+    FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
 };
 use crate::record::utc_text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,8 +87,8 @@ fn today(input: &DrInput) -> String {
 
 /// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the
 /// action is about.
-fn verification(input: &DrInput, action: &Action, about: &DrillRef) -> Verification {
-    let no = |why: String| Verification { verified: false, why };
+fn verification(input: &DrInput, action: &Action, about: &DrillRef) -> ChainVerification {
+    let no = |why: String| ChainVerification { verified: false, why };
     let Some(run) = action.verified_by.as_deref() else { return no("no verifying run is named".into()) };
     let Some(seen) = input.seen.iter().find(|seen| seen.run == run) else {
         return no("named, not verified: there is no record of that run".into());
@@ -116,9 +116,10 @@ fn verification(input: &DrInput, action: &Action, about: &DrillRef) -> Verificat
         seen if seen.expects_failure => no("named, not verified: its scenario exists to fail".into()),
         seen if !seen.ended => no("named, not verified: it was cut off".into()),
         seen if !seen.passed() => no(format!("named, not verified: it came to `{}`", seen.verdict)),
-        seen => {
-            Verification { verified: true, why: format!("`{}` passed on {}", seen.scenario, day(&seen.started_utc)) }
-        }
+        seen => ChainVerification {
+            verified: true,
+            why: format!("`{}` passed on {}", seen.scenario, day(&seen.started_utc)),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
 
 use super::{DrNotes, Quarter};
-use crate::record::{Event, Outcome, Record, RestoreLevel, Stamped, Verdict};
+use crate::record::{Event, Record, RestoreLevel, RunOutcome, Stamped, Verdict};
 use crate::view::clock::instant;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -81,7 +81,7 @@ pub struct SeenRun {
     /// What was under way when it was cut off.
     pub under_way: Option<String>,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Its verdict.
     pub verdict: Verdict,
     /// Whether the scenario exists to fail.
@@ -121,7 +121,7 @@ impl SeenRun {
 
     /// Whether it passed.
     pub fn passed(&self) -> bool {
-        self.outcome == Outcome::Passed
+        self.outcome == RunOutcome::Passed
     }
 }
 
@@ -160,12 +160,12 @@ pub struct CoverageFacts {
     /// Those that were not drilled for longer than their service allows, or never: which, when last, how often it is due.
     pub overdue: Vec<String>,
     /// The services.
-    pub services: Vec<ServiceFacts>,
+    pub services: Vec<DrServiceFacts>,
 }
 
 /// A critical service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ServiceFacts {
+pub struct DrServiceFacts {
     /// Its name.
     pub service: String,
     /// Its tier; 1 is the most critical.

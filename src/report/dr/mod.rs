@@ -16,7 +16,7 @@ mod timeline;
 mod verdict;
 
 pub use input::{
-    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, SeenRun, ServiceFacts, tells as dr_tells,
+    CoverageFacts, DrInput, DrServiceFacts, DrillInput, EvidenceSummary, ModeFacts, SeenRun, tells as dr_tells,
 };
 pub use model::*;
 pub use notes::*;
@@ -24,7 +24,7 @@ pub use pages::{dr_html, dr_markdown};
 pub use quarter::Quarter;
 pub use supports::Standard;
 
-use crate::record::{Outcome, utc_text};
+use crate::record::{RunOutcome, utc_text};
 use std::collections::BTreeMap;
 
 /// Version of the format of [`dr_json`].
@@ -110,9 +110,9 @@ fn other<'a>(seen: impl Iterator<Item = &'a SeenRun>) -> Vec<OtherDrills> {
         row.runs += 1;
         row.controls += usize::from(seen.control);
         match seen.outcome {
-            Outcome::Passed => row.passed += 1,
-            Outcome::Failed => row.failed += 1,
-            Outcome::Broken | Outcome::Interrupted => row.no_verdict += 1,
+            RunOutcome::Passed => row.passed += 1,
+            RunOutcome::Failed => row.failed += 1,
+            RunOutcome::Broken | RunOutcome::Interrupted => row.no_verdict += 1,
         }
     }
     rows.into_values().collect()

@@ -406,7 +406,7 @@ pub struct FindingRow {
 
 /// Whether a run shows that an action helped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verification {
+pub struct ChainVerification {
     /// Whether it does.
     pub verified: bool,
     /// Why, or why not.
@@ -421,7 +421,7 @@ pub struct ActionRow {
     /// Whether it is late.
     pub overdue: bool,
     /// Whether a run shows that it helped.
-    pub verification: Verification,
+    pub verification: ChainVerification,
     /// The action.
     #[serde(flatten)]
     pub action: Action,

@@ -4,8 +4,8 @@
 use super::follow::{self, day};
 use super::pages;
 use super::{
-    ActionRow, DrHeader, DrReport, DrTotals, DrTrend, DrVerdict, DrillReport, Incomplete, InvariantRow, Quarter,
-    Retest, RiskRow, ServiceFacts, Signature, SliRow, StepRow, TrendQuarter,
+    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTotals, DrTrend, DrVerdict, DrillReport, Incomplete, InvariantRow,
+    Quarter, Retest, RiskRow, Signature, SliRow, StepRow, TrendQuarter,
 };
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
 use crate::report::markdown;
@@ -297,7 +297,7 @@ impl DrillReport {
     }
 }
 
-impl ServiceFacts {
+impl DrServiceFacts {
     /// Whether each of its failures is covered.
     fn is_covered(&self) -> bool {
         self.modes.iter().all(|mode| mode.covered)
@@ -755,7 +755,7 @@ fn trend(trend: &DrTrend) -> DrRow {
     [vec![name], trend.quarters.iter().map(quarter).collect()].concat()
 }
 
-fn tested(service: &ServiceFacts) -> DrCell {
+fn tested(service: &DrServiceFacts) -> DrCell {
     let covered = service.modes.iter().filter(|mode| mode.covered).count();
     let tone = if service.is_covered() { Tone::Good } else { Tone::Warn };
     DrCell::toned(format!("{covered} of {} failures", service.modes.len()), tone)

@@ -100,7 +100,7 @@ fn input() -> DrInput {
         scenarios: vec!["pg-restore".into()],
         last: None,
     };
-    let service = ServiceFacts {
+    let service = DrServiceFacts {
         service: "db".into(),
         tier: 1,
         owner: None,

@@ -3,7 +3,7 @@
 
 use super::input::expects_failure;
 use super::{DrObjectives, DrTold, DrVerdict, StepRow};
-use crate::record::{Outcome, Record, StepStatus, Verdict};
+use crate::record::{Record, RunOutcome, StepStatus, Verdict};
 use crate::view::words::many;
 
 /// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
@@ -47,18 +47,18 @@ pub(super) fn judge(record: &Record, objectives: &DrObjectives, conditions: &[St
     };
     let verdict = record.verdict.name();
     match record.outcome() {
-        Outcome::Broken | Outcome::Interrupted => {
+        RunOutcome::Broken | RunOutcome::Interrupted => {
             (DrVerdict::NoVerdict, format!("Firedrill's verdict is `{verdict}`: {}.", reason().trim_end_matches('.')))
         }
-        Outcome::Failed => (DrVerdict::Fail, failed(record, &reason())),
-        Outcome::Passed if record.is_control() => (
+        RunOutcome::Failed => (DrVerdict::Fail, failed(record, &reason())),
+        RunOutcome::Passed if record.is_control() => (
             DrVerdict::Pass,
             "This is the control: without the runbook users must not recover, and they did not. It shows that the runbook is what \
              helps; it is no recovery."
                 .into(),
         ),
-        Outcome::Passed if expects_failure(record) => (DrVerdict::Pass, as_expected(record)),
-        Outcome::Passed => {
+        RunOutcome::Passed if expects_failure(record) => (DrVerdict::Pass, as_expected(record)),
+        RunOutcome::Passed => {
             let missed = [
                 (objectives.rto_met != Some(true)).then_some("the recovery time objective was not shown to be met"),
                 (objectives.rpo_met != Some(true)).then_some("the recovery point objective was not shown to be met"),

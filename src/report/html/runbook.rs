@@ -18,7 +18,7 @@ const GAP_LINES: usize = 14;
 const SCROLL: &str = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of the runbook\">";
 
 /// The runbook of a drill.
-pub struct FollowedRunbook<'a> {
+pub struct RunbookSection<'a> {
     pub path: &'a str,
     pub control: bool,
     /// Whether the record holds its text.
@@ -72,9 +72,9 @@ pub struct OutputPart {
     pub gone: Option<String>,
 }
 
-impl<'a> FollowedRunbook<'a> {
+impl<'a> RunbookSection<'a> {
     /// The runbook of a record; `id` is unique in the page.
-    pub fn of(record: &'a Record, room: &mut Room<'a>, id: &str) -> Option<FollowedRunbook<'a>> {
+    pub fn of(record: &'a Record, room: &mut Room<'a>, id: &str) -> Option<RunbookSection<'a>> {
         let plan = record.plan.as_deref()?;
         let text = plan.runbook_text.as_deref();
         if text.is_none() && plan.steps.is_empty() {
@@ -93,7 +93,7 @@ impl<'a> FollowedRunbook<'a> {
         });
         let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
         let parts = parts.collect();
-        Some(FollowedRunbook { path, control: plan.control, has_text: text.is_some(), before, parts })
+        Some(RunbookSection { path, control: plan.control, has_text: text.is_some(), before, parts })
     }
 }
 
@@ -331,8 +331,8 @@ mod tests {
     fn a_second_drill_of_the_same_runbook_shows_its_steps_only() {
         let record = record_of(Story::Passed);
         let mut room = Room::of(1, 0);
-        let first = FollowedRunbook::of(&record, &mut room, "d1").unwrap();
-        let second = FollowedRunbook::of(&record, &mut room, "d2").unwrap();
+        let first = RunbookSection::of(&record, &mut room, "d1").unwrap();
+        let second = RunbookSection::of(&record, &mut room, "d2").unwrap();
         assert!(
             second.parts.iter().all(|part| matches!(part, RunbookPart::Step(_)))
                 && second.parts.len() < first.parts.len()
@@ -352,7 +352,7 @@ mod tests {
     fn steps_whose_lines_are_not_there_are_told_all_the_same() {
         let mut record = record_of(Story::Passed);
         record.plan.as_mut().unwrap().runbook_text = Some("# short\n".into());
-        let runbook = FollowedRunbook::of(&record, &mut Room::of(1, 0), "d1").unwrap();
+        let runbook = RunbookSection::of(&record, &mut Room::of(1, 0), "d1").unwrap();
         let steps = runbook.parts.iter().filter(|part| matches!(part, RunbookPart::Step(_))).count();
         assert_eq!(steps, record.plan.as_ref().unwrap().steps.len());
     }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::record::testing::{Story, plan, record_of};
 use crate::record::{
-    Cause, Day, DayEvent, DayPlan, DayStamped, Event, Outcome, PlannedDrill, Record, Stamped, Verdict,
+    Cause, Day, DayEvent, DayPlan, DayStamped, Event, PlannedDrill, Record, RunOutcome, Stamped, Verdict,
 };
 use proptest::prelude::*;
 
@@ -39,10 +39,10 @@ fn day() -> Drills {
         let (verdict, reason) = (Verdict::Passed, String::new());
         events.push(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
     };
-    attempt(1, 1, "a", Cause::Planned, Outcome::Failed, false);
-    attempt(1, 2, "b", Cause::Retry, Outcome::Passed, false);
-    attempt(2, 1, "c", Cause::Planned, Outcome::Broken, true);
-    attempt(2, 2, "d", Cause::Disturbed, Outcome::Passed, false);
+    attempt(1, 1, "a", Cause::Planned, RunOutcome::Failed, false);
+    attempt(1, 2, "b", Cause::Retry, RunOutcome::Passed, false);
+    attempt(2, 1, "c", Cause::Planned, RunOutcome::Broken, true);
+    attempt(2, 2, "d", Cause::Disturbed, RunOutcome::Passed, false);
     events.push(DayEvent::DrillNotRun { number: 3, why: "the time budget ran out".into() });
     events.push(DayEvent::DayEnded);
     let mut day = Day::default();

@@ -205,7 +205,7 @@ fn the_suite_is_green_exactly_when_the_drill_passed() {
         let suite = suites(&doc)[0];
         let said = |name: &str| suite.attribute(name).unwrap().parse::<usize>().unwrap();
         assert_eq!(said("failures") + said("errors") == 0, record.passed(), "{story:?}");
-        let broken = record.outcome() > crate::record::Outcome::Failed;
+        let broken = record.outcome() > crate::record::RunOutcome::Failed;
         assert_eq!(said("errors") > 0, broken, "{story:?}: an error is for the harness, a failure for an assertion");
     }
 }

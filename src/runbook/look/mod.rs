@@ -5,19 +5,19 @@ mod block;
 mod page;
 mod shell;
 
-pub use block::{Piece, Terminal, is_known_program};
+pub use block::{BlockCommand, Transcript, is_known_program};
 pub(super) use page::place;
-pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
-pub use shell::{Call, Quoting, Shell, calls_in, commands};
+pub use page::{Fence, FenceUse, Heading, HtmlComment, Link, List, PageLook, PageText, TextKind};
+pub use shell::{ByteQuoting, PageCall, PageCommand, calls_in, commands};
 
-use super::language::{Language, of_tag};
+use super::language::{BlockLanguage, of_tag};
 use super::{Runbook, StepKind, annotation, markdown, parse};
 use crate::source::{Diagnostics, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Looks at a page; `runbook` says what became of its fences.
-pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
+pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> PageLook {
     let mut document = markdown::read(&source.text);
     let mut look = std::mem::take(&mut document.look);
     // Their mistakes are told by the parser.
@@ -58,11 +58,11 @@ fn become_of(fences: &mut [Fence], source: &Source, runbook: Option<&Runbook>) {
         let around = manual.range(..=fence.span.start).next_back();
         let for_a_person = around.is_some_and(|(_, end)| fence.span.end <= end + 1);
         fence.reading = match of_tag(&fence.tag) {
-            _ if run.range(lines.clone()).next().is_some() => Reading::Run,
-            _ if held.range(lines).next().is_some() => Reading::Held,
-            Language::Foreign => Reading::Person,
-            Language::Shell | Language::Console if for_a_person => Reading::Person,
-            _ => Reading::Data,
+            _ if run.range(lines.clone()).next().is_some() => FenceUse::Run,
+            _ if held.range(lines).next().is_some() => FenceUse::Held,
+            BlockLanguage::Foreign => FenceUse::Person,
+            BlockLanguage::Shell | BlockLanguage::Console if for_a_person => FenceUse::Person,
+            _ => FenceUse::Data,
         };
     }
 }

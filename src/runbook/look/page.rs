@@ -1,13 +1,13 @@
 //! What stands on a page. Every place is a span of bytes in the file.
 
-use super::super::markdown::Code;
+use super::super::markdown::MarkdownCode;
 use super::super::text::Excerpt;
 use super::super::{RunbookPhase, language};
 use crate::source::Span;
 
 /// A page.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct PageLook {
     /// The headings, in order; those inside of list items are none.
     pub headings: Vec<Heading>,
     /// The code blocks, in order, indented ones too.
@@ -15,9 +15,9 @@ pub struct Look {
     /// The lists, in order, nested ones too.
     pub lists: Vec<List>,
     /// Running text by its blocks, in order: headings, paragraphs, list items, cells of tables.
-    pub texts: Vec<Text>,
+    pub texts: Vec<PageText>,
     /// HTML comments, in order.
-    pub comments: Vec<Comment>,
+    pub comments: Vec<HtmlComment>,
     /// Links and images, in order; not those of raw HTML.
     pub links: Vec<Link>,
     /// Raw HTML without its comments: blocks and inline tags.
@@ -45,7 +45,7 @@ pub struct Heading {
 
 /// What became of a fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum FenceUse {
     /// Commands of a step.
     Run,
     /// Commands that wait: conditional ones.
@@ -70,7 +70,7 @@ pub struct Fence {
     /// How many list items it stands in.
     pub list_depth: usize,
     /// What became of it.
-    pub reading: Reading,
+    pub reading: FenceUse,
     pub(in super::super) body: Excerpt,
 }
 
@@ -102,7 +102,7 @@ pub enum TextKind {
 
 /// Running text.
 #[derive(Debug)]
-pub struct Text {
+pub struct PageText {
     /// What it is.
     pub kind: TextKind,
     /// From its first to its last character in the file.
@@ -114,7 +114,7 @@ pub struct Text {
 
 /// An HTML comment.
 #[derive(Debug)]
-pub struct Comment {
+pub struct HtmlComment {
     /// From `<!--` to `-->`.
     pub span: Span,
     /// What stands between, without blanks around it.
@@ -134,9 +134,9 @@ pub struct Link {
 
 impl Fence {
     /// A block that stands in so many list items.
-    pub(in super::super) fn of(code: &Code, list_depth: usize) -> Fence {
+    pub(in super::super) fn of(code: &MarkdownCode, list_depth: usize) -> Fence {
         let (tag, info, body) = (language::tag(&code.info), code.info.clone(), code.body.clone());
-        Fence { tag, info, fenced: code.fenced, span: code.span, list_depth, reading: Reading::Data, body }
+        Fence { tag, info, fenced: code.fenced, span: code.span, list_depth, reading: FenceUse::Data, body }
     }
 
     /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
@@ -166,7 +166,7 @@ impl Fence {
     }
 }
 
-impl Text {
+impl PageText {
     /// As a person reads it, emphasis and marks removed.
     pub fn text(&self) -> &str {
         &self.body.text
@@ -190,7 +190,7 @@ pub(in super::super) fn place(body: &Excerpt, part: Span) -> Span {
     Span::new(start, end.max(start))
 }
 
-impl Look {
+impl PageLook {
     /// The heading of the section that a byte of the file stands in.
     pub fn section(&self, at: usize) -> Option<&Heading> {
         let begun = self.headings.partition_point(|heading| heading.span.start <= at);

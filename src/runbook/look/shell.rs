@@ -2,7 +2,7 @@
 
 use super::super::{Command, Runbook, Step, Unread, placeholder};
 use crate::bash::lexer::{self, Lexed};
-use crate::bash::{self, Around, Script};
+use crate::bash::{self, BashScript, CommandContext};
 use crate::source::{Pos, Source, Span};
 use std::cell::OnceCell;
 
@@ -15,7 +15,7 @@ pub fn calls_in(text: &str) -> Vec<Vec<String>> {
 
 /// How a byte of shell is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quoting {
+pub enum ByteQuoting {
     /// Not at all.
     Bare,
     /// Inside of quotes of any kind.
@@ -28,7 +28,7 @@ pub enum Quoting {
 
 /// One program that a command calls: `a | b` are two, and what stands in `$(…)` is one of its own.
 #[derive(Debug)]
-pub struct Call<'t> {
+pub struct PageCall<'t> {
     /// The words, the name of the program first, assignments before it left out. As they were written: quotes around
     /// a whole word are taken away, nothing is expanded.
     pub words: Vec<&'t str>,
@@ -37,12 +37,12 @@ pub struct Call<'t> {
     /// Where the whole call stands in the text of the command.
     pub span: Span,
     /// What stands around it.
-    pub around: Around,
+    pub around: CommandContext,
 }
 
 /// A command of a runbook.
 #[derive(Debug)]
-pub struct Shell<'a> {
+pub struct PageCommand<'a> {
     /// The command: text, line, inputs, variables.
     pub command: &'a Command,
     /// The step that it stands in.
@@ -52,26 +52,26 @@ pub struct Shell<'a> {
     /// The text with each placeholder replaced by a word of the same length.
     pub masked: String,
     lexed: Lexed,
-    script: OnceCell<Script>,
-    calls: OnceCell<Vec<Call<'a>>>,
+    script: OnceCell<BashScript>,
+    calls: OnceCell<Vec<PageCall<'a>>>,
     /// For each line of the text: where it begins in the text, and where that is in the file.
     lines: Vec<(usize, usize)>,
 }
 
-impl<'a> Shell<'a> {
+impl<'a> PageCommand<'a> {
     /// What was read of `masked`, byte for byte, when it is first asked for.
-    pub fn script(&self) -> &Script {
+    pub fn script(&self) -> &BashScript {
         self.script.get_or_init(|| bash::read(&self.masked))
     }
 
     /// How the byte at `offset` of the text is quoted.
-    pub fn quoting(&self, offset: usize) -> Quoting {
+    pub fn quoting(&self, offset: usize) -> ByteQuoting {
         use lexer::Quoting as Inner;
         match self.lexed.quoting(offset) {
-            Inner::Bare => Quoting::Bare,
-            Inner::Single | Inner::AnsiC | Inner::Double | Inner::Braced => Quoting::Quoted,
-            Inner::Heredoc | Inner::RawHeredoc => Quoting::Heredoc,
-            Inner::Comment => Quoting::Comment,
+            Inner::Bare => ByteQuoting::Bare,
+            Inner::Single | Inner::AnsiC | Inner::Double | Inner::Braced => ByteQuoting::Quoted,
+            Inner::Heredoc | Inner::RawHeredoc => ByteQuoting::Heredoc,
+            Inner::Comment => ByteQuoting::Comment,
         }
     }
 
@@ -91,15 +91,15 @@ impl<'a> Shell<'a> {
     }
 
     /// The programs that it calls, in order, `sudo` and the like taken away; as far as it can be read.
-    pub fn calls(&self) -> &[Call<'a>] {
+    pub fn calls(&self) -> &[PageCall<'a>] {
         self.calls.get_or_init(|| calls_of(self.script(), &self.command.text))
     }
 }
 
 /// The calls of a text; `text` is what was read, placeholders as they were written.
-fn calls_of<'t>(script: &Script, text: &'t str) -> Vec<Call<'t>> {
+fn calls_of<'t>(script: &BashScript, text: &'t str) -> Vec<PageCall<'t>> {
     let calls = script.placed(text).into_iter().filter(|placed| placed.command.is_call());
-    let call = |placed: bash::Placed<'_>| {
+    let call = |placed: bash::PlacedCommand<'_>| {
         let mut places: Vec<Span> = placed.command.words.iter().map(|word| word.span).collect();
         let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
         let mut begin = 0;
@@ -115,7 +115,7 @@ fn calls_of<'t>(script: &Script, text: &'t str) -> Vec<Call<'t>> {
         }
         places.drain(..begin.min(places.len()));
         let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
-        (!words.is_empty()).then_some(Call { words, places, span: placed.span, around: placed.around })
+        (!words.is_empty()).then_some(PageCall { words, places, span: placed.span, around: placed.around })
     };
     calls.filter_map(call).collect()
 }
@@ -130,7 +130,7 @@ fn unquoted(word: &str) -> &str {
 
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it, and not those that stand
 /// outside of blocks.
-pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
+pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<PageCommand<'a>> {
     let mut found = Vec::new();
     for step in &runbook.steps {
         let run = step.commands().iter().map(|command| (command, false));
@@ -144,7 +144,7 @@ pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
     found
 }
 
-fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
+fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> PageCommand<'a> {
     let text = &command.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
     let lexed = lexer::lex(&masked);
@@ -154,7 +154,7 @@ fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) 
         lines.push((at, origin(source, command, index, line)));
         at += line.len() + 1;
     }
-    Shell { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), lines }
+    PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), lines }
 }
 
 /// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands

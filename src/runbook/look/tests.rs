@@ -4,7 +4,7 @@ use super::*;
 use crate::source::Span;
 use proptest::prelude::*;
 
-fn page(text: &str) -> (Arc<Source>, Option<Runbook>, Look) {
+fn page(text: &str) -> (Arc<Source>, Option<Runbook>, PageLook) {
     let source = Source::new("r.md", text);
     let runbook = super::super::parse(&source, &mut Diagnostics::default());
     let look = look(&source, runbook.as_ref());
@@ -36,7 +36,7 @@ fn everything_on_a_page_has_its_place() {
     let links: Vec<_> = look.links.iter().map(|l| (l.target.as_str(), at(l.span), l.image)).collect();
     assert_eq!(links, [("x.md#y", "[here](x.md#y)", false), ("i.png", "![i](i.png)", true)]);
     let fences: Vec<_> = look.fences.iter().map(|f| (f.tag.as_str(), f.list_depth, f.reading)).collect();
-    assert_eq!(fences, [("console", 1, Reading::Run), ("sql", 0, Reading::Person)]);
+    assert_eq!(fences, [("console", 1, FenceUse::Run), ("sql", 0, FenceUse::Person)]);
     assert_eq!(look.frontmatter.map(at), Some("title: T\n"));
     assert_eq!(look.html.iter().map(|s| at(*s)).collect::<Vec<_>>(), ["<a name=\"z\">", "</a>"]);
     let texts: Vec<_> = look.texts.iter().map(|t| (t.kind, t.text())).collect();

@@ -1,9 +1,9 @@
 //! Reads a game day file key by key, and then every scenario that it names: all mistakes of all files at once.
 
-use super::select::{Selection, select};
-use super::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Order};
+use super::select::{Selector, select};
+use super::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, StartOrder};
 use crate::source::{
-    At, Diagnostics, Form, MAX_DURATION, Source, Span, Value, describe, did_you_mean, parse_rate, shape, shorten,
+    At, Diagnostics, MAX_DURATION, Source, Span, TextForm, Value, describe, did_you_mean, parse_rate, shape, shorten,
 };
 use crate::spec::find::stem;
 use crate::spec::scenario::load_file;
@@ -22,18 +22,18 @@ pub const MOST_PARALLEL: u32 = 64;
 /// Rarest control: every so many runs.
 const RAREST_CONTROL: u32 = 1000;
 
-const A_COUNT: Form = Form::new(
+const A_COUNT: TextForm = TextForm::new(
     "`auto` or a number",
     || json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
 );
-const A_RATE: Form = Form::new("a rate like `20/s`", shape::rate);
-const A_CONTROL: Form = Form::new("a share like `1/7`", share);
+const A_RATE: TextForm = TextForm::new("a rate like `20/s`", shape::rate);
+const A_CONTROL: TextForm = TextForm::new("a share like `1/7`", share);
 
 /// An entry of `scenarios`: which ones, and what it says about them.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Which scenarios.
-    pub selection: Selection,
+    pub selection: Selector,
     /// Where that stands.
     pub span: Span,
     /// How often each is drilled.
@@ -127,7 +127,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
     let _: Option<String> = map.optional("owner");
     let wanted = map.require_by("scenarios", |at| Some(read_scenarios(at))).unwrap_or_default();
     let policies = [("continue", OnFailure::Continue), ("stop", OnFailure::Stop)];
-    let order = map.optional_by("order", |at| word(at, [("fixed", Order::Fixed), ("random", Order::Random)]));
+    let order = map.optional_by("order", |at| word(at, [("fixed", StartOrder::Fixed), ("random", StartOrder::Random)]));
     let day = GameDay {
         order: order.unwrap_or_default(),
         seed: map.optional("seed"),
@@ -148,7 +148,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
 
 fn read_scenarios(at: &mut At<'_>) -> Vec<Wanted> {
     if at.node.text() == Some("all") {
-        return vec![Wanted { selection: Selection::All, span: at.node.span, repeat: None, control: None }];
+        return vec![Wanted { selection: Selector::All, span: at.node.span, repeat: None, control: None }];
     }
     let example = at.node.text().map_or_else(String::new, |text| format!("write `[{}]`", shorten(text)));
     let wanted = at.items("a list or `all`", &example, read_entry);
@@ -160,7 +160,7 @@ fn read_scenarios(at: &mut At<'_>) -> Vec<Wanted> {
 /// Reads an entry of `scenarios`.
 fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
     let named = |at: &mut At<'_>| {
-        let selection = Selection::Named(at.node.text()?.to_string());
+        let selection = Selector::Named(at.node.text()?.to_string());
         Some(Wanted { selection, span: at.node.span, repeat: None, control: None })
     };
     at.either(shape::filled, named, |at| {
@@ -188,8 +188,8 @@ fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
         }
         let span = given.first().map_or(map.span(), |key| map.span_of(key));
         map.finish()?;
-        let tagged = tags.or(tag.map(|tag| vec![tag])).map(Selection::Tagged);
-        Some(Wanted { selection: scenario.map(Selection::Named).or(tagged)?, span, repeat, control })
+        let tagged = tags.or(tag.map(|tag| vec![tag])).map(Selector::Tagged);
+        Some(Wanted { selection: scenario.map(Selector::Named).or(tagged)?, span, repeat, control })
     })
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What an entry selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
+pub enum Selector {
     /// One scenario, by name or path.
     Named(String),
     /// Every scenario that has all of these tags.
@@ -23,7 +23,7 @@ pub enum Selection {
 
 /// A scenario that was selected, with the entry that did.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct SelectedScenario {
     /// Its file.
     pub path: PathBuf,
     /// The entry; one that names the scenario goes before one that only has its tag.
@@ -31,17 +31,17 @@ pub struct Found {
 }
 
 /// The scenarios that these entries mean, in the order in which they are first selected.
-pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Found> {
+pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<SelectedScenario> {
     let project = beside(&source.path, "..");
-    let wide = wanted.iter().any(|entry| !matches!(entry.selection, Selection::Named(_)));
+    let wide = wanted.iter().any(|entry| !matches!(entry.selection, Selector::Named(_)));
     let there = if wide { folder(&project, diags) } else { Vec::new() };
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<SelectedScenario> = Vec::new();
     for entry in wanted {
         match &entry.selection {
-            Selection::Named(text) => {
+            Selector::Named(text) => {
                 let Some(path) = locate(text, &project, entry.span, source, diags) else { continue };
                 match found.iter_mut().find(|known| same(&known.path, &path)) {
-                    Some(known) if matches!(known.wanted.selection, Selection::Named(_)) => {
+                    Some(known) if matches!(known.wanted.selection, Selector::Named(_)) => {
                         let line = source.pos(known.wanted.span.start).line;
                         diags
                             .error(
@@ -52,11 +52,11 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                             .help("for several runs of it write `{ scenario: NAME, repeat: 2 }`");
                     }
                     Some(known) => known.wanted = entry.clone(),
-                    None => found.push(Found { path, wanted: entry.clone() }),
+                    None => found.push(SelectedScenario { path, wanted: entry.clone() }),
                 }
             }
             selection => {
-                let tags: &[String] = if let Selection::Tagged(tags) = selection { tags } else { &[] };
+                let tags: &[String] = if let Selector::Tagged(tags) = selection { tags } else { &[] };
                 let meant: Vec<&Outline> =
                     there.iter().filter(|scenario| tags.iter().all(|tag| scenario.tags.contains(tag))).collect();
                 if meant.is_empty() {
@@ -65,7 +65,7 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                 for scenario in meant {
                     let path = PathBuf::from(&scenario.path);
                     if !found.iter().any(|known| same(&known.path, &path)) {
-                        found.push(Found { path, wanted: entry.clone() });
+                        found.push(SelectedScenario { path, wanted: entry.clone() });
                     }
                 }
             }
@@ -141,7 +141,7 @@ fn nothing(
 }
 
 /// Two files of the same name: records go by it.
-fn twins(found: &[Found], source: &Arc<Source>, diags: &mut Diagnostics) {
+fn twins(found: &[SelectedScenario], source: &Arc<Source>, diags: &mut Diagnostics) {
     for (at, later) in found.iter().enumerate() {
         let twin = found.iter().take(at).find(|known| stem(&known.path) == stem(&later.path));
         if let (Some(twin), Some(name)) = (twin, stem(&later.path)) {

@@ -1,7 +1,7 @@
 //! Building the team's images: once per content and not once per drill, under names of Firedrill's own, so that a drill
 //! never changes what the developer's own tags point at.
 
-use super::command::{ComposeCommand, Stopped, Watch};
+use super::command::{ComposeCommand, StoppedCommand, Watch};
 use super::content::Content;
 use super::errors::hinted;
 use super::images;
@@ -128,9 +128,9 @@ pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch
     let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
     let ran = match compose.run(&args, watch).await {
         Ok(ran) => ran,
-        Err(Stopped::Error(error)) => return Err(error),
-        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
-        Err(Stopped::TimedOut(tail)) => {
+        Err(StoppedCommand::Error(error)) => return Err(error),
+        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
+        Err(StoppedCommand::TimedOut(tail)) => {
             let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
             return Err(StackError::Build { reason, tail: tail.join("\n") });
         }

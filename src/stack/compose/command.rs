@@ -42,7 +42,7 @@ pub struct Ran {
 
 /// Why a command has no exit status.
 #[derive(Debug)]
-pub enum Stopped {
+pub enum StoppedCommand {
     /// It could not be run.
     Error(StackError),
     /// The caller gave up; the command is gone.
@@ -51,9 +51,9 @@ pub enum Stopped {
     TimedOut(Vec<String>),
 }
 
-impl From<StackError> for Stopped {
+impl From<StackError> for StoppedCommand {
     fn from(error: StackError) -> Self {
-        Stopped::Error(error)
+        StoppedCommand::Error(error)
     }
 }
 
@@ -73,7 +73,7 @@ pub struct Watch<'a> {
 impl ComposeCommand {
     /// Runs a subcommand and waits for its end. On a cancellation and past the deadline its process group is told to
     /// go (TERM, then KILL), and it has gone when this returns.
-    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, Stopped> {
+    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, StoppedCommand> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         let mut command = self.command(args);
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -105,8 +105,8 @@ impl ComposeCommand {
         };
         let ended = tokio::select! {
             biased;
-            () = watch.cancel.cancelled() => Err(Stopped::Cancelled),
-            () = deadline => Err(Stopped::TimedOut(Vec::new())),
+            () = watch.cancel.cancelled() => Err(StoppedCommand::Cancelled),
+            () = deadline => Err(StoppedCommand::TimedOut(Vec::new())),
             status = whole => Ok(status.map_err(|error| environment(operation, error))?),
         };
         match ended {
@@ -114,7 +114,7 @@ impl ComposeCommand {
             Err(stopped) => {
                 running.end().await;
                 Err(match stopped {
-                    Stopped::TimedOut(_) => Stopped::TimedOut(tail.into()),
+                    StoppedCommand::TimedOut(_) => StoppedCommand::TimedOut(tail.into()),
                     other => other,
                 })
             }

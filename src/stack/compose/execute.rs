@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted, is_status};
 use super::labels;
 use super::owner::Owner;
-use crate::stack::{Executed, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::{CommandOutput, FullOutput, MOST_OUTPUT, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -41,7 +41,7 @@ pub(super) async fn exec_in(
     service: &str,
     command: &[String],
     within: Duration,
-) -> Result<Option<Executed>, StackError> {
+) -> Result<Option<CommandOutput>, StackError> {
     let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
     let found = Owner::of(run).containers(&endpoint.docker, &by).await?;
     let Some(container) = first_running(found.own) else { return Ok(None) };
@@ -65,7 +65,7 @@ pub(super) async fn exec(
     service: &str,
     command: &[String],
     within: Duration,
-) -> Result<Executed, StackError> {
+) -> Result<CommandOutput, StackError> {
     let operation = format!("running a command in `{service}`");
     let mut begun = None;
     match tokio::time::timeout(within, run(docker, container, &operation, command, &mut begun)).await {
@@ -94,7 +94,7 @@ async fn run(
     operation: &str,
     command: &[String],
     begun: &mut Option<String>,
-) -> Result<Executed, StackError> {
+) -> Result<CommandOutput, StackError> {
     let mut started = start(docker, container, operation, command, begun).await?;
     let mut kept = Vec::new();
     while let Some(piece) = started.output.next().await {
@@ -102,7 +102,7 @@ async fn run(
     }
     let code = exit_code(docker, &started.exec, operation).await?;
     let output = String::from_utf8_lossy(&kept).into_owned();
-    Ok(Executed { container: name_of(docker, container).await?, code, output })
+    Ok(CommandOutput { container: name_of(docker, container).await?, code, output })
 }
 
 /// Runs a command in a container, with everything that it writes to standard output; that it does not end in time is an
@@ -157,7 +157,7 @@ fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
 }
 
 /// A command under way.
-struct Started {
+struct StartedCommand {
     exec: String,
     output: std::pin::Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
     /// Held and never written to: it ends with this value, and the command with it.
@@ -171,7 +171,7 @@ async fn start(
     operation: &str,
     command: &[String],
     begun: &mut Option<String>,
-) -> Result<Started, StackError> {
+) -> Result<StartedCommand, StackError> {
     let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
     let options = CreateExecOptions {
         attach_stdin: Some(true),
@@ -183,7 +183,7 @@ async fn start(
     let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
     *begun = Some(exec.id.clone());
     match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
-        StartExecResults::Attached { output, input } => Ok(Started { exec: exec.id, output, _input: input }),
+        StartExecResults::Attached { output, input } => Ok(StartedCommand { exec: exec.id, output, _input: input }),
         StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
     }
 }

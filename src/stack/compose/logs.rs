@@ -89,7 +89,7 @@ async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -
     let mut file = BufWriter::new(tokio::fs::File::create_new(path).await.map_err(failed)?);
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).build();
     let mut stream = docker.logs(id, Some(options));
-    let (mut written, mut out, mut err) = (0u64, Pieces::new(redactor), Pieces::new(redactor));
+    let (mut written, mut out, mut err) = (0u64, LogPieces::new(redactor), LogPieces::new(redactor));
     while let Some(frame) = stream.next().await {
         let (pieces, frame) = match frame {
             Ok(LogOutput::StdErr { message }) => (&mut err, message),
@@ -120,7 +120,7 @@ async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -
 
 /// One stream of a log, put together from the pieces in which the engine sends it. It cuts long lines every 16 KiB and
 /// puts a time before each piece: neither may keep a secret from being seen.
-struct Pieces {
+struct LogPieces {
     pending: Vec<u8>,
     redactor: StreamRedactor,
     /// The last piece did not end its line.
@@ -129,9 +129,9 @@ struct Pieces {
     amid: bool,
 }
 
-impl Pieces {
-    fn new(redactor: &Redactor) -> Pieces {
-        Pieces { pending: Vec::new(), redactor: redactor.stream(), open: false, amid: false }
+impl LogPieces {
+    fn new(redactor: &Redactor) -> LogPieces {
+        LogPieces { pending: Vec::new(), redactor: redactor.stream(), open: false, amid: false }
     }
 
     /// Takes the next piece; returns what can be written by now: whole lines, unless one is very long.
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_secret_across_the_pieces_of_a_very_long_line_is_hidden() {
-        let mut pieces = Pieces::new(&redactor());
+        let mut pieces = LogPieces::new(&redactor());
         let long = "x".repeat(MAX_LINE - 5);
         let mut written = pieces.push(format!("2026-11-20T06:41:12.123456789Z {long}").as_bytes());
         for byte in SECRET.as_bytes() {
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_log_of_a_container_does_nothing_where_it_is_shown() {
-        let mut pieces = Pieces::new(&redactor());
+        let mut pieces = LogPieces::new(&redactor());
         let mut written = pieces
             .push(b"2026-11-20T06:41:12.123456789Z \x1b[2Jready\r\n2026-11-20T06:41:12.123456789Z a ##[group]b\n");
         // Without a time of the engine's before it, as some drivers have it.
@@ -234,7 +234,7 @@ mod tests {
             before in "[a-z\n]{0,20}", after in "[a-z\n]{0,20}", size in 1usize..9,
         ) {
             let text = format!("{before}{SECRET}{after}");
-            let mut pieces = Pieces::new(&redactor());
+            let mut pieces = LogPieces::new(&redactor());
             let mut written: String = text.as_bytes().chunks(size).map(|piece| pieces.push(piece)).collect();
             written += &pieces.finish();
             prop_assert_eq!(written, format!("{before}***{after}"));

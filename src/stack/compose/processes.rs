@@ -1,7 +1,7 @@
 //! Processes beside the team's services: each is a Compose service of the drill's project with no container until its fault
 //! starts it, so that `docker compose` in a step treats it like any other.
 
-use super::command::{Stopped, Watch};
+use super::command::{StoppedCommand, Watch};
 use super::errors::environment;
 use super::labels;
 use super::model::escape;
@@ -161,9 +161,9 @@ pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackE
                 }
             }
         }
-        Err(Stopped::Error(error)) => Err(error),
-        Err(Stopped::Cancelled) => Err(StackError::Cancelled),
-        Err(Stopped::TimedOut(_)) => {
+        Err(StoppedCommand::Error(error)) => Err(error),
+        Err(StoppedCommand::Cancelled) => Err(StackError::Cancelled),
+        Err(StoppedCommand::TimedOut(_)) => {
             Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs())))
         }
     }

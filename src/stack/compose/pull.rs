@@ -1,7 +1,7 @@
 //! Pulling what is missing before anything is started: how long a registry takes says nothing about the stack's health,
 //! so it does not count towards the time that the stack has to become healthy.
 
-use super::command::{ComposeCommand, Stopped, Watch};
+use super::command::{ComposeCommand, StoppedCommand, Watch};
 use super::errors::{environment, hinted};
 use super::images;
 use super::model::unescape;
@@ -54,9 +54,9 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watc
             // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
             if ran.status.success() && names.is_empty() { Ok(began.elapsed()) } else { Err(failed(&names, &ran.tail)) }
         }
-        Err(Stopped::Error(error)) => Err(error),
-        Err(Stopped::Cancelled) => Err(StackError::Cancelled),
-        Err(Stopped::TimedOut(_)) => {
+        Err(StoppedCommand::Error(error)) => Err(error),
+        Err(StoppedCommand::Cancelled) => Err(StackError::Cancelled),
+        Err(StoppedCommand::TimedOut(_)) => {
             let names = missing.into_keys().collect::<Vec<_>>().join(", ");
             Err(environment(format!("pulling {names}"), format!("it took more than {} min", WITHIN.as_secs() / 60)))
         }

@@ -22,7 +22,7 @@ const MOST_BYTES: u64 = 1 << 20;
 pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
     let file = clean(file);
     let main = file.parent().unwrap_or(Path::new("/"));
-    let first = Place { file: file.clone(), base: main.to_path_buf(), other: main.to_path_buf(), sure: true };
+    let first = ReadPlace { file: file.clone(), base: main.to_path_buf(), other: main.to_path_buf(), sure: true };
     let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo: vec![first], service: None };
     // Compose reads it by itself.
     reads.note(&main.join(".env"), "env_file");
@@ -42,7 +42,7 @@ pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
 
 /// A file, and from where the paths in it are resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ReadPlace {
     file: PathBuf,
     /// Its project directory.
     base: PathBuf,
@@ -58,14 +58,14 @@ struct Reads<'a> {
     /// Directory of the first file.
     main: &'a Path,
     asks: Vec<HostRequest>,
-    seen: BTreeSet<Place>,
-    todo: Vec<Place>,
+    seen: BTreeSet<ReadPlace>,
+    todo: Vec<ReadPlace>,
     /// The service whose keys are looked at.
     service: Option<String>,
 }
 
 impl Reads<'_> {
-    fn read(&mut self, place: &Place) -> Result<(), String> {
+    fn read(&mut self, place: &ReadPlace) -> Result<(), String> {
         let file = &place.file;
         let metadata = match std::fs::metadata(file) {
             Ok(metadata) => metadata,
@@ -132,12 +132,12 @@ impl Reads<'_> {
         if self.named(path, base, "extends") {
             let file = clean(&base.join(path));
             let base = file.parent().unwrap_or(base).to_path_buf();
-            self.todo.push(Place { other: base.clone(), base, file, sure: true });
+            self.todo.push(ReadPlace { other: base.clone(), base, file, sure: true });
         }
     }
 
     /// What is included is resolved from `project_directory`, and without one from where its first file lies.
-    fn include(&mut self, item: &Value, from: &Place) {
+    fn include(&mut self, item: &Value, from: &ReadPlace) {
         let texts = |key: &str| -> Vec<String> {
             let found = entry(item, key).map(list).unwrap_or_default();
             found.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
@@ -167,7 +167,7 @@ impl Reads<'_> {
             }
             let other = clean(&self.main.join(relative(base, &directory)));
             let sure = from.sure && base == &from.base;
-            let place = |file| Place { file, base: directory.clone(), other: other.clone(), sure };
+            let place = |file| ReadPlace { file, base: directory.clone(), other: other.clone(), sure };
             self.todo.extend(files.into_iter().map(place));
         }
     }

@@ -2,7 +2,7 @@
 //! container was made with tells which release it is.
 
 use super::bundle::hex;
-use super::command::{Stopped, Watch};
+use super::command::{StoppedCommand, Watch};
 use super::errors::environment;
 use super::health::{Standing, standing};
 use super::model::{escape, scalar, unescape};
@@ -87,9 +87,9 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
             let said = ran.tail.last().map_or("it failed and said nothing", String::as_str);
             return Err(environment(operation, said));
         }
-        Err(Stopped::Error(error)) => return Err(error),
-        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
-        Err(Stopped::TimedOut(tail)) => {
+        Err(StoppedCommand::Error(error)) => return Err(error),
+        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
+        Err(StoppedCommand::TimedOut(tail)) => {
             let last = tail.last().map_or("none", String::as_str);
             let within = UP_WITHIN.as_secs();
             return Err(environment(operation, format!("it did not end within {within} s; its last words: {last}")));

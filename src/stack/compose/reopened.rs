@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::errors::environment;
 use super::owner::Owner;
 use super::{containers, execute, files, remove};
-use crate::stack::{ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Stack, StackDown, StackError};
+use crate::stack::{CommandOutput, ContainerOp, ContainerState, FileAnswer, FileAsk, Stack, StackDown, StackError};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Stack for ReopenedRun {
         in_time("acting on", container, containers::operate(&self.endpoint.docker, &self.run, container, op)).await
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
         let executed = execute::exec_in(&self.endpoint, &self.run, service, command, within).await?;
         executed.ok_or_else(|| environment(format!("running a command in `{service}`"), "it has no running container"))
     }

@@ -20,7 +20,7 @@ enum Class {
     Free,
     Consent(String),
     Refused(String),
-    Rule(Rule),
+    Rule(HostRule),
     One(String),
     Each(String),
 }
@@ -28,7 +28,7 @@ enum Class {
 /// A decision by value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Rule {
+enum HostRule {
     Build,
     BuildNetwork,
     Caches,
@@ -74,7 +74,9 @@ impl Class {
             "refused" if !rest.is_empty() => Some(Class::Refused(of)),
             "one" if !rest.is_empty() => Some(Class::One(of)),
             "each" if !rest.is_empty() => Some(Class::Each(of)),
-            "rule" => Rule::deserialize(StrDeserializer::<serde::de::value::Error>::new(rest)).ok().map(Class::Rule),
+            "rule" => {
+                HostRule::deserialize(StrDeserializer::<serde::de::value::Error>::new(rest)).ok().map(Class::Rule)
+            }
             _ => None,
         }
     }
@@ -221,7 +223,7 @@ impl Walk<'_> {
                 Some(Class::Refused(why)) => {
                     self.note(refused(format!("{}: {why}", shown(value))), value, service, path)
                 }
-                Some(Class::Rule(Rule::Build)) => self.build(value, service, path),
+                Some(Class::Rule(HostRule::Build)) => self.build(value, service, path),
                 Some(Class::Rule(rule)) => self.note(self.decide(*rule, value), value, service, path),
                 Some(Class::One(of)) => self.one(of, value, service, path),
                 Some(Class::Each(of)) => self.each(of, value, service, path),
@@ -280,7 +282,7 @@ impl Walk<'_> {
 
     fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
         let Value::Object(build) = value else {
-            return self.note(self.decide(Rule::Context, value), value, service, path);
+            return self.note(self.decide(HostRule::Context, value), value, service, path);
         };
         self.table("build", build, service, path);
         // Relative to the context, which Compose prints as an absolute path.
@@ -293,7 +295,7 @@ impl Walk<'_> {
         }
     }
 
-    fn decide(&self, rule: Rule, value: &Value) -> Option<Wrong> {
+    fn decide(&self, rule: HostRule, value: &Value) -> Option<Wrong> {
         let texts = texts(value);
         let strange = texts.len() != value.as_array().map_or(1, Vec::len);
         let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match strange {
@@ -301,29 +303,29 @@ impl Walk<'_> {
             false => together(texts.iter().filter_map(|text| wrong(text))),
         };
         match rule {
-            Rule::Build | Rule::Dockerfile => None,
-            Rule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
-            Rule::Caches => each(&|text| {
+            HostRule::Build | HostRule::Dockerfile => None,
+            HostRule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
+            HostRule::Caches => each(&|text| {
                 (!is_remote_cache(text))
                     .then(|| Wrong::Consent(format!("{text}: the build reads and writes outside of the drill")))
             }),
-            Rule::Context => each(&|text| self.context(text)),
-            Rule::Contexts => match value {
+            HostRule::Context => each(&|text| self.context(text)),
+            HostRule::Contexts => match value {
                 Value::Object(contexts) => {
-                    together(contexts.values().filter_map(|context| self.decide(Rule::Context, context)))
+                    together(contexts.values().filter_map(|context| self.decide(HostRule::Context, context)))
                 }
                 _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context))),
             },
-            Rule::External => match value {
+            HostRule::External => match value {
                 Value::Bool(false) => None,
                 _ => refused("it is not the stack's own"),
             },
-            Rule::Files => match value {
-                Value::Array(items) => together(items.iter().filter_map(|item| self.decide(Rule::Files, item))),
-                Value::Object(file) => file.get("path").and_then(|path| self.decide(Rule::Files, path)),
+            HostRule::Files => match value {
+                Value::Array(items) => together(items.iter().filter_map(|item| self.decide(HostRule::Files, item))),
+                Value::Object(file) => file.get("path").and_then(|path| self.decide(HostRule::Files, path)),
                 _ => each(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
             },
-            Rule::Labels => {
+            HostRule::Labels => {
                 let keys: Vec<String> = match value {
                     Value::Object(labels) => labels.keys().cloned().collect(),
                     _ => texts.clone(),
@@ -332,23 +334,23 @@ impl Walk<'_> {
                 let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
                 refused(format!("{forged}: this label says whose a container is"))
             }
-            Rule::Logging => match text(value.get("driver")).as_deref() {
+            HostRule::Logging => match text(value.get("driver")).as_deref() {
                 None | Some("json-file" | "local" | "none") => None,
                 Some(driver) => consent(format!("the driver {driver} sends logs elsewhere")),
             },
-            Rule::Mount => self.mount(value),
-            Rule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
+            HostRule::Mount => self.mount(value),
+            HostRule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
             // `transform` replaces the engine's shared bridge by a network of the drill.
-            Rule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
-            Rule::Propagation => each(&|text| {
+            HostRule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
+            HostRule::Propagation => each(&|text| {
                 (!matches!(text, "private" | "rprivate" | "slave" | "rslave"))
                     .then(|| Wrong::Consent(format!("{text}: what it mounts appears on the host")))
             }),
-            Rule::Security => each(&|text| {
+            HostRule::Security => each(&|text| {
                 (!text.starts_with("no-new-privileges"))
                     .then(|| Wrong::Consent(format!("{text}: it is kept from the host by less")))
             }),
-            Rule::Sysctls => {
+            HostRule::Sysctls => {
                 let names: Vec<String> = match value {
                     Value::Object(settings) => settings.keys().cloned().collect(),
                     _ => texts.clone(),
@@ -358,8 +360,8 @@ impl Walk<'_> {
                 let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
                 together(others.map(|other| Wrong::Consent(format!("{other}: a setting of the host's kernel"))))
             }
-            Rule::Volume => volume(value),
-            Rule::VolumesFrom => each(&|text| {
+            HostRule::Volume => volume(value),
+            HostRule::VolumesFrom => each(&|text| {
                 text.starts_with("container:")
                     .then(|| Wrong::Refused(format!("{text}: a container that is not part of the stack")))
             }),

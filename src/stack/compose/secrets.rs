@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MAX_SECRET_FILE: u64 = 256 * 1024;
 
 /// Variables that Compose fills into the model, each with every value that some file gives it.
-pub(super) type Variables = BTreeMap<String, BTreeSet<String>>;
+pub(super) type SecretVariables = BTreeMap<String, BTreeSet<String>>;
 
 /// The files from which Compose takes variables: those that the scenario or `COMPOSE_ENV_FILES` names, otherwise `.env`
 /// beside the stack and in the working directory.
@@ -27,8 +27,8 @@ pub(super) fn env_files(spec: &StackRequest) -> Vec<PathBuf> {
 }
 
 /// Reads them. Which value wins is of no interest here: each of them is hidden.
-pub(super) fn variables(files: &[PathBuf]) -> Variables {
-    let mut variables = Variables::new();
+pub(super) fn variables(files: &[PathBuf]) -> SecretVariables {
+    let mut variables = SecretVariables::new();
     for text in files.iter().filter_map(|file| read_bounded(file)) {
         for (name, value) in assignments(&text) {
             variables.entry(name).or_default().insert(value);
@@ -40,7 +40,7 @@ pub(super) fn variables(files: &[PathBuf]) -> Variables {
 /// Values under keys that look like secrets, passwords in URLs, the contents of Compose's secret files and variables, and
 /// what `variables` holds that looks like a secret: the file may put it anywhere, as in
 /// `command: redis-server --requirepass $REDIS_PASSWORD`.
-pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<Secret> {
+pub(super) fn secrets(model: &ResolvedModel, variables: &SecretVariables) -> Vec<Secret> {
     let mut found = BTreeSet::new();
     for (key, values) in variables {
         values.iter().for_each(|value| add(&mut found, key, value));
@@ -64,13 +64,13 @@ pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<Secre
 }
 
 /// The names of Compose's secrets that are too short to be hidden.
-pub(super) fn too_short(model: &ResolvedModel, variables: &Variables) -> BTreeSet<String> {
+pub(super) fn too_short(model: &ResolvedModel, variables: &SecretVariables) -> BTreeSet<String> {
     let short = |value: &str| (1..SHORTEST_DECLARED).contains(&value.chars().count());
     declared(model, variables).into_iter().filter(|(_, value)| short(value)).map(|(name, _)| name).collect()
 }
 
 /// Compose's secrets: names, and what their files and variables hold.
-fn declared(model: &ResolvedModel, variables: &Variables) -> Vec<(String, String)> {
+fn declared(model: &ResolvedModel, variables: &SecretVariables) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (key, secret) in model.section("secrets") {
         let file = secret.get("file").and_then(Value::as_str).map(unescape);
@@ -130,7 +130,7 @@ mod tests {
         };
         let secrets =
             json!({ "pin": file("pin", "123\n"), "pin4": file("pin4", "1234\n"), "none": file("none", "\n") });
-        let found = too_short(&model(json!({ "secrets": secrets })), &Variables::new());
+        let found = too_short(&model(json!({ "secrets": secrets })), &SecretVariables::new());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["pin"]);
     }
 

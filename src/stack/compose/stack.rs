@@ -13,7 +13,7 @@ use super::{
 };
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Finding, Fingerprint,
+    AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint,
     FullOutput, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
     TOOLBOX, Tools,
 };
@@ -287,7 +287,7 @@ impl Stack for ComposeStack {
         containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
         let container = self.running(service).await?;
         execute::exec(&self.endpoint.docker, &container, service, command, within).await
     }

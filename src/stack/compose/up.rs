@@ -2,7 +2,7 @@
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
 use super::builds::{self, BUILD_WITHIN, Builds};
-use super::command::{ComposeCommand, Ran, Stopped, Watch};
+use super::command::{ComposeCommand, Ran, StoppedCommand, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::stack::{ComposeStack, Recipe};
@@ -99,13 +99,13 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
     let up_took = up_began.elapsed();
     let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
-    stack.started().cut_off = matches!(ran, Err(Stopped::Cancelled | Stopped::TimedOut(_)));
+    stack.started().cut_off = matches!(ran, Err(StoppedCommand::Cancelled | StoppedCommand::TimedOut(_)));
     match ran {
         Ok(ran) if ran.status.success() => {}
         Ok(ran) => return Err(not_up(stack, &mut watcher, &ran).await),
-        Err(Stopped::Error(error)) => return Err(error),
-        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
-        Err(Stopped::TimedOut(tail)) => return Err(too_late(stack, &mut watcher, tail).await),
+        Err(StoppedCommand::Error(error)) => return Err(error),
+        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
+        Err(StoppedCommand::TimedOut(tail)) => return Err(too_late(stack, &mut watcher, tail).await),
     }
     let healthy_began = Instant::now();
     let look = tokio::select! {

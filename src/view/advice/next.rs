@@ -3,7 +3,7 @@
 use super::restore::{restore, says_enough, too_slow};
 use super::{FollowedStep, after, followed, helping, listed};
 use crate::output::one_line;
-use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, RunOutcome, StepStatus, Verdict};
 use crate::view::answers::served_between;
 use crate::view::restore::other_level;
 use crate::view::words::served_beside;
@@ -50,7 +50,7 @@ pub fn next(record: &Record) -> Vec<String> {
     let Some(plan) = record.plan.as_deref() else {
         return vec!["Look at `events.jsonl` in the run's directory.".into()];
     };
-    let passed = record.outcome() == Outcome::Passed;
+    let passed = record.outcome() == RunOutcome::Passed;
     let (all, helping) = (followed(record), helping(record));
     let by_hand = |(info, step): &&FollowedStep<'_>| {
         info.manual && info.phase == "mitigate" && step.status == Some(StepStatus::Skipped)

@@ -73,11 +73,11 @@ fn shards_of_one_attempt_belong_together_first() {
 
 #[test]
 fn the_whole_is_as_good_as_its_worst_drill() {
-    assert_eq!(stories(&[Story::Passed, Story::ExpectedFailure]).outcome(), Outcome::Passed);
-    assert_eq!(stories(&[Story::Passed, Story::StepFailed]).outcome(), Outcome::Failed);
-    assert_eq!(stories(&[Story::StepFailed, Story::Killed]).outcome(), Outcome::Broken);
-    assert_eq!(stories(&[Story::Killed, Story::Interrupted]).outcome(), Outcome::Interrupted);
-    assert_eq!(Drills::default().outcome(), Outcome::Broken, "nothing has not passed");
+    assert_eq!(stories(&[Story::Passed, Story::ExpectedFailure]).outcome(), RunOutcome::Passed);
+    assert_eq!(stories(&[Story::Passed, Story::StepFailed]).outcome(), RunOutcome::Failed);
+    assert_eq!(stories(&[Story::StepFailed, Story::Killed]).outcome(), RunOutcome::Broken);
+    assert_eq!(stories(&[Story::Killed, Story::Interrupted]).outcome(), RunOutcome::Interrupted);
+    assert_eq!(Drills::default().outcome(), RunOutcome::Broken, "nothing has not passed");
 }
 
 /// The runner exits with the code of [`Day::outcome`].
@@ -90,7 +90,7 @@ fn a_report_of_one_game_day_comes_out_as_the_game_day_did() {
     drills.days[0].drills.retain(|drill| drill.planned.scenario == "cache");
     let mut seen = Vec::new();
     for stopped in [None, Some(Stopped::Budget), Some(Stopped::Signal)] {
-        for outcome in [Outcome::Passed, Outcome::Interrupted] {
+        for outcome in [RunOutcome::Passed, RunOutcome::Interrupted] {
             let day = &mut drills.days[0];
             day.stopped = stopped;
             day.drills[0].attempts.iter_mut().for_each(|attempt| attempt.outcome = Some(outcome));
@@ -104,9 +104,9 @@ fn a_report_of_one_game_day_comes_out_as_the_game_day_did() {
     let day = &mut flaky.days[0];
     day.plan.shard = None;
     day.drills.retain(|drill| drill.planned.scenario == "upstream-503");
-    assert_eq!(flaky.outcome(), Outcome::Passed);
+    assert_eq!(flaky.outcome(), RunOutcome::Passed);
     flaky.days[0].plan.flaky_fails = true;
-    assert_eq!(flaky.outcome(), Outcome::Failed);
+    assert_eq!(flaky.outcome(), RunOutcome::Failed);
 }
 
 #[test]
@@ -114,18 +114,18 @@ fn what_is_missing_has_not_passed() {
     let mut drills = days();
     drills.days.truncate(1);
     // The first shard: passed, passed, a control that passed, flaky, failed.
-    assert_eq!(drills.outcome(), Outcome::Broken, "two shards are missing");
+    assert_eq!(drills.outcome(), RunOutcome::Broken, "two shards are missing");
     drills.days[0].plan.shard = None;
     drills.records.retain(|record| {
         drills.days[0].drills.iter().flat_map(|d| &d.attempts).any(|a| record.plan.as_ref().unwrap().run == a.run)
     });
-    assert_eq!(drills.outcome(), Outcome::Failed);
+    assert_eq!(drills.outcome(), RunOutcome::Failed);
     drills.days[0].drills.truncate(4);
     drills.records.truncate(5);
-    assert_eq!(drills.outcome(), Outcome::Passed, "a flaky drill has passed");
+    assert_eq!(drills.outcome(), RunOutcome::Passed, "a flaky drill has passed");
     assert_eq!(drills.account().flaky, 1);
     drills.days[0].ended = false;
-    assert_eq!(drills.outcome(), Outcome::Broken, "a game day without an end");
+    assert_eq!(drills.outcome(), RunOutcome::Broken, "a game day without an end");
     let account = days().account();
     assert_eq!((account.planned, account.not_run, account.disturbed, account.retries), (9, 2, 1, 2));
 }
@@ -137,11 +137,11 @@ fn what_the_first_failure_ended_has_failed_and_not_broken() {
     day.plan.shard = None;
     day.ended = true;
     day.drills.retain(|drill| matches!(drill.planned.scenario.as_str(), "cache" | "disk"));
-    assert_eq!(drills.outcome(), Outcome::Broken, "one passed and one was not run");
+    assert_eq!(drills.outcome(), RunOutcome::Broken, "one passed and one was not run");
     drills.days[0].plan.fail_fast = true;
-    assert_eq!(drills.outcome(), Outcome::Broken, "nothing failed that could have ended it");
+    assert_eq!(drills.outcome(), RunOutcome::Broken, "nothing failed that could have ended it");
     for attempt in &mut drills.days[0].drills[0].attempts {
-        attempt.outcome = Some(Outcome::Failed);
+        attempt.outcome = Some(RunOutcome::Failed);
     }
-    assert_eq!(drills.outcome(), Outcome::Failed);
+    assert_eq!(drills.outcome(), RunOutcome::Failed);
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// What a drill tells the schedule while it runs.
 #[derive(Debug, Clone, Copy)]
-pub enum Told {
+pub enum AttemptTold {
     /// Its stack is up, or it has given up.
     Up(usize),
     /// How busy the machine is.
@@ -24,14 +24,14 @@ pub struct Teller {
     /// Number of the drill.
     pub number: usize,
     /// The schedule.
-    pub to: UnboundedSender<Told>,
+    pub to: UnboundedSender<AttemptTold>,
 }
 
 impl Observer for Teller {
     fn on_event(&mut self, event: &Stamped) {
         let told = match &event.event {
-            Event::PhaseEnded { phase: Phase::Up } => Told::Up(self.number),
-            Event::Machine(sample) => Told::Machine(*sample),
+            Event::PhaseEnded { phase: Phase::Up } => AttemptTold::Up(self.number),
+            Event::Machine(sample) => AttemptTold::Machine(*sample),
             _ => return,
         };
         // A schedule that has gone has nothing left to start.
@@ -40,7 +40,7 @@ impl Observer for Teller {
 }
 
 /// What an attempt is carried out with.
-pub struct Attempt {
+pub struct AttemptRun {
     /// The drill.
     pub ready: Ready,
     /// Its directory.
@@ -61,7 +61,7 @@ pub struct Attempt {
     pub stop: Shutdown,
 }
 
-impl Attempt {
+impl AttemptRun {
     /// Carries it out.
     ///
     /// # Errors

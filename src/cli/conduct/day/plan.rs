@@ -3,7 +3,7 @@
 use super::super::resolved;
 use super::{DayOptions, earlier};
 use crate::error::Error;
-use crate::gameday::{self, Entry};
+use crate::gameday::{self, PreparedDrill};
 use crate::record::PlannedDrill;
 use crate::spec::Plan;
 use crate::stack::{Demand, Platform, ResolvedStack, StackError};
@@ -31,7 +31,11 @@ pub struct Ready {
 }
 
 /// Every drill, with its stack resolved; the mistakes of all stacks are one error.
-pub async fn ready(drills: Vec<Entry>, platform: &dyn Platform, wanted: &DayOptions) -> Result<Vec<Ready>, Error> {
+pub async fn ready(
+    drills: Vec<PreparedDrill>,
+    platform: &dyn Platform,
+    wanted: &DayOptions,
+) -> Result<Vec<Ready>, Error> {
     // A scenario that is drilled several times is resolved once.
     let mut distinct: BTreeMap<&str, &Plan> = BTreeMap::new();
     for drill in &drills {

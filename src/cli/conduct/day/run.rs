@@ -1,12 +1,12 @@
 //! The loop of a game day: asks the schedule what comes next, starts it, and tells it what has become of those that run.
 
 use super::super::drill::Carried;
-use super::attempt::{Attempt, Teller, Told};
+use super::attempt::{AttemptRun, AttemptTold, Teller};
 use super::plan::Ready;
 use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::Error;
-use crate::gameday::{Came, Next, Schedule, Start, Waiting};
-use crate::record::{DayAttempt, DayEvent, DaySink, MachineSample, Observer, Outcome, Record, RunDir, Verdict};
+use crate::gameday::{Came, DaySchedule, NextStart, Start, Waiting};
+use crate::record::{DayAttempt, DayEvent, DaySink, MachineSample, Observer, Record, RunDir, RunOutcome, Verdict};
 use crate::report::DayConsole;
 use crate::stack::{Admission, Available, Demand, Limits, Platform, StackOptions};
 use std::collections::HashMap;
@@ -49,15 +49,15 @@ pub struct Runner {
     pub ready: Vec<Ready>,
 }
 
-type Ended = Result<Carried, Error>;
+type AttemptEnded = Result<Carried, Error>;
 
 /// What is under way.
-struct State {
-    schedule: Schedule,
-    tasks: JoinSet<Ended>,
+struct DayRunState {
+    schedule: DaySchedule,
+    tasks: JoinSet<AttemptEnded>,
     begun: HashMap<Id, (Start, String)>,
-    to: UnboundedSender<Told>,
-    from: UnboundedReceiver<Told>,
+    to: UnboundedSender<AttemptTold>,
+    from: UnboundedReceiver<AttemptTold>,
     /// The newest sample of the machine, and when it came.
     seen: Option<(MachineSample, Instant)>,
     /// What was free when the engine was asked last.
@@ -72,9 +72,9 @@ struct State {
 impl Runner {
     /// Runs every drill of the schedule; `so_far` is shown the records whenever one ended. Returns them all, in the order in
     /// which they ended.
-    pub async fn run(self, schedule: Schedule, so_far: impl Fn(&[Record])) -> Vec<Record> {
+    pub async fn run(self, schedule: DaySchedule, so_far: impl Fn(&[Record])) -> Vec<Record> {
         let (to, from) = unbounded_channel();
-        let mut state = State {
+        let mut state = DayRunState {
             schedule,
             tasks: JoinSet::new(),
             begun: HashMap::new(),
@@ -96,15 +96,15 @@ impl Runner {
                 self.sink.emit(DayEvent::DayNote { text });
             }
             match self.next(&mut state).await {
-                Next::Start(start) => self.start(&mut state, start),
-                Next::NotRun(start, why) => self.sink.emit(DayEvent::DrillNotRun { number: start.number, why }),
-                Next::Done => return state.records,
-                Next::Wait(waiting) => self.wait(&mut state, &waiting, stopped, &so_far).await,
+                NextStart::Start(start) => self.start(&mut state, start),
+                NextStart::NotRun(start, why) => self.sink.emit(DayEvent::DrillNotRun { number: start.number, why }),
+                NextStart::Done => return state.records,
+                NextStart::Wait(waiting) => self.wait(&mut state, &waiting, stopped, &so_far).await,
             }
         }
     }
 
-    async fn next(&self, state: &mut State) -> Next {
+    async fn next(&self, state: &mut DayRunState) -> NextStart {
         let now = self.sink.now();
         if !state.schedule.asks_for_room() {
             return state.schedule.next(now, |_, _| Ok(()));
@@ -115,8 +115,8 @@ impl Runner {
             Err(error) => Err(error.clone()),
         });
         match (&next, state.no_room) {
-            (Next::Wait(Waiting::Room(_)), None) => state.no_room = Some(Instant::now()),
-            (Next::Wait(Waiting::Room(_)), Some(_)) => {}
+            (NextStart::Wait(Waiting::Room(_)), None) => state.no_room = Some(Instant::now()),
+            (NextStart::Wait(Waiting::Room(_)), Some(_)) => {}
             (_, Some(since)) => {
                 state.waited += since.elapsed();
                 state.no_room = None;
@@ -127,7 +127,7 @@ impl Runner {
     }
 
     /// What is free, asked of the engine at most once in `ROOM_AGAIN`: drills are being measured on it.
-    async fn free_now(&self, state: &mut State) -> Result<Available, String> {
+    async fn free_now(&self, state: &mut DayRunState) -> Result<Available, String> {
         let seen = state.seen.filter(|(_, at)| at.elapsed() < SAMPLE_LASTS).map(|(sample, _)| sample);
         let fresh = state.free.as_ref().filter(|(at, _)| at.elapsed() < ROOM_AGAIN).map(|(_, free)| free.clone());
         let free = match fresh {
@@ -158,9 +158,9 @@ impl Runner {
         self.ready.iter().find(|ready| ready.planned.number == number)
     }
 
-    fn start(&self, state: &mut State, start: Start) {
+    fn start(&self, state: &mut DayRunState, start: Start) {
         let number = start.number;
-        let broken = Came { outcome: Outcome::Broken, disturbed: false };
+        let broken = Came { outcome: RunOutcome::Broken, disturbed: false };
         let Some(ready) = self.drill(number).cloned() else {
             state.schedule.ended(number, broken);
             return;
@@ -190,7 +190,7 @@ impl Runner {
         });
         let teller: Box<dyn Observer> = Box::new(Teller { number, to: state.to.clone() });
         let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();
-        let attempt = Attempt {
+        let attempt = AttemptRun {
             ready,
             run_dir,
             occasion: DayAttempt { day: self.day.clone(), number, attempt: start.attempt },
@@ -205,13 +205,13 @@ impl Runner {
         state.begun.insert(task.id(), (start, run));
     }
 
-    async fn wait(&self, state: &mut State, waiting: &Waiting, stopped: bool, so_far: &impl Fn(&[Record])) {
+    async fn wait(&self, state: &mut DayRunState, waiting: &Waiting, stopped: bool, so_far: &impl Fn(&[Record])) {
         tokio::select! {
             biased;
             () = self.stop.cancel.cancelled(), if !stopped => {}
             told = state.from.recv() => match told {
-                Some(Told::Up(number)) => state.schedule.is_up(number),
-                Some(Told::Machine(sample)) => state.seen = Some((sample, Instant::now())),
+                Some(AttemptTold::Up(number)) => state.schedule.is_up(number),
+                Some(AttemptTold::Machine(sample)) => state.seen = Some((sample, Instant::now())),
                 None => {}
             },
             Some(ended) = state.tasks.join_next_with_id() => {
@@ -229,7 +229,7 @@ impl Runner {
     }
 
     /// Notes how an attempt ended. One that could not begin, or panicked, is that drill's harness error and nobody else's.
-    fn ended(&self, state: &mut State, start: &Start, run: String, ended: Result<Carried, String>) {
+    fn ended(&self, state: &mut DayRunState, start: &Start, run: String, ended: Result<Carried, String>) {
         let (number, attempt) = (start.number, start.attempt);
         let (verdict, outcome, disturbed, reason) = match ended {
             Ok(Carried { record, saved, sealed }) => {
@@ -247,7 +247,7 @@ impl Runner {
                 state.records.push(record);
                 told
             }
-            Err(reason) => (Verdict::HarnessError, Outcome::Broken, false, reason),
+            Err(reason) => (Verdict::HarnessError, RunOutcome::Broken, false, reason),
         };
         self.sink.emit(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
         if let Some(text) = state.schedule.ended(number, Came { outcome, disturbed }) {

@@ -8,8 +8,10 @@ use crate::assurance::services;
 use crate::cli::Globals;
 use crate::cli::evidence;
 use crate::error::Error;
-use crate::record::{Outcome, Record, utc_now};
-use crate::report::{CoverageFacts, DrInput, DrNotes, DrillInput, ModeFacts, Quarter, SeenRun, ServiceFacts, dr_tells};
+use crate::record::{Record, RunOutcome, utc_now};
+use crate::report::{
+    CoverageFacts, DrInput, DrNotes, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_tells,
+};
 use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
@@ -47,7 +49,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         let changed = intact.changed(dir);
         if changed.is_some() {
             // Neither a pass nor a fail follows from it, wherever runs are counted.
-            one.outcome = Outcome::Broken;
+            one.outcome = RunOutcome::Broken;
         } else if one.at < quarter.end() {
             covering.extend(PastDrill::of(&record));
         }
@@ -123,7 +125,7 @@ fn cover(
     let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(services::FILE)));
     let at = made.min(quarter.end());
     let coverage = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at);
-    let services = coverage.services.iter().map(|service| ServiceFacts {
+    let services = coverage.services.iter().map(|service| DrServiceFacts {
         service: service.service.clone(),
         tier: service.tier,
         owner: service.owner.clone(),

@@ -187,14 +187,14 @@ fn the_stories_are_what_they_say() {
         assert_eq!(record(story).damage, Vec::<String>::new(), "{story:?}");
     }
     let passed = record(DrStory::Passed);
-    assert_eq!((passed.restore_level(), passed.outcome()), (Some(RestoreLevel::L5), Outcome::Passed));
+    assert_eq!((passed.restore_level(), passed.outcome()), (Some(RestoreLevel::L5), RunOutcome::Passed));
     let data = passed.data_figures().unwrap();
     assert_eq!((data.acknowledged, data.survived, data.lost_before.len()), (53, 51, 2));
-    assert_eq!(record(DrStory::Failed).outcome(), Outcome::Failed);
+    assert_eq!(record(DrStory::Failed).outcome(), RunOutcome::Failed);
     let damaged = record(DrStory::Damaged);
-    assert_eq!((damaged.restore_level(), damaged.outcome()), (Some(RestoreLevel::L2), Outcome::Passed));
-    assert_eq!(record(DrStory::Control).outcome(), Outcome::Passed);
-    assert_eq!(record(DrStory::Broken).outcome(), Outcome::Broken);
+    assert_eq!((damaged.restore_level(), damaged.outcome()), (Some(RestoreLevel::L2), RunOutcome::Passed));
+    assert_eq!(record(DrStory::Control).outcome(), RunOutcome::Passed);
+    assert_eq!(record(DrStory::Broken).outcome(), RunOutcome::Broken);
     assert!(!record(DrStory::Killed).ended);
 }
 

@@ -20,7 +20,7 @@ pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
 
 /// What becomes of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum OptionRule {
     /// It goes to the real command.
     Pass,
     /// It is understood and does not go there: it changes nothing in a drill, or is dealt with here.
@@ -41,33 +41,33 @@ pub(super) struct Flag {
     /// Whether it takes a value.
     pub value: bool,
     /// What becomes of it.
-    pub rule: Rule,
+    pub rule: OptionRule,
 }
 
 /// A flag without a value.
 pub(super) const fn on(long: &'static str, short: char) -> Flag {
-    Flag { long, short, value: false, rule: Rule::Pass }
+    Flag { long, short, value: false, rule: OptionRule::Pass }
 }
 
 /// A flag with a value.
 pub(super) const fn with(long: &'static str, short: char) -> Flag {
-    Flag { long, short, value: true, rule: Rule::Pass }
+    Flag { long, short, value: true, rule: OptionRule::Pass }
 }
 
 impl Flag {
     /// The same, understood and not passed on.
     pub(super) const fn kept(self) -> Flag {
-        Flag { rule: Rule::Keep, ..self }
+        Flag { rule: OptionRule::Keep, ..self }
     }
 
     /// The same, with its value from the step's environment.
     pub(super) const fn env(self) -> Flag {
-        Flag { rule: Rule::Env, ..self }
+        Flag { rule: OptionRule::Env, ..self }
     }
 
     /// The same, refused.
     pub(super) const fn refused(self, why: &'static str) -> Flag {
-        Flag { rule: Rule::Refuse(why), ..self }
+        Flag { rule: OptionRule::Refuse(why), ..self }
     }
 }
 
@@ -174,13 +174,13 @@ impl Arguments {
             return refuse(format!("the value of `--{}` holds a NUL byte", flag.long));
         }
         match flag.rule {
-            Rule::Refuse(why) if value != "false" || flag.value => {
+            OptionRule::Refuse(why) if value != "false" || flag.value => {
                 return refuse(format!("`--{}` is not allowed in a drill: {why}", flag.long));
             }
-            Rule::Refuse(_) => return Ok(()),
-            Rule::Keep => {}
-            Rule::Pass => self.passed.push(format!("--{}={value}", flag.long)),
-            Rule::Env => {
+            OptionRule::Refuse(_) => return Ok(()),
+            OptionRule::Keep => {}
+            OptionRule::Pass => self.passed.push(format!("--{}={value}", flag.long)),
+            OptionRule::Env => {
                 // The real command would look into the environment of the runner, which has secrets of its own.
                 let known = || env.iter().rev().find(|(name, _)| *name == value).cloned();
                 match value.split_once('=') {

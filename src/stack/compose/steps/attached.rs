@@ -3,7 +3,7 @@
 
 use super::arguments::Refusal;
 use super::docker::ContainerCalls;
-use super::process::{self, ModelFile, Show};
+use super::process::{self, ModelFile, ProcessListing};
 use super::request::{self, ComposeRequest, Known, StepRequest};
 use super::sources::Sources;
 use super::table::{Compose, Docker};
@@ -13,7 +13,7 @@ use crate::record::Secrets;
 use crate::stack::compose::command::ComposeCommand;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::project::ProjectFiles;
-use crate::stack::{Call, CallIo, Place, Tools};
+use crate::stack::{CallIo, Place, ToolCall, Tools};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -40,7 +40,7 @@ pub(in crate::stack::compose) struct AttachedTools {
 }
 
 impl Tools for AttachedTools {
-    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+    fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let tools = self.clone();
         async move {
             let out = io.out.clone();
@@ -52,7 +52,7 @@ impl Tools for AttachedTools {
 }
 
 impl AttachedTools {
-    async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
         let files = self.files.iter().flat_map(|files| &files.files);
         let names = files.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
         let known = Known { team: self.project.clone(), own: self.project.clone(), files: names.collect() };
@@ -86,7 +86,7 @@ impl AttachedTools {
     async fn compose(
         &self,
         ask: ComposeRequest,
-        call: &Call,
+        call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -125,7 +125,7 @@ impl AttachedTools {
         }
         command.arg("--").args(&ask.words.rest);
         let stdin = (ask.does == Compose::Run).then_some(io.stdin);
-        Ok(process::run(command, more.as_ref(), stdin, &io.out, &Show::unchanged(), cancel).await?)
+        Ok(process::run(command, more.as_ref(), stdin, &io.out, &ProcessListing::unchanged(), cancel).await?)
     }
 
     /// The engine with the variables of a step: they may say what a drill's may.

@@ -26,7 +26,7 @@ const MOST_LINKS: usize = 20;
 
 /// A path in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct At {
+pub(super) struct CopySide {
     /// Id of the container.
     pub container: String,
     /// The path, absolute.
@@ -76,7 +76,7 @@ fn target(
 }
 
 /// Looks what there is at a path; links are followed to their end, whose path comes back.
-async fn look(docker: &Docker, at: &At) -> Result<(There, String), String> {
+async fn look(docker: &Docker, at: &CopySide) -> Result<(There, String), String> {
     let mut path = at.path.clone();
     for _ in 0..MOST_LINKS {
         let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
@@ -96,9 +96,9 @@ async fn look(docker: &Docker, at: &At) -> Result<(There, String), String> {
 }
 
 /// Copies from one container to another, as `docker cp` copies to a directory of the user's.
-pub(super) async fn between(docker: &Docker, from: &At, follow: bool, to: &At) -> Result<(), String> {
+pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: &CopySide) -> Result<(), String> {
     let contents = from.path.ends_with("/.") || from.path == ".";
-    let source = At { path: absolute("/", &from.path), ..from.clone() };
+    let source = CopySide { path: absolute("/", &from.path), ..from.clone() };
     let slash = to.path.ends_with('/');
     let (kind, real) = look(docker, &source).await?;
     if kind == There::Nothing {
@@ -106,14 +106,14 @@ pub(super) async fn between(docker: &Docker, from: &At, follow: bool, to: &At) -
     }
     // As the real command: the link itself is copied, unless it is to be followed.
     let path = if follow { real } else { source.path.clone() };
-    let (there, dir) = look(docker, &At { path: absolute("/", &to.path), ..to.clone() }).await?;
+    let (there, dir) = look(docker, &CopySide { path: absolute("/", &to.path), ..to.clone() }).await?;
     let is_dir = kind == There::Directory;
     let (into, name) = target(&source.path, is_dir, contents, &dir, slash, &there)?;
-    if look(docker, &At { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
+    if look(docker, &CopySide { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
         return Err(format!("no such directory: {into}"));
     }
     let (chunks, arriving) = mpsc::channel(QUEUE);
-    let downloading = download(docker.clone(), At { path, ..source }, chunks);
+    let downloading = download(docker.clone(), CopySide { path, ..source }, chunks);
     let (renamed, leaving) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
     let renaming = tokio::task::spawn_blocking(move || rename(arriving, renamed, name.as_deref()));
     let options = UploadToContainerOptionsBuilder::default().path(&into).build();
@@ -125,8 +125,8 @@ pub(super) async fn between(docker: &Docker, from: &At, follow: bool, to: &At) -
 }
 
 /// `docker cp web:/x -`: the archive as it is.
-pub(super) async fn to_stream(docker: &Docker, from: &At, follow: bool, out: &CallOutput) -> Result<(), String> {
-    let source = At { path: absolute("/", &from.path), ..from.clone() };
+pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, out: &CallOutput) -> Result<(), String> {
+    let source = CopySide { path: absolute("/", &from.path), ..from.clone() };
     let path = if follow { look(docker, &source).await?.1 } else { source.path.clone() };
     let (chunks, mut arriving) = mpsc::channel(QUEUE);
     let writing = async {
@@ -136,12 +136,12 @@ pub(super) async fn to_stream(docker: &Docker, from: &At, follow: bool, out: &Ca
             }
         }
     };
-    let (downloaded, ()) = tokio::join!(download(docker.clone(), At { path, ..source }, chunks), writing);
+    let (downloaded, ()) = tokio::join!(download(docker.clone(), CopySide { path, ..source }, chunks), writing);
     downloaded
 }
 
 /// `docker cp - web:/dir`.
-pub(super) async fn from_stream(docker: &Docker, mut stdin: CallInput, to: &At) -> Result<(), String> {
+pub(super) async fn from_stream(docker: &Docker, mut stdin: CallInput, to: &CopySide) -> Result<(), String> {
     let (chunks, leaving) = mpsc::channel(QUEUE);
     let reading = async move {
         while let Some(bytes) = stdin.next().await {
@@ -164,7 +164,7 @@ fn stream(
     futures_util::stream::poll_fn(move |cx| leaving.poll_recv(cx))
 }
 
-async fn download(docker: Docker, from: At, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
+async fn download(docker: Docker, from: CopySide, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
     let options = DownloadFromContainerOptionsBuilder::default().path(&from.path).build();
     let mut download = Box::pin(docker.download_from_container(&from.container, Some(options)));
     while let Some(chunk) = download.next().await {

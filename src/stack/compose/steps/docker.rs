@@ -2,14 +2,14 @@
 
 use super::arguments::{Arguments, Refusal, refuse};
 use super::inside::{self, Attached};
-use super::process::{self, Show};
+use super::process::{self, ProcessListing};
 use super::rename::Change;
 use super::request::{self, DockerRequest, End};
 use super::table::Docker;
 use super::team::Team;
 use super::{Done, copy};
 use crate::stack::compose::endpoint::Endpoint;
-use crate::stack::{Call, CallIo};
+use crate::stack::{CallIo, ToolCall};
 use tokio_util::sync::CancellationToken;
 
 /// A container that does not exist: a filter that leaves nothing.
@@ -30,7 +30,7 @@ impl ContainerCalls<'_> {
     pub(super) async fn docker(
         self,
         ask: DockerRequest,
-        call: &Call,
+        call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -96,7 +96,7 @@ impl ContainerCalls<'_> {
         if ask.name != "inspect" {
             team.names.said = said;
         }
-        let show = Show { names: team.names, stdout, stderr };
+        let show = ProcessListing { names: team.names, stdout, stderr };
         Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
     }
 
@@ -125,7 +125,7 @@ impl ContainerCalls<'_> {
         self,
         words: &Arguments,
         of_compose: bool,
-        call: &Call,
+        call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -146,11 +146,11 @@ impl ContainerCalls<'_> {
                 ""
             };
             let absolute = copy::absolute(&call.cwd, path);
-            copy::At { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
+            copy::CopySide { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
         };
         let there = |id: String, path: &str| {
             let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
-            copy::At { container: id, path }
+            copy::CopySide { container: id, path }
         };
         let copying = async {
             match (&from, &to) {

@@ -22,12 +22,12 @@ use super::model;
 use super::stack::{ComposeStack, Started};
 use crate::output::log_line;
 use crate::record::{Secrets, open_plain};
-use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, Tools};
+use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, ToolCall, Tools};
 use arguments::Refusal;
 use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use process::{ModelFile, Show};
+use process::{ModelFile, ProcessListing};
 use recreate::RecreateError;
 use rename::Change;
 use request::{ComposeRequest, Known, StepRequest};
@@ -88,7 +88,7 @@ impl From<RecreateError> for Done {
 }
 
 impl Tools for StepTools {
-    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+    fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let mut tools = self.clone();
         // Builds write what the step's variables have made of them.
         tools.stack.hide(self.secrets.redactor());
@@ -103,7 +103,7 @@ impl Tools for StepTools {
 
 /// Waits for what becomes of a call, tells the step, and notes it in `logs/docker.log` of the run's directory.
 async fn answer(
-    call: &Call,
+    call: &ToolCall,
     out: &CallOutput,
     cancel: &CancellationToken,
     carried_out: impl Future<Output = Result<i32, Done>>,
@@ -150,7 +150,7 @@ async fn answer(
 async fn itself(endpoint: &Endpoint, args: Vec<String>, io: &CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
     let mut command = endpoint.command();
     command.args(args);
-    Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
+    Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
 }
 
 impl StepTools {
@@ -158,7 +158,7 @@ impl StepTools {
         StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
     }
 
-    async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
         let file = self.stack.model.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let known = Known {
             team: self.stack.model.name().to_string(),
@@ -175,7 +175,7 @@ impl StepTools {
     async fn compose(
         &self,
         ask: ComposeRequest,
-        call: &Call,
+        call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -250,7 +250,7 @@ impl StepTools {
             Compose::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
             _ => (Change::Everything, Change::Everything),
         };
-        let show = Show { names: Team::of(stack).await?.names, stdout, stderr };
+        let show = ProcessListing { names: Team::of(stack).await?.names, stdout, stderr };
         let stdin = (ask.does == Compose::Run).then_some(io.stdin);
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = recreates.then(|| Making::of(&stack.started));
@@ -276,7 +276,7 @@ impl StepTools {
     async fn config(
         &self,
         ask: &ComposeRequest,
-        call: &Call,
+        call: &ToolCall,
         io: &CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -292,7 +292,7 @@ impl StepTools {
         command.arg("compose").args(model::file_options(&spec, &stack.model.file));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);
-        Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
+        Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
     }
 
     /// The team's containers, and where the step stands if that matters.
@@ -391,7 +391,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let forged = "x (exit 0, 0.1 s)\ndocker compose stop db (exit 0, 0.1 s)\r::add-mask::a\u{1b}[2J ##[group]";
         let args = ["exec", "web", forged].map(str::to_string).into();
-        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let call = ToolCall { program: "docker".into(), args, ..ToolCall::default() };
         let (io, _peer) = CallIo::pair();
         let failed = async { Err(Done::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
         answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
@@ -417,7 +417,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let secrets = Secrets::new(Redactor::new(["of-the-stack".to_string()]));
         let args = ["login", "of-the-stack", "of-a-step", "later-on"].map(str::to_string).into();
-        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let call = ToolCall { program: "docker".into(), args, ..ToolCall::default() };
         let (io, _peer) = CallIo::pair();
         let found_out = async {
             secrets.hide(["of-a-step".to_string()]);

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What is changed in the output.
 #[derive(Debug, Clone)]
-pub(super) struct Show {
+pub(super) struct ProcessListing {
     /// The names.
     pub names: Names,
     /// Standard output.
@@ -24,10 +24,10 @@ pub(super) struct Show {
     pub stderr: Change,
 }
 
-impl Show {
+impl ProcessListing {
     /// Everything as it is.
-    pub(super) fn unchanged() -> Show {
-        Show { names: Names::default(), stdout: Change::Nothing, stderr: Change::Nothing }
+    pub(super) fn unchanged() -> ProcessListing {
+        ProcessListing { names: Names::default(), stdout: Change::Nothing, stderr: Change::Nothing }
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn run(
     model: Option<&ModelFile>,
     stdin: Option<CallInput>,
     out: &CallOutput,
-    show: &Show,
+    show: &ProcessListing,
     cancel: &CancellationToken,
 ) -> std::io::Result<i32> {
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });

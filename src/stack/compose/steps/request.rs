@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Refusal, read, refuse};
 use super::table::{COMPOSE, COMPOSE_GLOBAL, Compose, DOCKER, DOCKER_GLOBAL, Docker, INSTEAD};
-use crate::stack::Call;
+use crate::stack::ToolCall;
 use std::path::Path;
 
 /// Most containers of a service that a step may ask for.
@@ -66,7 +66,7 @@ pub(super) enum End {
 }
 
 /// Reads a call.
-pub(super) fn parse(call: &Call, known: &Known) -> Result<StepRequest, Refusal> {
+pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
     if call.args.iter().any(|arg| arg.contains('\0')) {
         return refuse("an argument holds a NUL byte");
     }

@@ -15,7 +15,7 @@ fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> 
     let mut words = line.split_whitespace().map(str::to_string);
     let program = words.next().unwrap();
     let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    parse(&Call { program, args: words.collect(), cwd: "/work".into(), env }, &known())
+    parse(&ToolCall { program, args: words.collect(), cwd: "/work".into(), env }, &known())
 }
 
 /// What the real command would be given.
@@ -259,7 +259,7 @@ proptest! {
     #[test]
     fn no_command_line_makes_it_panic(args in proptest::collection::vec(".{0,12}", 0..6), compose in any::<bool>()) {
         let program = if compose { "docker-compose" } else { "docker" };
-        let _ = parse(&Call { program: program.into(), args, ..Call::default() }, &known());
+        let _ = parse(&ToolCall { program: program.into(), args, ..ToolCall::default() }, &known());
     }
 
     #[test]
@@ -269,7 +269,7 @@ proptest! {
     ) {
         let program = if compose { "docker-compose" } else { "docker" };
         let args = words.iter().map(|word| word.to_string()).collect();
-        match parse(&Call { program: program.into(), args, ..Call::default() }, &known()) {
+        match parse(&ToolCall { program: program.into(), args, ..ToolCall::default() }, &known()) {
             Ok(StepRequest::Compose(ask)) => {
                 prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask);
                 if ask.does != Compose::Copy {

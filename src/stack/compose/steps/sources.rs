@@ -33,7 +33,7 @@ pub(super) struct Variables {
 
 /// What has been found on the way.
 #[derive(Debug, Default)]
-struct Found {
+struct FoundSources {
     variables: Variables,
     /// Paths of further Compose files, of further project directories and of env files, as they are written.
     files: BTreeSet<String>,
@@ -50,7 +50,7 @@ impl Sources {
     /// # Errors
     /// Why one of them cannot be read as Compose would read it.
     pub(super) fn variables(&self) -> Result<Variables, String> {
-        let mut found = Found::default();
+        let mut found = FoundSources::default();
         let mut pending: BTreeSet<PathBuf> = self.files.iter().map(|file| clean(file)).collect();
         let mut bases = BTreeSet::from([clean(&self.directory)]);
         let mut read = BTreeSet::new();
@@ -95,7 +95,7 @@ impl ResolvedModel {
     }
 }
 
-impl Found {
+impl FoundSources {
     fn compose_file(&mut self, file: &Path) -> Result<(), String> {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
         let tree = serde_yaml::from_str(&text)
