@@ -29,7 +29,7 @@ pub struct FoundRuns {
 pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
     let mut runs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut days: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    let problems = walk(paths, |dir, _| {
+    let problems = walk(paths, |dir, _, _| {
         if let Some(id) = run_id(dir) {
             runs.entry(id).or_default().push(dir.to_path_buf());
             return false;
@@ -43,14 +43,14 @@ pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
 }
 
 /// Visits every directory below these paths and says which could not be looked into. `visit` is told whether a directory lies
-/// below one of the paths, and answers whether to look into it.
-pub(super) fn walk(paths: &[PathBuf], mut visit: impl FnMut(&Path, bool) -> bool) -> io::Result<Vec<String>> {
+/// below one of the paths, and whether what is in it can be visited too, and answers whether to look into it.
+pub(super) fn walk(paths: &[PathBuf], mut visit: impl FnMut(&Path, bool, bool) -> bool) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
     for path in paths {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let mut left = vec![(fs::canonicalize(path).map_err(named)?, 0)];
         while let Some((dir, depth)) = left.pop() {
-            if !visit(&dir, depth > 0) {
+            if !visit(&dir, depth > 0, depth < DEPTH) {
                 continue;
             }
             match fs::read_dir(&dir) {
@@ -80,7 +80,8 @@ pub fn run_id(dir: &Path) -> Option<String> {
         _ => None,
     };
     let of_record = || Some(read_run(dir).ok()?.plan?.run);
-    own_name(dir).or_else(of_event).or_else(of_record).filter(|id| is_run_id(id))
+    let named = |id: &String| is_run_id(id);
+    own_name(dir).or_else(|| of_event().filter(named)).or_else(|| of_record().filter(named))
 }
 
 /// Whether the drill of a run directory still runs: its lock is held. A drill without an end that nobody holds was cut off. What

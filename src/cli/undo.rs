@@ -9,9 +9,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// How long one fault may take beyond its own time, so that what it says about that is heard: a container in which a file is
-/// repaired has a longer deadline of its own.
-const MARGIN: Duration = Duration::from_secs(15);
+/// How long one fault may take beyond its own time, so that what it says about that is heard.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long the repair of a file may take with everything around it.
+const LONGEST_REPAIR: Duration = Duration::from_secs(120);
 
 /// What undoing the faults of a run came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,12 +51,17 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
         return Ok(vec![format!("fault {fault}: left as it is, irreversible: {reason}")]);
     }
     let context = FaultContext { id: fault, stack, agents: None, seed: 0 };
-    match tokio::time::timeout(undo.within() + MARGIN, undo.execute(&context)).await {
+    // A repair is never given up: the container in which it is made has a deadline of its own, and is removed after it.
+    let within = match undo {
+        Undo::File { .. } => LONGEST_REPAIR,
+        _ => undo.within() + MARGIN,
+    };
+    match tokio::time::timeout(within, undo.execute(&context)).await {
         Ok(Ok(Undone::Done { what, .. })) => Ok(what),
         Ok(Ok(Undone::AlreadyGone)) => Ok(Vec::new()),
         Ok(Ok(Undone::OnlyTheDrill(why))) => Err(why),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("it could not be undone within {} s", (undo.within() + MARGIN).as_secs())),
+        Err(_) => Err(format!("it could not be undone within {} s", within.as_secs())),
     }
 }
 
@@ -134,7 +140,8 @@ mod tests {
         let left = outcome(&killed(&["gone", "hangs", "refused", "up", "down"])).await.unwrap_err();
         assert_eq!(
             left,
-            "start of `db` (fd-x-hangs-1): it took more than 15 s; start of `db` (fd-x-refused-1): cancelled"
+            "start of `db` (fd-x-hangs-1): it took more than 15 s; start of `db` (fd-x-refused-1): cancelled; \
+             meanwhile: started fd-x-down-1"
         );
     }
 

@@ -236,7 +236,8 @@ pub(super) async fn restore(
     let Some(FaultError { operation, cause, output }) = failures.next() else {
         return Ok(Undone::Done { what, output: seen.join(", ") });
     };
-    let others = failures.map(|error| error.to_string());
+    let meanwhile = (!what.is_empty()).then(|| format!("meanwhile: {}", what.join(", ")));
+    let others = failures.map(|error| error.to_string()).chain(meanwhile);
     let cause = std::iter::once(cause).chain(others).collect::<Vec<_>>().join("; ");
     Err(FaultError { operation, cause, output })
 }

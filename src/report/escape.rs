@@ -54,7 +54,7 @@ pub fn html_prose(text: &str) -> String {
     out + &html(rest)
 }
 
-/// Markdown, as `markdown_prose` says it.
+/// Markdown, by `markdown::prose`.
 #[derive(Debug, Clone, Copy)]
 pub struct Markdown;
 

@@ -71,6 +71,11 @@ impl Level {
         self.valid.saturating_sub(self.good)
     }
 
+    /// Whether there were fewer than two events a second.
+    fn is_sparse(&self) -> bool {
+        (self.valid as f64) < 2.0 * self.to.since(self.from).as_secs_f64()
+    }
+
     /// Whether the objective is met; never without data.
     pub fn met(&self) -> bool {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
@@ -386,6 +391,10 @@ impl Timeline {
             match level {
                 Some(level) if level.valid == 0 => answer.unknown.push(sli.name.clone()),
                 Some(level) if level.met() => answer.healed.push(level),
+                // Where events are rare the window is long, and one that was bad may be long ago: the last one has the word.
+                Some(level) if level.is_sparse() && line.is_some_and(|line| line.last_was_good(at)) => {
+                    answer.healed.push(level);
+                }
                 Some(level) => answer.broken.push(level),
                 None => answer.unknown.push(sli.name.clone()),
             }
@@ -543,6 +552,12 @@ impl Timeline {
 }
 
 impl Line {
+    /// Whether every event of the last slice that has any was good.
+    fn last_was_good(&self, at: usize) -> bool {
+        let last = self.known.iter().rev().find(|slice| slice.due > 0);
+        last.is_some_and(|slice| slice.good.get(at) == Some(&slice.due))
+    }
+
     fn covered_until(&self) -> Option<DrillTime> {
         self.known.last().map(|last| last.start.plus(SLICE))
     }

@@ -123,13 +123,15 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
     Some(Objective { value, from, looser: all.next().filter(|(other, _)| *other != value) })
 }
 
-/// Who owes the users whom the drill hurts something: the services that the SLIs' loads call; for an objective that none of
+/// Who owes the users whom the drill hurts something: the services that the SLIs' loads call or queries ask; for an objective that none of
 /// these has, what the faults are on and what the called ones need.
 fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c CriticalService>; 2] {
     let stack = &plan.stack.file;
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.series == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
+    let asked = plan.own_sources.iter().filter(|source| measured(source.series())).flat_map(|source| source.services());
+    let called: Vec<String> = called.into_iter().chain(asked).collect();
     let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
     let is_one_of = |service: &CriticalService, names: &[String]| names.iter().any(|name| service.is(name, stack));
     let (called, others): (Vec<&CriticalService>, Vec<&CriticalService>) =

@@ -164,6 +164,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         slis: &slis,
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
+        revert: revert_hold,
         impact: impact.as_ref(),
         returning: returning(&faults),
         breaches_named: names("impact").contains(&"breaches"),

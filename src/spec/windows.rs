@@ -48,6 +48,8 @@ pub fn smallest_window(rate: f64, objective: Ratio) -> Option<Duration> {
     (slices < 1e12).then(|| Duration::from_millis(slices as u64 * 100))
 }
 
+/// From this interval between events on, none may be due while the SLIs are to hold after the revert.
+const RARE: Duration = Duration::from_secs(5);
 /// Percentages have no exact binary fraction: 1 / (1 − 0.995) is a little less or more than 200.
 const ROUNDING: f64 = 1e-9;
 
@@ -72,6 +74,8 @@ pub struct WindowChecks<'a> {
     pub steady: Option<Duration>,
     /// `recover.hold`.
     pub recover: Option<Duration>,
+    /// `revert.hold`, where the scenario says it or it is that by default.
+    pub revert: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
     /// The fault that takes longest to come back after it was ended.
@@ -104,6 +108,7 @@ impl WindowChecks<'_> {
                     );
                 }
                 impact => {
+                    self.check_revert(sli, rate, diags);
                     self.judge("`recover.hold`", self.recover, (self.place)("recover", "hold"), sli, rate, diags);
                     if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
                         self.check_impact(impact, sli, rate, diags);
@@ -116,6 +121,16 @@ impl WindowChecks<'_> {
     /// Events of an SLI that are due per second.
     fn rate(&self, sli: &SliSpec) -> Option<f64> {
         self.sources.iter().find(|source| source.series() == sli.series).map(|source| source.rate())
+    }
+
+    /// The SLIs must hold once more after the revert: without an event in that window nobody could say that they do.
+    fn check_revert(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
+        let rare = |hold: &Duration| rate * hold.max(&RARE).as_secs_f64() < 1.0 - ROUNDING;
+        let Some(hold) = self.revert.filter(rare) else { return };
+        let message = format!("`revert.hold` is {}: at {rate}/s `{}` may have no event in it", Show(hold), sli.name);
+        let smallest = Show(Duration::from_secs_f64((1.0 / rate).min(1e9)));
+        let place = (self.place)("revert", "hold");
+        diags.error(self.source, place, message).help(format!("at least {smallest}, or a higher rate"));
     }
 
     /// A fault that comes back must have done so, and been felt, before users count as recovered: otherwise the drill

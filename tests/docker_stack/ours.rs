@@ -200,5 +200,8 @@ async fn a_ledger_that_somebody_else_has_written_changes_nothing_of_anybody() {
     }
     docker(&["rm", "--force", &bystander]);
     assert!(said[0].1.contains("is the ledger of another run: nothing of it is undone"), "{said:?}");
-    assert!(said[1].1.contains("it does not belong to this drill"), "{said:?}");
+    // Of its own run there is no such container, so there is nothing to undo.
+    for done in ["SIGKILL", "killed", "fault fault-"] {
+        assert!(!said[1].1.contains(done), "{said:?}");
+    }
 }

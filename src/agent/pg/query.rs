@@ -23,7 +23,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 /// `application_name` of its sessions.
@@ -34,6 +36,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most sessions at a time: what measures must not use up the slots of the server that it measures.
 const MOST_SESSIONS: usize = 5;
+/// How long a server may take to be told that a query is over.
+const CANCEL_WITHIN: Duration = Duration::from_secs(2);
 /// Different errors that are told; the others only count.
 const MOST_NOTES: usize = 5;
 /// Class of SQLSTATE of queries that are wrong, or not permitted: syntax error or access rule violation.
@@ -99,7 +103,11 @@ impl SliSource for SliQuery {
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.server.secrets().into_iter().chain(sql_secrets(&self.sql)).collect()
+        // Also as `event` writes them.
+        let folded = |text: &String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let of_query = sql_secrets(&self.sql);
+        let shown: Vec<String> = of_query.iter().map(folded).collect();
+        self.server.secrets().into_iter().chain(of_query).chain(shown).collect()
     }
 
     fn ask(&self, slis: &[SliSpec], _seed: u64, environments: Environments<'_>) -> Result<AgentAsk, String> {
@@ -139,13 +147,16 @@ impl Ability for PgQueries {
             sql,
             timeout,
             slots: Semaphore::new(MOST_SESSIONS),
-            idle: Mutex::default(),
             told: Mutex::default(),
             tell: tell.clone(),
         };
         match client.check().await {
-            Err(error) if error.code.as_ref().is_none_or(|code| !code.code().starts_with(WRONG)) => {}
-            Err(error) => return Err(format!("`{series}`: {error}")),
+            Err(error)
+                if error.is_refused() || error.code.as_ref().is_some_and(|code| code.code().starts_with(WRONG)) =>
+            {
+                return Err(format!("`{series}`: {error}"));
+            }
+            Err(_) => {}
             Ok(None | Some(Type::BOOL)) => {}
             Ok(Some(other)) => {
                 return Err(format!(
@@ -160,13 +171,13 @@ impl Ability for PgQueries {
     }
 }
 
-/// Asks the question, each time over a session that is free, or over a new one.
+/// Asks the question, each time over a session of its own, as a client does that has just come: a server that lets nobody in any
+/// more, or another one behind the name, is noticed, and between the events the database has no session of ours.
 struct QueryClient {
     target: PgTarget,
     sql: String,
     timeout: Duration,
     slots: Semaphore,
-    idle: Mutex<Vec<PgSession>>,
     /// Errors that were told.
     told: Mutex<BTreeSet<String>>,
     tell: Tell,
@@ -182,27 +193,35 @@ impl std::fmt::Debug for QueryClient {
 impl EventClient for QueryClient {
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
         let deadline = tokio::time::Instant::from_std(due + self.timeout);
-        let result = match timeout_at(deadline, self.slots.acquire()).await {
-            // A session that is dropped here, by the deadline or an error, is closed at once.
-            Ok(_slot) => timeout_at(deadline, self.ask()).await.unwrap_or(Err(Failure::Timeout)),
-            Err(_) => Err(Failure::NoConnection),
+        let end = |result: Result<bool, Failure>| {
+            sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, self.timeout));
         };
-        sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, self.timeout));
+        let Ok(_slot) = timeout_at(deadline, self.slots.acquire()).await else {
+            return end(Err(Failure::NoConnection));
+        };
+        let session = match timeout_at(deadline, self.open()).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(error)) => return end(Err(self.failure(&error))),
+            Err(_) => return end(Err(Failure::Timeout)),
+        };
+        match timeout_at(deadline, self.ask(&session)).await {
+            Ok(result) => end(result),
+            Err(_) => {
+                end(Err(Failure::Timeout));
+                // A server that waits for a lock does not notice that its client is gone. The slot is free when it does: what
+                // measures must not use up the sessions of the server that it measures.
+                let _ = timeout(CANCEL_WITHIN, session.client.cancel_token().cancel_query(NoTls)).await;
+            }
+        }
     }
 }
 
 impl QueryClient {
     /// Whether the answer is true: null and no row at all are not.
-    async fn ask(&self) -> Result<bool, Failure> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let session = match idle.filter(|session| !session.client.is_closed()) {
-            Some(session) => session,
-            None => self.open().await.map_err(|error| self.failure(&error))?,
-        };
+    async fn ask(&self, session: &PgSession) -> Result<bool, Failure> {
         let rows = session.client.query(&self.sql, &[]).await.map_err(|error| self.failure(&error.into()))?;
         let truth = rows.first().map(|row| row.try_get::<_, Option<bool>>(0)).transpose();
         let truth = truth.map_err(|error| self.failure(&error.into()))?.flatten();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         Ok(truth.unwrap_or(false))
     }
 
@@ -221,6 +240,10 @@ impl QueryClient {
     async fn check(&self) -> Result<Option<Type>, PgError> {
         let session = self.open().await?;
         let statement = answered(session.client.prepare(&self.sql)).await?;
+        if !statement.params().is_empty() {
+            let code = Some(SqlState::UNDEFINED_PARAMETER);
+            return Err(PgError { text: "the query has parameters (`$1`), and nobody gives them values".into(), code });
+        }
         Ok(statement.columns().first().map(|column| column.type_().clone()))
     }
 

@@ -61,7 +61,7 @@ impl PgServer {
         if password.is_none() && user == theirs && environment.contains_key("POSTGRES_PASSWORD_FILE") {
             return Err(PgUnknown {
                 operation: format!("find the password of {user} on `{}`", self.service),
-                cause: "the service reads it from a file (POSTGRES_PASSWORD_FILE); give the fault a `password:`".into(),
+                cause: "the service reads it from a file (POSTGRES_PASSWORD_FILE); give it a `password:`".into(),
             });
         }
         let database = self.database.clone().or_else(|| from(["POSTGRES_DB", "PGDATABASE"]));

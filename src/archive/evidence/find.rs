@@ -44,7 +44,7 @@ pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
     }
     let mut roots: BTreeMap<PathBuf, EvidenceRoot> = BTreeMap::new();
-    let problems = walk(paths, |dir, below| {
+    let problems = walk(paths, |dir, below, visited| {
         let place = place(dir);
         let is_run = place.as_ref().is_some_and(|place| place.subject == Subject::Run);
         if let (Some(place), Some(root)) = (place, dir.parent()) {
@@ -52,7 +52,7 @@ pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
             root.whole |= below;
             root.places.push(place);
         }
-        if !is_run && dir.join(CHAIN).is_file() {
+        if !is_run && visited && dir.join(CHAIN).is_file() {
             roots.entry(dir.to_path_buf()).or_default().whole = true;
         }
         !is_run

@@ -120,7 +120,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<IndexedRun> {
             Value::Integer(number) => number.into(),
             Value::Real(number) => number.into(),
             Value::Text(text) => text.into(),
-            Value::Null | Value::Blob(_) => serde_json::Value::Null,
+            Value::Null => serde_json::Value::Null,
+            Value::Blob(_) => return Err(rusqlite::Error::InvalidColumnType(at, column.into(), Type::Blob)),
         };
         fields.insert(column.to_string(), value);
     }

@@ -433,8 +433,12 @@ proptest! {
         let begin = (since.div_ceil(100) * 100).max((n * 100).saturating_sub(len * 100));
         let counts = count(&events, begin, n * 100);
         let got = line.still_broken(&["a".into()], ms(len * 100), at(since));
+        // Of fewer than two events a second the last ones have the word.
+        let sparse = (counts.1 as f64) < 2.0 * (n * 100).saturating_sub(begin) as f64 / 1000.0;
+        let last = (0..n).rev().map(|i| count(&events, i * 100, (i + 1) * 100)).find(|(_, valid)| *valid > 0);
+        let healed = meets(counts, objective) || (sparse && counts.1 > 0 && last.is_some_and(|(good, valid)| good == valid));
         prop_assert_eq!(got.unknown.len(), usize::from(counts.1 == 0));
-        prop_assert_eq!(got.healed.len(), usize::from(meets(counts, objective)));
-        prop_assert_eq!(got.broken.len(), usize::from(counts.1 > 0 && !meets(counts, objective)));
+        prop_assert_eq!(got.healed.len(), usize::from(healed));
+        prop_assert_eq!(got.broken.len(), usize::from(counts.1 > 0 && !healed));
     }
 }

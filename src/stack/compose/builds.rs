@@ -116,7 +116,7 @@ impl Builds {
         let services: Vec<&str> = self.missing.iter().map(String::as_str).collect();
         run_build(compose, &services, watch).await?;
         for repository in &self.repositories {
-            let _ = images::remove_old(&compose.endpoint.docker, "stack", repository).await;
+            let _ = images::remove_old(&compose.endpoint.docker, "stack", repository, "").await;
         }
         Ok(())
     }

@@ -85,7 +85,7 @@ impl Endpoint {
         Ok(Endpoint { host, docker, env })
     }
 
-    /// Fingerprint every command that is started from here on with the run that it works for, so that its reaper finds those
+    /// Marks every command that is started from here on with the run that it works for, so that its reaper finds those
     /// which a killed runner left.
     pub(super) fn mark(&mut self, run: &str) {
         self.env.push((RUN_VARIABLE.into(), Some(run.into())));

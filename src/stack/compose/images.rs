@@ -95,7 +95,7 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, St
     }
     drop(import);
     // Old ones are in nobody's way, so a failure here is no reason to stop.
-    let _ = remove_old(docker, "agent", AGENT).await;
+    let _ = remove_old(docker, "agent", AGENT, "").await;
     Ok(image)
 }
 
@@ -175,7 +175,7 @@ pub(super) async fn ensure_toolbox(
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
         build(compose, &tag, &dockerfile, &watch).await?;
-        let _ = remove_old(docker, "toolbox", TOOLBOX).await;
+        let _ = remove_old(docker, "toolbox", TOOLBOX, &base).await;
     }
     Ok(tag)
 }
@@ -199,11 +199,13 @@ async fn build(compose: &ComposeCommand, tag: &str, dockerfile: &str, watch: &Wa
     super::builds::run_build(&compose, &[], watch).await
 }
 
-/// Removes older unused images of one repository and purpose; the newest few stay.
-pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
+/// Removes older unused images of one repository and purpose. The newest few stay, and the one that others are made from:
+/// somebody may be building on it.
+pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str, base: &str) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
+    images.retain(|(_, names)| !names.iter().any(|name| name == base));
     images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     for (_, names) in images.iter().skip(KEEP_UNUSED).filter(|(image, _)| image.created < now - KEEP_FOR) {

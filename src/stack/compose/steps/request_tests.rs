@@ -187,7 +187,7 @@ fn the_ends_of_a_copy_are_told_apart() {
     }
 }
 
-/// Arguments from which lines that might lead out are made.
+/// Words from which lines that might lead out are made.
 const DANGEROUS: &[&str] = &[
     "-v",
     "-v=/:/h",
