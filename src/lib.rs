@@ -27,6 +27,7 @@ pub mod faults;
 pub mod gameday;
 pub mod lint;
 pub mod load;
+pub mod notify;
 pub mod output;
 pub mod process;
 pub mod programs;

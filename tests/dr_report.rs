@@ -61,6 +61,10 @@ impl Project {
             std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/dr-report.md")).unwrap();
         let (_, example) = page.split_once("<!-- notes -->\n```yaml\n").unwrap();
         self.write("drill-notes/2026Q4.yaml", example.split_once("```").unwrap().0);
+        let page =
+            std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/incidents.md")).unwrap();
+        let (_, example) = page.split_once("<!-- actions -->\n```yml\n").unwrap();
+        self.write("actions.yaml", example.split_once("```").unwrap().0);
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

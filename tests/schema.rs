@@ -33,6 +33,9 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
         ("services", "docs/services.schema.json"),
         ("notes", "docs/drill-notes.schema.json"),
         ("reading", "docs/reading.schema.json"),
+        ("oncall", "docs/oncall.schema.json"),
+        ("actions", "docs/actions.schema.json"),
+        ("incidents", "docs/incidents.schema.json"),
     ];
     for (kind, file) in copies {
         let output =
@@ -70,6 +73,7 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
         ("/stack/env_files/0", "../x.env"),
         ("/respond/env_files/0", "../x.env"),
         ("/runbook", "../x.md"),
+        ("/oncall", "../oncall.yaml"),
     ] {
         *scenario.pointer_mut(key).expect("a place") = json!(path);
     }
@@ -160,7 +164,12 @@ struct Project(tempfile::TempDir);
 impl Project {
     fn new() -> Project {
         let dir = tempfile::tempdir().expect("a directory");
-        for (path, text) in [("compose.yaml", "services: { db: { image: db } }\n"), ("x.env", ""), ("x.md", RUNBOOK)] {
+        for (path, text) in [
+            ("compose.yaml", "services: { db: { image: db } }\n"),
+            ("x.env", ""),
+            ("x.md", RUNBOOK),
+            ("oncall.yaml", "severities: { X: { users_hurt: 0% } }"),
+        ] {
             std::fs::write(dir.path().join(path), text).expect("a file");
         }
         Project(dir)
@@ -177,7 +186,7 @@ impl Project {
 
 fn whole() -> Value {
     json!({
-        "title": "X", "severity": "SEV1", "tags": ["a"], "description": "x", "owner": "x",
+        "title": "X", "severity": "X", "oncall": "oncall.yaml", "tags": ["a"], "description": "x", "owner": "x",
         "kind": "dr", "rto": "45s", "rpo": "0s",
         "stack": { "file": "compose.yaml", "profiles": ["a"], "env_files": ["x.env"], "isolate": true,
                    "toolbox": "x", "up_within": "3m" },
@@ -199,6 +208,7 @@ fn whole() -> Value {
                            "covers": "memory",
                            "confirm": { "service": "db", "run": "x", "within": "1s" },
                            "cleared_when": { "service": "db", "run": "x" } } },
+            { "tcp_latency": { "service": "db", "port": 5432, "latency": "1s", "jitter": "1ms" } },
             { "http_status": { "service": "db", "status": 503, "method": "GET", "path": "/x/*", "share": "50%", "body": "x",
                                "port": 80 } },
             { "postgres_connections": { "service": "db", "leave": 1, "returns": "1s", "database": "x", "user": "x",

@@ -2,7 +2,7 @@
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::protocol::AgentAnswer;
-use super::proxy::HttpRuleHandle;
+use super::proxy::{CountedRule, RuleHandle};
 use async_trait::async_trait;
 
 pub use super::proxy::HttpRule;
@@ -18,7 +18,7 @@ impl Ability for HttpRule {
 }
 
 #[async_trait]
-impl Holding for HttpRuleHandle {
+impl<R: CountedRule> Holding for RuleHandle<R> {
     async fn look(&self) -> AgentAnswer {
         match self.listed() {
             Ok(evidence) => AgentAnswer::in_place(evidence),

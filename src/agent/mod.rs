@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod server;
 pub mod source;
 pub mod surge;
+pub mod tcp_delay;
 pub mod watch;
 
 pub use client::{AgentClient, AgentError};

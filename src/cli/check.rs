@@ -21,6 +21,9 @@ pub struct CheckArgs {
     /// Scenarios and game days (names or paths) and runbooks (paths) to check; all of the project when none is named.
     #[arg(value_name = "SCENARIO|GAMEDAY|RUNBOOK")]
     files: Vec<String>,
+    /// Where the runs lie that prove closed actions: downloaded artifacts, at any depth [default: .firedrill of the project].
+    #[arg(long, value_name = "DIR")]
+    runs: Vec<PathBuf>,
     #[command(flatten)]
     allow: super::consent::Allow,
 }
@@ -59,6 +62,9 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         check_runbook(path, &overrides, &mut diags);
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
+    if args.files.is_empty() {
+        check_actions(&args.runs, globals, &mut diags)?;
+    }
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
     let mut open = BTreeSet::new();
     let platform = platform();
@@ -76,6 +82,18 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     }
     say(&render(&diags, globals.color()));
     resolved.map(|_| Exit::Passed)
+}
+
+/// Notes actions that are closed without proof, or that are about findings that nobody has noted.
+fn check_actions(runs: &[PathBuf], globals: &super::Globals, diags: &mut Diagnostics) -> Result<(), Error> {
+    let Some(actions) = super::actions::read(globals)? else { return Ok(()) };
+    actions.check_proof(&super::actions::named_runs(&actions, runs, &globals.project)?, diags);
+    // The mistakes of notes are told by the report that is made of them.
+    let folder = globals.project.join(crate::assurance::notes::FOLDER);
+    if let Ok(Some(notes)) = crate::assurance::notes::read_folder(&folder, &mut Diagnostics::default()) {
+        actions.check_findings(&notes, diags);
+    }
+    Ok(())
 }
 
 /// The files that are meant.

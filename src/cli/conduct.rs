@@ -14,8 +14,10 @@ pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
 use super::consent::Settled;
+use super::notify::{LAST_WORDS, Notified};
 use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
+use crate::notify::Notifier;
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
 use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, write_atomic};
@@ -69,6 +71,8 @@ pub struct ConductOptions {
     pub color: bool,
     /// Whether a person at the terminal is asked for what a runbook leaves to people.
     pub ask: bool,
+    /// Who is told about it.
+    pub notified: Notified,
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
@@ -179,7 +183,11 @@ async fn one(
     let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await.map_err(environment)?;
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wanted.ask, runbook);
-    let observers = vec![display(wanted, &person)];
+    let notifier = Notifier::start(&wanted.notified.targets, &dir);
+    let mut observers = vec![display(wanted, &person)];
+    if !wanted.notified.targets.is_empty() {
+        observers.push(Box::new(notifier.of_drill(wanted.notified.every)));
+    }
     let options = DrillOptions {
         control: wanted.control,
         keep: wanted.keep,
@@ -195,7 +203,10 @@ async fn one(
         revision: revision(&wanted.project).await,
         occasion: None,
     };
-    let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
+    let carried = carry_out(begun, &mut person, observers, shutdown).await;
+    // The drill is over and sealed: now its last messages may take their time.
+    notifier.finish(LAST_WORDS).await;
+    let Carried { record, saved, sealed } = carried?;
     if wanted.format == OutputFormat::Human {
         say(&report::summary(&record, Some(&dir), wanted.color));
         if record.kept {

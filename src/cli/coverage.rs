@@ -19,8 +19,8 @@ pub struct CoverageArgs {
     #[arg(long, value_name = "FILE")]
     services: Option<PathBuf>,
     /// Exit with 1 when less than this is covered.
-    #[arg(long, value_name = "PERCENT", value_parser = Ratio::parse)]
-    require_coverage: Option<Ratio>,
+    #[arg(long, visible_alias = "require-coverage", value_name = "PERCENT", value_parser = Ratio::parse)]
+    at_least: Option<Ratio>,
     /// Print Markdown.
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
@@ -57,7 +57,7 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
         let (width, color) = terminal(globals);
         print(&coverage::text(&coverage, width, color))?;
     }
-    match args.require_coverage {
+    match args.at_least {
         Some(required) if !coverage.reaches(required.get()) => {
             say(&format!("error: {}\n", coverage::missing(&coverage, &required.to_string())));
             Ok(Exit::Failed)

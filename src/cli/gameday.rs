@@ -66,6 +66,8 @@ pub struct GamedayArgs {
     #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
     format: OutputFormat,
     #[command(flatten)]
+    notify: super::notify::Notify,
+    #[command(flatten)]
     allow: super::consent::Allow,
 }
 
@@ -106,6 +108,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         quiet: globals.quiet,
         verbose: globals.verbose,
         color: globals.color(),
+        notified: args.notify.ready()?,
     };
     conduct::day(&file, &wanted).await
 }

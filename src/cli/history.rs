@@ -1,15 +1,18 @@
 //! `firedrill history`: what many runs say together.
 
+use crate::archive;
 use crate::archive::history::{
-    Diff, Filter, Index, IndexError, IndexedRun, Overview, PageForm, Picked, ScenarioView, Summary, Update,
-    by_scenario, diff_text, json, overview_text, pick, scenario_text, since, with_index,
+    ClosedAction, Diff, Filter, HistoryTrend, Index, IndexError, IndexedRun, Overview, PageForm, Picked, RealIncident,
+    ScenarioView, Summary, TrendPoint, Update, by_scenario, diff_text, json, overview_text, pick, read_incidents,
+    scenario_text, since, trend_text, with_index,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
-use crate::source::{did_you_mean, list, shorten, tidy};
+use crate::report::SeenRun;
+use crate::source::{Diagnostics, Source, did_you_mean, list, render, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
 #[derive(Debug, clap::Args)]
@@ -52,6 +55,14 @@ struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Sub {
+    /// Shows whether it gets better: mean times to detect, mitigate and recover by severity and quarter, failures that repeat,
+    /// and what the actions of `actions.yaml` changed; of drills, and of real incidents beside them.
+    Trend {
+        /// Real incidents: a file like `incidents.yaml`, or CSV with the same columns [default: incidents.yaml of the project,
+        /// where it is there].
+        #[arg(long, value_name = "FILE")]
+        incidents: Option<PathBuf>,
+    },
     /// Shows what changed between two runs: verdict, figures, steps of the runbook, scenario, stack, images, inputs.
     Diff {
         /// The first run: its id or a part of it, `latest`, `latest~1`, or a scenario for its newest run (`db-pool~1`).
@@ -82,6 +93,9 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         [] => Vec::new(),
         named => named.to_vec(),
     };
+    if let Some(Sub::Trend { incidents }) = &args.command {
+        return trend(incidents.as_deref(), &roots, options, globals);
+    }
     let filter = Filter { scenario: None, since_us: options.since.as_deref().map(age).transpose()? };
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
@@ -115,6 +129,62 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         print(&text)?
     }
     Ok(Exit::Passed)
+}
+
+/// Drills, incidents and actions side by side.
+fn trend(
+    incidents: Option<&Path>,
+    roots: &[PathBuf],
+    options: &Options,
+    globals: &super::Globals,
+) -> Result<Exit, Error> {
+    let found = archive::find(roots).map_err(|error| Error::usage(error.to_string()))?;
+    let (mut points, mut seen) = (Vec::new(), Vec::new());
+    for dir in &found.runs {
+        // One record at a time: there may be thousands.
+        match archive::read_run(dir) {
+            Ok(record) => {
+                points.extend(TrendPoint::of_drill(&record));
+                seen.extend(SeenRun::of(&record));
+            }
+            Err(error) => say_line(&format!("warning: {error}")),
+        }
+    }
+    points.extend(real_incidents(incidents, globals)?.iter().map(TrendPoint::of_incident));
+    if let Some(since) = options.since.as_deref().map(age).transpose()? {
+        points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
+    }
+    let actions = super::actions::read(globals)?;
+    let closed = actions.iter().flat_map(|actions| &actions.items).filter_map(|item| {
+        let run = item.action.verified_by.as_deref()?;
+        let seen = seen.iter().find(|seen| seen.run == run)?;
+        Some((item.action.id.clone(), seen.scenario.clone(), seen.at))
+    });
+    let trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
+    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
+    match options.json {
+        true => print_json(&written(json(&trend))?)?,
+        false => print(&trend_text(&trend, form))?,
+    }
+    Ok(Exit::Passed)
+}
+
+/// The incidents of the file that is named, or of the project where it has one.
+fn real_incidents(named: Option<&Path>, globals: &super::Globals) -> Result<Vec<RealIncident>, Error> {
+    let path = named.map_or_else(|| tidy(&globals.project.join("incidents.yaml")), Path::to_path_buf);
+    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
+        return Ok(Vec::new());
+    }
+    let mut diags = Diagnostics::default();
+    let read = match Source::read(&path) {
+        Ok(source) => read_incidents(&source, &mut diags),
+        Err(error) => {
+            error.report("the file of incidents", None, &mut diags);
+            None
+        }
+    };
+    let shown = render(&diags, globals.color());
+    read.ok_or_else(|| Error::usage(format!("the file of incidents has mistakes\n\n{}", shown.trim_end())))
 }
 
 fn age(text: &str) -> Result<i64, Error> {

@@ -1,6 +1,7 @@
 //! One file per subcommand; clap types end here, nothing below sees clap.
 
 mod accept;
+mod actions;
 mod agent;
 mod ask;
 mod check;
@@ -17,9 +18,13 @@ mod history;
 mod init;
 mod lint;
 mod list;
+mod note;
+mod notify;
+mod postmortem;
 mod reaper;
 mod report;
 mod run;
+mod runs;
 mod scenario;
 mod schema;
 mod screen;
@@ -78,6 +83,9 @@ enum Subcommands {
     Lint(lint::LintArgs),
     History(history::HistoryArgs),
     Coverage(coverage::CoverageArgs),
+    Note(note::NoteArgs),
+    Postmortem(postmortem::PostmortemArgs),
+    Actions(actions::ActionsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -98,10 +106,20 @@ enum Subcommands {
 impl Subcommands {
     /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
     fn handles_records(&self) -> bool {
-        use Subcommands::{Coverage, Gameday, History, Reaper, Report, Run, Scenario, Sweep, Verify};
+        use Subcommands::{Coverage, Gameday, History, Note, Postmortem, Reaper, Report, Run, Scenario, Sweep, Verify};
         matches!(
             self,
-            Scenario(_) | Gameday(_) | Run(_) | Reaper(_) | Sweep(_) | Report(_) | Verify(_) | History(_) | Coverage(_)
+            Scenario(_)
+                | Gameday(_)
+                | Run(_)
+                | Reaper(_)
+                | Sweep(_)
+                | Report(_)
+                | Verify(_)
+                | History(_)
+                | Coverage(_)
+                | Note(_)
+                | Postmortem(_)
         )
     }
 
@@ -236,6 +254,9 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::Lint(args) => lint::run(args, globals).await,
         Subcommands::History(args) => history::run(args, globals).await,
         Subcommands::Coverage(args) => coverage::run(args, globals).await,
+        Subcommands::Note(args) => note::run(args, globals).await,
+        Subcommands::Postmortem(args) => postmortem::run(args, globals).await,
+        Subcommands::Actions(args) => actions::run(args, globals).await,
         Subcommands::Init(args) => init::run(args, globals).await,
         Subcommands::Schema(args) => schema::run(&args),
         Subcommands::Completions(args) => completions::run(&args),

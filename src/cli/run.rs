@@ -120,6 +120,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         verbose: globals.verbose.saturating_add(1),
         color: globals.color(),
         ask: person.is_present(),
+        notified: super::notify::Notified::default(),
     };
     let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")

@@ -42,6 +42,8 @@ pub struct ScenarioArgs {
     #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
     format: OutputFormat,
     #[command(flatten)]
+    notify: super::notify::Notify,
+    #[command(flatten)]
     allow: super::consent::Allow,
 }
 
@@ -78,6 +80,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         verbose: globals.verbose,
         color: globals.color(),
         ask: args.ask,
+        notified: args.notify.ready()?,
     };
     conduct::all(&mut plans, &wanted).await
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::output::print_json;
 
-/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes or reading files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes, reading, on-call, action or incident files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// Of which files.
@@ -24,6 +24,12 @@ enum SchemaKind {
     Notes,
     /// `*.reading.yaml`, beside runbooks.
     Reading,
+    /// `oncall.yaml`.
+    Oncall,
+    /// `actions.yaml`.
+    Actions,
+    /// `incidents.yaml`.
+    Incidents,
 }
 
 /// Runs the command.
@@ -33,6 +39,9 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
         SchemaKind::Gameday => crate::spec::game_day_schema(),
         SchemaKind::Services => crate::assurance::coverage::schema(),
         SchemaKind::Notes => crate::assurance::notes::schema(),
+        SchemaKind::Actions => crate::assurance::actions::actions_schema(),
+        SchemaKind::Incidents => crate::archive::history::incidents_schema(),
+        SchemaKind::Oncall => crate::spec::on_call_schema(),
         SchemaKind::Reading => {
             print_json(crate::runbook::READING_SCHEMA)?;
             return Ok(Exit::Passed);

@@ -101,6 +101,9 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .collect(),
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
         executed: identity.executed.clone(),
+        severities: super::severity::definitions(plan),
+        oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
+        roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.named()).collect(),
         alone: false,
     }
 }

@@ -15,13 +15,15 @@ use super::recover::{Recovered, judge_time, recover};
 use super::respond::{Responded, respond};
 use super::restore::after_restore;
 use super::revert::{how_it_is_kept, revert};
+use super::severity::judge_severity;
 use super::steady::steady;
 use super::stop::{Shutdown, Stop};
 use super::up::up;
 use super::{faults, usage};
 use crate::agent::AgentClient;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, Phase, RestoreLevel, RunDir, Verdict,
+    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RestoreLevel,
+    RunDir, Verdict,
 };
 use crate::spec::Plan;
 use crate::stack::{Stack, StackError};
@@ -33,6 +35,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long saving the containers' logs may take.
 const LOGS_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether somebody has noted something.
+const NOTES_EVERY: Duration = Duration::from_millis(500);
 
 /// What the command line decides about a drill.
 #[derive(Debug, Clone, Default)]
@@ -79,12 +84,19 @@ struct Course {
     invariants: InvariantValues,
     /// The level that a restore reached; `None` when nobody asked.
     level: Option<RestoreLevel>,
+    /// That the incident was more severe than declared: a reason to fail where there is no other one.
+    understated: Option<Stop>,
 }
 
 impl Course {
     /// They stopped before anybody looked for a recovery.
     fn stopped(stop: Stop) -> Course {
-        Course { recovered: Recovered::unseen(Err(stop)), invariants: InvariantValues::new(), level: None }
+        Course {
+            recovered: Recovered::unseen(Err(stop)),
+            invariants: InvariantValues::new(),
+            level: None,
+            understated: None,
+        }
     }
 }
 
@@ -133,7 +145,9 @@ pub async fn run(
     };
     let recurred = faults::recur(stack, &plan.faults, injected, &ending);
     let used = caught(usage::watch(stack, &sink, &ending));
-    let (course, recurred, _) = tokio::join!(course, recurred, used);
+    let inbox = NoteInbox::new(run_dir.path());
+    let noted = caught(take_notes(&inbox, &sink, &ending));
+    let (course, recurred, ..) = tokio::join!(course, recurred, used, noted);
     let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
     let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
     if let Err(stop) = &course.recovered.outcome {
@@ -146,7 +160,20 @@ pub async fn run(
     undo_all(&mut cx, &mut course, run_dir, shutdown).await;
     release(&mut cx, run_dir, shutdown).await;
     let (left, kept) = remove(&mut cx, &course, options, run_dir, shutdown).await;
+    inbox.take(&sink);
     conclude(cx, course, left, kept, shutdown)
+}
+
+/// Takes what people note while the drill runs into its story.
+async fn take_notes(inbox: &NoteInbox, sink: &EventSink, ending: &CancellationToken) {
+    let looks = async {
+        loop {
+            inbox.take(sink);
+            tokio::time::sleep(NOTES_EVERY).await;
+        }
+    };
+    // The looks never end by themselves.
+    let _: Option<()> = ending.run_until_cancelled(looks).await;
 }
 
 /// Every phase up to the recovery, in order; what one came to is what the next one begins with.
@@ -168,15 +195,17 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &Cancel
     {
         recovered.outcome = Err(stop);
     }
-    let mut level = None;
+    let (mut level, mut data_lost) = (None, false);
     if let Some(restore) = cx.restoring() {
-        level = Some(after_restore(cx, restore, &steady.baseline, &impact, &responded, &mut recovered).await);
+        let (reached, lost) = after_restore(cx, restore, &steady.baseline, &impact, &responded, &mut recovered).await;
+        (level, data_lost) = (Some(reached), lost);
     } else if let Some(late) = judge_time(cx, &impact, &responded, &recovered)
         && recovered.outcome.is_ok()
     {
         recovered.outcome = Err(late);
     }
-    Ok(Course { recovered, invariants: steady.invariants, level })
+    let understated = judge_severity(cx, &impact, &recovered, data_lost);
+    Ok(Course { recovered, invariants: steady.invariants, level, understated })
 }
 
 /// The runbook, and what it comes to.
@@ -262,7 +291,7 @@ async fn remove(
     shutdown: &Shutdown,
 ) -> (Vec<String>, bool) {
     let expected = if cx.control { Verdict::Passed } else { cx.plan.expect };
-    let foreseen = cx.verdict.as_ref().map_or(Verdict::Passed, |stop| stop.verdict);
+    let foreseen = cx.verdict.as_ref().or(course.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
     let level_as_expected = cx.restoring().is_none_or(|restore| course.level == Some(restore.expect));
     let as_expected = foreseen == expected && level_as_expected;
     let kept = options.keep && !shutdown.cancel.is_cancelled() && !as_expected;
@@ -287,7 +316,8 @@ fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, 
         cx.judge(shutdown.interrupted());
     }
     if cx.unspoiled() {
-        cx.judge(course.recovered.outcome.map_or_else(|stop| stop, |reason| Stop::new(Verdict::Passed, reason)));
+        let passed = |reason| course.understated.unwrap_or_else(|| Stop::new(Verdict::Passed, reason));
+        cx.judge(course.recovered.outcome.map_or_else(|stop| stop, passed));
     }
     if let Some(error) = cx.sink.write_error() {
         cx.judge(Stop::harness(format!("the events could not be written to disk: {error}")));

@@ -20,6 +20,7 @@ mod recover;
 mod respond;
 mod restore;
 mod revert;
+mod severity;
 mod steady;
 mod stop;
 mod up;

@@ -163,7 +163,7 @@ async fn must_answer(cx: &Context<'_>, probe: &ServiceScript, what: &str) -> Res
 }
 
 /// After the runbook and the recovery, whatever they came to: looks at the restore, and has the last word on a drill that
-/// would pass.
+/// would pass. The level that was reached, and whether acknowledged writes were lost.
 pub(super) async fn after_restore(
     cx: &mut Context<'_>,
     restore: &RestoreSpec,
@@ -171,7 +171,7 @@ pub(super) async fn after_restore(
     impact: &FaultImpact,
     responded: &Responded,
     recovered: &mut Recovered,
-) -> RestoreLevel {
+) -> (RestoreLevel, bool) {
     // The clock of the phases stops here: what follows belongs to none of them.
     cx.end_phase();
     let started = cx.sink.now();
@@ -185,6 +185,7 @@ pub(super) async fn after_restore(
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, impact, responded, recovered);
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, impact.faults.first);
+    let data_lost = read.lost_data(cx, impact);
     let (lost, point) = judge_point(cx, restore, &read, complete, (impact, backup_age), started);
     let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
     let outcome = std::mem::replace(&mut recovered.outcome, Ok(String::new()));
@@ -197,7 +198,7 @@ pub(super) async fn after_restore(
         }
         (Err(stop), _) => Err(Stop { reason: format!("{}; {}", stop.reason, levels.shown()), ..stop }),
     };
-    levels.reached
+    (levels.reached, data_lost)
 }
 
 /// L1 to L4 in order, up to the first that does not hold.

@@ -98,6 +98,7 @@ impl Stop {
                 | Verdict::Breached
                 | Verdict::NotRecovered
                 | Verdict::TooLate
+                | Verdict::Understated
         ) || self.measured
     }
 

@@ -17,7 +17,7 @@
 //! ```
 
 use super::undoing::Undoing;
-use super::{
+use super::{FaultDraft, 
     FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
 use crate::programs::{self, RefusedAnswer, Sink};
@@ -134,6 +134,17 @@ pub(super) fn first_line(script: &str) -> String {
 
 #[async_trait]
 impl Inject for CommandFault {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "broken",
+            title: "{target} is broken",
+            settings: "{ service: {target}, run: touch /tmp/broken, undo: rm -f /tmp/broken, confirm: test -e /tmp/broken }",
+            check: Some("what breaks the service, how that is undone, and how it is seen (exit 0: it is in place)"),
+            advice: Some("a restart does hardly cure this fault: write into the runbook's mitigation what does"),
+            ..FaultDraft::default()
+        }
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let run = map.require_by("run", read_script);

@@ -9,7 +9,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
+use super::{FaultDraft, EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::{TextForm, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 use async_trait::async_trait;
@@ -51,6 +51,10 @@ impl ContainerKill {
 
 #[async_trait]
 impl Inject for ContainerKill {
+    fn draft() -> FaultDraft {
+        FaultDraft::default()
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);

@@ -12,15 +12,15 @@
 //!     body: '{"error": "slow down"}'
 //! ```
 
-use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::http_rule::HttpRule;
 use crate::slis::Ratio;
-use crate::source::{TextForm, MapReader, parse_port, shape};
+use crate::source::{TextForm, MapReader, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
+use std::num::NonZeroU16;
 
 const A_STATUS: TextForm = TextForm::new("an HTTP status like `503`", || shape::number(200, 599));
-const A_PORT: TextForm = TextForm::new("a port like `8080`", || shape::number(1, 65535));
 const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
 const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
 const A_SHARE: TextForm = TextForm::new("a percentage like `50%`", Ratio::shape);
@@ -35,7 +35,7 @@ fn pattern(pattern: &str) -> serde_json::Value {
 #[derive(Debug, Clone)]
 pub struct HttpStatus {
     service: String,
-    port: Option<u16>,
+    port: Option<NonZeroU16>,
     method: Option<String>,
     path: Option<String>,
     share: Ratio,
@@ -80,10 +80,23 @@ impl HttpStatus {
 
 #[async_trait]
 impl Inject for HttpStatus {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "503",
+            title: "{target} answers 503",
+            settings: "{ service: {target}, status: 503 }",
+            check: Some("the answer that this service gives when it is in trouble"),
+            advice: Some(
+                "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
+            ),
+            ..FaultDraft::default()
+        }
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service: Option<String> = map.require("service");
         let status = map.require_with("status", A_STATUS, status);
-        let port = map.optional_with("port", A_PORT, parse_port);
+        let port = map.optional("port");
         let method = map.optional_with("method", A_METHOD, method);
         let path = map.optional_with("path", A_PATH, path);
         let share = map.optional_with("share", A_SHARE, share);
@@ -102,7 +115,7 @@ impl Inject for HttpStatus {
     }
 
     fn interposes(&self) -> Option<(String, Vec<u16>)> {
-        Some((self.service.clone(), self.port.into_iter().collect()))
+        Some((self.service.clone(), self.port.map(NonZeroU16::get).into_iter().collect()))
     }
 
     fn services(&self) -> Vec<String> {
@@ -115,7 +128,7 @@ impl Inject for HttpStatus {
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let rule = HttpRule {
-            port: self.port,
+            port: self.port.map(NonZeroU16::get),
             method: self.method.clone(),
             path: self.path.clone(),
             share: self.share.get(),

@@ -17,6 +17,7 @@ macro_rules! faults {
         }
 
         const READERS: &[FaultReader] = &[$(read::<$module::$fault>),*];
+        const DRAFTS: &[fn() -> FaultDraft] = &[$(<$module::$fault as Inject>::draft),*];
     };
 }
 
@@ -33,6 +34,7 @@ faults! {
     postgres_lock: PostgresLock,
     process: ProcessFault,
     sql: Sql,
+    tcp_latency: TcpLatency,
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
@@ -112,6 +114,40 @@ pub struct FaultContext<'a> {
     pub seed: u64,
 }
 
+/// What `init` writes for a fault of a kind; `{target}` is the service that breaks, `{entry}` the one that users call.
+#[derive(Debug, Clone, Copy)]
+pub struct FaultDraft {
+    /// What the names of scenario and runbook end with.
+    pub name: &'static str,
+    /// The title, in words.
+    pub title: &'static str,
+    /// Its parameters, as YAML.
+    pub settings: &'static str,
+    /// What the author is to check about them.
+    pub check: Option<&'static str>,
+    /// What the draft of the runbook does about it: why, and the command of `docker compose` on the service.
+    pub cure: (&'static str, &'static str),
+    /// What the author must know about that.
+    pub advice: Option<&'static str>,
+}
+
+impl Default for FaultDraft {
+    fn default() -> Self {
+        FaultDraft {
+            name: "down",
+            title: "{target} is down",
+            settings: "{ service: {target} }",
+            check: None,
+            cure: ("What the service had in memory is lost.", "restart"),
+            advice: None,
+        }
+    }
+}
+
+/// What a restart of a database does.
+const ENDS_SESSIONS: (&str, &str) =
+    ("A restart ends every session, those that do harm and all others. Who was at work sees one error.", "restart");
+
 /// A fault of a scenario, of any kind.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -127,6 +163,12 @@ fn read<F: Inject + 'static>(map: &mut MapReader<'_>) -> Option<Arc<dyn Inject>>
 }
 
 impl Fault {
+    /// What `init` writes for a fault of this kind.
+    pub fn draft(kind: &str) -> FaultDraft {
+        let draft = Fault::KINDS.iter().zip(DRAFTS).find(|(known, _)| **known == kind);
+        draft.map_or_else(FaultDraft::default, |(_, draft)| draft())
+    }
+
     /// Its kind.
     pub fn kind(&self) -> &'static str {
         self.kind
@@ -171,6 +213,10 @@ pub struct EndedPart {
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
+    /// What `init` writes for it.
+    fn draft() -> FaultDraft
+    where
+        Self: Sized;
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     fn from_map(map: &mut MapReader<'_>) -> Option<Self>
     where

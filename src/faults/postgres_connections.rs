@@ -14,7 +14,7 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultDraft, ENDS_SESSIONS, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 use crate::stack::AgentRole;
@@ -31,6 +31,15 @@ pub struct PostgresConnections {
 
 #[async_trait]
 impl Inject for PostgresConnections {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "connections",
+            title: "{target} has no free connections",
+            cure: ENDS_SESSIONS,
+            ..FaultDraft::default()
+        }
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let leave = map.optional("leave").unwrap_or(0);

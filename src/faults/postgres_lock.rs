@@ -18,7 +18,7 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultDraft, ENDS_SESSIONS, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{TextForm, MapReader, did_you_mean, shape};
 use crate::stack::AgentRole;
@@ -99,6 +99,17 @@ impl PostgresLock {
 
 #[async_trait]
 impl Inject for PostgresLock {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "lock",
+            title: "a lock in {target} stops everybody",
+            settings: "{ service: {target}, table: orders }",
+            check: Some("the table that users wait for"),
+            cure: ENDS_SESSIONS,
+            ..FaultDraft::default()
+        }
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let table = map.require_with("table", A_TABLE, table);

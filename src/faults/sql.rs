@@ -12,7 +12,7 @@
 //! ```
 
 use super::undoing::{Undoing, filled};
-use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
 use crate::source::{TextForm, MapReader, shape};
@@ -34,6 +34,17 @@ pub struct Sql {
 
 #[async_trait]
 impl Inject for Sql {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "data",
+            title: "{target} has lost its data",
+            settings: "{ service: {target}, run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true }",
+            check: Some("what is done to which data, and the query by which it is seen (true: it is in place)"),
+            advice: Some("a restart brings no data back: write into the runbook's mitigation how it is restored"),
+            ..FaultDraft::default()
+        }
+    }
+
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);

@@ -60,6 +60,8 @@ fn what_every_kind_says_of_itself() {
         "sql: { service: db, summary: a migration deletes the customers, run: a, confirm: b, undo: c }",
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
+        "tcp_latency: { service: cache, latency: 300ms }",
+        "tcp_latency: { service: db, port: 5432, latency: 1.5s, jitter: 50ms }",
     ];
     let said: Vec<String> = faults
         .iter()
@@ -87,6 +89,7 @@ fn mistakes_have_their_place_and_their_cure() {
         "postgres_lock: { service: db, table: a, mode: row, where: 'true; DROP TABLE b' }",
         "postgres_lock: [db]",
         "postgres_connections: { service: db, leave: -1 }",
+        "tcp_latency: { service: db, port: 70000, latency: 0s, jitter: 5 }",
         "container_pause: { service: [db], replicas: 0 }",
         "container_kill: { service: db, signal: SIGTREM }",
         "container_kill: { service: db, replicas: some, signal: SIGWINCH }",

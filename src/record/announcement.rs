@@ -1,7 +1,7 @@
 //! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
 //! reached.
 
-use super::{Location, RestorePlan, Verdict};
+use super::{Location, RestorePlan, SeverityLevel, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -84,6 +84,15 @@ pub struct Announcement {
     /// What a DR drill set out to show; `None` for drills of other kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestorePlan>,
+    /// What makes an incident how severe, the most severe first; records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub severities: Vec<SeverityLevel>,
+    /// The file of who is on call, where the scenario names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oncall_file: Option<FileRef>,
+    /// The roles of the incident and who has each; `None`: it is open. Empty without such a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<(String, Option<String>)>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
@@ -103,6 +112,7 @@ impl Announcement {
         files.extend(reading);
         files.extend(self.programs_file.as_ref().map(|file| ("programs".into(), file)));
         files.push(("stack".into(), &self.stack_file));
+        files.extend(self.oncall_file.as_ref().map(|file| ("on call".into(), file)));
         files
     }
 }

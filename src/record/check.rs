@@ -46,6 +46,8 @@ pub enum Check {
     RestoreLevel,
     /// A DR drill: no write was lost that is older than the recovery point objective allows.
     RecoveryPoint,
+    /// The incident was no more severe than the scenario declares.
+    Severity,
     /// The control: the same drill without the runbook did not recover.
     Control,
     /// Every fault was undone and the SLIs held once more.

@@ -2,8 +2,8 @@
 //! record and through it every report are readers of this one stream.
 
 use super::{
-    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, Numbers, RestoreLevel,
-    Verdict, named_enum,
+    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, MeasuredSeverity, Numbers,
+    RestoreLevel, Verdict, named_enum,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -406,6 +406,8 @@ pub enum Event {
         /// What was read in words, or why it could not be.
         evidence: String,
     },
+    /// How severe the incident was, measured when the recovery had been looked for.
+    SeverityMeasured(MeasuredSeverity),
     /// An assertion was decided.
     CheckEnded {
         /// Which.
@@ -417,6 +419,13 @@ pub enum Event {
     },
     /// Something that people should know, and that decides nothing.
     Note {
+        /// The text.
+        text: String,
+    },
+    /// What a person wrote down while the drill ran (`firedrill note`).
+    Noted {
+        /// Who.
+        by: String,
         /// The text.
         text: String,
     },

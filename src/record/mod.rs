@@ -3,6 +3,7 @@
 
 mod announcement;
 mod atomic;
+mod beside;
 mod breakdown;
 mod check;
 mod day;
@@ -23,7 +24,9 @@ mod replay;
 mod restore;
 mod rundir;
 mod series;
+mod severity;
 mod sink;
+mod story;
 #[cfg(test)]
 #[path = "tests/stories/mod.rs"]
 pub(crate) mod testing;
@@ -32,6 +35,7 @@ mod verdict;
 
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};
+pub use beside::{BesideNote, NoteInbox, append_beside, beside_run, notes_beside};
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use day::*;
@@ -52,6 +56,7 @@ pub use redact::{
 pub use restore::*;
 pub use rundir::{RunDir, is_run_id};
 pub use series::{Counts, LoadSeries, SLICE_US};
+pub use severity::{MeasuredSeverity, SeverityLevel, severity_of, understated};
 pub use sink::{EventSink, Observer};
 pub use time::{DrillTime, utc_now, utc_text};
 pub use verdict::Verdict;

@@ -135,6 +135,9 @@ impl Record {
             if plan.restore.is_some() {
                 checks.extend([Check::RestoreLevel, Check::RecoveryPoint]);
             }
+            if plan.severities.iter().any(|level| Some(&level.name) == plan.severity.as_ref()) {
+                checks.push(Check::Severity);
+            }
         }
         checks.push(Check::Revert);
         checks.push(Check::NothingLeft);

@@ -296,6 +296,9 @@ pub struct NoteRecord {
     pub at_us: DrillTime,
     /// The text.
     pub text: String,
+    /// Who wrote it down; `None`: Firedrill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A step of the runbook as it was carried out.

@@ -31,6 +31,9 @@ pub struct Record {
     pub at: Option<Location>,
     /// When the verdict was given.
     pub judged_us: Option<DrillTime>,
+    /// How severe the incident was, once that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<MeasuredSeverity>,
     /// What was judged after the verdict and did not replace it: trouble of the clean-up.
     pub aftermath: Vec<Judgement>,
     /// Assertions in the order in which they were decided.
@@ -199,7 +202,11 @@ impl Record {
                 let (check, outcome) = (check.clone(), outcome.clone());
                 self.checks.push(CheckResult { check, outcome, started_us: *started_us, ended_us: at_us });
             }
-            Event::Note { text } => self.notes.push(NoteRecord { at_us, text: text.clone() }),
+            Event::SeverityMeasured(measured) => self.severity = Some(measured.clone()),
+            Event::Note { text } => self.notes.push(NoteRecord { at_us, text: text.clone(), by: None }),
+            Event::Noted { by, text } => {
+                self.notes.push(NoteRecord { at_us, text: text.clone(), by: Some(by.clone()) });
+            }
             Event::Judged { verdict, reason, at } => {
                 self.judge(Judgement { verdict: *verdict, reason: reason.clone(), at: at.clone(), judged_us: at_us })
             }

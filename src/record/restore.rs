@@ -367,6 +367,11 @@ impl DataFigures {
         DataFigures { rpo_at_most_us: bound, ..self }
     }
 
+    /// Whether an acknowledged write was lost.
+    pub fn is_lossy(&self) -> bool {
+        !self.lost_before.is_empty() || !self.lost_after.is_empty()
+    }
+
     /// Whether the recovery point is within an objective, in microseconds.
     pub fn meets_rpo(&self, objective_us: u64) -> bool {
         self.rpo_at_most_us.unwrap_or(self.rpo_us) <= objective_us

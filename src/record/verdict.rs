@@ -34,6 +34,8 @@ pub enum Verdict {
     TooLate = "too_late",
     /// An invariant did not hold: what the fault or the cure did to the system is worse than what was cured.
     Damaged = "damaged",
+    /// Everything held, and the incident was more severe than the scenario declares.
+    Understated = "understated",
     /// A fault could not be undone, or the SLIs did not hold after it was.
     NotReverted = "not_reverted",
     /// Something was left behind after the stack was removed.

@@ -12,12 +12,15 @@ use crate::record::{
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, requests, seconds};
+use crate::view::timeline::{self, Moment};
 use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
 use askama::Template;
 use chart::{Drawing, DrawnShape, Samples, Signal};
 use runbook::{CommandPart, RunbookPart, RunbookSection};
 use std::collections::BTreeMap;
 
+/// Moments of the timeline of a drill, at most.
+const MOMENTS: usize = 60;
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
 /// beyond the first ones.
 const ROOM: usize = 4_600_000;
@@ -159,6 +162,8 @@ struct DrillDetails<'a> {
     counts: [usize; 3],
     /// The lives of the faults: fault, when, what happened, evidence.
     faults: Vec<(String, String, &'static str, &'a str)>,
+    /// What happened when, and how many moments were left out.
+    timeline: (Vec<Moment>, usize),
     time: Vec<TimePart>,
     /// Whether requests were sent late.
     late: String,
@@ -289,7 +294,11 @@ impl<'a> Body<'a> {
         let value = |us: Option<u64>, never: &str| us.map_or(never.to_string(), seconds);
         let figures = &view.figures;
         let cut_off = words::cut_off(record).map(|cut| format!("{cut}; everything below is what is known up to then"));
-        let notes = record.notes.iter().map(|note| note.text.clone());
+        let noted = |note: &crate::record::NoteRecord| match &note.by {
+            Some(by) => format!("{by} noted: {}", note.text),
+            None => note.text.clone(),
+        };
+        let notes = record.notes.iter().map(noted);
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             tiles: [
@@ -342,6 +351,7 @@ impl<'a> DrillDetails<'a> {
                 count(&[StatusSymbol::Bad, StatusSymbol::Warn]),
                 count(&[StatusSymbol::Skip]),
             ],
+            timeline: timeline::of_record(record, MOMENTS),
             faults: view.faults.iter().flat_map(life).collect(),
             time: time.collect(),
             late: match (record.is_disturbed(), seen.late) {

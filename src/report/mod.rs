@@ -25,6 +25,7 @@ mod overview;
 mod page;
 mod paint;
 mod pause;
+mod postmortem;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -45,4 +46,5 @@ pub use markdown::markdown;
 pub use overview::overview;
 pub use paint::Paint;
 pub use pause::{ConsolePause, Paused};
+pub use postmortem::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, postmortem};
 pub use summary::summary;

@@ -286,6 +286,21 @@ impl Timeline {
             .collect()
     }
 
+    /// The SLI with the largest share of bad events over the slices from `from` until `until`, or until everything is known;
+    /// and that end.
+    pub fn most_hurt(&self, from: DrillTime, until: Option<DrillTime>) -> Option<(Level, DrillTime)> {
+        let until = until.or(self.closed_until())?;
+        let levels = self
+            .sli_lines()
+            .filter_map(|(sli, at, line)| self.level(sli, at, line?, line?.before(from), line?.before(until)));
+        let share = |level: &Level| level.bad() as f64 / level.valid.max(1) as f64;
+        // Of equals the first one.
+        let worst = levels
+            .filter(|level| level.valid > 0)
+            .reduce(|worst, other| if share(&other) > share(&worst) { other } else { worst });
+        Some((worst?, until))
+    }
+
     /// Until when everything is known about every load that has reported anything and that an SLI looks at.
     fn closed_until(&self) -> Option<DrillTime> {
         self.sli_lines().filter_map(|(_, _, line)| line?.covered_until()).min()

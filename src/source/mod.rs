@@ -24,8 +24,7 @@ pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{TextForm, describe};
 pub use values::{
-    FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_port, parse_rate, parse_size,
-    shorten,
+    FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_rate, parse_size, shorten,
 };
 pub use words::DocPage;
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -2,6 +2,7 @@
 
 use super::{At, Entry, Node, Value, shape};
 use serde_json::{Value as Json, json};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// Longest duration that is taken: a day.
@@ -188,6 +189,18 @@ impl FromYaml for bool {
     }
 }
 
+/// A port.
+impl FromYaml for NonZeroU16 {
+    fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        let port = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a port: 1 to 65535"));
+        at.parse("a port like `8080`", port)
+    }
+
+    fn shape() -> Json {
+        shape::number(1, 65535)
+    }
+}
+
 impl FromYaml for Duration {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
         at.parse("a duration like `5s` or `300ms`", parse_duration)
@@ -251,11 +264,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
     // Microseconds are the clock of a drill, and rounding keeps 0.3s from becoming 299.999 999 ms.
     Ok(Duration::from_micros((seconds * 1e6).round() as u64))
-}
-
-/// Reads a port: 1 to 65535.
-pub fn parse_port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{text}` is not a port: 1 to 65535"))
 }
 
 /// Reads `50/s`, `3000/m`, `2.5/s`: events per second, above 0.

@@ -10,6 +10,7 @@ mod hosts;
 mod invariants;
 mod loads;
 mod objectives;
+mod oncall;
 mod outcome;
 mod outline;
 mod plan;
@@ -30,6 +31,7 @@ pub use find::{find, find_among, find_game_day, project_files, project_game_days
 pub use gameday::*;
 pub use loads::host_of;
 pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
+pub use oncall::{IncidentRoles, OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use outline::{Outline, outline};
 pub use plan::*;
 pub use reading::undecided;

@@ -48,6 +48,8 @@ pub struct Plan {
     pub steady_within: Duration,
     /// The faults, in order.
     pub faults: Vec<PlannedFault>,
+    /// Who is on call, and what makes an incident how severe, where the scenario names the file.
+    pub oncall: Option<super::OnCall>,
     /// What the impact must be.
     pub impact: Impact,
     /// The alert condition.

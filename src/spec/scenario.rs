@@ -8,11 +8,13 @@ use super::outcome::{Expected, default_impact, read_detect, read_expect, read_im
 use super::plan::sources;
 use super::restore::{self, ScenarioKind};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
-use super::{Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
+use super::{OnCall, Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
 use crate::runbook::{ParseOptions, Runbook};
 use crate::slis::SliSpec;
-use crate::source::{At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, parse, tidy};
+use crate::source::{
+    At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -105,9 +107,11 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let mut map = at.map("the scenario")?.of_section("Top level");
     map.also(of_other_keys());
     let title: Option<String> = map.require("title");
-    let severity = map.optional("severity");
+    let severity: Option<String> = map.optional("severity");
     let tags = map.optional("tags").unwrap_or_default();
     let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
+    let oncall = map.optional_by("oncall", super::oncall::read_named);
+    check_severity(severity.as_deref(), oncall.as_ref(), &mut map);
     let kind = map.default_by("kind", ScenarioKind::Drill, restore::read_kind).unwrap_or(ScenarioKind::Unknown);
     let stack = map.require_by("stack", stack::read);
     let hosts = map.optional_by("hosts", |at| Some(super::hosts::read(at))).unwrap_or_default();
@@ -201,6 +205,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         steady_for,
         steady_within,
         faults,
+        oncall,
         impact: impact?,
         detect,
         respond,
@@ -232,6 +237,16 @@ fn place(root: &Node, outer: &str, inner: &str) -> Span {
         Some(outer) => outer.value.get(&[inner]).map_or(outer.key_span, |inner| inner.span),
         // Left out altogether: the objective is what it cannot hold.
         None => entry("slis").map_or(root.span, |slis| slis.key_span),
+    }
+}
+
+/// A severity of the team is one that its file defines.
+fn check_severity(severity: Option<&str>, oncall: Option<&OnCall>, map: &mut MapReader<'_>) {
+    let Some((severity, oncall)) = severity.zip(oncall) else { return };
+    let names = oncall.severities.iter().map(|level| level.name.as_str());
+    if !names.clone().any(|name| name == severity) {
+        let message = format!("`{}` is no severity of {}", shorten(severity), oncall.path().display());
+        map.wrong("severity", message).help(did_you_mean(severity, names));
     }
 }
 

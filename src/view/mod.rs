@@ -15,6 +15,7 @@ mod story;
 mod symbol;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timeline;
 pub mod words;
 
 pub use drill::{DrillView, FaultView, StepView};

@@ -7,7 +7,7 @@ use super::restore::{self, JudgedRow, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
-    Location, Phase, Record, RunOutcome, StepStatus, Verdict,
+    Location, MeasuredSeverity, Phase, Record, RunOutcome, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -89,6 +89,7 @@ pub fn plainly(record: &Record) -> &'static str {
         Verdict::StepBlocked => "a step of the runbook could not be carried out",
         Verdict::NotRecovered => "users did not recover",
         Verdict::TooLate => "users recovered too late",
+        Verdict::Understated => "the incident was more severe than declared",
         Verdict::Damaged => "something was destroyed",
         Verdict::NotReverted => "the stack could not be brought back",
         Verdict::Leaked => "something was left behind",
@@ -359,7 +360,33 @@ pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     let of = |name| move |(symbol, text)| JudgedRow { name, text, came: Some(symbol) };
     let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
     let beside = served_beside(record).map(|text| (StatusSymbol::Warn, text));
+    let rows = rows.chain(severity(record).map(of("severity")));
     rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
+}
+
+/// A severity as it was measured: `SEV1, 82.6% of the requests of availability were hurt`.
+pub fn measured(measured: &MeasuredSeverity) -> String {
+    let name = measured.severity.as_deref().unwrap_or("none that is defined");
+    // Of 99.99% that were hurt not all were.
+    let share = super::format::percent(measured.users_hurt);
+    let lost = if measured.data_lost { ", and data was lost" } else { "" };
+    format!("{name}, {share} of the events of {} were bad{lost}", measured.sli)
+}
+
+/// The severity as declared and as measured; `None` where it was not measured.
+pub fn severity(record: &Record) -> Option<(StatusSymbol, String)> {
+    let found = record.severity.as_ref()?;
+    let declared = record.plan.as_ref().and_then(|plan| plan.severity.as_deref());
+    let text = match declared {
+        Some(declared) => format!("measured {}; declared {declared}", measured(found)),
+        None => format!("measured {}", measured(found)),
+    };
+    let mark = match record.is_understated() {
+        Some(true) => StatusSymbol::Bad,
+        Some(false) => StatusSymbol::Good,
+        None => StatusSymbol::Plain,
+    };
+    Some((mark, text))
 }
 
 /// How far a clock was off, of the round trip in which it was asked: `120 µs off, known to 0.15 ms`.
@@ -383,6 +410,7 @@ pub fn check(check: &Check) -> String {
         Check::RestoreLevel => "restore level".into(),
         Check::RecoveryTime => "recovery time objective".into(),
         Check::RecoveryPoint => "recovery point objective".into(),
+        Check::Severity => "severity".into(),
         Check::Control => "control: no recovery without the runbook".into(),
         Check::Revert => "revert".into(),
         Check::NothingLeft => "nothing left behind".into(),

@@ -52,6 +52,25 @@ fn its_runbook_is_followed_inside_its_service() {
     }
 }
 
+#[test]
+fn its_cache_becomes_slow() {
+    let project = project();
+    let scenario = project.read("scenarios/catalog-fails.yaml");
+    let slow = [
+        ("status < 500", "latency < 250ms"),
+        (
+            "http_status: { service: catalog, path: /price, status: 500 }",
+            "tcp_latency: { service: cache, latency: 150ms }",
+        ),
+        ("recover: { within: 8s", "recover: { within: 3s"),
+    ];
+    let text = slow.iter().fold(scenario, |text, (old, new)| text.replace(old, new));
+    project.write("scenarios/cache-slow.yaml", &text);
+    let drill = project.drill("cache-slow", &["--control"]);
+    crate::verdicts::control(&drill);
+    assert!(drill.file("events.jsonl").contains("it has delayed"), "{}", drill.story());
+}
+
 /// What the commands of a runbook printed.
 fn said(drill: &Drill) -> String {
     let said = drill.events.iter().filter_map(|stamped| match &stamped.event {

@@ -9,8 +9,8 @@ use firedrill::engine::ledger::{self, Ledger};
 use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Shutdown};
 use firedrill::faults::FaultContext;
 use firedrill::record::{
-    Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped, Verdict, utc_now,
-    utc_text,
+    BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped,
+    Verdict, append_beside, notes_beside, utc_now, utc_text,
 };
 use firedrill::spec::{self, Overrides, Plan};
 use firedrill::stack::{AgentRole, Fate, Platform, RunIdentity, StackOptions, SweepOptions};
@@ -101,6 +101,11 @@ struct Drill {
 
 impl Drill {
     fn new(fault: &str, cure: &str) -> Drill {
+        Drill::with(fault, cure, "")
+    }
+
+    /// The same with more keys of the scenario.
+    fn with(fault: &str, cure: &str, more: &str) -> Drill {
         let dir = tempfile::tempdir().unwrap();
         let free: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let [web, db, idle] = [0, 1, 2].map(|number| free[number].local_addr().unwrap().port().to_string());
@@ -115,7 +120,8 @@ impl Drill {
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         write("processes.yaml", &serde_json::json!({ "services": services }).to_string());
         write("runbook.md", &RUNBOOK.replace("CURE", cure));
-        write("drill.yaml", &SCENARIO.replace("FAULT", fault).replace("WEB", &web));
+        write("oncall.yaml", "severities: { SEV1: { users_hurt: 20% }, SEV2: { users_hurt: 0% } }\n");
+        write("drill.yaml", &(SCENARIO.replace("FAULT", fault).replace("WEB", &web) + more));
         accepted::accept(&dir.path().join("runbook.md"));
         let overrides = Overrides { project: dir.path().to_path_buf(), ..Overrides::default() };
         let (plan, mistakes) = spec::load(&dir.path().join("drill.yaml"), &overrides);
@@ -188,6 +194,54 @@ async fn a_runbook_that_lets_the_process_go_on_passes() {
         "{:?}",
         life(&record, "container_pause")
     );
+}
+
+/// A drill in which most requests fail until the cure.
+fn hurting(severity: &str, more: &str) -> Drill {
+    let cure = "kill -CONT \"$(cat db.pid)\"";
+    Drill::with("container_pause: { service: db }", cure, &format!("severity: {severity}\noncall: oncall.yaml\n{more}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_that_is_more_severe_than_declared_fails_whatever_else_held() {
+    let drill = hurting("SEV2", "");
+    let record = drill.record(Verdict::Understated).await;
+    assert!(!record.passed() && record.recovered_us().is_some());
+    assert!(
+        record
+            .reason
+            .starts_with("the scenario declares SEV2, and the incident was SEV1: of the events of availability")
+    );
+    assert!(record.at.as_ref().is_some_and(|at| at.path.ends_with("drill.yaml")), "{:?}", record.at);
+    // What the events alone say is the same.
+    drill.run_dir.write("record.json", &firedrill::report::json(&record)).unwrap();
+    let rows = firedrill::archive::evidence::recompute(drill.run_dir.path()).unwrap();
+    let differ: Vec<_> = rows.iter().filter(|row| !row.is_same()).collect();
+    assert!(differ.is_empty(), "{differ:?}");
+    assert!(rows.iter().any(|row| row.figure == "severity" && row.recomputed.starts_with("SEV1")), "{rows:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_severity_that_is_right_passes_and_what_is_noted_meanwhile_is_part_of_the_story() {
+    let drill = hurting("SEV1", "");
+    let noted = async {
+        drill.responds.notified().await;
+        let note = BesideNote { at_utc: utc_text(utc_now()), by: "ada".into(), text: "it is the lock".into() };
+        append_beside(drill.run_dir.path(), "notes", &note).unwrap();
+    };
+    let (record, ()) = tokio::join!(drill.record(Verdict::Passed), noted);
+    assert!(record.passed(), "{}", drill.story());
+    let notes: Vec<_> = record.notes.iter().filter(|note| note.by.as_deref() == Some("ada")).collect();
+    assert_eq!(notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["it is the lock"]);
+    assert!(record.later_notes(notes_beside(drill.run_dir.path())).is_empty());
+    assert!(drill.story().contains("\"type\":\"noted\""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mild_severity_makes_no_other_failure_a_pass() {
+    let more = "severity: SEV2\noncall: oncall.yaml\nexpect: { verdict: understated }\n";
+    let record = Drill::with("container_kill: { service: db }", "cat db.pid", more).record(Verdict::NotRecovered).await;
+    assert!(!record.passed(), "it was expected to be understated, and users did not recover");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,9 @@
 //! Where a PostgreSQL server of the stack is and who to be there, as a scenario says it.
 
 use super::session::PgTarget;
-use crate::source::{MapReader, TextForm, parse_port, shape};
+use crate::source::MapReader;
 use std::collections::BTreeMap;
-
-const A_PORT: TextForm = TextForm::new("a port like `8080`", || shape::number(1, 65535));
+use std::num::NonZeroU16;
 
 /// Why nobody can be logged in as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +30,7 @@ impl PgServer {
     pub(crate) fn read(map: &mut MapReader<'_>) -> Option<PgServer> {
         let service: Option<String> = map.require("service");
         let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
-        let port = map.optional_with("port", A_PORT, parse_port).unwrap_or(5432);
+        let port = map.optional("port").map_or(5432, NonZeroU16::get);
         Some(PgServer { service: service?, database, user, password, port })
     }
 

@@ -5,6 +5,7 @@
 //! client's is closed, too, once it is idle. What the service does not say is never made up: without an answer the
 //! client's connection is closed, or reset where the service's was.
 
+use super::delay::ServiceStream;
 use super::listener::ProxyTarget;
 use super::rules::ActiveRule;
 use super::stream::{ClientStream, HangUp, Reset};
@@ -32,7 +33,7 @@ const MAX_DRAINED: u64 = 8 * 1024 * 1024;
 type ProxyAnswer = Response<Either<Full<Bytes>, UpstreamBody>>;
 
 /// Serves a client until its connection ends. `seen` was read from it already.
-pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<TcpStream>, target: Arc<ProxyTarget>) {
+pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<ServiceStream>, target: Arc<ProxyTarget>) {
     let (reset, hang_up) = (Reset::default(), HangUp::default());
     let exchange = Arc::new(Exchange {
         target,
@@ -167,7 +168,7 @@ impl Exchange {
         connected.inspect_err(|_| self.reset.set())
     }
 
-    async fn handshake(&self, stream: TcpStream) -> hyper::Result<client::SendRequest<Incoming>> {
+    async fn handshake(&self, stream: ServiceStream) -> hyper::Result<client::SendRequest<Incoming>> {
         let (sender, connection) = client::Builder::new()
             .preserve_header_case(true)
             .max_headers(MAX_HEADERS)

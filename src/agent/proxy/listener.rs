@@ -1,8 +1,10 @@
 //! Listens in front of a service and decides for each connection how it is passed on.
 
 use super::config::ProxyConfig;
+use super::delay::{ActiveDelay, ServiceStream, TcpDelay};
 use super::http;
-use super::rules::{HttpRule, HttpRuleHandle, Rules};
+use super::rule_list::{RuleHandle, RuleList};
+use super::rules::{ActiveRule, HttpRule};
 use super::sniff::{Speech, sniff};
 use super::splice::splice;
 use super::stream::reset;
@@ -32,7 +34,8 @@ pub struct ProxyRoute {
 /// A running proxy. Cheap to clone; its listeners live as long as the agent.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    rules: Arc<Rules>,
+    rules: Arc<RuleList<ActiveRule>>,
+    delays: Arc<RuleList<ActiveDelay>>,
     http_ports: Arc<[u16]>,
 }
 
@@ -42,15 +45,16 @@ pub(super) struct ProxyTarget {
     host: String,
     pub(super) port: u16,
     http: bool,
-    pub(super) rules: Arc<Rules>,
+    pub(super) rules: Arc<RuleList<ActiveRule>>,
+    delays: Arc<RuleList<ActiveDelay>>,
 }
 
 impl ProxyTarget {
     /// A new connection to the service.
-    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+    pub(super) async fn connect(&self) -> io::Result<ServiceStream> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(ServiceStream::new(stream, self.port, self.delays.clone()))
     }
 }
 
@@ -67,16 +71,17 @@ impl Proxy {
 
     /// Serves listeners that are bound already.
     pub fn serve(routes: Vec<ProxyRoute>) -> Proxy {
-        let rules = Arc::new(Rules::default());
+        let (rules, delays) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
         for ProxyRoute { listener, host, port, http } in routes {
-            tokio::spawn(accept(listener, Arc::new(ProxyTarget { host, port, http, rules: rules.clone() })));
+            let (rules, delays) = (rules.clone(), delays.clone());
+            tokio::spawn(accept(listener, Arc::new(ProxyTarget { host, port, http, rules, delays })));
         }
-        Proxy { rules, http_ports }
+        Proxy { rules, delays, http_ports }
     }
 
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.
-    pub fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<HttpRuleHandle, String> {
+    pub fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
         match rule.port {
             Some(port) if !self.http_ports.contains(&port) => {
                 return Err(format!("the proxy does not parse HTTP on port {port}"));
@@ -84,7 +89,12 @@ impl Proxy {
             None if self.http_ports.is_empty() => return Err("the proxy parses HTTP on none of its ports".into()),
             _ => {}
         }
-        self.rules.add(fault, rule)
+        self.rules.add(fault, ActiveRule::new(rule)?)
+    }
+
+    /// Puts a delay in; from now on what the service sends arrives later.
+    pub fn add_delay(&self, fault: &str, delay: TcpDelay) -> Result<RuleHandle<ActiveDelay>, String> {
+        self.delays.add(fault, ActiveDelay::new(delay))
     }
 }
 
@@ -146,7 +156,7 @@ async fn pass_on(mut client: TcpStream, target: Arc<ProxyTarget>) {
         // A service that speaks or hangs up before its client does not speak HTTP/1 now.
         Some(service) => tokio::select! {
             speech = sniff(&mut client, &mut seen) => speech,
-            _ = service.peek(&mut first) => Ok(Speech::Other),
+            _ = service.tcp().peek(&mut first) => Ok(Speech::Other),
         },
         None => sniff(&mut client, &mut seen).await,
     };
@@ -157,7 +167,7 @@ async fn pass_on(mut client: TcpStream, target: Arc<ProxyTarget>) {
         (Err(_), upstream) => {
             reset(&client);
             if let Some(upstream) = upstream {
-                reset(&upstream);
+                reset(upstream.tcp());
             }
         }
     }

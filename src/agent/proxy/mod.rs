@@ -1,8 +1,11 @@
-//! The fault proxy in front of a service: passes traffic through untouched, and lets rules answer in its place.
+//! The fault proxy in front of a service: passes traffic through untouched, lets rules answer in its place, and delays
+//! what it sends.
 
 mod config;
+mod delay;
 mod http;
 mod listener;
+mod rule_list;
 mod rules;
 mod sniff;
 mod splice;
@@ -11,5 +14,7 @@ mod stream;
 mod tests;
 
 pub use config::{ProxyConfig, ProxyPort};
+pub use delay::TcpDelay;
 pub use listener::{Proxy, ProxyRoute, forward};
-pub use rules::{HttpRule, HttpRuleHandle};
+pub use rule_list::{CountedRule, RuleHandle};
+pub use rules::HttpRule;

@@ -1,10 +1,11 @@
 //! The rules of a proxy: which requests are answered in the place of the service, and how many were.
 
+use super::rule_list::{CountedRule, RuleList};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Answers in the place of the service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,17 +26,9 @@ pub struct HttpRule {
     pub seed: u64,
 }
 
-/// The rules in force. Without any, asking costs one load of an atomic.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    any: AtomicBool,
-    list: RwLock<Vec<Arc<ActiveRule>>>,
-}
-
 /// A rule in force, with its counters.
 #[derive(Debug)]
-pub(super) struct ActiveRule {
-    fault: String,
+pub struct ActiveRule {
     rule: HttpRule,
     status: StatusCode,
     body: Bytes,
@@ -43,9 +36,16 @@ pub(super) struct ActiveRule {
     answered: AtomicU64,
 }
 
-impl Rules {
-    /// Puts a rule in; the fault's id must not be taken.
-    pub(super) fn add(self: &Arc<Self>, fault: &str, rule: HttpRule) -> Result<HttpRuleHandle, String> {
+impl RuleList<ActiveRule> {
+    /// The rule that answers this request, if one does.
+    pub(super) fn answering(&self, port: u16, method: &Method, path: &str) -> Option<Arc<ActiveRule>> {
+        self.find(|active| active.matches(port, method, path) && active.draw())
+    }
+}
+
+impl ActiveRule {
+    /// Takes a rule as it was asked for; says why it cannot be one.
+    pub(super) fn new(rule: HttpRule) -> Result<ActiveRule, String> {
         let status = StatusCode::from_u16(rule.status)
             .ok()
             .filter(|status| !status.is_informational())
@@ -54,52 +54,9 @@ impl Rules {
             return Err(format!("the share {} is not between 0 and 1", rule.share));
         }
         let body = rule.body.clone().unwrap_or_else(|| format!("{status}\n"));
-        let active = Arc::new(ActiveRule {
-            fault: fault.to_string(),
-            rule,
-            status,
-            body: body.into(),
-            matched: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-        });
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        if list.iter().any(|other| other.fault == fault) {
-            return Err(format!("a rule for {fault} is in place already"));
-        }
-        list.push(active.clone());
-        self.any.store(true, Ordering::Release);
-        Ok(HttpRuleHandle { rules: self.clone(), rule: active })
+        Ok(ActiveRule { rule, status, body: body.into(), matched: AtomicU64::new(0), answered: AtomicU64::new(0) })
     }
 
-    /// The rule that answers this request, if one does.
-    pub(super) fn answering(&self, port: u16, method: &Method, path: &str) -> Option<Arc<ActiveRule>> {
-        if !self.any.load(Ordering::Acquire) {
-            return None;
-        }
-        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        list.iter().find(|active| active.matches(port, method, path) && active.draw()).cloned()
-    }
-
-    /// Whether any rule is in force.
-    pub(super) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
-    }
-
-    fn remove(&self, rule: &Arc<ActiveRule>) -> bool {
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        let before = list.len();
-        list.retain(|other| !Arc::ptr_eq(other, rule));
-        self.any.store(!list.is_empty(), Ordering::Release);
-        list.len() < before
-    }
-
-    fn contains(&self, rule: &Arc<ActiveRule>) -> bool {
-        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        list.iter().any(|other| Arc::ptr_eq(other, rule))
-    }
-}
-
-impl ActiveRule {
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -123,7 +80,9 @@ impl ActiveRule {
         }
         hit
     }
+}
 
+impl CountedRule for ActiveRule {
     fn counts(&self) -> String {
         let (answered, matched) = (self.answered.load(Ordering::Relaxed), self.matched.load(Ordering::Relaxed));
         format!("{answered} of {matched} matching requests were answered with {}", self.rule.status)
@@ -139,52 +98,25 @@ fn path_matches(pattern: &str, path: &str) -> bool {
 }
 
 /// The n-th number in 0..1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), its upper 53 bits.
-fn unit(seed: u64, n: u64) -> f64 {
+pub(super) fn unit(seed: u64, n: u64) -> f64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// A rule that is in a proxy, as a fault. Dropping it takes the rule out.
-#[derive(Debug)]
-pub struct HttpRuleHandle {
-    rules: Arc<Rules>,
-    rule: Arc<ActiveRule>,
-}
-
-impl HttpRuleHandle {
-    /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
-    pub fn listed(&self) -> Result<String, String> {
-        let counts = self.rule.counts();
-        match self.rules.contains(&self.rule) {
-            true => Ok(format!("the rule is listed; {counts}")),
-            false => Err(format!("the rule is not listed; {counts}")),
-        }
-    }
-
-    /// Takes the rule out; idempotent. Requests that are being answered by it still are.
-    pub fn take_out(&self) -> String {
-        match self.rules.remove(&self.rule) {
-            true => format!("the rule was taken out; {}", self.rule.counts()),
-            false => "the rule had been taken out already".into(),
-        }
-    }
-}
-
-impl Drop for HttpRuleHandle {
-    fn drop(&mut self) {
-        self.rules.remove(&self.rule);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::rule_list::RuleHandle;
     use super::*;
     use proptest::prelude::*;
 
     fn rule(share: f64) -> HttpRule {
         HttpRule { port: None, method: None, path: None, share, status: 503, body: None, seed: 7 }
+    }
+
+    fn add(rules: &Arc<RuleList<ActiveRule>>, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
+        rules.add("f", ActiveRule::new(rule)?)
     }
 
     #[test]
@@ -198,16 +130,16 @@ mod tests {
 
     #[test]
     fn a_rule_is_in_place_until_it_is_lifted_or_dropped() {
-        let rules = Arc::new(Rules::default());
-        let handle = rules.add("f", rule(1.0)).expect("a rule");
-        assert!(rules.add("f", rule(1.0)).is_err());
+        let rules = Arc::new(RuleList::default());
+        let handle = add(&rules, rule(1.0)).expect("a rule");
+        assert!(add(&rules, rule(1.0)).is_err());
         assert!(rules.answering(80, &Method::GET, "/").is_some());
         assert!(handle.listed().is_ok_and(|evidence| evidence.contains("1 of 1")));
         handle.take_out();
         handle.take_out();
         assert!(handle.listed().is_err());
         assert!(rules.answering(80, &Method::GET, "/").is_none() && !rules.any());
-        let other = rules.add("f", rule(1.0)).expect("the id is free again");
+        let other = add(&rules, rule(1.0)).expect("the id is free again");
         assert!(rules.any());
         drop(other);
         assert!(!rules.any());
@@ -215,9 +147,9 @@ mod tests {
 
     #[test]
     fn only_the_port_method_and_path_asked_for() {
-        let rules = Arc::new(Rules::default());
+        let rules = Arc::new(RuleList::default());
         let asked = HttpRule { port: Some(80), method: Some("POST".into()), path: Some("/a".into()), ..rule(1.0) };
-        let _handle = rules.add("f", asked).expect("a rule");
+        let _handle = add(&rules, asked).expect("a rule");
         assert!(rules.answering(80, &Method::POST, "/a").is_some());
         assert!(rules.answering(81, &Method::POST, "/a").is_none());
         assert!(rules.answering(80, &Method::GET, "/a").is_none());
@@ -226,11 +158,11 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        let rules = Arc::new(Rules::default());
-        assert!(rules.add("f", HttpRule { status: 100, ..rule(1.0) }).is_err());
-        assert!(rules.add("f", HttpRule { status: 42, ..rule(1.0) }).is_err());
-        assert!(rules.add("f", rule(1.1)).is_err());
-        assert!(rules.add("f", rule(f64::NAN)).is_err());
+        let rules = Arc::new(RuleList::default());
+        assert!(add(&rules, HttpRule { status: 100, ..rule(1.0) }).is_err());
+        assert!(add(&rules, HttpRule { status: 42, ..rule(1.0) }).is_err());
+        assert!(add(&rules, rule(1.1)).is_err());
+        assert!(add(&rules, rule(f64::NAN)).is_err());
     }
 
     proptest! {

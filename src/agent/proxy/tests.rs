@@ -91,6 +91,64 @@ async fn heads_and_bodies_pass_as_they_came() {
     assert_eq!(read_until(&mut client, "yes").await, answer);
 }
 
+/// How long the service seems to take for one line, on a connection that is open.
+async fn asked(client: &mut TcpStream) -> Duration {
+    let sent = tokio::time::Instant::now();
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    let mut answer = [0; 256];
+    assert!(within(client.read(&mut answer)).await.expect("read") > 0);
+    sent.elapsed()
+}
+
+#[tokio::test]
+async fn what_a_service_sends_is_late_on_open_connections_until_the_rule_is_out() {
+    for http in [false, true] {
+        let (port, _) = counting().await;
+        let (proxy, port) = proxy(port, http).await;
+        let mut client = dial(port).await;
+        asked(&mut client).await;
+        let latency = Duration::from_millis(80);
+        let delay = TcpDelay { port: None, latency, jitter: Duration::ZERO, seed: 1 };
+        let handle = proxy.add_delay("slow", delay).expect("a rule");
+        assert!(asked(&mut client).await >= latency);
+        assert!(asked(&mut dial(port).await).await >= latency);
+        assert!(handle.listed().is_ok_and(|told| told.contains("delayed 2 pieces")), "{:?}", handle.listed());
+        // Of another port, and so long that waiting for it would fail the test.
+        let far = TcpDelay { port: Some(1), latency: Duration::from_secs(3600), jitter: Duration::ZERO, seed: 1 };
+        let other = proxy.add_delay("far", far.clone()).expect("a rule");
+        asked(&mut client).await;
+        drop(other);
+        // What waits goes on when its rule is taken out.
+        let stuck = proxy.add_delay("stuck", TcpDelay { port: None, ..far }).expect("a rule");
+        let waiting = tokio::spawn(async move { asked(&mut client).await });
+        while !stuck.listed().is_ok_and(|told| told.contains("delayed 1 pieces")) {
+            tokio::task::yield_now().await;
+        }
+        handle.take_out();
+        stuck.take_out();
+        within(waiting).await.expect("the answer came");
+        assert!(stuck.listed().is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_sends_late_keeps_its_order_and_its_end() {
+    let port = service(|mut stream| async move {
+        for piece in [b"one ", b"two ", b"end\n"] {
+            stream.write_all(piece).await.expect("written");
+            stream.flush().await.expect("flushed");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let (proxy, port) = proxy(port, false).await;
+    let jitter = Duration::from_millis(20);
+    let _delay = proxy.add_delay("f", TcpDelay { port: None, latency: jitter, jitter, seed: 5 }).expect("a rule");
+    let mut text = String::new();
+    within(dial(port).await.read_to_string(&mut text)).await.expect("all of it");
+    assert_eq!(text, "one two end\n");
+}
+
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let (port, _) = counting().await;

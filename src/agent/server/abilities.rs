@@ -6,6 +6,7 @@ use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
 use crate::agent::surge::SurgeAbility;
+use crate::agent::tcp_delay::TcpDelay;
 use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -24,6 +25,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgConnections>(),
     ability::<PgLock>(),
     ability::<PgQueries>(),
+    ability::<TcpDelay>(),
 ];
 
 const fn ability<A: Ability>() -> (&'static str, Begin) {

@@ -9,8 +9,8 @@ mod answers;
 use crate::archive;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord, ImpactRecord,
-    InvariantRecord, InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT,
-    WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
+    InvariantRecord, InvariantTime, MeasuredSeverity, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus,
+    Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file, severity_of,
 };
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, WindowAnswer, required_hold};
@@ -185,11 +185,32 @@ impl<'a> Anew<'a> {
             }
             anew.relapsed_us = relapsed;
         }
+        anew.severity = self.severity(&anew, credited, rows);
         if let Some(verdict) = self.verdict(&anew, suffering, recovery) {
             anew.verdict = verdict;
         }
         rows.row("verdict", anew.verdict, told.verdict);
         anew
+    }
+
+    /// How severe the incident was, measured again.
+    fn severity(&self, anew: &Record, recovery: Option<Recovery>, rows: &mut Rows) -> Option<MeasuredSeverity> {
+        let told = self.told.severity.as_ref()?;
+        // Without a recovery only the moment knew until when everything was known.
+        let until_us = recovery.map_or(told.until_us, |recovery| recovery.from);
+        let data_lost = anew.data_figures().is_some_and(|data| data.is_lossy());
+        let measured = anew.users_hurt(until_us).map(|(sli, users_hurt)| {
+            let severity = severity_of(&self.plan.severities, users_hurt, data_lost).map(|level| level.name.clone());
+            MeasuredSeverity { severity, sli, users_hurt, data_lost, until_us }
+        });
+        let text = |measured: Option<&MeasuredSeverity>| {
+            measured.map_or("none".into(), |MeasuredSeverity { severity, sli, users_hurt, data_lost, until_us }| {
+                let severity = severity.as_deref().unwrap_or("none");
+                format!("{severity}, {sli} {users_hurt:.6} until {} µs, data lost: {data_lost}", until_us.0)
+            })
+        };
+        rows.row("severity", text(measured.as_ref()), text(Some(told)));
+        measured
     }
 
     /// The answers of the invariants, judged again.
@@ -438,6 +459,8 @@ impl<'a> Anew<'a> {
                 () if lost(InvariantTime::Reverted) => Verdict::Damaged,
                 () if !self.asked(InvariantTime::Reverted) => Verdict::Incomplete,
                 () if !told.left.is_empty() => Verdict::Leaked,
+                // Where nothing else is wrong, and a control measures none.
+                () if !plan.control && anew.is_understated() == Some(true) => Verdict::Understated,
                 () => Verdict::Passed,
             }
         };

@@ -29,6 +29,7 @@ fn service(name: &str, tier: u8, modes: Vec<FailureMode>) -> CriticalService {
             objective: Ratio::new(0.999).unwrap(),
             below: None,
             window: Duration::from_secs(30 * 86400),
+            reviewed: None,
         }],
         runbooks: vec!["runbooks/db-pool.md".into(), "runbooks/never.md".into()],
         alerts: vec![alert("PoolEmpty", "db_pool_available  <  1"), alert("Down", "up < 1")],

@@ -51,7 +51,7 @@ pub fn overdue(service: &ServiceCoverage, cell: &ModeCoverage) -> String {
     format!("{} / {}: {last}, due every {every}", service.service, cell.mode)
 }
 
-/// What keeps the coverage from being `required` (in 0..=1), in order of tier: the message of `--require-coverage`.
+/// What keeps the coverage from being `required` (in 0..=1), in order of tier: the message of `--at-least`.
 pub fn missing(coverage: &Coverage, required: &str) -> String {
     let mut lines = vec![format!(
         "the coverage is {}, and {required} is required; what is missing, by tier:",

@@ -1,26 +1,22 @@
 //! Reads one file of notes after the other, key by key; then what only all of them together can tell: ids that are there
 //! twice, findings that are not there, keys of which two files say different things.
 
-use crate::record::is_run_id;
+use crate::assurance::actions::{date, filled as some, run_id};
 use crate::report::{
-    Action, ActionStatus, DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile,
-    Quarter, Risk, Signature,
+    DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Quarter, Risk,
+    Signature,
 };
 use crate::source::{
     At, Diagnostics, MapReader, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
-use time::Date;
-use time::macros::format_description;
 
 const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
 const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
 const A_RUN: TextForm = TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 const A_TYPE: TextForm =
     TextForm::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
-const A_STATUS: TextForm =
-    TextForm::new("a status", || shape::one_of(ActionStatus::ALL.into_iter().map(ActionStatus::name)));
 const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 
 /// Something that all files together may say once only.
@@ -35,9 +31,6 @@ struct Once {
 #[derive(Default)]
 pub(super) struct NotePlaces {
     once: Vec<Once>,
-    findings: Vec<String>,
-    /// Findings that actions name.
-    named: Vec<(String, (Arc<Source>, Span))>,
 }
 
 impl NotePlaces {
@@ -46,11 +39,6 @@ impl NotePlaces {
     }
 
     fn check(&self, diags: &mut Diagnostics) {
-        for (id, (source, span)) in self.named.iter().filter(|(id, _)| !self.findings.contains(id)) {
-            diags
-                .error(source, *span, format!("no notes have a finding `{}`", shorten(id)))
-                .help(did_you_mean(id, self.findings.iter().map(String::as_str)));
-        }
         for (at, Once { identity, message, place: (source, span) }) in self.once.iter().enumerate() {
             if let Some(first) = self.once.iter().take(at).find(|known| known.identity == *identity) {
                 let (file, first) = &first.place;
@@ -178,7 +166,6 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
         map.wrong("retest_of", "`retest_of` goes with `run`: one run is the retest of another one");
     }
     told.findings = many(&mut map, "findings", |at| read_finding(at, places));
-    told.actions = many(&mut map, "actions", |at| read_action(at, places));
     told.accepted_risks = many(&mut map, "accepted_risks", read_risk);
     let example = "write `Incident commander: { planned: NAME, actual: NAME }` below it";
     let people = map.optional_by("people", |at| Some(at.entries("a map", example, read_person)));
@@ -206,35 +193,10 @@ fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<DrFinding> {
     let text = require_filled(&mut map, "text");
     let severity = filled(&mut map, "severity");
     if let Some(id) = &id {
-        places.findings.push(id.clone());
         places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &map);
     }
     map.finish()?;
     Some(DrFinding { id: id?, text: text?, severity })
-}
-
-fn read_action(at: &mut At<'_>, places: &mut NotePlaces) -> Option<Action> {
-    let mut map = at.map("the action")?.of_section("An action");
-    let id = require_filled(&mut map, "id");
-    let finding = filled(&mut map, "finding");
-    let text = require_filled(&mut map, "text");
-    let owner = filled(&mut map, "owner");
-    let due = map.optional_with("due", A_DATE, date);
-    let status = map.optional_with("status", A_STATUS, |text| {
-        let all = ActionStatus::ALL;
-        all.into_iter().find(|status| status.name() == text).ok_or_else(|| {
-            format!("`{}` is no status: {}", shorten(text), did_you_mean(text, all.map(ActionStatus::name)))
-        })
-    });
-    let ticket = filled(&mut map, "ticket");
-    let verified_by = map.optional_with("verified_by", A_RUN, run_id);
-    if let Some(id) = &id {
-        places.once(format!("action {id}"), format!("there is an action `{}` already", shorten(id)), "id", &map);
-    }
-    let place = (map.source.clone(), map.span_of("finding"));
-    places.named.extend(finding.clone().map(|id| (id, place)));
-    map.finish()?;
-    Some(Action { id: id?, finding, text: text?, owner, due, status, ticket, verified_by })
 }
 
 fn read_risk(at: &mut At<'_>) -> Option<Risk> {
@@ -248,15 +210,6 @@ fn read_risk(at: &mut At<'_>) -> Option<Risk> {
 
 fn many<T>(map: &mut MapReader<'_>, key: &'static str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
     map.optional_by(key, |at| Some(at.items("a list", "", read))).unwrap_or_default()
-}
-
-/// A text that says something.
-fn some(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty: leave the key out where nothing is known".into()),
-        _ if text.contains('\0') => Err("a text cannot hold NUL".into()),
-        text => Ok(text.to_string()),
-    }
 }
 
 fn filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
@@ -278,24 +231,4 @@ fn texts(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
         Some(texts)
     });
     texts.unwrap_or_default()
-}
-
-fn run_id(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if is_run_id(text) {
-        return Ok(text.to_string());
-    }
-    Err(format!(
-        "`{}` is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`",
-        shorten(text)
-    ))
-}
-
-fn date(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let format = format_description!("[year]-[month]-[day]");
-    match Date::parse(text, format) {
-        Ok(date) if date.year() >= 1000 => Ok(text.to_string()),
-        _ => Err(format!("`{}` is no date: write it like `2026-11-20`", shorten(text))),
-    }
 }

@@ -56,6 +56,8 @@ pub struct Slo {
     pub below: Option<Duration>,
     /// Over which time.
     pub window: Duration,
+    /// When people last looked whether it is still the right one, `YYYY-MM-DD`.
+    pub reviewed: Option<String>,
 }
 
 /// An alert, known by the condition that scenarios wait for in `detect.when`.

@@ -2,6 +2,7 @@
 
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::period::{A_PERIOD, parse_period};
+use crate::assurance::actions::date;
 use crate::faults::{Fault, NO_CLASS};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
@@ -32,6 +33,7 @@ services:
 /// The most critical tier is 1, the least critical one this.
 const LAST_TIER: u8 = 9;
 
+const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.9%`", Ratio::shape);
 /// Names of services, objectives, alerts and failure modes.
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
@@ -194,8 +196,9 @@ fn read_slo(at: &mut At<'_>) -> Option<Slo> {
     let objective = map.require_with("objective", AN_OBJECTIVE, Ratio::parse);
     let below = map.optional("below");
     let window = map.require_with("window", A_PERIOD, parse_period);
+    let reviewed = map.optional_with("reviewed", A_DATE, date);
     map.finish()?;
-    Some(Slo { name, objective: objective?, below, window: window? })
+    Some(Slo { name, objective: objective?, below, window: window?, reviewed })
 }
 
 /// Reads a map with one entry: a name and what it stands for.

@@ -12,9 +12,11 @@ pub use save::save_day;
 
 use super::{OutputFormat, environment, listen, on_disk, revision, say, sealing};
 use crate::archive::evidence;
+use crate::cli::notify::{LAST_WORDS, Notified};
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
+use crate::notify::Notifier;
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
@@ -47,6 +49,8 @@ pub struct DayOptions {
     pub verbose: u8,
     /// Whether colours are used.
     pub color: bool,
+    /// Who is told about it: one incident for all of its drills.
+    pub notified: Notified,
 }
 
 /// Runs a game day, or says what it would do.
@@ -102,6 +106,8 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     if wanted.format == OutputFormat::Json {
         observers.push(Box::new(EventsJson::printed()));
     }
+    let notifier = Notifier::start(&wanted.notified.targets, dir.path());
+    observers.push(Box::new(notifier.of_day()));
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
@@ -146,7 +152,9 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         sink.emit(DayEvent::DayStopped { why });
     }
     sink.emit(DayEvent::DayEnded);
-    finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wanted)
+    let exit = finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wanted);
+    notifier.finish(LAST_WORDS).await;
+    exit
 }
 
 /// Says why the game day is stopped as soon as it is, by its budget or by a signal: whoever sent the signal may not wait.

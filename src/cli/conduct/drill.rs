@@ -91,6 +91,7 @@ fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
     let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
     let accepted = plan.runbook.as_ref().and_then(|runbook| runbook.accepted.as_ref());
     let reading = accepted.map(|accepted| &*accepted.source);
+    let oncall = plan.oncall.as_ref().map(|oncall| &*oncall.source);
     let programs = crate::programs::own_file().map(|source| &**source);
-    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook).chain(reading).chain(programs)
+    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook).chain(reading).chain(programs).chain(oncall)
 }

@@ -70,7 +70,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             })?;
             (server, kind)
         }
-        Some(kind @ "http_status") => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
+        Some(kind @ ("http_status" | "tcp_latency")) => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
         Some(kind) => (needed(&|_| true).unwrap_or(entry), kind),
     };
     let path = match reading {
@@ -92,36 +92,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     let clients = services.iter().filter(asks).map(|other| other.name.clone()).collect();
     let unproven = needed(&|other| other.store.is_some()).filter(|_| fault.is_none() && reading.is_none());
     let unproven = unproven.and_then(|other| Some((other.name.clone(), other.store?.name)));
-    let mut fault_notes = Vec::new();
-    if kind == "postgres_lock" {
-        fault_notes.push("check: the table that users wait for".into());
-    }
-    if kind == "command" {
-        fault_notes.push(
-            "check: what breaks the service, how that is undone, and how it is seen (exit 0: it is in place)".into(),
-        );
-    }
-    if kind == "deploy" {
-        fault_notes.push(
-            "check: what a bad release sets: `variables` of the Compose file, `image`, `environment`, `command`".into(),
-        );
-    }
-    if kind == "files" {
-        fault_notes.push("check: what is lost: a path on one of the service's volumes".into());
-    }
-    if kind == "process" {
-        fault_notes.push("check: what the process does that harms the service, and how a person ends it".into());
-    }
-    if kind == "sql" {
-        fault_notes
-            .push("check: what is done to which data, and the query by which it is seen (true: it is in place)".into());
-    }
-    if kind == "load_surge" {
-        fault_notes.push("check: more requests a second than the service can serve".into());
-    }
-    if kind == "http_status" {
-        fault_notes.push("check: the answer that this service gives when it is in trouble".into());
-    }
+    let fault_notes = Fault::draft(kind).check.map(|check| format!("check: {check}")).into_iter().collect();
     Ok(InitChoice {
         entry: entry.name.clone(),
         port: entry.port.unwrap_or(8080),
@@ -194,20 +165,7 @@ fn entry<'s>(services: &'s [Service], wanted: Option<&str>) -> Result<&'s Servic
 impl InitChoice {
     /// Name of scenario and runbook, unless the command line gives one.
     pub fn name(&self) -> String {
-        let what = match self.kind {
-            "container_pause" => "hangs",
-            "http_status" => "503",
-            "command" => "broken",
-            "deploy" => "release",
-            "files" => "files",
-            "load_surge" => "surge",
-            "postgres_connections" => "connections",
-            "postgres_lock" => "lock",
-            "process" => "client",
-            "sql" => "data",
-            _ => "down",
-        };
-        format!("{}-{what}", self.target)
+        format!("{}-{}", self.target, Fault::draft(self.kind).name)
     }
 
     /// The request of the load.
@@ -218,38 +176,14 @@ impl InitChoice {
     /// Title of scenario and runbook.
     pub fn title(&self) -> String {
         let InitChoice { entry, target, .. } = self;
-        let what = match self.kind {
-            "container_pause" => format!("{target} hangs"),
-            "http_status" => format!("{target} answers 503"),
-            "command" => format!("{target} is broken"),
-            "deploy" => format!("a release breaks {target}"),
-            "files" => format!("{target} has lost its files"),
-            "load_surge" => format!("{entry} has more users than it can serve"),
-            "postgres_connections" => format!("{target} has no free connections"),
-            "process" => format!("a client overloads {target}"),
-            "postgres_lock" => format!("a lock in {target} stops everybody"),
-            "sql" => format!("{target} has lost its data"),
-            _ => format!("{target} is down"),
-        };
+        let what = Fault::draft(self.kind).title.replace("{target}", target).replace("{entry}", entry);
         if entry == target { what } else { format!("{entry} fails because {what}") }
     }
 
     /// The item of `faults`, as YAML.
     pub fn fault(&self) -> String {
-        if self.kind == "load_surge" {
-            return "load_surge: { load: users, rate: 200/s }".into();
-        }
-        let more = match self.kind {
-            "command" => ", run: touch /tmp/broken, undo: rm -f /tmp/broken, confirm: test -e /tmp/broken",
-            "deploy" => ", environment: { BROKEN: \"1\" }",
-            "files" => ", path: /data, do: remove, irreversible: true",
-            "http_status" => ", status: 503",
-            "postgres_lock" => ", table: orders",
-            "process" => ", name: bad-client, run: 'while :; do sleep 1; done', returns: 1s",
-            "sql" => ", run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true",
-            _ => "",
-        };
-        format!("{}: {{ service: {}{more} }}", self.kind, super::text::yaml(&self.target))
+        let settings = Fault::draft(self.kind).settings.replace("{target}", &super::text::yaml(&self.target));
+        format!("{}: {settings}", self.kind)
     }
 
     /// Text of the runbook's sections *Impact*, *Mitigation* and *Rollback*.
@@ -259,15 +193,10 @@ impl InitChoice {
             true => format!("Users of {entry} are not served."),
             false => format!("Users of {entry} are not served as long as {entry} needs {target} and does not get it."),
         };
-        let [why, command] = match self.kind {
-            "container_pause" => ["A service that hangs is woken up.", "docker compose unpause \"$SERVICE\""],
-            "postgres_connections" | "postgres_lock" => [
-                "A restart ends every session, those that do harm and all others. Who was at work sees one error.",
-                "docker compose restart \"$SERVICE\"",
-            ],
-            _ => ["What the service had in memory is lost.", "docker compose restart \"$SERVICE\""],
-        };
-        let mut mitigation = format!("### Step 1: Bring the service back\n\n{why}\n\n```bash\n{command}\n```");
+        let (why, command) = Fault::draft(self.kind).cure;
+        let mut mitigation = format!(
+            "### Step 1: Bring the service back\n\n{why}\n\n```bash\ndocker compose {command} \"$SERVICE\"\n```"
+        );
         if !self.clients.is_empty() {
             mitigation.push_str(&format!(
                 "\n\n### Step 2: Restart its clients\n\nClients that hold on to connections of the old server are restarted; all others are left \
@@ -288,18 +217,6 @@ impl InitChoice {
                 self.target
             ));
         }
-        let advice = match self.kind {
-            "http_status" => Some(
-                "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            "files" | "sql" => {
-                Some("a restart brings no data back: write into the runbook's mitigation how it is restored")
-            }
-            "command" | "deploy" | "load_surge" | "process" => {
-                Some("a restart does hardly cure this fault: write into the runbook's mitigation what does")
-            }
-            _ => None,
-        };
-        advice.map(str::to_string)
+        Fault::draft(self.kind).advice.map(str::to_string)
     }
 }

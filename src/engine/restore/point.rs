@@ -28,6 +28,15 @@ impl ReadBack {
         ReadBack { asked, survivors: None, duplicates: 0, evidence, broke: None }
     }
 
+    /// Whether an acknowledged write is not among the survivors, as far as these could be read.
+    pub(super) fn lost_data(&self, cx: &Context<'_>, impact: &FaultImpact) -> bool {
+        let Some(survivors) = &self.survivors else { return false };
+        let read = Survivors { asked: self.asked, survivors, duplicates: self.duplicates };
+        let figures =
+            cx.monitor.writes(|writes| DataFigures::of(writes, &read, impact.faults.began, impact.faults.first));
+        figures.is_lossy()
+    }
+
     /// Makes an event of it.
     pub(super) fn tell(&self, sink: &EventSink) {
         sink.emit(Event::ReadBack {

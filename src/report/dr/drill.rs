@@ -2,19 +2,19 @@
 
 use super::input::expects_failure;
 use super::limits::limitations;
-use super::timeline::timeline;
 use super::verdict::{conditions, judge};
 use super::{
     Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
     ProbeRow, Quarter, SliRow, StepRow, Times,
 };
-use crate::record::{
-    Announcement, DrillTime, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
-};
+use crate::record::{Announcement, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text};
 use crate::view::clock::{instant, started};
+use crate::view::timeline::{self, utc};
 use crate::view::words;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+/// A timeline is not longer than this; the rest stands in `events.jsonl`.
+const MOST: usize = 90;
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
 const BUDGET_S: f64 = 30.0 * 86_400.0;
 
@@ -30,7 +30,7 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &DrNotes) -> Op
         Some(why) => super::verdict::evidence_changed(why),
         None => judge(record, &objectives, &conditions),
     };
-    let (timeline, timeline_omitted) = timeline(record, &input.events);
+    let (timeline, timeline_omitted) = timeline::timeline(record, &input.events, MOST);
     let figures = record.figures();
     Some(DrillReport {
         run: plan.run.clone(),
@@ -76,12 +76,6 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &DrNotes) -> Op
         steps,
         notes: told,
     })
-}
-
-/// An instant of the drill as UTC.
-pub(super) fn utc(record: &Record, at: DrillTime) -> String {
-    let since = Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
-    started(record).checked_add(since).map(utc_text).unwrap_or_default()
 }
 
 fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {

@@ -2,7 +2,7 @@
 
 use super::drill::at;
 use super::{
-    Action, ActionRow, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport,
+    ActionRow, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport,
     FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
 };
 use crate::record::utc_text;
@@ -72,7 +72,7 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
             let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
             // What no finding is named for is about the drill of its notes.
             let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
-            let verification = verification(input, action, about);
+            let verification = verified_by(&input.seen, action.verified_by.as_deref(), about);
             rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
         }
     }
@@ -87,14 +87,15 @@ fn today(input: &DrInput) -> String {
 
 /// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the
 /// action is about.
-fn verification(input: &DrInput, action: &Action, about: &DrillRef) -> ChainVerification {
+pub fn verified_by(seen: &[SeenRun], run: Option<&str>, about: &DrillRef) -> ChainVerification {
+    let all = seen;
     let no = |why: String| ChainVerification { verified: false, why };
-    let Some(run) = action.verified_by.as_deref() else { return no("no verifying run is named".into()) };
-    let Some(seen) = input.seen.iter().find(|seen| seen.run == run) else {
+    let Some(run) = run else { return no("no verifying run is named".into()) };
+    let Some(seen) = all.iter().find(|seen| seen.run == run) else {
         return no("named, not verified: there is no record of that run".into());
     };
     let finding = match about {
-        DrillRef::Run(run) => input.seen.iter().find(|seen| seen.run == *run),
+        DrillRef::Run(run) => all.iter().find(|seen| seen.run == *run),
         DrillRef::Scenario(_) => None,
     };
     let scenario = match about {

@@ -108,7 +108,7 @@ impl SeenRun {
             dr: plan.restore.is_some(),
             control: plan.control,
             ended: record.ended,
-            fault_utc: fault.map(|at| super::drill::utc(record, at)),
+            fault_utc: fault.map(|at| crate::view::timeline::utc(record, at)),
             under_way: record.under_way(),
             outcome: record.outcome(),
             verdict: record.verdict,
@@ -159,6 +159,8 @@ pub struct CoverageFacts {
     pub covered: usize,
     /// Those that were not drilled for longer than their service allows, or never: which, when last, how often it is due.
     pub overdue: Vec<String>,
+    /// SLOs that nobody has reviewed in the quarter or later: which, and when last.
+    pub unreviewed: Vec<String>,
     /// The services.
     pub services: Vec<DrServiceFacts>,
 }

@@ -12,9 +12,9 @@ mod quarter;
 mod supports;
 #[cfg(test)]
 mod tests;
-mod timeline;
 mod verdict;
 
+pub use follow::verified_by;
 pub use input::{
     CoverageFacts, DrInput, DrServiceFacts, DrillInput, EvidenceSummary, ModeFacts, SeenRun, tells as dr_tells,
 };

@@ -5,6 +5,7 @@ use super::{Action, Standard};
 use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk};
 use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
 use crate::view::StatusSymbol;
+use crate::view::timeline::Moment;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -262,23 +263,6 @@ pub struct ProbeRow {
     /// Whether it held when it was asked last; `None` when it was not.
     pub held: Option<bool>,
     /// What was seen.
-    pub evidence: String,
-}
-
-/// A moment of a drill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Moment {
-    /// When, in UTC.
-    pub at_utc: String,
-    /// Microseconds since the drill began.
-    pub at_us: u64,
-    /// Who: Firedrill, runbook, system or person.
-    pub actor: &'static str,
-    /// What.
-    pub what: String,
-    /// Who reported it: runner, agent, container, or the line of the runbook.
-    pub source: String,
-    /// Where it is written.
     pub evidence: String,
 }
 

@@ -126,6 +126,7 @@ fn input() -> DrInput {
             required: 2,
             covered: 1,
             overdue: vec!["bookings / data-deleted: last drilled 120 days ago, due every 92d".into()],
+            unreviewed: vec!["bookings / availability: last reviewed on 2026-05-01".into()],
             services: vec![service],
         }),
         scenarios: vec![("pg-restore".into(), true), ("bad-migration".into(), true), ("upstream-503".into(), false)],

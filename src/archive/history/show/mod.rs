@@ -5,11 +5,13 @@ mod diff;
 mod overview;
 mod page;
 mod scenario;
+mod trend;
 
 pub use diff::diff_text;
 pub use overview::{Overview, overview_text};
 pub use page::PageForm;
 pub use scenario::{ScenarioView, scenario_text};
+pub use trend::trend_text;
 
 /// Version of the JSON; raised when a reader of the old one would misread.
 pub const JSON_FORMAT: u32 = 1;

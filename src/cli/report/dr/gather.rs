@@ -8,7 +8,7 @@ use crate::assurance::services;
 use crate::cli::Globals;
 use crate::cli::evidence;
 use crate::error::Error;
-use crate::record::{Record, RunOutcome, utc_now};
+use crate::record::{Record, RunOutcome, utc_now, utc_text};
 use crate::report::{
     CoverageFacts, DrInput, DrNotes, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_tells,
 };
@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 /// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
 pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput, Error> {
     let project = &globals.project;
-    let notes = read_notes(args, globals)?;
+    let mut notes = read_notes(args, globals)?;
     let made = utc_now();
     let own = tidy(&project.join(".firedrill"));
     let paths = match args.paths.as_slice() {
@@ -60,6 +60,11 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
     }
     seen.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
     drills.sort_by(|a: &DrillInput, b| run_of(&a.record).cmp(run_of(&b.record)));
+    if let Some(actions) = crate::cli::actions::read(globals)? {
+        // What is about another drill is no part of this report.
+        let of = |run: &str| seen.iter().find(|seen| seen.run == run).is_none_or(|seen| seen.dr);
+        notes.files.push(actions.as_notes(of));
+    }
     Ok(DrInput {
         quarter,
         made,
@@ -139,8 +144,22 @@ fn cover(
         required: coverage.required,
         covered: coverage.covered,
         overdue: coverage.overdue().map(|(service, cell)| coverage::overdue(service, cell)).collect(),
+        unreviewed: unreviewed(&catalog, quarter),
         services: services.collect(),
     }))
+}
+
+/// The SLOs that were last reviewed before the quarter, or never.
+fn unreviewed(catalog: &services::Catalog, quarter: Quarter) -> Vec<String> {
+    let begun = utc_text(quarter.start());
+    let slos = catalog.services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
+    // Dates of this form sort as text.
+    let old = slos.filter(|(_, slo)| slo.reviewed.as_deref().is_none_or(|on| on < begun.get(..10).unwrap_or_default()));
+    let line = |(service, slo): (&services::CriticalService, &services::Slo)| {
+        let when = slo.reviewed.as_ref().map_or("never reviewed".into(), |on| format!("last reviewed on {on}"));
+        format!("{} / {}: {when}", service.name, slo.name)
+    };
+    old.map(line).collect()
 }
 
 fn mode(cell: &coverage::ModeCoverage) -> ModeFacts {

@@ -72,6 +72,9 @@ pub(super) fn shop(story: Story) -> Announcement {
         must_breach,
     };
     Announcement {
+        severities: Vec::new(),
+        oncall_file: None,
+        roles: Vec::new(),
         format: RECORD_FORMAT,
         tool_version: "0.1.0".into(),
         run: "20261120T064112Z-db-pool-3f9a".into(),

@@ -1,21 +1,81 @@
-//! The timeline of a drill: what happened when, who did it, and in which line of the evidence it stands.
+//! The timeline of a drill: what happened when, who did it, how long after the injection, and in which line of the evidence it
+//! stands. The one view of it, for every report and message.
 
-use super::Moment;
-use super::drill::utc;
+use super::event_line;
+use super::format::seconds;
+use super::words::{TIMED_OUT, exit as exit_code};
 use crate::output::one_line;
-use crate::record::{DrillTime, Event, Location, Record, Stamped, StepStatus};
-use crate::view::event_line;
-use crate::view::format::seconds;
-use crate::view::words::{TIMED_OUT, exit as exit_code};
+use crate::record::{BesideNote, DrillTime, Event, Location, Record, Stamped, StepStatus, utc_text};
+use serde::Serialize;
 use std::collections::BTreeMap;
+use time::Duration;
 
-/// A timeline is not longer than this; the rest stands in `events.jsonl`.
-const MOST: usize = 90;
 /// Longest text of a moment, in characters.
 const WIDTH: usize = 300;
 
-/// The moments in the order of their times, and how many were left out.
-pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usize) {
+/// A moment of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// When, in UTC.
+    pub at_utc: String,
+    /// Microseconds since the drill began.
+    pub at_us: u64,
+    /// Microseconds since the first confirmed fault, negative before it; `None` where nothing was injected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_us: Option<i64>,
+    /// Who: Firedrill, runbook, system or person.
+    pub actor: &'static str,
+    /// What.
+    pub what: String,
+    /// Who reported it: runner, agent, container, or the line of the runbook.
+    pub source: String,
+    /// Where it is written.
+    pub evidence: String,
+}
+
+impl Moment {
+    /// Time since the injection: `+2.40 s`, `-5.10 s`.
+    pub fn since(&self) -> String {
+        let sign = if self.since_us.is_some_and(|us| us < 0) { "-" } else { "+" };
+        self.since_us.map_or("–".into(), |us| format!("{sign}{}", seconds(us.unsigned_abs())))
+    }
+}
+
+/// When an instant of a drill was, RFC 3339 in UTC.
+pub fn utc(record: &Record, at: DrillTime) -> String {
+    let since = Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
+    super::clock::started(record).checked_add(since).map(utc_text).unwrap_or_default()
+}
+
+/// A note that was written beside a run, as a moment of it; `None` where it has no time.
+pub fn of_note(record: &Record, note: &BesideNote) -> Option<Moment> {
+    let at = super::clock::parsed(&note.at_utc)?;
+    let at_us = u64::try_from((at - super::clock::started(record)).whole_microseconds()).ok()?;
+    Some(Moment {
+        at_utc: note.at_utc.clone(),
+        at_us,
+        since_us: since(record, DrillTime(at_us)),
+        actor: "person",
+        what: format!("{}: {}", one_line(&note.by), one_line(&note.text)),
+        source: "note".into(),
+        evidence: "a note beside the run".into(),
+    })
+}
+
+fn since(record: &Record, at: DrillTime) -> Option<i64> {
+    let signed = |us: DrillTime| i64::try_from(us.0).ok();
+    Some(signed(at)? - signed(record.injected_us()?)?)
+}
+
+/// The moments of a drill of which only the record is at hand: without the lines of its events.
+pub fn of_record(record: &Record, most: usize) -> (Vec<Moment>, usize) {
+    let (mut moments, omitted) = timeline(record, &record.story(), most);
+    moments.iter_mut().for_each(|moment| moment.evidence = "record.json".into());
+    (moments, omitted)
+}
+
+/// The moments in the order of their times, at most so many, and how many were left out: commands first, then details.
+pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment>, usize) {
     let seen = EventIndex::of(events);
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
     let mut all: Vec<TimelineRow> = Vec::new();
@@ -43,7 +103,7 @@ pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usi
         all.push(TimelineRow { at: happened(stamped), seq: stamped.seq, weight, actor, what, source });
     }
     all.sort_by_key(|row| (row.at, row.seq));
-    let omitted = shorten(&mut all);
+    let omitted = shorten(&mut all, most);
     let moment = |row: TimelineRow| {
         let TimelineRow { at, seq, actor, what, source, .. } = row;
         let what = one_line(&what);
@@ -54,6 +114,7 @@ pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usi
         Moment {
             at_utc: utc(record, at),
             at_us: at.0,
+            since_us: since(record, at),
             actor,
             what,
             source,
@@ -98,11 +159,11 @@ struct TimelineRow {
 }
 
 /// Leaves out what matters least, the latest of it first; tells how much that was.
-fn shorten(all: &mut Vec<TimelineRow>) -> usize {
+fn shorten(all: &mut Vec<TimelineRow>, most: usize) -> usize {
     let before = all.len();
     for weight in [TimelineWeight::Command, TimelineWeight::Detail] {
         let kept = all.iter().filter(|row| row.weight != weight).count();
-        let mut room = MOST.saturating_sub(kept);
+        let mut room = most.saturating_sub(kept);
         all.retain(|row| {
             let keeps = row.weight != weight || room > 0;
             room -= usize::from(keeps && row.weight == weight);
@@ -173,6 +234,8 @@ impl<'a> EventIndex<'a> {
                 ("system", TimelineWeight::Key)
             }
             Event::Condition { .. } => ("system", TimelineWeight::Detail),
+            Event::Noted { .. } => ("person", TimelineWeight::Key),
+            Event::SeverityMeasured(_) => ("Firedrill", TimelineWeight::Detail),
             Event::MitigationStarted | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
             Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
                 (by(step), TimelineWeight::Detail)
@@ -212,9 +275,51 @@ impl<'a> EventIndex<'a> {
                 let probe = probes.iter().find(|probe| probe.level == *level && probe.name == *name);
                 Some(probe.map_or_else(|| "container".into(), |probe| format!("container `{}`", probe.service)))
             }
+            Event::Noted { .. } => Some("note".into()),
             Event::BackupSeen { .. } | Event::ContentNoted { .. } | Event::ReadBack { .. } => Some("container".into()),
             _ => None,
         };
         place.unwrap_or_else(|| "runner".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, events_of, record_of};
+
+    #[test]
+    fn the_record_alone_tells_the_same_story_as_its_events() {
+        for story in [Story::Passed, Story::StepFailed, Story::NotRecovered] {
+            let (record, events) = (record_of(story), events_of(story));
+            let key = |(moments, _): (Vec<Moment>, usize)| -> Vec<(u64, String)> {
+                let of = |moment: &Moment| {
+                    ["fell to", "detected", "mitigation", "verdict", "is in place"]
+                        .iter()
+                        .any(|word| moment.what.contains(word))
+                };
+                moments.into_iter().filter(of).map(|moment| (moment.at_us, moment.what)).collect()
+            };
+            let told = key(timeline(&record, &events, 90));
+            assert!(told.len() >= 4, "{told:?}");
+            assert_eq!(key(of_record(&record, 90)), told, "{story:?}");
+        }
+    }
+
+    #[test]
+    fn times_count_from_the_injection_and_notes_stand_among_them() {
+        let mut record = record_of(Story::Passed);
+        let injected = record.injected_us().unwrap();
+        let note = BesideNote {
+            at_utc: utc(&record, DrillTime(injected.0 + 2_500_000)),
+            by: "ada".into(),
+            text: "it's the\nlock".into(),
+        };
+        let moment = of_note(&record, &note).unwrap();
+        assert_eq!((moment.since().as_str(), moment.what.as_str()), ("+2.50 s", "ada: it's the lock"));
+        let first = &of_record(&record, 90).0[0];
+        assert!(first.since().starts_with('-'), "{first:?}");
+        record.faults.clear();
+        assert_eq!(of_record(&record, 90).0[0].since(), "–");
     }
 }

@@ -1,0 +1,174 @@
+//! `incidents.yaml`, or a CSV file with the same columns: the real incidents of a team, to be held beside its drills.
+
+use crate::source::{At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, describe, parse, shape, shorten};
+use serde_json::Value as Json;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
+const A_TEXT: TextForm = TextForm::new("text", shape::filled);
+
+/// An incident that was none of Firedrill's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealIncident {
+    /// Its id.
+    pub id: String,
+    /// Its severity.
+    pub severity: String,
+    /// The service that failed.
+    pub service: String,
+    /// The class of the failure, as in `services.yaml`.
+    pub class: String,
+    /// When users began to be hurt.
+    pub began: OffsetDateTime,
+    /// When somebody knew.
+    pub detected: Option<OffsetDateTime>,
+    /// When the first measure was taken that helped.
+    pub mitigated: Option<OffsetDateTime>,
+    /// When users were served again.
+    pub recovered: Option<OffsetDateTime>,
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn incidents_schema() -> Json {
+    described().0
+}
+
+fn described() -> (Json, Vec<String>) {
+    let page = ("docs/incidents.md", include_str!("../../../docs/incidents.md"));
+    describe("Incidents, for Firedrill", page, read_root)
+}
+
+/// Reads the file, as CSV where its name ends so; `None` when there were mistakes.
+pub fn read_incidents(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<RealIncident>> {
+    let is_csv = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let root = if is_csv { of_csv(&source.text) } else { parse(source, diags)? };
+    let before = diags.all.len();
+    let read = read_root(&mut At::root(&root, source, diags));
+    read.filter(|_| !diags.has_errors_since(before))
+}
+
+fn read_root(at: &mut At<'_>) -> Option<Vec<RealIncident>> {
+    let mut map = at.map("the file of incidents")?.of_section("incidents.yaml");
+    let read = map.require_by("incidents", |at| Some(at.items("a list", "", read_incident)));
+    map.finish()?;
+    read
+}
+
+fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
+    let mut map = at.map("the incident")?.of_section("An incident");
+    let [id, severity, service, class] =
+        ["id", "severity", "service", "class"].map(|key| map.require_with(key, A_TEXT, |text| Ok(text.trim().into())));
+    let began = map.require_with("began", A_TIME, instant);
+    let times = ["detected", "mitigated", "recovered"];
+    let [detected, mitigated, recovered] = times.map(|key| map.optional_with(key, A_TIME, instant));
+    for (key, at) in times.into_iter().zip([detected, mitigated, recovered]) {
+        if began.zip(at).is_some_and(|(began, at)| at < began) {
+            map.wrong(key, format!("`{key}` lies before `began`"));
+        }
+    }
+    map.finish()?;
+    let (id, severity, service, class): (Option<String>, Option<String>, Option<String>, Option<String>) =
+        (id, severity, service, class);
+    Some(RealIncident {
+        id: id?,
+        severity: severity?,
+        service: service?,
+        class: class?,
+        began: began?,
+        detected,
+        mitigated,
+        recovered,
+    })
+}
+
+fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    let wrong = |_| format!("`{}` is no time: write it like `2026-11-20T06:41:12Z`", shorten(text));
+    OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(wrong)
+}
+
+/// A table with a head as the tree that YAML would be (RFC 4180); cells that are empty are left out.
+fn of_csv(text: &str) -> Node {
+    let mut rows = csv_rows(text).into_iter();
+    let head = rows.next().unwrap_or_default();
+    let item = |row: Vec<(String, Span)>| {
+        let whole = row.first().map_or(Span::default(), |(_, span)| *span);
+        let entry = |((key, _), (text, span)): (&(String, Span), (String, Span))| Entry {
+            key: key.trim().to_string(),
+            key_span: span,
+            value: Node { value: Value::Scalar { text, plain: false }, span },
+        };
+        let entries = head.iter().zip(row).filter(|(_, (text, _))| !text.trim().is_empty()).map(entry).collect();
+        Node { value: Value::Map(entries), span: whole }
+    };
+    let is_empty = |row: &Vec<(String, Span)>| row.iter().all(|(text, _)| text.trim().is_empty());
+    let items = rows.filter(|row| !is_empty(row)).map(item).collect();
+    let span = Span::new(0, text.lines().next().map_or(0, str::len));
+    let list = Node { value: Value::List(items), span };
+    Node { value: Value::Map(vec![Entry { key: "incidents".into(), key_span: span, value: list }]), span }
+}
+
+/// The rows of a table, each cell with its place.
+fn csv_rows(text: &str) -> Vec<Vec<(String, Span)>> {
+    let (mut rows, mut row, mut cell, mut began, mut quoted) = (Vec::new(), Vec::new(), String::new(), 0, false);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek().is_some_and(|(_, next)| *next == '"') => {
+                chars.next();
+                cell.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' | '\n' if !quoted => {
+                let text = std::mem::take(&mut cell);
+                row.push((text.trim_end_matches('\r').to_string(), Span::new(began, at)));
+                began = at + 1;
+                if c == '\n' {
+                    rows.push(std::mem::take(&mut row));
+                }
+            }
+            c => cell.push(c),
+        }
+    }
+    if !cell.is_empty() || !row.is_empty() {
+        row.push((cell, Span::new(began, text.len())));
+        rows.push(row);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::render;
+
+    fn read(name: &str, text: &str) -> Result<Vec<RealIncident>, String> {
+        let mut diags = Diagnostics::default();
+        read_incidents(&Source::new(name, text), &mut diags).ok_or_else(|| render(&diags, false))
+    }
+
+    #[test]
+    fn yaml_and_csv_say_the_same() {
+        let yaml = "incidents:\n  - { id: INC-1, severity: SEV1, service: checkout, class: 'pool, empty', began: \
+                    2026-10-03T14:02:00Z, recovered: 2026-10-03T16:40:00+02:00 }\n";
+        let csv = "id,severity,service,class,began,detected,recovered\r\nINC-1,SEV1,checkout,\"pool, empty\",\
+                   2026-10-03T14:02:00Z,,2026-10-03T16:40:00+02:00\r\n\r\n";
+        let of_yaml = read("incidents.yaml", yaml).unwrap();
+        assert_eq!(read("export.csv", csv).unwrap(), of_yaml);
+        assert_eq!((of_yaml[0].class.as_str(), of_yaml[0].detected), ("pool, empty", None));
+    }
+
+    #[test]
+    fn mistakes_have_their_places_in_both() {
+        let csv = "id,severity,servise,class,began,recovered\nINC-1,SEV1,x,y,yesterday,\nINC-2,SEV1,x,y,\
+                   2026-10-03T14:02:00Z,2026-10-02T14:02:00Z\n";
+        let yaml = "incidents:\n  - { id: INC-1, severity: ' ', began: 1 }\n";
+        insta::assert_snapshot!(
+            [read("export.csv", csv), read("i.yaml", yaml)].map(|told| told.unwrap_err()).join("\n")
+        );
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new());
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    }
+}

@@ -1,0 +1,284 @@
+//! `actions.yaml`: what is to be done after drills and incidents, by whom and until when, and the run that proves that it helped.
+//! One file for postmortems and DR reports alike.
+
+use crate::record::is_run_id;
+use crate::report::{Action, ActionStatus, DrNotes, DrTold, DrillNotes, DrillRef, NotesFile, SeenRun, verified_by};
+use crate::source::{At, Diagnostics, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use time::Date;
+use time::macros::format_description;
+
+/// The file, at the project's top.
+pub const ACTIONS: &str = "actions.yaml";
+
+const A_TEXT: TextForm = TextForm::new("text", shape::filled);
+const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+const A_RUN: TextForm = TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
+
+/// An action item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionItem {
+    /// What is to be done, by whom, until when.
+    pub action: Action,
+    /// The run after which it was decided.
+    pub run: Option<String>,
+    /// Where `closed_by` stands, or the item.
+    span: Span,
+}
+
+/// The file, read and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actions {
+    source: Arc<Source>,
+    /// The items, in the order of the file.
+    pub items: Vec<ActionItem>,
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn actions_schema() -> Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+fn described() -> (Value, Vec<String>) {
+    let page = ("docs/incidents.md", include_str!("../../docs/incidents.md"));
+    describe("Action items, for Firedrill", page, read_root)
+}
+
+/// Reads the file; `None` when there were mistakes.
+pub fn read_actions(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Actions> {
+    let root = parse(source, diags)?;
+    let before = diags.all.len();
+    let read = read_root(&mut At::root(&root, source, diags));
+    read.filter(|_| !diags.has_errors_since(before))
+}
+
+fn read_root(at: &mut At<'_>) -> Option<Actions> {
+    let source = at.source.clone();
+    let mut map = at.map("the file of actions")?.of_section("actions.yaml");
+    let items = map.require_by("actions", |at| {
+        let mut ids: Vec<String> = Vec::new();
+        Some(at.items("a list", "", |at| {
+            let item = read_item(at)?;
+            if ids.contains(&item.action.id) {
+                at.error(format!("there is an action `{}` already", shorten(&item.action.id)));
+            }
+            ids.push(item.action.id.clone());
+            Some(item)
+        }))
+    });
+    map.finish()?;
+    Some(Actions { source, items: items? })
+}
+
+fn read_item(at: &mut At<'_>) -> Option<ActionItem> {
+    let mut map = at.map("the action")?.of_section("An action");
+    let [id, text, owner] = ["id", "what", "owner"].map(|key| map.require_with(key, A_TEXT, filled));
+    let due = map.require_with("due", A_DATE, date);
+    let [ticket, finding, dropped] = ["ticket", "finding", "dropped"].map(|key| map.optional_with(key, A_TEXT, filled));
+    let [run, closed_by] = ["run", "closed_by"].map(|key| map.optional_with(key, A_RUN, run_id));
+    map.also(json!({ "dependentRequired": { "closed_by": ["run"] }, "not": { "required": ["closed_by", "dropped"] } }));
+    if map.has("closed_by") && !map.has("run") {
+        let span = map.key_span("closed_by");
+        map.error(span, "`closed_by` proves nothing without `run`: the run that failed before")
+            .help("write `run: ID` beside it");
+    }
+    if map.has("closed_by") && map.has("dropped") {
+        map.wrong("dropped", "it has both `closed_by` and `dropped`").help("leave one of the two out");
+    }
+    let status = match (&closed_by, &dropped) {
+        (Some(_), _) => ActionStatus::Done,
+        (None, Some(_)) => ActionStatus::Dropped,
+        (None, None) => ActionStatus::Open,
+    };
+    let span = if map.has("closed_by") { map.span_of("closed_by") } else { map.head() };
+    map.finish()?;
+    let (id, text) = (id?, text?);
+    let action =
+        Action { id, finding, text, owner, due: Some(due?), status: Some(status), ticket, verified_by: closed_by };
+    Some(ActionItem { action, run, span })
+}
+
+impl ActionItem {
+    /// Whether it is open and late on a day, `YYYY-MM-DD`.
+    pub fn is_overdue(&self, today: &str) -> bool {
+        // Dates of this form sort as text.
+        self.is_open() && self.action.due.as_deref().is_some_and(|due| due < today)
+    }
+
+    /// Whether something is still to be done.
+    pub fn is_open(&self) -> bool {
+        self.action.status.is_none_or(ActionStatus::is_open)
+    }
+
+    /// Whether the run that closes it proves that it helped: its scenario passes now, and failed then. `None` where it is not
+    /// closed; `Err` is why not.
+    pub fn proof(&self, seen: &[SeenRun]) -> Option<Result<String, String>> {
+        let (closed_by, run) = (self.action.verified_by.as_deref()?, self.run.as_deref()?);
+        let found = verified_by(seen, Some(closed_by), &DrillRef::Run(run.to_string()));
+        let then = seen.iter().find(|seen| seen.run == run);
+        Some(match then {
+            _ if !found.verified => Err(found.why),
+            Some(then) if then.passed() || !then.ended || then.control => {
+                Err(format!("named, not verified: `{run}` had not failed, so that a pass proves nothing"))
+            }
+            _ => Ok(found.why),
+        })
+    }
+}
+
+impl Actions {
+    /// Notes every action that is closed without proof.
+    pub fn check_proof(&self, seen: &[SeenRun], diags: &mut Diagnostics) {
+        for item in &self.items {
+            if let Some(Err(why)) = item.proof(seen) {
+                let message = format!("`{}` is closed without proof: {why}", shorten(&item.action.id));
+                diags.error(&self.source, item.span, message).help(
+                    "a run proves it whose scenario passes now and failed in `run`; `--runs DIR` says where runs lie",
+                );
+            }
+        }
+    }
+
+    /// Notes findings that no notes have.
+    pub fn check_findings(&self, notes: &DrNotes, diags: &mut Diagnostics) {
+        let told = notes.files.iter().flat_map(|file| &file.drills).flat_map(|drill| &drill.told.findings);
+        let known: Vec<&str> = told.map(|finding| finding.id.as_str()).collect();
+        for item in &self.items {
+            if let Some(id) = item.action.finding.as_deref().filter(|id| !known.contains(id)) {
+                diags
+                    .error(&self.source, item.span, format!("no notes have a finding `{}`", shorten(id)))
+                    .help(did_you_mean(id, known.iter().copied()));
+            }
+        }
+    }
+
+    /// Those that were decided after a run, as rows: id, what, owner, due, state.
+    pub fn about(&self, run: &str) -> Vec<[String; 5]> {
+        let row = |item: &ActionItem| {
+            let action = &item.action;
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let state = match (&action.verified_by, action.status) {
+                (Some(run), _) => format!("closed by {run}"),
+                (None, status) => status.map(ActionStatus::name).unwrap_or_default().to_string(),
+            };
+            [action.id.clone(), action.text.clone(), text(&action.owner), text(&action.due), state]
+        };
+        self.items.iter().filter(|item| item.run.as_deref() == Some(run)).map(row).collect()
+    }
+
+    /// The actions about runs as the notes of a DR report have them.
+    pub fn as_notes(&self, of: impl Fn(&str) -> bool) -> NotesFile {
+        let note = |item: &ActionItem| {
+            let run = item.run.clone().filter(|run| of(run))?;
+            let told = DrTold { actions: vec![item.action.clone()], ..DrTold::default() };
+            Some(DrillNotes { of: DrillRef::Run(run), told })
+        };
+        let drills = self.items.iter().filter_map(note).collect();
+        NotesFile { path: self.source.path.display().to_string(), drills, ..NotesFile::default() }
+    }
+}
+
+/// A text that says something.
+pub(in crate::assurance) fn filled(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty: leave the key out where nothing is known".into()),
+        _ if text.contains('\0') => Err("a text cannot hold NUL".into()),
+        text => Ok(text.to_string()),
+    }
+}
+
+/// The id of a run.
+pub(in crate::assurance) fn run_id(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if is_run_id(text) {
+        return Ok(text.to_string());
+    }
+    Err(format!(
+        "`{}` is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`",
+        shorten(text)
+    ))
+}
+
+/// A date, `YYYY-MM-DD`.
+pub(in crate::assurance) fn date(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let format = format_description!("[year]-[month]-[day]");
+    match Date::parse(text, format) {
+        Ok(date) if date.year() >= 1000 => Ok(text.to_string()),
+        _ => Err(format!("`{}` is no date: write it like `2026-11-20`", shorten(text))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+    use crate::source::render;
+
+    fn read(text: &str) -> Result<Actions, String> {
+        let mut diags = Diagnostics::default();
+        read_actions(&Source::new("actions.yaml", text), &mut diags).ok_or_else(|| render(&diags, false))
+    }
+
+    const FAILED: &str = "20261120T064112Z-db-pool-0001";
+    const PASSED: &str = "20261127T064112Z-db-pool-0002";
+
+    fn seen(story: Story, run: &str) -> SeenRun {
+        let mut record = record_of(story);
+        let plan = record.plan.as_mut().unwrap();
+        plan.run = run.into();
+        plan.started_utc = format!("{}-{}-{}T06:41:12Z", &run[..4], &run[4..6], &run[6..8]);
+        SeenRun::of(&record).unwrap()
+    }
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new());
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let text = "actions:\n  - { id: A-1, what: ' ', due: soon, owner: x }\n  - { id: A-2, what: x, owner: y, due: \
+                    2026-12-01, closed_by: latest }\n  - { id: A-3, what: x, owner: y, due: 2026-12-01, closed_by: \
+                    20261127T064112Z-db-pool-0002, dropped: no }\n  - { id: A-4, what: x, owner: y, due: 2026-12-01 }\n  \
+                    - { id: A-4, what: x, owner: y, due: 2026-12-01, status: done }\n  - { id: A-4, what: x, owner: y, \
+                    due: 2026-12-01 }\n";
+        insta::assert_snapshot!(read(text).expect_err("mistakes"));
+    }
+
+    #[test]
+    fn only_a_pass_after_a_failure_of_the_same_scenario_closes_an_action() {
+        let text = format!(
+            "actions:\n  - {{ id: A-1, what: x, owner: y, due: 2026-12-01, run: {FAILED}, closed_by: {PASSED} }}\n"
+        );
+        let actions = read(&text).unwrap();
+        let told = |seen: &[SeenRun]| {
+            let mut diags = Diagnostics::default();
+            actions.check_proof(seen, &mut diags);
+            diags.all.iter().map(|diag| diag.message.clone()).collect::<Vec<_>>().join("; ")
+        };
+        let failed = || seen(Story::StepFailed, FAILED);
+        assert_eq!(told(&[failed(), seen(Story::Passed, PASSED)]), "");
+        assert!(told(&[failed(), seen(Story::NotRecovered, PASSED)]).contains("it came to `not_recovered`"));
+        assert!(told(&[failed(), seen(Story::Control, PASSED)]).contains("it is a control"));
+        assert!(told(&[seen(Story::Passed, FAILED), seen(Story::Passed, PASSED)]).contains("had not failed"));
+        assert!(told(&[failed()]).contains("there is no record of that run"));
+        let mut other = seen(Story::Passed, PASSED);
+        other.scenario = "another".into();
+        assert!(told(&[failed(), other]).contains("another scenario"));
+        let mut earlier = seen(Story::Passed, PASSED);
+        earlier.at = failed().at;
+        assert!(told(&[failed(), earlier]).contains("it began before"));
+    }
+
+    #[test]
+    fn an_open_action_is_late_after_its_day() {
+        let actions = read("actions:\n  - { id: A-1, what: x, owner: y, due: 2026-12-01 }\n").unwrap();
+        let item = &actions.items[0];
+        assert!(!item.is_overdue("2026-12-01") && item.is_overdue("2026-12-02") && item.proof(&[]).is_none());
+    }
+}

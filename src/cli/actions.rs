@@ -1,0 +1,135 @@
+//! `firedrill actions`: what is to be done after drills and incidents.
+
+use crate::archive;
+use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
+use crate::error::{Error, Exit};
+use crate::output::{print, print_json, say_line};
+use crate::record::{utc_now, utc_text};
+use crate::report::SeenRun;
+use crate::source::{Diagnostics, Source, render, tidy};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Lists the action items of `actions.yaml`: open, overdue, closed, and whether a run proves it.
+#[derive(Debug, clap::Args)]
+pub struct ActionsArgs {
+    /// Directories with runs, such as downloaded artifacts; the project's `.firedrill/` when none is named.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// What is open, for a message to each owner: overdue first.
+    #[arg(long, conflicts_with = "json")]
+    digest: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: ActionsArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let actions = read(globals)?.ok_or_else(|| {
+        Error::usage(format!("there is no {}", tidy(&globals.project.join(ACTIONS)).display())).hint(
+            "begin with this one:\n\nactions:\n  - { id: A-1, what: Name the bucket by its alias, owner: Team Database, due: 2026-11-30 }",
+        )
+    })?;
+    let seen = named_runs(&actions, &args.paths, &globals.project)?;
+    let today = utc_text(utc_now()).chars().take(10).collect::<String>();
+    if args.json {
+        let items: Vec<_> = actions.items.iter().map(|item| as_json(item, &seen, &today)).collect();
+        print_json(&format!("{:#}\n", json!({ "format": 1, "actions": items })))?;
+    } else if args.digest {
+        print(&digest(&actions, &today))?;
+    } else {
+        for item in &actions.items {
+            print(&format!("{}\n", line(item, &state(item, &seen, &today))))?;
+        }
+    }
+    Ok(Exit::Passed)
+}
+
+/// The file of the project; `None` where it has none.
+pub fn read(globals: &super::Globals) -> Result<Option<Actions>, Error> {
+    let path = tidy(&globals.project.join(ACTIONS));
+    if std::fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
+    }
+    let mut diags = Diagnostics::default();
+    let read = match Source::read(&path) {
+        Ok(source) => read_actions(&source, &mut diags),
+        Err(error) => {
+            error.report("the file of actions", None, &mut diags);
+            None
+        }
+    };
+    let wrong =
+        || Error::usage(format!("the file of actions has mistakes\n\n{}", render(&diags, globals.color()).trim_end()));
+    read.map(Some).ok_or_else(wrong)
+}
+
+/// The runs that actions name, as far as they lie there.
+pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
+    let own = tidy(&project.join(".firedrill"));
+    let paths = match paths {
+        [] if own.is_dir() => vec![own],
+        [] => return Ok(Vec::new()),
+        named => named.to_vec(),
+    };
+    let found = archive::find(&paths).map_err(|error| Error::usage(error.to_string()))?;
+    let named = |id: &str| {
+        let is = |run: &Option<String>| run.as_deref() == Some(id);
+        actions.items.iter().any(|item| is(&item.run) || is(&item.action.verified_by))
+    };
+    let mut seen = Vec::new();
+    for dir in found.runs.iter().filter(|dir| archive::run_id(dir).is_some_and(|id| named(&id))) {
+        match archive::read_run(dir) {
+            Ok(record) => seen.extend(SeenRun::of(&record)),
+            Err(error) => say_line(&format!("warning: {error}")),
+        }
+    }
+    Ok(seen)
+}
+
+fn state(item: &ActionItem, seen: &[SeenRun], today: &str) -> String {
+    match item.proof(seen) {
+        Some(Ok(why)) => format!("closed: {why}"),
+        Some(Err(why)) => format!("closed without proof: {why}"),
+        None if item.is_overdue(today) => "overdue".into(),
+        None if item.is_open() => "open".into(),
+        None => "dropped".into(),
+    }
+}
+
+fn line(item: &ActionItem, state: &str) -> String {
+    let action = &item.action;
+    let [owner, due] = [&action.owner, &action.due].map(|text| text.as_deref().unwrap_or_default());
+    let ticket = action.ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
+    format!("{}  due {due}  {owner}  {state}\n    {}{ticket}", action.id, action.text)
+}
+
+/// By owner; of each the overdue ones first, then by date.
+fn digest(actions: &Actions, today: &str) -> String {
+    let mut owners: BTreeMap<&str, Vec<&ActionItem>> = BTreeMap::new();
+    for item in actions.items.iter().filter(|item| item.is_open()) {
+        owners.entry(item.action.owner.as_deref().unwrap_or_default()).or_default().push(item);
+    }
+    let mut text = String::new();
+    for (owner, mut items) in owners {
+        // What is overdue is due before what is not.
+        items.sort_by_key(|item| item.action.due.clone());
+        let overdue = items.iter().filter(|item| item.is_overdue(today)).count();
+        let late = if overdue > 0 { format!(", {overdue} overdue") } else { String::new() };
+        text.push_str(&format!("{owner}: {} open{late}\n", items.len()));
+        for item in items {
+            text.push_str(&format!("  {}\n", line(item, &state(item, &[], today))));
+        }
+        text.push('\n');
+    }
+    if text.is_empty() { "nothing is open\n".into() } else { text.trim_end().to_string() + "\n" }
+}
+
+fn as_json(item: &ActionItem, seen: &[SeenRun], today: &str) -> serde_json::Value {
+    let action = &item.action;
+    json!({ "id": action.id, "what": action.text, "owner": action.owner, "due": action.due, "ticket": action.ticket,
+            "run": item.run, "finding": action.finding, "closed_by": action.verified_by,
+            "state": state(item, seen, today), "overdue": item.is_overdue(today), "open": item.is_open() })
+}

@@ -1,0 +1,49 @@
+//! The options that say whom to tell about a drill or a game day.
+
+use crate::error::Error;
+use crate::notify::{NotifyTarget, ReadyTarget};
+use crate::source::parse_duration;
+use std::time::Duration;
+
+/// How long the last messages may take once a drill is over.
+pub const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Whom to tell, and how often.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Notify {
+    /// Tell this target when the incident opens, when users are served again, and at the end; several times for several.
+    /// `slack:#channel` or `slack:new` (SLACK_BOT_TOKEN), `pagerduty` (PAGERDUTY_ROUTING_KEY), a webhook's URL, `file:PATH`,
+    /// `statuspage:PATH`. Every message says DRILL first.
+    #[arg(long = "notify", value_name = "TARGET")]
+    targets: Vec<NotifyTarget>,
+    /// Tell them again so often while the incident is open.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    notify_every: Duration,
+}
+
+/// The same with what the environment has for it.
+#[derive(Clone, Default)]
+pub struct Notified {
+    /// Whom.
+    pub targets: Vec<ReadyTarget>,
+    /// How often.
+    pub every: Duration,
+}
+
+impl std::fmt::Debug for Notified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A target has its secret.
+        f.debug_struct("Notified").field("targets", &self.targets.len()).field("every", &self.every).finish()
+    }
+}
+
+impl Notify {
+    /// What is missing is told before anything is started.
+    pub fn ready(&self) -> Result<Notified, Error> {
+        let ready = |target: &NotifyTarget| {
+            target.ready(|name| std::env::var(name).ok()).map_err(|why| Error::usage(format!("--notify: {why}")))
+        };
+        let targets = self.targets.iter().map(ready).collect::<Result<_, _>>()?;
+        Ok(Notified { targets, every: self.notify_every })
+    }
+}

@@ -1,0 +1,82 @@
+//! `firedrill postmortem`: drafts the postmortem of a run.
+
+use super::{actions, runs};
+use crate::archive;
+use crate::error::{Error, Exit};
+use crate::output::print_file;
+use crate::record::{notes_beside, write_atomic};
+use crate::report::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, dr_tells, postmortem};
+use crate::source::{Diagnostics, Source, Span, list, render, tidy};
+use std::path::{Path, PathBuf};
+
+/// Drafts a blameless postmortem from the record of a run: Markdown with the headings of the SRE book, figures that link to their
+/// events, and questions where only people know.
+#[derive(Debug, clap::Args)]
+pub struct PostmortemArgs {
+    /// The run: its id or a part of it, its directory, `latest`.
+    #[arg(value_name = "RUN", default_value = "latest")]
+    run: String,
+    /// A template of one's own: Markdown with `{{summary}}`, `{{impact}}` and so on.
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Write it to this file, which must not exist, instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let dir = runs::run_dir(&args.run, &globals.project)?;
+    let broken = |error: std::io::Error| Error::usage(error.to_string());
+    let record = archive::read_run(&dir).map_err(broken)?;
+    let run = record.plan.as_ref().map(|plan| plan.run.clone());
+    let run = run.ok_or_else(|| Error::usage(format!("{}: the story has no beginning", dir.display())))?;
+    let events = archive::read_events(&dir, dr_tells).unwrap_or_default();
+    let notes = record.later_notes(notes_beside(&dir.canonicalize().map_err(broken)?));
+    let items = actions::read(globals)?.map(|actions| actions.about(&run)).unwrap_or_default();
+    let link = if events.is_empty() { String::new() } else { from(args.out.as_deref(), &dir.join("events.jsonl")) };
+    let input = PostmortemInput { record: &record, events: &events, notes: &notes, actions: &items, link: &link };
+    let template = match &args.template {
+        Some(path) => {
+            let mut diags = Diagnostics::default();
+            Source::read(path).map_err(|error| {
+                error.report("the template", None, &mut diags);
+                Error::usage(render(&diags, globals.color()).trim_end().to_string())
+            })?
+        }
+        None => Source::new("postmortem.md", POSTMORTEM_TEMPLATE),
+    };
+    let text = postmortem(&input, &template.text).map_err(|unknown| {
+        let mut diags = Diagnostics::default();
+        for (name, at) in unknown {
+            let message = format!("there is no section `{name}`");
+            diags
+                .error(&template, Span::new(at, at + 2), message)
+                .help(format!("there is {}", list(&POSTMORTEM_SECTIONS)));
+        }
+        Error::usage(render(&diags, globals.color()).trim_end().to_string())
+    })?;
+    match &args.out {
+        Some(path) if path.exists() => Err(Error::usage(format!("{} is there already", path.display()))
+            .hint("people have written into it: name another file")),
+        Some(path) => {
+            let written = write_atomic(path, text.as_bytes());
+            written.map_err(|error| Error::harness(format!("{}: {error}", path.display()))).map(|()| Exit::Passed)
+        }
+        None => print_file(&text).map(|()| Exit::Passed),
+    }
+}
+
+/// The path to a file as a link in another one finds it; as it is, where that cannot be told.
+fn from(out: Option<&Path>, file: &Path) -> String {
+    let folder = out.map_or_else(|| Path::new("."), |out| out.parent().unwrap_or_else(|| Path::new("")));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let (Ok(folder), Ok(whole)) = (folder.canonicalize(), file.canonicalize()) else {
+        return tidy(file).display().to_string();
+    };
+    let shared = folder.components().zip(whole.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| "..".to_string());
+    let down = whole.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    // What would end the link in Markdown.
+    up.chain(down).collect::<Vec<_>>().join("/").replace(' ', "%20").replace(')', "%29")
+}

@@ -1,0 +1,48 @@
+//! How severe the incident was, by what users felt and what was lost: measured once the recovery was looked for.
+
+use super::context::Context;
+use super::impact::FaultImpact;
+use super::recover::Recovered;
+use super::stop::Stop;
+use crate::record::{Check, CheckOutcome, Event, MeasuredSeverity, SeverityLevel, Verdict, severity_of, understated};
+use crate::spec::Plan;
+
+/// What makes an incident how severe: what the file of who is on call says, otherwise the defaults.
+pub(super) fn definitions(plan: &Plan) -> Vec<SeverityLevel> {
+    plan.oncall.as_ref().map_or_else(SeverityLevel::defaults, |oncall| oncall.severities.clone())
+}
+
+/// Measures the severity and decides whether the declared one is too mild: a reason to fail where there is no other one.
+pub(super) fn judge_severity(
+    cx: &Context<'_>,
+    impact: &FaultImpact,
+    recovered: &Recovered,
+    data_lost: bool,
+) -> Option<Stop> {
+    if cx.control {
+        return None;
+    }
+    let (levels, from) = (definitions(cx.plan), impact.faults.first);
+    let until = recovered.recovery.map(|recovery| recovery.from);
+    let (worst, until_us) = cx.monitor.timeline(|timeline| timeline.most_hurt(from, until))?;
+    let users_hurt = 1.0 - worst.ratio()?;
+    let severity = severity_of(&levels, users_hurt, data_lost).map(|level| level.name.clone());
+    let measured = MeasuredSeverity { severity, sli: worst.sli, users_hurt, data_lost, until_us };
+    cx.sink.emit(Event::SeverityMeasured(measured.clone()));
+    let declared = cx.plan.severity.as_deref()?;
+    let name = measured.severity.as_deref().unwrap_or("milder than every severity");
+    let lost = if data_lost { ", and acknowledged writes were lost" } else { "" };
+    let seen = format!("{name}: of the events of {} {:.1}% were bad{lost}", measured.sli, users_hurt * 100.0);
+    match understated(&levels, declared, measured.severity.as_deref())? {
+        true => {
+            let at = cx.in_scenario(cx.plan.line_of("severity"));
+            let reason = format!("the scenario declares {declared}, and the incident was {seen}");
+            Some(cx.failed(Check::Severity, from, Stop::new(Verdict::Understated, reason).at(at)))
+        }
+        false => {
+            let evidence = format!("declared {declared}, measured {seen}");
+            cx.decided(Check::Severity, from, CheckOutcome::Passed { evidence });
+            None
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What there is to say about an incident at an instant: the same facts for every target, worded once.
+
+use crate::output::one_line;
+use crate::record::{Day, DrillStatus, Record, utc_text};
+use crate::view::format::percent;
+use crate::view::{answers, clock, timeline, words};
+use serde::Serialize;
+
+/// Moments of the timeline that a message has, the newest ones.
+const MOMENTS: usize = 12;
+/// So many days after the incident its postmortem is due.
+const POSTMORTEM_DAYS: i64 = 5;
+
+/// Where an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Users are hurt, or an alert fired.
+    Opened,
+    /// Nothing is new but the time.
+    Update,
+    /// Users are served again.
+    Mitigated,
+    /// It is over.
+    Resolved,
+}
+
+impl IncidentState {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            IncidentState::Opened => "opened",
+            IncidentState::Update => "update",
+            IncidentState::Mitigated => "mitigated",
+            IncidentState::Resolved => "resolved",
+        }
+    }
+
+    /// As a status page calls it.
+    fn for_customers(self) -> &'static str {
+        match self {
+            IncidentState::Opened => "Investigating",
+            IncidentState::Update => "Identified",
+            IncidentState::Mitigated => "Monitoring",
+            IncidentState::Resolved => "Resolved",
+        }
+    }
+}
+
+/// A message, as every target gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncidentMessage {
+    /// `DRILL SEV1 opened: …`.
+    pub headline: String,
+    /// Always true: nothing that Firedrill says is about a real incident.
+    pub drill: bool,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// Id of the run or the game day: the same in every message of an incident.
+    pub incident: String,
+    /// When it was said, RFC 3339 in UTC.
+    pub at_utc: String,
+    /// Title of the scenario or the game day.
+    pub title: String,
+    /// As measured, otherwise as declared.
+    pub severity: Option<String>,
+    /// What users feel, as measured: `success rate of availability 82%`.
+    pub impact: String,
+    /// Each role, and who has it.
+    pub roles: Vec<(String, Option<String>)>,
+    /// The newest moments, oldest first.
+    pub timeline: Vec<String>,
+    /// How it came out, once that is known.
+    pub outcome: Option<String>,
+    /// Until when the postmortem is to be written, `YYYY-MM-DD`; once it is resolved.
+    pub postmortem_due: Option<String>,
+}
+
+impl IncidentMessage {
+    /// What there is to say about a drill.
+    pub fn of(record: &Record, state: IncidentState) -> IncidentMessage {
+        let plan = record.plan.as_deref();
+        let measured = record.severity.as_ref().and_then(|measured| measured.severity.clone());
+        let severity = measured.or_else(|| plan.and_then(|plan| plan.severity.clone()));
+        let (moments, _) = timeline::of_record(record, usize::MAX);
+        let moments = moments.iter().skip(moments.len().saturating_sub(MOMENTS));
+        let outcome = (state == IncidentState::Resolved).then(|| words::headline_text(record));
+        let at = crate::view::timeline::utc(record, record.last_us);
+        let title = plan.map_or_else(String::new, |plan| one_line(&plan.title));
+        IncidentMessage {
+            impact: impact(record),
+            roles: plan.map(|plan| plan.roles.clone()).unwrap_or_default(),
+            timeline: moments.map(|moment| format!("{} {}", moment.since(), moment.what)).collect(),
+            ..IncidentMessage::new(plan.map_or("", |plan| plan.run.as_str()), title, severity, state, at, outcome)
+        }
+    }
+
+    /// What there is to say about a game day: one incident for all of its drills.
+    pub fn of_day(day: &Day, state: IncidentState) -> IncidentMessage {
+        let count = |status| day.drills.iter().filter(|drill| drill.status() == status).count();
+        let (passed, all) = (count(DrillStatus::Passed), day.drills.len());
+        let said = format!("{passed} of {} passed", words::many(all, "drill"));
+        let started = clock::parsed(&day.plan.started_utc);
+        let since = time::Duration::microseconds(i64::try_from(day.last_us).unwrap_or(i64::MAX));
+        let at = started.and_then(|at| at.checked_add(since)).map(utc_text).unwrap_or_default();
+        let outcome = (state == IncidentState::Resolved).then(|| said.clone());
+        let title = format!("game day {}", one_line(&day.plan.title));
+        IncidentMessage { impact: said, ..IncidentMessage::new(&day.plan.id, title, None, state, at, outcome) }
+    }
+
+    fn new(
+        incident: &str,
+        title: String,
+        severity: Option<String>,
+        state: IncidentState,
+        at_utc: String,
+        outcome: Option<String>,
+    ) -> IncidentMessage {
+        let of = severity.as_ref().map(|severity| format!(" {severity}")).unwrap_or_default();
+        let due = clock::parsed(&at_utc).and_then(|at| at.checked_add(time::Duration::days(POSTMORTEM_DAYS)));
+        let due = due.map(utc_text).and_then(|due| due.get(..10).map(str::to_string));
+        IncidentMessage {
+            headline: format!("DRILL{of} {}: {title}", state.name()),
+            drill: true,
+            postmortem_due: due.filter(|_| state == IncidentState::Resolved),
+            incident: incident.to_string(),
+            at_utc,
+            title,
+            severity,
+            state,
+            outcome,
+            impact: String::new(),
+            roles: Vec::new(),
+            timeline: Vec::new(),
+        }
+    }
+
+    /// The text for the customers' status page: no names, and nothing of what is inside.
+    pub fn for_customers(&self) -> String {
+        let what = match self.state {
+            IncidentState::Opened => "We are looking into a problem",
+            IncidentState::Update => "We are working on a problem",
+            IncidentState::Mitigated => "A problem has been mitigated, and we are watching it",
+            IncidentState::Resolved => "The problem is resolved",
+        };
+        format!("DRILL {} {}: {what}. {}.\n", self.at_utc, self.state.for_customers(), self.impact)
+    }
+}
+
+/// What users feel: the success rate of every SLI since the fault was in place, until everybody had recovered.
+fn impact(record: &Record) -> String {
+    let Some(from) = record.injected_us() else { return "not measured yet".into() };
+    let until = record.held_after().map_or(record.last_us, |(from, _)| from);
+    let slis = record.plan.iter().flat_map(|plan| &plan.slis);
+    let rate = |sli: &crate::record::SliInfo| {
+        let ratio = record.counts(&sli.name, from, until).ratio()?;
+        Some(format!("success rate of {} {}", sli.name, percent(ratio)))
+    };
+    let rates: Vec<String> = slis.filter_map(rate).collect();
+    let hurt = if record.ended { format!("; {}", answers::hurt(record)) } else { String::new() };
+    if rates.is_empty() { "not measured yet".into() } else { format!("{}{hurt}", rates.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn every_message_says_that_it_is_a_drill_and_what_users_feel() {
+        let mut record = record_of(Story::Passed);
+        if let Some(plan) = &mut record.plan {
+            plan.roles = vec![("Incident Commander".into(), Some("Ada".into())), ("Tech Lead".into(), None)];
+        }
+        for state in [IncidentState::Opened, IncidentState::Update, IncidentState::Mitigated, IncidentState::Resolved] {
+            let message = IncidentMessage::of(&record, state);
+            assert!(message.headline.starts_with("DRILL SEV1 "), "{}", message.headline);
+            assert!(message.for_customers().starts_with("DRILL "));
+            assert!(!message.for_customers().contains("Ada"), "customers are told no names");
+            assert!(message.impact.contains("success rate of availability"), "{}", message.impact);
+            assert!(message.timeline.len() == MOMENTS);
+            assert_eq!(message.postmortem_due.is_some(), state == IncidentState::Resolved);
+        }
+        let resolved = IncidentMessage::of(&record, IncidentState::Resolved);
+        assert_eq!(
+            (resolved.outcome.as_deref(), resolved.postmortem_due.as_deref()),
+            (Some("passed"), Some("2026-11-25"))
+        );
+        assert_eq!(IncidentMessage::of(&Record::default(), IncidentState::Opened).impact, "not measured yet");
+    }
+}

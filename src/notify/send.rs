@@ -1,0 +1,236 @@
+//! Sends messages: a task for each target, with retries. Nothing here can hold up a drill or make it fail; what became of every
+//! message is a line of `<run>.sent.jsonl`.
+
+use super::http::{WebAnswer, post};
+use super::message::{IncidentMessage, IncidentState};
+use super::target::ReadyTarget;
+use super::{pagerduty, slack};
+use crate::record::{
+    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, Stamped, append_beside, utc_now,
+    utc_text,
+};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+/// How often one message is tried.
+const TRIES: u32 = 5;
+/// The pause before the second try; it doubles from try to try, unless the server says how long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a task is told; `None`: there is nothing more.
+type Post = Option<IncidentMessage>;
+
+/// The tasks that send.
+pub struct Notifier {
+    senders: Vec<UnboundedSender<Post>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Notifier {
+    /// Begins a task for each target; what it does is logged beside `run`, the directory of the run or the game day.
+    pub fn start(targets: &[ReadyTarget], run: &Path) -> Notifier {
+        let begin = |target: &ReadyTarget| {
+            let (sender, receiver) = unbounded_channel();
+            let courier = Courier { target: target.clone(), run: run.to_path_buf(), channel: None, thread: None };
+            (sender, tokio::spawn(courier.deliver(receiver)))
+        };
+        let (senders, tasks) = targets.iter().map(begin).unzip();
+        Notifier { senders, tasks }
+    }
+
+    /// What makes messages of the events of a drill; one at least every `every`.
+    pub fn of_drill(&self, every: Duration) -> DrillNotifier {
+        DrillNotifier { record: Record::default(), senders: self.senders.clone(), every, said: None, mitigated: false }
+    }
+
+    /// What makes messages of the events of a game day.
+    pub fn of_day(&self) -> DayNotifier {
+        DayNotifier { senders: self.senders.clone() }
+    }
+
+    /// Lets the tasks send what they still have, for so long at most, once the drill is over.
+    pub async fn finish(self, within: Duration) {
+        self.senders.iter().for_each(|sender| drop(sender.send(None)));
+        let deadline = tokio::time::Instant::now() + within;
+        for mut task in self.tasks {
+            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// Watches a drill: the incident is opened when users are hurt or an alert fired, mitigated when they have recovered, resolved
+/// at the end.
+pub struct DrillNotifier {
+    record: Record,
+    senders: Vec<UnboundedSender<Post>>,
+    every: Duration,
+    /// When something was said last; `None`: the incident is not open.
+    said: Option<DrillTime>,
+    mitigated: bool,
+}
+
+impl DrillNotifier {
+    /// What this event changes about where the incident stands.
+    fn state(&self, stamped: &Stamped) -> Option<IncidentState> {
+        let Some(said) = self.said else {
+            let opens = matches!(stamped.event, Event::Impacted { .. } | Event::Detected { .. });
+            return opens.then_some(IncidentState::Opened);
+        };
+        match &stamped.event {
+            Event::Ended { .. } => Some(IncidentState::Resolved),
+            Event::Recovered { sli, .. } if sli.is_empty() && !self.mitigated => Some(IncidentState::Mitigated),
+            _ if stamped.at_us.since(said) >= self.every => Some(IncidentState::Update),
+            _ => None,
+        }
+    }
+}
+
+impl Observer for DrillNotifier {
+    fn on_event(&mut self, stamped: &Stamped) {
+        self.record.apply(stamped);
+        let Some(state) = self.state(stamped) else { return };
+        self.said = Some(stamped.at_us);
+        self.mitigated |= state == IncidentState::Mitigated;
+        say(&self.senders, &IncidentMessage::of(&self.record, state));
+    }
+}
+
+/// Watches a game day: one incident for all of its drills.
+pub struct DayNotifier {
+    senders: Vec<UnboundedSender<Post>>,
+}
+
+impl DayObserver for DayNotifier {
+    fn on_day_event(&mut self, stamped: &DayStamped, day: &Day) {
+        let state = match &stamped.event {
+            DayEvent::DayAnnounced(_) => IncidentState::Opened,
+            DayEvent::DrillEnded { .. } => IncidentState::Update,
+            DayEvent::DayEnded => IncidentState::Resolved,
+            _ => return,
+        };
+        say(&self.senders, &IncidentMessage::of_day(day, state));
+    }
+}
+
+fn say(senders: &[UnboundedSender<Post>], message: &IncidentMessage) {
+    // A task that is gone sends nothing, and the drill goes on.
+    senders.iter().for_each(|sender| drop(sender.send(Some(message.clone()))));
+}
+
+/// Sends the messages of one incident to one target.
+struct Courier {
+    target: ReadyTarget,
+    run: PathBuf,
+    /// The channel of Slack that was made for the incident.
+    channel: Option<String>,
+    /// The message that opened the incident.
+    thread: Option<String>,
+}
+
+impl Courier {
+    async fn deliver(mut self, mut posts: UnboundedReceiver<Post>) {
+        while let Some(Some(message)) = posts.recv().await {
+            let (mut tries, mut pause) = (0, PAUSE);
+            let error = loop {
+                tries += 1;
+                match self.send(&message).await {
+                    Ok(()) => break None,
+                    Err(Refused { why, again: false, .. }) => break Some(why),
+                    Err(Refused { why, .. }) if tries >= TRIES => break Some(why),
+                    Err(Refused { after, .. }) => tokio::time::sleep(after.unwrap_or(pause)).await,
+                }
+                pause *= 2;
+            };
+            let line = json!({ "at_utc": utc_text(utc_now()), "target": self.target.name(), "state": message.state,
+                               "headline": message.headline, "tries": tries, "sent": error.is_none(), "error": error });
+            // A log that cannot be written is no reason to send less.
+            let _ = append_beside(&self.run, "sent", &line);
+        }
+    }
+
+    async fn send(&mut self, message: &IncidentMessage) -> Result<(), Refused> {
+        match self.target.clone() {
+            ReadyTarget::Slack { api, token, channel } => self.tell_slack(message, &api, &token, channel).await,
+            ReadyTarget::PagerDuty { url, key } => {
+                posted(post(&url, None, &pagerduty::event(message, &key)).await).map(drop)
+            }
+            ReadyTarget::Webhook(url) => {
+                let body = serde_json::to_value(message).map_err(|error| Refused::for_good(error.to_string()))?;
+                posted(post(&url, None, &body).await).map(drop)
+            }
+            ReadyTarget::File(path) => {
+                let line = serde_json::to_string(message).map_err(|error| Refused::for_good(error.to_string()))?;
+                appended(&path, &format!("{line}\n"))
+            }
+            ReadyTarget::StatusPage(path) => appended(&path, &message.for_customers()),
+        }
+    }
+
+    async fn tell_slack(
+        &mut self,
+        message: &IncidentMessage,
+        api: &str,
+        token: &str,
+        channel: Option<String>,
+    ) -> Result<(), Refused> {
+        let channel = match channel.or_else(|| self.channel.clone()) {
+            Some(channel) => channel,
+            None => {
+                let url = format!("{api}/conversations.create");
+                let answer = posted(post(&url, Some(token), &slack::new_channel(message)).await)?;
+                let made = slack::answered(&answer.body).map_err(Refused::for_good)?;
+                let id = made["channel"]["id"].as_str().ok_or_else(|| Refused::for_good("no channel was made"))?;
+                self.channel.insert(id.to_string()).clone()
+            }
+        };
+        let url = format!("{api}/chat.postMessage");
+        let body = slack::message(message, &channel, self.thread.as_deref());
+        let answer = posted(post(&url, Some(token), &body).await)?;
+        let said = slack::answered(&answer.body).map_err(Refused::for_good)?;
+        if self.thread.is_none() {
+            self.thread = said["ts"].as_str().map(str::to_string);
+        }
+        Ok(())
+    }
+}
+
+/// Why a message was not taken.
+struct Refused {
+    why: String,
+    /// Whether to try again, and after how long where the server says so.
+    again: bool,
+    after: Option<Duration>,
+}
+
+impl Refused {
+    fn for_good(why: impl Into<String>) -> Refused {
+        Refused { why: why.into(), again: false, after: None }
+    }
+}
+
+/// 2xx is taken; 429 and 5xx, and no answer at all, are worth another try.
+fn posted(answer: Result<WebAnswer, String>) -> Result<WebAnswer, Refused> {
+    match answer {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+        Ok(answer) => Err(Refused {
+            why: format!("HTTP {}", answer.status),
+            again: answer.status == 429 || answer.status >= 500,
+            after: answer.retry_after,
+        }),
+        Err(why) => Err(Refused { why, again: true, after: None }),
+    }
+}
+
+fn appended(path: &Path, text: &str) -> Result<(), Refused> {
+    let file = std::fs::File::options().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Refused::for_good(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

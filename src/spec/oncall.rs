@@ -1,0 +1,271 @@
+//! `oncall.yaml`: who has which role in an incident, what makes one severe, and who is behind each receiver of Alertmanager.
+//! This is its one reader.
+
+use super::stack::{path_of, read_text};
+use crate::record::SeverityLevel;
+use crate::slis::Ratio;
+use crate::source::{At, MapReader, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const A_SHARE: TextForm = TextForm::new("a percentage like `50%`", Ratio::shape);
+const A_NAME: TextForm = TextForm::new("a name, or `open`", shape::filled);
+/// How a role is written that nobody has yet.
+const OPEN: &str = "open";
+
+/// The file, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnCall {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The roles of an incident.
+    pub roles: IncidentRoles,
+    /// What makes an incident how severe, the most severe first; the defaults where the file says nothing.
+    pub severities: Vec<SeverityLevel>,
+    /// The receivers, in the order of the file.
+    pub receivers: Vec<OnCallReceiver>,
+}
+
+/// Who has which role; `None`: it is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentRoles {
+    /// Leads the response.
+    pub incident_commander: Option<String>,
+    /// Leads the technical work.
+    pub tech_lead: Option<String>,
+    /// Speaks to those outside.
+    pub comms_lead: Option<String>,
+}
+
+/// A receiver of Alertmanager, and who is behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnCallReceiver {
+    /// Its name in Alertmanager's configuration.
+    pub name: String,
+    /// Who is on call; empty: a page that is delivered here reaches nobody.
+    pub on_call: Vec<String>,
+    /// A page must be acknowledged this long after its delivery; then it goes to `then`.
+    pub acknowledge_within: Option<Duration>,
+    /// Name of the receiver of the second line.
+    pub then: Option<String>,
+    /// Line in the file, from 1.
+    pub line: usize,
+}
+
+impl IncidentRoles {
+    /// Each role in words, and who has it.
+    pub fn named(&self) -> [(String, Option<String>); 3] {
+        [
+            ("Incident Commander", &self.incident_commander),
+            ("Tech Lead", &self.tech_lead),
+            ("Comms Lead", &self.comms_lead),
+        ]
+        .map(|(role, who)| (role.to_string(), who.clone()))
+    }
+}
+
+impl OnCall {
+    /// The receiver of that name.
+    pub fn receiver(&self, name: &str) -> Option<&OnCallReceiver> {
+        self.receivers.iter().find(|receiver| receiver.name == name)
+    }
+
+    /// Path of the file.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn on_call_schema() -> Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+fn described() -> (Value, Vec<String>) {
+    let page = ("docs/incidents.md", include_str!("../../docs/incidents.md"));
+    describe("On call, for Firedrill", page, read_on_call)
+}
+
+/// Reads `oncall:` of a scenario: the path of the file, and the file.
+pub(super) fn read_named(at: &mut At<'_>) -> Option<OnCall> {
+    let path: PathBuf = path_of(at)?;
+    let source = read_text(&path, "the file of who is on call", at)?;
+    let root = parse(&source, at.diags)?;
+    read_on_call(&mut At::root(&root, &source, at.diags))
+}
+
+/// Reads the file. `None` when there were mistakes.
+pub fn read_on_call(at: &mut At<'_>) -> Option<OnCall> {
+    let source = at.source.clone();
+    let mut map = at.map("the file of who is on call")?.of_section("oncall.yaml");
+    let roles = map.default_by("roles", IncidentRoles::default(), read_roles);
+    let severities = map.default_by("severities", SeverityLevel::defaults(), read_severities);
+    let receivers = map.default_by("receivers", Vec::new(), read_receivers);
+    map.finish()?;
+    Some(OnCall { source, roles: roles?, severities: severities?, receivers: receivers? })
+}
+
+fn read_roles(at: &mut At<'_>) -> Option<IncidentRoles> {
+    let mut map = at.map("`roles`")?;
+    let [incident_commander, tech_lead, comms_lead] =
+        ["incident_commander", "tech_lead", "comms_lead"].map(|role| map.optional_with(role, A_NAME, person));
+    map.finish()?;
+    let of = |role: Option<String>| role.filter(|name| name != OPEN);
+    Some(IncidentRoles {
+        incident_commander: of(incident_commander),
+        tech_lead: of(tech_lead),
+        comms_lead: of(comms_lead),
+    })
+}
+
+/// A name of somebody.
+fn person(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err(format!("it is empty: name somebody, or write `{OPEN}`")),
+        name if name.contains('\0') => Err("a name cannot hold NUL".into()),
+        name => Ok(name.to_string()),
+    }
+}
+
+fn read_severities(at: &mut At<'_>) -> Option<Vec<SeverityLevel>> {
+    const EXAMPLE: &str = "write `SEV1: { users_hurt: 50%, data_lost: true }` below it";
+    let (mut levels, mut failed): (Vec<SeverityLevel>, bool) = (Vec::new(), false);
+    at.entries("a map with at least one severity", EXAMPLE, |at| {
+        let read = read_severity(at);
+        failed |= read.is_none();
+        let level = read?;
+        let least = levels.iter().rev().find_map(|above| Some((above.name.clone(), above.users_hurt?)));
+        match (least, level.users_hurt) {
+            (Some((above, least)), Some(share)) if share >= least => {
+                at.error_at_key(format!("`{}` begins with no smaller share than `{above}` above it", level.name))
+                    .help("the most severe one stands first; each one below begins with a smaller share of users hurt");
+                failed = true;
+            }
+            _ => {}
+        }
+        levels.push(level);
+        Some(())
+    });
+    at.must_not_be_empty("`severities` is empty", EXAMPLE);
+    (!failed && !levels.is_empty()).then_some(levels)
+}
+
+fn read_severity(at: &mut At<'_>) -> Option<SeverityLevel> {
+    let (name, head) = (at.key.to_string(), at.key_span);
+    if !name.is_empty() && !is_name(&name) {
+        at.error_at_key(format!("`{}` cannot be a severity", shorten(&name)))
+            .help("letters, digits, `-`, `_` and `.`, at most 64");
+    }
+    let mut map = at.map(format!("severity `{}`", shorten(&name)))?.of_section("severities");
+    map.also(json!({ "anyOf": [{ "required": ["users_hurt"] }, { "required": ["data_lost"] }] }));
+    let users_hurt = map.optional_with("users_hurt", A_SHARE, Ratio::parse).map(Ratio::get);
+    let data_lost = map.optional::<bool>("data_lost").unwrap_or_default();
+    if !map.has("users_hurt") && !map.has("data_lost") {
+        map.error(head, format!("nothing says what makes an incident a `{}`", shorten(&name)))
+            .help("write `{ users_hurt: 10% }`, or `{ data_lost: true }`");
+    }
+    map.finish()?;
+    Some(SeverityLevel { name, users_hurt, data_lost })
+}
+
+fn read_receivers(at: &mut At<'_>) -> Option<Vec<OnCallReceiver>> {
+    let names = at.node.keys();
+    let count = names.len();
+    let example = "write `payments-oncall: { on_call: [ada] }` below it";
+    let read = at.entries("a map of receivers", example, |at| read_receiver(at, &names));
+    (read.len() == count).then_some(read)
+}
+
+fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
+    let (name, line) = (at.key.to_string(), at.line());
+    let mut map = at.map(format!("receiver `{}`", shorten(&name)))?.of_section("receivers");
+    let on_call = map.require_by("on_call", |at| {
+        let names: Option<Vec<String>> = at.value();
+        at.also(json!({ "items": shape::filled() }));
+        if names.iter().flatten().any(|name| name.trim().is_empty()) {
+            at.error("`on_call` has an empty name");
+        }
+        names
+    });
+    let acknowledge_within: Option<Duration> = map.optional("acknowledge_within");
+    let then = map.optional_by("then", |at| {
+        let then: Option<String> = at.value();
+        at.diags.describe(shape::filled);
+        let then = then?;
+        if then == name {
+            at.error(format!("`{}` cannot be its own second line", shorten(&then)));
+        } else if !names.contains(&then.as_str()) {
+            let others = names.iter().copied().filter(|other| *other != name);
+            at.error(format!("`then`: there is no receiver `{}` in this file", shorten(&then)))
+                .help(did_you_mean(&then, others));
+        }
+        Some(then)
+    });
+    escalates_in_time(&mut map, acknowledge_within);
+    map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
+    map.finish()?;
+    Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line })
+}
+
+/// A second line has a time at which it is called.
+fn escalates_in_time(map: &mut MapReader<'_>, within: Option<Duration>) {
+    if map.has("then") && !map.has("acknowledge_within") {
+        map.error(
+            map.key_span("then"),
+            "`then` needs `acknowledge_within`: nothing says when the second line is paged",
+        )
+        .help("write `acknowledge_within: 5m` beside it");
+    }
+    if within.is_some_and(|within| within.is_zero()) {
+        map.wrong("acknowledge_within", "`acknowledge_within` is 0: nobody can acknowledge in no time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Diagnostics, render};
+
+    fn read(text: &str) -> Result<OnCall, String> {
+        let source = Source::new("oncall.yaml", text);
+        let mut diags = Diagnostics::default();
+        let read = parse(&source, &mut diags)
+            .and_then(|root| read_on_call(&mut At::root(&root, &source, &mut diags)))
+            .filter(|_| !diags.has_errors());
+        read.ok_or_else(|| render(&diags, false))
+    }
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new());
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    }
+
+    #[test]
+    fn a_file_is_read_and_takes_the_defaults_for_what_it_leaves_out() {
+        let text = "roles: { incident_commander: Ada, tech_lead: open }\nreceivers:\n  first: { on_call: [ada], \
+                    acknowledge_within: 5m, then: second }\n  second: { on_call: [] }\n";
+        let read = read(text).expect("a file");
+        assert_eq!(read.roles.incident_commander.as_deref(), Some("Ada"));
+        assert_eq!((&read.roles.tech_lead, &read.roles.comms_lead), (&None, &None));
+        assert_eq!(read.severities, SeverityLevel::defaults());
+        let first = read.receiver("first").expect("the first line");
+        assert_eq!((first.then.as_deref(), first.acknowledge_within), (Some("second"), Some(Duration::from_secs(300))));
+        assert_eq!((first.line, read.receiver("second").map(|second| second.on_call.len())), (3, Some(0)));
+        assert_eq!(read.receiver("third"), None);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_place() {
+        let text = "roles: { incident_commander: '', comms: Joan }\nseverities:\n  SEV1: { users_hurt: 10% }\n  SEV2: { \
+                    users_hurt: 50% }\n  SEV 3: {}\n  SEV4: { users_hurt: half, data_lost: maybe }\nreceivers:\n  a: { \
+                    on_call: [ada], then: b }\n  c: { on_call: ada, acknowledge_within: 0s, then: c }\n  d: {}\npager: x\n";
+        insta::assert_snapshot!(read(text).expect_err("mistakes"));
+        assert!(read("severities: {}\n").is_err());
+        assert!(read("- a\n").is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! The commands about incidents as people and CI run them, on frozen drills: notes, postmortem, action items, trend.
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const FAILED: &str = "20261104T020000Z-pg-restore-0002";
+const PASSED: &str = "20261118T020000Z-pg-restore-0003";
+
+struct Project(tempfile::TempDir);
+
+impl Project {
+    /// A drill that failed and a later one that passed, both sealed.
+    fn new() -> Project {
+        let project = Project(tempfile::tempdir().unwrap());
+        for (story, run) in [("dr-failed", FAILED), ("dr-passed", PASSED)] {
+            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/records/{story}.jsonl"));
+            let text = std::fs::read_to_string(path).unwrap();
+            let (first, rest) = text.split_once('\n').unwrap();
+            let mut first: Value = serde_json::from_str(first).unwrap();
+            first["event"]["run"] = json!(run);
+            first["event"]["started_utc"] = json!(format!("{}-{}-{}T02:00:00Z", &run[..4], &run[4..6], &run[6..8]));
+            project.write(&format!(".firedrill/runs/{run}/events.jsonl"), &format!("{first}\n{rest}"));
+            project.write(&format!(".firedrill/runs/{run}/lock"), "");
+            firedrill::archive::evidence::seal(&project.run_dir(run), false).unwrap();
+        }
+        project.write("runbooks/x.md", "# X\n\n## Mitigation\n\n### One\n\n```bash\ntrue\n```\n");
+        project
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn run_dir(&self, run: &str) -> PathBuf {
+        self.0.path().join(".firedrill/runs").join(run)
+    }
+
+    fn actions(&self, closed_by: &str) {
+        let text = format!(
+            "actions:\n  - {{ id: A-1, what: Name the bucket, owner: Team Database, due: 2026-11-30, run: {FAILED}, \
+             closed_by: {closed_by} }}\n  - {{ id: A-2, what: Page sooner, owner: Team Shop, due: 2020-01-01, run: \
+             {FAILED} }}\n  - {{ id: A-3, what: Later, owner: Team Shop, due: 2099-01-01 }}\n"
+        );
+        self.write("actions.yaml", &text);
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        command.args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1").output().unwrap()
+    }
+
+    /// What a command prints that ends with this code.
+    fn says(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text:?}");
+        text.concat()
+    }
+}
+
+fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+#[test]
+fn a_note_of_a_sealed_run_stands_beside_it_and_in_its_postmortem() {
+    let project = Project::new();
+    assert!(project.says(2, &["note", "x"]).contains("no drill is running"));
+    assert!(project.says(2, &["note", " ", "--run", "latest"]).contains("empty"));
+    assert!(project.says(2, &["note", "x", "--run", "nowhere"]).contains("there is no run"));
+    assert!(project.says(2, &["note", "x", "--run", "pg-restore"]).contains("stands in the ids of 2 runs"));
+    let said = project.says(0, &["note", "the third | time", "--run", "0002", "--by", "ada"]);
+    assert!(said.contains(&format!("noted in a file beside {FAILED}")), "{said}");
+    assert!(project.says(0, &["verify"]).contains("intact"), "what is sealed was not changed");
+    assert!(!exists(&project.run_dir(FAILED).join("notes.jsonl")));
+    project.actions(PASSED);
+    project.says(0, &["postmortem", FAILED, "--out", "post.md"]);
+    let text = std::fs::read_to_string(project.0.path().join("post.md")).unwrap();
+    assert!(text.contains("ada: the third &#124; time"), "{text}");
+    for heading in
+        ["## Summary", "## Impact", "## Timeline", "## Trigger", "## Contributing factors", "## Action items"]
+    {
+        assert!(text.contains(heading), "{heading}");
+    }
+    assert!(text.contains("| A-2 | Page sooner | Team Shop | 2020-01-01 | open |"), "{text}");
+    // Every link leads to a line of the events.
+    let events = std::fs::read_to_string(project.run_dir(FAILED).join("events.jsonl")).unwrap();
+    let link = format!("](.firedrill/runs/{FAILED}/events.jsonl#L");
+    let lines: Vec<usize> =
+        text.split(&link).skip(1).map(|rest| rest.split(')').next().unwrap().parse().unwrap()).collect();
+    assert!(lines.len() > 10 && lines.iter().all(|line| *line >= 1 && *line <= events.lines().count()), "{lines:?}");
+    assert!(project.says(2, &["postmortem", FAILED, "--out", "post.md"]).contains("there already"));
+    project.write("own.md", "# {{title}}\n\n{{who}}\n");
+    assert!(project.says(2, &["postmortem", FAILED, "--template", "own.md"]).contains("own.md:3:1"));
+}
+
+#[test]
+fn an_action_is_closed_by_a_proof_and_by_nothing_else() {
+    let project = Project::new();
+    project.actions(PASSED);
+    let all = project.says(0, &["actions"]);
+    assert!(all.contains("closed: `pg-restore` passed on 2026-11-18"), "{all}");
+    let digest = project.says(0, &["actions", "--digest"]);
+    assert!(digest.starts_with("Team Shop: 2 open, 1 overdue\n  A-2 "), "{digest}");
+    assert!(!digest.contains("A-1"));
+    let json: Value = serde_json::from_str(&project.says(0, &["actions", "--json"])).unwrap();
+    assert_eq!((&json["actions"][1]["overdue"], &json["actions"][2]["overdue"]), (&json!(true), &json!(false)));
+    project.says(0, &["check"]);
+    // The run that failed proves nothing, and neither does one that nobody has.
+    for (closed_by, why) in [(FAILED, "it began before"), ("20261201T020000Z-pg-restore-0009", "no record of that run")]
+    {
+        project.actions(closed_by);
+        let told = project.says(2, &["check"]);
+        assert!(told.contains("closed without proof") && told.contains(why), "{told}");
+    }
+    project.actions(PASSED);
+    std::fs::rename(project.0.path().join(".firedrill"), project.0.path().join("artifacts")).unwrap();
+    project.says(2, &["check"]);
+    project.says(0, &["check", "--runs", "artifacts"]);
+}
+
+#[test]
+fn the_trend_has_drills_and_incidents() {
+    let project = Project::new();
+    project.actions(PASSED);
+    project.write(
+        "incidents.yaml",
+        "incidents:\n  - { id: INC-1, severity: SEV1, service: db, class: files_deleted, began: 2026-10-03T14:00:00Z, \
+         recovered: 2026-10-03T14:30:00Z }\n",
+    );
+    let text = project.says(0, &["history", "trend"]);
+    assert!(text.contains("incidents") && text.contains("2026Q4") && text.contains("30 min 00 s"), "{text}");
+    assert!(text.contains("A-1"), "{text}");
+    let json: Value = serde_json::from_str(&project.says(0, &["history", "trend", "--json"])).unwrap();
+    assert_eq!(json["actions"][0]["failed"], json!([[1, 1], [0, 1]]));
+    project.write("export.csv", "id,severity\nINC-1,\n");
+    assert!(project.says(2, &["history", "trend", "--incidents", "export.csv"]).contains("export.csv:2:"));
+}
+
+#[test]
+fn whom_to_tell_is_settled_before_anything_starts() {
+    let project = Project::new();
+    let told = project.says(2, &["scenario", "x", "--notify", "mail:x"]);
+    assert!(told.contains("slack:#channel"), "{told}");
+}
