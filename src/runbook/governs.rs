@@ -186,6 +186,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let written = command.text.lines().next_back().map(str::trim).unwrap_or_default();
             let tail = line.find(written).and_then(|found| line.get(found + written.len()..)).unwrap_or_default();
             let tail = tail.find('#').and_then(|sign| tail.get(sign..));
+            // Of a long line no more than is kept of it, with room for blanks.
+            let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
             let row = code.row.iter().map(|row| fold(&row.whole));
             let said: Vec<String> = row.chain(said.map(|(_, line)| fold(line))).chain(tail.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();

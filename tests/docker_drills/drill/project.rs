@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Where the shipped scenarios, runbooks and stacks are.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// How often a drill whose measurement was disturbed may be run again.
-const AGAIN: usize = 2;
+const AGAIN: usize = 4;
 
 /// A shipped scenario with its runbook.
 #[derive(Clone, Copy)]
