@@ -90,6 +90,7 @@ fn plan(number: usize) -> Announcement {
         restore: None,
         executed: None,
         alone: false,
+        ..Announcement::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `actions.yaml`: what is to be done after drills and incidents, by whom and until when, and the run that proves that it helped.
 //! One file for postmortems and DR reports alike.
 
-use crate::record::is_run_id;
+use crate::record::{RunOutcome, is_run_id};
 use crate::report::{Action, ActionStatus, DrNotes, DrTold, DrillNotes, DrillRef, NotesFile, SeenRun, verified_by};
 use crate::source::{At, Diagnostics, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten};
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ impl ActionItem {
         let then = seen.iter().find(|seen| seen.run == run);
         Some(match then {
             _ if !found.verified => Err(found.why),
-            Some(then) if then.passed() || !then.ended || then.control => {
+            Some(then) if then.outcome != RunOutcome::Failed || !then.ended || then.control => {
                 Err(format!("named, not verified: `{run}` had not failed, so that a pass proves nothing"))
             }
             _ => Ok(found.why),

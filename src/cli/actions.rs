@@ -3,7 +3,7 @@
 use crate::archive;
 use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, say_line};
+use crate::output::{one_line, print, print_json, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
 use crate::source::{Diagnostics, Source, render, tidy};
@@ -103,7 +103,7 @@ fn line(item: &ActionItem, state: &str) -> String {
     let action = &item.action;
     let [owner, due] = [&action.owner, &action.due].map(|text| text.as_deref().unwrap_or_default());
     let ticket = action.ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
-    format!("{}  due {due}  {owner}  {state}\n    {}{ticket}", action.id, action.text)
+    format!("{}  due {due}  {owner}  {state}\n    {}{ticket}", action.id, one_line(&action.text))
 }
 
 /// By owner; of each the overdue ones first, then by date.

@@ -18,18 +18,20 @@ use super::notify::{LAST_WORDS, Notified};
 use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::notify::Notifier;
-use crate::output::{say, say_line, stderr_is_terminal};
+use crate::output::{say, say_line, stderr_is_terminal, visible};
 use crate::process;
 use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
 use crate::stack::{Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform};
+use crate::view::words;
 use drill::{Begun, Carried, carry_out};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long a program may take that adds to the evidence; a drill does not wait for it.
 const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
@@ -204,8 +206,6 @@ async fn one(
         occasion: None,
     };
     let carried = carry_out(begun, &mut person, observers, shutdown).await;
-    // The drill is over and sealed: now its last messages may take their time.
-    notifier.finish(LAST_WORDS).await;
     let Carried { record, saved, sealed } = carried?;
     if wanted.format == OutputFormat::Human {
         say(&report::summary(&record, Some(&dir), wanted.color));
@@ -217,9 +217,28 @@ async fn one(
     if let (Ok(sealed), OutputFormat::Human) = (&sealed, wanted.format) {
         say(&sealing::lines(sealed));
     }
+    // The drill is over, sealed and told: now its last messages may take their time.
+    say_unsent(&notifier.finish(LAST_WORDS, next_signal(shutdown)).await, &dir);
     saved.map_err(|error| on_disk(&dir, &error))?;
     sealed.map_err(|error| Error::harness(sealing::failure(&dir, &error)))?;
     Ok(record)
+}
+
+/// What is cancelled by the next signal.
+fn next_signal(shutdown: &Shutdown) -> &CancellationToken {
+    if shutdown.cancel.is_cancelled() { &shutdown.hurry } else { &shutdown.cancel }
+}
+
+/// Says which messages were not sent.
+fn say_unsent(unsent: &[(String, usize)], run: &Path) {
+    for (target, count) in unsent {
+        let (count, log) = (words::many(*count, "message"), crate::record::beside_run(run, "sent"));
+        say_line(&format!(
+            "warning: {count} to {} not sent: see {}",
+            visible(target),
+            visible(&log.display().to_string())
+        ));
+    }
 }
 
 /// Who shows the drill while it runs.

@@ -224,7 +224,7 @@ fn refuse_controls(args: impl Iterator<Item = OsString>) -> Result<(), Error> {
         if !is_value && output::has_controls(&text) {
             let shown = crate::source::shorten(&output::visible(&text));
             return Err(Error::usage(format!("argument {} has a control character: `{shown}`", at + 1))
-                .hint("only values of `--var` may have one; rename the file"));
+                .hint("only values of `--var` may have one: names, paths and notes are one line"));
         }
         before = arg;
     }

@@ -3,7 +3,7 @@
 use super::runs;
 use crate::error::{Error, Exit};
 use crate::output::{print, visible};
-use crate::record::{BesideNote, append_beside, utc_now, utc_text};
+use crate::record::{BesideNote, Redactor, append_beside, secrets_in_text, utc_now, utc_text};
 
 /// Adds a note to the timeline of the running drill. Of a run that has ended the note stands beside it: what is sealed is
 /// never changed.
@@ -33,7 +33,9 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
     let dir = dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))?;
     let user = || ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
     let by = args.by.or_else(user).unwrap_or_else(|| "somebody".into());
-    let note = BesideNote { at_utc: utc_text(utc_now()), by, text: text.into() };
+    // What is written down is shown in reports and sent.
+    let text = Redactor::new(secrets_in_text(text)).text(text);
+    let note = BesideNote { at_utc: utc_text(utc_now()), by, text };
     let under_way = crate::archive::is_under_way(&dir);
     append_beside(&dir, "notes", &note).map_err(|error| Error::harness(format!("the note: {error}")))?;
     let where_to = if under_way { "the timeline of" } else { "a file beside" };

@@ -23,16 +23,18 @@ pub(super) fn judge_severity(
         return None;
     }
     let (levels, from) = (definitions(cx.plan), impact.faults.first);
-    let until = recovered.recovery.map(|recovery| recovery.from);
+    // A recovery that did not last ends nothing.
+    let relapsed = recovered.outcome.as_ref().is_err_and(|stop| stop.verdict == Verdict::NotRecovered);
+    let until = recovered.recovery.filter(|_| !relapsed).map(|recovery| recovery.from);
     let (worst, until_us) = cx.monitor.timeline(|timeline| timeline.most_hurt(from, until))?;
-    let users_hurt = 1.0 - worst.ratio()?;
+    let users_hurt = worst.bad() as f64 / worst.valid as f64;
     let severity = severity_of(&levels, users_hurt, data_lost).map(|level| level.name.clone());
     let measured = MeasuredSeverity { severity, sli: worst.sli, users_hurt, data_lost, until_us };
     cx.sink.emit(Event::SeverityMeasured(measured.clone()));
     let declared = cx.plan.severity.as_deref()?;
     let name = measured.severity.as_deref().unwrap_or("milder than every severity");
     let lost = if data_lost { ", and acknowledged writes were lost" } else { "" };
-    let seen = format!("{name}: of the events of {} {:.1}% were bad{lost}", measured.sli, users_hurt * 100.0);
+    let seen = format!("{name}: of the events of {} {:.2}% were bad{lost}", measured.sli, users_hurt * 100.0);
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
             let at = cx.in_scenario(cx.plan.line_of("severity"));

@@ -1,5 +1,6 @@
 //! One POST over HTTP or HTTPS, with the certificate authorities of the system. No redirect is followed.
 
+use crate::output::one_line;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
@@ -46,6 +47,14 @@ pub(super) struct WebAnswer {
     pub(super) body: Vec<u8>,
 }
 
+impl WebAnswer {
+    /// The first words of its body, in one line.
+    pub(super) fn said(&self) -> String {
+        let text: String = String::from_utf8_lossy(&self.body).chars().take(200).collect();
+        if text.trim().is_empty() { String::new() } else { format!(": {}", one_line(text.trim())) }
+    }
+}
+
 impl WebAddress {
     pub(super) fn parse(url: &str) -> Result<WebAddress, String> {
         let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
@@ -55,12 +64,14 @@ impl WebAddress {
             _ => return Err("only http:// and https:// are known".into()),
         };
         let authority = uri.authority().ok_or("it names no host")?;
+        if authority.as_str().contains('@') {
+            return Err("a user and a password in it are not sent: put a token into the path, or leave them out".into());
+        }
         Ok(WebAddress {
             tls,
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_string(),
             port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            // Without a user and a password in it.
-            authority: authority.as_str().rsplit('@').next().unwrap_or_default().to_string(),
+            authority: authority.to_string(),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_string(),
         })
     }
@@ -121,7 +132,9 @@ async fn exchange(
     let response = sender.send_request(request).await.map_err(plain)?;
     let status = response.status().as_u16();
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
-    let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(|error| error.to_string())?;
+    // The status says what became of it; of a body that is too long or breaks off nothing is kept.
+    let body = Limited::new(response.into_body(), LONGEST).collect().await;
+    let body = body.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     let retry_after = pause.map(|seconds| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
-    Ok(WebAnswer { status, retry_after, body: body.to_bytes().to_vec() })
+    Ok(WebAnswer { status, retry_after, body })
 }

@@ -1,13 +1,16 @@
 //! What there is to say about an incident at an instant: the same facts for every target, worded once.
 
 use crate::output::one_line;
-use crate::record::{Day, DrillStatus, Record, utc_text};
+use crate::record::{Day, DrillStatus, DrillTime, Record, SliInfo, utc_text};
 use crate::view::format::percent;
 use crate::view::{answers, clock, timeline, words};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Moments of the timeline that a message has, the newest ones.
 const MOMENTS: usize = 12;
+/// What counts as now while an incident is open.
+const LATELY: Duration = Duration::from_secs(10);
 /// So many days after the incident its postmortem is due.
 const POSTMORTEM_DAYS: i64 = 5;
 
@@ -64,8 +67,12 @@ pub struct IncidentMessage {
     pub title: String,
     /// As measured, otherwise as declared.
     pub severity: Option<String>,
-    /// What users feel, as measured: `success rate of availability 82%`.
+    /// What users feel, as measured: `success rate of availability 82%`, and over which time.
     pub impact: String,
+    /// The same of the SLI that is hurt most, in words for customers; empty where nothing was measured.
+    pub for_customers: String,
+    /// Whether users had recovered, and it lasted.
+    pub recovered: bool,
     /// Each role, and who has it.
     pub roles: Vec<(String, Option<String>)>,
     /// The newest moments, oldest first.
@@ -86,9 +93,12 @@ impl IncidentMessage {
         let moments = moments.iter().skip(moments.len().saturating_sub(MOMENTS));
         let outcome = (state == IncidentState::Resolved).then(|| words::headline_text(record));
         let at = crate::view::timeline::utc(record, record.last_us);
+        let impact = UserImpact::of(record);
         let title = plan.map_or_else(String::new, |plan| one_line(&plan.title));
         IncidentMessage {
-            impact: impact(record),
+            impact: impact.in_words(record),
+            for_customers: impact.for_customers(),
+            recovered: record.recovered_us().is_some(),
             roles: plan.map(|plan| plan.roles.clone()).unwrap_or_default(),
             timeline: moments.map(|moment| format!("{} {}", moment.since(), moment.what)).collect(),
             ..IncidentMessage::new(plan.map_or("", |plan| plan.run.as_str()), title, severity, state, at, outcome)
@@ -105,7 +115,12 @@ impl IncidentMessage {
         let at = started.and_then(|at| at.checked_add(since)).map(utc_text).unwrap_or_default();
         let outcome = (state == IncidentState::Resolved).then(|| said.clone());
         let title = format!("game day {}", one_line(&day.plan.title));
-        IncidentMessage { impact: said, ..IncidentMessage::new(&day.plan.id, title, None, state, at, outcome) }
+        let recovered = passed == all;
+        IncidentMessage {
+            impact: said,
+            recovered,
+            ..IncidentMessage::new(&day.plan.id, title, None, state, at, outcome)
+        }
     }
 
     fn new(
@@ -130,6 +145,8 @@ impl IncidentMessage {
             state,
             outcome,
             impact: String::new(),
+            for_customers: String::new(),
+            recovered: false,
             roles: Vec::new(),
             timeline: Vec::new(),
         }
@@ -141,24 +158,53 @@ impl IncidentMessage {
             IncidentState::Opened => "We are looking into a problem",
             IncidentState::Update => "We are working on a problem",
             IncidentState::Mitigated => "A problem has been mitigated, and we are watching it",
-            IncidentState::Resolved => "The problem is resolved",
+            IncidentState::Resolved if self.recovered => "The problem is resolved",
+            IncidentState::Resolved => "The drill is over; the problem was not resolved",
         };
-        format!("DRILL {} {}: {what}. {}.\n", self.at_utc, self.state.for_customers(), self.impact)
+        let impact = if self.for_customers.is_empty() { String::new() } else { format!(" {}.", self.for_customers) };
+        format!("DRILL {} {}: {what}.{impact}\n", self.at_utc, self.state.for_customers())
     }
 }
 
-/// What users feel: the success rate of every SLI since the fault was in place, until everybody had recovered.
-fn impact(record: &Record) -> String {
-    let Some(from) = record.injected_us() else { return "not measured yet".into() };
-    let until = record.held_after().map_or(record.last_us, |(from, _)| from);
-    let slis = record.plan.iter().flat_map(|plan| &plan.slis);
-    let rate = |sli: &crate::record::SliInfo| {
-        let ratio = record.counts(&sli.name, from, until).ratio()?;
-        Some(format!("success rate of {} {}", sli.name, percent(ratio)))
-    };
-    let rates: Vec<String> = slis.filter_map(rate).collect();
-    let hurt = if record.ended { format!("; {}", answers::hurt(record)) } else { String::new() };
-    if rates.is_empty() { "not measured yet".into() } else { format!("{}{hurt}", rates.join(", ")) }
+/// The success rates of the SLIs over a time.
+struct UserImpact {
+    rates: Vec<(String, f64)>,
+    over: &'static str,
+}
+
+impl UserImpact {
+    /// While the incident is open those of the last seconds; afterwards those of the whole incident.
+    fn of(record: &Record) -> UserImpact {
+        let Some(injected) = record.injected_us() else { return UserImpact { rates: Vec::new(), over: "" } };
+        let last = DrillTime(record.last_us.0.saturating_sub(LATELY.as_micros() as u64));
+        let (from, until, over) = match record.held_after() {
+            Some((recovered, _)) => (injected, recovered, "during the incident"),
+            None if record.ended => (injected, record.last_us, "during the incident"),
+            None => (last.max(injected), record.last_us, "in the last 10 s"),
+        };
+        let slis = record.plan.iter().flat_map(|plan| &plan.slis);
+        let rate = |sli: &SliInfo| {
+            let lately = record.counts(&sli.name, from, until).ratio();
+            let impact = record.impacts.iter().find(|impact| impact.sli == sli.name).map(|impact| impact.ratio);
+            Some((sli.name.clone(), lately.or(impact)?))
+        };
+        UserImpact { rates: slis.filter_map(rate).collect(), over }
+    }
+
+    fn in_words(&self, record: &Record) -> String {
+        if self.rates.is_empty() {
+            return "not measured yet".into();
+        }
+        let rates: Vec<String> =
+            self.rates.iter().map(|(sli, rate)| format!("success rate of {sli} {}", percent(*rate))).collect();
+        let hurt = if record.ended { format!("; users were hurt: {}", answers::hurt(record)) } else { String::new() };
+        format!("{} {}{}", rates.join(", "), self.over, hurt.trim_end_matches('.'))
+    }
+
+    fn for_customers(&self) -> String {
+        let worst = self.rates.iter().map(|(_, rate)| *rate).reduce(f64::min);
+        worst.map(|rate| format!("Of all requests {} succeeded {}", percent(rate), self.over)).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

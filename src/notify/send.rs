@@ -6,20 +6,24 @@ use super::message::{IncidentMessage, IncidentState};
 use super::target::ReadyTarget;
 use super::{pagerduty, slack};
 use crate::record::{
-    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, Stamped, append_beside, utc_now,
-    utc_text,
+    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, Stamped, append_beside, open_plain,
+    utc_now, utc_text,
 };
 use serde_json::json;
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// How often one message is tried.
 const TRIES: u32 = 5;
 /// The pause before the second try; it doubles from try to try, unless the server says how long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long writing to a file may take.
+const FILE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a task is told; `None`: there is nothing more.
 type Post = Option<IncidentMessage>;
@@ -27,19 +31,22 @@ type Post = Option<IncidentMessage>;
 /// The tasks that send.
 pub struct Notifier {
     senders: Vec<UnboundedSender<Post>>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<(String, JoinHandle<usize>)>,
+    /// There is no time left.
+    over: CancellationToken,
 }
 
 impl Notifier {
     /// Begins a task for each target; what it does is logged beside `run`, the directory of the run or the game day.
     pub fn start(targets: &[ReadyTarget], run: &Path) -> Notifier {
+        let over = CancellationToken::new();
         let begin = |target: &ReadyTarget| {
             let (sender, receiver) = unbounded_channel();
             let courier = Courier { target: target.clone(), run: run.to_path_buf(), channel: None, thread: None };
-            (sender, tokio::spawn(courier.deliver(receiver)))
+            (sender, (target.name(), tokio::spawn(courier.deliver(receiver, over.clone()))))
         };
         let (senders, tasks) = targets.iter().map(begin).unzip();
-        Notifier { senders, tasks }
+        Notifier { senders, tasks, over }
     }
 
     /// What makes messages of the events of a drill; one at least every `every`.
@@ -52,15 +59,27 @@ impl Notifier {
         DayNotifier { senders: self.senders.clone() }
     }
 
-    /// Lets the tasks send what they still have, for so long at most, once the drill is over.
-    pub async fn finish(self, within: Duration) {
+    /// Lets the tasks send what they still have, for so long at most and until `hurry`, once the drill is over. What was not
+    /// sent is told: the target, and how many messages.
+    pub async fn finish(self, within: Duration, hurry: &CancellationToken) -> Vec<(String, usize)> {
         self.senders.iter().for_each(|sender| drop(sender.send(None)));
-        let deadline = tokio::time::Instant::now() + within;
-        for mut task in self.tasks {
-            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
-                task.abort();
+        let over = self.over;
+        let limit = tokio::spawn({
+            let (over, hurry) = (over.clone(), hurry.clone());
+            async move {
+                // Either way there is no time left.
+                let _ = tokio::time::timeout(within, hurry.cancelled()).await;
+                over.cancel();
             }
+        });
+        let mut unsent = Vec::new();
+        for (name, task) in self.tasks {
+            // A task that broke has sent nothing that it could tell of.
+            let count = task.await.unwrap_or(1);
+            unsent.extend((count > 0).then_some((name, count)));
         }
+        limit.abort();
+        unsent
     }
 }
 
@@ -85,8 +104,10 @@ impl DrillNotifier {
         match &stamped.event {
             Event::Ended { .. } => Some(IncidentState::Resolved),
             Event::Recovered { sli, .. } if sli.is_empty() && !self.mitigated => Some(IncidentState::Mitigated),
-            _ if stamped.at_us.since(said) >= self.every => Some(IncidentState::Update),
-            _ => None,
+            Event::Relapsed { .. } => Some(IncidentState::Update),
+            _ if stamped.at_us.since(said) < self.every => None,
+            _ if self.mitigated => Some(IncidentState::Mitigated),
+            _ => Some(IncidentState::Update),
         }
     }
 }
@@ -96,7 +117,7 @@ impl Observer for DrillNotifier {
         self.record.apply(stamped);
         let Some(state) = self.state(stamped) else { return };
         self.said = Some(stamped.at_us);
-        self.mitigated |= state == IncidentState::Mitigated;
+        self.mitigated = state == IncidentState::Mitigated;
         say(&self.senders, &IncidentMessage::of(&self.record, state));
     }
 }
@@ -134,24 +155,57 @@ struct Courier {
 }
 
 impl Courier {
-    async fn deliver(mut self, mut posts: UnboundedReceiver<Post>) {
-        while let Some(Some(message)) = posts.recv().await {
+    /// Sends what comes, in its order, and says how many messages were not sent. An update behind which something newer waits
+    /// is left out.
+    async fn deliver(mut self, mut posts: UnboundedReceiver<Post>, over: CancellationToken) -> usize {
+        let (mut waiting, mut open, mut unsent) = (VecDeque::new(), true, 0);
+        loop {
+            if waiting.is_empty() && open {
+                match posts.recv().await {
+                    Some(Some(message)) => waiting.push_back(message),
+                    Some(None) | None => open = false,
+                }
+            }
+            while let Ok(Some(message)) = posts.try_recv() {
+                waiting.push_back(message);
+            }
+            let Some(message) = waiting.pop_front() else { if open { continue } else { return unsent } };
+            if message.state == IncidentState::Update && !waiting.is_empty() {
+                self.log(&message, 0, Some("something newer was to be sent"));
+                continue;
+            }
             let (mut tries, mut pause) = (0, PAUSE);
             let error = loop {
-                tries += 1;
-                match self.send(&message).await {
-                    Ok(()) => break None,
-                    Err(Refused { why, again: false, .. }) => break Some(why),
-                    Err(Refused { why, .. }) if tries >= TRIES => break Some(why),
-                    Err(Refused { after, .. }) => tokio::time::sleep(after.unwrap_or(pause)).await,
+                let sent = async {
+                    tries += 1;
+                    let refused = match self.send(&message).await {
+                        Ok(()) => return Ok(None),
+                        Err(refused) => refused,
+                    };
+                    if !refused.again || tries >= TRIES {
+                        return Ok(Some(refused.why));
+                    }
+                    tokio::time::sleep(refused.after.unwrap_or(pause)).await;
+                    Err(())
+                };
+                tokio::select! {
+                    ended = sent => match ended {
+                        Ok(error) => break error,
+                        Err(()) => pause *= 2,
+                    },
+                    () = over.cancelled() => break Some("the drill was over, and there was no more time".to_string()),
                 }
-                pause *= 2;
             };
-            let line = json!({ "at_utc": utc_text(utc_now()), "target": self.target.name(), "state": message.state,
-                               "headline": message.headline, "tries": tries, "sent": error.is_none(), "error": error });
-            // A log that cannot be written is no reason to send less.
-            let _ = append_beside(&self.run, "sent", &line);
+            unsent += usize::from(error.is_some());
+            self.log(&message, tries, error.as_deref());
         }
+    }
+
+    fn log(&self, message: &IncidentMessage, tries: u32, error: Option<&str>) {
+        let line = json!({ "at_utc": utc_text(utc_now()), "target": self.target.name(), "state": message.state,
+                           "headline": message.headline, "tries": tries, "sent": error.is_none(), "error": error });
+        // A log that cannot be written is no reason to send less.
+        let _ = append_beside(&self.run, "sent", &line);
     }
 
     async fn send(&mut self, message: &IncidentMessage) -> Result<(), Refused> {
@@ -166,9 +220,9 @@ impl Courier {
             }
             ReadyTarget::File(path) => {
                 let line = serde_json::to_string(message).map_err(|error| Refused::for_good(error.to_string()))?;
-                appended(&path, &format!("{line}\n"))
+                appended(path, format!("{line}\n")).await
             }
-            ReadyTarget::StatusPage(path) => appended(&path, &message.for_customers()),
+            ReadyTarget::StatusPage(path) => appended(path, message.for_customers()).await,
         }
     }
 
@@ -219,7 +273,7 @@ fn posted(answer: Result<WebAnswer, String>) -> Result<WebAnswer, Refused> {
     match answer {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
         Ok(answer) => Err(Refused {
-            why: format!("HTTP {}", answer.status),
+            why: format!("HTTP {}{}", answer.status, answer.said()),
             again: answer.status == 429 || answer.status >= 500,
             after: answer.retry_after,
         }),
@@ -227,9 +281,15 @@ fn posted(answer: Result<WebAnswer, String>) -> Result<WebAnswer, Refused> {
     }
 }
 
-fn appended(path: &Path, text: &str) -> Result<(), Refused> {
-    let file = std::fs::File::options().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Refused::for_good(error.to_string()))
+/// Appends to an ordinary file, not through a link; a file system that hangs holds up nothing else.
+async fn appended(path: PathBuf, text: String) -> Result<(), Refused> {
+    let append = move || {
+        let mut file = open_plain(&path, std::fs::File::options().append(true).create(true))?;
+        file.write_all(text.as_bytes())
+    };
+    let within = tokio::time::timeout(FILE_WITHIN, tokio::task::spawn_blocking(append)).await;
+    let done = within.map_err(|_| Refused::for_good("the file system did not answer"))?;
+    done.map_err(|error| Refused::for_good(error.to_string()))?.map_err(|error| Refused::for_good(error.to_string()))
 }
 
 #[cfg(test)]

@@ -24,14 +24,13 @@ pub(super) fn message(message: &IncidentMessage, channel: &str, thread: Option<&
     let mut blocks = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": clipped(&message.headline, HEADER) } }),
         json!({ "type": "section", "fields": fields }),
-        section(&format!("*Impact as measured*\n{}", escaped(&message.impact))),
+        section(&format!("*Impact as measured*\n{}", escaped(&clipped(&message.impact, SECTION / 6)))),
     ];
     if !message.timeline.is_empty() {
-        let lines: Vec<String> = message.timeline.iter().map(|line| format!("• {}", escaped(line))).collect();
-        blocks.push(section(&format!("*Timeline*\n{}", lines.join("\n"))));
+        blocks.push(section(&format!("*Timeline*\n{}", newest(&message.timeline))));
     }
     let run = format!("`{}`: a drill of Firedrill, no real incident", escaped(&message.incident));
-    blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": clipped(&run, FIELD) }] }));
+    blocks.push(json!({ "type": "context", "elements": [mrkdwn(&clipped(&run, FIELD))] }));
     let mut body =
         json!({ "channel": channel, "text": clipped(&escaped(&message.headline), SECTION), "blocks": blocks });
     if let Some(thread) = thread {
@@ -58,12 +57,31 @@ pub(super) fn answered(body: &[u8]) -> Result<Value, String> {
     }
 }
 
+/// The newest lines, oldest first, as many as fit.
+fn newest(lines: &[String]) -> String {
+    let (mut kept, mut left) = (Vec::new(), SECTION - 50);
+    for line in lines.iter().rev() {
+        let line = format!("• {}", escaped(&clipped(line, FIELD / 10)));
+        let Some(rest) = left.checked_sub(line.chars().count() + 1) else { break };
+        left = rest;
+        kept.push(line);
+    }
+    kept.reverse();
+    kept.join("\n")
+}
+
 fn field(name: &str, value: &str) -> Value {
-    json!({ "type": "mrkdwn", "text": clipped(&format!("*{}*\n{}", escaped(name), escaped(value)), FIELD) })
+    // Escaping may make a character five.
+    mrkdwn(&format!("*{}*\n{}", escaped(&clipped(name, FIELD / 12)), escaped(&clipped(value, FIELD / 6))))
 }
 
 fn section(text: &str) -> Value {
-    json!({ "type": "section", "text": { "type": "mrkdwn", "text": clipped(text, SECTION) } })
+    json!({ "type": "section", "text": mrkdwn(text) })
+}
+
+/// Text in which names and addresses of others are not made into mentions and links.
+fn mrkdwn(text: &str) -> Value {
+    json!({ "type": "mrkdwn", "text": text, "verbatim": true })
 }
 
 /// The three characters that mean something everywhere in Slack's text.

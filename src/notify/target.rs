@@ -1,12 +1,14 @@
 //! Where messages go: how a target is written, and the secret that it needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Where Slack's Web API is, unless `SLACK_API_URL` says otherwise.
 const SLACK: &str = "https://slack.com/api";
 /// Where PagerDuty takes events, unless `PAGERDUTY_EVENTS_URL` says otherwise.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Characters of a routing key of PagerDuty.
+const ROUTING_KEY: usize = 32;
 
 /// A target as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum NotifyTarget {
     Slack(Option<String>),
     /// `pagerduty`: an incident of the service to which the routing key belongs.
     PagerDuty,
-    /// `https://…` or `webhook:https://…`: JSON, posted.
+    /// `https://…` or `webhook:https://…`: JSON, posted; `webhook:NAME`: the address is in that environment variable.
     Webhook(String),
     /// `file:PATH`: a line of JSON for each message, appended.
     File(PathBuf),
@@ -43,7 +45,7 @@ impl FromStr for NotifyTarget {
 
     fn from_str(text: &str) -> Result<NotifyTarget, String> {
         let wrong = || {
-            "write `slack:#channel`, `slack:new`, `pagerduty`, `https://…`, `file:PATH` or `statuspage:PATH`"
+            "write `slack:#channel`, `slack:new`, `pagerduty`, `https://…`, `webhook:VARIABLE`, `file:PATH` or `statuspage:PATH`"
                 .to_string()
         };
         let path = |path: &str| if path.is_empty() { Err(wrong()) } else { Ok(PathBuf::from(path)) };
@@ -54,7 +56,13 @@ impl FromStr for NotifyTarget {
             ("pagerduty", "") => Ok(NotifyTarget::PagerDuty),
             ("file", rest) => path(rest).map(NotifyTarget::File),
             ("statuspage", rest) => path(rest).map(NotifyTarget::StatusPage),
-            _ => super::http::WebAddress::parse(url).map(|_| NotifyTarget::Webhook(url.into())).map_err(|_| wrong()),
+            ("webhook", name) if is_variable(name) => Ok(NotifyTarget::Webhook(name.into())),
+            ("https" | "http" | "webhook", _) => {
+                // The address may be a secret: it is not said again.
+                let parsed = super::http::WebAddress::parse(url).map_err(|why| format!("the webhook's address: {why}"));
+                parsed.map(|_| NotifyTarget::Webhook(url.into()))
+            }
+            _ => Err(wrong()),
         }
     }
 }
@@ -85,14 +93,36 @@ impl NotifyTarget {
                 token: secret("SLACK_BOT_TOKEN")?,
                 channel: channel.clone(),
             },
-            NotifyTarget::PagerDuty => ReadyTarget::PagerDuty {
-                url: address("PAGERDUTY_EVENTS_URL", PAGERDUTY)?,
-                key: secret("PAGERDUTY_ROUTING_KEY")?,
-            },
+            NotifyTarget::PagerDuty => {
+                let key = secret("PAGERDUTY_ROUTING_KEY")?;
+                if key.len() != ROUTING_KEY {
+                    return Err(format!("PAGERDUTY_ROUTING_KEY has {} characters, not {ROUTING_KEY}", key.len()));
+                }
+                ReadyTarget::PagerDuty { url: address("PAGERDUTY_EVENTS_URL", PAGERDUTY)?, key }
+            }
+            NotifyTarget::Webhook(name) if is_variable(name) => {
+                let url = secret(name)?;
+                super::http::WebAddress::parse(&url).map_err(|why| format!("{name}: {why}"))?;
+                ReadyTarget::Webhook(url)
+            }
             NotifyTarget::Webhook(url) => ReadyTarget::Webhook(url.clone()),
-            NotifyTarget::File(path) => ReadyTarget::File(path.clone()),
-            NotifyTarget::StatusPage(path) => ReadyTarget::StatusPage(path.clone()),
+            NotifyTarget::File(path) => ReadyTarget::File(in_a_directory(path)?),
+            NotifyTarget::StatusPage(path) => ReadyTarget::StatusPage(in_a_directory(path)?),
         })
+    }
+}
+
+/// Whether this is the name of an environment variable, as they are usually written.
+fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(fits)
+}
+
+fn in_a_directory(path: &Path) -> Result<PathBuf, String> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match parent.is_dir() {
+        true => Ok(path.to_path_buf()),
+        false => Err(format!("there is no directory {}", parent.display())),
     }
 }
 
@@ -127,6 +157,13 @@ mod tests {
         for wrong in ["", "slack:", "slack:#", "pagerduty:x", "file:", "ftp://x", "https://", "mail:x"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(read("webhook:HOOK_URL"), Ok(NotifyTarget::Webhook("HOOK_URL".into())));
+        let secret = read("https://u:pw@hooks.x/T0/secret").unwrap_err();
+        assert!(secret.contains("password") && !secret.contains("secret"), "{secret}");
+        let named = NotifyTarget::Webhook("HOOK_URL".into());
+        assert_eq!(named.ready(|_| Some("https://hooks.x/T0".into())).ok().unwrap().name(), "webhook:hooks.x");
+        assert!(NotifyTarget::PagerDuty.ready(|_| Some("short".into())).err().unwrap().contains("5 characters"));
+        assert!(NotifyTarget::File("/nowhere/at/all".into()).ready(|_| None).is_err());
         let ready = NotifyTarget::PagerDuty.ready(|_| None).err().unwrap();
         assert_eq!(ready, "the environment variable PAGERDUTY_ROUTING_KEY is not set");
         let broken = NotifyTarget::Slack(None).ready(|name| (name == "SLACK_BOT_TOKEN").then(|| "a b".into()));

@@ -51,7 +51,7 @@ pub use private::{PrivateDir, open_file, open_plain, private_dir_in, random_hex,
 pub use record::Record;
 pub use redact::{
     HIDDEN, Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, Secrets, StreamRedactor, concealed, looks_secret,
-    script_secrets, sql_secrets, url_password,
+    script_secrets, secrets_in_text, sql_secrets, url_password,
 };
 pub use restore::*;
 pub use rundir::{RunDir, is_run_id};

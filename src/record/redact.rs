@@ -7,7 +7,7 @@ mod spell;
 mod stream;
 
 pub use command::{concealed, script_secrets, sql_secrets};
-pub use find::{looks_secret, url_password};
+pub use find::{looks_secret, secrets_in_text, url_password};
 pub use known::Secrets;
 pub use stream::StreamRedactor;
 

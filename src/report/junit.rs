@@ -334,6 +334,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         "time" => "recovery_time",
         "hold" => "recovery_hold",
         "fault" => "fault_still_active",
+        "severity" => "severity_measured",
         other => other,
     };
     all.extend(words::recovery(record).into_iter().map(|row| (named(row.name), row.text)));

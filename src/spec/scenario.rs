@@ -10,6 +10,7 @@ use super::restore::{self, ScenarioKind};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
 use super::{OnCall, Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
+use crate::record::SeverityLevel;
 use crate::runbook::{ParseOptions, Runbook};
 use crate::slis::SliSpec;
 use crate::source::{
@@ -242,7 +243,20 @@ fn place(root: &Node, outer: &str, inner: &str) -> Span {
 
 /// A severity of the team is one that its file defines.
 fn check_severity(severity: Option<&str>, oncall: Option<&OnCall>, map: &mut MapReader<'_>) {
-    let Some((severity, oncall)) = severity.zip(oncall) else { return };
+    let Some(severity) = severity else { return };
+    let Some(oncall) = oncall else {
+        let levels = SeverityLevel::defaults();
+        let names = levels.iter().map(|level| level.name.as_str());
+        if !names.clone().any(|name| name == severity) {
+            let span = map.span_of("severity");
+            let message = format!(
+                "`{}` is no severity that is defined: the incident is compared with nothing",
+                shorten(severity)
+            );
+            map.diags.warning(map.source, span, message).help(did_you_mean(severity, names));
+        }
+        return;
+    };
     let names = oncall.severities.iter().map(|level| level.name.as_str());
     if !names.clone().any(|name| name == severity) {
         let message = format!("`{}` is no severity of {}", shorten(severity), oncall.path().display());

@@ -48,10 +48,14 @@ impl ActiveDelay {
         ActiveDelay { delay, delayed: AtomicU64::new(0) }
     }
 
+    fn is_for(&self, port: u16) -> bool {
+        self.delay.port.is_none_or(|wanted| wanted == port)
+    }
+
     /// How much later the next bytes of a port arrive.
     fn next(&self, port: u16) -> Duration {
-        let TcpDelay { port: wanted, latency, jitter, seed } = self.delay;
-        if wanted.is_some_and(|wanted| wanted != port) {
+        let TcpDelay { latency, jitter, seed, .. } = self.delay;
+        if !self.is_for(port) {
             return Duration::ZERO;
         }
         let drawn = unit(seed, self.delayed.fetch_add(1, Ordering::Relaxed));
@@ -130,7 +134,7 @@ impl AsyncRead for ServiceStream {
                 }
             };
             let now = Instant::now();
-            if *due <= now || !this.delays.any() {
+            if *due <= now || !this.delays.any_for(|delay| delay.is_for(this.port)) {
                 let n = piece.len().min(buf.remaining());
                 buf.put_slice(&piece.split_to(n));
                 if !piece.has_remaining() {

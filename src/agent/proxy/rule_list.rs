@@ -47,6 +47,11 @@ impl<R> RuleList<R> {
         self.any().then(found).flatten()
     }
 
+    /// Whether any rule is in force for which this holds.
+    pub(super) fn any_for(&self, holds: impl Fn(&R) -> bool) -> bool {
+        self.any() && self.read().iter().any(|(_, rule)| holds(rule))
+    }
+
     /// The sum over all rules.
     pub(super) fn sum<S: std::iter::Sum>(&self, of: impl Fn(&R) -> S) -> S {
         self.read().iter().map(|(_, rule)| of(rule)).sum()

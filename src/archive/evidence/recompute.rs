@@ -195,9 +195,18 @@ impl<'a> Anew<'a> {
 
     /// How severe the incident was, measured again.
     fn severity(&self, anew: &Record, recovery: Option<Recovery>, rows: &mut Rows) -> Option<MeasuredSeverity> {
-        let told = self.told.severity.as_ref()?;
-        // Without a recovery only the moment knew until when everything was known.
-        let until_us = recovery.map_or(told.until_us, |recovery| recovery.from);
+        let told = self.told.severity.as_ref();
+        // A recovery that did not last ends nothing. Without one only the moment knew until when everything was known.
+        let lasted = recovery.filter(|_| anew.relapsed_us.is_none()).map(|recovery| recovery.from);
+        // A drill that passed and declares a severity has measured one.
+        let declared = self.plan.severity.is_some() && !self.plan.severities.is_empty() && !self.plan.control;
+        let owed = declared && self.told.verdict == Verdict::Passed;
+        let until_us = match (told, lasted) {
+            (Some(_), Some(lasted)) => lasted,
+            (Some(told), None) => told.until_us,
+            (None, Some(lasted)) if owed => lasted,
+            (None, _) => return None,
+        };
         let data_lost = anew.data_figures().is_some_and(|data| data.is_lossy());
         let measured = anew.users_hurt(until_us).map(|(sli, users_hurt)| {
             let severity = severity_of(&self.plan.severities, users_hurt, data_lost).map(|level| level.name.clone());
@@ -209,7 +218,7 @@ impl<'a> Anew<'a> {
                 format!("{severity}, {sli} {users_hurt:.6} until {} µs, data lost: {data_lost}", until_us.0)
             })
         };
-        rows.row("severity", text(measured.as_ref()), text(Some(told)));
+        rows.row("severity", text(measured.as_ref()), text(told));
         measured
     }
 

@@ -51,7 +51,17 @@ pub fn read_incidents(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<V
 
 fn read_root(at: &mut At<'_>) -> Option<Vec<RealIncident>> {
     let mut map = at.map("the file of incidents")?.of_section("incidents.yaml");
-    let read = map.require_by("incidents", |at| Some(at.items("a list", "", read_incident)));
+    let read = map.require_by("incidents", |at| {
+        let mut ids: Vec<String> = Vec::new();
+        Some(at.items("a list", "", |at| {
+            let incident = read_incident(at)?;
+            if ids.contains(&incident.id) {
+                at.error(format!("there is an incident `{}` already", shorten(&incident.id)));
+            }
+            ids.push(incident.id.clone());
+            Some(incident)
+        }))
+    });
     map.finish()?;
     read
 }
@@ -90,8 +100,12 @@ fn instant(text: &str) -> Result<OffsetDateTime, String> {
 
 /// A table with a head as the tree that YAML would be (RFC 4180); cells that are empty are left out.
 fn of_csv(text: &str) -> Node {
+    // Spreadsheets begin a file with a byte order mark.
     let mut rows = csv_rows(text).into_iter();
-    let head = rows.next().unwrap_or_default();
+    let mut head = rows.next().unwrap_or_default();
+    if let Some((first, _)) = head.first_mut() {
+        *first = first.trim_start_matches('\u{feff}').to_string();
+    }
     let item = |row: Vec<(String, Span)>| {
         let whole = row.first().map_or(Span::default(), |(_, span)| *span);
         let entry = |((key, _), (text, span)): (&(String, Span), (String, Span))| Entry {

@@ -6,7 +6,7 @@ use super::run::IndexedRun;
 use crate::record::Record;
 use crate::report::{Quarter, clock};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// Student's t for 95% and 1 to 30 degrees of freedom; beyond them the normal distribution's 1.96 is near enough.
@@ -121,7 +121,8 @@ impl TrendPoint {
             at: clock::instant(&plan.started_utc),
             scenario: Some(plan.scenario.clone()),
             severity: measured.or_else(|| plan.severity.clone()).unwrap_or_else(|| "none".into()),
-            failures: plan.faults.iter().flat_map(failure).collect(),
+            // Two faults of a class on a service are one failure of it.
+            failures: plan.faults.iter().flat_map(failure).collect::<BTreeSet<_>>().into_iter().collect(),
             times_us: [run.to_detect_us, run.to_mitigation_us, run.to_recover_us],
             failed: run.standing == super::RunStanding::Failed,
             id: run.run,
@@ -166,7 +167,7 @@ impl HistoryTrend {
     /// Of drills and incidents in any order.
     pub fn of(mut points: Vec<TrendPoint>, closed: &[ClosedAction]) -> HistoryTrend {
         points.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        let mut groups: BTreeMap<(&str, &str, Quarter), Vec<&TrendPoint>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&'static str, &str, Quarter), Vec<&TrendPoint>> = BTreeMap::new();
         let mut repeats: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for point in &points {
             let of = if point.scenario.is_some() { "drills" } else { "incidents" };
@@ -175,12 +176,11 @@ impl HistoryTrend {
                 repeats.entry((class, service)).or_default().push(point.id.clone());
             }
         }
-        let row = |((of, severity, quarter), points): ((&str, &str, Quarter), Vec<&TrendPoint>)| {
+        let row = |((of, severity, quarter), points): ((&'static str, &str, Quarter), Vec<&TrendPoint>)| {
             let mean = |which: usize| {
                 let values: Vec<u64> = points.iter().filter_map(|point| *point.times_us.get(which)?).collect();
                 MeanInterval::of(&values)
             };
-            let of = if of == "drills" { "drills" } else { "incidents" };
             let (mttd, mttm, mttr) = (mean(0), mean(1), mean(2));
             TrendRow { of, severity: severity.into(), quarter, count: points.len(), mttd, mttm, mttr }
         };

@@ -153,7 +153,7 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     }
     sink.emit(DayEvent::DayEnded);
     let exit = finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wanted);
-    notifier.finish(LAST_WORDS).await;
+    super::say_unsent(&notifier.finish(LAST_WORDS, super::next_signal(&signals)).await, dir.path());
     exit
 }
 

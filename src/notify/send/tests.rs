@@ -147,7 +147,7 @@ async fn tell(story: Story, targets: &[ReadyTarget], every: Duration) -> Vec<Val
     let notifier = Notifier::start(targets, &run);
     let mut watch = notifier.of_drill(every);
     events_of(story).iter().for_each(|event| watch.on_event(event));
-    notifier.finish(Duration::from_secs(60)).await;
+    notifier.finish(Duration::from_secs(60), &CancellationToken::new()).await;
     let log = std::fs::read_to_string(crate::record::beside_run(&run, "sent")).unwrap_or_default();
     log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -207,15 +207,36 @@ async fn updates_come_as_often_as_asked_for_and_nothing_is_said_without_an_incid
     let dir = tempfile::tempdir().unwrap();
     let (file, page) = (dir.path().join("said.jsonl"), dir.path().join("page.txt"));
     let targets = [ReadyTarget::File(file.clone()), ReadyTarget::StatusPage(page.clone())];
-    tell(Story::Passed, &targets, Duration::from_millis(500)).await;
+    let often = Duration::from_millis(500);
+    let (sender, mut posts) = unbounded_channel();
+    let senders = vec![sender];
+    let mut watch = DrillNotifier { record: Record::default(), senders, every: often, said: None, mitigated: false };
+    events_of(Story::Passed).iter().for_each(|event| watch.on_event(event));
+    let states: Vec<_> = std::iter::from_fn(|| posts.try_recv().ok().flatten()).map(|post| post.state).collect();
+    assert_eq!((states.first(), states.last()), (Some(&IncidentState::Opened), Some(&IncidentState::Resolved)));
+    assert!(states.iter().filter(|state| **state == IncidentState::Update).count() >= 2, "{states:?}");
+    let mitigated = states.iter().position(|state| *state == IncidentState::Mitigated).unwrap();
+    assert!(!states[mitigated..].contains(&IncidentState::Update), "what is mitigated stays so: {states:?}");
+
+    let log = tell(Story::Passed, &targets, often).await;
+    assert!(log.iter().any(|line| line["state"] == "update" && line["sent"] == false), "{log:?}");
     let said = std::fs::read_to_string(&file).unwrap();
     let states: Vec<Value> =
         said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["state"].clone()).collect();
-    assert_eq!((states.first(), states.last()), (Some(&json!("opened")), Some(&json!("resolved"))));
-    assert!(states.iter().filter(|state| **state == "update").count() >= 2, "{states:?}");
+    assert_eq!(states.last(), Some(&json!("resolved")));
+    assert!(!states.contains(&json!("update")), "nobody is told what is out of date: {states:?}");
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.lines().all(|line| line.starts_with("DRILL ")) && page.contains("Resolved"), "{page}");
     assert_eq!(tell(Story::Unsteady, &targets, NEVER).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let log = tell(Story::Passed, &[ReadyTarget::File(pipe)], NEVER).await;
+    assert!(log.len() == 3 && log.iter().all(|line| line["sent"] == false), "{log:?}");
 }
 
 #[tokio::test]
@@ -227,7 +248,8 @@ async fn a_target_that_is_not_there_holds_nobody_up() {
     let mut watch = notifier.of_drill(NEVER);
     events_of(Story::Passed).iter().for_each(|event| watch.on_event(event));
     let began = std::time::Instant::now();
-    notifier.finish(Duration::from_millis(50)).await;
+    let unsent = notifier.finish(Duration::from_millis(50), &CancellationToken::new()).await;
+    assert_eq!(unsent, [("webhook:127.0.0.1".to_string(), 3)], "what was not sent is told");
     assert!(began.elapsed() < Duration::from_secs(30), "its retries are not waited for");
 }
 
@@ -240,7 +262,7 @@ async fn a_game_day_is_one_incident() {
     let plan = DayPlan { id: "d".into(), title: "Nightly".into(), ..DayPlan::default() };
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
     sink.emit(DayEvent::DayEnded);
-    notifier.finish(Duration::from_secs(60)).await;
+    notifier.finish(Duration::from_secs(60), &CancellationToken::new()).await;
     let said = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);

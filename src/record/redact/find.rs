@@ -79,6 +79,12 @@ fn words(key: &str) -> Vec<String> {
     words
 }
 
+/// The passwords that the words of people hold: in connection strings, in `password=…`, in commands.
+pub fn secrets_in_text(text: &str) -> Vec<String> {
+    let words = text.split_whitespace().filter_map(url_password).map(str::to_string);
+    words.chain(super::command::script_secrets(text)).filter(|secret| !secret.is_empty()).collect()
+}
+
 /// The password in a connection string: `postgres://shop:hunter2@db/shop`, `host=db password=hunter2`,
 /// `Server=db;Password=hunter2`.
 pub fn url_password(value: &str) -> Option<&str> {
