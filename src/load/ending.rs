@@ -69,7 +69,7 @@ impl Failure {
     }
 
     /// What an error of a socket means.
-    pub(super) fn of_io(error: &io::Error) -> Failure {
+    pub(crate) fn of_io(error: &io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Failure::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
@@ -84,7 +84,7 @@ impl Failure {
     }
 
     /// What an error of the HTTP layer means: the operating system's error at its root, if there is one.
-    pub(super) fn of_http(error: &hyper::Error) -> Failure {
+    pub(crate) fn of_http(error: &hyper::Error) -> Failure {
         let mut cause = error.source();
         while let Some(inner) = cause {
             if let Some(io) = inner.downcast_ref::<io::Error>() {

@@ -5,8 +5,9 @@ use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
 use crate::agent::source::SliSource;
+use crate::agent::{freshness, promql};
 use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
-use crate::slis::{Good, Ratio, SliSpec};
+use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
@@ -252,7 +253,8 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<Str
 type SourceReader = fn(&str, &mut At<'_>) -> Option<Arc<dyn SliSource>>;
 
 /// What an SLI can name instead of a load, by its key. A source is one file and one line here.
-const SOURCES: &[(&str, SourceReader)] = &[("query", SliQuery::read)];
+const SOURCES: &[(&str, SourceReader)] =
+    &[("query", SliQuery::read), ("freshness", freshness::read), ("promql", promql::read)];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
 /// mistakes.
@@ -266,6 +268,9 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
             let source = read(&name, at)?;
             for service in source.services() {
                 mention(at, format!("SLI `{shown}`"), &service, Among::Services);
+            }
+            for host in source.hosts() {
+                mention(at, format!("SLI `{shown}`"), &host, Among::Hosts);
             }
             Some(source)
         }));
@@ -285,6 +290,11 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
             map.wrong(key, format!("`{key}` is of an SLI over a load, and this one is over `{own}`"))
                 .help("leave one of the two out, or make two SLIs of it");
         }
+    }
+    for key in gauge::KEYS.into_iter().filter(|key| map.has(key)).collect::<Vec<_>>() {
+        // Known, so that the reason is all that is said about it.
+        map.node(key);
+        map.error(map.key_span(key), format!("`{key}`: {}", gauge::WHY)).help(gauge::INSTEAD);
     }
     let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key] }));
     let over: Vec<_> = over.chain([json!({ "required": ["load", "good"] })]).collect();
@@ -424,6 +434,42 @@ mod tests {
         assert_eq!(both, "`load` is of an SLI over a load, and this one is over `query`\n");
         let empty = with_slis("x: { query: { service: shop, sql: ' ; ' }, objective: 90% }");
         assert!(empty.contains("it is empty"), "{empty}");
+        for key in ["cpu", "metric"] {
+            let gauge = with_slis(&format!("x: {{ load: l, good: status < 500, {key}: x < 1, objective: 90% }}"));
+            assert!(gauge.starts_with(&format!("`{key}`: this is a gauge of a server")), "{gauge}");
+        }
+        let gauge = query(" FROM pg_stat_activity");
+        assert!(gauge.contains("`pg_stat_activity`: this is a gauge of a server"), "{gauge}");
+        let fresh = |of: &str| with_slis(&format!("x: {{ freshness: {{ {of}, within: 30s }}, objective: 90% }}"));
+        assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), "");
+        assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), "");
+        let one = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)\n";
+        assert_eq!(fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"), one);
+        assert_eq!(with_slis("x: { freshness: { within: 30s }, objective: 90% }"), one);
+        let place = "the time stands either in the answer's JSON (`at`) or in a `header`\n";
+        assert_eq!(fresh("answer: { url: http://shop/ }"), place);
+        assert_eq!(fresh("answer: { url: http://shop/, at: /x, header: Date }"), place);
+        assert!(fresh("answer: { url: https://shop/, at: /x }").contains("only http:// is read"));
+        assert!(fresh("answer: { url: http://shop/, at: x }").contains("begins with `/`"));
+        let prom = |of: &str| with_slis(&format!("x: {{ promql: {{ url: http://shop:9090, {of} }}, objective: 90% }}"));
+        let total = "total: 'sum(rate(a[{{window}}]))', every: 1s, rate: 50/s";
+        assert_eq!(prom(&format!("good: 'sum(rate(b[{{{{.window}}}}]))', {total}")), "");
+        assert_eq!(
+            prom(total),
+            "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`\n"
+        );
+        let none = prom(&format!("bad: 'sum(rate(b[5m]))', {total}"));
+        assert!(none.contains("its range must be `[{{window}}]`"), "{none}");
+        let cpu = prom(&format!("good: 'sum(rate(node_cpu_seconds_total[{{{{window}}}}]))', {total}"));
+        assert!(cpu.contains("`node_cpu_seconds_total`: this is a gauge of a server"), "{cpu}");
+        let absent = prom(&format!("good: 'sum(rate(b[{{{{window}}}}]))', bad_may_be_absent: true, {total}"));
+        assert!(absent.contains("is about the query `bad`"), "{absent}");
+        let rare = prom("bad: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 5s, rate: 50/s");
+        assert_eq!(
+            rare,
+            "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n\
+                          `revert.hold` is 2s: `x` is told every 5s, and may have no event in it\n"
+        );
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }
