@@ -74,6 +74,7 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
         ("/respond/env_files/0", "../x.env"),
         ("/runbook", "../x.md"),
         ("/oncall", "../oncall.yaml"),
+        ("/slis/kept/slo", "../slo.yaml#availability"),
     ] {
         *scenario.pointer_mut(key).expect("a place") = json!(path);
     }
@@ -158,6 +159,9 @@ fn the_scenarios_of_the_repository_fit() {
 const RUNBOOK: &str = "# X\n\n## Mitigation\n\n### One\n\n```bash\ncurl \"http://$HOST:$PORT/$X\"\n```\n\n\
                        ### Two\n\n```bash\ntrue\n```\n\n### If three\n\n```bash\ntrue\n```\n\n### Four\n\n```bash\necho 4\n```\n";
 
+const SLOS: &str = "version: prometheus/v1\nservice: shop\nslos: [{ name: availability, objective: 90, \
+                    sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[{{.window}}])' } } }]\n";
+
 /// A project with a scenario in which every key stands that the schema has, as far as they go together.
 struct Project(tempfile::TempDir);
 
@@ -169,6 +173,7 @@ impl Project {
             ("x.env", ""),
             ("x.md", RUNBOOK),
             ("oncall.yaml", "severities: { X: { users_hurt: 0% } }"),
+            ("slo.yaml", SLOS),
         ] {
             std::fs::write(dir.path().join(path), text).expect("a file");
         }
@@ -205,6 +210,9 @@ fn whole() -> Value {
                                            "every": "1s", "timeout": "1s", "rate": "50/s" }, "objective": "90%" },
                   "failing": { "promql": { "url": "http://db/prom", "bad": "rate(x[{{window}}])", "total": "rate(x[{{window}}])",
                                            "every": "1s", "rate": "3000/m", "bad_may_be_absent": true }, "objective": "90%" },
+                  "kept": { "slo": "slo.yaml#shop/availability",
+                            "prometheus": { "url": "http://db:9090", "every": "1s", "timeout": "1s", "rate": "50/s",
+                                            "bad_may_be_absent": true }, "objective": "90%" },
                   "rows": { "freshness": { "query": { "service": "db", "sql": "SELECT 1", "every": "200ms" }, "within": "5s" },
                             "objective": "90%" } },
         "steady": { "for": "5s", "within": "20s" },

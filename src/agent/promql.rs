@@ -132,6 +132,11 @@ impl PromAsked {
         PromAsked { url, every, timeout, expected, bad_may_be_absent }
     }
 
+    /// The host of its URL.
+    pub(crate) fn host(&self) -> Option<String> {
+        Some(HttpPage::parse(self.url.as_deref()?).ok()?.host)
+    }
+
     pub(crate) fn of_bad(&self) -> PromEvents {
         if self.bad_may_be_absent { PromEvents::BadOrAbsent } else { PromEvents::Bad }
     }

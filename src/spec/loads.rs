@@ -1,9 +1,11 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
 use super::services::{Among, mention, service};
+use super::slos;
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
+use crate::agent::promql::PromAsked;
 use crate::agent::source::SliSource;
 use crate::agent::{freshness, promql};
 use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
@@ -275,6 +277,23 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
             Some(source)
         }));
     }
+    let asked = map.optional_by("prometheus", |at| {
+        let mut map = at.map("`prometheus`")?.of_section("slo");
+        let asked = PromAsked::read(&mut map);
+        map.finish()?;
+        if let Some(host) = asked.host() {
+            mention(at, format!("SLI `{shown}`"), &host, Among::Hosts);
+        }
+        Some(asked)
+    });
+    let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
+    if map.has("slo") != map.has("prometheus") {
+        map.error(map.head(), "`slo` says what is asked, and `prometheus` where: they go together")
+            .help("write `slo: ../slo/shop.yaml#availability` and `prometheus: { url: \"http://prometheus:9090\" }`");
+    }
+    let own = own.or(map.has("slo").then_some("slo"));
+    let owed = of_file.as_ref().map(|(_, objective)| *objective);
+    source = source.or(of_file.map(|(source, _)| source));
     let load = map.read("load", own.is_none(), |at| {
         at.diags.describe(shape::filled);
         let written = at.node.text().unwrap_or_default();
@@ -296,10 +315,11 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         map.node(key);
         map.error(map.key_span(key), format!("`{key}`: {}", gauge::WHY)).help(gauge::INSTEAD);
     }
-    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key] }));
-    let over: Vec<_> = over.chain([json!({ "required": ["load", "good"] })]).collect();
-    map.also(json!({ "required": ["objective"], "oneOf": over }));
-    let objective = map.require_by("objective", |at| {
+    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key, "objective"] }));
+    let over = over
+        .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })]);
+    map.also(json!({ "oneOf": over.collect::<Vec<_>>() }));
+    let objective = map.read("objective", own != Some("slo"), |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
         if objective.get() >= 1.0 {
             at.error("an objective of 100% leaves no error budget: one bad event would break every window")
@@ -307,9 +327,14 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         } else if objective.get() <= 0.0 {
             at.error("an objective of 0% promises nothing");
         }
+        if let Some(owed) = owed.filter(|owed| objective < *owed) {
+            let message = format!("the SLI `{shown}` promises {objective}, and the file of its SLO {owed}");
+            at.diags.warning(at.source, at.node.span, message);
+        }
         Some(objective)
     });
     map.finish()?;
+    let objective = objective.or(owed);
     let (series, good) = match (own, &source) {
         (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
         (Some(_), None) => return None,
@@ -413,6 +438,10 @@ mod tests {
         );
         std::fs::write(dir.path().join("compose.yaml"), "services: { shop: { image: x } }\n").unwrap();
         std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+        let slos = "version: prometheus/v1\nservice: shop\nslos:\n\
+                    - { name: answers, objective: 95, sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[5m])' } } }\n\
+                    - { name: share, objective: 95, sli: { raw: { error_ratio_query: 'x[{{.window}}]' } } }\n";
+        std::fs::write(dir.path().join("slo.yaml"), slos).unwrap();
         let (_, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
         diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect()
     }
@@ -470,6 +499,16 @@ mod tests {
             "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n\
                           `revert.hold` is 2s: `x` is told every 5s, and may have no event in it\n"
         );
+        let slo = |of: &str| with_slis(&format!("x: {{ slo: slo.yaml{of} }}"));
+        let asked = ", prometheus: { url: http://shop:9090, every: 1s, rate: 500/s }";
+        assert_eq!(slo(&format!("#answers{asked}")), "");
+        assert_eq!(slo(&format!("#answers{asked}, objective: 95%")), "");
+        let less = slo(&format!("#answers{asked}, objective: 90%"));
+        assert_eq!(less, "the SLI `x` promises 90%, and the file of its SLO 95%\n");
+        assert!(slo(&format!("#other{asked}")).contains("has no SLO of this name"), "{}", slo(asked));
+        assert!(slo(asked).contains("has several SLOs that are meant by this"), "{}", slo(asked));
+        assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
+        assert_eq!(slo("#answers"), "`slo` says what is asked, and `prometheus` where: they go together\n");
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }

@@ -22,6 +22,7 @@ mod scenario;
 mod secrets;
 mod services;
 mod silent;
+mod slos;
 mod stack;
 mod steps;
 mod windows;
@@ -39,6 +40,7 @@ pub use respond::check_environment;
 pub use restore_plan::*;
 pub use scenario::{load, load_whole, schema};
 pub use services::{check_services, check_variables, place_in_stack};
+pub use slos::{FoundSlo, SloCounts, read_slos};
 pub use windows::Show;
 
 #[cfg(test)]
