@@ -41,6 +41,8 @@ pub enum Failure {
     Io,
     /// The database answered with an error.
     Database,
+    /// A journey ended before its last request: an answer was a failure, or had not what the next request needs.
+    Incomplete,
     /// The task of the request died: our own mistake.
     Internal,
 }
@@ -64,6 +66,7 @@ impl Failure {
             Failure::Protocol => "protocol",
             Failure::Io => "io",
             Failure::Database => "database",
+            Failure::Incomplete => "incomplete",
             Failure::Internal => "internal",
         }
     }

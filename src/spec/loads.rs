@@ -8,7 +8,7 @@ use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
 use crate::agent::source::SliSource;
 use crate::agent::{freshness, promql};
-use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
+use crate::load::{Ca, JourneyStep, LoadSpec, MOST_CONNECTIONS, Taken, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
@@ -29,6 +29,7 @@ pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:8080/path`", || {
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
+const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", shape::filled);
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);
@@ -62,8 +63,14 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     });
     let rate = map.require_with("rate", A_RATE, parse_rate);
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
-    let mut headers = map.optional_by("headers", |at| Some(read_headers(at))).unwrap_or_default();
-    let body = map.optional_by("body", |at| read_body(at, &mut headers));
+    let mut headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
+    let body = map.optional_by("body", |at| read_body(at, &mut headers, &[]));
+    let mut known = Vec::new();
+    let then = map.optional_by("then", |at| {
+        let then = at.items("a list of requests", "", |at| read_step(at, &by, &mut known));
+        at.must_not_be_empty("`then` is empty: leave it out", "");
+        Some(then)
+    });
     let connections = map.optional_by("connections", |at| {
         let count: Option<usize> = at.value();
         at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
@@ -88,6 +95,10 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         }
         _ => {}
     }
+    let then = then.unwrap_or_default();
+    if !map.has("tls") && then.iter().any(|step| is_https(&step.url)) {
+        map.wrong("then", "`https://` without `tls.ca`: no certificate could be verified");
+    }
     map.finish()?;
     let ((method, url), rate) = (request?, rate?);
     Some(LoadSpec {
@@ -102,7 +113,46 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         keep_alive,
         ca,
         acknowledged: None,
+        then,
     })
+}
+
+/// Reads a request of a journey that follows another one; `known` are the names that were taken from answers before.
+fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<JourneyStep> {
+    let mut map = at.map("the request")?.of_section("then");
+    let take = map.optional_by("take", |at| {
+        Some(at.entries("a map of names", "write it like `take: { token: /token, order: header Location }`", |at| {
+            let is_name = !at.key.is_empty() && at.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !is_name || matches!(at.key, "counter" | "id") {
+                at.error_at_key(format!("`{}` cannot be a name here", shorten(at.key)));
+            }
+            let place = at.parse(A_PLACE, |text| match text.trim() {
+                pointer if pointer.starts_with('/') => Ok(Taken::Json(pointer.to_string())),
+                other => match other.strip_prefix("header ").map(|name| HeaderName::from_bytes(name.trim().as_bytes()))
+                {
+                    Some(Ok(name)) => Ok(Taken::Header(name.to_string())),
+                    _ => Err(format!(
+                        "`{}` is no place in an answer: write `/path/in/json` or `header NAME`",
+                        shorten(other)
+                    )),
+                },
+            })?;
+            known.push(at.key.to_string());
+            Some((at.key.to_string(), place))
+        }))
+    });
+    let request = map.require_by("request", |at| {
+        let (method, url) = at.parse(A_REQUEST, |text| parse_request_with(text, known))?;
+        if let Some(host) = host_of(&url) {
+            mention(at, by.to_string(), host, Among::Hosts);
+        }
+        Some((method, url))
+    });
+    let mut headers = map.optional_by("headers", |at| Some(read_headers(at, known))).unwrap_or_default();
+    let body = map.optional_by("body", |at| read_body(at, &mut headers, known));
+    map.finish()?;
+    let (method, url) = request?;
+    Some(JourneyStep { take: take.unwrap_or_default().into_iter().collect(), method, url, headers, body })
 }
 
 /// Reads `tls` of a load: a file of the project, or one of a service that makes its own.
@@ -141,18 +191,27 @@ fn is_https(url: &str) -> bool {
 
 /// Reads `POST http://checkout:8080/checkout`.
 pub fn parse_request(text: &str) -> Result<(String, String), String> {
+    parse_request_with(text, &[])
+}
+
+/// The same; these words may stand in `{{…}}` as well.
+fn parse_request_with(text: &str, known: &[String]) -> Result<(String, String), String> {
     let (method, url) =
         text.trim().split_once(char::is_whitespace).ok_or_else(|| format!("`{}`: {REQUEST}", shorten(text)))?;
     let upper = method.to_uppercase();
     if upper != method || Method::from_bytes(method.as_bytes()).is_err() || upper == "CONNECT" {
         return Err(format!("`{}` is not a method for a load: {REQUEST}", shorten(method)));
     }
-    parse_url(url.trim(), true)?;
+    parse_url_with(url.trim(), true, known)?;
     Ok((method.to_string(), url.trim().to_string()))
 }
 
 /// Checks `http://service:port/path`, or `https:` where `tls` says so, in whose path `{{counter}}` and `{{id}}` may stand.
 pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
+    parse_url_with(url, tls, &[])
+}
+
+fn parse_url_with(url: &str, tls: bool, known: &[String]) -> Result<String, String> {
     let shown = shorten(url);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{shown}` is not a URL: {URL}"))?;
     if scheme != "http" && !(tls && scheme == "https") {
@@ -169,10 +228,12 @@ pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
     if authority.contains(['{', '}']) {
         return Err(format!("`{shown}`: placeholders can stand in the path only, not in the host"));
     }
-    check_placeholders(rest)?;
+    check_placeholders(rest, known)?;
     // Spaces in `{{ counter }}` are gone once it is filled in.
-    let filled =
-        url.replace("{{counter}}", "0").replace("{{id}}", "0").replace("{{ counter }}", "0").replace("{{ id }}", "0");
+    let words = known.iter().map(String::as_str).chain(["counter", "id"]);
+    let filled = words.fold(url.to_string(), |url, word| {
+        url.replace(&format!("{{{{{word}}}}}"), "0").replace(&format!("{{{{ {word} }}}}"), "0")
+    });
     let uri: Uri = filled.parse().map_err(|_| format!("`{shown}` is not a URL: {URL}"))?;
     let host = uri.host().unwrap_or_default();
     // The parser of URIs lets ports pass that no socket has.
@@ -191,7 +252,7 @@ pub fn host_of(url: &str) -> Option<&str> {
 }
 
 /// `{{word}}` with a word that is not known would be sent as it stands.
-fn check_placeholders(text: &str) -> Result<(), String> {
+fn check_placeholders(text: &str, known: &[String]) -> Result<(), String> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once("{{") {
         rest = after;
@@ -199,7 +260,7 @@ fn check_placeholders(text: &str) -> Result<(), String> {
         let word = word.trim();
         let is_word =
             !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        if is_word && !matches!(word, "counter" | "id") {
+        if is_word && !matches!(word, "counter" | "id") && !known.iter().any(|name| name == word) {
             return Err(format!(
                 "`{{{{{}}}}}` is not known: there are `{{{{counter}}}}` and `{{{{id}}}}`",
                 shorten(word)
@@ -209,7 +270,7 @@ fn check_placeholders(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
+fn read_headers(at: &mut At<'_>, known: &[String]) -> Vec<(String, String)> {
     let mut names: Vec<String> = Vec::new();
     at.entries("a map", "", |at| {
         let (name, lower) = (shorten(at.key), at.key.to_ascii_lowercase());
@@ -223,7 +284,7 @@ fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
         } else {
             let value = at.parse(TextForm::new("text", shape::scalar), |text| {
                 HeaderValue::from_str(text).map_err(|_| format!("`{}` cannot be sent in a header", shorten(text)))?;
-                check_placeholders(text).map(|()| text.to_string())
+                check_placeholders(text, known).map(|()| text.to_string())
             })?;
             names.push(lower);
             return Some((at.key.to_string(), value));
@@ -233,7 +294,7 @@ fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
 }
 
 /// A text is sent as it stands; a map or list as JSON, with its content type unless the scenario gives one.
-fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<String> {
+fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>, known: &[String]) -> Option<String> {
     at.diags.describe(|| json!({ "type": ["string", "number", "boolean", "array", "object", "null"] }));
     let body = match &at.node.value {
         Value::Null => return None,
@@ -245,7 +306,7 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<Str
             at.node.to_json().to_string()
         }
     };
-    if let Err(message) = check_placeholders(&body) {
+    if let Err(message) = check_placeholders(&body, known) {
         at.error(format!("`body`: {message}"));
     }
     Some(body)
@@ -348,6 +409,26 @@ mod tests {
     use super::*;
     use crate::source::{Diagnostics, Source};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_journey_carries_values_from_answer_to_request() {
+        let read = load(
+            "{ request: POST http://x/login, rate: 1/s, then: [{ take: { token: /token }, request: 'GET http://x/{{token}}/{{id}}' }, \
+             { take: { order: header Location }, request: POST http://x/pay, headers: { A: 'Bearer {{token}}' }, body: { o: '{{order}}' } }] }",
+        )
+        .unwrap();
+        assert_eq!(read.then[0].take["token"], Taken::Json("/token".into()));
+        assert_eq!(read.then[1].take["order"], Taken::Header("location".into()));
+        assert_eq!(read.then[1].body.as_deref(), Some("{\"o\":\"{{order}}\"}"));
+        let event = crate::agent::source::SliSource::event(&read);
+        assert_eq!(event, "POST http://x/login → GET http://x/{{token}}/{{id}} → POST http://x/pay");
+        let wrong = |then: &str| load(&format!("{{ request: GET http://x/, rate: 1/s, then: {then} }}")).unwrap_err();
+        assert!(wrong("[{ request: 'GET http://x/{{token}}' }]").contains("`{{token}}` is not known"));
+        assert!(wrong("[{ take: { a: b }, request: GET http://x/ }]").contains("is no place in an answer"));
+        assert!(wrong("[{ take: { id: /b }, request: GET http://x/ }]").contains("cannot be a name here"));
+        assert!(wrong("[{ request: GET https://x/ }]").contains("without `tls.ca`"));
+        assert!(wrong("[]").contains("`then` is empty"));
+    }
 
     #[test]
     fn requests_are_read() {

@@ -90,6 +90,9 @@ fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
             }
             (true, format!("{{\"at\":{}}}", NEWEST.load(SeqCst)))
         }
+        Some("/login") => (true, "{\"session\":{\"token\":\"t-7\"}}".into()),
+        Some("/buy/t-7") => (asked().is_ok(), String::new()),
+        Some(path) if path.starts_with("/buy") => (false, String::new()),
         _ => (asked().is_ok(), String::new()),
     };
     if body.is_empty() {
@@ -364,4 +367,19 @@ async fn what_a_prometheus_counts_decides_a_drill() {
     let series = record.loads.iter().find(|series| series.load == "promql:measured").expect("its slices");
     assert!(series.due.iter().any(|due| *due > 20), "{:?}", series.due);
     assert!(record.recovered_us().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journey_is_one_event_and_carries_values_along() {
+    let (head, rest) = SCENARIO.split_once("load:").unwrap();
+    let rest = rest.split_once('\n').unwrap().1.replace("FAULT", "container_pause: { service: db }");
+    let then = "then: [{ take: { token: /session/token }, request: 'GET http://127.0.0.1:WEB/buy/{{token}}' }]";
+    let load = format!("load: {{ shop: {{ request: POST http://127.0.0.1:WEB/login, {then}, rate: 50/s, timeout: 300ms }} }}");
+    let drill = Drill::of(&format!("{head}{load}\n{rest}"), "kill -CONT \"$(cat db.pid)\"");
+    let record = drill.record(Verdict::Passed).await;
+    let series = record.loads.iter().find(|series| series.load == "shop").expect("its slices");
+    assert!(series.due.iter().all(|due| *due <= 6), "one event each: {:?}", series.due);
+    assert!(series.good["availability"].contains(&5) && series.good["availability"].contains(&0));
+    let plan = record.plan.as_ref().expect("a plan");
+    assert!(plan.loads[0].request.contains("/login → GET "), "{}", plan.loads[0].request);
 }
