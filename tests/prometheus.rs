@@ -81,8 +81,8 @@ impl Prometheus {
         command.args(prometheus::arguments(dir.path(), port, target)).stdin(Stdio::null()).stderr(Stdio::null());
         let prometheus = Prometheus { child: command.spawn().unwrap(), port, _dir: dir };
         let begun = Instant::now();
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            assert!(begun.elapsed() < PATIENCE, "Prometheus does not listen");
+        while !is_ready(port).await.unwrap_or_default() {
+            assert!(begun.elapsed() < PATIENCE, "Prometheus does not get ready");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         prometheus
@@ -113,6 +113,14 @@ impl Prometheus {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+async fn is_ready(port: u16) -> std::io::Result<bool> {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split(' ').nth(1) == Some("200"))
 }
 
 impl Drop for Prometheus {

@@ -268,6 +268,7 @@ fn whole() -> Value {
         "restore": { "backup": { "service": "db", "run": "x", "max_age": "24h" }, "production_size": "200GB", "readable": { "service": "db", "run": "x" },
                      "restored": { "service": "db", "run": "x" }, "replayed": { "service": "db", "run": "x" },
                      "content": { "canary": { "service": "db", "run": "x", "output": "42" } } },
+        "budget": { "window": "28d", "traffic": "1200/s", "objective": "99.95%" },
         "expect": { "verdict": "not_recovered", "level": "L3" },
     })
 }

@@ -17,7 +17,7 @@ use super::load::tell_slices;
 use super::pg::SliQuery;
 use super::protocol::AgentAsk;
 use super::source::{Environments, FewNotes, SliSource, bounded, read_pace};
-use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent, url_secrets};
+use crate::load::{AnswerPlace, EventClient, Failure, Generator, RequestEnding, Sent, url_secrets};
 use crate::record::utc_now;
 use crate::slis::{EventAnswer, SliSpec};
 use crate::source::{At, TextForm, shape};
@@ -39,15 +39,6 @@ const MILLISECONDS: f64 = 1e11;
 const A_POINTER: TextForm = TextForm::new("a JSON pointer like `/items/0/updated_at`", || shape::text("/.*"));
 const A_HEADER: TextForm = TextForm::new("the name of a header like `Last-Modified`", shape::filled);
 
-/// Where in an answer the time stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TimePlace {
-    /// In its JSON, by a pointer (RFC 6901).
-    Json(String),
-    /// In a header.
-    Header(String),
-}
-
 /// Asks for a page again and again: good is an answer that carries a time which is young enough.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswerAge {
@@ -56,7 +47,7 @@ pub struct AnswerAge {
     /// The page.
     pub url: String,
     /// Where the time stands.
-    pub at: TimePlace,
+    pub at: AnswerPlace,
     /// How old it may be.
     pub within: Duration,
     /// From one question to the next.
@@ -93,12 +84,12 @@ impl AnswerAge {
         let mut map = at.map("`answer`")?.of_section("freshness");
         let url = map.require_with("url", A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().to_string()));
         let pointer = map.optional_with("at", A_POINTER, |text| match text.trim() {
-            pointer if pointer.starts_with('/') => Ok(TimePlace::Json(pointer.to_string())),
+            pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
             _ => Err("a JSON pointer begins with `/`".into()),
         });
         let header =
             map.optional_with("header", A_HEADER, |text| match HeaderName::from_bytes(text.trim().as_bytes()) {
-                Ok(name) => Ok(TimePlace::Header(name.to_string())),
+                Ok(name) => Ok(AnswerPlace::Header(name.to_string())),
                 Err(_) => Err("this is not the name of a header".into()),
             });
         let (every, timeout) = read_pace(&mut map);
@@ -118,11 +109,11 @@ impl AnswerAge {
             return Err(format!("it answered {}", answer.status));
         }
         let at = match &self.at {
-            TimePlace::Header(name) => {
+            AnswerPlace::Header(name) => {
                 let value = answer.headers.get(name).ok_or_else(|| format!("the answer has no header `{name}`"))?;
                 time_in(value.to_str().map_err(|_| format!("the header `{name}` is no text"))?)
             }
-            TimePlace::Json(pointer) => {
+            AnswerPlace::Json(pointer) => {
                 let json: Value =
                     serde_json::from_slice(&answer.body).map_err(|error| format!("the answer is not JSON: {error}"))?;
                 match json.pointer(pointer) {
@@ -172,8 +163,8 @@ impl SliSource for AnswerAge {
 
     fn event(&self) -> String {
         let place = match &self.at {
-            TimePlace::Json(pointer) => pointer,
-            TimePlace::Header(name) => name,
+            AnswerPlace::Json(pointer) => pointer,
+            AnswerPlace::Header(name) => name,
         };
         format!("age of {place} in {}, at most {:?}", self.url, self.within)
     }
@@ -251,13 +242,13 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2025-03-01 12:00:00 UTC);
 
-    fn asked(at: TimePlace) -> AnswerAge {
+    fn asked(at: AnswerPlace) -> AnswerAge {
         let second = Duration::from_secs(1);
         let (series, url) = ("freshness:x".into(), "http://x/".into());
         AnswerAge { series, url, at, within: 30 * second, every: second, timeout: second, slis: Vec::new() }
     }
 
-    fn age(at: TimePlace, status: u16, modified: &str, body: &str) -> Result<f64, String> {
+    fn age(at: AnswerPlace, status: u16, modified: &str, body: &str) -> Result<f64, String> {
         let mut headers = HeaderMap::new();
         headers.insert("last-modified", modified.parse().unwrap());
         let status = StatusCode::from_u16(status).unwrap();
@@ -266,31 +257,31 @@ mod tests {
 
     #[test]
     fn a_time_is_read_from_json_and_headers_in_the_forms_that_servers_write() {
-        let json = |body: &str| age(TimePlace::Json("/a/0".into()), 200, "x", body);
+        let json = |body: &str| age(AnswerPlace::Json("/a/0".into()), 200, "x", body);
         assert_eq!(json(r#"{"a":["2025-03-01T12:59:50+01:00"]}"#), Ok(10.0));
         assert_eq!(json(r#"{"a":[1740830390]}"#), Ok(10.0));
         assert_eq!(json(r#"{"a":[1740830390000]}"#), Ok(10.0));
         assert_eq!(json(r#"{"a":["1740830390.5"]}"#), Ok(9.5));
-        let header = |value: &str| age(TimePlace::Header("last-modified".into()), 200, value, "");
+        let header = |value: &str| age(AnswerPlace::Header("last-modified".into()), 200, value, "");
         assert_eq!(header("Sat, 01 Mar 2025 11:59:00 GMT"), Ok(60.0));
     }
 
     #[test]
     fn what_has_no_time_has_no_age() {
-        let json = |status: u16, body: &str| age(TimePlace::Json("/at".into()), status, "x", body).unwrap_err();
+        let json = |status: u16, body: &str| age(AnswerPlace::Json("/at".into()), status, "x", body).unwrap_err();
         assert_eq!(json(503, r#"{"at":1740830390}"#), "it answered 503 Service Unavailable");
         assert!(json(200, "<html>").starts_with("the answer is not JSON"));
         assert_eq!(json(200, "{}"), "the answer has nothing at `/at`");
         for body in [r#"{"at":null}"#, r#"{"at":"yesterday"}"#, r#"{"at":"NaN"}"#, r#"{"at":1e300}"#, r#"{"at":[]}"#] {
             assert!(json(200, body).contains("is no time"), "{body}");
         }
-        let gone = age(TimePlace::Header("x-updated".into()), 200, "x", "");
+        let gone = age(AnswerPlace::Header("x-updated".into()), 200, "x", "");
         assert_eq!(gone.unwrap_err(), "the answer has no header `x-updated`");
     }
 
     #[test]
     fn young_is_neither_old_nor_from_the_future() {
-        let asked = asked(TimePlace::Json("/at".into()));
+        let asked = asked(AnswerPlace::Json("/at".into()));
         assert!(asked.is_young(0.0) && asked.is_young(30.0) && asked.is_young(-1.0));
         assert!(!asked.is_young(30.1) && !asked.is_young(-1.1) && !asked.is_young(f64::NAN));
     }

@@ -4,7 +4,7 @@ use super::journey::{LONGEST_BODY, StepAnswer};
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
-use super::{Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent, Taken};
+use super::{AnswerPlace, Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent};
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ struct RequestSender {
     template: RequestTemplate,
     pool: Pool,
     /// What it takes from the answer before.
-    take: BTreeMap<String, Taken>,
+    take: BTreeMap<String, AnswerPlace>,
 }
 
 /// What is left to do when a request has ended: its connection, and the right to use one.
@@ -98,7 +98,8 @@ impl Client {
             let cannot = if at == 0 { Failure::Internal } else { Failure::Incomplete };
             let request = sender.template.request(i, &id, &taken).map_err(|_| cannot)?;
             let next = self.requests.get(at + 1);
-            let body_is_read = next.is_some_and(|next| next.take.values().any(|place| matches!(place, Taken::Json(_))));
+            let body_is_read =
+                next.is_some_and(|next| next.take.values().any(|place| matches!(place, AnswerPlace::Json(_))));
             // A connection that is dropped here, by the deadline or an error, is closed at once.
             let exchange = timeout_at(deadline, sender.exchange(request, body_is_read)).await;
             let (answered, conn) = exchange.map_err(|_| Failure::Timeout)??;
@@ -112,7 +113,7 @@ impl Client {
 }
 
 impl RequestSender {
-    fn new(spec: &LoadSpec, take: BTreeMap<String, Taken>, known: &[String]) -> Result<RequestSender, String> {
+    fn new(spec: &LoadSpec, take: BTreeMap<String, AnswerPlace>, known: &[String]) -> Result<RequestSender, String> {
         let template = RequestTemplate::new(spec, known)?;
         let tls = match (&spec.ca, template.tls) {
             (None, false) => None,

@@ -19,7 +19,7 @@ pub(super) const LONGEST_BODY: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JourneyStep {
     /// What is taken from the answer before, by the names that `{{name}}` stands for from then on.
-    pub take: BTreeMap<String, Taken>,
+    pub take: BTreeMap<String, AnswerPlace>,
     /// HTTP method.
     pub method: String,
     /// As that of a load.
@@ -32,7 +32,7 @@ pub struct JourneyStep {
 
 /// Where in an answer a value stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Taken {
+pub enum AnswerPlace {
     /// In its JSON, by a pointer (RFC 6901).
     Json(String),
     /// In a header.
@@ -50,7 +50,7 @@ pub(super) struct StepAnswer {
 impl LoadSpec {
     /// Each request of a journey as a load of its own, with what it takes from the answer before and with the names that are
     /// known by then; a load that is none has one.
-    pub(super) fn requests(&self) -> Vec<(LoadSpec, BTreeMap<String, Taken>, Vec<String>)> {
+    pub(super) fn requests(&self) -> Vec<(LoadSpec, BTreeMap<String, AnswerPlace>, Vec<String>)> {
         let mut known = Vec::new();
         let mut requests = vec![(LoadSpec { then: Vec::new(), ..self.clone() }, BTreeMap::new(), Vec::new())];
         for JourneyStep { take, method, url, headers, body } in self.then.clone() {
@@ -67,22 +67,22 @@ impl StepAnswer {
     /// Takes values from it; what it does not have, and an answer that is a failure, ends the journey.
     pub(super) fn take(
         &self,
-        what: &BTreeMap<String, Taken>,
+        what: &BTreeMap<String, AnswerPlace>,
         into: &mut BTreeMap<String, String>,
     ) -> Result<(), Failure> {
         if self.status >= FAILED {
             return Err(Failure::Incomplete);
         }
-        let needs_json = what.values().any(|place| matches!(place, Taken::Json(_)));
+        let needs_json = what.values().any(|place| matches!(place, AnswerPlace::Json(_)));
         let json: Value = if needs_json { serde_json::from_slice(&self.body).unwrap_or_default() } else { Value::Null };
         for (name, place) in what {
             let value = match place {
-                Taken::Json(pointer) => match json.pointer(pointer) {
+                AnswerPlace::Json(pointer) => match json.pointer(pointer) {
                     Some(Value::String(text)) => Some(text.clone()),
                     Some(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
                     _ => None,
                 },
-                Taken::Header(header) => {
+                AnswerPlace::Header(header) => {
                     self.headers.get(header).and_then(|value| Some(value.to_str().ok()?.to_string()))
                 }
             };
@@ -101,7 +101,7 @@ impl StepAnswer {
 mod tests {
     use super::*;
 
-    fn taken(status: u16, body: &str, place: Taken) -> Result<String, Failure> {
+    fn taken(status: u16, body: &str, place: AnswerPlace) -> Result<String, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert("location", "/orders/7".parse().unwrap());
         let answer = StepAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn values_are_carried_along_or_the_journey_ends() {
-        let json = |status, body: &str| taken(status, body, Taken::Json("/a/0".into()));
+        let json = |status, body: &str| taken(status, body, AnswerPlace::Json("/a/0".into()));
         assert_eq!(json(200, r#"{"a":["t.o-k=en"]}"#), Ok("t.o-k=en".into()));
         assert_eq!(json(302, r#"{"a":[7]}"#), Ok("7".into()));
         for body in [
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(json(200, body), Err(Failure::Incomplete), "{body}");
         }
         assert_eq!(json(401, r#"{"a":["token"]}"#), Err(Failure::Incomplete));
-        assert_eq!(taken(201, "", Taken::Header("location".into())), Ok("/orders/7".into()));
-        assert_eq!(taken(201, "", Taken::Header("etag".into())), Err(Failure::Incomplete));
+        assert_eq!(taken(201, "", AnswerPlace::Header("location".into())), Ok("/orders/7".into()));
+        assert_eq!(taken(201, "", AnswerPlace::Header("etag".into())), Err(Failure::Incomplete));
     }
 }

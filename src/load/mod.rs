@@ -22,7 +22,7 @@ pub use crate::slis::SLICE;
 pub use client::Client;
 pub use ending::{EventClient, Failure, RequestEnding, Sent};
 pub use generator::{Generator, LoadReport, Totals};
-pub use journey::{JourneyStep, Taken};
+pub use journey::{AnswerPlace, JourneyStep};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;

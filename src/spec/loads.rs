@@ -8,7 +8,7 @@ use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
 use crate::agent::source::SliSource;
 use crate::agent::{freshness, promql};
-use crate::load::{Ca, JourneyStep, LoadSpec, MOST_CONNECTIONS, Taken, check_ca, connections as connections_for};
+use crate::load::{AnswerPlace, Ca, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
@@ -127,10 +127,10 @@ fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<Journ
                 at.error_at_key(format!("`{}` cannot be a name here", shorten(at.key)));
             }
             let place = at.parse(A_PLACE, |text| match text.trim() {
-                pointer if pointer.starts_with('/') => Ok(Taken::Json(pointer.to_string())),
+                pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
                 other => match other.strip_prefix("header ").map(|name| HeaderName::from_bytes(name.trim().as_bytes()))
                 {
-                    Some(Ok(name)) => Ok(Taken::Header(name.to_string())),
+                    Some(Ok(name)) => Ok(AnswerPlace::Header(name.to_string())),
                     _ => Err(format!(
                         "`{}` is no place in an answer: write `/path/in/json` or `header NAME`",
                         shorten(other)
@@ -379,7 +379,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
     let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key, "objective"] }));
     let over = over
         .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })]);
-    map.also(json!({ "oneOf": over.collect::<Vec<_>>() }));
+    map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
     let objective = map.read("objective", own != Some("slo"), |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
         if objective.get() >= 1.0 {
@@ -417,8 +417,8 @@ mod tests {
              { take: { order: header Location }, request: POST http://x/pay, headers: { A: 'Bearer {{token}}' }, body: { o: '{{order}}' } }] }",
         )
         .unwrap();
-        assert_eq!(read.then[0].take["token"], Taken::Json("/token".into()));
-        assert_eq!(read.then[1].take["order"], Taken::Header("location".into()));
+        assert_eq!(read.then[0].take["token"], AnswerPlace::Json("/token".into()));
+        assert_eq!(read.then[1].take["order"], AnswerPlace::Header("location".into()));
         assert_eq!(read.then[1].body.as_deref(), Some("{\"o\":\"{{order}}\"}"));
         let event = crate::agent::source::SliSource::event(&read);
         assert_eq!(event, "POST http://x/login → GET http://x/{{token}}/{{id}} → POST http://x/pay");

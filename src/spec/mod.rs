@@ -14,6 +14,7 @@ mod oncall;
 mod outcome;
 mod outline;
 mod plan;
+mod price;
 mod reading;
 mod respond;
 mod restore;
@@ -35,6 +36,7 @@ pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_object
 pub use oncall::{IncidentRoles, OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use outline::{Outline, outline};
 pub use plan::*;
+pub use price::ProductionBudget;
 pub use reading::undecided;
 pub use respond::check_environment;
 pub use restore_plan::*;

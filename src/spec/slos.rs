@@ -288,7 +288,10 @@ mod tests {
         let mut diags = Diagnostics::default();
         let found = read_slos(&source, &mut diags).unwrap_or_default();
         for slo in &found {
-            assert!(source.text[slo.span.start..].starts_with(|c: char| c.is_alphanumeric()), "a place in the file");
+            assert!(
+                source.text[slo.span.start..].starts_with(|c: char| c.is_alphanumeric() || c == '{'),
+                "a place in the file"
+            );
         }
         (found, diags.all.into_iter().map(|diagnostic| diagnostic.message).collect())
     }

@@ -374,7 +374,8 @@ async fn a_journey_is_one_event_and_carries_values_along() {
     let (head, rest) = SCENARIO.split_once("load:").unwrap();
     let rest = rest.split_once('\n').unwrap().1.replace("FAULT", "container_pause: { service: db }");
     let then = "then: [{ take: { token: /session/token }, request: 'GET http://127.0.0.1:WEB/buy/{{token}}' }]";
-    let load = format!("load: {{ shop: {{ request: POST http://127.0.0.1:WEB/login, {then}, rate: 50/s, timeout: 300ms }} }}");
+    let load =
+        format!("load: {{ shop: {{ request: POST http://127.0.0.1:WEB/login, {then}, rate: 50/s, timeout: 300ms }} }}");
     let drill = Drill::of(&format!("{head}{load}\n{rest}"), "kill -CONT \"$(cat db.pid)\"");
     let record = drill.record(Verdict::Passed).await;
     let series = record.loads.iter().find(|series| series.load == "shop").expect("its slices");

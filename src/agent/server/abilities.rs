@@ -18,9 +18,9 @@ type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<
 
 /// An ability is one file and one line here.
 const ABILITIES: &[(&str, Begin)] = &[
-    ability::<AnswerAge>(),
     ability::<HttpRule>(),
     ability::<Load>(),
+    ability::<AnswerAge>(),
     ability::<SurgeAbility>(),
     ability::<MachineWatch>(),
     ability::<MetricWatch>(),
