@@ -106,6 +106,7 @@ impl Prometheus {
             timeout: Duration::from_secs(1),
             expected: None,
             slis: vec![sli],
+            file: None,
         }
     }
 
@@ -242,4 +243,52 @@ async fn queries_that_mean_something_else_are_refused_or_no_data() {
     };
     let mut rate = Telling::begin(PromCounts { every: Duration::from_secs(2), ..rate }).await.unwrap();
     rate.second("good", |good, valid| (140..=260).contains(&valid) && good == valid).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_is_what_a_prometheus_has_counted_or_not_known() {
+    let (shop, target) = Shop::open().await;
+    shop.counts_errors.store(true, SeqCst);
+    let mut prometheus = Prometheus::start(target).await;
+    let dir = tempfile::tempdir().unwrap();
+    let query = |of: &str| format!("sum(rate(requests_total{of}[{{{{.window}}}}]))");
+    let slo = |name: &str, bad: &str| {
+        let (bad, total) = (query(bad), query(""));
+        format!(
+            "- {{ name: {name}, objective: 50, sli: {{ events: {{ error_query: '{bad}', total_query: '{total}' }} }} }}\n"
+        )
+    };
+    let slos = |all: &str| {
+        std::fs::write(dir.path().join("slo.yaml"), format!("version: prometheus/v1\nservice: shop\nslos:\n{all}"))
+            .unwrap();
+    };
+    let url = format!("http://127.0.0.1:{}", prometheus.port);
+    let gate = async || {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        command.args(["budget", "gate", "--slos", "slo.yaml", "--prometheus", &url]).current_dir(dir.path());
+        let output = command.output().await.unwrap();
+        let text = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
+        (output.status.code(), text)
+    };
+    let until = async |code: i32, what: &str| {
+        let begun = Instant::now();
+        loop {
+            let (ended, said) = gate().await;
+            if ended == Some(code) && said.contains(what) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{ended:?}: {said}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    slos(&slo("answers", "{code=\"503\"}"));
+    until(0, "shop  answers 50% over 30d  100% left").await;
+    // 60% are bad now, of 50% that may be.
+    shop.failing.store(true, SeqCst);
+    until(1, "reliability work only").await;
+    slos(&slo("typo", "{code=\"5O3\"}"));
+    until(3, "not known: no data").await;
+    slos(&slo("answers", "{code=\"503\"}"));
+    prometheus.kill();
+    until(3, "not known: 127.0.0.1").await;
 }

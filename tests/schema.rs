@@ -36,6 +36,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
         ("oncall", "docs/oncall.schema.json"),
         ("actions", "docs/actions.schema.json"),
         ("incidents", "docs/incidents.schema.json"),
+        ("budget", "docs/budget.schema.json"),
     ];
     for (kind, file) in copies {
         let output =

@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
@@ -78,6 +79,9 @@ pub struct PromCounts {
     pub expected: Option<f64>,
     /// The SLIs; those over other series are left out.
     pub slis: Vec<SliSpec>,
+    /// The file of SLOs that has the queries; the agent does not need it.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// Reads `promql` of an SLI.
@@ -144,7 +148,7 @@ impl PromAsked {
     /// The source of these two queries.
     pub(crate) fn counts(&self, series: String, of: PromEvents, some: String, total: String) -> Option<PromCounts> {
         let (every, timeout, expected, slis) = (self.every, self.timeout, self.expected, Vec::new());
-        Some(PromCounts { series, url: self.url.clone()?, of, some, total, every, timeout, expected, slis })
+        Some(PromCounts { series, url: self.url.clone()?, of, some, total, every, timeout, expected, slis, file: None })
     }
 }
 
@@ -164,9 +168,18 @@ pub(crate) fn check_query(query: &str) -> Result<(), String> {
 }
 
 /// The query over a range.
-fn in_window(query: &str, window: Duration) -> String {
+pub(crate) fn in_window(query: &str, window: Duration) -> String {
     let range = format!("{}ms", window.as_millis());
     WINDOW.as_ref().map_or_else(|| query.to_string(), |name| name.replace_all(query, range).into_owned())
+}
+
+/// The URL at which a Prometheus answers a query.
+pub(crate) fn query_page(url: &str, query: &str) -> String {
+    let encoded = query.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    });
+    format!("{url}/api/v1/query?query={}", encoded.collect::<String>())
 }
 
 /// What a query's answer is multiplied with to be a number of events.
@@ -200,6 +213,10 @@ impl SliSource for PromCounts {
 
     fn hosts(&self) -> Vec<String> {
         HttpPage::parse(&self.url).map(|page| page.host).into_iter().collect()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -239,14 +256,7 @@ impl PromCounts {
             format!("label_replace((\n{}\n), \"{LABEL}\", \"{name}\", \"\", \"\")", in_window(query, self.every))
         };
         let query = format!("{} or {}", part("some", &self.some), part("total", &self.total));
-        let encoded: String = query
-            .bytes()
-            .map(|byte| match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect();
-        format!("{}/api/v1/query?query={encoded}", self.url)
+        query_page(&self.url, &query)
     }
 
     /// Good and valid events of an answer; or why there is no data.
@@ -339,7 +349,7 @@ mod tests {
         let (some, total) = ("sum(increase(a[{{window}}]))".into(), "sum(rate(b[{{ .window }}]))".into());
         let (series, url) = ("promql:x".into(), "http://p:9090/prom".into());
         let (every, timeout) = (Duration::from_secs(10), TIMEOUT);
-        PromCounts { series, url, of, some, total, every, timeout, expected: None, slis: Vec::new() }
+        PromCounts { series, url, of, some, total, every, timeout, expected: None, slis: Vec::new(), file: None }
     }
 
     /// What an answer with these series comes to; `b` is per second.

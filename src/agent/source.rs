@@ -9,6 +9,7 @@ use crate::source::MapReader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,13 +30,13 @@ pub trait SliSource: Debug + Send + Sync {
     /// Events that are due per second.
     fn rate(&self) -> f64;
 
+    /// How long an event may take until it counts as bad.
+    fn longest(&self) -> Duration;
+
     /// From one telling to the next, of a source that tells of many events at once: no shorter window holds any for sure.
     fn interval(&self) -> Duration {
         Duration::ZERO
     }
-
-    /// How long an event may take until it counts as bad.
-    fn longest(&self) -> Duration;
 
     /// What one event is, on one line for people.
     fn event(&self) -> String;
@@ -47,6 +48,11 @@ pub trait SliSource: Debug + Send + Sync {
 
     /// Hosts of the stack that it asks by a URL, for `check`.
     fn hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Files beside the scenario that it was read from.
+    fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 

@@ -29,7 +29,7 @@ pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:8080/path`", || {
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
-const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", shape::filled);
+const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", || shape::text("/.*|header .*"));
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);

@@ -32,6 +32,7 @@ pub use clients::{FollowedRunbook, followed_by};
 pub use find::{find, find_among, find_game_day, project_files, project_game_days, project_scenarios, root_of};
 pub use gameday::*;
 pub use loads::host_of;
+pub(crate) use objectives::project_services;
 pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
 pub use oncall::{IncidentRoles, OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use outline::{Outline, outline};

@@ -4,11 +4,12 @@
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
 use super::stack::{path_of, read_text};
-use crate::agent::promql::{PromAsked, PromEvents, check_query};
+use crate::agent::promql::{PromAsked, PromCounts, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
 use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse};
 use regex::Regex;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -50,8 +51,7 @@ pub enum SloCounts {
     Unknown(String),
 }
 
-/// `{{window}}` in a query; a range that is written out; a counter, or the sum of one, without a range.
-static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*\.?window\s*\}\}").ok());
+/// A range that is written out; a counter, or the sum of one, without a range.
 static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*\]").ok());
 static COUNTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let series = r#"[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:\{(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^}"'])*\})?"#;
@@ -195,8 +195,8 @@ fn ratio_metric(ratio: &Node) -> SloCounts {
 /// A query over `{{window}}`: a range that is written out gives way to it, and a counter without one gets it.
 fn over_window(query: &str) -> String {
     let query = query.trim();
-    let (Some(window), Some(range), Some(counter)) = (&*WINDOW, &*RANGE, &*COUNTER) else { return query.into() };
-    if window.is_match(query) {
+    let (Some(range), Some(counter)) = (&*RANGE, &*COUNTER) else { return query.into() };
+    if in_window(query, PERIOD) != query {
         return query.into();
     }
     if range.is_match(query) {
@@ -231,7 +231,7 @@ pub(crate) fn long_duration(text: &str) -> Option<Duration> {
 /// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: the source that asks for it, and its objective.
 pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(Arc<dyn SliSource>, Ratio)> {
     at.diags.describe(crate::source::shape::filled);
-    let slo = find(at)?;
+    let (slo, file) = find(at)?;
     let (bad, some, total) = match &slo.counts {
         SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
         SloCounts::ErrorRatio(_) => {
@@ -247,11 +247,11 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
     let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
     let source = asked.and_then(|asked| asked.counts(format!("promql:{sli}"), of(asked), some, total))?;
-    Some((Arc::new(source), slo.objective))
+    Some((Arc::new(PromCounts { file: Some(file), ..source }), slo.objective))
 }
 
-/// The SLO that a value names.
-fn find(at: &mut At<'_>) -> Option<FoundSlo> {
+/// The SLO that a value names, and its file.
+fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
     let written = at.node.text()?.to_string();
     let (file, name) = written.split_once('#').map_or((written.as_str(), None), |(file, name)| (file, Some(name)));
     let node = Node { value: crate::source::Value::Scalar { text: file.to_string(), plain: true }, span: at.node.span };
@@ -268,7 +268,7 @@ fn find(at: &mut At<'_>) -> Option<FoundSlo> {
     };
     let help = did_you_mean(name.unwrap_or_default(), names.iter().map(String::as_str));
     match (first, second) {
-        (Some(slo), None) => return Some(slo.clone()),
+        (Some(slo), None) => return Some((slo.clone(), path)),
         (Some(_), Some(_)) => {
             at.error(format!("`{}` has several SLOs that are meant by this", path.display())).help(help)
         }
