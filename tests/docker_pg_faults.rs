@@ -556,7 +556,7 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
         let scenario = format!(
             "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://db/, rate: 50/s }} }}\nslis: {{ fresh: {{ freshness: \
              {{ query: {{ service: db, sql: 'SELECT max({column}) FROM orders -- newest', every: 100ms, timeout: 500ms }}, within: 10s }}, \
-             objective: 50% }} }}\nsteady: {{ for: 1s }}\nfaults: [container_kill: {{ service: db }}]\nrecover: {{ within: 9s, hold: 1s }}\n"
+             objective: 90% }} }}\nsteady: {{ for: 1s }}\nfaults: [container_kill: {{ service: db }}]\nrecover: {{ within: 9s, hold: 1s }}\n"
         );
         std::fs::write(dir.path().join("compose.yaml"), "services: { db: { image: x } }\n").unwrap();
         std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();

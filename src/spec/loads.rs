@@ -398,7 +398,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
     let objective = objective.or(owed);
     let (series, good) = match (own, &source) {
         (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
-        (Some(_), None) => return None,
+        // Whatever was wrong has been told, or an SLI would be missing without a word.
+        (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
         (None, _) => (load?, good?),
     };
     Some((SliSpec { name, series, good, objective: objective? }, source))
@@ -589,6 +590,8 @@ mod tests {
         assert!(slo(&format!("#other{asked}")).contains("has no SLO of this name"), "{}", slo(asked));
         assert!(slo(asked).contains("has several SLOs that are meant by this"), "{}", slo(asked));
         assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
+        let list = with_slis("x: { slo: [], prometheus: { url: http://shop:9090 } }");
+        assert!(list.contains("expected a file and a name"), "{list}");
         assert_eq!(slo("#answers"), "`slo` says what is asked, and `prometheus` where: they go together\n");
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");

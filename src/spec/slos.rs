@@ -252,7 +252,9 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
 
 /// The SLO that a value names, and its file.
 fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
-    let written = at.node.text()?.to_string();
+    let Some(written) = at.node.text().map(str::to_string) else {
+        return at.expected("a file and a name like `../slo/shop.yaml#availability`");
+    };
     let (file, name) = written.split_once('#').map_or((written.as_str(), None), |(file, name)| (file, Some(name)));
     let node = Node { value: crate::source::Value::Scalar { text: file.to_string(), plain: true }, span: at.node.span };
     let mut of_file = At { key: at.key, key_span: at.key_span, node: &node, source: at.source, diags: at.diags };
