@@ -2,8 +2,8 @@
 #
 # Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
 # stack, Rust (by rustup: asks on a terminal, does it in CI), a C linker. Does nothing, quickly, when all of it is there.
-# With --tests also what only the tests need: a Chromium that looks at the HTML report, and xmllint, which holds the
-# JUnit report to the schemas of CI servers.
+# With --tests also what only the tests need: a Chromium that looks at the HTML report, xmllint, which holds the
+# JUnit report to the schemas of CI servers, and a Prometheus that counts events.
 #
 # Exit codes: 0 ready · 2 wrong usage · 3 something is missing that this script cannot or may not install; it says what to do.
 set -euo pipefail
@@ -436,6 +436,17 @@ ensure_xmllint() {
     "elsewhere:       install libxml2 with its programs"
 }
 
+ensure_prometheus() {
+  have "${PROMETHEUS:-prometheus}" && return 0
+  if can_install; then
+    apt_install prometheus || true
+    if have prometheus; then return 0; fi
+  fi
+  fail "no prometheus, which the tests of SLIs in PromQL ask; this script could not install it" \
+    "Debian, Ubuntu:  sudo apt-get install prometheus" \
+    "elsewhere:       https://prometheus.io/download/, and PROMETHEUS=/path/to/prometheus make test"
+}
+
 usage() {
   say "error: unknown argument $1"
   say "usage: $0 [--tests]"
@@ -459,6 +470,7 @@ main() {
   if [ "$tests" = yes ]; then
     ensure_browser
     ensure_xmllint
+    ensure_prometheus
   fi
 }
 

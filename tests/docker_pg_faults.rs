@@ -6,7 +6,7 @@ use containers::engine;
 use firedrill::agent::Clock;
 use firedrill::agent::ability::{Ability, AgentContext, Holding};
 use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQueries, PgTarget};
-use firedrill::agent::protocol::{AgentAnswer, Told};
+use firedrill::agent::protocol::{AgentAnswer, AgentAsk, Told};
 use firedrill::slis::{Good, Ratio, SliSpec};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -548,9 +548,40 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
     admin.batch_execute("DROP TABLE fresh").await.expect("a drop");
     note(&mut told, "no answer: ERROR: relation \"fresh\" does not exist").await;
     assert_eq!(slice(&mut told, &["database"]).await, 0);
+    drop(held);
+    // The age of the newest row, asked as a scenario has it.
+    admin.batch_execute("CREATE TABLE orders (at timestamptz)").await.expect("a table");
+    let freshness = |column: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://db/, rate: 50/s }} }}\nslis: {{ fresh: {{ freshness: \
+             {{ query: {{ service: db, sql: 'SELECT max({column}) FROM orders -- newest', every: 100ms, timeout: 500ms }}, within: 10s }}, \
+             objective: 90% }} }}\nsteady: {{ for: 1s }}\nfaults: [container_kill: {{ service: db }}]\nrecover: {{ within: 9s, hold: 1s }}\n"
+        );
+        std::fs::write(dir.path().join("compose.yaml"), "services: { db: { image: x } }\n").unwrap();
+        std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+        let (plan, _) = firedrill::spec::load(&dir.path().join("s.yaml"), &Default::default());
+        let plan = plan.expect("a plan");
+        let source = plan.sources().find(|source| source.series() == "freshness:fresh").expect("its source");
+        let AgentAsk::Begin { message, .. } = source.ask(&plan.slis, 7, &|_| Default::default()).expect("a question")
+        else {
+            panic!("nothing is begun");
+        };
+        PgQueries { target: db.target(), ..serde_json::from_value(message).expect("queries") }
+    };
+    let (held, mut told) = begin("freshness:fresh", freshness("at")).await;
+    let held = held.expect("it can be asked");
+    assert_eq!(slice(&mut told, &["false"]).await, 0, "no row is not young");
+    for (age, young) in [("5 s", true), ("-1 hour", false), ("5 s", true), ("15 s", false)] {
+        let sql = format!("DELETE FROM orders; INSERT INTO orders VALUES (now() - interval '{age}')");
+        admin.batch_execute(&sql).await.expect("a row");
+        assert_eq!(slice(&mut told, &[if young { "true" } else { "false" }]).await, u64::from(young), "{age}");
+    }
+    drop(held);
+    let error = begin("freshness:fresh", freshness("extract(epoch from at)")).await.0.expect_err("no time");
+    assert!(error.contains("operator does not exist"), "{error}");
     // What measures changes nothing.
     admin.batch_execute("CREATE SEQUENCE numbers").await.expect("a sequence");
-    drop(held);
     let (_held, mut told) = begin("query:fresh", queries("SELECT nextval('numbers') > 0")).await;
     note(&mut told, "read-only").await;
 }

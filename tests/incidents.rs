@@ -146,3 +146,64 @@ fn whom_to_tell_is_settled_before_anything_starts() {
     let told = project.says(2, &["scenario", "x", "--notify", "mail:x"]);
     assert!(told.contains("slack:#channel"), "{told}");
 }
+
+/// A time so many hours ago, as files have it.
+fn hours_ago(hours: i64) -> String {
+    let at = time::OffsetDateTime::now_utc() - time::Duration::hours(hours);
+    at.replace_nanosecond(0).unwrap().format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
+#[test]
+fn what_is_left_of_an_error_budget_decides_about_releases() {
+    let project = Project::new();
+    let services = "services:\n  shop:\n    tier: 1\n    failure_modes: [postgres_lock]\n    slos: { availability: { objective: 99%, \
+                    window: 30d }, fast: { objective: 99%, below: 1s, window: 30d } }\n";
+    project.write("services.yaml", services);
+    // Of 7.2 hours; nobody knows what was spent without incidents.
+    assert!(project.says(2, &["budget", "gate"]).contains("incidents.yaml: what was spent is not known"));
+    let incident = |hours: i64, minutes: i64, more: &str| {
+        let (began, ended) = (hours_ago(hours), hours_ago(hours - minutes / 60));
+        project.write(
+            "incidents.yaml",
+            &format!(
+                "incidents:\n  - {{ id: INC-41, severity: SEV1, service: shop, class: postgres_lock, began: {began}, recovered: {ended}{more} }}\n"
+            ),
+        );
+    };
+    incident(50, 180, "");
+    let said = project.says(0, &["budget", "gate", "--service", "shop"]);
+    assert!(said.contains("shop  availability 99% over 30d  58.3% left") && !said.contains("fast"), "{said}");
+    incident(50, 360, "");
+    let said = project.says(1, &["budget", "gate"]);
+    assert!(said.contains("16.6% left") && said.contains("deployments that are not critical are frozen"), "{said}");
+    assert!(said.contains("until more than 25% are left, 20") && said.contains("83.3% spent by INC-41"), "{said}");
+    project.says(0, &["budget", "gate", "--critical"]);
+    project.says(0, &["budget"]);
+    incident(50, 360, ", users_hurt: 10%");
+    project.says(0, &["budget", "gate"]);
+    incident(50, 600, "");
+    project.says(1, &["budget", "gate", "--critical"]);
+    project.says(0, &["budget", "gate", "--reliability"]);
+    let json: Value = serde_json::from_str(&project.says(1, &["budget", "gate", "--json"])).unwrap();
+    assert_eq!(
+        (&json["budgets"][0]["step"], &json["budgets"][0]["frozen"]),
+        (&json!("reliability_only"), &json!(true))
+    );
+    // A freeze is lifted by name, with a reason, for a time.
+    let lifted =
+        |until: &str| format!("overrides: [{{ service: shop, by: Ada, why: the fix for INC-41, until: {until} }}]\n");
+    project.write("budget.yaml", &lifted(&hours_ago(-2)));
+    let said = project.says(0, &["budget", "gate"]);
+    assert!(said.contains("lifted by Ada until 20") && said.contains("the fix for INC-41"), "{said}");
+    project.write("budget.yaml", &lifted(&hours_ago(2)));
+    project.says(1, &["budget", "gate"]);
+    project.write("budget.yaml", "policy: [{ left: 10%, do: freez }]\n");
+    assert!(project.says(2, &["budget"]).contains("the budget policy has mistakes"));
+    project.write("budget.yaml", "{}");
+    assert!(project.says(2, &["budget", "--service", "shopp"]).contains("did you mean `shop`?"));
+    project.write(
+        "incidents.yaml",
+        &std::fs::read_to_string(project.0.path().join("incidents.yaml")).unwrap().replace("shop", "cart"),
+    );
+    assert!(project.says(0, &["budget"]).contains("warning: INC-41 is of `cart`"));
+}

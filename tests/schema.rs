@@ -36,6 +36,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
         ("oncall", "docs/oncall.schema.json"),
         ("actions", "docs/actions.schema.json"),
         ("incidents", "docs/incidents.schema.json"),
+        ("budget", "docs/budget.schema.json"),
     ];
     for (kind, file) in copies {
         let output =
@@ -74,6 +75,7 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
         ("/respond/env_files/0", "../x.env"),
         ("/runbook", "../x.md"),
         ("/oncall", "../oncall.yaml"),
+        ("/slis/kept/slo", "../slo.yaml#availability"),
     ] {
         *scenario.pointer_mut(key).expect("a place") = json!(path);
     }
@@ -158,6 +160,9 @@ fn the_scenarios_of_the_repository_fit() {
 const RUNBOOK: &str = "# X\n\n## Mitigation\n\n### One\n\n```bash\ncurl \"http://$HOST:$PORT/$X\"\n```\n\n\
                        ### Two\n\n```bash\ntrue\n```\n\n### If three\n\n```bash\ntrue\n```\n\n### Four\n\n```bash\necho 4\n```\n";
 
+const SLOS: &str = "version: prometheus/v1\nservice: shop\nslos: [{ name: availability, objective: 90, \
+                    sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[{{.window}}])' } } }]\n";
+
 /// A project with a scenario in which every key stands that the schema has, as far as they go together.
 struct Project(tempfile::TempDir);
 
@@ -169,6 +174,7 @@ impl Project {
             ("x.env", ""),
             ("x.md", RUNBOOK),
             ("oncall.yaml", "severities: { X: { users_hurt: 0% } }"),
+            ("slo.yaml", SLOS),
         ] {
             std::fs::write(dir.path().join(path), text).expect("a file");
         }
@@ -192,11 +198,27 @@ fn whole() -> Value {
                    "toolbox": "x", "up_within": "3m" },
         "load": { "users": { "request": "POST http://db:80/{{counter}}", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
                              "body": { "x": 1 }, "connections": 5, "keep_alive": true },
+                  "journey": { "request": "POST http://db/login", "rate": "50/s",
+                               "then": [{ "take": { "token": "/token", "at": "header Location" }, "request": "GET http://db/{{token}}",
+                                          "headers": { "X": "{{at}}" }, "body": { "x": "{{token}}" } }] },
                   "secure": { "request": "GET https://db/", "rate": "50/s", "keep_alive": false,
                               "tls": { "ca": { "service": "db", "path": "/ca.pem" } } } },
         "slis": { "availability": { "load": "users", "good": "status < 500 and latency<1s", "objective": "99%" },
                   "fresh": { "query": { "service": "db", "sql": "SELECT true", "every": "200ms", "timeout": "1s", "database": "x",
-                                        "user": "x", "password": "x", "port": 5432 }, "objective": "90%" } },
+                                        "user": "x", "password": "x", "port": 5432 }, "objective": "90%" },
+                  "young": { "freshness": { "answer": { "url": "http://db:80/x", "at": "/x/0", "every": "200ms", "timeout": "1s" },
+                                            "within": "5s" }, "objective": "90%" },
+                  "served": { "freshness": { "answer": { "url": "http://db/", "header": "Last-Modified", "every": "200ms" },
+                                             "within": "5s" }, "objective": "90%" },
+                  "counted": { "promql": { "url": "http://db:9090", "good": "rate(x[{{window}}])", "total": "rate(x[{{.window}}])",
+                                           "every": "1s", "timeout": "1s", "rate": "50/s" }, "objective": "90%" },
+                  "failing": { "promql": { "url": "http://db/prom", "bad": "rate(x[{{window}}])", "total": "rate(x[{{window}}])",
+                                           "every": "1s", "rate": "3000/m", "bad_may_be_absent": true }, "objective": "90%" },
+                  "kept": { "slo": "slo.yaml#shop/availability",
+                            "prometheus": { "url": "http://db:9090", "every": "1s", "timeout": "1s", "rate": "50/s",
+                                            "bad_may_be_absent": true }, "objective": "90%" },
+                  "rows": { "freshness": { "query": { "service": "db", "sql": "SELECT 1", "every": "200ms" }, "within": "5s" },
+                            "objective": "90%" } },
         "steady": { "for": "5s", "within": "20s" },
         "faults": [
             { "container_kill": { "service": "db", "replicas": 1, "signal": "SIGTERM" } },
@@ -247,6 +269,7 @@ fn whole() -> Value {
         "restore": { "backup": { "service": "db", "run": "x", "max_age": "24h" }, "production_size": "200GB", "readable": { "service": "db", "run": "x" },
                      "restored": { "service": "db", "run": "x" }, "replayed": { "service": "db", "run": "x" },
                      "content": { "canary": { "service": "db", "run": "x", "output": "42" } } },
+        "budget": { "window": "28d", "traffic": "1200/s", "objective": "99.95%" },
         "expect": { "verdict": "not_recovered", "level": "L3" },
     })
 }

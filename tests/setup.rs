@@ -22,12 +22,12 @@ impl Machine {
             let real = ["/bin", "/usr/bin"].map(|dir| Path::new(dir).join(name)).into_iter().find(|path| path.exists());
             symlink(real.unwrap(), machine.path("bin").join(name)).unwrap();
         }
-        for name in ["cargo", "cc", "xmllint"] {
+        for name in ["cargo", "cc", "xmllint", "prometheus"] {
             machine.program(name, "exit 0");
         }
         machine.program("docker", r#"case "$1" in compose) echo 2.26.1 ;; *) echo 25.0 ;; esac"#);
         machine.program("id", "echo 1000");
-        machine.program("apt-get", r#"echo "apt-get $*" >>"$LOG"; for got in chromium xmllint; do case " $* " in *" $got "* | *" libxml2-utils "*) >"$BIN/$got"; chmod +x "$BIN/$got" ;; esac; done"#);
+        machine.program("apt-get", r#"echo "apt-get $*" >>"$LOG"; for got in chromium xmllint prometheus; do case " $* " in *" $got "* | *" libxml2-utils "*) >"$BIN/$got"; chmod +x "$BIN/$got" ;; esac; done"#);
         fs::write(machine.path("").join("os-release"), format!("ID={distribution}\nVERSION_CODENAME=x\n")).unwrap();
         machine
     }
@@ -112,6 +112,20 @@ fn the_validator_of_junit_is_installed_too_or_named() {
     let (code, said, done) = machine.set_up(None);
     assert_eq!(code, Some(0), "{said}");
     assert!(done.contains(" libxml2-utils"), "{done}");
+}
+
+#[test]
+fn a_prometheus_is_installed_too_or_named() {
+    let machine = Machine::new("debian");
+    fs::remove_file(machine.path("bin").join("prometheus")).unwrap();
+    machine.program("chromium", "exit 0");
+    let (code, said, done) = machine.set_up(None);
+    assert_eq!((code, done.as_str()), (Some(3), ""), "{said}");
+    assert!(said.contains("no prometheus") && said.contains("sudo apt-get install prometheus"), "{said}");
+    machine.program("sudo", ASKS_NOBODY);
+    let (code, said, done) = machine.set_up(None);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(done.contains(" prometheus"), "{done}");
 }
 
 #[test]

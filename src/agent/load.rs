@@ -53,7 +53,8 @@ impl SliSource for LoadSpec {
     }
 
     fn event(&self) -> String {
-        format!("{} {}", self.method, self.url)
+        let then = self.then.iter().map(|step| format!(" → {} {}", step.method, step.url));
+        format!("{} {}{}", self.method, self.url, then.collect::<String>())
     }
 
     fn secrets(&self) -> Vec<String> {

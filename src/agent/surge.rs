@@ -178,6 +178,7 @@ mod tests {
             keep_alive: true,
             ca: None,
             acknowledged: None,
+            then: Vec::new(),
         }
     }
 

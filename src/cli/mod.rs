@@ -4,6 +4,7 @@ mod accept;
 mod actions;
 mod agent;
 mod ask;
+mod budget;
 mod check;
 mod completions;
 mod conduct;
@@ -86,6 +87,7 @@ enum Subcommands {
     Note(note::NoteArgs),
     Postmortem(postmortem::PostmortemArgs),
     Actions(actions::ActionsArgs),
+    Budget(budget::BudgetArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -257,6 +259,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::Note(args) => note::run(args, globals).await,
         Subcommands::Postmortem(args) => postmortem::run(args, globals).await,
         Subcommands::Actions(args) => actions::run(args, globals).await,
+        Subcommands::Budget(args) => budget::run(args, globals).await,
         Subcommands::Init(args) => init::run(args, globals).await,
         Subcommands::Schema(args) => schema::run(&args),
         Subcommands::Completions(args) => completions::run(&args),

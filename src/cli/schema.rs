@@ -3,7 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::output::print_json;
 
-/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes, reading, on-call, action or incident files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes, reading, on-call, action, incident or budget files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// Of which files.
@@ -30,6 +30,8 @@ enum SchemaKind {
     Actions,
     /// `incidents.yaml`.
     Incidents,
+    /// `budget.yaml`.
+    Budget,
 }
 
 /// Runs the command.
@@ -41,6 +43,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
         SchemaKind::Notes => crate::assurance::notes::schema(),
         SchemaKind::Actions => crate::assurance::actions::actions_schema(),
         SchemaKind::Incidents => crate::archive::history::incidents_schema(),
+        SchemaKind::Budget => crate::assurance::budget::budget_schema(),
         SchemaKind::Oncall => crate::spec::on_call_schema(),
         SchemaKind::Reading => {
             print_json(crate::runbook::READING_SCHEMA)?;

@@ -62,6 +62,7 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         steps: alone.runbook.steps.iter().map(|step| step_info(step, source)).collect(),
         windows: Windows { recover_within_us: micros(alone.verify_within), ..Windows::default() },
         vars: shown_vars(alone.respond),
+        budget: None,
         alone: true,
         ..Announcement::default()
     }

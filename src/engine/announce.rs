@@ -2,10 +2,11 @@
 
 use crate::programs::EffectKind;
 use crate::record::{
-    Announcement, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
+    Announcement, BudgetInfo, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
     RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
+use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{Plan, Respond, RestoreSpec, Var};
 use sha2::{Digest, Sha256};
@@ -104,6 +105,11 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         severities: super::severity::definitions(plan),
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
         roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.named()).collect(),
+        budget: plan.budget.as_ref().map(|budget| BudgetInfo {
+            window_us: micros(budget.window),
+            traffic: budget.traffic,
+            objective: budget.objective.map(Ratio::get),
+        }),
         alone: false,
     }
 }

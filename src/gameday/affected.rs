@@ -41,5 +41,6 @@ fn inputs(plan: &Plan, platform: &dyn Platform) -> SourceFiles {
         inputs.file(&runbook.source.path);
     }
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
+    plan.sources().flat_map(|source| source.files()).for_each(|file| inputs.file(&file));
     inputs
 }

@@ -1,14 +1,16 @@
 //! One request from the instant it is due to its end.
 
+use super::journey::{LONGEST_BODY, StepAnswer};
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
-use super::{Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent};
+use super::{AnswerPlace, Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent};
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
@@ -19,15 +21,23 @@ use tokio::time::timeout_at;
 pub struct Client {
     name: String,
     seed: u64,
+    requests: Vec<RequestSender>,
+    timeout: Duration,
+}
+
+/// One request of a load: its only one, or one of a journey.
+#[derive(Debug)]
+struct RequestSender {
     template: RequestTemplate,
     pool: Pool,
-    timeout: Duration,
+    /// What it takes from the answer before.
+    take: BTreeMap<String, AnswerPlace>,
 }
 
 /// What is left to do when a request has ended: its connection, and the right to use one.
 struct Rest {
     conn: Option<super::pool::Conn>,
-    slot: Option<OwnedSemaphorePermit>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 #[async_trait]
@@ -40,23 +50,14 @@ impl EventClient for Client {
 }
 
 impl Client {
-    /// Checks a load's request; says in plain words what cannot be sent. `seed` makes the ids.
+    /// Checks a load's requests; says in plain words what cannot be sent. `seed` makes the ids.
     pub fn new(spec: &LoadSpec, seed: u64) -> Result<Client, String> {
-        let template = RequestTemplate::new(spec)?;
         if spec.timeout.is_zero() {
             return Err("a time-out of 0 fails every request".into());
         }
-        let tls = match (&spec.ca, template.tls) {
-            (None, false) => None,
-            (Some(Ca::Pem { pem }), true) => Some(Tls::new(pem, &template.host)?),
-            (Some(Ca::Service { service, .. }), true) => {
-                return Err(format!("the certificate authority in `{service}` was not read"));
-            }
-            (Some(_), false) => return Err(format!("`{}` is not https, and has nothing to verify", spec.url)),
-            (None, true) => return Err(format!("`{}` cannot be verified without `tls.ca`", spec.url)),
-        };
-        let pool = Pool::new(template.host.clone(), template.port, spec.connections, spec.keep_alive, tls);
-        Ok(Client { name: spec.name.clone(), seed, template, pool, timeout: spec.timeout })
+        let requests = spec.requests().into_iter().map(|(spec, take, known)| RequestSender::new(&spec, take, &known));
+        let requests = requests.collect::<Result<_, _>>()?;
+        Ok(Client { name: spec.name.clone(), seed, requests, timeout: spec.timeout })
     }
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
@@ -67,34 +68,72 @@ impl Client {
     }
 
     /// As `send`, but returns as soon as the end is known; `finish` must follow.
-    async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Rest) {
-        let mut rest = Rest { conn: None, slot: None };
+    async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Vec<Rest>) {
+        let mut rest = Vec::new();
         let result = self.attempt(i, due, &mut rest).await;
         (RequestEnding::of(result.map(EventAnswer::Status), due, self.timeout), rest)
     }
 
-    /// Gives the connection back, then the right to use one.
-    async fn finish(&self, rest: Rest) {
-        if let Some(conn) = rest.conn {
-            self.pool.give_back(conn).await;
+    /// Gives the connections back, then the right to use them.
+    async fn finish(&self, rest: Vec<Rest>) {
+        for (sender, rest) in self.requests.iter().zip(rest) {
+            if let Some(conn) = rest.conn {
+                sender.pool.give_back(conn).await;
+            }
         }
-        drop(rest.slot);
     }
 
-    async fn attempt(&self, i: u64, due: Instant, rest: &mut Rest) -> Result<u16, Failure> {
+    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<u16, Failure> {
         let deadline = tokio::time::Instant::from_std(due + self.timeout);
-        let slot = timeout_at(deadline, self.pool.slot()).await.map_err(|_| Failure::NoConnection)?;
-        rest.slot = slot;
-        // It was tried when the load was checked.
-        let request =
-            self.template.request(i, &template::id(self.seed, &self.name, i)).map_err(|_| Failure::Internal)?;
-        // A connection that is dropped here, by the deadline or an error, is closed at once.
-        let (status, conn) = timeout_at(deadline, self.exchange(request)).await.map_err(|_| Failure::Timeout)??;
-        rest.conn = Some(conn);
-        Ok(status)
+        let id = template::id(self.seed, &self.name, i);
+        let mut taken = BTreeMap::new();
+        let mut answer: Option<StepAnswer> = None;
+        for (at, sender) in self.requests.iter().enumerate() {
+            if let Some(before) = &answer {
+                before.take(&sender.take, &mut taken)?;
+            }
+            let slot = timeout_at(deadline, sender.pool.slot()).await.map_err(|_| Failure::NoConnection)?;
+            rest.push(Rest { conn: None, _slot: slot });
+            // The first was tried when the load was checked; what a later one takes comes from the server.
+            let cannot = if at == 0 { Failure::Internal } else { Failure::Incomplete };
+            let request = sender.template.request(i, &id, &taken).map_err(|_| cannot)?;
+            let next = self.requests.get(at + 1);
+            let body_is_read =
+                next.is_some_and(|next| next.take.values().any(|place| matches!(place, AnswerPlace::Json(_))));
+            // A connection that is dropped here, by the deadline or an error, is closed at once.
+            let exchange = timeout_at(deadline, sender.exchange(request, body_is_read)).await;
+            let (answered, conn) = exchange.map_err(|_| Failure::Timeout)??;
+            if let Some(rest) = rest.last_mut() {
+                rest.conn = Some(conn);
+            }
+            answer = Some(answered);
+        }
+        answer.map(|answer| answer.status).ok_or(Failure::Internal)
+    }
+}
+
+impl RequestSender {
+    fn new(spec: &LoadSpec, take: BTreeMap<String, AnswerPlace>, known: &[String]) -> Result<RequestSender, String> {
+        let template = RequestTemplate::new(spec, known)?;
+        let tls = match (&spec.ca, template.tls) {
+            (None, false) => None,
+            (Some(Ca::Pem { pem }), true) => Some(Tls::new(pem, &template.host)?),
+            (Some(Ca::Service { service, .. }), true) => {
+                return Err(format!("the certificate authority in `{service}` was not read"));
+            }
+            (Some(_), false) => return Err(format!("`{}` is not https, and has nothing to verify", spec.url)),
+            (None, true) => return Err(format!("`{}` cannot be verified without `tls.ca`", spec.url)),
+        };
+        let pool = Pool::new(template.host.clone(), template.port, spec.connections, spec.keep_alive, tls);
+        Ok(RequestSender { template, pool, take })
     }
 
-    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<(u16, super::pool::Conn), Failure> {
+    /// Sends a request and reads its whole answer, whose body is kept where it is read and short enough.
+    async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        body_is_read: bool,
+    ) -> Result<(StepAnswer, super::pool::Conn), Failure> {
         let mut conn = match self.pool.idle() {
             Some(conn) => conn,
             None => self.pool.connect().await?,
@@ -113,11 +152,13 @@ impl Client {
                 },
             }
         };
-        let status = response.status().as_u16();
-        let mut body = response.into_body();
+        let (head, mut body) = response.into_parts();
+        let mut kept = Vec::new();
         while let Some(frame) = body.frame().await {
-            frame.map_err(|error| Failure::of_http(&error))?;
+            let frame = frame.map_err(|error| Failure::of_http(&error))?;
+            let data = frame.data_ref().filter(|data| body_is_read && kept.len() + data.len() <= LONGEST_BODY);
+            kept.extend_from_slice(data.map_or(&[], |data| data));
         }
-        Ok((status, conn))
+        Ok((StepAnswer { status: head.status.as_u16(), headers: head.headers, body: kept.into() }, conn))
     }
 }

@@ -41,6 +41,8 @@ pub enum Failure {
     Io,
     /// The database answered with an error.
     Database,
+    /// A journey ended before its last request: an answer was a failure, or had not what the next request needs.
+    Incomplete,
     /// The task of the request died: our own mistake.
     Internal,
 }
@@ -64,12 +66,13 @@ impl Failure {
             Failure::Protocol => "protocol",
             Failure::Io => "io",
             Failure::Database => "database",
+            Failure::Incomplete => "incomplete",
             Failure::Internal => "internal",
         }
     }
 
     /// What an error of a socket means.
-    pub(super) fn of_io(error: &io::Error) -> Failure {
+    pub(crate) fn of_io(error: &io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Failure::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
@@ -84,7 +87,7 @@ impl Failure {
     }
 
     /// What an error of the HTTP layer means: the operating system's error at its root, if there is one.
-    pub(super) fn of_http(error: &hyper::Error) -> Failure {
+    pub(crate) fn of_http(error: &hyper::Error) -> Failure {
         let mut cause = error.source();
         while let Some(inner) = cause {
             if let Some(io) = inner.downcast_ref::<io::Error>() {

@@ -7,6 +7,7 @@
 mod client;
 mod ending;
 mod generator;
+mod journey;
 mod pool;
 mod resolve;
 mod schedule;
@@ -21,6 +22,7 @@ pub use crate::slis::SLICE;
 pub use client::Client;
 pub use ending::{EventClient, Failure, RequestEnding, Sent};
 pub use generator::{Generator, LoadReport, Totals};
+pub use journey::{AnswerPlace, JourneyStep};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;
@@ -70,4 +72,7 @@ pub struct LoadSpec {
     /// reported as it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Good>,
+    /// The requests that follow in a journey, each when the one before was answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<JourneyStep>,
 }

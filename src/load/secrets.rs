@@ -13,6 +13,14 @@ impl LoadSpec {
     /// Values that must never be shown: credentials in headers (whole, without their scheme, and the password inside of
     /// `Basic`), and what stands under a name that looks like a secret's in the query, in a cookie and in the body.
     pub fn secrets(&self) -> Vec<String> {
+        let mut found: Vec<String> = self.requests().iter().flat_map(|(request, ..)| request.own_secrets()).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Those of its first request.
+    fn own_secrets(&self) -> Vec<String> {
         let mut found = url_secrets(&self.url);
         for (name, value) in &self.headers {
             let lower = name.to_ascii_lowercase();
@@ -32,8 +40,6 @@ impl LoadSpec {
             found.iter().filter(|value| value.contains("{{")).flat_map(|value| texts(value)).collect();
         found.extend(around);
         found.retain(|value| !value.is_empty());
-        found.sort();
-        found.dedup();
         found
     }
 }
@@ -136,6 +142,7 @@ mod tests {
             keep_alive: true,
             ca: None,
             acknowledged: None,
+            then: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ const MAX_LATENCY_US: u64 = 3_600_000_000;
 pub struct SliceCounts {
     /// Number of the slice, from 0.
     pub index: u64,
-    /// Requests due in it.
+    /// Events due in it.
     pub due: u64,
     /// SLI → good events; every SLI of the load is there.
     pub good: BTreeMap<String, u64>,
@@ -31,8 +31,9 @@ pub struct SliceCounts {
 
 #[derive(Debug, Default)]
 struct OpenSlice {
-    due: u64,
+    issued: u64,
     ended: u64,
+    due: u64,
     good: Vec<u64>,
     first_good_us: Vec<Option<u64>>,
     results: BTreeMap<Result<EventAnswer, Failure>, u64>,
@@ -77,6 +78,7 @@ impl Tally {
             self.open.push_back(OpenSlice::new(slis));
         }
         if let Some(open) = self.open.get_mut(offset) {
+            open.issued += 1;
             open.due += 1;
         }
     }
@@ -86,13 +88,28 @@ impl Tally {
         let offset = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok());
         let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
         open.ended += 1;
-        *open.results.entry(ending.result).or_default() += 1;
         open.latencies_us.push(micros(ending.latency));
+        let counted = match ending.result {
+            Ok(EventAnswer::Counted { good, valid }) => {
+                let (good, valid) = (u64::from(good.min(valid)), u64::from(valid));
+                open.due = (open.due + valid).saturating_sub(1);
+                for (truth, count) in [(true, good), (false, valid - good)].into_iter().filter(|(_, count)| *count > 0)
+                {
+                    *open.results.entry(Ok(EventAnswer::Truth(truth))).or_default() += count;
+                }
+                Some(good)
+            }
+            result => {
+                *open.results.entry(result).or_default() += 1;
+                None
+            }
+        };
         let outcome = ending.outcome();
         let complete_us = micros(after.saturating_add(ending.latency));
         for ((count, first), (_, good)) in open.good.iter_mut().zip(&mut open.first_good_us).zip(&self.slis) {
-            if good.judge(outcome) {
-                *count += 1;
+            let more = counted.unwrap_or_else(|| u64::from(good.judge(outcome)));
+            if more > 0 {
+                *count += more;
                 *first = Some(first.map_or(complete_us, |first| first.min(complete_us)));
             }
         }
@@ -100,13 +117,13 @@ impl Tally {
 
     /// Requests that were issued and have not ended.
     pub fn outstanding(&self) -> u64 {
-        self.open.iter().map(|open| open.due.saturating_sub(open.ended)).sum()
+        self.open.iter().map(|open| open.issued.saturating_sub(open.ended)).sum()
     }
 
     /// Hands out, in order and without gaps, the slices before `until` of which every request has ended.
     pub fn close(&mut self, until: u64) -> Vec<SliceCounts> {
         let mut closed = Vec::new();
-        while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.due) {
+        while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.issued) {
             let open = self.open.pop_front().unwrap_or_else(|| OpenSlice::new(self.slis.len()));
             closed.push(self.counts(self.first, open));
             self.first += 1;
@@ -148,6 +165,8 @@ fn result_name(result: Result<EventAnswer, Failure>) -> String {
     match result {
         Ok(EventAnswer::Status(status)) => status.to_string(),
         Ok(EventAnswer::Truth(truth)) => truth.to_string(),
+        // Told apart as good and bad ones.
+        Ok(EventAnswer::Counted { .. }) => "counted".into(),
         Err(failure) => failure.name().to_string(),
     }
 }
@@ -182,6 +201,23 @@ mod tests {
 
     fn ok(status: u16, ms: u64) -> RequestEnding {
         RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn events_that_somebody_else_counted_are_as_many_as_there_were() {
+        let mut tally = Tally::new("a", &slis());
+        let counted =
+            |good, valid| RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency: Duration::ZERO };
+        for slice in [0, 1] {
+            tally.issue(slice);
+        }
+        tally.end(0, Duration::ZERO, counted(48, 50));
+        assert_eq!(tally.outstanding(), 1);
+        tally.end(1, Duration::ZERO, counted(0, 0));
+        let closed = tally.close(2);
+        assert_eq!((closed[0].due, closed[0].good["availability"], closed[1].due), (50, 48, 0));
+        assert_eq!(closed[0].results, [("true".to_string(), 48), ("false".into(), 2)].into());
+        assert!(closed[1].results.is_empty() && closed[1].first_good_us.is_empty(), "no events are no data");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +17,19 @@ enum Piece {
     Text(String),
     Counter,
     Id,
+    /// A value from an answer before.
+    Taken(String),
 }
 
 impl Template {
     /// Reads a text. `{{word}}` with a word that is not known is an error, as it would be a typing mistake; any other
     /// `{{` is text.
     pub(super) fn parse(text: &str) -> Result<Template, String> {
+        Template::parse_with(text, &[])
+    }
+
+    /// The same; these words are known as well.
+    fn parse_with(text: &str, known: &[String]) -> Result<Template, String> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -34,6 +42,11 @@ impl Template {
                         pieces.push(Piece::Text(std::mem::take(&mut plain)));
                     }
                     pieces.push(if word == "id" { Piece::Id } else { Piece::Counter });
+                    rest = tail;
+                }
+                Some((word, tail)) if known.iter().any(|name| name == word) => {
+                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    pieces.push(Piece::Taken(word.to_string()));
                     rest = tail;
                 }
                 Some((word, _)) if is_word(word) => {
@@ -52,17 +65,18 @@ impl Template {
         Ok(Template(pieces))
     }
 
-    /// The text for one request.
-    pub(super) fn fill(&self, counter: u64, id: &str) -> String {
+    /// The text for one request; without a value that was to be taken it cannot be made.
+    fn fill(&self, counter: u64, id: &str, taken: &BTreeMap<String, String>) -> Result<String, String> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Counter => out.push_str(&counter.to_string()),
                 Piece::Id => out.push_str(id),
+                Piece::Taken(name) => out.push_str(taken.get(name).ok_or_else(|| format!("there is no `{name}`"))?),
             }
         }
-        out
+        Ok(out)
     }
 }
 
@@ -107,8 +121,8 @@ pub(super) struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// Checks a load's request.
-    pub(super) fn new(spec: &LoadSpec) -> Result<RequestTemplate, String> {
+    /// Checks a load's request, in which these words may stand as well.
+    pub(super) fn new(spec: &LoadSpec, known: &[String]) -> Result<RequestTemplate, String> {
         let method = Method::from_bytes(spec.method.as_bytes())
             .map_err(|_| format!("`{}` is not an HTTP method", spec.method))?;
         if method == Method::CONNECT {
@@ -125,7 +139,7 @@ impl RequestTemplate {
         let mut headers = Vec::new();
         for (name, value) in &spec.headers {
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header"))?;
-            headers.push((parsed, Template::parse(value)?));
+            headers.push((parsed, Template::parse_with(value, known)?));
         }
         let template = RequestTemplate {
             host: host.trim_start_matches('[').trim_end_matches(']').to_string(),
@@ -134,26 +148,31 @@ impl RequestTemplate {
             keep_alive: spec.keep_alive,
             method,
             authority: HeaderValue::from_str(authority).map_err(|_| format!("`{authority}` is not a host and port"))?,
-            path: Template::parse(&path)?,
+            path: Template::parse_with(&path, known)?,
             headers,
-            body: spec.body.as_deref().map(Template::parse).transpose()?,
+            body: spec.body.as_deref().map(|body| Template::parse_with(body, known)).transpose()?,
         };
-        // Placeholders become digits and hex only: when one request can be built, all of them can.
-        template.request(0, &id(0, "", 0))?;
+        // Placeholders become digits and hex only: when one request can be built, all of them can, but for what is taken.
+        template.request(0, &id(0, "", 0), &known.iter().map(|name| (name.clone(), "0".into())).collect())?;
         Ok(template)
     }
 
     /// One request, with `Host` and `User-Agent` unless the scenario gives them.
-    pub(super) fn request(&self, counter: u64, id: &str) -> Result<Request<Full<Bytes>>, String> {
-        let path = self.path.fill(counter, id);
+    pub(super) fn request(
+        &self,
+        counter: u64,
+        id: &str,
+        taken: &BTreeMap<String, String>,
+    ) -> Result<Request<Full<Bytes>>, String> {
+        let path = self.path.fill(counter, id, taken)?;
         let uri: Uri = path.parse().map_err(|error| format!("`{path}` is not a path: {error}"))?;
-        let body = self.body.as_ref().map(|body| body.fill(counter, id)).unwrap_or_default();
+        let body = self.body.as_ref().map(|body| body.fill(counter, id, taken)).transpose()?.unwrap_or_default();
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         for (name, value) in &self.headers {
-            let value = value.fill(counter, id);
+            let value = value.fill(counter, id, taken)?;
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| format!("the value of the header `{name}` cannot be sent: `{}`", value.escape_debug()))?;
             headers.append(name, value);
@@ -204,15 +223,17 @@ mod tests {
             keep_alive: true,
             ca: None,
             acknowledged: None,
+            then: Vec::new(),
         }
     }
 
     #[tokio::test]
     async fn fills_path_headers_and_body_with_the_same_counter_and_id() {
         use http_body_util::BodyExt;
-        let template = RequestTemplate::new(&spec("http://checkout:8080/orders/{{counter}}?key={{id}}#x")).unwrap();
+        let template =
+            RequestTemplate::new(&spec("http://checkout:8080/orders/{{counter}}?key={{id}}#x"), &[]).unwrap();
         assert_eq!((template.host.as_str(), template.port), ("checkout", 8080));
-        let request = template.request(41, "c0ffee").unwrap();
+        let request = template.request(41, "c0ffee", &BTreeMap::new()).unwrap();
         assert_eq!(request.uri().to_string(), "/orders/41?key=c0ffee");
         assert_eq!(request.headers()["idempotency-key"], "c0ffee");
         assert_eq!(request.headers()["host"], "checkout:8080");
@@ -224,9 +245,9 @@ mod tests {
     fn the_scenario_may_name_another_host_header() {
         let mut spec = spec("http://edge");
         spec.headers.push(("host".into(), "shop.example".into()));
-        let template = RequestTemplate::new(&spec).unwrap();
+        let template = RequestTemplate::new(&spec, &[]).unwrap();
         assert_eq!(template.port, 80);
-        let request = template.request(0, "x").unwrap();
+        let request = template.request(0, "x", &BTreeMap::new()).unwrap();
         assert_eq!(request.uri(), "/");
         assert_eq!(request.headers().get_all("host").iter().collect::<Vec<_>>(), ["shop.example"]);
     }
@@ -234,24 +255,32 @@ mod tests {
     #[test]
     fn https_has_a_port_of_its_own_and_the_server_is_told_of_the_last_request() {
         let mut spec = spec("https://shop.example/");
-        assert_eq!(RequestTemplate::new(&spec).unwrap().request(0, "x").unwrap().headers().get("connection"), None);
+        assert_eq!(
+            RequestTemplate::new(&spec, &[])
+                .unwrap()
+                .request(0, "x", &BTreeMap::new())
+                .unwrap()
+                .headers()
+                .get("connection"),
+            None
+        );
         spec.keep_alive = false;
-        let template = RequestTemplate::new(&spec).unwrap();
+        let template = RequestTemplate::new(&spec, &[]).unwrap();
         assert_eq!((template.tls, template.port), (true, 443));
-        assert_eq!(template.request(0, "x").unwrap().headers()["connection"], "close");
+        assert_eq!(template.request(0, "x", &BTreeMap::new()).unwrap().headers()["connection"], "close");
     }
 
     #[test]
     fn queries_without_a_path_and_addresses_in_brackets_are_understood() {
-        let template = RequestTemplate::new(&spec("http://[::1]:9/?a=b")).unwrap();
+        let template = RequestTemplate::new(&spec("http://[::1]:9/?a=b"), &[]).unwrap();
         assert_eq!(template.host, "::1");
-        let template = RequestTemplate::new(&spec("http://a?b=c")).unwrap();
-        assert_eq!(template.request(0, "x").unwrap().uri().query(), Some("b=c"));
+        let template = RequestTemplate::new(&spec("http://a?b=c"), &[]).unwrap();
+        assert_eq!(template.request(0, "x", &BTreeMap::new()).unwrap().uri().query(), Some("b=c"));
     }
 
     #[test]
     fn mistakes_are_named() {
-        let of = |url: &str| RequestTemplate::new(&spec(url)).unwrap_err();
+        let of = |url: &str| RequestTemplate::new(&spec(url), &[]).unwrap_err();
         insta::assert_snapshot!(of("checkout:8080/x"), @"`checkout:8080/x` is not a URL: write it like `http://service:8080/path`");
         insta::assert_snapshot!(of("ftp://checkout/x"), @"`ftp://checkout/x` cannot be loaded: only http:// and https:// can");
         insta::assert_snapshot!(of("http://{{id}}/x"), @"`http://{{id}}/x`: placeholders can stand in the path only, not in the host");
@@ -259,18 +288,18 @@ mod tests {
         insta::assert_snapshot!(of("http://a/{{ident}}"), @"`{{ident}}` is not known: there are `{{counter}}` and `{{id}}`");
         let mut bad = spec("http://a/");
         bad.method = "GE T".into();
-        insta::assert_snapshot!(RequestTemplate::new(&bad).unwrap_err(), @"`GE T` is not an HTTP method");
+        insta::assert_snapshot!(RequestTemplate::new(&bad, &[]).unwrap_err(), @"`GE T` is not an HTTP method");
         let mut bad = spec("http://a/");
         bad.headers.push(("x-y".into(), "a\nb".into()));
-        insta::assert_snapshot!(RequestTemplate::new(&bad).unwrap_err(), @r"the value of the header `x-y` cannot be sent: `a\nb`");
+        insta::assert_snapshot!(RequestTemplate::new(&bad, &[]).unwrap_err(), @r"the value of the header `x-y` cannot be sent: `a\nb`");
     }
 
     #[test]
     fn other_braces_are_text() {
         for text in ["{{", "{{}}", "{{ a b }}", "}}{{", r#"{"a":{"b":{}}}"#, "{{{counter"] {
-            assert_eq!(Template::parse(text).unwrap().fill(7, "i"), text);
+            assert_eq!(Template::parse(text).unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), text);
         }
-        assert_eq!(Template::parse("{{counter}}{{id}}x").unwrap().fill(7, "i"), "7ix");
+        assert_eq!(Template::parse("{{counter}}{{id}}x").unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), "7ix");
     }
 
     #[test]
@@ -288,7 +317,7 @@ mod tests {
             if let Ok(template) = Template::parse(&text) {
                 let naive = text.replace("{{counter}}", "5").replace("{{id}}", "f");
                 if !text.contains("{{{") && !text.contains("{{ ") {
-                    prop_assert_eq!(template.fill(5, "f"), naive);
+                    prop_assert_eq!(template.fill(5, "f", &BTreeMap::new()).unwrap(), naive);
                 }
             }
         }

@@ -94,6 +94,7 @@ impl Server {
             keep_alive: false,
             ca: Some(Ca::Pem { pem: ca.to_string() }),
             acknowledged: None,
+            then: Vec::new(),
         }
     }
 
@@ -178,6 +179,7 @@ fn what_cannot_be_verified_is_refused() {
         keep_alive: true,
         ca,
         acknowledged: None,
+        then: Vec::new(),
     };
     let pem = |pem: &str| Some(Ca::Pem { pem: pem.into() });
     let unread = Ca::Service { service: "pki".into(), path: "/ca.pem".into() };

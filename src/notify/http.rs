@@ -1,4 +1,4 @@
-//! One POST over HTTP or HTTPS, with the certificate authorities of the system. No redirect is followed.
+//! One POST, or GET, over HTTP or HTTPS, with the certificate authorities of the system. No redirect is followed.
 
 use crate::output::one_line;
 use bytes::Bytes;
@@ -40,11 +40,11 @@ pub(super) struct WebAddress {
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WebAnswer {
-    pub(super) status: u16,
+pub(crate) struct WebAnswer {
+    pub(crate) status: u16,
     /// How long to wait before the next try, where it says so.
     pub(super) retry_after: Option<Duration>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl WebAnswer {
@@ -79,6 +79,15 @@ impl WebAddress {
 
 /// Posts JSON. An error says in a few words what went wrong; it never holds a header.
 pub(super) async fn post(url: &str, token: Option<&str>, json: &serde_json::Value) -> Result<WebAnswer, String> {
+    ask(url, token, Some(json)).await
+}
+
+/// Gets a page, as `post` does.
+pub(crate) async fn get(url: &str, token: Option<&str>) -> Result<WebAnswer, String> {
+    ask(url, token, None).await
+}
+
+async fn ask(url: &str, token: Option<&str>, json: Option<&serde_json::Value>) -> Result<WebAnswer, String> {
     let address = WebAddress::parse(url)?;
     let sent = async {
         let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
@@ -114,21 +123,25 @@ async fn exchange(
     io: impl Read + Write + Unpin + Send + 'static,
     address: &WebAddress,
     token: Option<&str>,
-    json: &serde_json::Value,
+    json: Option<&serde_json::Value>,
 ) -> Result<WebAnswer, String> {
     let plain = |error: hyper::Error| error.to_string();
     let (mut sender, connection) = handshake(io).await.map_err(plain)?;
     let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
-    let mut request = Request::post(&address.path)
-        .header(HOST, &address.authority)
-        .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
-        .header(CONTENT_TYPE, "application/json; charset=utf-8");
+    let mut request = match json {
+        Some(_) => Request::post(&address.path).header(CONTENT_TYPE, "application/json; charset=utf-8"),
+        None => Request::get(&address.path),
+    };
+    request =
+        request.header(HOST, &address.authority).header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "the token is none")?;
         value.set_sensitive(true);
         request = request.header("authorization", value);
     }
-    let request = request.body(Full::new(Bytes::from(json.to_string()))).map_err(|error| error.to_string())?;
+    let request = request
+        .body(Full::new(Bytes::from(json.map(ToString::to_string).unwrap_or_default())))
+        .map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(plain)?;
     let status = response.status().as_u16();
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());

@@ -8,6 +8,7 @@ mod send;
 mod slack;
 mod target;
 
+pub(crate) use http::get;
 pub use message::{IncidentMessage, IncidentState};
 pub use send::{DayNotifier, DrillNotifier, Notifier};
 pub use target::{NotifyTarget, ReadyTarget};

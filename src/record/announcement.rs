@@ -93,6 +93,9 @@ pub struct Announcement {
     /// The roles of the incident and who has each; `None`: it is open. Empty without such a file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<(String, Option<String>)>,
+    /// The production error budget in terms of which the drill has its price, where the scenario names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<super::BudgetInfo>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,

@@ -1,7 +1,7 @@
 //! The figures of a drill: how long until users suffered, until someone could know, until they recovered; and what
 //! they felt before, during and after. Pure functions of a record.
 
-use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, Record, RestoreProjection};
+use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, PriceFigures, Record, RestoreProjection};
 use serde::{Deserialize, Serialize};
 
 /// What a drill measured. Durations are in microseconds.
@@ -33,6 +33,9 @@ pub struct Figures {
     pub measuring: Measuring,
     /// Where the time went.
     pub time: Breakdown,
+    /// What it would have cost of an error budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub price: Vec<PriceFigures>,
 }
 
 /// How late the load was sent and how far the machine was saturated meanwhile.
@@ -206,6 +209,7 @@ impl Record {
             slis: self.sli_figures(),
             measuring: self.measuring(),
             time: self.breakdown(),
+            price: self.price(),
         }
     }
 }

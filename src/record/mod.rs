@@ -16,6 +16,7 @@ mod observer;
 mod outcome;
 mod output;
 mod parts;
+mod price;
 mod private;
 #[allow(clippy::module_inception)]
 mod record;
@@ -47,6 +48,7 @@ pub use observer::RecordObserver;
 pub use outcome::RunOutcome;
 pub use output::{Chunk, StepOutput};
 pub use parts::*;
+pub use price::{BudgetInfo, PriceFigures};
 pub use private::{PrivateDir, open_file, open_plain, private_dir_in, random_hex, read_file};
 pub use record::Record;
 pub use redact::{

@@ -10,6 +10,7 @@ use crate::view::advice::what_to_do;
 use crate::view::answers::hurt;
 use crate::view::format::seconds;
 use crate::view::restore::{self, JudgedRow};
+use crate::view::words::price;
 use crate::view::words::{self, ending};
 use crate::view::{DrillEntry, Drills};
 pub(super) use escape::prose;
@@ -194,6 +195,9 @@ fn section(entry: &DrillEntry<'_>) -> String {
     }
     if let Some(record) = entry.telling_record().filter(|record| record.impact_us().is_some()) {
         text.push_str(&format!("\nUsers were hurt: {}\n", prose(&shortened(&hurt(record)))));
+        for price in price(record) {
+            text.push_str(&format!("\nPrice: {}\n", prose(&shortened(&price))));
+        }
     }
     if let Some(next) = entry.telling_record().and_then(what_to_do) {
         text.push_str(&format!("\nNext: {}\n", prose(&shortened(&next))));

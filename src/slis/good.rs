@@ -11,6 +11,13 @@ pub enum EventAnswer {
     Status(u16),
     /// What a question was answered with.
     Truth(bool),
+    /// How many events somebody else has counted, since the question before: so many good ones, so many in all.
+    Counted {
+        /// Good events; never more than `valid`.
+        good: u32,
+        /// Valid events; none at all is no data.
+        valid: u32,
+    },
 }
 
 /// How one event ended, as far as an SLI can see.

@@ -1,5 +1,6 @@
 //! What users feel: SLIs, their objectives, the windows they are judged over. One file per source.
 
+pub mod gauge;
 mod good;
 mod lateness;
 mod metric;

@@ -1,12 +1,15 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
 use super::services::{Among, mention, service};
+use super::slos;
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
+use crate::agent::promql::PromAsked;
 use crate::agent::source::SliSource;
-use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
-use crate::slis::{Good, Ratio, SliSpec};
+use crate::agent::{freshness, promql};
+use crate::load::{AnswerPlace, Ca, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
+use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
@@ -26,6 +29,7 @@ pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:8080/path`", || {
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
+const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", || shape::text("/.*|header .*"));
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);
@@ -59,8 +63,14 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     });
     let rate = map.require_with("rate", A_RATE, parse_rate);
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
-    let mut headers = map.optional_by("headers", |at| Some(read_headers(at))).unwrap_or_default();
-    let body = map.optional_by("body", |at| read_body(at, &mut headers));
+    let mut headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
+    let body = map.optional_by("body", |at| read_body(at, &mut headers, &[]));
+    let mut known = Vec::new();
+    let then = map.optional_by("then", |at| {
+        let then = at.items("a list of requests", "", |at| read_step(at, &by, &mut known));
+        at.must_not_be_empty("`then` is empty: leave it out", "");
+        Some(then)
+    });
     let connections = map.optional_by("connections", |at| {
         let count: Option<usize> = at.value();
         at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
@@ -85,6 +95,10 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         }
         _ => {}
     }
+    let then = then.unwrap_or_default();
+    if !map.has("tls") && then.iter().any(|step| is_https(&step.url)) {
+        map.wrong("then", "`https://` without `tls.ca`: no certificate could be verified");
+    }
     map.finish()?;
     let ((method, url), rate) = (request?, rate?);
     Some(LoadSpec {
@@ -99,7 +113,46 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         keep_alive,
         ca,
         acknowledged: None,
+        then,
     })
+}
+
+/// Reads a request of a journey that follows another one; `known` are the names that were taken from answers before.
+fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<JourneyStep> {
+    let mut map = at.map("the request")?.of_section("then");
+    let take = map.optional_by("take", |at| {
+        Some(at.entries("a map of names", "write it like `take: { token: /token, order: header Location }`", |at| {
+            let is_name = !at.key.is_empty() && at.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !is_name || matches!(at.key, "counter" | "id") {
+                at.error_at_key(format!("`{}` cannot be a name here", shorten(at.key)));
+            }
+            let place = at.parse(A_PLACE, |text| match text.trim() {
+                pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
+                other => match other.strip_prefix("header ").map(|name| HeaderName::from_bytes(name.trim().as_bytes()))
+                {
+                    Some(Ok(name)) => Ok(AnswerPlace::Header(name.to_string())),
+                    _ => Err(format!(
+                        "`{}` is no place in an answer: write `/path/in/json` or `header NAME`",
+                        shorten(other)
+                    )),
+                },
+            })?;
+            known.push(at.key.to_string());
+            Some((at.key.to_string(), place))
+        }))
+    });
+    let request = map.require_by("request", |at| {
+        let (method, url) = at.parse(A_REQUEST, |text| parse_request_with(text, known))?;
+        if let Some(host) = host_of(&url) {
+            mention(at, by.to_string(), host, Among::Hosts);
+        }
+        Some((method, url))
+    });
+    let mut headers = map.optional_by("headers", |at| Some(read_headers(at, known))).unwrap_or_default();
+    let body = map.optional_by("body", |at| read_body(at, &mut headers, known));
+    map.finish()?;
+    let (method, url) = request?;
+    Some(JourneyStep { take: take.unwrap_or_default().into_iter().collect(), method, url, headers, body })
 }
 
 /// Reads `tls` of a load: a file of the project, or one of a service that makes its own.
@@ -138,18 +191,27 @@ fn is_https(url: &str) -> bool {
 
 /// Reads `POST http://checkout:8080/checkout`.
 pub fn parse_request(text: &str) -> Result<(String, String), String> {
+    parse_request_with(text, &[])
+}
+
+/// The same; these words may stand in `{{…}}` as well.
+fn parse_request_with(text: &str, known: &[String]) -> Result<(String, String), String> {
     let (method, url) =
         text.trim().split_once(char::is_whitespace).ok_or_else(|| format!("`{}`: {REQUEST}", shorten(text)))?;
     let upper = method.to_uppercase();
     if upper != method || Method::from_bytes(method.as_bytes()).is_err() || upper == "CONNECT" {
         return Err(format!("`{}` is not a method for a load: {REQUEST}", shorten(method)));
     }
-    parse_url(url.trim(), true)?;
+    parse_url_with(url.trim(), true, known)?;
     Ok((method.to_string(), url.trim().to_string()))
 }
 
 /// Checks `http://service:port/path`, or `https:` where `tls` says so, in whose path `{{counter}}` and `{{id}}` may stand.
 pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
+    parse_url_with(url, tls, &[])
+}
+
+fn parse_url_with(url: &str, tls: bool, known: &[String]) -> Result<String, String> {
     let shown = shorten(url);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{shown}` is not a URL: {URL}"))?;
     if scheme != "http" && !(tls && scheme == "https") {
@@ -166,10 +228,12 @@ pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
     if authority.contains(['{', '}']) {
         return Err(format!("`{shown}`: placeholders can stand in the path only, not in the host"));
     }
-    check_placeholders(rest)?;
+    check_placeholders(rest, known)?;
     // Spaces in `{{ counter }}` are gone once it is filled in.
-    let filled =
-        url.replace("{{counter}}", "0").replace("{{id}}", "0").replace("{{ counter }}", "0").replace("{{ id }}", "0");
+    let words = known.iter().map(String::as_str).chain(["counter", "id"]);
+    let filled = words.fold(url.to_string(), |url, word| {
+        url.replace(&format!("{{{{{word}}}}}"), "0").replace(&format!("{{{{ {word} }}}}"), "0")
+    });
     let uri: Uri = filled.parse().map_err(|_| format!("`{shown}` is not a URL: {URL}"))?;
     let host = uri.host().unwrap_or_default();
     // The parser of URIs lets ports pass that no socket has.
@@ -188,7 +252,7 @@ pub fn host_of(url: &str) -> Option<&str> {
 }
 
 /// `{{word}}` with a word that is not known would be sent as it stands.
-fn check_placeholders(text: &str) -> Result<(), String> {
+fn check_placeholders(text: &str, known: &[String]) -> Result<(), String> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once("{{") {
         rest = after;
@@ -196,7 +260,7 @@ fn check_placeholders(text: &str) -> Result<(), String> {
         let word = word.trim();
         let is_word =
             !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        if is_word && !matches!(word, "counter" | "id") {
+        if is_word && !matches!(word, "counter" | "id") && !known.iter().any(|name| name == word) {
             return Err(format!(
                 "`{{{{{}}}}}` is not known: there are `{{{{counter}}}}` and `{{{{id}}}}`",
                 shorten(word)
@@ -206,7 +270,7 @@ fn check_placeholders(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
+fn read_headers(at: &mut At<'_>, known: &[String]) -> Vec<(String, String)> {
     let mut names: Vec<String> = Vec::new();
     at.entries("a map", "", |at| {
         let (name, lower) = (shorten(at.key), at.key.to_ascii_lowercase());
@@ -220,7 +284,7 @@ fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
         } else {
             let value = at.parse(TextForm::new("text", shape::scalar), |text| {
                 HeaderValue::from_str(text).map_err(|_| format!("`{}` cannot be sent in a header", shorten(text)))?;
-                check_placeholders(text).map(|()| text.to_string())
+                check_placeholders(text, known).map(|()| text.to_string())
             })?;
             names.push(lower);
             return Some((at.key.to_string(), value));
@@ -230,7 +294,7 @@ fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
 }
 
 /// A text is sent as it stands; a map or list as JSON, with its content type unless the scenario gives one.
-fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<String> {
+fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>, known: &[String]) -> Option<String> {
     at.diags.describe(|| json!({ "type": ["string", "number", "boolean", "array", "object", "null"] }));
     let body = match &at.node.value {
         Value::Null => return None,
@@ -242,7 +306,7 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<Str
             at.node.to_json().to_string()
         }
     };
-    if let Err(message) = check_placeholders(&body) {
+    if let Err(message) = check_placeholders(&body, known) {
         at.error(format!("`body`: {message}"));
     }
     Some(body)
@@ -252,7 +316,8 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<Str
 type SourceReader = fn(&str, &mut At<'_>) -> Option<Arc<dyn SliSource>>;
 
 /// What an SLI can name instead of a load, by its key. A source is one file and one line here.
-const SOURCES: &[(&str, SourceReader)] = &[("query", SliQuery::read)];
+const SOURCES: &[(&str, SourceReader)] =
+    &[("query", SliQuery::read), ("freshness", freshness::read), ("promql", promql::read)];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
 /// mistakes.
@@ -267,9 +332,29 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
             for service in source.services() {
                 mention(at, format!("SLI `{shown}`"), &service, Among::Services);
             }
+            for host in source.hosts() {
+                mention(at, format!("SLI `{shown}`"), &host, Among::Hosts);
+            }
             Some(source)
         }));
     }
+    let asked = map.optional_by("prometheus", |at| {
+        let mut map = at.map("`prometheus`")?.of_section("slo");
+        let asked = PromAsked::read(&mut map);
+        map.finish()?;
+        if let Some(host) = asked.host() {
+            mention(at, format!("SLI `{shown}`"), &host, Among::Hosts);
+        }
+        Some(asked)
+    });
+    let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
+    if map.has("slo") != map.has("prometheus") {
+        map.error(map.head(), "`slo` says what is asked, and `prometheus` where: they go together")
+            .help("write `slo: ../slo/shop.yaml#availability` and `prometheus: { url: \"http://prometheus:9090\" }`");
+    }
+    let own = own.or(map.has("slo").then_some("slo"));
+    let owed = of_file.as_ref().map(|(_, objective)| *objective);
+    source = source.or(of_file.map(|(source, _)| source));
     let load = map.read("load", own.is_none(), |at| {
         at.diags.describe(shape::filled);
         let written = at.node.text().unwrap_or_default();
@@ -286,10 +371,16 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
                 .help("leave one of the two out, or make two SLIs of it");
         }
     }
-    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key] }));
-    let over: Vec<_> = over.chain([json!({ "required": ["load", "good"] })]).collect();
-    map.also(json!({ "required": ["objective"], "oneOf": over }));
-    let objective = map.require_by("objective", |at| {
+    for key in gauge::KEYS.into_iter().filter(|key| map.has(key)).collect::<Vec<_>>() {
+        // Known, so that the reason is all that is said about it.
+        map.node(key);
+        map.error(map.key_span(key), format!("`{key}`: {}", gauge::WHY)).help(gauge::INSTEAD);
+    }
+    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key, "objective"] }));
+    let over = over
+        .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })]);
+    map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
+    let objective = map.read("objective", own != Some("slo"), |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
         if objective.get() >= 1.0 {
             at.error("an objective of 100% leaves no error budget: one bad event would break every window")
@@ -297,12 +388,18 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         } else if objective.get() <= 0.0 {
             at.error("an objective of 0% promises nothing");
         }
+        if let Some(owed) = owed.filter(|owed| objective < *owed) {
+            let message = format!("the SLI `{shown}` promises {objective}, and the file of its SLO {owed}");
+            at.diags.warning(at.source, at.node.span, message);
+        }
         Some(objective)
     });
     map.finish()?;
+    let objective = objective.or(owed);
     let (series, good) = match (own, &source) {
         (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
-        (Some(_), None) => return None,
+        // Whatever was wrong has been told, or an SLI would be missing without a word.
+        (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
         (None, _) => (load?, good?),
     };
     Some((SliSpec { name, series, good, objective: objective? }, source))
@@ -313,6 +410,26 @@ mod tests {
     use super::*;
     use crate::source::{Diagnostics, Source};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_journey_carries_values_from_answer_to_request() {
+        let read = load(
+            "{ request: POST http://x/login, rate: 1/s, then: [{ take: { token: /token }, request: 'GET http://x/{{token}}/{{id}}' }, \
+             { take: { order: header Location }, request: POST http://x/pay, headers: { A: 'Bearer {{token}}' }, body: { o: '{{order}}' } }] }",
+        )
+        .unwrap();
+        assert_eq!(read.then[0].take["token"], AnswerPlace::Json("/token".into()));
+        assert_eq!(read.then[1].take["order"], AnswerPlace::Header("location".into()));
+        assert_eq!(read.then[1].body.as_deref(), Some("{\"o\":\"{{order}}\"}"));
+        let event = crate::agent::source::SliSource::event(&read);
+        assert_eq!(event, "POST http://x/login → GET http://x/{{token}}/{{id}} → POST http://x/pay");
+        let wrong = |then: &str| load(&format!("{{ request: GET http://x/, rate: 1/s, then: {then} }}")).unwrap_err();
+        assert!(wrong("[{ request: 'GET http://x/{{token}}' }]").contains("`{{token}}` is not known"));
+        assert!(wrong("[{ take: { a: b }, request: GET http://x/ }]").contains("is no place in an answer"));
+        assert!(wrong("[{ take: { id: /b }, request: GET http://x/ }]").contains("cannot be a name here"));
+        assert!(wrong("[{ request: GET https://x/ }]").contains("without `tls.ca`"));
+        assert!(wrong("[]").contains("`then` is empty"));
+    }
 
     #[test]
     fn requests_are_read() {
@@ -403,6 +520,10 @@ mod tests {
         );
         std::fs::write(dir.path().join("compose.yaml"), "services: { shop: { image: x } }\n").unwrap();
         std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+        let slos = "version: prometheus/v1\nservice: shop\nslos:\n\
+                    - { name: answers, objective: 95, sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[5m])' } } }\n\
+                    - { name: share, objective: 95, sli: { raw: { error_ratio_query: 'x[{{.window}}]' } } }\n";
+        std::fs::write(dir.path().join("slo.yaml"), slos).unwrap();
         let (_, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
         diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect()
     }
@@ -424,6 +545,54 @@ mod tests {
         assert_eq!(both, "`load` is of an SLI over a load, and this one is over `query`\n");
         let empty = with_slis("x: { query: { service: shop, sql: ' ; ' }, objective: 90% }");
         assert!(empty.contains("it is empty"), "{empty}");
+        for key in ["cpu", "metric"] {
+            let gauge = with_slis(&format!("x: {{ load: l, good: status < 500, {key}: x < 1, objective: 90% }}"));
+            assert!(gauge.starts_with(&format!("`{key}`: this is a gauge of a server")), "{gauge}");
+        }
+        let gauge = query(" FROM pg_stat_activity");
+        assert!(gauge.contains("`pg_stat_activity`: this is a gauge of a server"), "{gauge}");
+        let fresh = |of: &str| with_slis(&format!("x: {{ freshness: {{ {of}, within: 30s }}, objective: 90% }}"));
+        assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), "");
+        assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), "");
+        let one = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)\n";
+        assert_eq!(fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"), one);
+        assert_eq!(with_slis("x: { freshness: { within: 30s }, objective: 90% }"), one);
+        let place = "the time stands either in the answer's JSON (`at`) or in a `header`\n";
+        assert_eq!(fresh("answer: { url: http://shop/ }"), place);
+        assert_eq!(fresh("answer: { url: http://shop/, at: /x, header: Date }"), place);
+        assert!(fresh("answer: { url: https://shop/, at: /x }").contains("only http:// is read"));
+        assert!(fresh("answer: { url: http://shop/, at: x }").contains("begins with `/`"));
+        let prom = |of: &str| with_slis(&format!("x: {{ promql: {{ url: http://shop:9090, {of} }}, objective: 90% }}"));
+        let total = "total: 'sum(rate(a[{{window}}]))', every: 1s, rate: 50/s";
+        assert_eq!(prom(&format!("good: 'sum(rate(b[{{{{.window}}}}]))', {total}")), "");
+        assert_eq!(
+            prom(total),
+            "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`\n"
+        );
+        let none = prom(&format!("bad: 'sum(rate(b[5m]))', {total}"));
+        assert!(none.contains("its range must be `[{{window}}]`"), "{none}");
+        let cpu = prom(&format!("good: 'sum(rate(node_cpu_seconds_total[{{{{window}}}}]))', {total}"));
+        assert!(cpu.contains("`node_cpu_seconds_total`: this is a gauge of a server"), "{cpu}");
+        let absent = prom(&format!("good: 'sum(rate(b[{{{{window}}}}]))', bad_may_be_absent: true, {total}"));
+        assert!(absent.contains("is about the query `bad`"), "{absent}");
+        let rare = prom("bad: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 5s, rate: 50/s");
+        assert_eq!(
+            rare,
+            "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n\
+                          `revert.hold` is 2s: `x` is told every 5s, and may have no event in it\n"
+        );
+        let slo = |of: &str| with_slis(&format!("x: {{ slo: slo.yaml{of} }}"));
+        let asked = ", prometheus: { url: http://shop:9090, every: 1s, rate: 500/s }";
+        assert_eq!(slo(&format!("#answers{asked}")), "");
+        assert_eq!(slo(&format!("#answers{asked}, objective: 95%")), "");
+        let less = slo(&format!("#answers{asked}, objective: 90%"));
+        assert_eq!(less, "the SLI `x` promises 90%, and the file of its SLO 95%\n");
+        assert!(slo(&format!("#other{asked}")).contains("has no SLO of this name"), "{}", slo(asked));
+        assert!(slo(asked).contains("has several SLOs that are meant by this"), "{}", slo(asked));
+        assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
+        let list = with_slis("x: { slo: [], prometheus: { url: http://shop:9090 } }");
+        assert!(list.contains("expected a file and a name"), "{list}");
+        assert_eq!(slo("#answers"), "`slo` says what is asked, and `prometheus` where: they go together\n");
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }

@@ -60,7 +60,7 @@ pub struct Shortfall {
 }
 
 /// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
-pub fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
+pub(crate) fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
     let path = tidy(&project.join(FILE));
     if std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);

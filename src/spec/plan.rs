@@ -50,6 +50,8 @@ pub struct Plan {
     pub faults: Vec<PlannedFault>,
     /// Who is on call, and what makes an incident how severe, where the scenario names the file.
     pub oncall: Option<super::OnCall>,
+    /// The production error budget in terms of which the drill has its price.
+    pub budget: Option<super::ProductionBudget>,
     /// What the impact must be.
     pub impact: Impact,
     /// The alert condition.

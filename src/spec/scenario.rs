@@ -8,7 +8,7 @@ use super::outcome::{Expected, default_impact, read_detect, read_expect, read_im
 use super::plan::sources;
 use super::restore::{self, ScenarioKind};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
-use super::{OnCall, Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
+use super::{OnCall, Overrides, Plan, Respond, clients, price, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
 use crate::record::SeverityLevel;
 use crate::runbook::{ParseOptions, Runbook};
@@ -146,6 +146,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     }
     let recover = map.read("recover", !none, read_recover);
     let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
+    let budget = map.optional_by("budget", price::read);
     let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
     let rto = map.read("rto", kind.is_dr(), |at| deadline(at, MAX_DURATION));
     if none && map.has("rto") {
@@ -207,6 +208,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         steady_within,
         faults,
         oncall,
+        budget,
         impact: impact?,
         detect,
         respond,

@@ -95,6 +95,7 @@ impl WindowChecks<'_> {
         self.check_return(diags);
         for sli in self.slis {
             let Some(rate) = self.rate(sli) else { continue };
+            self.check_interval(sli, diags);
             self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
@@ -121,6 +122,28 @@ impl WindowChecks<'_> {
     /// Events of an SLI that are due per second.
     fn rate(&self, sli: &SliSpec) -> Option<f64> {
         self.sources.iter().find(|source| source.series() == sli.series).map(|source| source.rate())
+    }
+
+    /// Of a source that tells of its events from time to time, a shorter window may hold none.
+    fn check_interval(&self, sli: &SliSpec, diags: &mut Diagnostics) {
+        let source = self.sources.iter().find(|source| source.series() == sli.series);
+        let Some(interval) = source.map(|source| source.interval()) else { return };
+        let breach = self.impact.filter(|impact| !impact.none && impact.breaches.contains(&sli.name));
+        let of_a_breach = |window: Option<Duration>| window.filter(|_| self.impact.is_some_and(|impact| !impact.none));
+        for (outer, inner, window) in [
+            ("steady", "for", self.steady),
+            ("impact", "window", breach.map(|impact| impact.window)),
+            ("recover", "hold", of_a_breach(self.recover)),
+            ("revert", "hold", of_a_breach(self.revert)),
+        ] {
+            let Some(window) = window.filter(|window| *window < interval) else { continue };
+            let (window, every) = (Show(window), Show(interval));
+            let message = format!(
+                "`{outer}.{inner}` is {window}: `{}` is told every {every}, and may have no event in it",
+                sli.name
+            );
+            diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {every}"));
+        }
     }
 
     /// The SLIs must hold once more after the revert: without an event in that window nobody could say that they do.

@@ -27,7 +27,7 @@ pub struct DrillView<'a> {
     pub cured: String,
     /// The recovery time against its objective; `None` where users do not have to recover.
     pub time_limit: Option<(StatusSymbol, String)>,
-    /// What the recovery was judged by beside the SLIs: `time`, `hold`, `fault`, `invariant`.
+    /// What the recovery was judged by beside the SLIs (`time`, `hold`, `severity`, `fault`, `invariant`), and its `price`.
     pub recovery: Vec<JudgedRow>,
     /// What a DR drill measured; empty for other drills.
     pub restore: Vec<JudgedRow>,

@@ -46,6 +46,13 @@ pub fn percent(ratio: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A share of an error budget, which may be more than all of it; rounded up, as what is spent is never less than it reads.
+pub fn budget_share(share: f64) -> String {
+    let hundredths = (share * 10_000.0 - 1e-6).ceil().max(0.0);
+    let text = format!("{:.2}", hundredths / 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// `4,021`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

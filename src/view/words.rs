@@ -7,7 +7,7 @@ use super::restore::{self, JudgedRow, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
-    Location, MeasuredSeverity, Phase, Record, RunOutcome, StepStatus, Verdict,
+    Location, MeasuredSeverity, Phase, PriceFigures, Record, RunOutcome, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -361,6 +361,7 @@ pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
     let beside = served_beside(record).map(|text| (StatusSymbol::Warn, text));
     let rows = rows.chain(severity(record).map(of("severity")));
+    let rows = rows.chain(price(record).into_iter().map(|text| JudgedRow { name: "price", text, came: None }));
     rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
 }
 
@@ -387,6 +388,34 @@ pub fn severity(record: &Record) -> Option<(StatusSymbol, String)> {
         None => StatusSymbol::Plain,
     };
     Some((mark, text))
+}
+
+/// What the incident would have cost of the error budget, a line for each SLI that was hurt.
+pub fn price(record: &Record) -> Vec<String> {
+    let Some(budget) = record.plan.as_ref().and_then(|plan| plan.budget.as_ref()) else { return Vec::new() };
+    let days = format!("{}-day", budget.window_us / 86_400_000_000);
+    let line = |price: PriceFigures| {
+        let until = [
+            ("detection", price.until_detection),
+            ("the mitigation", price.until_mitigation),
+            ("the recovery", price.until_recovery),
+        ];
+        let known = until
+            .into_iter()
+            .filter_map(|(what, share)| Some(format!("{} until {what}", super::format::budget_share(share?))));
+        let mut parts: Vec<String> = known.collect();
+        if price.until_recovery.is_none() {
+            parts.push("users did not recover".into());
+        }
+        let more = price.ten_minutes_more.map(super::format::budget_share);
+        let more = more.map_or(String::new(), |share| format!("; ten minutes more: {share}"));
+        let events =
+            price.bad_events.map(|events| format!(" ({} bad events)", super::format::grouped(events.round() as u64)));
+        let objective = super::format::percent(price.objective);
+        let parts = parts.join(", ");
+        format!("{} of {objective}, of the {days} budget: {parts}{}{more}", price.sli, events.unwrap_or_default())
+    };
+    record.price().into_iter().map(line).collect()
 }
 
 /// How far a clock was off, of the round trip in which it was asked: `120 µs off, known to 0.15 ms`.

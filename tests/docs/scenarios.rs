@@ -63,7 +63,7 @@ fn the_examples_of_scenarios_load() {
                 merged.remove(key);
             }
         }
-        if part.contains_key("slis") {
+        if part.contains_key("slis") && !part.contains_key("impact") {
             merged.remove("impact");
         }
         // A variable that every environment has stands for the one that only a team's has.

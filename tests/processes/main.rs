@@ -3,6 +3,8 @@
 
 #[path = "../support/accepted.rs"]
 mod accepted;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 mod stack;
 
 use firedrill::engine::ledger::{self, Ledger};
@@ -19,7 +21,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -74,9 +77,36 @@ fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
         db.set_read_timeout(Some(limit))?;
         db.read_exact(&mut [0; 2])
     };
-    let status = if asked().is_ok() { "200 OK" } else { "503 Service Unavailable" };
-    caller.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes())
+    let (good, body) = match String::from_utf8_lossy(&buffer).split(' ').nth(1) {
+        Some("/metrics") => {
+            let line =
+                |code: u16, count: &AtomicU64| format!("requests_total{{code=\"{code}\"}} {}\n", count.load(SeqCst));
+            (true, line(200, &ANSWERED) + &line(503, &FAILED))
+        }
+        // When the database was reached last, in milliseconds.
+        Some("/feed") => {
+            if asked().is_ok() {
+                NEWEST.store(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64, SeqCst);
+            }
+            (true, format!("{{\"at\":{}}}", NEWEST.load(SeqCst)))
+        }
+        Some("/login") => (true, "{\"session\":{\"token\":\"t-7\"}}".into()),
+        Some("/buy/t-7") => (asked().is_ok(), String::new()),
+        Some(path) if path.starts_with("/buy") => (false, String::new()),
+        _ => (asked().is_ok(), String::new()),
+    };
+    if body.is_empty() {
+        (if good { &ANSWERED } else { &FAILED }).fetch_add(1, SeqCst);
+    }
+    let status = if good { "200 OK" } else { "503 Service Unavailable" };
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    caller.write_all((head + &body).as_bytes())
 }
+
+/// What `web` counts.
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 /// Tells when the runbook begins.
 struct Responds(Arc<Notify>);
@@ -106,22 +136,33 @@ impl Drill {
 
     /// The same with more keys of the scenario.
     fn with(fault: &str, cure: &str, more: &str) -> Drill {
+        Drill::of(&(SCENARIO.replace("FAULT", fault) + more), cure)
+    }
+
+    /// A whole scenario, in which `WEB` and `PROM` are the ports of `web` and of a Prometheus, which runs where it is named.
+    fn of(scenario: &str, cure: &str) -> Drill {
         let dir = tempfile::tempdir().unwrap();
-        let free: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let [web, db, idle] = [0, 1, 2].map(|number| free[number].local_addr().unwrap().port().to_string());
+        let free: Vec<TcpListener> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let [web, db, idle, prom] = [0, 1, 2, 3].map(|number| free[number].local_addr().unwrap().port().to_string());
         let executable = std::env::current_exe().unwrap().display().to_string();
         let server = [executable.as_str(), "--exact", "server", "--ignored", "--nocapture"];
         let service = |port: &str, behind: &str| {
             serde_json::json!({ "command": server, "port": port.parse::<u16>().unwrap(),
                                 "environment": { "PORT": port, "BEHIND": behind } })
         };
-        let services =
+        let mut services =
             serde_json::json!({ "db": service(&db, ""), "idle": service(&idle, ""), "web": service(&web, &db) });
+        if scenario.contains("PROM") {
+            let port: u16 = prom.parse().unwrap();
+            let mut command = vec![prometheus::program().display().to_string()];
+            command.extend(prometheus::arguments(dir.path(), port, web.parse().unwrap()));
+            services["prometheus"] = serde_json::json!({ "command": command, "port": port });
+        }
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         write("processes.yaml", &serde_json::json!({ "services": services }).to_string());
         write("runbook.md", &RUNBOOK.replace("CURE", cure));
         write("oncall.yaml", "severities: { SEV1: { users_hurt: 20% }, SEV2: { users_hurt: 0% } }\n");
-        write("drill.yaml", &(SCENARIO.replace("FAULT", fault).replace("WEB", &web) + more));
+        write("drill.yaml", &scenario.replace("WEB", &web).replace("PROM", &prom));
         accepted::accept(&dir.path().join("runbook.md"));
         let overrides = Overrides { project: dir.path().to_path_buf(), ..Overrides::default() };
         let (plan, mistakes) = spec::load(&dir.path().join("drill.yaml"), &overrides);
@@ -290,4 +331,56 @@ async fn what_processes_cannot_do_is_said_before_anything_starts() {
     // What a kind of stack does not offer is refused, and never taken for done.
     assert!(stack.deploy("web", None).await.is_err() && stack.start_process("x").await.is_err());
     assert!(drill.dir.path().is_dir());
+}
+
+/// A drill whose SLI is over another source than the load.
+fn measured(sli: &str, windows: &str) -> Drill {
+    let (head, rest) = SCENARIO.split_once("slis:").unwrap();
+    let rest = rest.split_once("steady:").unwrap().1.split_once('\n').unwrap().1.split_once("impact:").unwrap();
+    let scenario = format!("{head}slis: {{ measured: {sli} }}\n{}{windows}", rest.0);
+    let scenario = scenario.replace("FAULT", "container_pause: { service: db }");
+    Drill::of(&scenario, "kill -CONT \"$(cat db.pid)\"")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_hurts_users_as_well() {
+    let windows = "steady: { for: 500ms, within: 5s }\nimpact: { below: 50%, within: 3s, window: 500ms }\n\
+                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 2s, hold: 500ms }\nrevert: { hold: 300ms }\n";
+    let answer = "answer: { url: 'http://127.0.0.1:WEB/feed', at: /at, every: 100ms, timeout: 300ms }";
+    let record = measured(&format!("{{ freshness: {{ {answer}, within: 200ms }}, objective: 80% }}"), windows);
+    let record = record.record(Verdict::Passed).await;
+    let series = record.loads.iter().find(|series| series.load == "freshness:measured").expect("its slices");
+    let good = &series.good["measured"];
+    // The page is there all the time: only what it says of itself is old.
+    assert!(good.contains(&0) && good.contains(&1), "{good:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_prometheus_counts_decides_a_drill() {
+    let windows = "steady: { for: 2s, within: 15s }\nimpact: { below: 80%, within: 8s, window: 1s }\n\
+                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 6s, hold: 2s }\nrevert: { hold: 1s }\n";
+    let counted = |query: &str| format!("sum(increase(requests_total{query}[{{{{window}}}}]))");
+    let (good, total) = (counted("{code='200'}"), counted(""));
+    let promql =
+        format!("{{ url: 'http://127.0.0.1:PROM', good: \"{good}\", total: \"{total}\", every: 1s, rate: 50/s }}");
+    let record = measured(&format!("{{ promql: {promql}, objective: 90% }}"), windows).record(Verdict::Passed).await;
+    let series = record.loads.iter().find(|series| series.load == "promql:measured").expect("its slices");
+    assert!(series.due.iter().any(|due| *due > 20), "{:?}", series.due);
+    assert!(record.recovered_us().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journey_is_one_event_and_carries_values_along() {
+    let (head, rest) = SCENARIO.split_once("load:").unwrap();
+    let rest = rest.split_once('\n').unwrap().1.replace("FAULT", "container_pause: { service: db }");
+    let then = "then: [{ take: { token: /session/token }, request: 'GET http://127.0.0.1:WEB/buy/{{token}}' }]";
+    let load =
+        format!("load: {{ shop: {{ request: POST http://127.0.0.1:WEB/login, {then}, rate: 50/s, timeout: 300ms }} }}");
+    let drill = Drill::of(&format!("{head}{load}\n{rest}"), "kill -CONT \"$(cat db.pid)\"");
+    let record = drill.record(Verdict::Passed).await;
+    let series = record.loads.iter().find(|series| series.load == "shop").expect("its slices");
+    assert!(series.due.iter().all(|due| *due <= 6), "one event each: {:?}", series.due);
+    assert!(series.good["availability"].contains(&5) && series.good["availability"].contains(&0));
+    let plan = record.plan.as_ref().expect("a plan");
+    assert!(plan.loads[0].request.contains("/login → GET "), "{}", plan.loads[0].request);
 }

@@ -11,16 +11,15 @@ use super::server::PgServer;
 use super::session::{PgError, PgSession, PgTarget, answered};
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use crate::agent::load::tell_slices;
-use crate::agent::protocol::{AgentAsk, Told};
-use crate::agent::source::{Environments, SliSource};
-use crate::load::{EventClient, Failure, Generator, RequestEnding, SLICE, Sent};
+use crate::agent::protocol::AgentAsk;
+use crate::agent::source::{Environments, FewNotes, SliSource, read_pace};
+use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
 use crate::record::sql_secrets;
-use crate::slis::{EventAnswer, SliSpec};
+use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
@@ -30,16 +29,10 @@ use tokio_postgres::types::Type;
 
 /// `application_name` of its sessions.
 const APPLICATION: &str = "firedrill-sli";
-const EVERY: Duration = Duration::from_secs(1);
-const LONGEST_EVERY: Duration = Duration::from_secs(60);
-const TIMEOUT: Duration = Duration::from_secs(2);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most sessions at a time: what measures must not use up the slots of the server that it measures.
 const MOST_SESSIONS: usize = 5;
 /// How long a server may take to be told that a query is over.
 const CANCEL_WITHIN: Duration = Duration::from_secs(2);
-/// Different errors that are told; the others only count.
-const MOST_NOTES: usize = 5;
 /// Class of SQLSTATE of queries that are wrong, or not permitted: syntax error or access rule violation.
 const WRONG: &str = "42";
 const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
@@ -57,27 +50,37 @@ pub struct SliQuery {
 impl SliQuery {
     /// Reads `query` of an SLI.
     pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+        // No load has a `:` in its name.
+        Some(Arc::new(SliQuery::read_as(format!("query:{sli}"), at)?))
+    }
+
+    /// The same; `series` is the name of its slices.
+    pub(crate) fn read_as(series: String, at: &mut At<'_>) -> Option<SliQuery> {
         let mut map = at.map("`query`")?.of_section("query");
         let server = PgServer::read(&mut map);
         let sql = map.require_with("sql", A_QUERY, |text| match text.trim().trim_end_matches(';') {
             "" => Err("it is empty".into()),
-            sql => Ok(sql.to_string()),
+            sql => match gauge::in_sql(sql) {
+                Some(view) => Err(format!("`{view}`: {}", gauge::WHY)),
+                None => Ok(sql.to_string()),
+            },
         });
-        let mut bounded = |key: &'static str, default: Duration, range: std::ops::RangeInclusive<Duration>| {
-            let value = map.optional(key).unwrap_or(default);
-            if !range.contains(&value) {
-                map.wrong(
-                    key,
-                    format!("`{key}` is {value:?}: it must be from {:?} to {:?}", range.start(), range.end()),
-                );
-            }
-            value
-        };
-        let every = bounded("every", EVERY, SLICE..=LONGEST_EVERY);
-        let timeout = bounded("timeout", TIMEOUT, Duration::from_millis(1)..=LONGEST_TIMEOUT);
+        let (every, timeout) = read_pace(&mut map);
         map.finish()?;
-        // No load has a `:` in its name.
-        Some(Arc::new(SliQuery { series: format!("query:{sli}"), server: server?, sql: sql?, every, timeout }))
+        Some(SliQuery { series, server: server?, sql: sql?, every, timeout })
+    }
+
+    /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own
+    /// clock says what time it is.
+    pub(crate) fn younger_than(mut self, most: Duration, skew: Duration) -> SliQuery {
+        self.sql = format!(
+            "SELECT clock_timestamp() - newest.at BETWEEN interval '-{} milliseconds' AND interval '{} milliseconds' \
+             FROM (\n{}\n) AS newest(at)",
+            skew.as_millis(),
+            most.as_millis(),
+            self.sql
+        );
+        self
     }
 }
 
@@ -147,8 +150,7 @@ impl Ability for PgQueries {
             sql,
             timeout,
             slots: Semaphore::new(MOST_SESSIONS),
-            told: Mutex::default(),
-            tell: tell.clone(),
+            notes: FewNotes::new(tell.clone()),
         };
         match client.check().await {
             Err(error)
@@ -178,9 +180,7 @@ struct QueryClient {
     sql: String,
     timeout: Duration,
     slots: Semaphore,
-    /// Errors that were told.
-    told: Mutex<BTreeSet<String>>,
-    tell: Tell,
+    notes: FewNotes,
 }
 
 impl std::fmt::Debug for QueryClient {
@@ -248,10 +248,7 @@ impl QueryClient {
     }
 
     fn failure(&self, error: &PgError) -> Failure {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MOST_NOTES && told.insert(error.text.clone()) {
-            (self.tell)(Told::Note { text: format!("no answer: {error}") });
-        }
+        self.notes.note(format!("no answer: {error}"));
         match error.code {
             Some(_) => Failure::Database,
             None => Failure::Closed,

@@ -1,10 +1,12 @@
 //! The abilities of an agent, by their names on the wire.
 
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::freshness::AnswerAge;
 use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
+use crate::agent::promql::PromCounts;
 use crate::agent::surge::SurgeAbility;
 use crate::agent::tcp_delay::TcpDelay;
 use crate::agent::watch::MetricWatch;
@@ -18,6 +20,7 @@ type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<
 const ABILITIES: &[(&str, Begin)] = &[
     ability::<HttpRule>(),
     ability::<Load>(),
+    ability::<AnswerAge>(),
     ability::<SurgeAbility>(),
     ability::<MachineWatch>(),
     ability::<MetricWatch>(),
@@ -25,6 +28,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgConnections>(),
     ability::<PgLock>(),
     ability::<PgQueries>(),
+    ability::<PromCounts>(),
     ability::<TcpDelay>(),
 ];
 

@@ -190,6 +190,7 @@ fn load(port: u16, rate: f64) -> Load {
         keep_alive: true,
         ca: None,
         acknowledged: None,
+        then: Vec::new(),
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
     let sli = SliSpec { name: "ok".into(), series: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };

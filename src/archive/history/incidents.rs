@@ -1,5 +1,6 @@
 //! `incidents.yaml`, or a CSV file with the same columns: the real incidents of a team, to be held beside its drills.
 
+use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, describe, parse, shape, shorten};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
+const A_SHARE: TextForm = TextForm::new("a percentage like `40%`", Ratio::shape);
 const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 
 /// An incident that was none of Firedrill's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RealIncident {
     /// Its id.
     pub id: String,
@@ -28,6 +30,8 @@ pub struct RealIncident {
     pub mitigated: Option<OffsetDateTime>,
     /// When users were served again.
     pub recovered: Option<OffsetDateTime>,
+    /// The share of the users who were hurt.
+    pub users_hurt: Option<Ratio>,
 }
 
 /// The JSON Schema of the file, draft 2020-12.
@@ -78,6 +82,7 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
             map.wrong(key, format!("`{key}` lies before `began`"));
         }
     }
+    let users_hurt = map.optional_with("users_hurt", A_SHARE, Ratio::parse);
     map.finish()?;
     let (id, severity, service, class): (Option<String>, Option<String>, Option<String>, Option<String>) =
         (id, severity, service, class);
@@ -90,6 +95,7 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
         detected,
         mitigated,
         recovered,
+        users_hurt,
     })
 }
 

@@ -228,6 +228,7 @@ mod tests {
             detected: None,
             mitigated: None,
             recovered,
+            users_hurt: None,
         })
     }
 

@@ -137,6 +137,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         invariants: Vec::new(),
         restore: None,
         executed: None,
+        budget: None,
         alone: false,
     }
 }

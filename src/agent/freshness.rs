@@ -1,0 +1,288 @@
+//! An SLI of freshness: how old the newest thing is that users can see. A question is due at a steady pace, and each is an
+//! event, good when what it finds is young enough: the newest row of a database, or the time that an answer over HTTP carries.
+//!
+//! ```yaml
+//! slis:
+//!   fresh:
+//!     freshness: { query: { service: db, sql: SELECT max(at) FROM orders }, within: 30s }
+//!     objective: 95%
+//!   feed:
+//!     freshness: { answer: { url: "http://shop:8080/feed.json", at: /updated }, within: 5m }
+//!     objective: 95%
+//! ```
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::http_page::{A_PAGE, HttpPage, PageAnswer};
+use super::load::tell_slices;
+use super::pg::SliQuery;
+use super::protocol::AgentAsk;
+use super::source::{Environments, FewNotes, SliSource, bounded, read_pace};
+use crate::load::{AnswerPlace, EventClient, Failure, Generator, RequestEnding, Sent, url_secrets};
+use crate::record::utc_now;
+use crate::slis::{EventAnswer, SliSpec};
+use crate::source::{At, TextForm, shape};
+use async_trait::async_trait;
+use hyper::header::HeaderName;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+use tokio::time::timeout_at;
+
+/// How far in the future the newest thing may be: clocks differ. What is later has a wrong time, and says nothing.
+const SKEW: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+/// From this number on a time is in milliseconds: as seconds it would be in the year 5138.
+const MILLISECONDS: f64 = 1e11;
+const A_POINTER: TextForm = TextForm::new("a JSON pointer like `/items/0/updated_at`", || shape::text("/.*"));
+const A_HEADER: TextForm = TextForm::new("the name of a header like `Last-Modified`", shape::filled);
+
+/// Asks for a page again and again: good is an answer that carries a time which is young enough.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerAge {
+    /// Name of its slices.
+    pub series: String,
+    /// The page.
+    pub url: String,
+    /// Where the time stands.
+    pub at: AnswerPlace,
+    /// How old it may be.
+    pub within: Duration,
+    /// From one question to the next.
+    pub every: Duration,
+    /// From the instant at which one is due until the answer must be there.
+    pub timeout: Duration,
+    /// The SLIs; those over other series are left out.
+    pub slis: Vec<SliSpec>,
+}
+
+/// Reads `freshness` of an SLI.
+pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+    // No load has a `:` in its name.
+    let series = format!("freshness:{sli}");
+    let mut map = at.map("`freshness`")?;
+    let query = map.optional_by("query", |at| SliQuery::read_as(series.clone(), at));
+    let answer = map.optional_by("answer", |at| AnswerAge::read(series.clone(), at));
+    if map.has("query") == map.has("answer") {
+        let message = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)";
+        map.error(map.head(), message).help("name exactly one of them");
+    }
+    map.also(json!({ "oneOf": [{ "required": ["query"] }, { "required": ["answer"] }] }));
+    let required = map.require::<Duration>("within");
+    let within = bounded(&mut map, "within", required.unwrap_or(SKEW), Duration::from_millis(1)..=LONGEST);
+    map.finish()?;
+    match (query, answer) {
+        (Some(query), _) => Some(Arc::new(query.younger_than(within, SKEW))),
+        (None, answer) => Some(Arc::new(AnswerAge { within, ..answer? })),
+    }
+}
+
+impl AnswerAge {
+    fn read(series: String, at: &mut At<'_>) -> Option<AnswerAge> {
+        let mut map = at.map("`answer`")?.of_section("freshness");
+        let url = map.require_with("url", A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().to_string()));
+        let pointer = map.optional_with("at", A_POINTER, |text| match text.trim() {
+            pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
+            _ => Err("a JSON pointer begins with `/`".into()),
+        });
+        let header =
+            map.optional_with("header", A_HEADER, |text| match HeaderName::from_bytes(text.trim().as_bytes()) {
+                Ok(name) => Ok(AnswerPlace::Header(name.to_string())),
+                Err(_) => Err("this is not the name of a header".into()),
+            });
+        let (every, timeout) = read_pace(&mut map);
+        if map.has("at") == map.has("header") {
+            map.error(map.head(), "the time stands either in the answer's JSON (`at`) or in a `header`")
+                .help("name exactly one of them; a file that is served has `header: Last-Modified`");
+        }
+        map.also(json!({ "oneOf": [{ "required": ["at"] }, { "required": ["header"] }] }));
+        map.finish()?;
+        let within = Duration::ZERO;
+        Some(AnswerAge { series, url: url?, at: pointer.or(header)?, within, every, timeout, slis: Vec::new() })
+    }
+
+    /// How old the newest thing is, in seconds; below 0 when it is from the future.
+    fn age(&self, answer: &PageAnswer, now: OffsetDateTime) -> Result<f64, String> {
+        if !answer.status.is_success() {
+            return Err(format!("it answered {}", answer.status));
+        }
+        let at = match &self.at {
+            AnswerPlace::Header(name) => {
+                let value = answer.headers.get(name).ok_or_else(|| format!("the answer has no header `{name}`"))?;
+                time_in(value.to_str().map_err(|_| format!("the header `{name}` is no text"))?)
+            }
+            AnswerPlace::Json(pointer) => {
+                let json: Value =
+                    serde_json::from_slice(&answer.body).map_err(|error| format!("the answer is not JSON: {error}"))?;
+                match json.pointer(pointer) {
+                    Some(Value::String(text)) => time_in(text),
+                    Some(Value::Number(number)) => number.as_f64().and_then(unix),
+                    Some(_) => None,
+                    None => return Err(format!("the answer has nothing at `{pointer}`")),
+                }
+            }
+        };
+        let at = at.ok_or("what stands there is no time: RFC 3339, an HTTP date or Unix time are read")?;
+        Ok((now - at).as_seconds_f64())
+    }
+
+    fn is_young(&self, age: f64) -> bool {
+        (-SKEW.as_secs_f64()..=self.within.as_secs_f64()).contains(&age)
+    }
+}
+
+/// A time as text.
+fn time_in(text: &str) -> Option<OffsetDateTime> {
+    let text = text.trim();
+    let parsed = OffsetDateTime::parse(text, &Rfc3339).or_else(|_| OffsetDateTime::parse(text, &Rfc2822));
+    parsed.ok().or_else(|| text.parse().ok().and_then(unix))
+}
+
+/// Unix time, in seconds or milliseconds.
+fn unix(number: f64) -> Option<OffsetDateTime> {
+    let seconds = if number.abs() >= MILLISECONDS { number / 1000.0 } else { number };
+    (seconds.is_finite() && seconds.abs() < MILLISECONDS)
+        .then(|| OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e9) as i128).ok())
+        .flatten()
+}
+
+impl SliSource for AnswerAge {
+    fn series(&self) -> &str {
+        &self.series
+    }
+
+    fn rate(&self) -> f64 {
+        1.0 / self.every.as_secs_f64()
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout
+    }
+
+    fn event(&self) -> String {
+        let place = match &self.at {
+            AnswerPlace::Json(pointer) => pointer,
+            AnswerPlace::Header(name) => name,
+        };
+        format!("age of {place} in {}, at most {:?}", self.url, self.within)
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        HttpPage::parse(&self.url).map(|page| page.host).into_iter().collect()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        url_secrets(&self.url)
+    }
+
+    fn ask(&self, slis: &[SliSpec], _seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
+        Ok(Ability::ask(&AnswerAge { slis: slis.to_vec(), ..self.clone() }, &self.series))
+    }
+}
+
+#[async_trait]
+impl Ability for AnswerAge {
+    const NAME: &'static str = "answer_age";
+
+    /// Fails only when the URL cannot be used: whether the server is there is what is measured.
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let page = HttpPage::parse(&self.url)?;
+        let (series, rate, slis) = (self.series.clone(), SliSource::rate(&self), self.slis.clone());
+        let client = AgeClient { page, asked: self, notes: FewNotes::new(tell.clone()) };
+        let generator =
+            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
+        Ok(tell_slices(generator, series, context.clock, tell))
+    }
+}
+
+#[derive(Debug)]
+struct AgeClient {
+    page: HttpPage,
+    asked: AnswerAge,
+    notes: FewNotes,
+}
+
+#[async_trait]
+impl EventClient for AgeClient {
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let timeout = self.asked.timeout;
+        let deadline = tokio::time::Instant::from_std(due + timeout);
+        let result = match timeout_at(deadline, self.page.get("*/*")).await {
+            Ok(Ok(answer)) => Ok(match self.asked.age(&answer, utc_now()) {
+                Ok(age) => self.asked.is_young(age),
+                Err(why) => {
+                    self.note(why);
+                    false
+                }
+            }),
+            Ok(Err(error)) => {
+                self.note(error.text);
+                Err(error.failure)
+            }
+            Err(_) => Err(Failure::Timeout),
+        };
+        sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, timeout));
+    }
+}
+
+impl AgeClient {
+    fn note(&self, why: String) {
+        self.notes.note(format!("{}: no age: {why}", self.asked.series));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use hyper::{HeaderMap, StatusCode};
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2025-03-01 12:00:00 UTC);
+
+    fn asked(at: AnswerPlace) -> AnswerAge {
+        let second = Duration::from_secs(1);
+        let (series, url) = ("freshness:x".into(), "http://x/".into());
+        AnswerAge { series, url, at, within: 30 * second, every: second, timeout: second, slis: Vec::new() }
+    }
+
+    fn age(at: AnswerPlace, status: u16, modified: &str, body: &str) -> Result<f64, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("last-modified", modified.parse().unwrap());
+        let status = StatusCode::from_u16(status).unwrap();
+        asked(at).age(&PageAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }, NOW)
+    }
+
+    #[test]
+    fn a_time_is_read_from_json_and_headers_in_the_forms_that_servers_write() {
+        let json = |body: &str| age(AnswerPlace::Json("/a/0".into()), 200, "x", body);
+        assert_eq!(json(r#"{"a":["2025-03-01T12:59:50+01:00"]}"#), Ok(10.0));
+        assert_eq!(json(r#"{"a":[1740830390]}"#), Ok(10.0));
+        assert_eq!(json(r#"{"a":[1740830390000]}"#), Ok(10.0));
+        assert_eq!(json(r#"{"a":["1740830390.5"]}"#), Ok(9.5));
+        let header = |value: &str| age(AnswerPlace::Header("last-modified".into()), 200, value, "");
+        assert_eq!(header("Sat, 01 Mar 2025 11:59:00 GMT"), Ok(60.0));
+    }
+
+    #[test]
+    fn what_has_no_time_has_no_age() {
+        let json = |status: u16, body: &str| age(AnswerPlace::Json("/at".into()), status, "x", body).unwrap_err();
+        assert_eq!(json(503, r#"{"at":1740830390}"#), "it answered 503 Service Unavailable");
+        assert!(json(200, "<html>").starts_with("the answer is not JSON"));
+        assert_eq!(json(200, "{}"), "the answer has nothing at `/at`");
+        for body in [r#"{"at":null}"#, r#"{"at":"yesterday"}"#, r#"{"at":"NaN"}"#, r#"{"at":1e300}"#, r#"{"at":[]}"#] {
+            assert!(json(200, body).contains("is no time"), "{body}");
+        }
+        let gone = age(AnswerPlace::Header("x-updated".into()), 200, "x", "");
+        assert_eq!(gone.unwrap_err(), "the answer has no header `x-updated`");
+    }
+
+    #[test]
+    fn young_is_neither_old_nor_from_the_future() {
+        let asked = asked(AnswerPlace::Json("/at".into()));
+        assert!(asked.is_young(0.0) && asked.is_young(30.0) && asked.is_young(-1.0));
+        assert!(!asked.is_young(30.1) && !asked.is_young(-1.1) && !asked.is_young(f64::NAN));
+    }
+}

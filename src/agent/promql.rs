@@ -1,0 +1,419 @@
+//! An SLI that a Prometheus of the stack counts: how many events there were since the last asking, and how many of them were
+//! good or bad. Resets of counters are the business of its own functions (`increase`, `rate`); what it has no data of is no
+//! data here.
+//!
+//! ```yaml
+//! slis:
+//!   availability:
+//!     promql:
+//!       url: http://prometheus:9090
+//!       bad: sum(increase(http_requests_total{code=~"5.."}[{{window}}]))
+//!       total: sum(increase(http_requests_total[{{window}}]))
+//!       every: 10s
+//!     objective: 99%
+//! ```
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::http_page::{A_PAGE, HttpPage, PageAnswer};
+use super::load::tell_slices;
+use super::protocol::AgentAsk;
+use super::source::{Environments, FewNotes, SliSource, bounded};
+use crate::load::{EventClient, Generator, RequestEnding, Sent, url_secrets};
+use crate::slis::{EventAnswer, SliSpec, gauge};
+use crate::source::{At, MapReader, TextForm, parse_rate, shape};
+use async_trait::async_trait;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+use tokio::time::{timeout, timeout_at};
+
+const EVERY: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(300);
+/// Above this the counts of two queries differ by more than arithmetic does.
+const TOLERANCE: f64 = 1e-6;
+/// The label that tells the answers of the queries apart.
+const LABEL: &str = "firedrill";
+const A_QUERY: TextForm = TextForm::new("a query in PromQL", shape::filled);
+const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
+
+/// `{{window}}`, and `{{.window}}` as Sloth writes it.
+static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*\.?window\s*\}\}").ok());
+/// What gives events per second, and what gives their number.
+static RATE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bi?rate\s*\(").ok());
+static COUNT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b(?:increase|(?:count|sum|present)_over_time)\s*\(").ok());
+
+/// Which events one of the queries counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PromEvents {
+    /// Good ones.
+    Good,
+    /// Bad ones; where that query finds no series, they are unknown.
+    Bad,
+    /// Bad ones; where that query finds no series, there were none.
+    BadOrAbsent,
+}
+
+/// Asks a Prometheus again and again how many events there were since the last asking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromCounts {
+    /// Name of its slices.
+    pub series: String,
+    /// The Prometheus.
+    pub url: String,
+    /// Which events [`PromCounts::some`] counts.
+    pub of: PromEvents,
+    /// The query that counts some of the events.
+    pub some: String,
+    /// The query that counts all of them.
+    pub total: String,
+    /// From one asking to the next, and the range of both queries.
+    pub every: Duration,
+    /// From the instant at which one is due until the answer must be there.
+    pub timeout: Duration,
+    /// Events per second that are expected, where the scenario says it.
+    pub expected: Option<f64>,
+    /// The SLIs; those over other series are left out.
+    pub slis: Vec<SliSpec>,
+    /// The file of SLOs that has the queries; the agent does not need it.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// Reads `promql` of an SLI.
+pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+    let mut map = at.map("`promql`")?;
+    let asked = PromAsked::read(&mut map);
+    let mut query = |key: &'static str, required: bool| {
+        map.read(key, required, |at| at.parse(A_QUERY, |text| check_query(text).map(|()| text.trim().to_string())))
+    };
+    let (good, bad, total) = (query("good", false), query("bad", false), query("total", true));
+    if map.has("good") == map.has("bad") {
+        map.error(
+            map.head(),
+            "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`",
+        )
+        .help("name exactly one of them");
+    }
+    if asked.bad_may_be_absent && map.has("good") {
+        map.wrong("bad_may_be_absent", "`bad_may_be_absent` is about the query `bad`, and here is none");
+    }
+    map.also(json!({ "oneOf": [{ "required": ["good"] }, { "required": ["bad"] }] }));
+    map.finish()?;
+    let of = if good.is_some() { PromEvents::Good } else { asked.of_bad() };
+    // No load has a `:` in its name.
+    Some(Arc::new(asked.counts(format!("promql:{sli}"), of, good.or(bad)?, total?)?))
+}
+
+/// Where and how often a Prometheus is asked.
+pub(crate) struct PromAsked {
+    url: Option<String>,
+    every: Duration,
+    timeout: Duration,
+    expected: Option<f64>,
+    bad_may_be_absent: bool,
+}
+
+impl PromAsked {
+    /// Reads `url`, `every`, `timeout`, `rate` and `bad_may_be_absent`.
+    pub(crate) fn read(map: &mut MapReader<'_>) -> PromAsked {
+        let url = map.require_with("url", A_PAGE, |url| {
+            let url = url.trim().trim_end_matches('/');
+            match HttpPage::parse(url)? {
+                _ if url.contains('?') => Err("leave the path of the API and its parameters out".into()),
+                _ => Ok(url.to_string()),
+            }
+        });
+        let second = Duration::from_secs(1);
+        let every = bounded(map, "every", EVERY, second..=LONGEST);
+        let timeout = bounded(map, "timeout", TIMEOUT, Duration::from_millis(1)..=60 * second);
+        let expected = map.optional_with("rate", A_RATE, parse_rate);
+        let bad_may_be_absent = map.optional("bad_may_be_absent").unwrap_or(false);
+        PromAsked { url, every, timeout, expected, bad_may_be_absent }
+    }
+
+    /// The host of its URL.
+    pub(crate) fn host(&self) -> Option<String> {
+        Some(HttpPage::parse(self.url.as_deref()?).ok()?.host)
+    }
+
+    pub(crate) fn of_bad(&self) -> PromEvents {
+        if self.bad_may_be_absent { PromEvents::BadOrAbsent } else { PromEvents::Bad }
+    }
+
+    /// The source of these two queries.
+    pub(crate) fn counts(&self, series: String, of: PromEvents, some: String, total: String) -> Option<PromCounts> {
+        let (every, timeout, expected, slis) = (self.every, self.timeout, self.expected, Vec::new());
+        Some(PromCounts { series, url: self.url.clone()?, of, some, total, every, timeout, expected, slis, file: None })
+    }
+}
+
+/// Whether a query counts events since the last asking, and no gauge.
+pub(crate) fn check_query(query: &str) -> Result<(), String> {
+    if let Some(name) = gauge::in_promql(query) {
+        return Err(format!("`{name}`: {}; {}", gauge::WHY, gauge::INSTEAD));
+    }
+    let filled = in_window(query, EVERY);
+    if filled == query {
+        return Err("its range must be `[{{window}}]`: each asking counts what happened since the one before".into());
+    }
+    if filled.contains("{{") {
+        return Err("a placeholder in it is not known: there is `{{window}}`".into());
+    }
+    Ok(())
+}
+
+/// The query over a range.
+pub(crate) fn in_window(query: &str, window: Duration) -> String {
+    let range = format!("{}ms", window.as_millis());
+    WINDOW.as_ref().map_or_else(|| query.to_string(), |name| name.replace_all(query, range).into_owned())
+}
+
+/// The URL at which a Prometheus answers a query.
+pub(crate) fn query_page(url: &str, query: &str) -> String {
+    let encoded = query.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    });
+    format!("{url}/api/v1/query?query={}", encoded.collect::<String>())
+}
+
+/// What a query's answer is multiplied with to be a number of events.
+fn scale(query: &str, window: Duration) -> f64 {
+    let uses = |functions: &Option<Regex>| functions.as_ref().is_some_and(|functions| functions.is_match(query));
+    if uses(&RATE) && !uses(&COUNT) { window.as_secs_f64() } else { 1.0 }
+}
+
+impl SliSource for PromCounts {
+    fn series(&self) -> &str {
+        &self.series
+    }
+
+    fn rate(&self) -> f64 {
+        self.expected.unwrap_or(1.0 / self.every.as_secs_f64())
+    }
+
+    fn interval(&self) -> Duration {
+        self.every
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout
+    }
+
+    fn event(&self) -> String {
+        let of = if self.of == PromEvents::Good { "good" } else { "bad" };
+        let query = format!("{of} {} of {}", self.some, self.total);
+        format!("PromQL in {}: {}", self.url, query.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        HttpPage::parse(&self.url).map(|page| page.host).into_iter().collect()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        url_secrets(&self.url)
+    }
+
+    fn ask(&self, slis: &[SliSpec], _seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
+        Ok(Ability::ask(&PromCounts { slis: slis.to_vec(), ..self.clone() }, &self.series))
+    }
+}
+
+#[async_trait]
+impl Ability for PromCounts {
+    const NAME: &'static str = "prom_counts";
+
+    /// Fails when Prometheus says that it cannot be asked this; whether it is there shows later.
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let (series, slis) = (self.series.clone(), self.slis.clone());
+        let page = HttpPage::parse(&self.page())?;
+        if let Ok(Ok(answer)) = timeout(self.timeout, page.get("application/json")).await
+            && answer.status.is_client_error()
+        {
+            return Err(format!("`{series}`: {}", said(&answer)));
+        }
+        let every = self.every.as_secs_f64();
+        let client = PromClient { page, asked: self, notes: FewNotes::new(tell.clone()) };
+        let generator =
+            Generator::of(Arc::new(client), &series, 1.0 / every, &slis).map_err(|e| format!("`{series}`: {e}"))?;
+        Ok(tell_slices(generator, series, context.clock, tell))
+    }
+}
+
+impl PromCounts {
+    /// Both queries in one, so that both are of the same instant.
+    fn page(&self) -> String {
+        let part = |name: &str, query: &str| {
+            format!("label_replace((\n{}\n), \"{LABEL}\", \"{name}\", \"\", \"\")", in_window(query, self.every))
+        };
+        let query = format!("{} or {}", part("some", &self.some), part("total", &self.total));
+        query_page(&self.url, &query)
+    }
+
+    /// Good and valid events of an answer; or why there is no data.
+    fn counted(&self, answer: &PageAnswer) -> Result<(u32, u32), String> {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if !answer.status.is_success() || body["status"] != "success" {
+            return Err(said(answer));
+        }
+        if let Some(warning) = body["warnings"].as_array().and_then(|all| all.first()) {
+            return Err(format!("it warns: {warning}"));
+        }
+        let all = body["data"]["result"].as_array().map_or(&[][..], Vec::as_slice);
+        let value = |name: &str, query: &str| {
+            let mut found = all.iter().filter(|series| series["metric"][LABEL] == name);
+            let (first, more) = (found.next(), found.count());
+            if more > 0 {
+                return Err(format!("{} series instead of one: put `sum(…)` around `{query}`", more + 1));
+            }
+            let Some(series) = first else { return Ok(None) };
+            let value = series["value"][1].as_str().and_then(|text| text.parse::<f64>().ok());
+            let value = value.filter(|value| value.is_finite() && *value >= 0.0);
+            value
+                .map(|value| Some(value * scale(query, self.every)))
+                .ok_or_else(|| format!("{} is no number of events: `{query}`", series["value"][1]))
+        };
+        let total = value("total", &self.total)?.ok_or("no series, or no fresh samples, for the total")?;
+        let some = match (value("some", &self.some)?, self.of) {
+            (Some(some), _) => some,
+            (None, PromEvents::BadOrAbsent) => 0.0,
+            (None, PromEvents::Bad) => {
+                return Err(
+                    "no series of bad events: end the query with `or vector(0)`, or say `bad_may_be_absent: true`"
+                        .into(),
+                );
+            }
+            (None, PromEvents::Good) => {
+                return Err("no series of good events: end the query with `or vector(0)`".into());
+            }
+        };
+        if some > total * (1.0 + TOLERANCE) {
+            return Err(format!("{some} of {total} events: the two queries do not count the same ones"));
+        }
+        let bad = if self.of == PromEvents::Good { total - some } else { some };
+        let valid = total.round().min(f64::from(u32::MAX));
+        // Extrapolation makes fractions of events; a bad one is never rounded away.
+        let bad = if bad <= total * TOLERANCE { 0.0 } else { bad.round().max(1.0).min(valid) };
+        Ok(((valid - bad) as u32, valid as u32))
+    }
+}
+
+/// Why an answer is none: what Prometheus says, or the status.
+fn said(answer: &PageAnswer) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let error = body["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("Prometheus answered {}{error}", answer.status)
+}
+
+#[derive(Debug)]
+struct PromClient {
+    page: HttpPage,
+    asked: PromCounts,
+    notes: FewNotes,
+}
+
+#[async_trait]
+impl EventClient for PromClient {
+    /// Who counts is not who serves: when it cannot be asked, nothing is known, and nothing was bad.
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let deadline = tokio::time::Instant::from_std(due + self.asked.timeout);
+        let counted = match timeout_at(deadline, self.page.get("application/json")).await {
+            Ok(answer) => answer.map_err(|error| error.text).and_then(|answer| self.asked.counted(&answer)),
+            Err(_) => Err(format!("no answer within {:?}", self.asked.timeout)),
+        };
+        let (good, valid) = counted.unwrap_or_else(|why| {
+            self.notes.note(format!("{}: no data: {why}", self.asked.series));
+            (0, 0)
+        });
+        let latency = Instant::now().saturating_duration_since(due);
+        sent.end(RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use hyper::{HeaderMap, StatusCode};
+
+    fn asked(of: PromEvents) -> PromCounts {
+        let (some, total) = ("sum(increase(a[{{window}}]))".into(), "sum(rate(b[{{ .window }}]))".into());
+        let (series, url) = ("promql:x".into(), "http://p:9090/prom".into());
+        let (every, timeout) = (Duration::from_secs(10), TIMEOUT);
+        PromCounts { series, url, of, some, total, every, timeout, expected: None, slis: Vec::new(), file: None }
+    }
+
+    /// What an answer with these series comes to; `b` is per second.
+    fn counted(of: PromEvents, series: &[(&str, &str)]) -> Result<(u32, u32), String> {
+        let result: Vec<Value> =
+            series.iter().map(|(name, value)| json!({ "metric": { LABEL: name }, "value": [1.5, value] })).collect();
+        answered(of, 200, json!({ "status": "success", "data": { "resultType": "vector", "result": result } }))
+    }
+
+    fn answered(of: PromEvents, status: u16, body: Value) -> Result<(u32, u32), String> {
+        let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
+        asked(of).counted(&PageAnswer { status, headers, body: Bytes::from(body.to_string()) })
+    }
+
+    #[test]
+    fn counts_are_those_of_the_queries() {
+        assert_eq!(counted(PromEvents::Good, &[("some", "490"), ("total", "50")]), Ok((490, 500)));
+        assert_eq!(counted(PromEvents::Bad, &[("some", "0"), ("total", "50")]), Ok((500, 500)));
+        assert_eq!(
+            counted(PromEvents::Bad, &[("some", "0.3"), ("total", "50.04")]),
+            Ok((499, 500)),
+            "never rounded away"
+        );
+        assert_eq!(counted(PromEvents::Bad, &[("some", "500"), ("total", "50")]), Ok((0, 500)));
+        assert_eq!(
+            counted(PromEvents::Good, &[("some", "0"), ("total", "0")]),
+            Ok((0, 0)),
+            "nobody asked for anything"
+        );
+        assert_eq!(counted(PromEvents::BadOrAbsent, &[("total", "50")]), Ok((500, 500)));
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_data() {
+        let why = |of, series: &[_]| counted(of, series).unwrap_err();
+        let (good, bad, absent) = (PromEvents::Good, PromEvents::Bad, PromEvents::BadOrAbsent);
+        assert!(why(good, &[("total", "50")]).contains("no series of good events"));
+        assert!(why(bad, &[("total", "50")]).contains("bad_may_be_absent"));
+        for of in [good, bad, absent] {
+            assert!(why(of, &[("some", "0")]).contains("for the total"));
+            for value in ["NaN", "+Inf", "-1"] {
+                assert!(why(of, &[("some", value), ("total", "50")]).contains("no number of events"), "{value}");
+            }
+            assert!(why(of, &[("some", "1"), ("total", "1"), ("total", "2")]).contains("2 series instead of one"));
+            assert!(why(of, &[("some", "501"), ("total", "50")]).contains("do not count the same"));
+            let error = answered(of, 503, json!({ "status": "error", "error": "too busy" })).unwrap_err();
+            assert_eq!(error, "Prometheus answered 503 Service Unavailable: too busy");
+            let partial = json!({ "status": "success", "warnings": ["partial"], "data": { "result": [] } });
+            assert!(answered(of, 200, partial).unwrap_err().contains("it warns"));
+            assert!(answered(of, 200, json!("<html>")).is_err());
+        }
+    }
+
+    #[test]
+    fn queries_are_over_the_time_since_the_last_asking() {
+        assert_eq!(check_query("sum(rate(x[{{.window}}]))"), Ok(()));
+        assert!(check_query("sum(rate(x[5m]))").unwrap_err().contains("[{{window}}]"));
+        assert!(check_query("sum(rate(x{a=\"{{b}}\"}[{{window}}]))").unwrap_err().contains("placeholder"));
+        let gauge = check_query("rate(node_cpu_seconds_total[{{window}}])").unwrap_err();
+        assert!(gauge.starts_with("`node_cpu_seconds_total`: this is a gauge"), "{gauge}");
+        let page = asked(PromEvents::Good).page();
+        assert!(page.starts_with(
+            "http://p:9090/prom/api/v1/query?query=label_replace%28%28%0Asum%28increase%28a%5B10000ms%5D"
+        ));
+        assert!(page.contains("sum%28rate%28b%5B10000ms%5D%29%29") && HttpPage::parse(&page).is_ok());
+    }
+}

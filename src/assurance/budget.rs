@@ -1,0 +1,375 @@
+//! Error budgets that decide: how much of each is left, and what the team's policy says then (`budget.yaml`; Google SRE workbook,
+//! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
+
+use crate::slis::Ratio;
+use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, did_you_mean, parse, shape, shorten};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The file, at the project's top.
+pub const BUDGETS: &str = "budget.yaml";
+/// As precisely as the end of a freeze is reckoned.
+const PRECISION: Duration = Duration::from_secs(60);
+
+const A_SHARE: TextForm = TextForm::new("a percentage like `25%`", Ratio::shape);
+const A_TEXT: TextForm = TextForm::new("text", shape::filled);
+const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
+
+/// What is to be done when so much of a budget is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BudgetStep {
+    /// Tell the team.
+    Notify,
+    /// Nothing is released that is not critical.
+    FreezeNonCritical,
+    /// Nothing is released but what makes it more reliable, and a reliability review is called.
+    FreezeAll,
+    /// The team does reliability work only.
+    ReliabilityOnly,
+}
+
+/// What would be released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BudgetRelease {
+    /// Anything.
+    #[default]
+    Ordinary,
+    /// What cannot wait.
+    Critical,
+    /// What makes the service more reliable.
+    Reliability,
+}
+
+impl BudgetStep {
+    /// Every step, the mildest first.
+    pub const ALL: [BudgetStep; 4] =
+        [BudgetStep::Notify, BudgetStep::FreezeNonCritical, BudgetStep::FreezeAll, BudgetStep::ReliabilityOnly];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            BudgetStep::Notify => "notify",
+            BudgetStep::FreezeNonCritical => "freeze_non_critical",
+            BudgetStep::FreezeAll => "freeze_all",
+            BudgetStep::ReliabilityOnly => "reliability_only",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            BudgetStep::Notify => "the team is told",
+            BudgetStep::FreezeNonCritical => "deployments that are not critical are frozen",
+            BudgetStep::FreezeAll => "all deployments are frozen, and a reliability review is called",
+            BudgetStep::ReliabilityOnly => "reliability work only",
+        }
+    }
+
+    /// Whether it stops a release.
+    pub fn freezes(self, release: BudgetRelease) -> bool {
+        match self {
+            BudgetStep::Notify => false,
+            BudgetStep::FreezeNonCritical => release == BudgetRelease::Ordinary,
+            BudgetStep::FreezeAll | BudgetStep::ReliabilityOnly => release != BudgetRelease::Reliability,
+        }
+    }
+}
+
+/// `budget.yaml`, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetPolicy {
+    /// At this share of the budget or less: do this. The largest share first.
+    pub steps: Vec<(Ratio, BudgetStep)>,
+    /// Files of SLOs that a Prometheus is asked about.
+    pub slos: Vec<PathBuf>,
+    /// Who lifted a freeze, and until when.
+    pub overrides: Vec<FreezeOverride>,
+}
+
+/// A freeze that somebody has lifted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreezeOverride {
+    /// The service.
+    pub service: String,
+    /// Who decided it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// Until when it holds.
+    pub until: OffsetDateTime,
+}
+
+impl Default for BudgetPolicy {
+    fn default() -> Self {
+        let steps = [0.5, 0.25, 0.1, 0.0].into_iter().filter_map(Ratio::new).zip(BudgetStep::ALL);
+        BudgetPolicy { steps: steps.collect(), slos: Vec::new(), overrides: Vec::new() }
+    }
+}
+
+impl BudgetPolicy {
+    /// What is to be done when this share is left; `None` while there is enough.
+    pub fn step(&self, left: f64) -> Option<BudgetStep> {
+        self.steps.iter().filter(|(share, _)| left <= share.get()).map(|(_, step)| *step).max()
+    }
+
+    /// The override of a service that holds at an instant.
+    pub fn lifted(&self, service: &str, now: OffsetDateTime) -> Option<&FreezeOverride> {
+        self.overrides.iter().find(|lifted| lifted.service == service && now < lifted.until)
+    }
+}
+
+/// A time in which users of a service were hurt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadTime {
+    /// Which incident it was.
+    pub id: String,
+    /// The service.
+    pub service: String,
+    /// From when on.
+    pub from: OffsetDateTime,
+    /// Until when; `None`: it goes on.
+    pub to: Option<OffsetDateTime>,
+    /// The share of the events that were bad, in 0..=1.
+    pub share: f64,
+}
+
+/// The budget of one SLO.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetLeft {
+    /// The service.
+    pub service: String,
+    /// The SLO.
+    pub slo: String,
+    /// Its objective.
+    pub objective: Ratio,
+    /// What the budget is over.
+    pub window: Duration,
+    /// The share that is left, below 0 when more was spent than there was; or why that is not known.
+    pub left: Result<f64, String>,
+    /// What spent it, the largest share first.
+    pub spent: Vec<(String, f64)>,
+}
+
+impl BudgetLeft {
+    /// The budget of an SLO after these times, at an instant.
+    pub fn after(
+        service: &str,
+        slo: &str,
+        objective: Ratio,
+        window: Duration,
+        bad: &[BadTime],
+        now: OffsetDateTime,
+    ) -> BudgetLeft {
+        let whole = window.as_secs_f64() * (1.0 - objective.get());
+        let own = bad.iter().filter(|bad| bad.service == service);
+        let spent = own.map(|bad| {
+            let (from, to) = (bad.from.max(now - window), bad.to.unwrap_or(now).min(now));
+            (bad.id.clone(), (to - from).as_seconds_f64().max(0.0) * bad.share / whole)
+        });
+        let mut spent: Vec<(String, f64)> = spent.filter(|(_, share)| *share > 0.0).collect();
+        spent.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let left = match whole > 0.0 {
+            true => Ok(1.0 - spent.iter().map(|(_, share)| share).sum::<f64>()),
+            false => Err("an objective of 100% leaves no budget".into()),
+        };
+        BudgetLeft { service: service.into(), slo: slo.into(), objective, window, left, spent }
+    }
+}
+
+/// When more than `share` of a budget is left again if nothing more happens: what lies behind the window no longer counts. `None` while
+/// something goes on, and where it is more already.
+pub fn regained(budget: &BudgetLeft, bad: &[BadTime], share: f64, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let goes_on = bad.iter().any(|bad| bad.service == budget.service && bad.to.is_none_or(|to| to > now));
+    let left = |at| BudgetLeft::after(&budget.service, "", budget.objective, budget.window, bad, at).left.ok();
+    if goes_on || left(now)? > share {
+        return None;
+    }
+    // Nothing new is spent, so that what is left only grows.
+    let (mut frozen, mut free) = (now, now + budget.window);
+    while free - frozen > PRECISION {
+        let middle = frozen + (free - frozen) / 2;
+        match left(middle)? > share {
+            true => free = middle,
+            false => frozen = middle,
+        }
+    }
+    Some(free)
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn budget_schema() -> Value {
+    described().0
+}
+
+fn described() -> (Value, Vec<String>) {
+    let page = ("docs/budgets.md", include_str!("../../docs/budgets.md"));
+    describe("Error budget policy, for Firedrill", page, read_root)
+}
+
+/// Reads the file; `None` when there were mistakes.
+pub fn read_policy(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<BudgetPolicy> {
+    let root = parse(source, diags)?;
+    let before = diags.all.len();
+    let read = read_root(&mut At::root(&root, source, diags));
+    read.filter(|_| !diags.has_errors_since(before))
+}
+
+fn read_root(at: &mut At<'_>) -> Option<BudgetPolicy> {
+    let file = at.source.path.clone();
+    let mut map = at.map("the budget policy")?.of_section("budget.yaml");
+    let steps = map.optional_by("policy", |at| {
+        let mut steps =
+            at.items("a list of steps", "write it like `- { left: 25%, do: freeze_non_critical }`", read_step);
+        at.must_not_be_empty("`policy` is empty: leave it out for the default", "");
+        steps.sort_by(|a, b| b.0.get().total_cmp(&a.0.get()));
+        Some(steps)
+    });
+    let slos: Vec<String> = map.optional("slos").unwrap_or_default();
+    let overrides = map.optional_by("overrides", |at| Some(at.items("a list of overrides", "", read_override)));
+    map.finish()?;
+    Some(BudgetPolicy {
+        steps: steps.unwrap_or_else(|| BudgetPolicy::default().steps),
+        slos: slos.iter().map(|path| beside(&file, path)).collect(),
+        overrides: overrides.unwrap_or_default(),
+    })
+}
+
+fn read_step(at: &mut At<'_>) -> Option<(Ratio, BudgetStep)> {
+    let mut map = at.map("the step")?.of_section("A step");
+    let left = map.require_with("left", A_SHARE, Ratio::parse);
+    let step = map.require_by("do", |at| {
+        at.diags.describe(|| shape::one_of(BudgetStep::ALL.map(BudgetStep::name)));
+        let written = at.node.text().unwrap_or_default();
+        let step = BudgetStep::ALL.into_iter().find(|step| step.name() == written);
+        if step.is_none() {
+            at.error(format!("{} is nothing that is done", at.node.describe()))
+                .help(did_you_mean(written, BudgetStep::ALL.map(BudgetStep::name)));
+        }
+        step
+    });
+    map.finish()?;
+    Some((left?, step?))
+}
+
+fn read_override(at: &mut At<'_>) -> Option<FreezeOverride> {
+    let mut map = at.map("the override")?.of_section("An override");
+    let [service, by, why] = ["service", "by", "why"].map(|key| {
+        map.require_with(key, A_TEXT, |text| match text.trim() {
+            "" => Err("it is empty".into()),
+            text => Ok(text.to_string()),
+        })
+    });
+    let until = map.require_with("until", A_TIME, |text| {
+        let wrong = |_| format!("`{}` is no time: write it like `2026-11-20T06:41:12Z`", shorten(text));
+        OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(wrong)
+    });
+    map.finish()?;
+    Some(FreezeOverride { service: service?, by: by?, why: why?, until: until? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-20 12:00:00 UTC);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn ratio(value: f64) -> Ratio {
+        Ratio::new(value).unwrap()
+    }
+
+    /// 99% of 100 hours: an hour may be bad.
+    fn left(bad: &[BadTime]) -> BudgetLeft {
+        BudgetLeft::after("shop", "availability", ratio(0.99), 100 * HOUR, bad, NOW)
+    }
+
+    fn bad(id: &str, hours_ago: u32, minutes: u32, share: f64) -> BadTime {
+        let from = NOW - HOUR * hours_ago;
+        BadTime { id: id.into(), service: "shop".into(), from, to: Some(from + HOUR / 60 * minutes), share }
+    }
+
+    #[test]
+    fn what_was_bad_within_the_window_is_spent() {
+        let near = |budget: &BudgetLeft, share: f64| (budget.left.clone().unwrap() - share).abs() < 1e-9;
+        assert!(near(&left(&[]), 1.0));
+        assert!(near(&left(&[bad("a", 10, 30, 1.0)]), 0.5) && near(&left(&[bad("a", 10, 30, 0.5)]), 0.75));
+        assert!(near(&left(&[bad("a", 200, 30, 1.0)]), 1.0), "it is too long ago");
+        assert!(near(
+            &left(&[bad("a", 100, 0, 1.0), BadTime { from: NOW - HOUR * 101, ..bad("b", 0, 60, 1.0) }]),
+            -99.0
+        ));
+        let open = BadTime { to: None, ..bad("a", 2, 0, 1.0) };
+        assert!(near(&left(std::slice::from_ref(&open)), -1.0), "it goes on");
+        let other = BadTime { service: "other".into(), ..bad("a", 10, 30, 1.0) };
+        assert!(near(&left(&[other]), 1.0));
+        let two = left(&[bad("small", 9, 6, 1.0), bad("large", 8, 12, 1.0)]);
+        assert_eq!(two.spent.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["large", "small"]);
+        assert!(BudgetLeft::after("shop", "x", ratio(1.0), HOUR, &[], NOW).left.is_err());
+    }
+
+    #[test]
+    fn the_policy_decides_by_what_is_left() {
+        let policy = BudgetPolicy::default();
+        let steps = [1.0, 0.51, 0.5, 0.26, 0.25, 0.1, 0.01, 0.0, -3.0].map(|left| policy.step(left));
+        let [notify, some, all, only] = BudgetStep::ALL.map(Some);
+        assert_eq!(steps, [None, None, notify, notify, some, all, all, only, only]);
+        let frozen = |release| BudgetStep::ALL.map(|step| step.freezes(release));
+        assert_eq!(frozen(BudgetRelease::Ordinary), [false, true, true, true]);
+        assert_eq!(frozen(BudgetRelease::Critical), [false, false, true, true]);
+        assert_eq!(frozen(BudgetRelease::Reliability), [false; 4]);
+    }
+
+    #[test]
+    fn a_freeze_ends_when_what_was_bad_lies_behind_the_window() {
+        let times = [bad("a", 10, 60, 1.0)];
+        let end = regained(&left(&times), &times, 0.25, NOW).unwrap();
+        // 25% are left again when a quarter of the hour has gone: it began 10 hours ago, of 100.
+        let expected = NOW + HOUR * 90 + HOUR / 4;
+        assert!((end - expected).abs() <= PRECISION + PRECISION, "{end} {expected}");
+        assert_eq!(regained(&left(&[]), &[], 0.25, NOW), None, "nothing is frozen");
+        let open = [BadTime { to: None, ..bad("a", 2, 0, 1.0) }];
+        assert_eq!(regained(&left(&open), &open, 0.25, NOW), None, "nobody knows");
+    }
+
+    fn read_text(text: &str) -> Result<BudgetPolicy, String> {
+        let source = Source::new("ops/budget.yaml", text);
+        let mut diags = Diagnostics::default();
+        read_policy(&source, &mut diags).ok_or_else(|| diags.all.iter().map(|d| d.message.clone()).collect())
+    }
+
+    #[test]
+    fn the_file_is_read() {
+        let policy = read_text(
+            "policy: [{ left: 0%, do: reliability_only }, { left: 20%, do: freeze_all }]\nslos: [slo/shop.yaml]\n\
+             overrides: [{ service: shop, by: Ada, why: the fix for INC-41, until: 2026-11-20T13:00:00Z }]\n",
+        )
+        .unwrap();
+        assert_eq!(policy.steps, [(ratio(0.2), BudgetStep::FreezeAll), (ratio(0.0), BudgetStep::ReliabilityOnly)]);
+        assert_eq!(policy.slos, [PathBuf::from("ops/slo/shop.yaml")]);
+        assert_eq!(policy.lifted("shop", NOW).map(|lifted| lifted.by.as_str()), Some("Ada"));
+        assert_eq!(policy.lifted("shop", NOW + 2 * HOUR), None, "it is over");
+        assert_eq!(policy.lifted("other", NOW), None);
+        assert_eq!(read_text("{}").unwrap(), BudgetPolicy::default());
+        for (text, told) in [
+            ("policy: []", "`policy` is empty"),
+            ("policy: [{ left: 20%, do: freeze }]", "is nothing that is done"),
+            ("overrides: [{ service: shop, why: x, until: 2026-11-20T13:00:00Z }]", "has no `by`"),
+            ("overrides: [{ service: shop, by: a, why: x, until: tomorrow }]", "is no time"),
+        ] {
+            let why = read_text(text).unwrap_err();
+            assert!(why.contains(told), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new(), "docs/budgets.md");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    }
+}

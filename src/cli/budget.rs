@@ -1,0 +1,309 @@
+//! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
+
+use crate::agent::promql::in_window;
+use crate::archive::history::read_incidents;
+use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
+use crate::assurance::services::show;
+use crate::error::{Error, Exit};
+use crate::notify::get;
+use crate::output::{print, print_json, say_line};
+use crate::record::{utc_now, utc_text};
+use crate::source::{Diagnostics, Source, did_you_mean, render, tidy};
+use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
+use crate::view::format::percent;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// The variable with a token for the Prometheus.
+const TOKEN: &str = "FIREDRILL_PROMETHEUS_TOKEN";
+const INCIDENTS: &str = "incidents.yaml";
+
+/// Shows how much is left of each error budget, and what the policy of `budget.yaml` says then.
+///
+/// Spent is what the incidents of `incidents.yaml` took of the SLOs of `services.yaml`; with `--prometheus`, what a Prometheus
+/// has counted of the SLOs in Sloth and OpenSLO files.
+#[derive(Debug, clap::Args)]
+pub struct BudgetArgs {
+    #[command(flatten)]
+    options: BudgetOptions,
+    #[command(subcommand)]
+    command: Option<BudgetCommand>,
+}
+
+#[derive(Debug, clap::Args)]
+struct BudgetOptions {
+    /// Ask this Prometheus instead; a token is taken from `FIREDRILL_PROMETHEUS_TOKEN`.
+    #[arg(long, global = true, value_name = "URL")]
+    prometheus: Option<String>,
+    /// A file of SLOs to ask it about, beside those of `budget.yaml`; several times for several.
+    #[arg(long, global = true, value_name = "FILE")]
+    slos: Vec<PathBuf>,
+    /// Real incidents, as YAML or CSV [default: incidents.yaml of the project].
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "prometheus")]
+    incidents: Option<PathBuf>,
+    /// Only this service.
+    #[arg(long, global = true, value_name = "NAME")]
+    service: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum BudgetCommand {
+    /// Ends with 1 when releases are frozen, and says why and until when; with 3 when the budget is not known.
+    Gate {
+        /// What would be released cannot wait.
+        #[arg(long, conflicts_with = "reliability")]
+        critical: bool,
+        /// What would be released makes the service more reliable.
+        #[arg(long)]
+        reliability: bool,
+    },
+}
+
+/// Runs the command.
+pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let (options, now) = (&args.options, utc_now());
+    let policy = policy(globals)?;
+    let (mut budgets, bad) = match &options.prometheus {
+        Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new()),
+        None => of_incidents(options, globals, now)?,
+    };
+    if let Some(name) = &options.service {
+        let known: Vec<String> = budgets.iter().map(|budget| budget.service.clone()).collect();
+        budgets.retain(|budget| budget.service == *name);
+        if budgets.is_empty() {
+            let help = did_you_mean(name, known.iter().map(String::as_str));
+            return Err(Error::usage(format!("no SLO of a service `{name}` is known")).hint(help));
+        }
+    }
+    if budgets.is_empty() {
+        return Err(
+            Error::usage("no SLO is known").hint("list SLOs in services.yaml, or name files of them: docs/budgets.md")
+        );
+    }
+    let release = match args.command {
+        None => None,
+        Some(BudgetCommand::Gate { critical: true, .. }) => Some(BudgetRelease::Critical),
+        Some(BudgetCommand::Gate { reliability: true, .. }) => Some(BudgetRelease::Reliability),
+        Some(BudgetCommand::Gate { .. }) => Some(BudgetRelease::Ordinary),
+    };
+    let states: Vec<BudgetState> =
+        budgets.iter().map(|budget| BudgetState::of(budget, &bad, &policy, release, now)).collect();
+    if options.json {
+        let all: Vec<Value> = states.iter().map(BudgetState::json).collect();
+        print_json(&format!("{:#}\n", json!({ "format": 1, "budgets": all })))?;
+    } else {
+        print(&states.iter().map(BudgetState::text).collect::<String>())?;
+    }
+    Ok(match release {
+        None => Exit::Passed,
+        Some(_) if states.iter().any(|state| state.frozen) => Exit::Failed,
+        Some(_) if states.iter().any(|state| state.budget.left.is_err()) => Exit::Harness,
+        Some(_) => Exit::Passed,
+    })
+}
+
+/// A budget and what follows from it.
+struct BudgetState<'a> {
+    budget: &'a BudgetLeft,
+    /// What the policy says, and by whom it was lifted or until when it holds.
+    says: Vec<String>,
+    step: Option<&'static str>,
+    frozen: bool,
+}
+
+impl<'a> BudgetState<'a> {
+    fn of(
+        budget: &'a BudgetLeft,
+        bad: &[BadTime],
+        policy: &BudgetPolicy,
+        release: Option<BudgetRelease>,
+        now: OffsetDateTime,
+    ) -> BudgetState<'a> {
+        let step = budget.left.as_ref().ok().and_then(|left| policy.step(*left));
+        let mut says: Vec<String> = step.iter().map(|step| step.words().to_string()).collect();
+        let freezes = step.filter(|step| step.freezes(release.unwrap_or_default()));
+        let lifted = freezes.and_then(|_| policy.lifted(&budget.service, now));
+        if let Some(lifted) = lifted {
+            says.push(format!("lifted by {} until {}: {}", lifted.by, utc_text(lifted.until), lifted.why));
+        } else if let Some(step) = freezes {
+            // The freeze is over above the largest share at which this release is frozen.
+            let freezing = policy.steps.iter().filter(|(_, other)| other.freezes(release.unwrap_or_default()));
+            let share = freezing.map(|(share, _)| share.get()).fold(0.0, f64::max);
+            let end =
+                regained(budget, bad, share, now).map(|end| format!(", {} if nothing more happens", utc_text(end)));
+            says.push(format!(
+                "`{}` until more than {} are left{}",
+                step.name(),
+                percent(share),
+                end.unwrap_or_default()
+            ));
+        }
+        let frozen = freezes.is_some() && lifted.is_none();
+        BudgetState { budget, says, step: step.map(|step| step.name()), frozen }
+    }
+
+    fn text(&self) -> String {
+        let BudgetLeft { service, slo, objective, window, left, spent } = self.budget;
+        let left = match left {
+            Ok(left) => format!("{} left", signed(*left)),
+            Err(why) => format!("not known: {why}"),
+        };
+        let mut text = format!("{service}  {slo} {objective} over {}  {left}\n", show(*window));
+        for says in &self.says {
+            text.push_str(&format!("    {says}\n"));
+        }
+        for (id, share) in spent.iter().take(3) {
+            text.push_str(&format!("    {} spent by {id}\n", signed(*share)));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let BudgetLeft { service, slo, objective, window, left, spent } = self.budget;
+        let spent: Vec<Value> = spent.iter().map(|(id, share)| json!({ "by": id, "share": share })).collect();
+        json!({ "service": service, "slo": slo, "objective": objective, "window_s": window.as_secs(),
+                "left": left.as_ref().ok(), "unknown": left.as_ref().err(), "spent": spent,
+                "step": self.step, "frozen": self.frozen, "says": self.says })
+    }
+}
+
+/// A share that may be below 0 or above 1; cut, so that no budget seems larger than it is.
+fn signed(share: f64) -> String {
+    let text = format!("{:.1}", (share * 1000.0 + 1e-7).floor() / 10.0);
+    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+fn policy(globals: &super::Globals) -> Result<BudgetPolicy, Error> {
+    let path = tidy(&globals.project.join(BUDGETS));
+    match std::fs::symlink_metadata(&path) {
+        Err(_) => Ok(BudgetPolicy::default()),
+        Ok(_) => read_file(&path, "the budget policy", globals, read_policy),
+    }
+}
+
+/// Reads a file; its mistakes are the error.
+fn read_file<T>(
+    path: &Path,
+    what: &str,
+    globals: &super::Globals,
+    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
+) -> Result<T, Error> {
+    let mut diags = Diagnostics::default();
+    let read = match Source::read(path) {
+        Ok(source) => read(&source, &mut diags),
+        Err(error) => {
+            error.report(what, None, &mut diags);
+            None
+        }
+    };
+    let wrong = || format!("{what} has mistakes\n\n{}", render(&diags, globals.color()).trim_end());
+    read.ok_or_else(|| Error::usage(wrong()))
+}
+
+/// What incidents took of the SLOs of `services.yaml`.
+fn of_incidents(
+    options: &BudgetOptions,
+    globals: &super::Globals,
+    now: OffsetDateTime,
+) -> Result<(Vec<BudgetLeft>, Vec<BadTime>), Error> {
+    let mut diags = Diagnostics::default();
+    let catalog = project_services(&globals.project, &mut diags).map_err(|()| {
+        Error::usage(format!("the list of services has mistakes\n\n{}", render(&diags, globals.color()).trim_end()))
+    })?;
+    let path = options.incidents.clone().unwrap_or_else(|| tidy(&globals.project.join(INCIDENTS)));
+    if std::fs::symlink_metadata(&path).is_err() {
+        let message = format!("there is no {}: what was spent is not known", path.display());
+        return Err(Error::usage(message)
+            .hint("note the incidents there (docs/incidents.md), or ask a Prometheus: --prometheus URL"));
+    }
+    let incidents = read_file(&path, "the file of incidents", globals, read_incidents)?;
+    let services = catalog.map(|catalog| catalog.services).unwrap_or_default();
+    let bad: Vec<BadTime> = incidents
+        .into_iter()
+        .map(|one| BadTime {
+            service: match services.iter().find(|own| own.name == one.service || own.aliases.contains(&one.service)) {
+                Some(own) => own.name.clone(),
+                None => {
+                    let told = format!(
+                        "warning: {} is of `{}`, which services.yaml does not list: it spends no budget",
+                        one.id, one.service
+                    );
+                    say_line(&told);
+                    one.service
+                }
+            },
+            id: one.id,
+            from: one.began,
+            to: one.recovered,
+            // Nobody said that it were fewer.
+            share: one.users_hurt.map_or(1.0, crate::slis::Ratio::get),
+        })
+        .collect();
+    // How many were slow nobody has counted by hand.
+    let slos = services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
+    let slos = slos.filter(|(_, slo)| slo.below.is_none());
+    let left =
+        slos.map(|(service, slo)| BudgetLeft::after(&service.name, &slo.name, slo.objective, slo.window, &bad, now));
+    Ok((left.collect(), bad))
+}
+
+/// What a Prometheus has counted of the SLOs in files.
+async fn of_prometheus(
+    url: &str,
+    policy: &BudgetPolicy,
+    options: &BudgetOptions,
+    globals: &super::Globals,
+) -> Result<Vec<BudgetLeft>, Error> {
+    let mut budgets = Vec::new();
+    for path in policy.slos.iter().chain(&options.slos) {
+        for slo in read_file(&tidy(path), "the file of SLOs", globals, read_slos)? {
+            let left = match error_ratio(url, &slo).await {
+                Ok(ratio) if slo.objective.get() < 1.0 => Ok(1.0 - ratio / (1.0 - slo.objective.get())),
+                Ok(_) => Err("an objective of 100% leaves no budget".into()),
+                Err(why) => Err(why),
+            };
+            let FoundSlo { service, name, objective, period, .. } = slo;
+            budgets.push(BudgetLeft { service, slo: name, objective, window: period, left, spent: Vec::new() });
+        }
+    }
+    Ok(budgets)
+}
+
+/// The share of bad events over the whole period.
+async fn error_ratio(url: &str, slo: &FoundSlo) -> Result<f64, String> {
+    let query = match &slo.counts {
+        SloCounts::Events { bad: true, some, total } => format!("(\n{some}\n) / (\n{total}\n)"),
+        SloCounts::Events { bad: false, some, total } => format!("1 - (\n{some}\n) / (\n{total}\n)"),
+        SloCounts::ErrorRatio(query) => query.clone(),
+        SloCounts::Unknown(why) => return Err(why.clone()),
+    };
+    let page = crate::agent::promql::query_page(url.trim_end_matches('/'), &in_window(&query, slo.period));
+    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    let answer = get(&page, token.as_deref()).await?;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status != 200 || body["status"] != "success" {
+        return Err(format!(
+            "Prometheus answered {}: {}",
+            answer.status,
+            body["error"].as_str().unwrap_or("no reason")
+        ));
+    }
+    if body["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
+        return Err(format!("Prometheus warns: {}", body["warnings"]));
+    }
+    let result = &body["data"]["result"];
+    let value = match (body["data"]["resultType"].as_str(), result.as_array().map(Vec::as_slice)) {
+        (Some("scalar"), _) => &result[1],
+        (_, Some([one])) => &one["value"][1],
+        (_, Some([])) => return Err("no data: a query finds no series (`or vector(0)` says that none is 0)".into()),
+        _ => return Err("several series instead of one: put `sum(…)` around the queries".into()),
+    };
+    let ratio =
+        value.as_str().and_then(|text| text.parse::<f64>().ok()).filter(|ratio| (-1e-6..=1.0 + 1e-6).contains(ratio));
+    ratio.map(|ratio| ratio.clamp(0.0, 1.0)).ok_or_else(|| format!("{value} is no share of bad events"))
+}

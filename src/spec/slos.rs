@@ -1,0 +1,465 @@
+//! Files of SLOs as teams keep them: Sloth (`prometheus/v1` and its Kubernetes resource) and OpenSLO (`openslo/v1`, and the
+//! `v1alpha` before it). They are read as they are; keys that say nothing about objective and queries are left alone.
+//!
+//! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
+
+use super::stack::{path_of, read_text};
+use crate::agent::promql::{PromAsked, PromCounts, PromEvents, check_query, in_window};
+use crate::agent::source::SliSource;
+use crate::slis::Ratio;
+use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse};
+use regex::Regex;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// What an SLO is over when its file does not say it: Sloth's own default.
+const PERIOD: Duration = Duration::from_secs(30 * 86_400);
+
+/// An SLO of such a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundSlo {
+    /// Its service.
+    pub service: String,
+    /// Its name in the file; of an OpenSLO with several objectives with the number of each, from 0.
+    pub name: String,
+    /// The objective.
+    pub objective: Ratio,
+    /// How long it is over.
+    pub period: Duration,
+    /// What it counts.
+    pub counts: SloCounts,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an SLO counts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SloCounts {
+    /// Events, by queries over `{{window}}`.
+    Events {
+        /// Whether the first query counts bad events.
+        bad: bool,
+        /// Good or bad ones.
+        some: String,
+        /// All of them.
+        total: String,
+    },
+    /// The share of bad events; how many there are is not known.
+    ErrorRatio(String),
+    /// Something that cannot be asked, and why.
+    Unknown(String),
+}
+
+/// A range that is written out; a counter, or the sum of one, without a range.
+static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*\]").ok());
+static COUNTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let series = r#"[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:\{(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^}"'])*\})?"#;
+    Regex::new(&format!(r"^\s*(?:sum\s*\(\s*({series})\s*\)|({series}))\s*$")).ok()
+});
+
+/// Every SLO of a file; what is no file of SLOs at all is told.
+pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<FoundSlo>> {
+    let documents: Vec<Node> = documents(source, diags)?;
+    let text = |node: &Node, path: &[&str]| node.get(path).and_then(Node::text).unwrap_or_default().to_string();
+    let mut found = Vec::new();
+    let mut known = false;
+    for document in &documents {
+        let version = text(document, &["apiVersion"]);
+        let kind = text(document, &["kind"]);
+        known |= version.starts_with("openslo/") || version.starts_with("sloth.slok.dev/");
+        if text(document, &["version"]) == "prometheus/v1" {
+            known = true;
+            found.extend(sloth(document));
+        } else if version.starts_with("sloth.slok.dev/") && kind == "PrometheusServiceLevel" {
+            found.extend(document.get(&["spec"]).map_or_else(Vec::new, sloth));
+        } else if version.starts_with("openslo/") && kind == "SLO" {
+            found.extend(openslo(document, &documents));
+        }
+    }
+    if !known {
+        let message = "this is no file of SLOs that is known: neither Sloth (`version: prometheus/v1`) nor OpenSLO (`apiVersion: openslo/v1`)";
+        diags.error(source, Span::default(), message);
+        return None;
+    }
+    Some(found)
+}
+
+/// The documents of a file, each with the places that it has there.
+fn documents(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Node>> {
+    let mut parts = vec![Vec::new()];
+    let mut lines = Vec::new();
+    for line in source.text.split_inclusive('\n') {
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            parts.push(Vec::new());
+        }
+        lines.push(line);
+        parts.last_mut()?.push(lines.len() - 1);
+    }
+    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#') && line.trim_end() != "---";
+    let mut read = Vec::new();
+    for part in parts.iter().filter(|part| part.iter().any(|at| lines.get(*at).is_some_and(|line| says(line)))) {
+        let blank = |(at, line): (usize, &&str)| match part.contains(&at) {
+            true => (*line).to_string(),
+            false => line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect(),
+        };
+        let text: String = lines.iter().enumerate().map(blank).collect();
+        read.push(parse(&Source::new(&source.path, text), diags)?);
+    }
+    Some(read)
+}
+
+/// `service` and `slos` of Sloth, whose keys its Kubernetes resource spells in another way.
+fn sloth(spec: &Node) -> Vec<FoundSlo> {
+    let service = spec.get(&["service"]).and_then(Node::text).unwrap_or_default();
+    let slos = spec.get(&["slos"]).map_or(&[][..], Node::items);
+    let found = slos.iter().filter_map(|slo| {
+        let text = |paths: &[&[&str]]| paths.iter().find_map(|path| slo.get(path)?.text());
+        let error = text(&[&["sli", "events", "error_query"], &["sli", "events", "errorQuery"]]);
+        let total = text(&[&["sli", "events", "total_query"], &["sli", "events", "totalQuery"]]);
+        let raw = text(&[&["sli", "raw", "error_ratio_query"], &["sli", "raw", "errorRatioQuery"]]);
+        let counts = match (error.zip(total), raw) {
+            (Some((error, total)), _) => {
+                SloCounts::Events { bad: true, some: over_window(error), total: over_window(total) }
+            }
+            (None, Some(ratio)) => SloCounts::ErrorRatio(over_window(ratio)),
+            (None, None) => SloCounts::Unknown(match slo.get(&["sli", "plugin"]) {
+                Some(_) => "its queries are made by a plugin of Sloth: take the ones that Sloth generates".into(),
+                None => "it has neither `events` nor `raw`".into(),
+            }),
+        };
+        let (name, service) = (text(&[&["name"]])?.to_string(), service.to_string());
+        let objective = percent(slo.get(&["objective"])?)?;
+        Some(FoundSlo { service, name, objective, period: PERIOD, counts, span: slo.span })
+    });
+    found.collect()
+}
+
+/// The objectives of one OpenSLO; its indicator may be another document of the file.
+fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
+    let text = |node: &Node, path: &[&str]| node.get(path).and_then(Node::text).map(str::to_string);
+    let named = |node: &&Node, name: &str| text(node, &["metadata", "name"]).as_deref() == Some(name);
+    let indicator = text(document, &["spec", "indicatorRef"]).and_then(|name| {
+        all.iter().find(|node| text(node, &["kind"]).as_deref() == Some("SLI") && named(node, &name))?.get(&["spec"])
+    });
+    let indicator = indicator.or_else(|| document.get(&["spec", "indicator", "spec"]));
+    let period = document.get(&["spec", "timeWindow"]).or_else(|| document.get(&["spec", "timeWindows"]));
+    let period = period.and_then(|windows| windows.items().first()).and_then(|window| {
+        let count = text(window, &["count"])
+            .zip(text(window, &["unit"]))
+            .map(|(count, unit)| format!("{count}{}", unit.to_lowercase().chars().next().unwrap_or(' ')));
+        long_duration(&text(window, &["duration"]).or(count)?)
+    });
+    let objectives = document.get(&["spec", "objectives"]).map_or(&[][..], Node::items);
+    let (Some(name), service) = (text(document, &["metadata", "name"]), text(document, &["spec", "service"])) else {
+        return Vec::new();
+    };
+    let found = objectives.iter().enumerate().filter_map(|(number, objective)| {
+        let target = objective.get(&["target"]).and_then(Node::text).and_then(|text| Ratio::new(text.parse().ok()?));
+        let target = target.or_else(|| percent(objective.get(&["targetPercent"])?))?;
+        let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
+        Some(FoundSlo {
+            service: service.clone().unwrap_or_default(),
+            name: if objectives.len() > 1 { format!("{name}-{number}") } else { name.clone() },
+            objective: target,
+            period: period.unwrap_or(PERIOD),
+            counts: ratio.map_or_else(
+                || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into()),
+                ratio_metric,
+            ),
+            span: objective.span,
+        })
+    });
+    found.collect()
+}
+
+/// `good`, `bad` and `total` of a ratio.
+fn ratio_metric(ratio: &Node) -> SloCounts {
+    let query = |of: &str| {
+        let v1 = ratio.get(&[of, "metricSource", "spec", "query"]);
+        let of_a_source = |path: [&str; 3]| ratio.get(&path);
+        let found = v1.or_else(|| of_a_source([of, "metricSource", "query"])).or_else(|| ratio.get(&[of, "query"]));
+        found.and_then(Node::text).map(over_window)
+    };
+    let counts = |bad: bool, some: String| query("total").map(|total| SloCounts::Events { bad, some, total });
+    let found = query("good").and_then(|good| counts(false, good)).or_else(|| counts(true, query("bad")?));
+    let raw = || match ratio.get(&["rawType"]).and_then(Node::text) {
+        Some("failure") => query("raw").map(SloCounts::ErrorRatio),
+        Some("success") => query("raw").map(|good| SloCounts::ErrorRatio(format!("1 - ({good})"))),
+        _ => None,
+    };
+    let unknown = "it has no queries in PromQL for `good` or `bad` and for the `total`";
+    found.or_else(raw).unwrap_or_else(|| SloCounts::Unknown(unknown.into()))
+}
+
+/// A query over `{{window}}`: a range that is written out gives way to it, and a counter without one gets it.
+fn over_window(query: &str) -> String {
+    let query = query.trim();
+    let (Some(range), Some(counter)) = (&*RANGE, &*COUNTER) else { return query.into() };
+    if in_window(query, PERIOD) != query {
+        return query.into();
+    }
+    if range.is_match(query) {
+        return range.replace_all(query, "[{{window}}]").into_owned();
+    }
+    let series = counter.captures(query).and_then(|found| found.get(1).or_else(|| found.get(2)));
+    series.map_or_else(|| query.into(), |series| format!("sum(increase({}[{{{{window}}}}]))", series.as_str().trim()))
+}
+
+/// `99.9`, a percentage without its sign.
+fn percent(node: &Node) -> Option<Ratio> {
+    Ratio::new(node.text()?.parse::<f64>().ok()? / 100.0)
+}
+
+/// `30d`, `4w`, `1M`, as OpenSLO writes how long an SLO is over.
+pub(crate) fn long_duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let unit = text.chars().next_back()?;
+    let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    let days = match unit {
+        'h' => return Some(Duration::from_secs(3600) * count),
+        'd' => 1,
+        'w' => 7,
+        'M' => 30,
+        'Q' => 90,
+        'Y' | 'y' => 365,
+        _ => return None,
+    };
+    (count > 0).then(|| Duration::from_secs(86_400 * days) * count)
+}
+
+/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: the source that asks for it, and its objective.
+pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(Arc<dyn SliSource>, Ratio)> {
+    at.diags.describe(crate::source::shape::filled);
+    let (slo, file) = find(at)?;
+    let (bad, some, total) = match &slo.counts {
+        SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
+        SloCounts::ErrorRatio(_) => {
+            return at.not(format!("`{}` gives a ratio and no events, which no window can be judged by", slo.name));
+        }
+        SloCounts::Unknown(why) => return at.not(format!("`{}` cannot be asked: {why}", slo.name)),
+    };
+    for query in [&some, &total] {
+        if let Err(why) = check_query(query) {
+            return at.not(format!("`{}` cannot be asked: {why}", slo.name));
+        }
+    }
+    let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
+    // No load has a `:` in its name.
+    let source = asked.and_then(|asked| asked.counts(format!("promql:{sli}"), of(asked), some, total))?;
+    Some((Arc::new(PromCounts { file: Some(file), ..source }), slo.objective))
+}
+
+/// The SLO that a value names, and its file.
+fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
+    let Some(written) = at.node.text().map(str::to_string) else {
+        return at.expected("a file and a name like `../slo/shop.yaml#availability`");
+    };
+    let (file, name) = written.split_once('#').map_or((written.as_str(), None), |(file, name)| (file, Some(name)));
+    let node = Node { value: crate::source::Value::Scalar { text: file.to_string(), plain: true }, span: at.node.span };
+    let mut of_file = At { key: at.key, key_span: at.key_span, node: &node, source: at.source, diags: at.diags };
+    let path = path_of(&mut of_file)?;
+    let source = read_text(&path, "the file of SLOs", &mut of_file)?;
+    let all = read_slos(&source, at.diags)?;
+    let whole = |slo: &FoundSlo| format!("{}/{}", slo.service, slo.name);
+    let mut fitting = all.iter().filter(|slo| name.is_none_or(|name| slo.name == name || whole(slo) == name));
+    let (first, second) = (fitting.next(), fitting.next());
+    let names: Vec<String> = match second {
+        Some(_) => all.iter().map(whole).collect(),
+        None => all.iter().map(|slo| slo.name.clone()).collect(),
+    };
+    let help = did_you_mean(name.unwrap_or_default(), names.iter().map(String::as_str));
+    match (first, second) {
+        (Some(slo), None) => return Some((slo.clone(), path)),
+        (Some(_), Some(_)) => {
+            at.error(format!("`{}` has several SLOs that are meant by this", path.display())).help(help)
+        }
+        (None, _) if all.is_empty() => at.error(format!("`{}` has no SLO", path.display())),
+        (None, _) => at.error(format!("`{}` has no SLO of this name", path.display())).help(help),
+    };
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read of a file: names, objectives, queries; and what is told.
+    fn read_all(text: &str) -> (Vec<FoundSlo>, Vec<String>) {
+        let source = Source::new("slo.yaml", text);
+        let mut diags = Diagnostics::default();
+        let found = read_slos(&source, &mut diags).unwrap_or_default();
+        for slo in &found {
+            assert!(
+                source.text[slo.span.start..].starts_with(|c: char| c.is_alphanumeric() || c == '{'),
+                "a place in the file"
+            );
+        }
+        (found, diags.all.into_iter().map(|diagnostic| diagnostic.message).collect())
+    }
+
+    fn events(bad: bool, some: &str, total: &str) -> SloCounts {
+        SloCounts::Events { bad, some: some.into(), total: total.into() }
+    }
+
+    const SLOTH: &str = r##"---
+# Comments, labels, alerting and plugins of the generator say nothing about the SLO.
+version: "prometheus/v1"
+service: "shop"
+labels: { owner: "team" }
+slo_plugins: { chain: [{ id: "x/core/v1", priority: 9999999 }] }
+slos:
+  - name: "orders-availability"
+    objective: 99.9
+    description: "Orders – answered."
+    sli:
+      events:
+        error_query: sum(rate(http_count{job="shop",code=~"(5..|429)"}[{{.window}}]))
+        total_query: |
+          sum(
+            rate(http_count{job="shop"}[{{.window}}])
+          )
+    alerting: { name: ShopErrors, page_alert: { disable: true }, ticket_alert: { labels: { channel: "#shop" } } }
+  - name: "orders-ratio"
+    objective: 95
+    sli: { raw: { error_ratio_query: "1 - avg_over_time(quality[{{.window}}])" } }
+  - name: "by-plugin"
+    objective: 99
+    sli: { plugin: { id: "getting_started", options: { job: "shop" } } }
+---
+version: prometheus/v1
+service: shop2
+slos:
+- name: orders-availability
+  objective: 99.99
+  sli: { events: { error_query: "sum(increase(e[{{ window }}])) or vector(0)", total_query: "sum(increase(t[{{.window}}]))" } }
+"##;
+
+    #[test]
+    fn sloth_is_read_as_it_is() {
+        let (found, told) = read_all(SLOTH);
+        assert_eq!(told, Vec::<String>::new());
+        let named: Vec<_> =
+            found.iter().map(|slo| (slo.service.as_str(), slo.name.as_str(), slo.objective.to_string())).collect();
+        assert_eq!(
+            named,
+            [
+                ("shop", "orders-availability", "99.9%".to_string()),
+                ("shop", "orders-ratio", "95%".into()),
+                ("shop", "by-plugin", "99%".into()),
+                ("shop2", "orders-availability", "99.99%".into()),
+            ]
+        );
+        let total = "sum(\n  rate(http_count{job=\"shop\"}[{{.window}}])\n)";
+        let errors = "sum(rate(http_count{job=\"shop\",code=~\"(5..|429)\"}[{{.window}}]))";
+        assert_eq!(found[0].counts, events(true, errors, total));
+        assert!(matches!(&found[1].counts, SloCounts::ErrorRatio(query) if query.starts_with("1 - avg")));
+        assert!(matches!(&found[2].counts, SloCounts::Unknown(why) if why.contains("plugin")));
+        let resource = "apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel\nmetadata: { name: shop, namespace: x }\n\
+                        spec:\n  service: shop\n  slos:\n  - name: a\n    objective: 99\n    sli:\n      events:\n        \
+                        errorQuery: sum(rate(e[{{.window}}]))\n        totalQuery: sum(rate(t[{{.window}}]))\n";
+        let (found, _) = read_all(resource);
+        assert_eq!(found[0].counts, events(true, "sum(rate(e[{{.window}}]))", "sum(rate(t[{{.window}}]))"));
+        let windows = "apiVersion: sloth.slok.dev/v1\nkind: AlertWindows\nspec: { sloPeriod: 7d }\n";
+        assert_eq!(read_all(windows), (Vec::new(), Vec::new()), "a file of windows has no SLO");
+    }
+
+    #[test]
+    fn openslo_is_read_as_it_is() {
+        let v1 = r#"apiVersion: openslo/v1
+kind: SLI
+metadata: { name: orders }
+spec:
+  ratioMetric:
+    counter: true
+    good: { metricSource: { type: Prometheus, spec: { query: 'sum(http_total{code!~"5..}"})' } } }
+    total: { metricSource: { type: Prometheus, spec: { query: http_total } } }
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: { name: orders-availability, displayName: Orders }
+spec:
+  service: shop
+  indicatorRef: orders
+  timeWindow: [{ duration: 4w, isRolling: true }]
+  budgetingMethod: Occurrences
+  objectives: [{ displayName: a, target: 0.995 }, { displayName: b, targetPercent: 99.9 }]
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: { name: inline }
+spec:
+  service: shop
+  indicator:
+    spec:
+      ratioMetric:
+        bad: { metricSource: { spec: { query: "sum(rate(e[5m]))" } } }
+        total: { metricSource: { spec: { query: "sum(rate(t[5m]))" } } }
+  objectives: [{ target: 0.9 }]
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: { name: threshold }
+spec:
+  service: shop
+  indicator: { spec: { thresholdMetric: { metricSource: { spec: { query: x } } } } }
+  objectives: [{ op: lte, value: 3, target: 0.9 }]
+"#;
+        let (found, told) = read_all(v1);
+        assert_eq!(told, Vec::<String>::new());
+        let named: Vec<_> = found.iter().map(|slo| (slo.name.as_str(), slo.objective.to_string())).collect();
+        let expected = [
+            ("orders-availability-0", "99.5%"),
+            ("orders-availability-1", "99.9%"),
+            ("inline", "90%"),
+            ("threshold", "90%"),
+        ];
+        assert_eq!(named, expected.map(|(name, objective)| (name, objective.to_string())));
+        assert_eq!(found[0].period, Duration::from_secs(28 * 86_400));
+        let good = "sum(increase(http_total{code!~\"5..}\"}[{{window}}]))";
+        assert_eq!(
+            found[0].counts,
+            events(false, good, "sum(increase(http_total[{{window}}]))"),
+            "counters get a range"
+        );
+        assert_eq!(found[2].counts, events(true, "sum(rate(e[{{window}}]))", "sum(rate(t[{{window}}]))"));
+        assert!(matches!(&found[3].counts, SloCounts::Unknown(why) if why.contains("threshold")));
+        let alpha = r#"apiVersion: openslo/v1alpha
+kind: SLO
+metadata: { name: before-v1 }
+spec:
+  service: shop
+  objectives:
+    - ratioMetrics:
+        good: { source: prometheus, queryType: promql, query: 'sum(rate(g[{{.window}}]))' }
+        total: { source: prometheus, queryType: promql, query: 'sum(rate(t[{{.window}}]))' }
+      target: 0.999
+  timeWindows: [{ count: 30, unit: Day }]
+"#;
+        let (found, _) = read_all(alpha);
+        assert_eq!(found[0].counts, events(false, "sum(rate(g[{{.window}}]))", "sum(rate(t[{{.window}}]))"));
+        assert_eq!((found[0].name.as_str(), found[0].period), ("before-v1", PERIOD));
+    }
+
+    #[test]
+    fn what_is_no_file_of_slos_is_told() {
+        assert!(read_all("a: 1\n").1[0].contains("no file of SLOs"));
+        assert!(!read_all("version: prometheus/v1\nslos: [\n").1.is_empty());
+        assert_eq!(long_duration("28d"), Some(28 * Duration::from_secs(86_400)));
+        for text in ["", "d", "0d", "5x", "-1d", "é"] {
+            assert_eq!(long_duration(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(version: prometheus/v1\n|---\n|slos:\n|- name: a\n|  objective: 9é?9\n|[ a-z:{}\\[\\]\n\"-]{0,9}){0,12}") {
+            read_slos(&Source::new("x", text), &mut Diagnostics::default());
+        }
+
+        #[test]
+        fn no_query_makes_it_panic(query in "[a-z{}\\[\\]()\"'\\\\0-9. =~é]{0,40}") {
+            let _ = (over_window(&query), check_query(&query), long_duration(&query));
+        }
+    }
+}
