@@ -19,6 +19,7 @@ pub mod server;
 pub mod source;
 pub mod surge;
 pub mod tcp_delay;
+pub mod toxiproxy;
 pub mod watch;
 
 pub use client::{AgentClient, AgentError};

@@ -22,6 +22,7 @@ mod list;
 mod note;
 mod notify;
 mod postmortem;
+mod proxy;
 mod reaper;
 mod report;
 mod run;
@@ -94,6 +95,7 @@ enum Subcommands {
     Report(report::ReportArgs),
     Verify(verify::VerifyArgs),
     Doctor(doctor::DoctorArgs),
+    Proxy(proxy::ProxyArgs),
     Sweep(sweep::SweepArgs),
     #[command(hide = true)]
     Agent(agent::AgentArgs),
@@ -266,6 +268,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::Report(args) => report::run(args, globals).await,
         Subcommands::Verify(args) => verify::run(args, globals).await,
         Subcommands::Doctor(args) => doctor::run(args, globals).await,
+        Subcommands::Proxy(args) => proxy::run(args, globals).await,
         Subcommands::Sweep(args) => sweep::run(args, globals).await,
         Subcommands::Agent(args) => agent::run(args, globals).await,
         Subcommands::Shell(args) => shell::run(args, globals).await,

@@ -18,3 +18,4 @@ pub use delay::TcpDelay;
 pub use listener::{Proxy, ProxyRoute, forward};
 pub use rule_list::{CountedRule, RuleHandle};
 pub use rules::HttpRule;
+pub(super) use rules::unit;

@@ -1,0 +1,11 @@
+//! A server with the HTTP API of Toxiproxy (<https://github.com/Shopify/toxiproxy>, version 2): proxies for TCP, each with
+//! toxics that do something to the bytes of one direction, on connections that are open already as well.
+
+mod api;
+mod connection;
+mod proxies;
+mod stages;
+mod toxic;
+
+pub use api::serve;
+pub use proxies::ToxicProxies;

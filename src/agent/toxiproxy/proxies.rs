@@ -1,0 +1,398 @@
+//! The proxies of a server: each listens, and leads to a service through its toxics.
+
+use super::connection::{Link, Traffic, pass};
+use super::toxic::{Direction, Fields, Refusal, Toxic, addressable};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How long accepting rests when the process has run out of file descriptors.
+const OUT_OF_FILES: Duration = Duration::from_millis(50);
+
+/// All proxies of a server, by name.
+#[derive(Debug, Default)]
+pub struct ToxicProxies {
+    proxies: BTreeMap<String, ToxicProxy>,
+    seed: u64,
+}
+
+/// One proxy.
+#[derive(Debug)]
+pub(super) struct ToxicProxy {
+    name: String,
+    listen: String,
+    upstream: String,
+    /// What accepts its connections and holds them, while it is enabled.
+    accepts: Option<JoinHandle<()>>,
+    /// The toxics of both directions, in the order of [`Direction::BOTH`].
+    toxics: [watch::Sender<Arc<Vec<Toxic>>>; 2],
+    traffic: [Arc<Traffic>; 2],
+    seed: u64,
+}
+
+/// A proxy as a client describes it.
+struct Described {
+    name: String,
+    listen: String,
+    upstream: String,
+    enabled: bool,
+    toxics: Option<Vec<Toxic>>,
+}
+
+impl Described {
+    /// Reads a proxy; `place` is said of what is missing.
+    fn read(value: &Value, place: &str) -> Result<Described, Refusal> {
+        let fields = Fields::of(value)?;
+        let name = fields.text("name")?.unwrap_or_default();
+        let listen = fields.text("listen")?.unwrap_or_default();
+        let upstream = fields.text("upstream")?.unwrap_or_default();
+        let enabled = fields.flag("enabled")?.unwrap_or(true);
+        for (field, text) in [("name", &name), ("upstream", &upstream)] {
+            if text.is_empty() {
+                return Err(Refusal::new(400, format!("missing required field: {field}{place}")));
+            }
+        }
+        addressable(&name)?;
+        let toxics = fields.list("toxics")?.map(|toxics| read_toxics(toxics, &name)).transpose()?;
+        Ok(Described { name, listen, upstream, enabled, toxics })
+    }
+}
+
+fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<Toxic>, Refusal> {
+    let mut read: Vec<Toxic> = Vec::new();
+    for (at, value) in toxics.iter().enumerate() {
+        let told = |refusal: Refusal| Refusal {
+            message: format!("{} (toxic {} of proxy {proxy})", refusal.message, at + 1),
+            ..refusal
+        };
+        let toxic = Toxic::read(value).map_err(told)?;
+        if read.iter().any(|other| other.name == toxic.name) {
+            return Err(told(Refusal::new(409, "toxic already exists")));
+        }
+        read.push(toxic);
+    }
+    Ok(read)
+}
+
+impl ToxicProxies {
+    /// No proxies yet; toxics draw by this seed.
+    pub fn new(seed: u64) -> ToxicProxies {
+        ToxicProxies { proxies: BTreeMap::new(), seed }
+    }
+
+    /// Makes the proxies of a configuration, as `POST /populate` does.
+    ///
+    /// # Errors
+    /// All mistakes of the text, each with its place: then none was made; or that a port cannot be listened on.
+    pub async fn configure(&mut self, text: &str) -> Result<usize, Vec<String>> {
+        let value = serde_json::from_str(text).map_err(|error| vec![format!(":{}:{}: {error}", error.line(), error.column())])?;
+        let mistakes: Vec<String> = match read_all(&value) {
+            Err(refusal) => vec![format!(": {}", refusal.message)],
+            Ok(proxies) => proxies.into_iter().filter_map(Result::err).map(|it| format!(": {}", it.message)).collect(),
+        };
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let (made, refusal) = self.populate(&value).await;
+        refusal.map_or(Ok(made.len()), |refusal| Err(vec![format!(": {}", refusal.message)]))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<&ToxicProxy, Refusal> {
+        self.proxies.get(name).ok_or_else(|| Refusal::new(404, "proxy not found"))
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Result<&mut ToxicProxy, Refusal> {
+        self.proxies.get_mut(name).ok_or_else(|| Refusal::new(404, "proxy not found"))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &ToxicProxy> {
+        self.proxies.values()
+    }
+
+    pub(super) async fn create(&mut self, value: &Value) -> Result<&ToxicProxy, Refusal> {
+        let described = Described::read(value, "")?;
+        if self.proxies.contains_key(&described.name) {
+            return Err(Refusal::new(409, "proxy already exists"));
+        }
+        self.make(described).await
+    }
+
+    async fn make(&mut self, described: Described) -> Result<&ToxicProxy, Refusal> {
+        let Described { name, listen, upstream, enabled, toxics } = described;
+        let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
+        let (toxics, of) = (toxics.unwrap_or_default(), Default::default);
+        let mut proxy = ToxicProxy { name, listen, upstream, accepts: None, toxics: of(), traffic: Default::default(), seed };
+        proxy.put(toxics);
+        if enabled {
+            proxy.start().await?;
+        }
+        Ok(self.proxies.entry(proxy.name.clone()).insert_entry(proxy).into_mut())
+    }
+
+    /// Makes what is not there or differs, and says what became of each; stops at the first that cannot be started.
+    pub(super) async fn populate(&mut self, value: &Value) -> (Vec<Value>, Option<Refusal>) {
+        let mut made = Vec::new();
+        let described = match read_all(value).and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>()) {
+            Ok(described) => described,
+            Err(refusal) => return (made, Some(refusal)),
+        };
+        for described in described {
+            match self.make_or_keep(described).await {
+                Ok(proxy) => made.push(proxy.json()),
+                Err(refusal) => return (made, Some(refusal)),
+            }
+        }
+        (made, None)
+    }
+
+    async fn make_or_keep(&mut self, described: Described) -> Result<&ToxicProxy, Refusal> {
+        let name = described.name.clone();
+        if let Some(existing) = self.proxies.get_mut(&name) {
+            if !existing.differs(&described.listen, &described.upstream).await? {
+                if let Some(toxics) = described.toxics {
+                    existing.put(toxics);
+                }
+                return self.get(&name);
+            }
+            existing.stop().await;
+        }
+        self.make(described).await
+    }
+
+    pub(super) async fn remove(&mut self, name: &str) -> Result<(), Refusal> {
+        self.get_mut(name)?.stop().await;
+        self.proxies.remove(name);
+        Ok(())
+    }
+
+    /// Enables every proxy and takes all toxics out.
+    pub(super) async fn reset(&mut self) -> Result<(), Refusal> {
+        for proxy in self.proxies.values_mut() {
+            proxy.start().await?;
+            proxy.put(Vec::new());
+        }
+        Ok(())
+    }
+}
+
+/// Every proxy of an array, or why it cannot be one.
+fn read_all(value: &Value) -> Result<Vec<Result<Described, Refusal>>, Refusal> {
+    let all = value.as_array().ok_or_else(|| Refusal::body("an array of proxies was expected"))?;
+    let one = |(at, value)| Described::read(value, &format!(" at proxy {}", at + 1));
+    Ok(all.iter().enumerate().map(one).collect())
+}
+
+impl Drop for ToxicProxy {
+    fn drop(&mut self) {
+        if let Some(accepts) = &self.accepts {
+            accepts.abort();
+        }
+    }
+}
+
+impl ToxicProxy {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let toxics: Vec<Value> = self.toxics().iter().map(Toxic::json).collect();
+        json!({
+            "name": self.name,
+            "listen": self.listen,
+            "upstream": self.upstream,
+            "enabled": self.accepts.is_some(),
+            "Logger": {},
+            "toxics": toxics,
+        })
+    }
+
+    /// Bytes received and sent, as samples of Prometheus' text format: name and value.
+    pub(super) fn metrics(&self) -> Vec<(String, u64)> {
+        let load = |number: &std::sync::atomic::AtomicU64| number.load(std::sync::atomic::Ordering::Relaxed);
+        let of = |(direction, traffic): (Direction, &Arc<Traffic>)| {
+            let labels = [
+                ("direction", direction.name()),
+                ("listener", &self.listen),
+                ("proxy", &self.name),
+                ("upstream", &self.upstream),
+            ];
+            let labels = labels.map(|(name, value)| {
+                format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+            });
+            let labels = labels.join(",");
+            [
+                (format!("toxiproxy_proxy_received_bytes_total{{{labels}}}"), load(&traffic.received)),
+                (format!("toxiproxy_proxy_sent_bytes_total{{{labels}}}"), load(&traffic.sent)),
+            ]
+        };
+        Direction::BOTH.into_iter().zip(&self.traffic).flat_map(of).collect()
+    }
+
+    /// Its toxics: those of the upstream direction first.
+    pub(super) fn toxics(&self) -> Vec<Toxic> {
+        self.toxics.iter().flat_map(|toxics| toxics.borrow().to_vec()).collect()
+    }
+
+    pub(super) fn toxic(&self, name: &str) -> Result<Toxic, Refusal> {
+        let found = self.toxics().into_iter().find(|toxic| toxic.name == name);
+        found.ok_or_else(|| Refusal::new(404, "toxic not found"))
+    }
+
+    pub(super) fn add(&self, toxic: Toxic) -> Result<(), Refusal> {
+        let mut toxics = self.toxics();
+        if toxics.iter().any(|other| other.name == toxic.name) {
+            return Err(Refusal::new(409, "toxic already exists"));
+        }
+        toxics.push(toxic);
+        self.put(toxics);
+        Ok(())
+    }
+
+    pub(super) fn update(&self, name: &str, value: &Value) -> Result<Toxic, Refusal> {
+        let updated = self.toxic(name)?.updated(value)?;
+        let replaced = |toxic: Toxic| if toxic.name == name { updated.clone() } else { toxic };
+        self.put(self.toxics().into_iter().map(replaced).collect());
+        Ok(updated)
+    }
+
+    pub(super) fn take_out(&self, name: &str) -> Result<(), Refusal> {
+        self.toxic(name)?;
+        self.put(self.toxics().into_iter().filter(|toxic| toxic.name != name).collect());
+        Ok(())
+    }
+
+    /// These are its toxics from now on, on open connections as well. Nobody is waited for.
+    fn put(&self, toxics: Vec<Toxic>) {
+        for (direction, sender) in Direction::BOTH.into_iter().zip(&self.toxics) {
+            let of: Vec<Toxic> = toxics.iter().filter(|toxic| toxic.direction == direction).cloned().collect();
+            sender.send_if_modified(|kept| {
+                let differs = **kept != of;
+                *kept = Arc::new(of);
+                differs
+            });
+        }
+    }
+
+    async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, Refusal> {
+        Ok(resolved(listen).await?.to_string() != self.listen || upstream != self.upstream)
+    }
+
+    /// Changes address, service and whether it is enabled, as far as they are given.
+    pub(super) async fn change(&mut self, value: &Value) -> Result<(), Refusal> {
+        let fields = Fields::of(value)?;
+        let listen = fields.text("listen")?.unwrap_or_else(|| self.listen.clone());
+        let upstream = fields.text("upstream")?.unwrap_or_else(|| self.upstream.clone());
+        let enabled = fields.flag("enabled")?.unwrap_or(self.accepts.is_some());
+        if self.differs(&listen, &upstream).await? {
+            self.stop().await;
+            (self.listen, self.upstream) = (listen, upstream);
+        }
+        match enabled {
+            true => self.start().await,
+            false => {
+                self.stop().await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn start(&mut self) -> Result<(), Refusal> {
+        if self.accepts.is_some() {
+            return Ok(());
+        }
+        let address = resolved(&self.listen).await?;
+        let refused = |error: io::Error| {
+            let why = error.to_string();
+            let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
+            Refusal::new(500, format!("listen tcp {address}: bind: {why}"))
+        };
+        let listener = bind(address).await.map_err(refused)?;
+        self.listen = listener.local_addr().map_err(refused)?.to_string();
+        let links = self.toxics.each_ref().map(watch::Sender::subscribe);
+        let traffic = self.traffic.clone();
+        self.accepts = Some(tokio::spawn(accept(listener, self.upstream.clone(), links, traffic, self.seed)));
+        Ok(())
+    }
+
+    /// Closes its port and its connections.
+    async fn stop(&mut self) {
+        if let Some(accepts) = self.accepts.take() {
+            accepts.abort();
+            // It ends by being cancelled; then its port is free.
+            let _ = accepts.await;
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    upstream: String,
+    toxics: [watch::Receiver<Arc<Vec<Toxic>>>; 2],
+    traffic: [Arc<Traffic>; 2],
+    seed: u64,
+) {
+    let mut connections = JoinSet::new();
+    let mut number = 0u64;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((client, _)) = accepted else {
+            // Errors of accept(2) are of one connection, or the process is out of file descriptors.
+            tokio::time::sleep(OUT_OF_FILES).await;
+            continue;
+        };
+        number += 2;
+        let link = |at: usize| Link {
+            toxics: toxics[at].clone(),
+            traffic: traffic[at].clone(),
+            seed: seed.wrapping_add((number + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        };
+        let (up, down, upstream) = (link(0), link(1), upstream.clone());
+        connections.spawn(async move {
+            // Who cannot be led on is told so by the connection's end.
+            if let Ok(service) = TcpStream::connect(&*upstream).await {
+                pass(client, service, up, down).await;
+            }
+        });
+    }
+}
+
+/// Where to listen: `host:port`; without a host on every address, without anything on any port.
+async fn resolved(listen: &str) -> Result<SocketAddr, Refusal> {
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    if listen.is_empty() {
+        return Ok(any);
+    }
+    let wrong = |why: &str| Refusal::new(500, format!("address {listen}: {why}"));
+    let (host, port) = listen.rsplit_once(':').ok_or_else(|| wrong("missing port in address"))?;
+    let port: u16 = if port.is_empty() { 0 } else { port.parse().map_err(|_| wrong("invalid port"))? };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() {
+        return Ok(SocketAddr::new(any.ip(), port));
+    }
+    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, port)).await {
+        Ok(found) => found.collect(),
+        Err(_) => return Err(wrong("no such host")),
+    };
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| wrong("no such host"))
+}
+
+/// Binds an address; every address where a machine without IPv6 is asked for all of them.
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
+}

@@ -1,0 +1,270 @@
+//! When bytes of one direction go on, by the toxics of that direction: each toxic is a stage, and what comes in is passed through
+//! all of them at once, which says when each piece of it is due. Nothing here waits or knows a socket.
+
+use super::toxic::{Toxic, ToxicKind};
+use super::super::proxy::unit;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many bytes wait on one direction of a connection while they are late; then nothing more is read.
+const LATE: usize = 4 * 1024 * 1024;
+/// How many bytes wait otherwise, so that a slow connection is slow for its sender as well.
+const WAITING: usize = 64 * 1024;
+/// Into how many pieces a second's bytes are cut by a limited bandwidth.
+const PER_SECOND: i64 = 100;
+/// When what a bandwidth of 0 holds back would be due: never, for as long as anybody waits.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How a toxic ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Closed.
+    Close,
+    /// Closed with a reset (RST).
+    Reset,
+}
+
+/// What goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Bytes(Bytes),
+    /// The sender has nothing more to say.
+    End,
+    /// A toxic ends the connection.
+    Cut(Cut),
+}
+
+/// A piece that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    came: Instant,
+    pub(super) due: Instant,
+    pub(super) piece: Piece,
+}
+
+/// A toxic on one connection.
+#[derive(Debug)]
+struct Stage {
+    toxic: Toxic,
+    /// Whether it acts on this connection, by its toxicity.
+    acts: bool,
+    /// When it is done with what it was given before.
+    busy: Instant,
+    /// How many bytes it has let through.
+    passed: u64,
+    /// How many bytes had been sent on this connection when it began.
+    sent_before: u64,
+    /// When it closes the connection if nothing comes.
+    closes: Option<Instant>,
+}
+
+/// The toxics of one direction of one connection, and what waits because of them.
+#[derive(Debug)]
+pub(super) struct Stages {
+    stages: Vec<Stage>,
+    waiting: VecDeque<Waiting>,
+    /// Bytes that wait.
+    held: usize,
+    /// Bytes that went on.
+    sent: u64,
+    /// Whether nothing more is taken in: the sender has ended, or a toxic ends the connection.
+    ended: bool,
+    seed: u64,
+    drawn: u64,
+}
+
+impl Stages {
+    /// Without toxics. Equal seeds draw equally.
+    pub(super) fn new(seed: u64) -> Stages {
+        Stages { stages: Vec::new(), waiting: VecDeque::new(), held: 0, sent: 0, ended: false, seed, drawn: 0 }
+    }
+
+    /// The toxics are these from now on; what waits is timed anew by them, from when it came.
+    ///
+    /// # Errors
+    /// [`Cut`] where a toxic that has swallowed bytes was taken out: what would follow could not be understood.
+    pub(super) fn set(&mut self, toxics: &[Toxic], now: Instant) -> Result<(), Cut> {
+        let mut old = std::mem::take(&mut self.stages);
+        for toxic in toxics {
+            let known = old.iter().position(|stage| stage.toxic.name == toxic.name && stage.toxic.kind == toxic.kind);
+            let known = known.map(|at| old.remove(at));
+            let acts = match &known {
+                Some(stage) if stage.toxic.toxicity == toxic.toxicity => stage.acts,
+                _ => self.draw() < f64::from(toxic.toxicity),
+            };
+            let sent_before = known.map_or(self.sent, |stage| stage.sent_before);
+            let closes = acts && toxic.kind == ToxicKind::Timeout && toxic.attributes[0] > 0;
+            self.stages.push(Stage {
+                toxic: toxic.clone(),
+                acts,
+                busy: now,
+                passed: self.sent - sent_before,
+                sent_before,
+                closes: closes.then(|| now + milliseconds(toxic.attributes[0])),
+            });
+        }
+        if old.iter().any(|stage| stage.acts && stage.toxic.kind == ToxicKind::Timeout) {
+            return Err(Cut::Close);
+        }
+        // A connection that a toxic has begun to end is ended when it is due.
+        if self.waiting.iter().any(|waiting| matches!(waiting.piece, Piece::Cut(_))) {
+            return Ok(());
+        }
+        self.held = 0;
+        for Waiting { came, piece, .. } in std::mem::take(&mut self.waiting) {
+            self.take_in(came, came, piece);
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come now.
+    pub(super) fn push(&mut self, piece: Piece, now: Instant) {
+        self.take_in(now, now, piece);
+    }
+
+    fn take_in(&mut self, came: Instant, now: Instant, piece: Piece) {
+        let mut pieces = vec![(now, piece)];
+        for stage in self.stages.iter_mut().filter(|stage| stage.acts) {
+            let mut out = Vec::with_capacity(pieces.len());
+            for (at, piece) in pieces {
+                let drawn = unit(self.seed, self.drawn);
+                self.drawn += u64::from(stage.draws());
+                match piece {
+                    Piece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
+                    Piece::End => out.push(stage.end(at)),
+                    cut => out.push((at, cut)),
+                }
+                if out.last().is_some_and(|(_, piece)| matches!(piece, Piece::Cut(_))) {
+                    break;
+                }
+            }
+            pieces = out;
+        }
+        for (due, piece) in pieces {
+            match &piece {
+                Piece::Bytes(bytes) => self.held += bytes.len(),
+                Piece::End | Piece::Cut(_) => self.ended = true,
+            }
+            self.waiting.push_back(Waiting { came, due, piece });
+        }
+    }
+
+    fn draw(&mut self) -> f64 {
+        self.drawn += 1;
+        unit(self.seed, self.drawn - 1)
+    }
+
+    /// Whether more may be taken in.
+    pub(super) fn has_room(&self) -> bool {
+        let late = self.stages.iter().any(|stage| stage.acts && stage.toxic.kind == ToxicKind::Latency);
+        !self.ended && self.held < if late { LATE } else { WAITING }
+    }
+
+    /// What goes on first.
+    pub(super) fn first(&self) -> Option<&Waiting> {
+        self.waiting.front()
+    }
+
+    /// That many bytes of the first piece went on.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+        self.held -= bytes;
+        if let Some(Waiting { piece: Piece::Bytes(first), .. }) = self.waiting.front_mut() {
+            let _ = first.split_to(bytes);
+            if first.is_empty() {
+                self.waiting.pop_front();
+            }
+        }
+    }
+
+    /// When a toxic closes the connection if nothing comes until then.
+    pub(super) fn closes(&self) -> Option<Instant> {
+        self.stages.iter().filter_map(|stage| stage.closes).min()
+    }
+}
+
+impl Stage {
+    /// Whether it draws a number for each piece.
+    fn draws(&self) -> bool {
+        matches!(self.toxic.kind, ToxicKind::Latency | ToxicKind::Slicer)
+    }
+
+    /// What becomes of bytes that reach it; `drawn` is in 0..1.
+    fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, Piece)>) {
+        let [first, second, third] = self.toxic.attributes;
+        match self.toxic.kind {
+            ToxicKind::Noop | ToxicKind::SlowClose => out.push((at, Piece::Bytes(bytes))),
+            ToxicKind::Latency => {
+                let off = if second > 0 { (2.0 * drawn - 1.0) * second as f64 } else { 0.0 };
+                let late = Duration::from_secs_f64(((first as f64 + off) / 1e3).clamp(0.0, NEVER.as_secs_f64()));
+                self.busy = self.busy.max(at + late);
+                out.push((self.busy, Piece::Bytes(bytes)));
+            }
+            ToxicKind::Bandwidth => self.slow_down(first, at, bytes, out),
+            ToxicKind::Slicer => {
+                let delay = Duration::from_micros(u64::try_from(third).unwrap_or(0)).min(NEVER);
+                for piece in slices(bytes, first.max(1) as usize, second.max(0) as usize, drawn) {
+                    let due = self.busy.max(at);
+                    self.busy = due + delay;
+                    out.push((due, Piece::Bytes(piece)));
+                }
+            }
+            ToxicKind::LimitData => {
+                let left = u64::try_from(first).unwrap_or(0).saturating_sub(self.passed);
+                let take = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                self.passed += take as u64;
+                if take > 0 {
+                    out.push((at, Piece::Bytes(bytes.slice(..take))));
+                }
+                if take as u64 == left {
+                    out.push((at, Piece::Cut(Cut::Close)));
+                }
+            }
+            ToxicKind::Timeout => self.closes = self.closes.map(|_| at + milliseconds(first)),
+            ToxicKind::ResetPeer => out.push((at + milliseconds(first), Piece::Cut(Cut::Reset))),
+        }
+    }
+
+    /// What becomes of the end of the stream, which reaches it at this instant.
+    fn end(&self, at: Instant) -> (Instant, Piece) {
+        let busy = self.busy.max(at);
+        match self.toxic.kind {
+            ToxicKind::SlowClose => (busy + milliseconds(self.toxic.attributes[0]), Piece::End),
+            ToxicKind::ResetPeer => (at + milliseconds(self.toxic.attributes[0]), Piece::Cut(Cut::Reset)),
+            _ => (busy, Piece::End),
+        }
+    }
+
+    /// Bytes at `rate` kilobytes (1,000 bytes) a second.
+    fn slow_down(&mut self, rate: i64, at: Instant, mut bytes: Bytes, out: &mut Vec<(Instant, Piece)>) {
+        if rate <= 0 {
+            return out.push((at + NEVER, Piece::Bytes(bytes)));
+        }
+        let a_second = rate.saturating_mul(1000);
+        let piece = usize::try_from(a_second / PER_SECOND).unwrap_or(usize::MAX).max(1);
+        self.busy = self.busy.max(at);
+        while !bytes.is_empty() {
+            let next = bytes.split_to(bytes.len().min(piece));
+            self.busy += Duration::from_secs_f64(next.len() as f64 / a_second as f64);
+            out.push((self.busy, Piece::Bytes(next)));
+        }
+    }
+}
+
+fn milliseconds(number: i64) -> Duration {
+    Duration::from_millis(u64::try_from(number).unwrap_or(0)).min(NEVER)
+}
+
+/// Cuts bytes into pieces of `average` bytes, each up to `variation` bytes longer or shorter, but at least one byte long.
+fn slices(mut bytes: Bytes, average: usize, variation: usize, drawn: f64) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    let seed = drawn.to_bits();
+    while !bytes.is_empty() {
+        let off = unit(seed, pieces.len() as u64) * (2 * variation) as f64;
+        let size = (average + off as usize).saturating_sub(variation).max(1);
+        pieces.push(bytes.split_to(bytes.len().min(size)));
+    }
+    pieces
+}

@@ -1,0 +1,61 @@
+//! `firedrill proxy`: a server with Toxiproxy's API, for tests and by hand.
+
+use super::Globals;
+use crate::agent::toxiproxy::{ToxicProxies, serve};
+use crate::error::{Error, Exit};
+use crate::output;
+use std::path::{Path, PathBuf};
+use tokio::net::TcpListener;
+
+/// Serves the HTTP API of Toxiproxy: proxies for TCP with latency, bandwidth, resets and more, for any Toxiproxy client.
+#[derive(Debug, clap::Args)]
+pub struct ProxyArgs {
+    /// Where the API listens; without a host on every address.
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8474")]
+    listen: String,
+    /// JSON file of proxies and toxics to begin with, as `POST /populate` takes them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Seed of what toxics draw: jitter, sizes, and on which connections they act.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Runs the command until it is stopped by Ctrl-C or SIGTERM.
+pub async fn run(args: ProxyArgs, globals: &Globals) -> Result<Exit, Error> {
+    let shutdown = super::conduct::listen()?;
+    let mut proxies = ToxicProxies::new(args.seed);
+    let listen = match args.listen.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => args.listen.clone(),
+    };
+    let cannot = |error| Error::harness(format!("cannot listen on {}: {error}", args.listen));
+    let listener = TcpListener::bind(&listen).await.map_err(|error| {
+        cannot(error).hint("`--listen HOST:PORT` names another address; is another Toxiproxy running?")
+    })?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let mut made = 0;
+    if let Some(path) = &args.config {
+        made = configure(&mut proxies, path).await?;
+    }
+    if !globals.quiet {
+        output::say(&format!("the API of Toxiproxy listens on {address}; {made} proxies; Ctrl-C ends it\n"));
+        if !address.ip().is_loopback() {
+            output::say("whoever reaches that address can change the proxies: there is no password\n");
+        }
+    }
+    tokio::select! {
+        never = serve(listener, proxies) => match never {},
+        () = shutdown.cancel.cancelled() => Ok(Exit::Passed),
+    }
+}
+
+async fn configure(proxies: &mut ToxicProxies, path: &Path) -> Result<usize, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("{} cannot be read: {error}", path.display())))?;
+    let told = |mistakes: Vec<String>| {
+        let lines: Vec<String> = mistakes.iter().map(|mistake| format!("{}{mistake}", path.display())).collect();
+        Error::usage(output::visible(&lines.join("\n")).to_string())
+    };
+    proxies.configure(&text).await.map_err(told)
+}
