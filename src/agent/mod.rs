@@ -2,9 +2,11 @@
 //! controlled by JSON lines over `docker exec -i`; when the channel ends or goes silent, everything is lifted.
 
 pub mod ability;
+pub mod alerts;
 pub mod client;
 pub mod clock;
 pub mod files;
+mod http_page;
 pub mod http_rule;
 pub mod load;
 pub mod machine;

@@ -1,53 +1,19 @@
 //! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
 
 use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::http_page::HttpPage;
 use super::prometheus;
 use super::protocol::Told;
 use crate::slis::MetricCondition;
 use async_trait::async_trait;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::{ACCEPT, HOST, USER_AGENT};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use std::error::Error as _;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::MissedTickBehavior;
-use tokio_util::task::AbortOnDropHandle;
 
 /// How long one scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// A page that is longer is not read.
-const MAX_PAGE: usize = 16 * 1024 * 1024;
 /// What is asked for, as Prometheus asks for it.
 const FORMAT: &str = "text/plain;version=0.0.4";
-
-/// Where a page is.
-#[derive(Debug, Clone)]
-struct MetricsPage {
-    host: String,
-    port: u16,
-    authority: String,
-    path: String,
-}
-
-impl MetricsPage {
-    fn parse(url: &str) -> Result<MetricsPage, String> {
-        let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(format!("`{url}`: only http:// is read"));
-        }
-        let authority = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?;
-        Ok(MetricsPage {
-            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_string(),
-            port: authority.port_u16().unwrap_or(80),
-            authority: authority.to_string(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_string(),
-        })
-    }
-}
 
 /// Scrapes a metrics page again and again, and tells each time whether a condition holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +33,7 @@ impl Ability for MetricWatch {
     /// Fails only when the URL cannot be used.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
         let MetricWatch { url, every, when } = self;
-        let (page, clock) = (MetricsPage::parse(&url)?, context.clock);
+        let (page, clock) = (HttpPage::parse(&url)?, context.clock);
         // A tick must be longer than nothing.
         let every = every.max(Duration::from_millis(1));
         Ok(HeldTask::spawn(async move {
@@ -76,7 +42,7 @@ impl Ability for MetricWatch {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let scraped = match tokio::time::timeout(TIMEOUT, fetch(&page)).await {
+                let scraped = match tokio::time::timeout(TIMEOUT, page.get(FORMAT)).await {
                     Ok(scraped) => scraped,
                     Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
                 };
@@ -123,32 +89,6 @@ fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f6
     }
 }
 
-/// One scrape over a connection of its own: it sees a new container as soon as the name does.
-async fn fetch(page: &MetricsPage) -> Result<String, String> {
-    let stream = TcpStream::connect((page.host.as_str(), page.port))
-        .await
-        .map_err(|e| format!("connect to {}: {e}", page.authority))?;
-    let failed = |e: hyper::Error| {
-        let cause = e.source().map_or_else(String::new, |cause| format!(": {cause}"));
-        format!("ask {}: {e}{cause}", page.authority)
-    };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-    let request = Request::get(page.path.as_str())
-        .header(HOST, &page.authority)
-        .header(ACCEPT, FORMAT)
-        .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())
-        .map_err(|e| format!("ask {}: {e}", page.authority))?;
-    let response = sender.send_request(request).await.map_err(failed)?;
-    if !response.status().is_success() {
-        return Err(format!("{} answered {}", page.authority, response.status()));
-    }
-    let body = Limited::new(response.into_body(), MAX_PAGE).collect().await;
-    let body = body.map_err(|e| format!("read the page of {}: {e}", page.authority))?.to_bytes();
-    String::from_utf8(body.into()).map_err(|_| format!("the page of {} is not UTF-8", page.authority))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,17 +131,6 @@ mod tests {
             broken,
             Told::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }
         ));
-    }
-
-    #[test]
-    fn urls_that_cannot_be_used_are_said_at_once() {
-        for url in ["https://x/metrics", "x", "http://", "ftp://x"] {
-            assert!(MetricsPage::parse(url).is_err(), "{url}");
-        }
-        let page = MetricsPage::parse("http://checkout:9100/metrics?a=b").expect("a page");
-        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("checkout", 9100, "/metrics?a=b"));
-        let page = MetricsPage::parse("http://[::1]").expect("a page");
-        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("::1", 80, "/"));
     }
 
     #[tokio::test]
