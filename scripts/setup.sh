@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
-# stack, Rust (by rustup: asks on a terminal, does it in CI), a C linker. Does nothing, quickly, when all of it is there.
+# stack, an image with Prometheus and Alertmanager, Rust (by rustup: asks on a terminal, does it in CI), a C linker. Does
+# nothing, quickly, when all of it is there.
 # With --tests also what only the tests need: a Chromium that looks at the HTML report, xmllint, which holds the
 # JUnit report to the schemas of CI servers, and a Prometheus that counts events.
 #
@@ -337,6 +338,27 @@ ensure_base_image() {
 }
 
 # ---------------------------------------------------------------------------------------------------------
+# Prometheus and Alertmanager, for scenarios with alerts
+
+readonly MONITORING=firedrill-monitoring
+
+# The name is made of what is in it, as src/stack/compose/images.rs makes it: then a drill finds the image, and builds none.
+ensure_monitoring_image() {
+  local file=${BASH_SOURCE[0]%/*}/../toolbox/monitoring.Dockerfile base tag
+  base=$(docker image inspect --format '{{.Id}}' "$BASE_IMAGE")
+  tag=$MONITORING:base-$({ cat "$file"; printf '%s' "$base"; } | sha256sum | cut -c 1-16)
+  docker image inspect "$tag" >/dev/null 2>&1 && return 0
+  say "building $tag: Prometheus and Alertmanager (half a minute, once)"
+  scratch_dir
+  if DOCKER_BUILDKIT=0 docker build --label dev.firedrill.image=monitoring --tag "$tag" - <"$file" >"$scratch/monitoring.log" 2>&1; then
+    return 0
+  fi
+  # Only scenarios with alerts need it, and they build it themselves where they can.
+  tail -n 3 "$scratch/monitoring.log" >&2
+  say "warning: no image with Prometheus and Alertmanager; scenarios with alerts cannot be drilled here"
+}
+
+# ---------------------------------------------------------------------------------------------------------
 # Rust
 
 readonly RUSTUP=https://sh.rustup.rs
@@ -466,6 +488,7 @@ main() {
   ensure_engine
   ensure_compose
   ensure_base_image
+  ensure_monitoring_image
   ensure_rust
   if [ "$tests" = yes ]; then
     ensure_browser

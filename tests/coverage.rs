@@ -21,7 +21,16 @@ struct Project(tempfile::TempDir);
 impl Project {
     fn new(services: Option<&str>) -> Project {
         let dir = tempfile::tempdir().expect("a directory");
-        for file in ["stacks/checkout/compose.yaml", "runbooks/db-pool.md", "scenarios/db-pool.yaml"] {
+        for file in [
+            "stacks/checkout/compose.yaml",
+            "runbooks/db-pool.md",
+            "scenarios/db-pool.yaml",
+            "stacks/checkout/ops/oncall.yaml",
+            "stacks/checkout/ops/alertmanager.yml",
+            "stacks/checkout/ops/prometheus.yml",
+            "stacks/checkout/ops/rules/causes.yml",
+            "stacks/checkout/ops/rules/slo.yml",
+        ] {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             std::fs::copy(root().join(file), path).expect("a copy");

@@ -76,6 +76,10 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
         ("/runbook", "../x.md"),
         ("/oncall", "../oncall.yaml"),
         ("/slis/kept/slo", "../slo.yaml#availability"),
+        ("/alerts/rules/0", "../rules.yml"),
+        ("/alerts/alertmanager", "../alertmanager.yml"),
+        ("/alerts/prometheus", "../prometheus.yml"),
+        ("/alerts/silences", "../silences.json"),
     ] {
         *scenario.pointer_mut(key).expect("a place") = json!(path);
     }
@@ -175,6 +179,13 @@ impl Project {
             ("x.md", RUNBOOK),
             ("oncall.yaml", "severities: { X: { users_hurt: 0% } }"),
             ("slo.yaml", SLOS),
+            (
+                "rules.yml",
+                "groups: [{ name: g, rules: [{ alert: Down, expr: 'up < 1' }, { alert: Loud, expr: 'up > 0' }] }]",
+            ),
+            ("alertmanager.yml", "receivers: [{ name: oncall, webhook_configs: [{ url: 'http://x' }] }]"),
+            ("prometheus.yml", "scrape_configs: []"),
+            ("silences.json", "[]"),
         ] {
             std::fs::write(dir.path().join(path), text).expect("a file");
         }
@@ -246,7 +257,11 @@ fn whole() -> Value {
             { "command": { "service": "db", "run": "x", "irreversible": true, "confirm": "x" } },
         ],
         "impact": { "breaches": ["availability"], "below": "90%", "within": "15s", "window": "1s", "none": false },
-        "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s" },
+        "alerts": { "rules": ["rules.yml"], "alertmanager": "alertmanager.yml", "prometheus": "prometheus.yml",
+                    "silences": "silences.json", "history": { "for": "2h", "series": { "up{job=\"x\"}": 1, "hits_total": "5/s" } } },
+        "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s",
+                    "alert": "Down", "labels": { "severity": "page" }, "receiver": "oncall", "source": "grafana",
+                    "before_impact": true, "quiet": ["Loud"], "max_pages": 3, "resolves_within": "1m" },
         "runbook": "x.md",
         "respond": { "phases": ["mitigate"], "timeout": "10s", "service": "db",
                      "vars": { "HOST": "db", "PORT": { "value": "80", "secret": false, "may_be_empty": false },
@@ -361,6 +376,8 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             && !place.ends_with("/body")
             && !place.ends_with("/vars")
             && !place.ends_with("/hosts")
+            && !place.ends_with("/labels")
+            && !place.ends_with("/series")
             && !place.ends_with("/variables")
             && !place.ends_with("/environment")
             && !place.ends_with("/env")

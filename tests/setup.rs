@@ -8,7 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// What the script itself needs of the real machine.
-const REAL: [&str; 11] = ["bash", "env", "rm", "tail", "chmod", "cat", "true", "mktemp", "sed", "mkdir", "sh"];
+const REAL: [&str; 13] =
+    ["bash", "env", "rm", "tail", "chmod", "cat", "true", "mktemp", "sed", "mkdir", "sh", "sha256sum", "cut"];
 const NEEDS_A_PASSWORD: &str = "echo 'sudo: a password is required' >&2; exit 1";
 const ASKS_NOBODY: &str = r#"[ "$1" = -n ] || exit 9; shift; echo "sudo $*" >>"$LOG"; exec "$@""#;
 

@@ -4,8 +4,9 @@
 use crate::load::Failure;
 use crate::source::{TextForm, shape};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::{ACCEPT, HOST, USER_AGENT};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::http::request::Builder;
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use std::error::Error as _;
@@ -68,6 +69,16 @@ impl HttpPage {
 
     /// Asks for it once. The caller has the deadline.
     pub(super) async fn get(&self, accept: &str) -> Result<PageAnswer, PageError> {
+        self.ask(Request::get(self.path.as_str()).header(ACCEPT, accept), Bytes::new()).await
+    }
+
+    /// Posts JSON to it; the text that it answers.
+    pub(super) async fn post(&self, json: String) -> Result<String, String> {
+        let request = Request::post(self.path.as_str()).header(CONTENT_TYPE, "application/json");
+        self.taken(self.ask(request, json.into()).await)
+    }
+
+    async fn ask(&self, request: Builder, body: Bytes) -> Result<PageAnswer, PageError> {
         let authority = &self.authority;
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| PageError {
             text: format!("connect to {authority}: {error}"),
@@ -81,11 +92,10 @@ impl HttpPage {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let request = Request::get(self.path.as_str())
+        let request = request
             .header(HOST, authority)
-            .header(ACCEPT, accept)
             .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|e| protocol(format!("ask {authority}: {e}")))?;
         let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
         let body = Limited::new(body, MAX_PAGE).collect().await;
@@ -98,7 +108,11 @@ impl HttpPage {
 
     /// The text of the page, where the server has it.
     pub(super) async fn text(&self, accept: &str) -> Result<String, String> {
-        let answer = self.get(accept).await.map_err(|error| error.text)?;
+        self.taken(self.get(accept).await)
+    }
+
+    fn taken(&self, answer: Result<PageAnswer, PageError>) -> Result<String, String> {
+        let answer = answer.map_err(|error| error.text)?;
         if !answer.status.is_success() {
             return Err(format!("{} answered {}", self.authority, answer.status));
         }

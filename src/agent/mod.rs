@@ -2,6 +2,7 @@
 //! controlled by JSON lines over `docker exec -i`; when the channel ends or goes silent, everything is lifted.
 
 pub mod ability;
+pub mod alerts;
 pub mod client;
 pub mod clock;
 pub mod files;

@@ -2,9 +2,10 @@
 //! abilities tell, and knows none of them.
 
 use crate::load::SliceCounts;
-use crate::record::MachineSample;
+use crate::record::{AlertStation, MachineSample};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often the runner sends a heartbeat.
@@ -120,6 +121,20 @@ pub enum Told {
         error: Option<String>,
         /// Whether the page could be read: a metric that is not on it (yet) is no alert, as in PromQL.
         readable: bool,
+    },
+    /// Something became of an alert of the team's own rules.
+    Alert {
+        /// When, agent's clock.
+        clock_us: u64,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+        /// What became of it.
+        station: AlertStation,
+    },
+    /// Prometheus or Alertmanager is gone: nothing can be said about alerts any more.
+    AlertsLost {
+        /// Why.
+        why: String,
     },
     /// How busy the machine is.
     Machine {

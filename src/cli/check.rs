@@ -5,12 +5,12 @@ mod places;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
-use crate::source::{Diagnostics, Source, render};
+use crate::source::{Diagnostics, Source, Span, render};
 use crate::spec::{
-    Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find, find_game_day,
-    is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
+    AlertsSpec, Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find,
+    find_game_day, is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
 };
-use crate::stack::{Platform, ResolveError, ResolvedStack, StackError, platform};
+use crate::stack::{AlertFiles, AlertFinding, Platform, ResolveError, ResolvedStack, StackError, platform};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +71,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     let resolved = resolve_stacks(&plans, &*platform, &mut diags, &mut open).await;
     if let (Ok(stacks), false) = (&resolved, diags.has_errors()) {
         print(&check_programs(&plans, stacks, &*platform, &mut diags).await)?;
+        print(&check_alerts(&plans, &*platform, &mut diags).await)?;
     }
     if diags.has_errors() || resolved.is_ok() {
         let exit = report(&diags, &selected, globals)?;
@@ -201,6 +202,43 @@ async fn check_programs(
             format!("not looked at: whether the programs of the steps are in {}: {why}\n", unseen.join(", "))
         }
     }
+}
+
+/// Notes what Prometheus' and Alertmanager's own tools say about the files of alerts, once for each set of files. Returns why
+/// nobody could look.
+async fn check_alerts(plans: &[Plan], platform: &dyn Platform, diags: &mut Diagnostics) -> String {
+    let mut looked: Vec<AlertFiles> = Vec::new();
+    for alerts in plans.iter().filter_map(|plan| plan.alerts.as_ref()) {
+        let files = alerts.to_check();
+        if looked.contains(&files) {
+            continue;
+        }
+        let not_looked = |why: String| format!("not looked at: what promtool and amtool say about the alerts: {why}\n");
+        match platform.check_alerts(&files).await {
+            Err(error) => return not_looked(error.to_string()),
+            Ok(None) => {
+                return not_looked(
+                    "their image is not on this machine until a drill or scripts/setup.sh makes it".into(),
+                );
+            }
+            Ok(Some(findings)) => findings.iter().for_each(|finding| note_alerts(alerts, finding, diags)),
+        }
+        looked.push(files);
+    }
+    String::new()
+}
+
+fn note_alerts(alerts: &AlertsSpec, finding: &AlertFinding, diags: &mut Diagnostics) {
+    let Some((what, source)) = alerts.files().find(|(_, source)| source.path == finding.file) else { return };
+    let at = finding.line.map_or(0, |line| source.start(line));
+    let span = Span::new(at, at);
+    let message = format!("{what}: {}", finding.message);
+    match finding.error {
+        true => diags.error(source, span, message),
+        false => diags
+            .warning(source, span, message)
+            .help("a drill delivers elsewhere and can be run; in production Alertmanager would not take this file"),
+    };
 }
 
 fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) -> Result<Exit, Error> {

@@ -69,7 +69,8 @@ fn coverable(plan: &Plan) -> Scenario {
                     && step.commands().iter().any(|command| step.settings(command.block).skip.is_none()),
             })
             .collect(),
-        alert: plan.detect.as_ref().map(|detect| detect.when.clone()),
+        alert: plan.condition().map(|(_, when)| when.clone()),
+        page: plan.page().map(|page| page.alert.clone()),
         rto: plan.rto,
         expects_failure: plan.expect != Verdict::Passed,
     }

@@ -186,6 +186,7 @@ async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn Resol
         toolbox_image: None,
         releases: Vec::new(),
         processes: Vec::new(),
+        monitoring: false,
         up_within: Duration::from_secs(120),
     };
     platform.resolve(&spec).await.map_err(|error| match error {

@@ -8,7 +8,7 @@ use crate::record::{
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
 use crate::source::Source;
-use crate::spec::{Plan, Respond, RestoreSpec, Var};
+use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +80,14 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             })
             .collect(),
         steps: if identity.control { Vec::new() } else { steps(plan) },
-        detect: plan.detect.as_ref().map(|detect| detect.when.text.clone()),
+        detect: plan.detect.as_ref().map(Detect::text),
+        page: plan.page().cloned(),
+        alert_files: plan
+            .alerts
+            .iter()
+            .flat_map(AlertsSpec::files)
+            .map(|(what, source)| (what.to_string(), file_ref(source)))
+            .collect(),
         windows: windows(plan),
         vars: shown_vars(&plan.respond),
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),

@@ -10,6 +10,7 @@ use super::inject::inject;
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
 use super::monitor::Monitor;
+use super::pages::judge_pages;
 use super::person::Operator;
 use super::recover::{Recovered, judge_time, recover};
 use super::respond::{Responded, respond};
@@ -112,7 +113,7 @@ pub async fn run(
     let started_utc = announcement.started_utc.clone();
     sink.emit(Event::Announced(Box::new(announcement)));
     plan.objectives.notes().into_iter().for_each(|text| sink.emit(Event::Note { text }));
-    let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
+    let when = plan.condition().map(|(_, when)| when.text.clone());
     let (sender, injected) = unbounded_channel();
     let mut cx = Context {
         plan,
@@ -192,6 +193,11 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &Cancel
     };
     if recovered.outcome.is_ok()
         && let Err(stop) = ask_invariants(cx, &mut steady.invariants, InvariantTime::Recovered).await
+    {
+        recovered.outcome = Err(stop);
+    }
+    if recovered.outcome.is_ok()
+        && let Err(stop) = judge_pages(cx, impact.faults.first, &recovered).await
     {
         recovered.outcome = Err(stop);
     }

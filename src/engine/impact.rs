@@ -5,6 +5,7 @@ use super::announce::must_breach;
 use super::context::{Context, seconds};
 use super::inject::Injected;
 use super::monitor::{Monitor, shown};
+use super::pages::paged;
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Parts, Phase, Verdict, WAIT_KEPT};
 use crate::slis::window::{ImpactQuery, Level, WindowAnswer, required_hold};
@@ -12,7 +13,7 @@ use crate::spec::Plan;
 use std::time::Duration;
 
 /// What a scrape may take on top of its interval before a missing sample is the alert's fault.
-const SCRAPE_GRACE: Duration = Duration::from_secs(3);
+pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
 /// How a fault was felt.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
         let passed = keeps_its_objectives(cx, last).await?;
         return Ok(FaultImpact { faults, hit: None, passed });
     }
-    let mut seen = ImpactWatch { faults, impact: None, detected: None };
+    let mut seen = ImpactWatch { faults, impact: None, held: None, paged: None };
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + Duration::from_secs(1));
     watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
     let within = cx.plan.impact.within;
@@ -74,25 +75,40 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
 async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop> {
     let plan = cx.plan;
     let Some(detect) = &plan.detect else { return Ok(()) };
-    let deadline = seen.faults.last.plus(detect.within);
-    if seen.detected.is_none() {
+    let held = match &detect.condition {
+        Some((_, when)) => Some(condition_held(cx, seen, &when.text, detect.within).await?),
+        None => None,
+    };
+    let paged = match &detect.page {
+        Some(page) => Some(paged(cx, seen, page, detect.within).await?),
+        None => None,
+    };
+    let evidence: Vec<String> = held.into_iter().chain(paged).collect();
+    cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence: evidence.join("; ") });
+    Ok(())
+}
+
+/// The alert condition must hold within its time of the last fault: what was seen.
+async fn condition_held(
+    cx: &mut Context<'_>,
+    seen: &mut ImpactWatch,
+    when: &str,
+    within: Duration,
+) -> Result<String, Stop> {
+    let deadline = seen.faults.last.plus(within);
+    if seen.held.is_none() {
         cx.begin(Phase::Detect);
-        watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.detected.is_some()).await?;
+        watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.held.is_some()).await?;
     }
-    if seen.detected.is_some() && cx.monitor.condition().since < seen.faults.began {
-        let reason = format!("the alert condition `{}` held before the fault went in", detect.when.text);
+    if seen.held.is_some() && cx.monitor.condition().since < seen.faults.began {
+        let reason = format!("the alert condition `{when}` held before the fault went in");
         let stop = Stop::new(Verdict::Unsteady, reason).at(cx.in_scenario(cx.plan.line_of("detect")));
         return Err(cx.failed(Check::Detection, seen.faults.first, stop));
     }
-    let in_time = seen.detected.is_some_and(|at| at <= deadline);
-    cx.waited("the alert condition", seen.faults.first, detect.within, in_time);
-    match seen.detected {
-        Some(at) if in_time => {
-            let took = seconds(at.since(seen.faults.first));
-            let evidence = format!("`{}` held after {took}", detect.when.text);
-            cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence });
-            Ok(())
-        }
+    let in_time = seen.held.is_some_and(|at| at <= deadline);
+    cx.waited("the alert condition", seen.faults.first, within, in_time);
+    match seen.held {
+        Some(at) if in_time => Ok(format!("`{when}` held after {}", seconds(at.since(seen.faults.first)))),
         _ => {
             let alert = cx.monitor.condition();
             let last = match (alert.value, alert.error) {
@@ -101,9 +117,8 @@ async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop
                 (None, None) => "it has no value".to_string(),
             };
             let reason = format!(
-                "the alert condition `{}` did not hold within {} of the injection; {last}",
-                detect.when.text,
-                seconds(detect.within)
+                "the alert condition `{when}` did not hold within {} of the injection; {last}",
+                seconds(within)
             );
             let stop = Stop::new(Verdict::Undetected, reason).at(cx.in_scenario(cx.plan.line_of("detect")));
             Err(cx.failed(Check::Detection, seen.faults.first, stop))
@@ -112,7 +127,7 @@ async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop
 }
 
 /// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
-async fn watch(
+pub(super) async fn watch(
     cx: &Context<'_>,
     deadline: DrillTime,
     seen: &mut ImpactWatch,
@@ -130,11 +145,17 @@ async fn watch(
             if seen.impact.is_none() {
                 seen.impact = fallen(monitor, &query, sink);
             }
-            if seen.detected.is_none() && plan.detect.is_some() {
-                seen.detected = alert_held(monitor, seen.faults.first);
-                if let Some(detected_us) = seen.detected {
-                    sink.emit(Event::Detected { detected_us });
+            if seen.held.is_none() && plan.condition().is_some() {
+                seen.held = alert_held(monitor, seen.faults.first);
+                if let (Some(detected_us), None) = (seen.held, plan.page()) {
+                    sink.emit(Event::Detected { detected_us, paged: None });
                 }
+            }
+            if let (None, Some(page)) = (seen.paged, plan.page())
+                && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
+            {
+                seen.paged = Some(came.at);
+                sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
             }
             enough(seen).then_some(())
         })
@@ -184,11 +205,15 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
 }
 
 /// What was seen since the injection.
-struct ImpactWatch {
+pub(super) struct ImpactWatch {
     /// The deadlines count from the last confirmation.
-    faults: Injected,
-    impact: Option<(DrillTime, Vec<String>)>,
-    detected: Option<DrillTime>,
+    pub faults: Injected,
+    /// When an SLI fell, and which ones did.
+    pub impact: Option<(DrillTime, Vec<String>)>,
+    /// When the condition held.
+    held: Option<DrillTime>,
+    /// When the page came.
+    pub paged: Option<DrillTime>,
 }
 
 /// The SLIs that fell below the threshold, told as events.

@@ -13,6 +13,7 @@ mod inject;
 mod invariants;
 pub mod ledger;
 mod monitor;
+mod pages;
 mod person;
 mod probe;
 pub mod reaper;

@@ -5,7 +5,7 @@ use super::contention::{ConcurrentDrills, Contention};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{AgentMessage, Told};
 use crate::load::SliceCounts;
-use crate::record::{DrillTime, Event, EventSink, Slice, WriteRecord};
+use crate::record::{AlertMoment, DrillTime, Event, EventSink, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,7 @@ struct MonitorState {
     gone: Option<String>,
     contention: Contention,
     writes: Vec<WriteRecord>,
+    alerts: Vec<AlertMoment>,
 }
 
 /// Tells the monitor that an agent is gone, when it is dropped.
@@ -71,6 +72,7 @@ impl Monitor {
             gone: None,
             contention: Contention::default(),
             writes: Vec::new(),
+            alerts: Vec::new(),
         };
         Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, concurrent }
     }
@@ -111,6 +113,12 @@ impl Monitor {
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
+            Told::Alert { clock_us, labels, station } => {
+                let moment = AlertMoment { at_us: drill_time(client, clock_us), labels, station };
+                self.sink.emit(Event::Alert(moment.clone()));
+                self.lock().alerts.push(moment);
+            }
+            Told::AlertsLost { why } => return self.lost(format!("{name}: {why}")),
             Told::Machine { sample } => {
                 self.lock().contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
@@ -165,6 +173,11 @@ impl Monitor {
     /// Asks the ledger: the writes that have ended, in the order in which that was known.
     pub fn writes<T>(&self, ask: impl FnOnce(&[WriteRecord]) -> T) -> T {
         ask(&self.lock().writes)
+    }
+
+    /// Asks what became of the alerts, in the order in which that was known.
+    pub fn alerts<T>(&self, ask: impl FnOnce(&[AlertMoment]) -> T) -> T {
+        ask(&self.lock().alerts)
     }
 
     /// The alert condition.

@@ -4,6 +4,7 @@ use super::context::{Context, seconds};
 use super::follow::{Opening, RunbookInputs, usual_place};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
+use super::pages::{start_alerts, was_quiet};
 use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
 use super::up::Up;
@@ -34,17 +35,18 @@ pub(super) struct Steady {
 
 pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
     let started = cx.sink.now();
-    start_load(cx, &up.agent).await?;
+    tokio::try_join!(start_load(cx, &up.agent), start_alerts(cx, up))?;
     let session = open_session(cx).await?;
     let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
     let window = cx.plan.steady_for;
-    let detect = cx.plan.detect.is_some();
+    let (condition, page) = (cx.plan.condition().is_some(), cx.plan.page());
     let met = cx
         .monitor
         .until(started.plus(within), |monitor| {
             let alert = monitor.condition();
             // A page that could not be asked is no quiet alert.
-            let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
+            let holds_not = !condition || (alert.sampled.is_some() && !alert.holds && alert.readable);
+            let quiet = holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)));
             match monitor.timeline(|timeline| timeline.steady(window, started)) {
                 WindowAnswer::Yes(levels) if quiet => Some(levels),
                 _ => None,
@@ -55,6 +57,7 @@ pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
     cx.waited(what, started, within, met.is_some());
     if let Some(levels) = met {
         cx.window_held(Phase::Steady, &levels);
+        was_quiet(cx, cx.sink.now()).map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         let evidence = shown(&levels);
         let baseline = before_restore(cx).await.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         let mut invariants = InvariantValues::new();
@@ -81,8 +84,8 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
         let ask = source.ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
         agent.ask(ask.map_err(Stop::harness)?).await?;
     }
-    if let Some(detect) = &cx.plan.detect {
-        let watch = MetricWatch { url: detect.url.clone(), every: SCRAPE_EVERY, when: detect.when.clone() };
+    if let Some((url, when)) = cx.plan.condition() {
+        let watch = MetricWatch { url: url.clone(), every: SCRAPE_EVERY, when: when.clone() };
         agent.ask(watch.ask("alert")).await?;
     }
     Ok(())
@@ -118,14 +121,18 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<Opening>, Stop> {
 
 fn why_unsteady(cx: &Context<'_>) -> String {
     let alert = cx.monitor.condition();
-    if let Some(detect) = &cx.plan.detect {
+    if let Some(page) = cx.plan.page().filter(|page| cx.monitor.alerts(|seen| page.is_active(seen))) {
+        let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
+        return format!("the alert {} is active before anything was broken; {levels}", page.alert);
+    }
+    if let Some((_, when)) = cx.plan.condition() {
         if alert.holds {
             // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
             let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
-            return format!("the alert condition `{}` holds before anything was broken; {levels}", detect.when.text);
+            return format!("the alert condition `{}` holds before anything was broken; {levels}", when.text);
         }
         if let (false, Some(error)) = (alert.readable, &alert.error) {
-            return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
+            return format!("the alert condition `{}` cannot be asked: {error}", when.text);
         }
     }
     cx.shown_with_answers(&cx.latest(cx.plan.steady_for))

@@ -84,7 +84,7 @@ impl Stop {
 
     /// Whether it also rests on the impact that was seen before: that users suffered, and from the fault.
     pub fn rests_on_impact(&self) -> bool {
-        matches!(self.verdict, Verdict::Undetected | Verdict::SelfHealed)
+        matches!(self.verdict, Verdict::Undetected | Verdict::Late | Verdict::SelfHealed)
     }
 
     /// Whether it rests on what the load measured, and says nothing when that was disturbed.
@@ -94,6 +94,7 @@ impl Stop {
             Verdict::Unsteady
                 | Verdict::NoImpact
                 | Verdict::Undetected
+                | Verdict::Late
                 | Verdict::SelfHealed
                 | Verdict::Breached
                 | Verdict::NotRecovered

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Up {
     /// The agent of the drill.
     pub agent: AgentClient,
+    /// The one that has Prometheus and Alertmanager, where the scenario has alerts.
+    pub monitoring: Option<AgentClient>,
 }
 
 pub(super) async fn up(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, Stop> {
@@ -31,7 +33,11 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
     for role in proxies(cx.plan) {
         connect(cx, role).await?;
     }
-    Ok(Up { agent })
+    let monitoring = match cx.plan.alerts.is_some() {
+        true => Some(connect(cx, AgentRole::Monitoring).await?),
+        false => None,
+    };
+    Ok(Up { agent, monitoring })
 }
 
 fn proxies(plan: &Plan) -> impl Iterator<Item = AgentRole> + use<> {

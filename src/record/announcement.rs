@@ -1,7 +1,7 @@
 //! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
 //! reached.
 
-use super::{Location, RestorePlan, SeverityLevel, Verdict};
+use super::{Location, PageExpectation, RestorePlan, SeverityLevel, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,6 +52,12 @@ pub struct Announcement {
     pub steps: Vec<StepInfo>,
     /// The alert condition as it was written, when there is one.
     pub detect: Option<String>,
+    /// The page that must come, where `detect` names an alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageExpectation>,
+    /// The files of `alerts`, each with what it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alert_files: Vec<(String, FileRef)>,
     /// The windows and deadlines of the scenario.
     pub windows: Windows,
     /// Values of inputs, secrets already hidden.
@@ -115,6 +121,7 @@ impl Announcement {
         files.extend(reading);
         files.extend(self.programs_file.as_ref().map(|file| ("programs".into(), file)));
         files.push(("stack".into(), &self.stack_file));
+        files.extend(self.alert_files.iter().map(|(what, file)| (what.clone(), file)));
         files.extend(self.oncall_file.as_ref().map(|file| ("on call".into(), file)));
         files
     }

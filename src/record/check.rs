@@ -19,6 +19,8 @@ pub enum Check {
     Impact,
     /// The alert condition held in time.
     Detection,
+    /// Nobody was paged for nothing, and whoever was paged learned in time that it is over.
+    Pages,
     /// Users still suffered when the first mitigating command started.
     StillBroken,
     /// A step of the runbook did what it should.

@@ -2,8 +2,8 @@
 //! record and through it every report are readers of this one stream.
 
 use super::{
-    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, MeasuredSeverity, Numbers,
-    RestoreLevel, Verdict, named_enum,
+    AlertMoment, Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, MeasuredSeverity,
+    Numbers, RestoreLevel, Verdict, named_enum,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -226,6 +226,8 @@ pub enum Event {
         /// Whether it holds.
         holds: bool,
     },
+    /// Something became of an alert of the team's own rules.
+    Alert(AlertMoment),
     /// A fault goes through its life.
     Fault {
         /// Id of the fault.
@@ -253,10 +255,13 @@ pub enum Event {
         /// The ratio then.
         ratio: f64,
     },
-    /// The alert condition held.
+    /// The alert condition held, or the page was delivered.
     Detected {
         /// When.
         detected_us: DrillTime,
+        /// The receiver of the page, where one had to come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paged: Option<String>,
     },
     /// A step began.
     StepStarted {

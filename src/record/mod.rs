@@ -1,6 +1,7 @@
 //! What happened: events, the record they add up to, verdicts, and the run directory on disk. Imports nothing of
 //! the other rooms, so that any report can be made again from a saved record.
 
+mod alerts;
 mod announcement;
 mod atomic;
 mod beside;
@@ -34,6 +35,7 @@ pub(crate) mod testing;
 mod time;
 mod verdict;
 
+pub use alerts::{ALERT_NAME, AlertMoment, AlertStation, PageExpectation, PageMissed, PageSeen, in_words};
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};
 pub use beside::{BesideNote, NoteInbox, append_beside, beside_run, notes_beside};

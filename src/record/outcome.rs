@@ -1,6 +1,6 @@
 //! From a verdict to what it means for whoever ran the drill: whether it is the expected one, and the exit code.
 
-use super::{Check, Judgement, Record, Verdict};
+use super::{Check, Judgement, PageExpectation, Record, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
@@ -130,6 +130,9 @@ impl Record {
             }
             if plan.rto_us().is_some() {
                 checks.push(Check::RecoveryTime);
+            }
+            if plan.page.as_ref().is_some_and(PageExpectation::judges_pages) {
+                checks.push(Check::Pages);
             }
             checks.extend(plan.invariants.iter().map(|invariant| Check::Invariant { name: invariant.name.clone() }));
             if plan.restore.is_some() {

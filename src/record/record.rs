@@ -60,6 +60,9 @@ pub struct Record {
     pub usage: Vec<UsageRecord>,
     /// Changes of the alert condition.
     pub conditions: Vec<ConditionRecord>,
+    /// What became of the alerts of the team's own rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<AlertMoment>,
     /// The lives of the faults.
     pub faults: Vec<FaultRecord>,
     /// SLIs that fell, in the order in which they did.
@@ -161,6 +164,7 @@ impl Record {
             Event::Condition { value, holds, .. } => {
                 self.conditions.push(ConditionRecord { at_us, value: *value, holds: *holds });
             }
+            Event::Alert(moment) => self.alerts.push(moment.clone()),
             Event::Fault { fault, what, detail } => self.fault(fault, *what, detail, at_us),
             Event::UndoOutput { fault, text, .. } => {
                 if let Some(known) = self.faults.iter_mut().find(|known| known.fault == *fault) {
@@ -170,7 +174,7 @@ impl Record {
             Event::Impacted { sli, impact_us, ratio } => {
                 self.impacts.push(ImpactRecord { sli: sli.clone(), impact_us: *impact_us, ratio: *ratio });
             }
-            Event::Detected { detected_us } => {
+            Event::Detected { detected_us, .. } => {
                 self.detected_us.get_or_insert(*detected_us);
             }
             Event::StepStarted { .. }

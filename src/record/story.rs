@@ -28,8 +28,12 @@ impl Record {
         for seen in &self.conditions {
             tell(seen.at_us, Event::Condition { when: when.clone(), value: seen.value, holds: seen.holds });
         }
+        for moment in &self.alerts {
+            tell(moment.at_us, Event::Alert(moment.clone()));
+        }
         if let Some(detected_us) = self.detected_us {
-            tell(detected_us, Event::Detected { detected_us });
+            let paged = self.plan.as_ref().and_then(|plan| plan.page.as_ref()?.came(&self.alerts, DrillTime(0)));
+            tell(detected_us, Event::Detected { detected_us, paged: paged.map(|page| page.receiver) });
         }
         for step in &self.steps {
             tell(step.started_us, Event::StepStarted { step: step.step.clone() });

@@ -19,6 +19,14 @@ pub enum Verdict {
     NoImpact = "no_impact",
     /// The alert condition did not hold in time.
     Undetected = "undetected",
+    /// The page was delivered to another receiver, or to one behind which nobody is on call.
+    Misrouted = "misrouted",
+    /// The alert fired, and Alertmanager kept it back: a silence, an inhibition, a mute time.
+    Suppressed = "suppressed",
+    /// The page came, or would have come, later than `detect` allows.
+    Late = "late",
+    /// Somebody was paged while nothing was broken, for an alert that must be quiet, or too often.
+    Noisy = "noisy",
     /// Users had recovered before the first mitigating command, or without any runbook.
     SelfHealed = "self_healed",
     /// `impact: none` was promised, and an SLI missed its objective.

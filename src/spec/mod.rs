@@ -1,5 +1,6 @@
 //! What people write → a checked `Plan`. Every mistake of every file at once, with its place, before Docker is touched.
 
+mod alerts;
 mod alone;
 mod clients;
 mod environment;
@@ -28,6 +29,7 @@ mod stack;
 mod steps;
 mod windows;
 
+pub use alerts::{AlertReceiver, AlertsSpec};
 pub use clients::{FollowedRunbook, followed_by};
 pub use find::{find, find_among, find_game_day, project_files, project_game_days, project_scenarios, root_of};
 pub use gameday::*;

@@ -2,10 +2,10 @@
 
 use super::services::{Among, mention};
 use super::windows::{LONGEST, deadline, window};
-use super::{Detect, Impact, loads};
-use crate::record::{RestoreLevel, Verdict};
+use super::{AlertReceiver, AlertsSpec, Detect, Impact, OnCall, loads};
+use crate::record::{PageExpectation, RestoreLevel, Verdict};
 use crate::slis::{MetricCondition, Ratio};
-use crate::source::{At, Span, TextForm, did_you_mean, shape, shorten};
+use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, shape, shorten};
 use serde_json::json;
 use std::time::Duration;
 
@@ -104,10 +104,124 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
     )
 }
 
-/// Reads `detect`.
+/// Reads `detect`: a condition on a metric, the page of an alert, or both.
 pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
     let mut map = at.map("`detect`")?;
-    let url = map.require_by("metrics", |at| {
+    let both = json!(["metrics", "when"]);
+    map.also(json!({
+        "anyOf": [{ "required": both }, { "required": ["alert"] }],
+        "dependentRequired": { "metrics": ["when"], "when": ["metrics"] },
+    }));
+    let condition = read_condition(&mut map);
+    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    let page = read_page(&mut map);
+    let of_a_condition = |map: &MapReader<'_>| ["metrics", "when"].into_iter().partition(|key| map.has(key));
+    let (there, missing): (Vec<&str>, Vec<&str>) = of_a_condition(&map);
+    let of_a_page = ["labels", "receiver", "source", "before_impact", "quiet", "max_pages", "resolves_within"];
+    match of_a_page.into_iter().find(|key| map.has(key)) {
+        Some(key) if !map.has("alert") => {
+            map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
+        }
+        _ if !there.is_empty() || !map.has("alert") => {
+            let head = map.head();
+            for key in missing {
+                map.error(head, format!("`detect` has no `{key}`"));
+            }
+        }
+        _ => {}
+    }
+    map.finish()?;
+    Some(Detect { condition, page, within: within? })
+}
+
+fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
+    let alert: Option<String> = map.optional("alert");
+    let labels = map.optional_by("labels", |at| {
+        let read = at.entries("a map of labels", "write it like `labels: { severity: page }`", |at| {
+            Some((at.key.to_string(), at.value::<String>()?))
+        });
+        Some(read.into_iter().collect())
+    });
+    let [receiver, source] = ["receiver", "source"].map(|key| map.optional::<String>(key));
+    let before_impact = map.optional("before_impact").unwrap_or_default();
+    let quiet = map.optional("quiet").unwrap_or_default();
+    let max_pages: Option<u32> = map.optional("max_pages");
+    let resolves = map.optional_by("resolves_within", |at| deadline(at, LONGEST));
+    Some(PageExpectation {
+        alert: alert?,
+        labels: labels.unwrap_or_default(),
+        receiver,
+        source,
+        before_impact,
+        quiet,
+        max_pages,
+        resolves_within_us: resolves.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX)),
+        unwatched: Vec::new(),
+    })
+}
+
+/// Holds a page against the files of the alerts and of who is on call, and notes in it which receivers page nobody.
+pub fn check_page(
+    detect: &mut Detect,
+    alerts: Option<&AlertsSpec>,
+    oncall: Option<&OnCall>,
+    root: &Node,
+    map: &mut MapReader<'_>,
+) {
+    let Some(page) = &mut detect.page else { return };
+    let Some(alerts) = alerts else {
+        wrong(map, root, "alert", "nothing says where its rule is and who is paged".into())
+            .help("name the team's files: `alerts: { rules: …, alertmanager: …, prometheus: … }`");
+        return;
+    };
+    if page.source.is_none() {
+        for alert in std::iter::once(&page.alert).chain(&page.quiet).filter(|alert| !alerts.names.contains(alert)) {
+            let key = if *alert == page.alert { "alert" } else { "quiet" };
+            let help = did_you_mean(alert, alerts.names.iter().map(String::as_str));
+            wrong(map, root, key, format!("no rule has an alert `{}`", shorten(alert))).help(help);
+        }
+    }
+    let known = |name: &String| alerts.receivers.iter().find(|receiver| receiver.name == *name);
+    match page.receiver.as_ref().map(|name| (name, known(name))) {
+        Some((name, None)) if page.source.is_none() => {
+            let names = alerts.receivers.iter().map(|receiver| receiver.name.as_str());
+            wrong(map, root, "receiver", format!("Alertmanager has no receiver `{}`", shorten(name)))
+                .help(did_you_mean(name, names));
+        }
+        Some((name, Some(receiver))) if !receiver.delivers => {
+            wrong(map, root, "receiver", format!("the receiver `{}` delivers to nothing", shorten(name)));
+        }
+        _ => {}
+    }
+    let resolve = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
+    let mut told = alerts.receivers.iter().filter(resolve).peekable();
+    if page.resolves_within_us.is_some() && told.peek().is_some() && !told.any(|receiver| receiver.resolves) {
+        wrong(
+            map,
+            root,
+            "resolves_within",
+            "its receiver is never told that an alert is over (`send_resolved`)".into(),
+        );
+    }
+    let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
+    let silent = alerts.receivers.iter().filter(|receiver| !receiver.delivers);
+    page.unwatched = nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect();
+    if let (Some(oncall), Some(name)) = (oncall, &page.receiver)
+        && oncall.receiver(name).is_none()
+    {
+        let span = root.get(&["detect", "receiver"]).map_or(Span::default(), |node| node.span);
+        let message = format!("{} does not say who is behind `{}`", oncall.path().display(), shorten(name));
+        map.diags.warning(map.source, span, message).help("add it below `receivers`");
+    }
+}
+
+/// Notes a mistake about a key of `detect`.
+fn wrong<'m>(map: &'m mut MapReader<'_>, root: &Node, key: &str, message: String) -> &'m mut Diagnostic {
+    map.error(root.get(&["detect", key]).map_or(Span::default(), |node| node.span), message)
+}
+
+fn read_condition(map: &mut MapReader<'_>) -> Option<(String, MetricCondition)> {
+    let url = map.optional_by("metrics", |at| {
         let url = at.parse(A_PAGE, |text| {
             if text.contains("{{") {
                 return Err("placeholders cannot stand in this URL".into());
@@ -119,10 +233,8 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
         }
         Some(url)
     });
-    let when = map.require_with("when", AN_ALERT, MetricCondition::parse);
-    let within = map.require_by("within", |at| deadline(at, LONGEST));
-    map.finish()?;
-    Some(Detect { url: url?, when: when?, within: within? })
+    let when = map.optional_with("when", AN_ALERT, MetricCondition::parse);
+    Some((url?, when?))
 }
 
 /// Reads `expect`.

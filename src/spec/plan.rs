@@ -3,7 +3,7 @@
 use crate::agent::source::SliSource;
 use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
-use crate::record::{Secret, Verdict, script_secrets, url_password};
+use crate::record::{PageExpectation, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase};
 use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
@@ -54,7 +54,9 @@ pub struct Plan {
     pub budget: Option<super::ProductionBudget>,
     /// What the impact must be.
     pub impact: Impact,
-    /// The alert condition.
+    /// The team's own alerts.
+    pub alerts: Option<super::AlertsSpec>,
+    /// How the fault must be detected.
     pub detect: Option<Detect>,
     /// How the runbook is followed.
     pub respond: Respond,
@@ -88,11 +90,12 @@ impl Plan {
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<Secret> {
         let sources = self.sources().flat_map(SliSource::secrets);
-        let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
+        let metrics = self.detect.iter().flat_map(|detect| &detect.condition).flat_map(|(url, _)| url_secrets(url));
+        let alerts = self.alerts.iter().flat_map(super::AlertsSpec::secrets);
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
         let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
-        let guessed = sources.chain(metrics).chain(faults).chain(restore).chain(invariants);
+        let guessed = sources.chain(metrics).chain(alerts).chain(faults).chain(restore).chain(invariants);
         self.respond.secrets().into_iter().chain(guessed.map(Secret::from)).collect()
     }
 
@@ -126,6 +129,16 @@ impl Plan {
     pub fn service_of(&self, load: &LoadSpec) -> Option<String> {
         let host = super::host_of(&load.url)?;
         Some(self.stack.hosts.get(host).cloned().unwrap_or_else(|| host.to_string()))
+    }
+
+    /// The metrics page and the condition on it that must hold, if one must.
+    pub fn condition(&self) -> Option<&(String, MetricCondition)> {
+        self.detect.as_ref().and_then(|detect| detect.condition.as_ref())
+    }
+
+    /// The page that must come, if one must.
+    pub fn page(&self) -> Option<&PageExpectation> {
+        self.detect.as_ref().and_then(|detect| detect.page.as_ref())
     }
 
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
@@ -174,15 +187,23 @@ pub struct Impact {
     pub window: Duration,
 }
 
-/// The alert condition.
+/// How the fault must be detected: by a condition, by a page, or by both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detect {
-    /// The metrics page.
-    pub url: String,
-    /// The condition.
-    pub when: MetricCondition,
+    /// A metrics page, and a condition on a metric of it.
+    pub condition: Option<(String, MetricCondition)>,
+    /// A page of the team's own alerts.
+    pub page: Option<PageExpectation>,
     /// Deadline from the confirmed injection.
     pub within: Duration,
+}
+
+impl Detect {
+    /// The condition as it was written, and the page in words.
+    pub fn text(&self) -> String {
+        let condition = self.condition.iter().map(|(_, when)| when.text.clone());
+        condition.chain(self.page.iter().map(PageExpectation::text)).collect::<Vec<_>>().join(", and ")
+    }
 }
 
 /// How the runbook is followed.

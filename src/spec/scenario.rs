@@ -1,10 +1,11 @@
 //! A scenario file, read key by key into a plan.
 
+use super::alerts::read_alerts;
 use super::faults::{interposed, read_faults, returning};
 use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{DrillObjectives, Objective, project_services};
-use super::outcome::{Expected, default_impact, read_detect, read_expect, read_impact};
+use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
 use super::plan::sources;
 use super::restore::{self, ScenarioKind};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
@@ -126,7 +127,20 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
     let sli_names = names("slis");
     let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
-    let detect = map.optional_by("detect", read_detect);
+    let alerts = map.optional_by("alerts", read_alerts);
+    let mut detect = map.optional_by("detect", read_detect);
+    if let Some(detect) = &mut detect {
+        // With a mistake in them nothing can be held against the files of the alerts.
+        if alerts.is_some() || !map.has("alerts") {
+            check_page(detect, alerts.as_ref(), oncall.as_ref(), root, &mut map);
+        }
+    }
+    if map.has("alerts") && !map.has("detect") {
+        let span = map.key_span("alerts");
+        map.diags
+            .warning(map.source, span, "nothing looks at these alerts")
+            .help("say which page must come: `detect: { alert: …, receiver: …, within: … }`");
+    }
     let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
     let clients = map.optional_by("clients", |at| Some(clients::read(at))).unwrap_or_default();
     let reading = ParseOptions { clients: clients.keys().cloned().collect(), bridged: true };
@@ -186,6 +200,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     stack.releases = faults.iter().filter_map(|planned| planned.fault.release()).collect();
     stack.processes = faults.iter().filter_map(|planned| planned.fault.process()).collect();
     stack.hosts = hosts;
+    stack.monitoring = alerts.is_some();
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
     // With `impact: none` nothing has to recover.
@@ -210,6 +225,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         oncall,
         budget,
         impact: impact?,
+        alerts,
         detect,
         respond,
         recover_within,

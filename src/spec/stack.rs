@@ -25,6 +25,7 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         toolbox_image: None,
         releases: Vec::new(),
         processes: Vec::new(),
+        monitoring: false,
         up_within: UP_WITHIN,
     };
     let text = at.either(shape::filled, compose_file, |at| {

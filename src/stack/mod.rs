@@ -1,6 +1,7 @@
 //! The target system. `Stack` is a trait because a second kind will come (a Kubernetes namespace); nothing above this
 //! room may know about Compose.
 
+mod alerts;
 mod capacity;
 mod channel;
 pub mod compose;
@@ -11,6 +12,7 @@ mod release;
 mod source_files;
 mod tools;
 
+pub use alerts::{AlertFiles, AlertFinding};
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
@@ -44,6 +46,8 @@ pub fn platform() -> Arc<dyn Platform> {
 pub enum AgentRole {
     /// The one for the drill: load, scraping, held database sessions.
     Drill,
+    /// The one that has Prometheus and Alertmanager beside it, with the team's own rules and routes.
+    Monitoring,
     /// The proxy in front of a service.
     Proxy {
         /// The service.
@@ -56,6 +60,7 @@ impl AgentRole {
     pub fn name(&self) -> String {
         match self {
             AgentRole::Drill => "fd-agent".into(),
+            AgentRole::Monitoring => "fd-monitoring".into(),
             AgentRole::Proxy { service } => format!("fd-{service}"),
         }
     }
@@ -99,6 +104,8 @@ pub struct StackRequest {
     pub releases: Vec<(String, Release)>,
     /// The processes that faults start beside the team's services.
     pub processes: Vec<Process>,
+    /// Whether Prometheus and Alertmanager run beside it, for the team's own alerts.
+    pub monitoring: bool,
     /// How long the stack may take to become healthy.
     pub up_within: Duration,
 }
@@ -340,6 +347,10 @@ pub trait Stack: Send + Sync + 'static {
     /// Names of the team's services.
     fn services(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// Every name by which a client inside the stack can call one of its services.
+    fn hosts(&self) -> Vec<String> {
+        self.services()
     }
     /// Values of it that must never be written anywhere.
     fn secrets(&self) -> Vec<Secret> {

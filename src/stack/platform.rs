@@ -1,7 +1,9 @@
 //! A kind of stack without a drill: what can be known and done before one is started, and after its runner has gone.
 //! Compose is one; nothing above this room knows which.
 
-use super::{Available, Capacity, Demand, Place, SourceFiles, Stack, StackError, StackRequest};
+use super::{
+    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, SourceFiles, Stack, StackError, StackRequest,
+};
 use crate::record::{MachineSample, RunDir, Secret};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -30,6 +32,14 @@ pub trait Platform: Debug + Send + Sync + 'static {
     async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError>;
     /// The files that the stack of a request is made from, as far as they can be told without resolving it.
     fn source_files(&self, request: &StackRequest) -> SourceFiles;
+    /// What Prometheus' and Alertmanager's own tools say about the files of the team's alerts; `None` when the tools are not here
+    /// yet.
+    ///
+    /// # Errors
+    /// `Environment` when nothing answers, or the tools cannot be run.
+    async fn check_alerts(&self, _files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+        Ok(None)
+    }
     /// What is said of a specification that cannot be used, before the reason; and what to do about it.
     fn rejection(&self) -> (&'static str, &'static str);
     /// What a person can allow a stack of the host, by name.

@@ -132,9 +132,10 @@ fn words(record: &Record, event: &Event) -> Option<String> {
 fn happened(stamped: &Stamped) -> DrillTime {
     match &stamped.event {
         Event::Impacted { impact_us: at, .. }
-        | Event::Detected { detected_us: at }
+        | Event::Detected { detected_us: at, .. }
         | Event::Recovered { recovered_us: at, .. }
         | Event::ReadBack { asked_us: at, .. } => *at,
+        Event::Alert(moment) => moment.at_us,
         _ => stamped.at_us,
     }
 }
@@ -233,7 +234,7 @@ impl<'a> EventIndex<'a> {
             Event::Impacted { .. } | Event::Detected { .. } | Event::Recovered { .. } => {
                 ("system", TimelineWeight::Key)
             }
-            Event::Condition { .. } => ("system", TimelineWeight::Detail),
+            Event::Condition { .. } | Event::Alert(_) => ("system", TimelineWeight::Detail),
             Event::Noted { .. } => ("person", TimelineWeight::Key),
             Event::SeverityMeasured(_) => ("Firedrill", TimelineWeight::Detail),
             Event::MitigationStarted | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
@@ -267,9 +268,11 @@ impl<'a> EventIndex<'a> {
             Event::StepStarted { step } | Event::StepEnded { step, .. } => {
                 record.step_info(step).map(|info| info.at.to_string())
             }
-            Event::Impacted { .. } | Event::Condition { .. } | Event::Detected { .. } | Event::Recovered { .. } => {
-                Some("agent".into())
-            }
+            Event::Impacted { .. }
+            | Event::Condition { .. }
+            | Event::Alert(_)
+            | Event::Detected { .. }
+            | Event::Recovered { .. } => Some("agent".into()),
             Event::Probed { level, name, .. } => {
                 let probes = record.restore_plan().map(|plan| plan.probes.as_slice()).unwrap_or_default();
                 let probe = probes.iter().find(|probe| probe.level == *level && probe.name == *name);

@@ -6,8 +6,9 @@ use super::format::{declared, percent, seconds};
 use super::restore::{self, JudgedRow, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
-    Location, MeasuredSeverity, Phase, PriceFigures, Record, RunOutcome, StepStatus, Verdict,
+    Account, AlertMoment, AlertStation, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord,
+    HoldRecord, InvariantRecord, Location, MeasuredSeverity, Phase, PriceFigures, Record, RunOutcome, StepStatus,
+    Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -68,6 +69,23 @@ pub fn outcome(outcome: RunOutcome) -> StatusSymbol {
     }
 }
 
+/// What became of an alert.
+pub fn alert(moment: &AlertMoment) -> String {
+    let name = moment.name();
+    match &moment.station {
+        AlertStation::Pending => format!("{name} is pending: its expression is true"),
+        AlertStation::Firing => format!("{name} fires"),
+        AlertStation::Ended => format!("{name} has ended: its expression is not true any more"),
+        AlertStation::Received { receivers } => format!("Alertmanager has {name}, for {}", receivers.join(", ")),
+        AlertStation::Suppressed { by } => format!("Alertmanager keeps {name} back: {by}"),
+        AlertStation::Delivered { receiver, source, .. } => {
+            let from = source.as_ref().map(|source| format!(", from {source}")).unwrap_or_default();
+            format!("{receiver} was paged for {name}{from}")
+        }
+        AlertStation::Resolved { receiver } => format!("{receiver} was told that {name} is over"),
+    }
+}
+
 /// A verdict as prose has it: `not recovered`.
 pub fn verdict(verdict: Verdict) -> String {
     verdict.name().replace('_', " ")
@@ -82,7 +100,12 @@ pub fn plainly(record: &Record) -> &'static str {
         Verdict::Passed => "it passed",
         Verdict::Unsteady => "users were not well before anything was broken",
         Verdict::NoImpact => "no user noticed the fault",
+        Verdict::Undetected if record.plan.as_ref().is_some_and(|plan| plan.page.is_some()) => "the alert did not fire",
         Verdict::Undetected => "the alert did not hold in time",
+        Verdict::Misrouted => "the page did not reach whom it should",
+        Verdict::Suppressed => "the page was kept back",
+        Verdict::Late => "the page came too late",
+        Verdict::Noisy => "somebody was paged who should not have been",
         Verdict::SelfHealed => "users recovered without the runbook",
         Verdict::Breached => "users noticed a fault that they should not",
         Verdict::StepFailed => "a step of the runbook failed",
@@ -439,6 +462,7 @@ pub fn check(check: &Check) -> String {
         Check::RestoreLevel => "restore level".into(),
         Check::RecoveryTime => "recovery time objective".into(),
         Check::RecoveryPoint => "recovery point objective".into(),
+        Check::Pages => "nobody paged for nothing".into(),
         Check::Severity => "severity".into(),
         Check::Control => "control: no recovery without the runbook".into(),
         Check::Revert => "revert".into(),

@@ -6,7 +6,7 @@ use firedrill::record::{Event, Phase, Verdict};
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;
 
-const DEAF: (&str, &str) = ("db_pool_available < 1, within: 10s", "db_pool_available > 100, within: 60s");
+const DEAF: (&str, &str) = ("db_pool_available < 1, within: 15s", "db_pool_available > 100, within: 60s");
 
 /// A drill whose runner is killed as soon as a phase begins.
 fn killed_in(phase: Phase, edits: &[(&str, &str)]) -> Drill {
@@ -152,7 +152,7 @@ fn with_its_reaper_the_agents_lift_the_fault_and_a_sweep_removes_the_rest() {
 
 #[test]
 fn a_failed_drill_that_is_kept_stays_until_it_is_swept_and_its_fault_is_lifted() {
-    let edits = [("db_pool_available < 1, within: 10s", "db_pool_available > 100, within: 1s")];
+    let edits = [("db_pool_available < 1, within: 15s", "db_pool_available > 100, within: 1s")];
     let project = Project::shipped(DB_POOL, &edits, &[]);
     let drill = project.drill("db-pool", &["--keep"]);
     let run = drill.run().to_string();

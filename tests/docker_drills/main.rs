@@ -3,6 +3,7 @@
 
 #[path = "../support/accepted.rs"]
 mod accepted;
+mod alerts;
 mod dr;
 mod drill;
 mod foreign;

@@ -5,7 +5,7 @@ use firedrill::record::{Event, FaultEvent, Phase, StepStatus, Verdict};
 use std::time::Duration;
 
 /// A condition that never holds, so that a drill waits for it.
-const DEAF: (&str, &str) = ("db_pool_available < 1, within: 10s", "db_pool_available > 100, within: 60s");
+const DEAF: (&str, &str) = ("db_pool_available < 1, within: 15s", "db_pool_available > 100, within: 60s");
 /// A recovery that takes longer than a test.
 const LONG_HOLD: (&str, &str) = ("hold: 2s }", "hold: 60s }");
 
@@ -134,7 +134,7 @@ fn a_second_one_goes_straight_to_the_removal() {
 
 #[test]
 fn the_drills_that_were_still_to_come_have_not_passed() {
-    let edits = [("db_pool_available < 1, within: 10s", "db_pool_available > 100, within: 1s")];
+    let edits = [("db_pool_available < 1, within: 15s", "db_pool_available > 100, within: 1s")];
     let project = Project::shipped(DB_POOL, &edits, &[]);
     let mut running = project.start("db-pool", &["db-pool"]);
     running.until("the end of the first one", |event| matches!(event, Event::Ended { .. }));

@@ -211,7 +211,7 @@ respond: { vars: { SERVICE: web, ONCALL_PASSWORD: x } }
 
 #[test]
 fn an_alert_that_never_fires_leaves_the_fault_undetected() {
-    let edits = [("db_pool_available < 1, within: 10s", "db_pool_available > 100, within: 2s")];
+    let edits = [("db_pool_available < 1, within: 15s", "db_pool_available > 100, within: 2s")];
     let project = Project::shipped(DB_POOL, &edits, &[]);
     let drill = project.drill("db-pool", &[]);
     drill.came_to(Verdict::Undetected, 1, &["db_pool_available > 100", "within 2.0 s"]).reverted();

@@ -34,6 +34,7 @@ impl Project {
             toolbox_image: None,
             releases: Vec::new(),
             processes: Vec::new(),
+            monitoring: false,
             up_within: Duration::from_secs(60),
         };
         let project = Project { dir, run, spec };

@@ -388,8 +388,8 @@ impl Stack for ProcessStack {
     async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
         match role {
             AgentRole::Drill => channel(self.firedrill(&["agent", "control"])),
-            AgentRole::Proxy { service } => {
-                Err(broken(format!("reaching an agent in front of {service}"), "there is none"))
+            AgentRole::Monitoring | AgentRole::Proxy { .. } => {
+                Err(broken(format!("reaching {}", role.name()), "there is none"))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The abilities of an agent, by their names on the wire.
 
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::alerts::AlertServers;
 use crate::agent::freshness::AnswerAge;
 use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
@@ -19,6 +20,7 @@ type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<
 /// An ability is one file and one line here.
 const ABILITIES: &[(&str, Begin)] = &[
     ability::<HttpRule>(),
+    ability::<AlertServers>(),
     ability::<Load>(),
     ability::<AnswerAge>(),
     ability::<SurgeAbility>(),

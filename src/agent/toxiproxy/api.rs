@@ -201,7 +201,9 @@ impl<'a> Call<'a> {
                 let text = format!("{{\"version\": \"{VERSION}\"}}\n");
                 Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
             }
-            Call::Metrics => Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies))),
+            Call::Metrics => {
+                Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
+            }
         }
     }
 }

@@ -91,7 +91,8 @@ impl ToxicProxies {
     /// # Errors
     /// All mistakes of the text, each with its place: then none was made; or that a port cannot be listened on.
     pub async fn configure(&mut self, text: &str) -> Result<usize, Vec<String>> {
-        let value = serde_json::from_str(text).map_err(|error| vec![format!(":{}:{}: {error}", error.line(), error.column())])?;
+        let value = serde_json::from_str(text)
+            .map_err(|error| vec![format!(":{}:{}: {error}", error.line(), error.column())])?;
         let mistakes: Vec<String> = match read_all(&value) {
             Err(refusal) => vec![format!(": {}", refusal.message)],
             Ok(proxies) => proxies.into_iter().filter_map(Result::err).map(|it| format!(": {}", it.message)).collect(),
@@ -127,12 +128,15 @@ impl ToxicProxies {
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let (toxics, of) = (toxics.unwrap_or_default(), Default::default);
-        let mut proxy = ToxicProxy { name, listen, upstream, accepts: None, toxics: of(), traffic: Default::default(), seed };
+        let mut proxy =
+            ToxicProxy { name, listen, upstream, accepts: None, toxics: of(), traffic: Default::default(), seed };
         proxy.put(toxics);
         if enabled {
             proxy.start().await?;
         }
-        Ok(self.proxies.entry(proxy.name.clone()).insert_entry(proxy).into_mut())
+        let name = proxy.name.clone();
+        self.proxies.insert(name.clone(), proxy);
+        self.get(&name)
     }
 
     /// Makes what is not there or differs, and says what became of each; stops at the first that cannot be started.

@@ -1,8 +1,8 @@
 //! When bytes of one direction go on, by the toxics of that direction: each toxic is a stage, and what comes in is passed through
 //! all of them at once, which says when each piece of it is due. Nothing here waits or knows a socket.
 
-use super::toxic::{Toxic, ToxicKind};
 use super::super::proxy::unit;
+use super::toxic::{Toxic, ToxicKind};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -92,8 +92,8 @@ impl Toxic {
         let attributes = fields.attributes()?;
         let stream = stream.unwrap_or_else(|| "downstream".into());
         let direction = Direction::BOTH.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
-        let direction = direction
-            .ok_or_else(|| Refusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
+        let direction =
+            direction.ok_or_else(|| Refusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
         let kind = kind.unwrap_or_default();
         let known = KINDS.iter().find(|(_, name, _)| *name == kind);
         let &(kind, called, _) = known.ok_or_else(|| Refusal::new(400, "invalid toxic type"))?;

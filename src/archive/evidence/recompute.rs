@@ -8,9 +8,10 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord, ImpactRecord,
-    InvariantRecord, InvariantTime, MeasuredSeverity, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus,
-    Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file, severity_of,
+    AlertMoment, Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
+    ImpactRecord, InvariantRecord, InvariantTime, MeasuredSeverity, PageExpectation, Phase, Record, RecoveryRecord,
+    SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
+    severity_of,
 };
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, WindowAnswer, required_hold};
@@ -444,11 +445,32 @@ impl<'a> Anew<'a> {
         }
         let within = windows.detect_within_us?;
         let Some((_, last)) = self.injected() else { return Some(None) };
+        if let Some(page) = &self.plan.page {
+            return self.paged(page, within);
+        }
         match self.told.detected_us {
             Some(detected) if detected.0.saturating_sub(last.0) <= within => None,
             // That the condition held before anything was broken only the moment knew.
             _ if self.told.verdict == Verdict::Unsteady => Some(None),
             _ => Some(Some(Verdict::Undetected)),
+        }
+    }
+
+    /// The same of a page that had to come, by what became of the alerts.
+    fn paged(&self, page: &PageExpectation, within: u64) -> Option<Option<Verdict>> {
+        let Some((first, last)) = self.injected() else { return Some(None) };
+        let (seen, deadline) = (&self.told.alerts, DrillTime(last.0.saturating_add(within)));
+        if page.paged_before(seen, first).is_some() {
+            return Some(Some(Verdict::Noisy));
+        }
+        let early = |at: DrillTime| !page.before_impact || self.told.impact_us().is_none_or(|impact| at < impact);
+        match page.came(seen, first).filter(|came| came.at <= deadline) {
+            // The condition beside it did not hold.
+            Some(_) if self.told.verdict == Verdict::Undetected => Some(None),
+            Some(came) if early(came.at) => None,
+            Some(_) => Some(Some(Verdict::Late)),
+            // What came of it later, and how far its expression was, decides nothing.
+            None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
         }
     }
 
@@ -538,6 +560,20 @@ impl<'a> Anew<'a> {
         }
         if !self.asked(InvariantTime::Recovered) {
             return Some(Verdict::Incomplete);
+        }
+        if let (Some(page), Some((first, _))) = (&plan.page, self.injected())
+            && let Some(at) = recovery.map(|recovery| recovery.at)
+        {
+            let in_time =
+                |within: u64| page.resolved(&told.alerts, at).is_some_and(|over| over.0 <= at.0.saturating_add(within));
+            if page.resolves_within_us.is_some_and(|within| !in_time(within)) {
+                return Some(Verdict::Late);
+            }
+            let until = told.phase_span(Phase::Revert).map_or(told.last_us, |(from, _)| from);
+            let seen: Vec<AlertMoment> = told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
+            if page.noise(&seen, first).is_some() {
+                return Some(Verdict::Noisy);
+            }
         }
         if let Some(restore) = &plan.restore {
             let level = told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);

@@ -308,7 +308,7 @@ impl Matrix<'_> {
         Proof {
             scenario: scenario.name.clone(),
             runbook: scenario.runbook.as_deref().map(shown),
-            alert: scenario.alert.as_ref().map(|alert| alert.text.clone()),
+            alert: scenario.alert.as_ref().map(|alert| alert.text.clone()).or_else(|| scenario.page.clone()),
             state,
             last: own.last().map(|drill| self.told(drill)),
             last_judged: judged.map(|drill| self.told(drill)),
@@ -332,7 +332,10 @@ impl Matrix<'_> {
     fn alert(&self, service: &CriticalService, alert: &ServiceAlert) -> Watched {
         let text = &alert.condition.text;
         let name = alert.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}"));
-        self.watched(service, name, |own| own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition)))
+        self.watched(service, name, |own| {
+            let named = own.page.is_some() && own.page == alert.name;
+            named || own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition))
+        })
     }
 
     fn watched(&self, service: &CriticalService, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {

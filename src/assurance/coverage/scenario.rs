@@ -21,6 +21,8 @@ pub struct Scenario {
     pub steps: Vec<ScenarioStep>,
     /// The alert condition that it waits for.
     pub alert: Option<MetricCondition>,
+    /// Name of the alert whose page it waits for.
+    pub page: Option<String>,
     /// The recovery time objective that holds in it.
     pub rto: Option<Duration>,
     /// Whether it exists to fail (`expect`): then it proves nothing about the runbook.

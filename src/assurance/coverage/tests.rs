@@ -52,6 +52,7 @@ fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
         runbook: Some("runbooks/db-pool.md".into()),
         steps: vec![step("mitigate/one"), step("mitigate/two")],
         alert: Some(MetricCondition::parse("db_pool_available < 1").unwrap()),
+        page: None,
         expects_failure: false,
     }
 }

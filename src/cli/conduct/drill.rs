@@ -9,7 +9,7 @@ use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, 
 use crate::error::Error;
 use crate::record::{DayAttempt, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
-use crate::spec::Plan;
+use crate::spec::{AlertsSpec, Plan};
 use crate::stack::{Platform, Stack};
 
 /// A drill that is about to begin.
@@ -93,5 +93,7 @@ fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
     let reading = accepted.map(|accepted| &*accepted.source);
     let oncall = plan.oncall.as_ref().map(|oncall| &*oncall.source);
     let programs = crate::programs::own_file().map(|source| &**source);
-    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook).chain(reading).chain(programs).chain(oncall)
+    let alerts = plan.alerts.iter().flat_map(AlertsSpec::files).map(|(_, source)| &**source);
+    let own = [&*plan.source, &*plan.stack_source].into_iter();
+    own.chain(runbook).chain(reading).chain(programs).chain(oncall).chain(alerts)
 }

@@ -74,7 +74,9 @@ impl AttachedStack {
         let _ = self.launch.set(agent.launch.clone());
         let watch =
             Watch { log: Some(self.run.dir.join("logs").join("build.log")), within: BUILD_WITHIN, cancel, model: None };
-        let image = images::ensure_toolbox(&compose, self.toolbox_image.as_deref(), &agent, watch).await?;
+        let image =
+            images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, self.toolbox_image.as_deref(), &agent, watch)
+                .await?;
         let build_took = began.elapsed();
         let up = Instant::now();
         self.start_toolbox(image).await?;

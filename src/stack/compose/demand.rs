@@ -17,10 +17,11 @@ const CPUS: f64 = 0.03;
 impl ResolvedModel {
     /// What a drill of this stack needs.
     pub fn demand(&self, spec: &StackRequest) -> Demand {
-        // The drill's agent, one in front of each interposed service, and the toolbox.
-        let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2);
+        // The drill's agent, one in front of each interposed service, the toolbox, and what watches the team's alerts.
+        let monitoring = u32::from(spec.monitoring);
+        let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2 + monitoring);
         let mut demand = Demand {
-            memory_bytes: OURS * u64::from(ours),
+            memory_bytes: OURS * u64::from(ours) + A_CONTAINER * u64::from(monitoring),
             cpus: CPUS,
             networks: self.own_networks(),
             containers: ours,
@@ -86,6 +87,7 @@ mod tests {
             toolbox_image: None,
             releases: Vec::new(),
             processes: Vec::new(),
+            monitoring: false,
             up_within: Duration::ZERO,
         };
         ResolvedModel {

@@ -178,6 +178,7 @@ mod tests {
             toolbox_image: None,
             releases: Vec::new(),
             processes: Vec::new(),
+            monitoring: false,
             up_within: std::time::Duration::from_secs(1),
         }
     }

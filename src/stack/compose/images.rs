@@ -17,12 +17,30 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
+/// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
+pub(super) struct BundledImage {
+    /// Its repository.
+    repository: &'static str,
+    /// What it is for, in the label `IMAGE`, and the name of the log of its build.
+    pub purpose: &'static str,
+    dockerfile: &'static str,
+}
+
 /// The built-in toolbox.
-const TOOLBOX_DOCKERFILE: &str = include_str!("../../../toolbox/Dockerfile");
+pub(super) const TOOLBOX_IMAGE: BundledImage =
+    BundledImage { repository: TOOLBOX, purpose: "toolbox", dockerfile: include_str!("../../../toolbox/Dockerfile") };
+/// Prometheus and Alertmanager with their tools.
+pub(super) const MONITORING_IMAGE: BundledImage = BundledImage {
+    repository: MONITORING,
+    purpose: "monitoring",
+    dockerfile: include_str!("../../../toolbox/monitoring.Dockerfile"),
+};
 /// Repository of the agent's images.
 const AGENT: &str = "firedrill-agent";
 /// Repository of the toolbox's images.
 const TOOLBOX: &str = "firedrill-toolbox";
+/// Repository of the images with Prometheus and Alertmanager; `scripts/setup.sh` knows it, too.
+const MONITORING: &str = "firedrill-monitoring";
 /// Of images with the same purpose, so many of the newest stay although no container uses them: drills side by side
 /// may come from different builds.
 const KEEP_UNUSED: usize = 3;
@@ -132,19 +150,20 @@ pub(super) async fn ensure_pulled(
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
-/// The name of the built-in toolbox without the agent's bundle; it may not be there yet.
-pub(super) async fn base_of_toolbox(docker: &Docker) -> Result<String, StackError> {
+/// The name of such an image without the agent's bundle; it may not be there yet.
+pub(super) async fn base_of(docker: &Docker, image: &BundledImage) -> Result<String, StackError> {
     let mut hash = Sha256::new();
-    hash.update(TOOLBOX_DOCKERFILE);
-    for from in read_dockerfile(TOOLBOX_DOCKERFILE, BTreeMap::new()).0 {
+    hash.update(image.dockerfile);
+    for from in read_dockerfile(image.dockerfile, BTreeMap::new()).0 {
         hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
     }
-    Ok(format!("{TOOLBOX}:base-{}", hex(&hash.finalize()[..8])))
+    Ok(format!("{}:base-{}", image.repository, hex(&hash.finalize()[..8])))
 }
 
-/// Makes the toolbox: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
-pub(super) async fn ensure_toolbox(
+/// Makes such an image: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
+pub(super) async fn ensure_bundled(
     compose: &ComposeCommand,
+    image: &BundledImage,
     named: Option<&str>,
     agent: &AgentImage,
     watch: Watch<'_>,
@@ -152,15 +171,15 @@ pub(super) async fn ensure_toolbox(
     let docker = &compose.endpoint.docker;
     let (base, base_id) = match named {
         Some(name) => {
-            let image = ensure_pulled(compose, name, &format!("using {name} for the toolbox")).await?;
-            (name.to_string(), image.id.unwrap_or_default())
+            let pulled = ensure_pulled(compose, name, &format!("using {name} for the {}", image.purpose)).await?;
+            (name.to_string(), pulled.id.unwrap_or_default())
         }
         None => {
-            let tag = base_of_toolbox(docker).await?;
+            let tag = base_of(docker, image).await?;
             let id = match inspect(docker, &tag).await? {
                 Some(image) => image.id.unwrap_or_default(),
                 None => {
-                    build(compose, &tag, TOOLBOX_DOCKERFILE, &watch).await?;
+                    build(compose, &tag, image, image.dockerfile, &watch).await?;
                     inspect(docker, &tag).await?.and_then(|image| image.id).unwrap_or_default()
                 }
             };
@@ -171,11 +190,11 @@ pub(super) async fn ensure_toolbox(
     let mut hash = Sha256::new();
     hash.update(&base_id);
     hash.update(&agent_id);
-    let tag = format!("{TOOLBOX}:{}", hex(&hash.finalize()[..8]));
+    let tag = format!("{}:{}", image.repository, hex(&hash.finalize()[..8]));
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
-        build(compose, &tag, &dockerfile, &watch).await?;
-        let _ = remove_old(docker, "toolbox", TOOLBOX, &base).await;
+        build(compose, &tag, image, &dockerfile, &watch).await?;
+        let _ = remove_old(docker, image.purpose, image.repository, &base).await;
     }
     Ok(tag)
 }
@@ -183,15 +202,22 @@ pub(super) async fn ensure_toolbox(
 /// Builds one image from a Dockerfile without a context, by Compose: its builder is there wherever Compose is, and it
 /// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
 /// in the engine and nowhere else.
-async fn build(compose: &ComposeCommand, tag: &str, dockerfile: &str, watch: &Watch<'_>) -> Result<(), StackError> {
+async fn build(
+    compose: &ComposeCommand,
+    tag: &str,
+    image: &BundledImage,
+    dockerfile: &str,
+    watch: &Watch<'_>,
+) -> Result<(), StackError> {
     let operation = format!("building {tag}");
     let context = PrivateDir::new("context").map_err(|error| environment(operation.as_str(), error))?;
     let build = json!({
         "context": context.path(),
         "dockerfile_inline": super::model::escape(dockerfile),
-        "labels": { labels::IMAGE: "toolbox" },
+        "labels": { labels::IMAGE: image.purpose },
     });
-    let model = json!({ "name": "firedrill", "services": { "toolbox": { "image": tag, "build": build } } }).to_string();
+    let model =
+        json!({ "name": "firedrill", "services": { image.purpose: { "image": tag, "build": build } } }).to_string();
     let endpoint = compose.endpoint.with_own_builder();
     let compose =
         ComposeCommand { endpoint, options: super::model::RESOLVED.map(str::to_string).to_vec(), ..compose.clone() };
@@ -276,7 +302,7 @@ fn is_own_name(name: &str) -> bool {
     let Some((repository, tag)) = name.rsplit_once(':') else { return false };
     let hash = ["base-", "run-"].iter().find_map(|begin| tag.strip_prefix(begin)).unwrap_or(tag);
     let is_hash = hash.len() >= 8 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    is_hash && (repository == AGENT || repository == TOOLBOX || repository.starts_with(TEAMS))
+    is_hash && ([AGENT, TOOLBOX, MONITORING].contains(&repository) || repository.starts_with(TEAMS))
 }
 
 /// Without force: the engine refuses when a container uses the image. Says what was removed.

@@ -10,9 +10,9 @@ pub const RUN: &str = "dev.firedrill.run";
 pub const DIR: &str = "dev.firedrill.dir";
 /// Id of the run again, when its stack is to be kept if the drill fails: an image that was made of a container hands on that of another run.
 pub const KEEP: &str = "dev.firedrill.keep";
-/// What one of the drill's own containers is for: `agent`, `proxy`, `toolbox`.
+/// What one of the drill's own containers is for: `agent`, `proxy`, `toolbox`, `monitoring`.
 pub const ROLE: &str = "dev.firedrill.role";
-/// What an image is for: `agent`, `toolbox`, `stack`.
+/// What an image is for: `agent`, `toolbox`, `monitoring`, `stack`.
 pub const IMAGE: &str = "dev.firedrill.image";
 /// Id of the only run that uses an image. Not `RUN`: its containers would have that from their image.
 pub const IMAGE_RUN: &str = "dev.firedrill.image.run";

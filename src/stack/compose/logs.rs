@@ -45,7 +45,7 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
 
 /// Cleans what commands have said of secrets that were found out only after it had been written.
 pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
-    for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "down"] {
+    for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "monitoring", "down"] {
         let path = dir.join(format!("{name}.log"));
         let Ok(bytes) = tokio::fs::read(&path).await else { continue };
         let text = String::from_utf8_lossy(&bytes);

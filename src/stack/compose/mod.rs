@@ -22,6 +22,7 @@ mod images;
 mod labels;
 mod logs;
 mod model;
+mod monitoring;
 mod outside;
 mod owner;
 mod platform;

@@ -7,13 +7,13 @@ use super::programs::{KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
 use super::reopened::ReopenedRun;
 use super::stack::ComposeStack;
-use super::{capacity, findings, probe, reads, rights, source_files, sweep};
+use super::{capacity, findings, monitoring, probe, reads, rights, source_files, sweep};
 use crate::record::MachineSample;
 use crate::source::did_you_mean;
 use crate::stack::{
-    AttachError, Available, Capacity, Demand, Finding, HostRequests, Place, Platform, Probe, Published, ResolveError,
-    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackError, StackOptions,
-    StackRequest, SweepOptions, SweepReport,
+    AlertFiles, AlertFinding, AttachError, Available, Capacity, Demand, Finding, HostRequests, Place, Platform, Probe,
+    Published, ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack,
+    StackError, StackOptions, StackRequest, SweepOptions, SweepReport,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -90,6 +90,10 @@ impl Platform for ComposePlatform {
         request.env_files.iter().for_each(|file| files.file(file));
         source_files::compose_inputs(&request.file, &mut files);
         files
+    }
+
+    async fn check_alerts(&self, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+        monitoring::check(self.engine().await?, files).await
     }
 
     fn rejection(&self) -> (&'static str, &'static str) {
@@ -209,7 +213,14 @@ impl ResolvedStack for ResolvedCompose {
             serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
         });
         let services: Vec<Value> = services.collect();
-        serde_json::json!([self.model.name(), self.request.toolbox_image, self.request.releases, services]).to_string()
+        serde_json::json!([
+            self.model.name(),
+            self.request.toolbox_image,
+            self.request.monitoring,
+            self.request.releases,
+            services
+        ])
+        .to_string()
     }
 
     async fn missing_programs(

@@ -52,7 +52,7 @@ impl StepImages {
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
         let toolbox = match &spec.toolbox_image {
             Some(image) => Some(image.clone()),
-            None => Some(images::base_of_toolbox(&endpoint.docker).await?),
+            None => Some(images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE).await?),
         };
         Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
@@ -108,7 +108,7 @@ async fn look(
         labels: Some(HashMap::from([(labels::ROLE.to_string(), ROLE.to_string())])),
         ..ContainerCreateBody::default()
     };
-    let named = CreateContainerOptionsBuilder::default().name(&format!("{NAME}{}", random_hex())).build();
+    let named = CreateContainerOptionsBuilder::default().name(&look_names().0).build();
     let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
     let mut found = Ok(BTreeMap::new());
@@ -144,7 +144,12 @@ async fn remove(docker: &Docker, container: &str) {
     let _ = docker.remove_container(container, Some(options)).await;
 }
 
-async fn remove_stale(docker: &Docker) {
+/// A name for a container of such a look, and the label by which one that stays is found.
+pub(super) fn look_names() -> (String, String) {
+    (format!("{NAME}{}", random_hex()), format!("{}={ROLE}", labels::ROLE))
+}
+
+pub(super) async fn remove_stale(docker: &Docker) {
     let before = time::OffsetDateTime::now_utc().unix_timestamp() - STALE;
     let found = super::containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
     for container in found.into_iter().filter(|container| container.created.is_some_and(|at| at < before)) {

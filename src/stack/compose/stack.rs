@@ -85,6 +85,8 @@ pub(super) struct Recipe {
     pub agent: String,
     /// Image of the toolbox.
     pub toolbox: String,
+    /// Image of Prometheus and Alertmanager; empty where none are wanted.
+    pub monitoring: String,
     /// Service → the image that was built for it.
     pub built: BTreeMap<String, String>,
     /// Those of them that only this drill uses.
@@ -353,6 +355,10 @@ impl Stack for ComposeStack {
 
     fn services(&self) -> Vec<String> {
         self.model.services()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.model.services().iter().flat_map(|service| self.model.names_of(service)).collect()
     }
 
     async fn usage(&self) -> Result<Option<UsageSample>, StackError> {

@@ -23,6 +23,8 @@ pub struct Drill<'a> {
     pub agent_image: &'a str,
     /// Image of the toolbox, with the agent's bundle in it.
     pub toolbox_image: &'a str,
+    /// Image of Prometheus and Alertmanager, with the agent's bundle in it; empty where none are wanted.
+    pub monitoring_image: &'a str,
     /// The command that starts `firedrill` in it.
     pub launch: &'a [String],
     /// Service → the image that stands for its `build` section; services without an entry keep their own image.
@@ -288,6 +290,18 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
     toolbox.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
+    if spec.monitoring {
+        let mut monitoring = linked(our_service(drill, "monitoring", drill.monitoring_image, &all));
+        let serve = drill.launch.iter().cloned().chain(["agent".to_string(), "serve".into()]);
+        monitoring.insert("entrypoint".into(), json!(words(&serve.collect::<Vec<_>>())));
+        monitoring.insert("command".into(), json!([]));
+        monitoring.insert("init".into(), json!(true));
+        // Both servers keep what they know in memory, beside the agent.
+        monitoring.insert("mem_limit".into(), json!("1073741824"));
+        monitoring.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
+        monitoring.remove("cpu_shares");
+        services.insert(AgentRole::Monitoring.name(), Value::Object(monitoring));
+    }
 }
 
 /// Adds the processes that faults start, with no container yet.

@@ -28,6 +28,7 @@ fn spec(interposed: &[(&str, &[u16])]) -> StackRequest {
         toolbox_image: None,
         releases: Vec::new(),
         processes: Vec::new(),
+        monitoring: false,
         up_within: Duration::from_secs(60),
     }
 }
@@ -47,6 +48,7 @@ fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, Strin
         keep: false,
         agent_image: "firedrill-agent:a",
         toolbox_image: "firedrill-toolbox:t",
+        monitoring_image: "firedrill-monitoring:t",
         launch: &["/firedrill/firedrill".to_string()],
         built,
         own_images: &built.values().filter(|image| image.contains(":run-")).cloned().collect(),

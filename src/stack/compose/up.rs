@@ -5,6 +5,7 @@ use super::builds::{self, BUILD_WITHIN, Builds};
 use super::command::{ComposeCommand, Ran, StoppedCommand, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
+use super::images::{BundledImage, MONITORING_IMAGE, TOOLBOX_IMAGE};
 use super::stack::{ComposeStack, Recipe};
 use super::transform::{Drill, transform};
 use super::{images, logs, ports, pull, release};
@@ -39,7 +40,7 @@ pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) ->
     stack.refuse_errors()?;
     let compose = stack.compose();
     let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
-    let (agent, toolbox) = make_ours(stack, &compose, cancel).await?;
+    let (agent, toolbox, monitoring) = make_ours(stack, &compose, cancel).await?;
     let mut built = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
     built.leave_own();
     let model = teams_only(stack, &built);
@@ -47,7 +48,7 @@ pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) ->
     built.build(&compose, Watch { model: Some(&text), ..watch("build.log") }).await?;
     pull::missing(&compose, &model, watch("pull.log")).await?;
     let Builds { images: built, own, .. } = built;
-    stack.started().recipe = Some(Recipe { agent, toolbox, built, own, ports: BTreeMap::new() });
+    stack.started().recipe = Some(Recipe { agent, toolbox, monitoring, built, own, ports: BTreeMap::new() });
     release::make_ready(stack, cancel).await;
     stopped_early(cancel)
 }
@@ -59,7 +60,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     }
     let compose = stack.compose();
     let build_began = Instant::now();
-    let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
+    let ((agent, toolbox, monitoring), built) = make_images(stack, &compose, cancel).await?;
     let mut build_took = build_began.elapsed();
     let watch = Watch { log: log(stack, "pull.log"), within: pull::WITHIN, cancel, model: None };
     let pull_took = pull::missing(&compose, &teams_only(stack, &built), watch).await?;
@@ -71,6 +72,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
         keep: stack.run.keep,
         agent_image: &agent,
         toolbox_image: &toolbox,
+        monitoring_image: &monitoring,
         launch: stack.launch(),
         built: &built.images,
         own_images: &built.own,
@@ -84,7 +86,8 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
         let mut started = stack.started();
         started.model = Some(model.clone());
         started.services = stack.model.services();
-        started.recipe = Some(Recipe { agent, toolbox, built: built.images, own: built.own, ports: listening });
+        let Builds { images: built, own, .. } = built;
+        started.recipe = Some(Recipe { agent, toolbox, monitoring, built, own, ports: listening });
     }
     let releases_began = Instant::now();
     release::make_ready(stack, cancel).await;
@@ -128,12 +131,15 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     }
 }
 
-/// The agent's image, the toolbox and the team's own images, side by side.
+/// Images of the agent, of the toolbox and of the monitoring; the last one is empty where none is wanted.
+type OurImages = (String, String, String);
+
+/// Firedrill's own images and the team's, side by side.
 async fn make_images(
     stack: &ComposeStack,
     compose: &ComposeCommand,
     cancel: &CancellationToken,
-) -> Result<(String, String, builds::Builds), StackError> {
+) -> Result<(OurImages, builds::Builds), StackError> {
     let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
     let teams = async {
         let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
@@ -141,22 +147,30 @@ async fn make_images(
         built.build(compose, Watch { model: Some(&model), ..watch("build.log") }).await?;
         Ok::<_, StackError>(built)
     };
-    let ((agent, toolbox), built) = tokio::try_join!(make_ours(stack, compose, cancel), teams)?;
-    Ok((agent, toolbox, built))
+    tokio::try_join!(make_ours(stack, compose, cancel), teams)
 }
 
-/// The agent's image and the toolbox, once for all drills of this process.
+/// Firedrill's own images, once for all drills of this process.
 async fn make_ours(
     stack: &ComposeStack,
     compose: &ComposeCommand,
     cancel: &CancellationToken,
-) -> Result<(String, String), StackError> {
-    let watch = Watch { log: log(stack, "toolbox.log"), within: BUILD_WITHIN, cancel, model: None };
+) -> Result<OurImages, StackError> {
+    let watch = |image: &BundledImage| Watch {
+        log: log(stack, &format!("{}.log", image.purpose)),
+        within: BUILD_WITHIN,
+        cancel,
+        model: None,
+    };
     let _making = MAKING.lock().await;
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
-    let toolbox = images::ensure_toolbox(compose, named, &agent, watch).await?;
-    Ok((agent.tag, toolbox))
+    let toolbox = images::ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
+    let monitoring = match stack.spec.monitoring {
+        true => images::ensure_bundled(compose, &MONITORING_IMAGE, None, &agent, watch(&MONITORING_IMAGE)).await?,
+        false => String::new(),
+    };
+    Ok((agent.tag, toolbox, monitoring))
 }
 
 /// The model without anything of ours: for what must be there before the stack is started.
@@ -169,6 +183,7 @@ fn teams_only(stack: &ComposeStack, built: &builds::Builds) -> serde_json::Value
         keep: stack.run.keep,
         agent_image: "",
         toolbox_image: "",
+        monitoring_image: "",
         launch: &[],
         built: &built.images,
         own_images: &built.own,

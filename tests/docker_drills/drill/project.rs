@@ -29,7 +29,18 @@ impl Shipped {
 }
 
 /// `scenarios/db-pool.yaml`, with short windows.
-pub const DB_POOL: Shipped = Shipped { name: "db-pool", shorter: &[SHORTER, &[("returns: 2s", "returns: 1s")]] };
+pub const DB_POOL: Shipped =
+    Shipped { name: "db-pool", shorter: &[SHORTER, WITHOUT_ALERTS, &[("returns: 2s", "returns: 1s")]] };
+
+/// Without Prometheus and Alertmanager, which have tests of their own.
+const WITHOUT_ALERTS: &[(&str, &str)] = &[
+    (
+        "oncall: ../stacks/checkout/ops/oncall.yaml\nalerts:\n  rules: ../stacks/checkout/ops/rules/*.yml\n  alertmanager: \
+      ../stacks/checkout/ops/alertmanager.yml\n  prometheus: ../stacks/checkout/ops/prometheus.yml\n",
+        "",
+    ),
+    (",\n    alert: CheckoutDbPoolExhausted, labels: { severity: page }, receiver: checkout-oncall }", " }"),
+];
 
 /// `scenarios/upstream-503.yaml`, with short windows.
 pub const UPSTREAM: Shipped = Shipped { name: "upstream-503", shorter: &[SHORTER] };

@@ -309,7 +309,7 @@ impl Script {
         self.end(10_230, Phase::Impact);
         self.begin(10_230, Phase::Detect);
         self.at(10_410).push(Event::Condition { when: "db_pool_available < 1".into(), value: Some(0.0), holds: true });
-        self.push(Event::Detected { detected_us: DrillTime(10_400 * MS) });
+        self.push(Event::Detected { detected_us: DrillTime(10_400 * MS), paged: None });
         self.pass(Check::Detection, 8_600, "db_pool_available < 1 held (value 0) 1.80 s after the injection");
         self.end(10_410, Phase::Detect);
     }

@@ -72,6 +72,8 @@ pub(super) fn shop(story: Story) -> Announcement {
         must_breach,
     };
     Announcement {
+        page: None,
+        alert_files: Vec::new(),
         severities: Vec::new(),
         oncall_file: None,
         roles: Vec::new(),

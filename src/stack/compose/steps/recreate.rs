@@ -164,6 +164,7 @@ pub(super) async fn remake(
         keep: stack.run.keep,
         agent_image: &recipe.agent,
         toolbox_image: &recipe.toolbox,
+        monitoring_image: &recipe.monitoring,
         launch: stack.launch(),
         built: &recipe.built,
         own_images: &recipe.own,
@@ -190,7 +191,7 @@ pub(super) async fn remake(
 fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     let now = now.get("services").and_then(Value::as_object)?;
     let next = next.get_mut("services").and_then(Value::as_object_mut)?;
-    let alone = [AgentRole::Drill.name(), TOOLBOX.to_string()];
+    let alone = [AgentRole::Drill.name(), AgentRole::Monitoring.name(), TOOLBOX.to_string()];
     for (name, service) in now.iter().filter(|(name, _)| name.starts_with("fd-")) {
         if next.get(name) == Some(service) {
             continue;
@@ -259,6 +260,7 @@ async fn rebuilt(
         keep: stack.run.keep,
         agent_image: "",
         toolbox_image: "",
+        monitoring_image: "",
         launch: &[],
         built: &built.images,
         own_images: &built.own,

@@ -1,0 +1,167 @@
+//! How far the expression of an alert came to its threshold: what there is to say of one that never fired.
+
+use crate::slis::Comparison;
+use std::fmt;
+
+/// The alert that is followed, and how near each comparison of its expression came.
+#[derive(Debug)]
+pub(super) struct Distance {
+    alert: String,
+    /// The expression, once Prometheus has told it, and what it compares.
+    expression: String,
+    compared: Vec<Compared>,
+    /// Why Prometheus cannot evaluate it.
+    error: String,
+}
+
+/// A comparison with a number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Compared {
+    /// What is compared.
+    pub left: String,
+    op: Comparison,
+    number: f64,
+    /// The value that came nearest.
+    nearest: Option<f64>,
+}
+
+impl Distance {
+    pub(super) fn of(alert: &str) -> Distance {
+        Distance { alert: alert.into(), expression: String::new(), compared: Vec::new(), error: String::new() }
+    }
+
+    /// Takes in a rule as Prometheus has it.
+    pub(super) fn note_rule(&mut self, name: &str, query: &str, error: &str) {
+        if name == self.alert {
+            if self.expression != query {
+                self.expression = query.into();
+                self.compared = comparisons(query);
+            }
+            self.error = error.into();
+        }
+    }
+
+    /// What to ask for.
+    pub(super) fn questions(&self) -> Vec<String> {
+        self.compared.iter().map(|compared| compared.left.clone()).collect()
+    }
+
+    /// Takes in what a question was answered.
+    pub(super) fn note_values(&mut self, left: &str, values: &[f64]) {
+        for compared in self.compared.iter_mut().filter(|compared| compared.left == left) {
+            let up = matches!(compared.op, Comparison::Greater | Comparison::GreaterOrEqual);
+            let nearer = |a: f64, b: f64| if up { a.max(b) } else { a.min(b) };
+            compared.nearest = values.iter().copied().chain(compared.nearest).reduce(nearer);
+        }
+    }
+}
+
+impl fmt::Display for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.error.is_empty() {
+            return write!(f, "Prometheus cannot evaluate its rule: {}", self.error);
+        }
+        if self.expression.is_empty() {
+            return write!(f, "Prometheus has no rule of this name");
+        }
+        for (at, compared) in self.compared.iter().enumerate() {
+            let Compared { left, op, number, nearest } = compared;
+            let sign = Comparison::SPELLED.iter().find(|(_, spelled)| spelled == op).map_or("", |(sign, _)| *sign);
+            let most = if matches!(op, Comparison::Greater | Comparison::GreaterOrEqual) { "most" } else { "least" };
+            let nearest = nearest.map_or("has no value".into(), |value| format!("was at {most} {value}"));
+            let and = if at > 0 { "; " } else { "" };
+            write!(f, "{and}`{left}` {nearest}, and must be {sign} {number}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The comparisons with a number that an expression consists of at its top level, joined by `and`, `or` or `unless`. Of
+/// others nothing is told.
+fn comparisons(query: &str) -> Vec<Compared> {
+    let found = split(query).into_iter().filter_map(|part| {
+        let ops =
+            || Comparison::SPELLED.iter().filter(|(_, op)| !matches!(op, Comparison::Equal | Comparison::NotEqual));
+        let (at, sign, op) = top_level(part)
+            .filter_map(|at| {
+                let rest = part.get(at..)?;
+                let (sign, op) = ops().filter(|(sign, _)| rest.starts_with(sign)).max_by_key(|(sign, _)| sign.len())?;
+                Some((at, sign, *op))
+            })
+            .next()?;
+        let number = part.get(at + sign.len()..)?.trim().parse().ok()?;
+        Some(Compared { left: part.get(..at)?.trim().to_string(), op, number, nearest: None })
+    });
+    found.collect()
+}
+
+/// The parts between `and`, `or` and `unless`, without what stands behind these words to match labels (`on(…)`).
+fn split(query: &str) -> Vec<&str> {
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    for at in top_level(query) {
+        let rest = query.get(at..).unwrap_or_default();
+        for word in [" and ", " or ", " unless "] {
+            if at >= begin && rest.starts_with(word) {
+                parts.extend(query.get(begin..at));
+                begin = at + word.len();
+            }
+        }
+    }
+    parts.extend(query.get(begin..));
+    let without_matching = |part: &'_ str| -> usize {
+        let matching = ["on", "ignoring"]
+            .into_iter()
+            .find(|word| part.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('(')));
+        matching.and_then(|_| part.find(')')).map_or(0, |at| at + 1)
+    };
+    parts.into_iter().filter_map(|part| part.trim().get(without_matching(part.trim())..)).map(str::trim).collect()
+}
+
+/// The byte offsets of a text that are in no brackets and no quotes.
+fn top_level(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let (mut depth, mut quote, mut escaped) = (0_i32, None, false);
+    text.char_indices().filter_map(move |(at, c)| {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some('"' | '\''), '\\') => escaped = true,
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, _) => return (depth == 0).then_some(at),
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lefts(query: &str) -> Vec<(String, f64)> {
+        comparisons(query).into_iter().map(|compared| (compared.left, compared.number)).collect()
+    }
+
+    #[test]
+    fn comparisons_at_the_top_level_are_found() {
+        assert_eq!(lefts("up{job=\"a > 1\"} < 1"), [("up{job=\"a > 1\"}".to_string(), 1.0)]);
+        let burn = "slo:burn5m > 14.4 and on () (slo:burn1h > 3) and ignoring (x) slo:burn1h >= 1e1";
+        assert_eq!(lefts(burn), [("slo:burn5m".to_string(), 14.4), ("slo:burn1h".to_string(), 10.0)]);
+        assert_eq!(lefts("a > b"), []);
+        assert_eq!(lefts("absent(up)"), []);
+    }
+
+    #[test]
+    fn the_nearest_value_is_kept() {
+        let mut distance = Distance::of("Down");
+        assert_eq!(distance.to_string(), "Prometheus has no rule of this name");
+        distance.note_rule("Down", "errors > 0.5 and up < 1", "");
+        distance.note_values("errors", &[0.1, 0.3]);
+        distance.note_values("errors", &[0.2]);
+        assert_eq!(
+            distance.to_string(),
+            "`errors` was at most 0.3, and must be > 0.5; `up` has no value, and must be < 1"
+        );
+    }
+}

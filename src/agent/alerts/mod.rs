@@ -1,0 +1,156 @@
+//! The team's own alerts in a drill: Prometheus and Alertmanager as child processes of this agent, with the team's rules and
+//! routes, a receiver to which every notification is delivered, and a watch that tells what becomes of each alert.
+//!
+//! ```text
+//! Prometheus ──► Alertmanager ──► receiver ──► Told::Alert
+//!     └────────────────┴── watch ─────────────────┘
+//! ```
+
+mod distance;
+mod history;
+mod receiver;
+mod servers;
+mod watch;
+
+pub use history::{SyntheticHistory, SyntheticSeries};
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::http_page::HttpPage;
+use super::protocol::AgentAnswer;
+use async_trait::async_trait;
+use distance::Distance;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Where Prometheus answers, inside the agent's container.
+const PROMETHEUS: &str = "http://127.0.0.1:9090";
+/// Where Alertmanager answers, as host and port.
+pub const ALERTMANAGER: &str = "127.0.0.1:9093";
+/// The port of the receiver.
+const RECEIVER_PORT: u16 = 9095;
+/// What APIs are asked for.
+const JSON: &str = "application/json,*/*;q=0.1";
+/// Names of the files that the servers are started with.
+pub const PROMETHEUS_FILE: &str = "prometheus.yml";
+/// That of Alertmanager.
+pub const ALERTMANAGER_FILE: &str = "alertmanager.yml";
+
+/// The URL at which notifications for a receiver of Alertmanager's configuration are taken.
+pub fn receiver_url(receiver: &str) -> String {
+    format!("http://127.0.0.1:{RECEIVER_PORT}/receiver/{}", encoded(receiver))
+}
+
+/// Runs the team's Prometheus and Alertmanager, and tells what becomes of their alerts. It has begun once every target was
+/// scraped, the history is there and Prometheus sends to Alertmanager.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertServers {
+    /// The files of both, by names without directories.
+    pub files: BTreeMap<String, String>,
+    /// Silences that are set, as Alertmanager's API takes them.
+    pub silences: Vec<Value>,
+    /// The alert of which it is followed how far its expression is from its threshold.
+    pub alert: String,
+    /// What Prometheus knows from before.
+    pub history: Option<SyntheticHistory>,
+}
+
+#[derive(Debug)]
+struct HeldServers {
+    watch: AbortOnDropHandle<()>,
+    distance: Arc<Mutex<Distance>>,
+}
+
+#[async_trait]
+impl Ability for AlertServers {
+    const NAME: &'static str = "alert_servers";
+
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let receiver = receiver::listen(RECEIVER_PORT, context.clock, tell.clone()).await?;
+        let servers = servers::start(&self, &tell).await?;
+        let distance = Arc::new(Mutex::new(Distance::of(&self.alert)));
+        let watch = watch::watch(servers, receiver, distance.clone(), context.clock, tell);
+        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance }))
+    }
+}
+
+#[async_trait]
+impl Holding for HeldServers {
+    /// How far the expression of the alert was from its threshold is the evidence.
+    async fn look(&self) -> AgentAnswer {
+        match self.watch.is_finished() {
+            true => AgentAnswer::gone("Prometheus and Alertmanager have ended"),
+            false => AgentAnswer::in_place(self.distance.lock().unwrap_or_else(PoisonError::into_inner).to_string()),
+        }
+    }
+
+    async fn lift(&self) -> Result<String, String> {
+        self.watch.abort();
+        Ok(String::new())
+    }
+}
+
+/// Asks an API for JSON.
+async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
+    let text = HttpPage::parse(url)?.text(JSON).await?;
+    serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
+}
+
+/// What Prometheus' API wraps its answers in.
+#[derive(Deserialize)]
+struct PrometheusAnswer<T> {
+    data: T,
+}
+
+/// Asks Prometheus.
+async fn ask_prometheus<T: DeserializeOwned>(path: &str) -> Result<T, String> {
+    ask::<PrometheusAnswer<T>>(&format!("{PROMETHEUS}/api/v1/{path}")).await.map(|answer| answer.data)
+}
+
+/// The values that a query has now.
+async fn query(expression: &str) -> Result<Vec<f64>, String> {
+    #[derive(Deserialize)]
+    struct Found {
+        result: Value,
+    }
+    let found: Found = ask_prometheus(&format!("query?query={}", encoded(expression))).await?;
+    let number = |pair: &Value| pair.get(1).and_then(Value::as_str).and_then(|text| text.parse::<f64>().ok());
+    let items = found.result.as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_vector = items.iter().filter_map(|item| number(item.get("value")?));
+    // A scalar is a pair itself.
+    Ok(of_vector.chain(number(&found.result)).filter(|value| !value.is_nan()).collect())
+}
+
+/// A text as a part of a URL.
+fn encoded(text: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// The text that stands in a URL like that.
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn names_of_receivers_come_back(name in "\\PC{0,20}") {
+            prop_assert_eq!(decoded(&encoded(&name)), name);
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_stays() {
+        assert_eq!(decoded("100%/x%4"), "100%/x%4");
+        assert_eq!(receiver_url("a/b c"), "http://127.0.0.1:9095/receiver/a%2Fb%20c");
+    }
+}

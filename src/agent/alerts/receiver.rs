@@ -1,0 +1,150 @@
+//! Takes every notification: those of the drill's Alertmanager, by the receiver that they are for, and pages that anything else posts
+//! as webhooks to `/source/NAME/RECEIVER`.
+
+use super::decoded;
+use crate::agent::ability::Tell;
+use crate::agent::clock::Clock;
+use crate::agent::protocol::Told;
+use crate::record::{ALERT_NAME, AlertStation};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A notification that is longer is not read.
+const MAX_NOTIFICATION: usize = 4 * 1024 * 1024;
+/// Pause after an `accept` that failed, for instance for want of file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Listens as long as what is returned is held.
+pub(super) async fn listen(port: u16, clock: Clock, tell: Tell) -> Result<AbortOnDropHandle<()>, String> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            };
+            let tell = tell.clone();
+            let service = service_fn(move |request| take(request, clock, tell.clone()));
+            // A peer that breaks its connection has delivered nothing.
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    })))
+}
+
+async fn take(request: Request<Incoming>, clock: Clock, tell: Tell) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_string();
+    let body = Limited::new(request.into_body(), MAX_NOTIFICATION).collect().await;
+    let clock_us = clock.now_us();
+    let read = body
+        .map_err(|error| error.to_string())
+        .and_then(|body| serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string()));
+    let taken = read.and_then(|json: Value| notification(&path, &json));
+    let (status, said) = match taken {
+        Ok(alerts) => {
+            for (labels, station) in alerts {
+                tell(Told::Alert { clock_us, labels, station });
+            }
+            (StatusCode::OK, String::new())
+        }
+        Err(why) => {
+            tell(Told::Note { text: format!("a notification to {path} cannot be read: {why}") });
+            (StatusCode::BAD_REQUEST, why)
+        }
+    };
+    let mut response = Response::new(Full::new(Bytes::from(said)));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+type Delivered = Vec<(BTreeMap<String, String>, AlertStation)>;
+
+/// The alerts of a notification. That of Alertmanager has them in `alerts`, and so have those of Grafana; of anything else the
+/// whole is one alert, by its `labels` and the first word for a name that it has.
+fn notification(path: &str, json: &Value) -> Result<Delivered, String> {
+    let mut words = path.trim_matches('/').split('/').map(decoded);
+    let (kind, first, second) = (words.next().unwrap_or_default(), words.next(), words.next());
+    let (receiver, source) = match (kind.as_str(), first) {
+        ("receiver", Some(receiver)) => (receiver, None),
+        ("source", Some(source)) => (second.unwrap_or_default(), Some(source)),
+        _ => return Err("post to /source/NAME/RECEIVER".into()),
+    };
+    let route = json.get("groupKey").and_then(Value::as_str).map(route_of).unwrap_or_default();
+    let alerts: Vec<&Value> = match json.get("alerts").and_then(Value::as_array) {
+        Some(alerts) => alerts.iter().collect(),
+        None => vec![json],
+    };
+    let of = |alert: &Value| {
+        let mut labels = texts(alert.get("labels"));
+        if !labels.contains_key(ALERT_NAME) {
+            let named = [ALERT_NAME, "alert", "alert_name", "rule", "title", "name"].into_iter();
+            let name = named.filter_map(|key| alert.get(key).and_then(Value::as_str)).next();
+            labels.insert(ALERT_NAME.into(), name.ok_or("nothing in it names an alert")?.to_string());
+        }
+        let status = alert.get("status").and_then(Value::as_str).unwrap_or("firing");
+        let station = match matches!(status, "resolved" | "ok" | "OK" | "Recovered") {
+            true => AlertStation::Resolved { receiver: receiver.clone() },
+            false => {
+                AlertStation::Delivered { receiver: receiver.clone(), route: route.clone(), source: source.clone() }
+            }
+        };
+        Ok((labels, station))
+    };
+    alerts.into_iter().map(of).collect()
+}
+
+fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
+    let entries = map.and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_string()))).collect()
+}
+
+/// The route of a group's key, `{}/{team="payments"}:{alertname="X"}`, without the labels of the group.
+pub(super) fn route_of(key: &str) -> String {
+    key.rfind("}:{").and_then(|at| key.get(..=at)).unwrap_or(key).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_notification_of_alertmanager_has_an_alert_for_each_of_its_own() {
+        let json = json!({ "receiver": "on call", "status": "firing",
+            "groupKey": "{}/{team=\"payments\"}/{severity=\"page\"}:{alertname=\"Down\"}",
+            "alerts": [
+                { "status": "firing", "labels": { "alertname": "Down", "severity": "page" } },
+                { "status": "resolved", "labels": { "alertname": "Slow" } },
+            ] });
+        let alerts = notification("/receiver/on%20call", &json).unwrap();
+        let route = "{}/{team=\"payments\"}/{severity=\"page\"}".to_string();
+        assert_eq!(alerts[0].0["severity"], "page");
+        assert_eq!(alerts[0].1, AlertStation::Delivered { receiver: "on call".into(), route, source: None });
+        assert_eq!(alerts[1].1, AlertStation::Resolved { receiver: "on call".into() });
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_needs_a_name_and_no_more() {
+        let alerts = notification("/source/datadog/oncall", &json!({ "title": "Down" })).unwrap();
+        assert_eq!(alerts[0].0[ALERT_NAME], "Down");
+        let source = Some("datadog".to_string());
+        assert_eq!(alerts[0].1, AlertStation::Delivered { receiver: "oncall".into(), route: String::new(), source });
+        for (path, json) in
+            [("/", json!({ "title": "x" })), ("/receiver/a", json!({ "x": 1 })), ("/source/a", json!([]))]
+        {
+            assert!(notification(path, &json).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
+
+use super::context::{Context, seconds};
+use super::impact::{ImpactWatch, SCRAPE_GRACE, watch};
+use super::recover::Recovered;
+use super::stop::Stop;
+use super::up::Up;
+use crate::agent::ability::Ability;
+use crate::agent::protocol::{AgentAnswer, AgentAsk};
+use crate::record::{
+    AlertMoment, Check, CheckOutcome, DrillTime, Event, PageExpectation, PageMissed, Phase, Verdict, in_words,
+};
+use crate::spec::Show;
+use crate::stack::AgentRole;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What runs the alerts, by its id in the agent.
+const ALERTS: &str = "alerts";
+/// A window of an expression that is longer sees less of a young stack than of an old one.
+const YOUNG: Duration = Duration::from_secs(30);
+
+/// Starts Prometheus and Alertmanager with the team's files; returns when they work together.
+pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> {
+    let (Some(alerts), Some(agent)) = (&cx.plan.alerts, &up.monitoring) else { return Ok(()) };
+    let note = |text: String| cx.sink.emit(Event::Note { text });
+    let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
+    let followed = cx.plan.page().map_or("", |page| page.alert.as_str());
+    let (servers, left_out) = alerts.servers(followed, &hosts);
+    if !left_out.is_empty() {
+        note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
+    }
+    if let (None, Some(window)) = (&alerts.history, alerts.longest_window().filter(|window| *window > YOUNG)) {
+        note(format!(
+            "the stack is young: windows of up to {} of the alerts see only what the drill has lasted, and may fire sooner \
+             than they would (`history` gives them a past)",
+            Show(window)
+        ));
+    }
+    agent
+        .ask(servers.ask(ALERTS))
+        .await
+        .map(drop)
+        .map_err(|error| Stop::from(error).at(cx.in_scenario(cx.plan.line_of("alerts"))))
+}
+
+/// Whether nobody was paged while nothing was broken.
+pub(super) fn was_quiet(cx: &Context<'_>, until: DrillTime) -> Result<(), Stop> {
+    let Some(page) = cx.plan.page() else { return Ok(()) };
+    match cx.monitor.alerts(|seen| page.paged_before(seen, until)) {
+        Some(why) => Err(stop(cx, Verdict::Noisy, why)),
+        None => Ok(()),
+    }
+}
+
+/// The page must come within its time of the last fault: what was seen.
+pub(super) async fn paged(
+    cx: &mut Context<'_>,
+    seen: &mut ImpactWatch,
+    page: &PageExpectation,
+    within: Duration,
+) -> Result<String, Stop> {
+    let (first, deadline) = (seen.faults.first, seen.faults.last.plus(within));
+    let failed = |cx: &Context<'_>, stop: Stop| cx.failed(Check::Detection, first, stop);
+    if seen.paged.is_none() {
+        if cx.phase != Some(Phase::Detect) {
+            cx.begin(Phase::Detect);
+        }
+        watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.paged.is_some()).await?;
+    }
+    was_quiet(cx, first).map_err(|stop| failed(cx, stop))?;
+    let moments: Vec<AlertMoment> = cx.monitor.alerts(<[AlertMoment]>::to_vec);
+    let came = page.came(&moments, first);
+    let in_time = came.as_ref().is_some_and(|came| came.at <= deadline);
+    cx.waited(format!("the page {}", page.text()), first, within, in_time);
+    let Some(came) = came.filter(|_| in_time) else {
+        let PageMissed { verdict, seen } = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
+        let why = format!("the page {} did not come within {} of the injection: {seen}", page.text(), seconds(within));
+        return Err(failed(cx, stop(cx, verdict, why)));
+    };
+    if let (true, Some((impact, slis))) = (page.before_impact, &seen.impact)
+        && *impact <= came.at
+    {
+        let late = seconds(came.at.since(*impact));
+        let why = format!(
+            "the page {} came {late} after users felt it ({}): {}",
+            page.text(),
+            slis.join(", "),
+            in_words(&came.parts)
+        );
+        return Err(failed(cx, stop(cx, Verdict::Late, why)));
+    }
+    let took = seconds(came.at.since(first));
+    Ok(format!("{} was paged for {} after {took}: {}", came.receiver, page.alert, in_words(&came.parts)))
+}
+
+/// After the recovery: nobody was paged for nothing, and the alert is over in time.
+pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: &Recovered) -> Result<(), Stop> {
+    let Some(page) = cx.plan.page().filter(|page| page.judges_pages() && !cx.control) else { return Ok(()) };
+    let Some(at) = recovered.recovery.map(|recovery| recovery.at) else { return Ok(()) };
+    let failed = |stop: Stop| cx.failed(Check::Pages, at, stop);
+    let mut said = Vec::new();
+    if let Some(within) = page.resolves_within_us.map(Duration::from_micros) {
+        let over = cx.monitor.until(at.plus(within), |monitor| monitor.alerts(|seen| page.resolved(seen, at))).await?;
+        let over = over.filter(|over| *over <= at.plus(within));
+        cx.waited(format!("{} to be over", page.alert), at, within, over.is_some());
+        match over {
+            Some(over) => said.push(format!("{} was over {} after the recovery", page.alert, seconds(over.since(at)))),
+            None => {
+                let why =
+                    format!("nobody was told within {} of the recovery that {} is over", seconds(within), page.alert);
+                return Err(failed(stop(cx, Verdict::Late, why)));
+            }
+        }
+    }
+    if let Some(why) = cx.monitor.alerts(|seen| page.noise(seen, first)) {
+        return Err(failed(stop(cx, Verdict::Noisy, why)));
+    }
+    said.push("nobody was paged for nothing".into());
+    cx.decided(Check::Pages, at, CheckOutcome::Passed { evidence: said.join("; ") });
+    Ok(())
+}
+
+/// How far the expression of the alert is from its threshold, as far as it is known.
+async fn distance(cx: &Context<'_>) -> String {
+    let Some(agent) = cx.agents.get(&AgentRole::Monitoring) else { return String::new() };
+    match agent.ask(AgentAsk::Look { id: ALERTS.into() }).await {
+        Ok(AgentAnswer::InPlace { detail }) => detail,
+        _ => String::new(),
+    }
+}
+
+fn stop(cx: &Context<'_>, verdict: Verdict, why: String) -> Stop {
+    Stop::new(verdict, why).at(cx.in_scenario(cx.plan.line_of("detect")))
+}

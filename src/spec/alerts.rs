@@ -1,0 +1,542 @@
+//! `alerts:` of a scenario: the team's own Prometheus rules and Alertmanager configuration, and what a drill changes in them.
+//! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
+
+use super::stack::{path_of, read_text};
+use super::windows::deadline;
+use crate::agent::alerts::{
+    ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries, receiver_url,
+};
+use crate::record::looks_secret;
+use crate::source::{
+    At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape, shorten,
+};
+use crate::stack::AlertFiles;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// Integrations of Alertmanager that do not tell when an alert is over, unless they say so.
+const SILENT_WHEN_OVER: &[&str] = &["slack_configs", "email_configs", "wechat_configs"];
+/// Windows of expressions: `[5m]`, `[1h:30s]`, `[1d]`.
+static WINDOWS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[(\d+)(s|m|h|d|w)[:\]]").ok());
+
+/// The team's alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertsSpec {
+    /// Files of rules.
+    pub rules: Vec<Arc<Source>>,
+    /// Alertmanager's configuration.
+    pub alertmanager: Arc<Source>,
+    /// Prometheus' configuration.
+    pub prometheus: Arc<Source>,
+    /// The file of silences that are set.
+    pub silences: Option<Arc<Source>>,
+    /// What Prometheus knows from before.
+    pub history: Option<SyntheticHistory>,
+    /// Names of the alerts that the rules have.
+    pub names: Vec<String>,
+    /// The receivers.
+    pub receivers: Vec<AlertReceiver>,
+    routes: Arc<Node>,
+    scrapes: Arc<Node>,
+    kept_back: Vec<serde_json::Value>,
+}
+
+/// A receiver of Alertmanager's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertReceiver {
+    /// Its name.
+    pub name: String,
+    /// Whether it has an integration at all: one without is a way to throw alerts away.
+    pub delivers: bool,
+    /// Whether it tells when an alert is over.
+    pub resolves: bool,
+}
+
+impl AlertsSpec {
+    /// Its files, each with what it is.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Arc<Source>)> {
+        let rules = self.rules.iter().map(|file| ("alert rules", file));
+        let silences = self.silences.iter().map(|file| ("silences", file));
+        rules.chain([("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)]).chain(silences)
+    }
+
+    /// What must never be shown: credentials of the receivers and of scrapes.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for root in [&self.routes, &self.scrapes] {
+            collect_secrets(root, false, &mut found);
+        }
+        found
+    }
+
+    /// What the tools of both check: the rules and Alertmanager's configuration as the team has them, and the one that a
+    /// drill makes of it.
+    pub fn to_check(&self) -> AlertFiles {
+        AlertFiles {
+            rules: self.rules.iter().map(|rules| (rules.path.clone(), rules.text.clone())).collect(),
+            alertmanager: (self.alertmanager.path.clone(), self.alertmanager.text.clone()),
+            in_drill: self.drill_alertmanager(),
+        }
+    }
+
+    /// What the agent is asked, and the targets that are left out because nothing in the drill has their name. `hosts` are
+    /// the names that something has.
+    pub fn servers(&self, alert: &str, hosts: &BTreeSet<String>) -> (AlertServers, Vec<String>) {
+        let mut left_out = Vec::new();
+        let mut asked = AlertServers {
+            silences: self.kept_back.clone(),
+            alert: alert.to_string(),
+            history: self.history.clone(),
+            ..AlertServers::default()
+        };
+        let names: Vec<String> = (0..self.rules.len()).map(|number| format!("rules-{number}.yml")).collect();
+        let prometheus = self.drill_prometheus(&names, hosts, &mut left_out);
+        asked.files.insert(PROMETHEUS_FILE.into(), prometheus);
+        asked.files.insert(ALERTMANAGER_FILE.into(), self.drill_alertmanager());
+        asked.files.extend(names.into_iter().zip(self.rules.iter().map(|rules| rules.text.clone())));
+        (asked, left_out)
+    }
+
+    /// The longest window that an expression looks back.
+    pub fn longest_window(&self) -> Option<Duration> {
+        let windows = WINDOWS.as_ref()?;
+        let texts = self.rules.iter().flat_map(|rules| windows.captures_iter(&rules.text));
+        let lengths = texts.filter_map(|found| {
+            let number: u64 = found.get(1)?.as_str().parse().ok()?;
+            let unit = match found.get(2)?.as_str() {
+                "s" => 1,
+                "m" => 60,
+                "h" => 3600,
+                "d" => 86_400,
+                _ => 604_800,
+            };
+            Some(Duration::from_secs(number.saturating_mul(unit)))
+        });
+        lengths.max()
+    }
+
+    /// Alertmanager's configuration with every receiver delivering to Firedrill's: names, routes, grouping, inhibition and
+    /// times stay.
+    fn drill_alertmanager(&self) -> String {
+        let mut out = Vec::new();
+        for entry in self.routes.entries() {
+            match entry.key.as_str() {
+                "route" | "inhibit_rules" | "mute_time_intervals" | "time_intervals" => {
+                    out.push(pair(&entry.key, yaml(&entry.value)));
+                }
+                "global" => {
+                    let kept = entry.value.entries().iter().filter(|setting| setting.key == "resolve_timeout");
+                    let kept: Vec<String> = kept.map(|setting| pair(&setting.key, yaml(&setting.value))).collect();
+                    out.push(pair("global", format!("{{{}}}", kept.join(", "))));
+                }
+                _ => {}
+            }
+        }
+        let receivers = self.receivers.iter().map(|receiver| {
+            let mut config = vec![pair("name", quoted(&receiver.name))];
+            if receiver.delivers {
+                let url = quoted(&receiver_url(&receiver.name));
+                config.push(pair(
+                    "webhook_configs",
+                    format!("[{{\"url\": {url}, \"send_resolved\": {}}}]", receiver.resolves),
+                ));
+            }
+            format!("{{{}}}", config.join(", "))
+        });
+        out.push(pair("receivers", format!("[{}]", receivers.collect::<Vec<_>>().join(", "))));
+        document(&out)
+    }
+
+    /// Prometheus' configuration with the rules by their names here, the drill's Alertmanager, and only such targets as are
+    /// in the drill. How it looks for targets elsewhere, and where it writes to, is left out.
+    fn drill_prometheus(&self, rules: &[String], hosts: &BTreeSet<String>, left_out: &mut Vec<String>) -> String {
+        let mut out = Vec::new();
+        if let Some(global) = self.scrapes.get(&["global"]) {
+            let kept = global.entries().iter().filter(|setting| !setting.key.ends_with("_file"));
+            let kept: Vec<String> = kept.map(|setting| pair(&setting.key, yaml(&setting.value))).collect();
+            out.push(pair("global", format!("{{{}}}", kept.join(", "))));
+        }
+        let rules: Vec<String> = rules.iter().map(|rules| quoted(rules)).collect();
+        out.push(pair("rule_files", format!("[{}]", rules.join(", "))));
+        let mut alerting = vec![pair(
+            "alertmanagers",
+            format!("[{{\"static_configs\": [{{\"targets\": [{}]}}]}}]", quoted(ALERTMANAGER)),
+        )];
+        if let Some(relabel) = self.scrapes.get(&["alerting", "alert_relabel_configs"]) {
+            alerting.push(pair("alert_relabel_configs", yaml(relabel)));
+        }
+        out.push(pair("alerting", format!("{{{}}}", alerting.join(", "))));
+        let jobs = self.scrapes.get(&["scrape_configs"]).map_or(&[][..], Node::items);
+        let jobs: Vec<String> = jobs.iter().filter_map(|job| drill_job(job, hosts, left_out)).collect();
+        out.push(pair("scrape_configs", format!("[{}]", jobs.join(", "))));
+        document(&out)
+    }
+}
+
+/// A scrape job with the targets that are in the drill; `None` where it has none.
+fn drill_job(job: &Node, hosts: &BTreeSet<String>, left_out: &mut Vec<String>) -> Option<String> {
+    let (mut out, mut looks) = (Vec::new(), false);
+    for entry in job.entries() {
+        match entry.key.as_str() {
+            "static_configs" => {
+                let groups = entry.value.items().iter().filter_map(|group| {
+                    let (there, gone): (Vec<&str>, Vec<&str>) =
+                        group.get(&["targets"])?.items().iter().filter_map(Node::text).partition(|target| {
+                            let host = target.rsplit_once(':').map_or(*target, |(host, _)| host);
+                            hosts.contains(host) || matches!(host, "localhost" | "127.0.0.1")
+                        });
+                    left_out.extend(gone.iter().map(|target| (*target).to_string()));
+                    let targets: Vec<String> = there.iter().map(|target| quoted(target)).collect();
+                    let mut kept = vec![pair("targets", format!("[{}]", targets.join(", ")))];
+                    kept.extend(group.get(&["labels"]).map(|labels| pair("labels", yaml(labels))));
+                    (!there.is_empty()).then(|| format!("{{{}}}", kept.join(", ")))
+                });
+                let groups: Vec<String> = groups.collect();
+                looks |= !groups.is_empty();
+                out.push(pair("static_configs", format!("[{}]", groups.join(", "))));
+            }
+            "dns_sd_configs" => {
+                looks = true;
+                out.push(pair(&entry.key, yaml(&entry.value)));
+            }
+            key if key.ends_with("_sd_configs") => {
+                let name = job.get(&["job_name"]).and_then(Node::text).unwrap_or("a job");
+                left_out.push(format!("{key} of {name}"));
+            }
+            key => out.push(pair(key, yaml(&entry.value))),
+        }
+    }
+    looks.then(|| format!("{{{}}}", out.join(", ")))
+}
+
+/// A node as YAML on one line. What was written plain and is no text (numbers, `yes`) stays as it was written: whoever reads it
+/// knows what it is.
+fn yaml(node: &Node) -> String {
+    match &node.value {
+        Value::Null => "null".into(),
+        Value::Scalar { text, plain } => {
+            let is_word = ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word));
+            match *plain && (is_word || !node.to_json().is_string()) {
+                true => text.clone(),
+                false => quoted(text),
+            }
+        }
+        Value::List(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
+        Value::Map(entries) => {
+            let entries: Vec<String> = entries.iter().map(|entry| pair(&entry.key, yaml(&entry.value))).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(text.to_string()).to_string()
+}
+
+fn pair(key: &str, value: String) -> String {
+    format!("{}: {value}", quoted(key))
+}
+
+fn document(pairs: &[String]) -> String {
+    pairs.join("\n") + "\n"
+}
+
+/// Scalars below keys that name secrets, and what holds tokens in an integration.
+fn collect_secrets(node: &Node, in_receiver: bool, found: &mut Vec<String>) {
+    for entry in node.entries() {
+        let of_receiver = in_receiver || entry.key == "receivers";
+        match entry.value.text() {
+            Some(text) if looks_secret(&entry.key) || (of_receiver && holds_token(&entry.key)) => {
+                found.push(text.to_string());
+            }
+            _ => collect_secrets(&entry.value, of_receiver, found),
+        }
+    }
+    node.items().iter().for_each(|item| collect_secrets(item, in_receiver, found));
+}
+
+/// URLs of integrations hold tokens, and keys are tokens.
+fn holds_token(key: &str) -> bool {
+    ["url", "key", "token"].iter().any(|end| key.ends_with(end))
+}
+
+/// Reads `alerts`.
+pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
+    let mut map = at.map("`alerts`")?;
+    let rules = map.require_by("rules", read_rules);
+    let alertmanager = map.require_by("alertmanager", |at| read_yaml(at, "Alertmanager's configuration"));
+    let prometheus = map.require_by("prometheus", |at| read_yaml(at, "Prometheus' configuration"));
+    let silences = map.optional_by("silences", |at| read_yaml(at, "the file of silences"));
+    let history = map.optional_by("history", read_history);
+    let names = rules.iter().flatten().flat_map(|(source, root)| rule_names(source, root, map.diags)).collect();
+    let receivers = alertmanager.as_ref().and_then(|(source, root)| read_receivers(source, root, &mut map));
+    let kept_back = silences.as_ref().map(|(_, root)| root.items().iter().map(silence).collect()).unwrap_or_default();
+    map.finish()?;
+    let ((alertmanager, routes), (prometheus, scrapes)) = (alertmanager?, prometheus?);
+    Some(AlertsSpec {
+        rules: rules?.into_iter().map(|(source, _)| source).collect(),
+        alertmanager,
+        prometheus,
+        silences: silences.map(|(source, _)| source),
+        history,
+        names,
+        receivers: receivers?,
+        routes: Arc::new(routes),
+        scrapes: Arc::new(scrapes),
+        kept_back,
+    })
+}
+
+/// A path, or a list of them; `*` in the name of a file stands for any part of it.
+fn read_rules(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
+    let read = at.either(shape::filled, read_pattern, |at| {
+        let read = at.items("a path, or a list of paths", "write it like `rules: [../ops/rules/*.yml]`", read_pattern);
+        at.must_not_be_empty("`rules` is empty: there would be no alert", "");
+        Some(read.into_iter().flatten().collect())
+    })?;
+    Some(read)
+}
+
+fn read_pattern(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
+    let path = path_of(at)?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((begin, end)) = name.split_once('*') else { return Some(vec![read_file(&path, at, "a file of rules")?]) };
+    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+    let entries = std::fs::read_dir(if folder.as_os_str().is_empty() { ".".into() } else { folder.clone() });
+    let mut names: Vec<String> =
+        entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end));
+    names.sort();
+    if names.is_empty() {
+        at.error(format!("no file is named like `{}`", path.display()));
+    }
+    Some(names.iter().filter_map(|name| read_file(&folder.join(name), at, "a file of rules")).collect())
+}
+
+fn read_yaml(at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
+    let path = path_of(at)?;
+    read_file(&path, at, what)
+}
+
+fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
+    // A name that a pattern has found may be a link.
+    if let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, path)) {
+        at.error(why);
+        return None;
+    }
+    let source = read_text(path, what, at)?;
+    let root = parse(&source, at.diags)?;
+    Some((source, root))
+}
+
+/// Names of the alerts of a file of rules.
+fn rule_names(source: &Arc<Source>, root: &Node, diags: &mut Diagnostics) -> Vec<String> {
+    let groups = root.get(&["groups"]).map_or(&[][..], Node::items);
+    if groups.is_empty() {
+        diags.error(source, root.span, "there is no group of rules in it").help("it begins with `groups:`");
+    }
+    let rules = groups.iter().filter_map(|group| group.get(&["rules"])).flat_map(Node::items);
+    rules.filter_map(|rule| rule.get(&["alert"])?.text().map(str::to_string)).collect()
+}
+
+fn read_receivers(source: &Arc<Source>, root: &Node, map: &mut MapReader<'_>) -> Option<Vec<AlertReceiver>> {
+    let receivers: Vec<AlertReceiver> =
+        root.get(&["receivers"]).map_or(&[][..], Node::items).iter().filter_map(receiver).collect();
+    if receivers.is_empty() {
+        map.diags.error(source, root.span, "there are no `receivers` in it: nobody would ever be paged");
+        return None;
+    }
+    Some(receivers)
+}
+
+fn receiver(node: &Node) -> Option<AlertReceiver> {
+    let name = node.get(&["name"])?.text()?.to_string();
+    let integrations: Vec<(&str, &Node)> = node
+        .entries()
+        .iter()
+        .filter(|entry| entry.key.ends_with("_configs"))
+        .flat_map(|entry| entry.value.items().iter().map(|config| (entry.key.as_str(), config)))
+        .collect();
+    let tells = |(kind, config): &(&str, &Node)| match config.get(&["send_resolved"]).and_then(Node::text) {
+        Some(said) => ["true", "yes", "on"].iter().any(|word| said.eq_ignore_ascii_case(word)),
+        None => !SILENT_WHEN_OVER.contains(kind),
+    };
+    Some(AlertReceiver { name, delivers: !integrations.is_empty(), resolves: integrations.iter().any(tells) })
+}
+
+/// A silence as `amtool silence query -o json` writes it, without what the server that had it knew.
+fn silence(node: &Node) -> serde_json::Value {
+    let mut silence = node.to_json();
+    if let Some(silence) = silence.as_object_mut() {
+        ["id", "status", "updatedAt"].into_iter().for_each(|key| drop(silence.remove(key)));
+    }
+    silence
+}
+
+fn read_history(at: &mut At<'_>) -> Option<SyntheticHistory> {
+    let mut map = at.map("`history`")?;
+    let reach = map.require_by("for", |at| deadline(at, MAX_DURATION));
+    let series = map.require_by("series", |at| {
+        let example = "write `'http_requests_total{job=\"shop\"}': 50/s`, or a number for a gauge, below it";
+        let read = at.entries("a map of series", example, read_series);
+        at.must_not_be_empty("`series` is empty: there would be no history", example);
+        Some(read)
+    });
+    map.finish()?;
+    Some(SyntheticHistory { reach: reach?, series: series? })
+}
+
+fn read_series(at: &mut At<'_>) -> Option<SyntheticSeries> {
+    at.diags.describe(shape::scalar);
+    let Some(text) = at.node.text() else { return at.expected("a rate like `50/s`, or a number") };
+    let (metric, labels) = at.key.find('{').map_or((at.key, ""), |at_brace| at.key.split_at(at_brace));
+    let is_metric = !metric.is_empty() && metric.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'));
+    if !is_metric || !(labels.is_empty() || labels.ends_with('}')) || labels.contains('\n') {
+        at.error_at_key(format!("`{}` is no series: write it like `up{{job=\"shop\"}}`", shorten(at.key)));
+        return None;
+    }
+    let (per_second, value) = match (text.contains('/'), decimal(text)) {
+        (true, _) => match parse_rate(text) {
+            Ok(rate) => (rate, 0.0),
+            Err(why) => return at.not(why),
+        },
+        (false, Some(value)) => (0.0, value),
+        (false, None) => return at.expected("a rate like `50/s`, or a number"),
+    };
+    Some(SyntheticSeries { metric: metric.into(), labels: labels.into(), per_second, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        parse(&Source::new("x.yml", text), &mut Diagnostics::default()).expect("YAML")
+    }
+
+    fn spec(alertmanager: &str, prometheus: &str) -> AlertsSpec {
+        let routes = node(alertmanager);
+        AlertsSpec {
+            rules: vec![Source::new(
+                "ops/a.yml",
+                "groups: [{name: g, rules: [{alert: A, expr: 'x[5m] > 1 and y[1h:1m] > 1'}]}]",
+            )],
+            alertmanager: Source::new("am.yml", alertmanager),
+            prometheus: Source::new("prometheus.yml", prometheus),
+            silences: None,
+            history: None,
+            names: Vec::new(),
+            receivers: routes.get(&["receivers"]).unwrap().items().iter().filter_map(receiver).collect(),
+            routes: Arc::new(routes),
+            scrapes: Arc::new(node(prometheus)),
+            kept_back: Vec::new(),
+        }
+    }
+
+    const ALERTMANAGER_YML: &str = "\
+global: { resolve_timeout: 1m, slack_api_url: https://hooks.slack.com/T0/B0/s3cret, smtp_auth_password: hunter22 }
+templates: [/etc/alertmanager/*.tmpl]
+route:
+  receiver: default
+  group_wait: 1s
+  routes:
+    - { matchers: [team=\"payments\"], receiver: on call, continue: yes, mute_time_intervals: [nights] }
+time_intervals: [{ name: nights, time_intervals: [{ times: [{ start_time: '22:00', end_time: '24:00' }] }] }]
+inhibit_rules: [{ source_matchers: [severity=page], target_matchers: [severity=warn], equal: [team] }]
+receivers:
+  - name: default
+  - name: on call
+    pagerduty_configs: [{ routing_key: 0123456789abcdef }]
+    slack_configs: [{ channel: '#x' }]
+  - name: chat
+    slack_configs: [{ api_url: https://hooks.slack.com/services/x }]
+";
+
+    #[test]
+    fn receivers_change_in_where_they_deliver_and_nothing_else_does() {
+        let spec = spec(ALERTMANAGER_YML, "{}");
+        insta::assert_snapshot!(spec.drill_alertmanager());
+        let secrets = spec.secrets();
+        for secret in ["hunter22", "0123456789abcdef", "https://hooks.slack.com/services/x"] {
+            assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
+        }
+        assert_eq!(spec.longest_window(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn prometheus_scrapes_what_is_in_the_drill_and_sends_nowhere_else() {
+        let prometheus = "\
+global: { scrape_interval: 15s, external_labels: { env: prod, shard: \"1\" }, query_log_file: /x }
+remote_write: [{ url: https://metrics.example.com }]
+alerting: { alertmanagers: [{ static_configs: [{ targets: [am.example.com] }] }], alert_relabel_configs: [{ action: labeldrop, regex: pod }] }
+rule_files: [/etc/rules/*.yml]
+scrape_configs:
+  - { job_name: shop, honor_labels: on, static_configs: [{ targets: ['checkout:9100', 'node.example.com:9100'], labels: { a: 1 } }] }
+  - { job_name: nodes, static_configs: [{ targets: [node.example.com] }] }
+  - { job_name: pods, kubernetes_sd_configs: [{ role: pod }] }
+";
+        let spec = spec(ALERTMANAGER_YML, prometheus);
+        let (asked, left_out) = spec.servers("A", &BTreeSet::from(["checkout".to_string()]));
+        insta::assert_snapshot!(asked.files[PROMETHEUS_FILE]);
+        assert_eq!(left_out, ["node.example.com:9100", "node.example.com", "kubernetes_sd_configs of pods"]);
+        assert_eq!(asked.files["rules-0.yml"], spec.rules[0].text);
+        assert!(parse(&Source::new("p", asked.files[PROMETHEUS_FILE].as_str()), &mut Diagnostics::default()).is_some());
+    }
+
+    /// A scenario with these lines of its own, and the files that it names.
+    fn load(lines: &str) -> Result<crate::spec::Plan, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: 'GET http://shop/', rate: 50/s }} }}\nslis: {{ ok: {{ load: l, \
+             good: status < 500, objective: 90% }} }}\nfaults: [ container_kill: {{ service: shop }} ]\nrecover: {{ within: 9s }}\n{lines}\n"
+        );
+        for (path, text) in [
+            ("compose.yaml", "services: { shop: { image: x } }\n"),
+            ("oncall.yaml", "receivers: { on call: { on_call: [ada] }, chat: { on_call: [] } }\n"),
+            ("a.rules.yml", "groups: [{ name: g, rules: [{ alert: Down, expr: 'up < 1' }] }]\n"),
+            ("b.rules.yml", "groups: [{ name: g, rules: [{ record: x, expr: up }] }]\n"),
+            ("am.yml", ALERTMANAGER_YML),
+            ("prometheus.yml", "{}\n"),
+            ("s.yaml", &scenario),
+        ] {
+            std::fs::write(dir.path().join(path), text).unwrap();
+        }
+        let (plan, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
+        let told = crate::source::render(&diags, false).replace(&format!("{}/", dir.path().display()), "");
+        plan.ok_or(told)
+    }
+
+    const FILES: &str =
+        "oncall: oncall.yaml\nalerts: { rules: ['*.rules.yml'], alertmanager: am.yml, prometheus: prometheus.yml }\n";
+
+    #[test]
+    fn a_page_is_read_with_the_receivers_that_page_nobody() {
+        let page = "detect: { alert: Down, labels: { severity: page }, receiver: on call, within: 9s, quiet: [Down] }";
+        let plan = load(&format!("{FILES}{page}")).unwrap();
+        assert_eq!(plan.alerts.as_ref().unwrap().rules.len(), 2);
+        assert!(plan.stack.monitoring);
+        let page = plan.page().unwrap();
+        assert_eq!(page.unwatched, ["chat", "default"]);
+        assert_eq!(page.text(), "Down{severity=\"page\"} to on call");
+    }
+
+    #[test]
+    fn mistakes_about_pages_are_told_with_their_places() {
+        let alone = load("detect: { alert: Down, within: 9s }").unwrap_err();
+        let files = load(
+            "alerts: { rules: ['*.none'], alertmanager: b.rules.yml, prometheus: none.yml, history: { for: 1h, series: { 'a b': 1 } } }",
+        )
+        .unwrap_err();
+        let page = load(&format!(
+            "{FILES}detect: {{ alert: Dwon, receiver: default, quiet: [Loud], within: 9s, metrics: http://shop/ }}"
+        ))
+        .unwrap_err();
+        let receiver =
+            load(&format!("{FILES}detect: {{ alert: Down, receiver: oncall, resolves_within: 1m, within: 9s }}"));
+        let condition = load("detect: { receiver: x, within: 9s }").unwrap_err();
+        insta::assert_snapshot!([alone, files, page, receiver.unwrap_err(), condition].join("\n\n"));
+    }
+}

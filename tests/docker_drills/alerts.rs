@@ -1,0 +1,102 @@
+//! The team's own alerts in a drill, with real Prometheus and Alertmanager: a page that is delivered, and each way in which one is
+//! not.
+
+use crate::drill::{Drill, Project, copy};
+use firedrill::record::{AlertStation, Check, Verdict};
+use std::path::Path;
+
+/// A project with the shipped shop, its alerts and one shipped scenario, with texts replaced in it.
+fn project(scenario: &str, edits: &[(&str, &str)]) -> Project {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = Project::empty();
+    copy(&root.join("stacks/checkout"), &project.path().join("stacks/checkout"));
+    let file = format!("scenarios/{scenario}.yaml");
+    let mut text = std::fs::read_to_string(root.join(&file)).expect("a scenario");
+    for (from, to) in edits {
+        assert!(text.contains(from), "`{from}` is not in {file}");
+        text = text.replace(from, to);
+    }
+    project.write(&file, &text);
+    for end in ["md", "reading.yaml"] {
+        let runbook = format!("runbooks/{scenario}.{end}");
+        if let Ok(text) = std::fs::read_to_string(root.join(&runbook)) {
+            project.write(&runbook, &text);
+        }
+    }
+    project
+}
+
+fn delivered(drill: &Drill) -> Vec<(&str, &str)> {
+    let moments = drill.record.alerts.iter();
+    let pages = moments.filter_map(|moment| match &moment.station {
+        AlertStation::Delivered { receiver, .. } => Some((moment.name(), receiver.as_str())),
+        _ => None,
+    });
+    pages.collect()
+}
+
+#[test]
+fn a_page_is_delivered_to_whom_it_should_and_says_where_its_time_went() {
+    // With a past in which everything was well the fast burn does not page beside it.
+    let history = "  prometheus: ../stacks/checkout/ops/prometheus.yml\n  history:\n    for: 2h\n    series:\n      \
+                   'http_requests_total{job=\"shop\",instance=\"checkout:9100\",service=\"checkout\",status=\"201\"}': 50/s\n";
+    let edits = [
+        ("  prometheus: ../stacks/checkout/ops/prometheus.yml\n", history),
+        (
+            "receiver: checkout-oncall }",
+            "receiver: checkout-oncall, quiet: [CheckoutErrorBudgetBurnsFast], max_pages: 1 }",
+        ),
+    ];
+    let drill = project("db-pool", &edits).drill("db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection).passed_check(Check::Pages).sealed();
+    assert_eq!(delivered(&drill), [("CheckoutDbPoolExhausted", "checkout-oncall")], "{}", drill.story());
+    let story = drill.story();
+    for part in
+        ["until its expression was true", "pending", "until it was delivered", "the history of Prometheus is synthetic"]
+    {
+        assert!(story.contains(part), "`{part}`: {story}");
+    }
+    // What is of production is not scraped, and said.
+    assert!(story.contains("node-1.shop.internal:9100"), "{story}");
+}
+
+#[test]
+fn a_page_that_goes_to_a_list_is_misrouted() {
+    let drill = project("alert-misrouted", &[]).drill("alert-misrouted", &[]);
+    drill.came_to(Verdict::Misrouted, 0, &["shop-list", "behind which nobody is on call"]).sealed();
+    assert!(delivered(&drill).contains(&("CheckoutDbPoolExhausted", "shop-list")), "{}", drill.story());
+}
+
+#[test]
+fn a_page_that_a_silence_keeps_back_is_suppressed() {
+    let drill = project("alert-silenced", &[]).drill("alert-silenced", &[]);
+    drill.came_to(Verdict::Suppressed, 0, &["the silence of ada", "works on the database cluster"]).sealed();
+}
+
+#[test]
+fn a_page_of_a_patient_rule_is_late() {
+    let drill = project("alert-late", &[]).drill("alert-late", &[]);
+    drill.came_to(Verdict::Late, 0, &["it is pending"]).sealed();
+}
+
+#[test]
+fn an_alert_that_never_fires_says_how_far_it_was_and_a_mute_time_keeps_one_back() {
+    let edits = [("expect: { verdict: late }", "expect: { verdict: undetected }")];
+    let never = project("alert-late", &edits);
+    let rules = "stacks/checkout/ops/wrong/patient.yml";
+    let text =
+        never.read(rules).replace("db_pool_available < 1", "db_pool_available < -1").replace("for: 30m", "for: 0s");
+    never.write(rules, &text);
+    never.drill("alert-late", &[]).came_to(
+        Verdict::Undetected,
+        0,
+        &["`db_pool_available` was at least 0, and must be < -1"],
+    );
+
+    let muted = project("alert-misrouted", &[("expect: { verdict: misrouted }", "expect: { verdict: suppressed }")]);
+    let routes = "stacks/checkout/ops/wrong/renamed-team.yml";
+    let text =
+        muted.read(routes).replace("team=\"orders\"'], ", "team=\"checkout\"'], mute_time_intervals: [always], ");
+    muted.write(routes, &format!("{text}\ntime_intervals: [{{ name: always, time_intervals: [{{ times: [{{ start_time: '00:00', end_time: '24:00' }}] }}] }}]\n"));
+    muted.drill("alert-misrouted", &[]).came_to(Verdict::Suppressed, 0, &["a mute time of its route"]);
+}

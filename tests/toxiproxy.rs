@@ -1,0 +1,251 @@
+//! `firedrill proxy` against the answers of Toxiproxy's own server, and what its toxics do to bytes.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server with the API of Toxiproxy.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It is this test's own, and may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(more: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        command.args(["proxy", "--listen", "127.0.0.1:0"]).args(more).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("firedrill runs");
+        let mut told = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        told.read_line(&mut line).expect("a line");
+        let address = line.split("listens on ").nth(1).and_then(|rest| rest.split(';').next());
+        Server { address: address.unwrap_or_else(|| panic!("{line}")).to_string(), child }
+    }
+
+    /// Status, content type and text of an answer.
+    fn call(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Option<String>, String) {
+        self.call_with(method, path, body, "User-Agent: test\r\n")
+    }
+
+    fn call_with(&self, method: &str, path: &str, body: Option<&str>, head: &str) -> (u16, Option<String>, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let text = body.unwrap_or_default();
+        let length = text.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n{text}"
+        );
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_string);
+        (status, kind, text.to_string())
+    }
+
+    fn done(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, _, text) = self.call(method, path, Some(&body.to_string()));
+        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// A proxy to this service; where it listens.
+    fn proxy(&self, name: &str, service: &TcpListener) -> String {
+        let upstream = service.local_addr().expect("an address").to_string();
+        let made =
+            self.done("POST", "/proxies", json!({ "name": name, "listen": "127.0.0.1:0", "upstream": upstream }));
+        made["listen"].as_str().expect("an address").to_string()
+    }
+}
+
+/// A service that gives back what it is sent, until the sender ends.
+fn echo() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let own = listener.try_clone().expect("a listener");
+    std::thread::spawn(move || {
+        for stream in own.incoming().flatten() {
+            std::thread::spawn(move || {
+                let (mut from, mut to) = (stream.try_clone().expect("a stream"), stream);
+                // Either side may be gone.
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    listener
+}
+
+/// What comes back of these bytes, and how long that took.
+fn there_and_back(address: &str, bytes: &[u8]) -> (Vec<u8>, Duration) {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(bytes).expect("it takes them");
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    let mut back = Vec::new();
+    // A toxic may reset it.
+    let _ = stream.read_to_end(&mut back);
+    (back, began.elapsed())
+}
+
+/// What is compared of an answer: ports are the system's, and why a body cannot be read is worded by the reader of JSON.
+fn comparable(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    fn soften(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(listen)) = map.get_mut("listen")
+                    && let Some((host, _)) = listen.rsplit_once(':')
+                {
+                    *listen = format!("{host}:0");
+                }
+                if let Some(Value::String(error)) = map.get_mut("error")
+                    && error.starts_with("bad request body: ")
+                {
+                    *error = "bad request body".into();
+                }
+                map.values_mut().for_each(soften);
+            }
+            Value::Array(list) => list.iter_mut().for_each(soften),
+            _ => {}
+        }
+    }
+    soften(&mut value);
+    // An array that is empty, and none: docs/toxiproxy.md.
+    if value.get("proxies").is_some_and(Value::is_null) {
+        value["proxies"] = json!([]);
+    }
+    value
+}
+
+/// The calls and answers are those of `tests/toxiproxy/record.py` and Toxiproxy's own server.
+#[test]
+fn every_call_is_answered_as_by_toxiproxy() {
+    let server = Server::start(&[]);
+    let calls: Vec<Value> = serde_json::from_str(include_str!("toxiproxy/calls.json")).expect("calls");
+    assert!(calls.len() >= 300);
+    let mut wrong = Vec::new();
+    for (at, call) in calls.iter().enumerate() {
+        let text = |key: &str| call[key].as_str();
+        let (method, path) = (text("method").expect("a method"), text("path").expect("a path"));
+        let (status, kind, answer) = server.call(method, path, text("body"));
+        let (ours, theirs) = (comparable(&answer), comparable(text("answer").expect("an answer")));
+        let same = json!(status) == call["status"] && kind.as_deref() == text("type") && ours == theirs;
+        if !same {
+            wrong.push(format!("{at}: {call}\n    {status} {kind:?} {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), calls.len(), wrong.join("\n"));
+}
+
+#[test]
+fn toxics_act_on_bytes_and_nothing_is_changed_without_them() {
+    let (server, service) = (Server::start(&["--seed", "7"]), echo());
+    let address = server.proxy("echo", &service);
+    let bytes: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+    assert_eq!(there_and_back(&address, &bytes).0, bytes);
+
+    let toxic = |kind: &str, attributes: Value| {
+        server.done("POST", "/reset", json!({}));
+        server.done("POST", "/proxies/echo/toxics", json!({ "type": kind, "attributes": attributes }));
+        there_and_back(&address, &bytes)
+    };
+    let (back, took) = toxic("latency", json!({ "latency": 300, "jitter": 50 }));
+    assert!(back == bytes && took >= Duration::from_millis(250), "{took:?}");
+    let (back, took) = toxic("bandwidth", json!({ "rate": 400 }));
+    assert!(back == bytes && took >= Duration::from_millis(490), "{took:?}");
+    let (back, took) = toxic("slow_close", json!({ "delay": 300 }));
+    assert!(back == bytes && took >= Duration::from_millis(300), "{took:?}");
+    let (back, took) = toxic("slicer", json!({ "average_size": 20_000, "size_variation": 5_000, "delay": 20_000 }));
+    assert!(back == bytes && took >= Duration::from_millis(100), "{took:?}");
+    let (back, _) = toxic("limit_data", json!({ "bytes": 70_000 }));
+    assert_eq!(back, bytes[..70_000]);
+    let (back, took) = toxic("timeout", json!({ "timeout": 200 }));
+    assert!(back.is_empty() && took >= Duration::from_millis(200), "{took:?}");
+    let (back, _) = toxic("reset_peer", json!({ "timeout": 0 }));
+    assert!(back.is_empty());
+
+    server.done("POST", "/reset", json!({}));
+    server.done(
+        "POST",
+        "/proxies/echo/toxics",
+        json!({ "type": "timeout", "toxicity": 0, "attributes": { "timeout": 1 } }),
+    );
+    assert_eq!(there_and_back(&address, &bytes).0, bytes, "toxicity 0 does nothing");
+    server.done("PATCH", "/proxies/echo", json!({ "enabled": false }));
+    assert!(TcpStream::connect(&address).is_err(), "nobody listens");
+    server.done("PATCH", "/proxies/echo", json!({ "enabled": true }));
+    server.done("POST", "/reset", json!({}));
+    assert_eq!(there_and_back(&address, &bytes).0, bytes);
+    let metrics = server.call("GET", "/metrics", None).2;
+    assert!(metrics.contains("toxiproxy_proxy_sent_bytes_total{direction=\"downstream\""), "{metrics}");
+}
+
+/// The API of others waits for data that is stuck.
+#[test]
+fn toxics_are_taken_out_while_data_is_stuck() {
+    let (server, service) = (Server::start(&[]), echo());
+    let address = server.proxy("echo", &service);
+    let held = json!({ "name": "held", "type": "bandwidth", "attributes": { "rate": 0 } });
+    server.done("POST", "/proxies/echo/toxics", held);
+    let mut streams: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(&address).expect("it listens")).collect();
+    streams.iter_mut().for_each(|stream| stream.write_all(b"stuck").expect("it takes them"));
+    let (status, ..) = server.call("DELETE", "/proxies/echo/toxics/held", None);
+    assert_eq!(status, 204);
+    for stream in &mut streams {
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).expect("what was held goes on");
+        assert_eq!(&back, b"stuck");
+    }
+}
+
+#[test]
+fn a_configuration_has_toxics_and_its_mistakes_are_told_with_their_place() {
+    let (dir, service) = (tempfile::tempdir().expect("a directory"), echo());
+    let path = dir.path().join("toxiproxy.json");
+    let write = |text: &str| std::fs::write(&path, text).expect("a file");
+    let upstream = service.local_addr().expect("an address").to_string();
+    let slow = json!({ "type": "latency", "attributes": { "latency": 200 } });
+    write(&json!([{ "name": "echo", "listen": "127.0.0.1:0", "upstream": upstream, "toxics": [slow] }]).to_string());
+    let file = path.to_str().expect("UTF-8");
+    let server = Server::start(&["--config", file]);
+    let made: Value = serde_json::from_str(&server.call("GET", "/proxies/echo", None).2).expect("JSON");
+    assert_eq!(made["toxics"][0]["name"], "latency_downstream");
+    let (_, took) = there_and_back(made["listen"].as_str().expect("an address"), b"x");
+    assert!(took >= Duration::from_millis(200), "{took:?}");
+    drop(server);
+
+    let refused = |text: &str| {
+        write(text);
+        let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+            .args(["proxy", "--listen", "127.0.0.1:0", "--config", file])
+            .output()
+            .expect("firedrill runs");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused("[\n  {,}\n]").contains("toxiproxy.json:2:4: "));
+    let told = refused(r#"[{"name":"a","upstream":"b:1","toxics":[{"type":"latancy"}]},{"name":"c"}]"#);
+    assert!(told.contains("invalid toxic type (toxic 1 of proxy a)"), "{told}");
+    assert!(told.contains("missing required field: upstream at proxy 2"), "all mistakes at once: {told}");
+}
+
+#[test]
+fn browsers_and_large_bodies_are_refused() {
+    let server = Server::start(&[]);
+    assert_eq!(server.call_with("GET", "/proxies", None, "User-Agent: Mozilla/5.0\r\n").0, 403);
+    assert_eq!(server.call_with("GET", "/proxies", None, "Origin: http://evil.example\r\n").0, 403);
+    let large = format!("\"{}\"", "x".repeat(1024 * 1024));
+    assert_eq!(server.call("POST", "/populate", Some(&large)).0, 413);
+    let (status, _, text) = server.call("POST", "/proxies", Some(r#"{"name":"a/b","upstream":"b:1"}"#));
+    assert_eq!(status, 400, "{text}");
+}
