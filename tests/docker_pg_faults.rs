@@ -550,12 +550,12 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
     assert_eq!(slice(&mut told, &["database"]).await, 0);
     drop(held);
     // The age of the newest row, asked as a scenario has it.
-    admin.batch_execute("CREATE TABLE orders (at timestamptz)").await.expect("a table");
+    admin.batch_execute("CREATE TABLE deliveries (at timestamptz)").await.expect("a table");
     let freshness = |column: &str| {
         let dir = tempfile::tempdir().unwrap();
         let scenario = format!(
             "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://db/, rate: 50/s }} }}\nslis: {{ fresh: {{ freshness: \
-             {{ query: {{ service: db, sql: 'SELECT max({column}) FROM orders -- newest', every: 100ms, timeout: 500ms }}, within: 10s }}, \
+             {{ query: {{ service: db, sql: 'SELECT max({column}) FROM deliveries -- newest', every: 100ms, timeout: 500ms }}, within: 10s }}, \
              objective: 90% }} }}\nsteady: {{ for: 1s }}\nfaults: [container_kill: {{ service: db }}]\nrecover: {{ within: 9s, hold: 1s }}\n"
         );
         std::fs::write(dir.path().join("compose.yaml"), "services: { db: { image: x } }\n").unwrap();
@@ -573,7 +573,7 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
     let held = held.expect("it can be asked");
     assert_eq!(slice(&mut told, &["false"]).await, 0, "no row is not young");
     for (age, young) in [("5 s", true), ("-1 hour", false), ("5 s", true), ("15 s", false)] {
-        let sql = format!("DELETE FROM orders; INSERT INTO orders VALUES (now() - interval '{age}')");
+        let sql = format!("DELETE FROM deliveries; INSERT INTO deliveries VALUES (now() - interval '{age}')");
         admin.batch_execute(&sql).await.expect("a row");
         assert_eq!(slice(&mut told, &[if young { "true" } else { "false" }]).await, u64::from(young), "{age}");
     }

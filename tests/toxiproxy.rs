@@ -169,8 +169,14 @@ fn toxics_act_on_bytes_and_nothing_is_changed_without_them() {
     assert!(back == bytes && took >= Duration::from_millis(100), "{took:?}");
     let (back, _) = toxic("limit_data", json!({ "bytes": 70_000 }));
     assert_eq!(back, bytes[..70_000]);
-    let (back, took) = toxic("timeout", json!({ "timeout": 200 }));
-    assert!(back.is_empty() && took >= Duration::from_millis(200), "{took:?}");
+    server.done("POST", "/reset", json!({}));
+    server.done("POST", "/proxies/echo/toxics", json!({ "type": "timeout", "attributes": { "timeout": 200 } }));
+    let (began, mut stream) = (Instant::now(), TcpStream::connect(&address).expect("it listens"));
+    stream.write_all(b"x").expect("it takes it");
+    let mut back = Vec::new();
+    // It may be closed or reset.
+    let _ = stream.read_to_end(&mut back);
+    assert!(back.is_empty() && began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
     let (back, _) = toxic("reset_peer", json!({ "timeout": 0 }));
     assert!(back.is_empty());
 

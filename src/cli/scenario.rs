@@ -62,6 +62,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
+    let notified = args.notify.ready()?;
     let overrides = args.allow.overrides(globals, args.vars);
     let mut plans = load(&args.scenarios, &overrides, globals)?;
     if !args.control && looked_at(&plans, globals).await? {
@@ -80,7 +81,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         verbose: globals.verbose,
         color: globals.color(),
         ask: args.ask,
-        notified: args.notify.ready()?,
+        notified,
     };
     conduct::all(&mut plans, &wanted).await
 }

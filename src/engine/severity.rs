@@ -23,9 +23,7 @@ pub(super) fn judge_severity(
         return None;
     }
     let (levels, from) = (definitions(cx.plan), impact.faults.first);
-    // A recovery that did not last ends nothing.
-    let relapsed = recovered.outcome.as_ref().is_err_and(|stop| stop.verdict == Verdict::NotRecovered);
-    let until = recovered.recovery.filter(|_| !relapsed).map(|recovery| recovery.from);
+    let until = recovered.recovery.map(|recovery| recovery.from);
     let (worst, until_us) = cx.monitor.timeline(|timeline| timeline.most_hurt(from, until))?;
     let users_hurt = worst.bad() as f64 / worst.valid as f64;
     let severity = severity_of(&levels, users_hurt, data_lost).map(|level| level.name.clone());

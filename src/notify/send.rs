@@ -166,8 +166,9 @@ impl Courier {
                     Some(None) | None => open = false,
                 }
             }
-            while let Ok(Some(message)) = posts.try_recv() {
-                waiting.push_back(message);
+            while let Ok(post) = posts.try_recv() {
+                open &= post.is_some();
+                waiting.extend(post);
             }
             let Some(message) = waiting.pop_front() else { if open { continue } else { return unsent } };
             if message.state == IncidentState::Update && !waiting.is_empty() {

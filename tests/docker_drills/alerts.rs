@@ -47,7 +47,8 @@ fn a_page_is_delivered_to_whom_it_should_and_says_where_its_time_went() {
             "receiver: checkout-oncall, quiet: [CheckoutErrorBudgetBurnsFast], max_pages: 1 }",
         ),
     ];
-    let drill = project("db-pool", &edits).drill("db-pool", &[]);
+    let project = project("db-pool", &edits);
+    let drill = project.drill("db-pool", &[]);
     drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection).passed_check(Check::Pages).sealed();
     assert_eq!(delivered(&drill), [("CheckoutDbPoolExhausted", "checkout-oncall")], "{}", drill.story());
     let story = drill.story();
@@ -62,20 +63,23 @@ fn a_page_is_delivered_to_whom_it_should_and_says_where_its_time_went() {
 
 #[test]
 fn a_page_that_goes_to_a_list_is_misrouted() {
-    let drill = project("alert-misrouted", &[]).drill("alert-misrouted", &[]);
+    let project = project("alert-misrouted", &[]);
+    let drill = project.drill("alert-misrouted", &[]);
     drill.came_to(Verdict::Misrouted, 0, &["shop-list", "behind which nobody is on call"]).sealed();
     assert!(delivered(&drill).contains(&("CheckoutDbPoolExhausted", "shop-list")), "{}", drill.story());
 }
 
 #[test]
 fn a_page_that_a_silence_keeps_back_is_suppressed() {
-    let drill = project("alert-silenced", &[]).drill("alert-silenced", &[]);
+    let project = project("alert-silenced", &[]);
+    let drill = project.drill("alert-silenced", &[]);
     drill.came_to(Verdict::Suppressed, 0, &["the silence of ada", "works on the database cluster"]).sealed();
 }
 
 #[test]
 fn a_page_of_a_patient_rule_is_late() {
-    let drill = project("alert-late", &[]).drill("alert-late", &[]);
+    let project = project("alert-late", &[]);
+    let drill = project.drill("alert-late", &[]);
     drill.came_to(Verdict::Late, 0, &["it is pending"]).sealed();
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
 use super::proxies::ToxicProxies;
-use super::toxic::{Refusal, Toxic};
+use super::toxic::{ApiRefusal, Toxic};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -65,7 +65,7 @@ fn respond(status: StatusCode, kind: Option<&'static str>, text: impl Into<Bytes
 const JSON: Option<&str> = Some("application/json");
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 
-fn refused(refusal: &Refusal) -> Answer {
+fn refused(refusal: &ApiRefusal) -> Answer {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = json!({ "error": refusal.message, "status": refusal.status });
     respond(status, TEXT, format!("{text}\n"))
@@ -81,7 +81,7 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
     let path = head.uri.path().trim_start_matches('/').split('/');
     let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let Some(call) = Call::of(&path) else {
+    let Some(call) = ApiCall::of(&path) else {
         return respond(StatusCode::NOT_FOUND, TEXT, "404 page not found\n");
     };
     if !call.takes(&head.method) {
@@ -90,9 +90,9 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
     let body = match Limited::new(body, BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return refused(&Refusal::new(413, format!("the body is larger than {BODY} bytes")));
+            return refused(&ApiRefusal::new(413, format!("the body is larger than {BODY} bytes")));
         }
-        Err(error) => return refused(&Refusal::body(error)),
+        Err(error) => return refused(&ApiRefusal::body(error)),
     };
     let mut proxies = proxies.lock().await;
     call.carry_out(&head.method, &body, &mut proxies).await.unwrap_or_else(|refusal| refused(&refusal))
@@ -100,7 +100,7 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
 
 /// What is called, with the names in the path.
 #[derive(Debug, Clone, Copy)]
-enum Call<'a> {
+enum ApiCall<'a> {
     Reset,
     Populate,
     Proxies,
@@ -111,17 +111,17 @@ enum Call<'a> {
     Metrics,
 }
 
-impl<'a> Call<'a> {
-    fn of(path: &[&'a str]) -> Option<Call<'a>> {
+impl<'a> ApiCall<'a> {
+    fn of(path: &[&'a str]) -> Option<ApiCall<'a>> {
         let call = match path {
-            ["reset"] => Call::Reset,
-            ["populate"] => Call::Populate,
-            ["proxies"] => Call::Proxies,
-            ["proxies", proxy] => Call::Proxy(proxy),
-            ["proxies", proxy, "toxics"] => Call::Toxics(proxy),
-            ["proxies", proxy, "toxics", toxic] => Call::OneToxic(proxy, toxic),
-            ["version"] => Call::Version,
-            ["metrics"] => Call::Metrics,
+            ["reset"] => ApiCall::Reset,
+            ["populate"] => ApiCall::Populate,
+            ["proxies"] => ApiCall::Proxies,
+            ["proxies", proxy] => ApiCall::Proxy(proxy),
+            ["proxies", proxy, "toxics"] => ApiCall::Toxics(proxy),
+            ["proxies", proxy, "toxics", toxic] => ApiCall::OneToxic(proxy, toxic),
+            ["version"] => ApiCall::Version,
+            ["metrics"] => ApiCall::Metrics,
             _ => return None,
         };
         path.iter().all(|part| !part.is_empty()).then_some(call)
@@ -129,32 +129,32 @@ impl<'a> Call<'a> {
 
     fn takes(self, method: &Method) -> bool {
         match self {
-            Call::Reset | Call::Populate => method == Method::POST,
-            Call::Proxies | Call::Toxics(_) => method == Method::GET || method == Method::POST,
-            Call::Proxy(_) | Call::OneToxic(..) => {
+            ApiCall::Reset | ApiCall::Populate => method == Method::POST,
+            ApiCall::Proxies | ApiCall::Toxics(_) => method == Method::GET || method == Method::POST,
+            ApiCall::Proxy(_) | ApiCall::OneToxic(..) => {
                 [Method::GET, Method::POST, Method::PATCH, Method::DELETE].contains(method)
             }
-            Call::Version | Call::Metrics => method == Method::GET,
+            ApiCall::Version | ApiCall::Metrics => method == Method::GET,
         }
     }
 
-    async fn carry_out(self, method: &Method, body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, Refusal> {
+    async fn carry_out(self, method: &Method, body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
         let ok = |value: Value| Ok(respond(StatusCode::OK, JSON, value.to_string()));
         let done = || Ok(respond(StatusCode::NO_CONTENT, None, ""));
         let (get, delete) = (method == Method::GET, method == Method::DELETE);
         match self {
-            Call::Reset => {
+            ApiCall::Reset => {
                 proxies.reset().await?;
                 done()
             }
-            Call::Populate => {
+            ApiCall::Populate => {
                 let (made, refusal) = match read(body) {
                     Ok(value) => proxies.populate(&value).await,
                     Err(refusal) => (Vec::new(), Some(refusal)),
                 };
                 let status = refusal.as_ref().map_or(201, |refusal| refusal.status);
                 let mut told = Map::new();
-                if let Some(Refusal { status, message }) = refusal {
+                if let Some(ApiRefusal { status, message }) = refusal {
                     told.insert("error".into(), message.into());
                     told.insert("status".into(), status.into());
                 }
@@ -162,33 +162,33 @@ impl<'a> Call<'a> {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 Ok(respond(status, JSON, Value::Object(told).to_string()))
             }
-            Call::Proxies if get => {
+            ApiCall::Proxies if get => {
                 let all = proxies.all().map(|proxy| (proxy.name().to_string(), proxy.json()));
                 ok(Value::Object(all.collect()))
             }
-            Call::Proxies => {
+            ApiCall::Proxies => {
                 let made = proxies.create(&read(body)?).await?.json();
                 Ok(respond(StatusCode::CREATED, JSON, made.to_string()))
             }
-            Call::Proxy(name) if delete => {
+            ApiCall::Proxy(name) if delete => {
                 proxies.remove(name).await?;
                 done()
             }
-            Call::Proxy(name) if get => ok(proxies.get(name)?.json()),
-            Call::Proxy(name) => {
+            ApiCall::Proxy(name) if get => ok(proxies.get(name)?.json()),
+            ApiCall::Proxy(name) => {
                 let proxy = proxies.get_mut(name)?;
                 proxy.change(&read(body)?).await?;
                 ok(proxy.json())
             }
-            Call::Toxics(proxy) if get => ok(proxies.get(proxy)?.toxics().iter().map(Toxic::json).collect()),
-            Call::Toxics(proxy) => {
+            ApiCall::Toxics(proxy) if get => ok(proxies.get(proxy)?.toxics().iter().map(Toxic::json).collect()),
+            ApiCall::Toxics(proxy) => {
                 let proxy = proxies.get(proxy)?;
                 let toxic = Toxic::read(&read(body)?)?;
                 let json = toxic.json();
                 proxy.add(toxic)?;
                 ok(json)
             }
-            Call::OneToxic(proxy, toxic) => {
+            ApiCall::OneToxic(proxy, toxic) => {
                 let proxy = proxies.get(proxy)?;
                 if delete {
                     proxy.take_out(toxic)?;
@@ -197,11 +197,11 @@ impl<'a> Call<'a> {
                 let found = proxy.toxic(toxic)?;
                 ok(if get { found.json() } else { proxy.update(toxic, &read(body)?)?.json() })
             }
-            Call::Version => {
+            ApiCall::Version => {
                 let text = format!("{{\"version\": \"{VERSION}\"}}\n");
                 Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
             }
-            Call::Metrics => {
+            ApiCall::Metrics => {
                 Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
             }
         }
@@ -209,10 +209,10 @@ impl<'a> Call<'a> {
 }
 
 /// The first JSON value of a body; what follows it does not count, as for the server in Go.
-fn read(body: &[u8]) -> Result<Value, Refusal> {
+fn read(body: &[u8]) -> Result<Value, ApiRefusal> {
     match serde_json::Deserializer::from_slice(body).into_iter().next() {
-        Some(value) => value.map_err(Refusal::body),
-        None => Err(Refusal::body("EOF")),
+        Some(value) => value.map_err(ApiRefusal::body),
+        None => Err(ApiRefusal::body("EOF")),
     }
 }
 

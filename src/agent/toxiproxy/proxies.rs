@@ -1,7 +1,7 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
-use super::connection::{Link, Traffic, pass};
-use super::toxic::{Direction, Fields, Refusal, Toxic, addressable};
+use super::connection::{ToxicLink, Traffic, pass};
+use super::toxic::{ApiRefusal, Fields, Toxic, ToxicStream, addressable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +30,7 @@ pub(super) struct ToxicProxy {
     upstream: String,
     /// What accepts its connections and holds them, while it is enabled.
     accepts: Option<JoinHandle<()>>,
-    /// The toxics of both directions, in the order of [`Direction::BOTH`].
+    /// The toxics of both directions, in the order of [`ToxicStream::BOTH`].
     toxics: [watch::Sender<Arc<Vec<Toxic>>>; 2],
     traffic: [Arc<Traffic>; 2],
     seed: u64,
@@ -47,7 +47,7 @@ struct Described {
 
 impl Described {
     /// Reads a proxy; `place` is said of what is missing.
-    fn read(value: &Value, place: &str) -> Result<Described, Refusal> {
+    fn read(value: &Value, place: &str) -> Result<Described, ApiRefusal> {
         let fields = Fields::of(value)?;
         let name = fields.text("name")?.unwrap_or_default();
         let listen = fields.text("listen")?.unwrap_or_default();
@@ -55,7 +55,7 @@ impl Described {
         let enabled = fields.flag("enabled")?.unwrap_or(true);
         for (field, text) in [("name", &name), ("upstream", &upstream)] {
             if text.is_empty() {
-                return Err(Refusal::new(400, format!("missing required field: {field}{place}")));
+                return Err(ApiRefusal::new(400, format!("missing required field: {field}{place}")));
             }
         }
         addressable(&name)?;
@@ -64,16 +64,16 @@ impl Described {
     }
 }
 
-fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<Toxic>, Refusal> {
+fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<Toxic>, ApiRefusal> {
     let mut read: Vec<Toxic> = Vec::new();
     for (at, value) in toxics.iter().enumerate() {
-        let told = |refusal: Refusal| Refusal {
+        let told = |refusal: ApiRefusal| ApiRefusal {
             message: format!("{} (toxic {} of proxy {proxy})", refusal.message, at + 1),
             ..refusal
         };
         let toxic = Toxic::read(value).map_err(told)?;
         if read.iter().any(|other| other.name == toxic.name) {
-            return Err(told(Refusal::new(409, "toxic already exists")));
+            return Err(told(ApiRefusal::new(409, "toxic already exists")));
         }
         read.push(toxic);
     }
@@ -104,27 +104,27 @@ impl ToxicProxies {
         refusal.map_or(Ok(made.len()), |refusal| Err(vec![format!(": {}", refusal.message)]))
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<&ToxicProxy, Refusal> {
-        self.proxies.get(name).ok_or_else(|| Refusal::new(404, "proxy not found"))
+    pub(super) fn get(&self, name: &str) -> Result<&ToxicProxy, ApiRefusal> {
+        self.proxies.get(name).ok_or_else(|| ApiRefusal::new(404, "proxy not found"))
     }
 
-    pub(super) fn get_mut(&mut self, name: &str) -> Result<&mut ToxicProxy, Refusal> {
-        self.proxies.get_mut(name).ok_or_else(|| Refusal::new(404, "proxy not found"))
+    pub(super) fn get_mut(&mut self, name: &str) -> Result<&mut ToxicProxy, ApiRefusal> {
+        self.proxies.get_mut(name).ok_or_else(|| ApiRefusal::new(404, "proxy not found"))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &ToxicProxy> {
         self.proxies.values()
     }
 
-    pub(super) async fn create(&mut self, value: &Value) -> Result<&ToxicProxy, Refusal> {
+    pub(super) async fn create(&mut self, value: &Value) -> Result<&ToxicProxy, ApiRefusal> {
         let described = Described::read(value, "")?;
         if self.proxies.contains_key(&described.name) {
-            return Err(Refusal::new(409, "proxy already exists"));
+            return Err(ApiRefusal::new(409, "proxy already exists"));
         }
         self.make(described).await
     }
 
-    async fn make(&mut self, described: Described) -> Result<&ToxicProxy, Refusal> {
+    async fn make(&mut self, described: Described) -> Result<&ToxicProxy, ApiRefusal> {
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let (toxics, of) = (toxics.unwrap_or_default(), Default::default);
@@ -140,22 +140,26 @@ impl ToxicProxies {
     }
 
     /// Makes what is not there or differs, and says what became of each; stops at the first that cannot be started.
-    pub(super) async fn populate(&mut self, value: &Value) -> (Vec<Value>, Option<Refusal>) {
+    pub(super) async fn populate(&mut self, value: &Value) -> (Vec<Value>, Option<ApiRefusal>) {
         let mut made = Vec::new();
         let described = match read_all(value).and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>()) {
             Ok(described) => described,
             Err(refusal) => return (made, Some(refusal)),
         };
         for described in described {
-            match self.make_or_keep(described).await {
-                Ok(proxy) => made.push(proxy.json()),
+            let proxy = match self.make_or_keep(described).await {
+                Ok(proxy) => proxy.json(),
                 Err(refusal) => return (made, Some(refusal)),
-            }
+            };
+            // What the same call has replaced is there no more.
+            let replaced = |other: &&mut Value| other["name"] == proxy["name"] && other["listen"] != proxy["listen"];
+            made.iter_mut().filter(replaced).for_each(|other: &mut Value| other["enabled"] = false.into());
+            made.push(proxy);
         }
         (made, None)
     }
 
-    async fn make_or_keep(&mut self, described: Described) -> Result<&ToxicProxy, Refusal> {
+    async fn make_or_keep(&mut self, described: Described) -> Result<&ToxicProxy, ApiRefusal> {
         let name = described.name.clone();
         if let Some(existing) = self.proxies.get_mut(&name) {
             if !existing.differs(&described.listen, &described.upstream).await? {
@@ -169,14 +173,14 @@ impl ToxicProxies {
         self.make(described).await
     }
 
-    pub(super) async fn remove(&mut self, name: &str) -> Result<(), Refusal> {
+    pub(super) async fn remove(&mut self, name: &str) -> Result<(), ApiRefusal> {
         self.get_mut(name)?.stop().await;
         self.proxies.remove(name);
         Ok(())
     }
 
     /// Enables every proxy and takes all toxics out.
-    pub(super) async fn reset(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn reset(&mut self) -> Result<(), ApiRefusal> {
         for proxy in self.proxies.values_mut() {
             proxy.start().await?;
             proxy.put(Vec::new());
@@ -186,8 +190,8 @@ impl ToxicProxies {
 }
 
 /// Every proxy of an array, or why it cannot be one.
-fn read_all(value: &Value) -> Result<Vec<Result<Described, Refusal>>, Refusal> {
-    let all = value.as_array().ok_or_else(|| Refusal::body("an array of proxies was expected"))?;
+fn read_all(value: &Value) -> Result<Vec<Result<Described, ApiRefusal>>, ApiRefusal> {
+    let all = value.as_array().ok_or_else(|| ApiRefusal::body("an array of proxies was expected"))?;
     let one = |(at, value)| Described::read(value, &format!(" at proxy {}", at + 1));
     Ok(all.iter().enumerate().map(one).collect())
 }
@@ -220,7 +224,7 @@ impl ToxicProxy {
     /// Bytes received and sent, as samples of Prometheus' text format: name and value.
     pub(super) fn metrics(&self) -> Vec<(String, u64)> {
         let load = |number: &std::sync::atomic::AtomicU64| number.load(std::sync::atomic::Ordering::Relaxed);
-        let of = |(direction, traffic): (Direction, &Arc<Traffic>)| {
+        let of = |(direction, traffic): (ToxicStream, &Arc<Traffic>)| {
             let labels = [
                 ("direction", direction.name()),
                 ("listener", &self.listen),
@@ -236,7 +240,7 @@ impl ToxicProxy {
                 (format!("toxiproxy_proxy_sent_bytes_total{{{labels}}}"), load(&traffic.sent)),
             ]
         };
-        Direction::BOTH.into_iter().zip(&self.traffic).flat_map(of).collect()
+        ToxicStream::BOTH.into_iter().zip(&self.traffic).flat_map(of).collect()
     }
 
     /// Its toxics: those of the upstream direction first.
@@ -244,29 +248,29 @@ impl ToxicProxy {
         self.toxics.iter().flat_map(|toxics| toxics.borrow().to_vec()).collect()
     }
 
-    pub(super) fn toxic(&self, name: &str) -> Result<Toxic, Refusal> {
+    pub(super) fn toxic(&self, name: &str) -> Result<Toxic, ApiRefusal> {
         let found = self.toxics().into_iter().find(|toxic| toxic.name == name);
-        found.ok_or_else(|| Refusal::new(404, "toxic not found"))
+        found.ok_or_else(|| ApiRefusal::new(404, "toxic not found"))
     }
 
-    pub(super) fn add(&self, toxic: Toxic) -> Result<(), Refusal> {
+    pub(super) fn add(&self, toxic: Toxic) -> Result<(), ApiRefusal> {
         let mut toxics = self.toxics();
         if toxics.iter().any(|other| other.name == toxic.name) {
-            return Err(Refusal::new(409, "toxic already exists"));
+            return Err(ApiRefusal::new(409, "toxic already exists"));
         }
         toxics.push(toxic);
         self.put(toxics);
         Ok(())
     }
 
-    pub(super) fn update(&self, name: &str, value: &Value) -> Result<Toxic, Refusal> {
+    pub(super) fn update(&self, name: &str, value: &Value) -> Result<Toxic, ApiRefusal> {
         let updated = self.toxic(name)?.updated(value)?;
         let replaced = |toxic: Toxic| if toxic.name == name { updated.clone() } else { toxic };
         self.put(self.toxics().into_iter().map(replaced).collect());
         Ok(updated)
     }
 
-    pub(super) fn take_out(&self, name: &str) -> Result<(), Refusal> {
+    pub(super) fn take_out(&self, name: &str) -> Result<(), ApiRefusal> {
         self.toxic(name)?;
         self.put(self.toxics().into_iter().filter(|toxic| toxic.name != name).collect());
         Ok(())
@@ -274,7 +278,7 @@ impl ToxicProxy {
 
     /// These are its toxics from now on, on open connections as well. Nobody is waited for.
     fn put(&self, toxics: Vec<Toxic>) {
-        for (direction, sender) in Direction::BOTH.into_iter().zip(&self.toxics) {
+        for (direction, sender) in ToxicStream::BOTH.into_iter().zip(&self.toxics) {
             let of: Vec<Toxic> = toxics.iter().filter(|toxic| toxic.direction == direction).cloned().collect();
             sender.send_if_modified(|kept| {
                 let differs = **kept != of;
@@ -284,12 +288,12 @@ impl ToxicProxy {
         }
     }
 
-    async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, Refusal> {
+    async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ApiRefusal> {
         Ok(resolved(listen).await?.to_string() != self.listen || upstream != self.upstream)
     }
 
     /// Changes address, service and whether it is enabled, as far as they are given.
-    pub(super) async fn change(&mut self, value: &Value) -> Result<(), Refusal> {
+    pub(super) async fn change(&mut self, value: &Value) -> Result<(), ApiRefusal> {
         let fields = Fields::of(value)?;
         let listen = fields.text("listen")?.unwrap_or_else(|| self.listen.clone());
         let upstream = fields.text("upstream")?.unwrap_or_else(|| self.upstream.clone());
@@ -307,7 +311,7 @@ impl ToxicProxy {
         }
     }
 
-    async fn start(&mut self) -> Result<(), Refusal> {
+    async fn start(&mut self) -> Result<(), ApiRefusal> {
         if self.accepts.is_some() {
             return Ok(());
         }
@@ -315,7 +319,7 @@ impl ToxicProxy {
         let refused = |error: io::Error| {
             let why = error.to_string();
             let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
-            Refusal::new(500, format!("listen tcp {address}: bind: {why}"))
+            ApiRefusal::new(500, format!("listen tcp {address}: bind: {why}"))
         };
         let listener = bind(address).await.map_err(refused)?;
         self.listen = listener.local_addr().map_err(refused)?.to_string();
@@ -355,7 +359,7 @@ async fn accept(
             continue;
         };
         number += 2;
-        let link = |at: usize| Link {
+        let link = |at: usize| ToxicLink {
             toxics: toxics[at].clone(),
             traffic: traffic[at].clone(),
             seed: seed.wrapping_add((number + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
@@ -371,12 +375,12 @@ async fn accept(
 }
 
 /// Where to listen: `host:port`; without a host on every address, without anything on any port.
-async fn resolved(listen: &str) -> Result<SocketAddr, Refusal> {
+async fn resolved(listen: &str) -> Result<SocketAddr, ApiRefusal> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     if listen.is_empty() {
         return Ok(any);
     }
-    let wrong = |why: &str| Refusal::new(500, format!("address {listen}: {why}"));
+    let wrong = |why: &str| ApiRefusal::new(500, format!("address {listen}: {why}"));
     let (host, port) = listen.rsplit_once(':').ok_or_else(|| wrong("missing port in address"))?;
     let port: u16 = if port.is_empty() { 0 } else { port.parse().map_err(|_| wrong("invalid port"))? };
     let host = host.trim_start_matches('[').trim_end_matches(']');

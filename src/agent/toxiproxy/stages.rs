@@ -19,7 +19,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How a toxic ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum ConnectionCut {
     /// Closed.
     Close,
     /// Closed with a reset (RST).
@@ -28,20 +28,20 @@ pub(super) enum Cut {
 
 /// What goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum ToxicPiece {
     Bytes(Bytes),
     /// The sender has nothing more to say.
     End,
     /// A toxic ends the connection.
-    Cut(Cut),
+    Cut(ConnectionCut),
 }
 
 /// A piece that waits.
 #[derive(Debug, Clone)]
-pub(super) struct Waiting {
+pub(super) struct WaitingPiece {
     came: Instant,
     pub(super) due: Instant,
-    pub(super) piece: Piece,
+    pub(super) piece: ToxicPiece,
 }
 
 /// A toxic on one connection.
@@ -64,7 +64,7 @@ struct Stage {
 #[derive(Debug)]
 pub(super) struct Stages {
     stages: Vec<Stage>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingPiece>,
     /// Bytes that wait.
     held: usize,
     /// Bytes that went on.
@@ -84,8 +84,8 @@ impl Stages {
     /// The toxics are these from now on; what waits is timed anew by them, from when it came.
     ///
     /// # Errors
-    /// [`Cut`] where a toxic that has swallowed bytes was taken out: what would follow could not be understood.
-    pub(super) fn set(&mut self, toxics: &[Toxic], now: Instant) -> Result<(), Cut> {
+    /// [`ConnectionCut`] where a toxic that has swallowed bytes was taken out: what would follow could not be understood.
+    pub(super) fn set(&mut self, toxics: &[Toxic], now: Instant) -> Result<(), ConnectionCut> {
         let mut old = std::mem::take(&mut self.stages);
         for toxic in toxics {
             let known = old.iter().position(|stage| stage.toxic.name == toxic.name && stage.toxic.kind == toxic.kind);
@@ -106,25 +106,25 @@ impl Stages {
             });
         }
         if old.iter().any(|stage| stage.acts && stage.toxic.kind == ToxicKind::Timeout) {
-            return Err(Cut::Close);
+            return Err(ConnectionCut::Close);
         }
         // A connection that a toxic has begun to end is ended when it is due.
-        if self.waiting.iter().any(|waiting| matches!(waiting.piece, Piece::Cut(_))) {
+        if self.waiting.iter().any(|waiting| matches!(waiting.piece, ToxicPiece::Cut(_))) {
             return Ok(());
         }
         self.held = 0;
-        for Waiting { came, piece, .. } in std::mem::take(&mut self.waiting) {
+        for WaitingPiece { came, piece, .. } in std::mem::take(&mut self.waiting) {
             self.take_in(came, came, piece);
         }
         Ok(())
     }
 
     /// Takes in what has come now.
-    pub(super) fn push(&mut self, piece: Piece, now: Instant) {
+    pub(super) fn push(&mut self, piece: ToxicPiece, now: Instant) {
         self.take_in(now, now, piece);
     }
 
-    fn take_in(&mut self, came: Instant, now: Instant, piece: Piece) {
+    fn take_in(&mut self, came: Instant, now: Instant, piece: ToxicPiece) {
         let mut pieces = vec![(now, piece)];
         for stage in self.stages.iter_mut().filter(|stage| stage.acts) {
             let mut out = Vec::with_capacity(pieces.len());
@@ -132,11 +132,11 @@ impl Stages {
                 let drawn = unit(self.seed, self.drawn);
                 self.drawn += u64::from(stage.draws());
                 match piece {
-                    Piece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
-                    Piece::End => out.push(stage.end(at)),
+                    ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
+                    ToxicPiece::End => out.push(stage.end(at)),
                     cut => out.push((at, cut)),
                 }
-                if out.last().is_some_and(|(_, piece)| matches!(piece, Piece::Cut(_))) {
+                if out.last().is_some_and(|(_, piece)| matches!(piece, ToxicPiece::Cut(_))) {
                     break;
                 }
             }
@@ -144,10 +144,10 @@ impl Stages {
         }
         for (due, piece) in pieces {
             match &piece {
-                Piece::Bytes(bytes) => self.held += bytes.len(),
-                Piece::End | Piece::Cut(_) => self.ended = true,
+                ToxicPiece::Bytes(bytes) => self.held += bytes.len(),
+                ToxicPiece::End | ToxicPiece::Cut(_) => self.ended = true,
             }
-            self.waiting.push_back(Waiting { came, due, piece });
+            self.waiting.push_back(WaitingPiece { came, due, piece });
         }
     }
 
@@ -163,7 +163,7 @@ impl Stages {
     }
 
     /// What goes on first.
-    pub(super) fn first(&self) -> Option<&Waiting> {
+    pub(super) fn first(&self) -> Option<&WaitingPiece> {
         self.waiting.front()
     }
 
@@ -171,7 +171,7 @@ impl Stages {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
         self.held -= bytes;
-        if let Some(Waiting { piece: Piece::Bytes(first), .. }) = self.waiting.front_mut() {
+        if let Some(WaitingPiece { piece: ToxicPiece::Bytes(first), .. }) = self.waiting.front_mut() {
             let _ = first.split_to(bytes);
             if first.is_empty() {
                 self.waiting.pop_front();
@@ -192,15 +192,15 @@ impl Stage {
     }
 
     /// What becomes of bytes that reach it; `drawn` is in 0..1.
-    fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, Piece)>) {
+    fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, ToxicPiece)>) {
         let [first, second, third] = self.toxic.attributes;
         match self.toxic.kind {
-            ToxicKind::Noop | ToxicKind::SlowClose => out.push((at, Piece::Bytes(bytes))),
+            ToxicKind::Noop | ToxicKind::SlowClose => out.push((at, ToxicPiece::Bytes(bytes))),
             ToxicKind::Latency => {
                 let off = if second > 0 { (2.0 * drawn - 1.0) * second as f64 } else { 0.0 };
                 let late = Duration::from_secs_f64(((first as f64 + off) / 1e3).clamp(0.0, NEVER.as_secs_f64()));
                 self.busy = self.busy.max(at + late);
-                out.push((self.busy, Piece::Bytes(bytes)));
+                out.push((self.busy, ToxicPiece::Bytes(bytes)));
             }
             ToxicKind::Bandwidth => self.slow_down(first, at, bytes, out),
             ToxicKind::Slicer => {
@@ -208,7 +208,7 @@ impl Stage {
                 for piece in slices(bytes, first.max(1) as usize, second.max(0) as usize, drawn) {
                     let due = self.busy.max(at);
                     self.busy = due + delay;
-                    out.push((due, Piece::Bytes(piece)));
+                    out.push((due, ToxicPiece::Bytes(piece)));
                 }
             }
             ToxicKind::LimitData => {
@@ -216,31 +216,33 @@ impl Stage {
                 let take = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 self.passed += take as u64;
                 if take > 0 {
-                    out.push((at, Piece::Bytes(bytes.slice(..take))));
+                    out.push((at, ToxicPiece::Bytes(bytes.slice(..take))));
                 }
                 if take as u64 == left {
-                    out.push((at, Piece::Cut(Cut::Close)));
+                    out.push((at, ToxicPiece::Cut(ConnectionCut::Close)));
                 }
             }
             ToxicKind::Timeout => self.closes = self.closes.map(|_| at + milliseconds(first)),
-            ToxicKind::ResetPeer => out.push((at + milliseconds(first), Piece::Cut(Cut::Reset))),
+            ToxicKind::ResetPeer => out.push((at + milliseconds(first), ToxicPiece::Cut(ConnectionCut::Reset))),
         }
     }
 
     /// What becomes of the end of the stream, which reaches it at this instant.
-    fn end(&self, at: Instant) -> (Instant, Piece) {
+    fn end(&self, at: Instant) -> (Instant, ToxicPiece) {
         let busy = self.busy.max(at);
         match self.toxic.kind {
-            ToxicKind::SlowClose => (busy + milliseconds(self.toxic.attributes[0]), Piece::End),
-            ToxicKind::ResetPeer => (at + milliseconds(self.toxic.attributes[0]), Piece::Cut(Cut::Reset)),
-            _ => (busy, Piece::End),
+            ToxicKind::SlowClose => (busy + milliseconds(self.toxic.attributes[0]), ToxicPiece::End),
+            ToxicKind::ResetPeer => {
+                (at + milliseconds(self.toxic.attributes[0]), ToxicPiece::Cut(ConnectionCut::Reset))
+            }
+            _ => (busy, ToxicPiece::End),
         }
     }
 
     /// Bytes at `rate` kilobytes (1,000 bytes) a second.
-    fn slow_down(&mut self, rate: i64, at: Instant, mut bytes: Bytes, out: &mut Vec<(Instant, Piece)>) {
+    fn slow_down(&mut self, rate: i64, at: Instant, mut bytes: Bytes, out: &mut Vec<(Instant, ToxicPiece)>) {
         if rate <= 0 {
-            return out.push((at + NEVER, Piece::Bytes(bytes)));
+            return out.push((at + NEVER, ToxicPiece::Bytes(bytes)));
         }
         let a_second = rate.saturating_mul(1000);
         let piece = usize::try_from(a_second / PER_SECOND).unwrap_or(usize::MAX).max(1);
@@ -248,7 +250,7 @@ impl Stage {
         while !bytes.is_empty() {
             let next = bytes.split_to(bytes.len().min(piece));
             self.busy += Duration::from_secs_f64(next.len() as f64 / a_second as f64);
-            out.push((self.busy, Piece::Bytes(next)));
+            out.push((self.busy, ToxicPiece::Bytes(next)));
         }
     }
 }

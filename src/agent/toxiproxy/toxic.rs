@@ -4,20 +4,20 @@ use serde_json::{Map, Value, json};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum ToxicStream {
     /// From the client to the service.
     Upstream,
     /// From the service to the client.
     Downstream,
 }
 
-impl Direction {
-    pub(super) const BOTH: [Direction; 2] = [Direction::Upstream, Direction::Downstream];
+impl ToxicStream {
+    pub(super) const BOTH: [ToxicStream; 2] = [ToxicStream::Upstream, ToxicStream::Downstream];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Direction::Upstream => "upstream",
-            Direction::Downstream => "downstream",
+            ToxicStream::Upstream => "upstream",
+            ToxicStream::Downstream => "downstream",
         }
     }
 }
@@ -49,19 +49,19 @@ const KINDS: [(ToxicKind, &str, &[&str]); 8] = [
 
 /// Why a call is refused: the HTTP status, and the message that stands under `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ApiRefusal {
     pub(super) status: u16,
     pub(super) message: String,
 }
 
-impl Refusal {
-    pub(super) fn new(status: u16, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into() }
+impl ApiRefusal {
+    pub(super) fn new(status: u16, message: impl Into<String>) -> ApiRefusal {
+        ApiRefusal { status, message: message.into() }
     }
 
     /// A body that cannot be read.
-    pub(super) fn body(why: impl std::fmt::Display) -> Refusal {
-        Refusal::new(400, format!("bad request body: {why}"))
+    pub(super) fn body(why: impl std::fmt::Display) -> ApiRefusal {
+        ApiRefusal::new(400, format!("bad request body: {why}"))
     }
 }
 
@@ -70,7 +70,7 @@ impl Refusal {
 pub(super) struct Toxic {
     pub(super) name: String,
     pub(super) kind: ToxicKind,
-    pub(super) direction: Direction,
+    pub(super) direction: ToxicStream,
     /// The direction as the client wrote it.
     stream: String,
     /// The share of connections on which it acts.
@@ -81,7 +81,7 @@ pub(super) struct Toxic {
 
 impl Toxic {
     /// Reads a toxic, as it is sent to `POST /proxies/{proxy}/toxics`.
-    pub(super) fn read(value: &Value) -> Result<Toxic, Refusal> {
+    pub(super) fn read(value: &Value) -> Result<Toxic, ApiRefusal> {
         let fields = Fields::of(value)?;
         let [name, kind] = [fields.text("name")?, fields.text("type")?];
         let stream = match fields.text("stream")? {
@@ -91,12 +91,12 @@ impl Toxic {
         let toxicity = fields.toxicity()?.unwrap_or(1.0);
         let attributes = fields.attributes()?;
         let stream = stream.unwrap_or_else(|| "downstream".into());
-        let direction = Direction::BOTH.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
-        let direction =
-            direction.ok_or_else(|| Refusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
+        let direction = ToxicStream::BOTH.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
+        let direction = direction
+            .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
         let kind = kind.unwrap_or_default();
         let known = KINDS.iter().find(|(_, name, _)| *name == kind);
-        let &(kind, called, _) = known.ok_or_else(|| Refusal::new(400, "invalid toxic type"))?;
+        let &(kind, called, _) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{called}_{stream}"));
         addressable(&name)?;
         let mut toxic = Toxic { name, kind, direction, stream, toxicity, attributes: [0; 3] };
@@ -105,7 +105,7 @@ impl Toxic {
     }
 
     /// The toxic with the attributes and the toxicity that are given, as sent to `PATCH /proxies/{proxy}/toxics/{toxic}`.
-    pub(super) fn updated(&self, value: &Value) -> Result<Toxic, Refusal> {
+    pub(super) fn updated(&self, value: &Value) -> Result<Toxic, ApiRefusal> {
         let fields = Fields::of(value)?;
         let mut toxic = self.clone();
         toxic.merge(&fields.attributes()?)?;
@@ -113,10 +113,10 @@ impl Toxic {
         Ok(toxic)
     }
 
-    fn merge(&mut self, given: &Fields<'_>) -> Result<(), Refusal> {
+    fn merge(&mut self, given: &Fields<'_>) -> Result<(), ApiRefusal> {
         for (name, kept) in self.names().iter().zip(&mut self.attributes) {
             if let Some(value) = given.get(name) {
-                let whole = || Refusal::body(format!("attributes.{name} must be a whole number, not {value}"));
+                let whole = || ApiRefusal::body(format!("attributes.{name} must be a whole number, not {value}"));
                 *kept = value.as_i64().ok_or_else(whole)?;
             }
         }
@@ -156,10 +156,10 @@ fn short(number: f32) -> Value {
 }
 
 /// A name that can stand in a path.
-pub(super) fn addressable(name: &str) -> Result<(), Refusal> {
+pub(super) fn addressable(name: &str) -> Result<(), ApiRefusal> {
     match name.chars().all(|c| c != '/' && !c.is_control()) && name != "." && name != ".." {
         true => Ok(()),
-        false => Err(Refusal::body(format!("the name {name:?} cannot stand in a URL"))),
+        false => Err(ApiRefusal::body(format!("the name {name:?} cannot stand in a URL"))),
     }
 }
 
@@ -167,11 +167,11 @@ pub(super) fn addressable(name: &str) -> Result<(), Refusal> {
 pub(super) struct Fields<'a>(Option<&'a Map<String, Value>>);
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(value: &'a Value) -> Result<Fields<'a>, Refusal> {
+    pub(super) fn of(value: &'a Value) -> Result<Fields<'a>, ApiRefusal> {
         match value {
             Value::Object(map) => Ok(Fields(Some(map))),
             Value::Null => Ok(Fields(None)),
-            other => Err(Refusal::body(format!("an object was expected, not {}", kind_of(other)))),
+            other => Err(ApiRefusal::body(format!("an object was expected, not {}", kind_of(other)))),
         }
     }
 
@@ -180,29 +180,29 @@ impl<'a> Fields<'a> {
         found.next().map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    fn typed<T>(&self, name: &str, form: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Refusal> {
-        let wrong = |value| Refusal::body(format!("{name} must be {form}, not {}", kind_of(value)));
+    fn typed<T>(&self, name: &str, form: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, ApiRefusal> {
+        let wrong = |value| ApiRefusal::body(format!("{name} must be {form}, not {}", kind_of(value)));
         self.get(name).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ApiRefusal> {
         self.typed(name, "a string", |value| value.as_str().map(str::to_string))
     }
 
-    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiRefusal> {
         self.typed(name, "true or false", Value::as_bool)
     }
 
-    pub(super) fn list(&self, name: &str) -> Result<Option<&'a Vec<Value>>, Refusal> {
+    pub(super) fn list(&self, name: &str) -> Result<Option<&'a Vec<Value>>, ApiRefusal> {
         self.typed(name, "an array", Value::as_array)
     }
 
-    fn toxicity(&self) -> Result<Option<f32>, Refusal> {
+    fn toxicity(&self) -> Result<Option<f32>, ApiRefusal> {
         let number = self.typed("toxicity", "a number", Value::as_f64)?;
         Ok(number.map(|number| number as f32))
     }
 
-    fn attributes(&self) -> Result<Fields<'a>, Refusal> {
+    fn attributes(&self) -> Result<Fields<'a>, ApiRefusal> {
         self.get("attributes").map_or(Ok(Fields(None)), Fields::of)
     }
 }

@@ -197,15 +197,15 @@ impl<'a> Anew<'a> {
     /// How severe the incident was, measured again.
     fn severity(&self, anew: &Record, recovery: Option<Recovery>, rows: &mut Rows) -> Option<MeasuredSeverity> {
         let told = self.told.severity.as_ref();
-        // A recovery that did not last ends nothing. Without one only the moment knew until when everything was known.
-        let lasted = recovery.filter(|_| anew.relapsed_us.is_none()).map(|recovery| recovery.from);
+        // Without a recovery only the moment knew until when everything was known.
+        let recovered = recovery.map(|recovery| recovery.from);
         // A drill that passed and declares a severity has measured one.
         let declared = self.plan.severity.is_some() && !self.plan.severities.is_empty() && !self.plan.control;
         let owed = declared && self.told.verdict == Verdict::Passed;
-        let until_us = match (told, lasted) {
-            (Some(_), Some(lasted)) => lasted,
+        let until_us = match (told, recovered) {
+            (Some(_), Some(recovered)) => recovered,
             (Some(told), None) => told.until_us,
-            (None, Some(lasted)) if owed => lasted,
+            (None, Some(recovered)) if owed => recovered,
             (None, _) => return None,
         };
         let data_lost = anew.data_figures().is_some_and(|data| data.is_lossy());
