@@ -131,7 +131,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// What is told of a source: the slices in which there were askings, and notes.
+/// The messages of a source of SLIs: slices with queries in them, and notes.
 struct Telling {
     told: UnboundedReceiver<Told>,
     _held: Box<dyn Holding>,

@@ -11,7 +11,7 @@ const STEP: Duration = Duration::from_secs(15);
 /// How long making the blocks may take.
 const MADE_WITHIN: Duration = Duration::from_secs(10);
 
-/// What Prometheus is told of the time before the drill.
+/// Synthetic samples that Prometheus has of the time before the drill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SyntheticHistory {
     /// How long before the drill it begins.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long accepting rests when the process has run out of file descriptors.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
+pub(in crate::agent) const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// A listener and where its connections lead.
 #[derive(Debug)]

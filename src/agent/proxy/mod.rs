@@ -15,6 +15,7 @@ mod tests;
 
 pub use config::{ProxyConfig, ProxyPort};
 pub use delay::TcpDelay;
+pub(super) use listener::OUT_OF_FILES;
 pub use listener::{Proxy, ProxyRoute, forward};
 pub use rule_list::{CountedRule, RuleHandle};
 pub use rules::HttpRule;

@@ -1,5 +1,6 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
+use super::super::proxy::OUT_OF_FILES;
 use super::proxies::ToxicProxies;
 use super::toxic::{ApiRefusal, Toxic};
 use bytes::Bytes;
@@ -23,8 +24,6 @@ const VERSION: &str = "2.12.0";
 const BODY: usize = 1024 * 1024;
 /// How long a client may take for the head of a call.
 const HEAD: Duration = Duration::from_secs(15);
-/// How long accepting rests when the process has run out of file descriptors.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// Answers calls for ever.
 pub async fn serve(listener: TcpListener, proxies: ToxicProxies) -> Infallible {

@@ -1,5 +1,6 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
+use super::super::proxy::OUT_OF_FILES;
 use super::connection::{ToxicLink, Traffic, pass};
 use super::toxic::{ApiRefusal, Fields, Toxic, ToxicStream, addressable};
 use serde_json::{Value, json};
@@ -7,13 +8,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-
-/// How long accepting rests when the process has run out of file descriptors.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// All proxies of a server, by name.
 #[derive(Debug, Default)]
