@@ -35,6 +35,7 @@ fn spec(port: u16, rate: f64, connections: usize) -> LoadSpec {
         connections,
         keep_alive: true,
         acknowledged: None,
+        expect: Default::default(),
         then: Vec::new(),
         ca: None,
     }

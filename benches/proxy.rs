@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::agent::proxy::{HttpRule, Proxy, ProxyRoute};
+use firedrill::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
@@ -70,14 +70,10 @@ fn through(c: &mut Criterion) {
     };
     measure("direct", direct);
     measure("proxy", through);
-    let rule = |path: &str| HttpRule {
-        port: None,
-        method: None,
-        path: Some(path.into()),
-        share: 1.0,
-        status: 503,
-        body: None,
-        seed: 1,
+    let rule = |path: &str| {
+        let (port, method, path) = (None, None, Some(path.into()));
+        let action = HttpAction::Status { status: 503, body: None, retry_after: None };
+        HttpRule { port, method, path, header: None, share: 1.0, first: None, every: None, action, seed: 1 }
     };
     let other = proxy.add_rule("other", rule("/other")).expect("a rule");
     measure("proxy, a rule that does not match", through);

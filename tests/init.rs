@@ -139,7 +139,11 @@ fn every_kind_of_fault_can_be_asked_for() {
         let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
         let what = if *kind == "load_surge" { "load" } else { "service" };
         assert!(scenario.contains(&format!("\n  - {kind}: {{ {what}: ")), "{scenario}");
-        let cure = if *kind == "container_pause" { "unpause" } else { "restart" };
+        let cure = match *kind {
+            "container_pause" => "unpause",
+            "network" => "up -d --force-recreate",
+            _ => "restart",
+        };
         assert!(runbook.contains(&format!("\ndocker compose {cure} \"$SERVICE\"\n")), "{runbook}");
     }
     let (code, _, err) = project.run(&["init", "--fault", "container_paws"]);

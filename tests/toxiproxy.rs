@@ -255,3 +255,71 @@ fn browsers_and_large_bodies_are_refused() {
     let (status, _, text) = server.call("POST", "/proxies", Some(r#"{"name":"a/b","upstream":"b:1"}"#));
     assert_eq!(status, 400, "{text}");
 }
+
+/// What a script with the client from PyPI does: every call that it has.
+const CLIENT: &str = r#"
+import socket, sys, time
+from toxiproxy import Toxiproxy
+from toxiproxy.exceptions import InvalidToxic, ProxyExists
+
+host, port, upstream = sys.argv[1:]
+server = Toxiproxy()
+server.update_api_consumer(host, int(port))
+assert server.running() and b"version" in server.version()
+proxy = server.create(name="echo", upstream=upstream)
+at, on = proxy.listen.rsplit(":", 1)
+
+def took():
+    began = time.monotonic()
+    with socket.create_connection((at, int(on))) as stream:
+        stream.sendall(b"ping")
+        assert stream.recv(4) == b"ping"
+    return time.monotonic() - began
+
+took()
+proxy.add_toxic(type="latency", attributes={"latency": 300, "jitter": 0})
+toxic = proxy.get_toxic("latency_downstream")
+assert toxic.attributes == {"latency": 300, "jitter": 0} and toxic.toxicity == 1, vars(toxic)
+assert took() >= 0.3
+proxy.destroy_toxic("latency_downstream")
+assert proxy.toxics() == {}
+with proxy.down():
+    try:
+        took()
+        raise SystemExit("nobody should listen")
+    except OSError:
+        pass
+took()
+for wrong, error in [(lambda: proxy.add_toxic(type="none"), InvalidToxic), (lambda: server.create(name="echo", upstream=upstream), ProxyExists)]:
+    try:
+        wrong()
+        raise SystemExit("it should be refused")
+    except error:
+        pass
+other = {"name": "other", "upstream": upstream, "listen": "127.0.0.1:0"}
+assert [made.name for made in server.populate([other])] == ["other"]
+proxy.add_toxic(type="timeout", stream="upstream", toxicity=0.5)
+assert server.reset() and proxy.toxics() == {}
+server.destroy_all()
+assert server.proxies() == {}
+print("done")
+"#;
+
+/// Where Python or PyPI cannot be had, that is said instead (`.config/nextest.toml` shows it).
+#[test]
+fn the_client_for_python_works_unchanged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let pip = ["-m", "pip", "install", "--quiet", "--timeout", "5", "--retries", "0", "--target"];
+    let had = Command::new("python3").args(pip).arg(dir.path()).arg("toxiproxy-python==0.1.1").output();
+    if !had.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: toxiproxy-python 0.1.1 cannot be installed: {had:?}");
+        return;
+    }
+    let (server, service) = (Server::start(&[]), echo());
+    let (host, port) = server.address.split_once(':').expect("an address");
+    let upstream = service.local_addr().expect("an address").to_string();
+    let mut client = Command::new("python3");
+    let output = client.args(["-c", CLIENT, host, port, &upstream]).env("PYTHONPATH", dir.path()).output();
+    let output = output.expect("python runs");
+    assert!(output.status.success() && output.stdout == b"done\n", "{output:?}");
+}

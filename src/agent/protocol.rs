@@ -161,6 +161,9 @@ pub enum AgentAnswer {
     InPlace {
         /// Evidence.
         detail: String,
+        /// How often it acted, where that is counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acted: Option<u64>,
     },
     /// It is not in place (any more).
     Gone {
@@ -177,7 +180,7 @@ pub enum AgentAnswer {
 impl AgentAnswer {
     /// In place, with the evidence.
     pub fn in_place(detail: impl Into<String>) -> AgentAnswer {
-        AgentAnswer::InPlace { detail: detail.into() }
+        AgentAnswer::InPlace { detail: detail.into(), acted: None }
     }
 
     /// Gone, with the evidence.

@@ -120,7 +120,7 @@ impl Holding for Surge {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let detail = self.describe(&counts);
         match &*sending {
-            Some(task) if !task.is_finished() && counts.reached => AgentAnswer::InPlace { detail },
+            Some(task) if !task.is_finished() && counts.reached => AgentAnswer::in_place(detail),
             _ => AgentAnswer::Gone { detail },
         }
     }
@@ -178,6 +178,7 @@ mod tests {
             keep_alive: true,
             ca: None,
             acknowledged: None,
+            expect: Default::default(),
             then: Vec::new(),
         }
     }
@@ -190,7 +191,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(30);
         let detail = loop {
             match surge.look().await {
-                AgentAnswer::InPlace { detail } => break detail,
+                AgentAnswer::InPlace { detail, .. } => break detail,
                 other => assert!(Instant::now() < deadline, "{other:?}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

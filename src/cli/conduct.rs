@@ -133,6 +133,13 @@ fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 
+/// Whether each plan has a stack that it fits, without starting anything.
+pub async fn resolve(plans: &[Plan], color: bool) -> Result<(), Error> {
+    let platform = platform();
+    platform.connect().await.map_err(environment)?;
+    resolved(plans, &*platform, color).await.map(drop)
+}
+
 /// The stacks of all plans, each resolved and fit for its plan: nothing is started before all of them are.
 async fn resolved<'p>(
     plans: impl IntoIterator<Item = &'p Plan>,

@@ -13,6 +13,7 @@ mod coverage;
 mod docker_call;
 mod doctor;
 mod evidence;
+mod faults;
 mod findings;
 mod gameday;
 mod history;
@@ -32,6 +33,7 @@ mod schema;
 mod screen;
 mod shell;
 mod show;
+mod stop;
 mod sweep;
 mod undo;
 mod verify;
@@ -86,9 +88,11 @@ enum Subcommands {
     History(history::HistoryArgs),
     Coverage(coverage::CoverageArgs),
     Note(note::NoteArgs),
+    Stop(stop::StopArgs),
     Postmortem(postmortem::PostmortemArgs),
     Actions(actions::ActionsArgs),
     Budget(budget::BudgetArgs),
+    Faults(faults::FaultsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -110,7 +114,9 @@ enum Subcommands {
 impl Subcommands {
     /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
     fn handles_records(&self) -> bool {
-        use Subcommands::{Coverage, Gameday, History, Note, Postmortem, Reaper, Report, Run, Scenario, Sweep, Verify};
+        use Subcommands::{
+            Coverage, Gameday, History, Note, Postmortem, Reaper, Report, Run, Scenario, Stop, Sweep, Verify,
+        };
         matches!(
             self,
             Scenario(_)
@@ -123,6 +129,7 @@ impl Subcommands {
                 | History(_)
                 | Coverage(_)
                 | Note(_)
+                | Stop(_)
                 | Postmortem(_)
         )
     }
@@ -259,11 +266,13 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::History(args) => history::run(args, globals).await,
         Subcommands::Coverage(args) => coverage::run(args, globals).await,
         Subcommands::Note(args) => note::run(args, globals).await,
+        Subcommands::Stop(args) => stop::run(args, globals).await,
         Subcommands::Postmortem(args) => postmortem::run(args, globals).await,
         Subcommands::Actions(args) => actions::run(args, globals).await,
         Subcommands::Budget(args) => budget::run(args, globals).await,
         Subcommands::Init(args) => init::run(args, globals).await,
         Subcommands::Schema(args) => schema::run(&args),
+        Subcommands::Faults(args) => faults::run(&args, globals),
         Subcommands::Completions(args) => completions::run(&args),
         Subcommands::Report(args) => report::run(args, globals).await,
         Subcommands::Verify(args) => verify::run(args, globals).await,

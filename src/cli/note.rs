@@ -31,8 +31,7 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
         None => runs::under_way(&globals.project)?,
     };
     let dir = dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))?;
-    let user = || ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
-    let by = args.by.or_else(user).unwrap_or_else(|| "somebody".into());
+    let by = args.by.unwrap_or_else(runs::user);
     // What is written down is shown in reports and sent.
     let text = Redactor::new(secrets_in_text(text)).text(text);
     let note = BesideNote { at_utc: utc_text(utc_now()), by, text };

@@ -1,6 +1,6 @@
 //! `firedrill run`: follows a runbook alone, without a scenario, for trying it while it is written.
 
-mod dry;
+pub(super) mod dry;
 mod select;
 
 use super::ask::Terminal;

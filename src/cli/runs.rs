@@ -31,6 +31,12 @@ pub fn under_way(project: &Path) -> Result<PathBuf, Error> {
     alive.map(|(_, dir)| dir).ok_or_else(none)
 }
 
+/// Who sits at this terminal.
+pub fn user() -> String {
+    let named = ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
+    named.unwrap_or_else(|| "somebody".into())
+}
+
 /// Every run of the project, oldest first.
 fn all(project: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let home = tidy(&project.join(".firedrill"));

@@ -1,8 +1,11 @@
 //! `firedrill scenario`: runs drills.
 
+mod dry;
+
 use super::ask::{answer, is_somebody_there};
 use super::conduct::{self, ConductOptions, OutputFormat};
 use crate::error::{Error, Exit};
+use crate::output::print;
 use crate::record::Verdict;
 use crate::spec::{self, Overrides, Plan};
 use std::path::PathBuf;
@@ -25,6 +28,9 @@ pub struct ScenarioArgs {
     /// The same drill without the runbook: users must not recover.
     #[arg(long)]
     control: bool,
+    /// Print what would be started, broken and undone, and what would be run; start and change nothing.
+    #[arg(long, conflicts_with_all = ["keep", "ask", "junit", "out"])]
+    dry_run: bool,
     /// Never build images; an image that is missing is an error.
     #[arg(long)]
     no_build: bool,
@@ -61,6 +67,14 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
             "there is nobody to ask: `--ask` needs a terminal on standard input and standard error",
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
+    }
+    if args.dry_run {
+        let overrides = args.allow.overrides(globals, args.vars);
+        let plans = load(&args.scenarios, &overrides, globals)?;
+        conduct::resolve(&plans, globals.color()).await?;
+        let shown: Vec<String> = plans.iter().map(dry::show).collect();
+        print(&shown.join("\n"))?;
+        return Ok(Exit::Passed);
     }
     let notified = args.notify.ready()?;
     let overrides = args.allow.overrides(globals, args.vars);

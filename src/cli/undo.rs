@@ -101,6 +101,7 @@ mod tests {
                 status: status.into(),
                 exit_code: None,
                 started_at: String::new(),
+                ..Default::default()
             };
             Ok([("down", "exited"), ("up", "running"), ("hangs", "exited"), ("refused", "exited")].map(state).into())
         }
@@ -184,7 +185,7 @@ mod tests {
     fn what_was_undone_is_noted_behind_a_torn_line() {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = RunDir::create(dir.path(), "a").unwrap();
-        let mut ledger = Ledger::create(&run_dir.ledger_path(), run_dir.id(), true).unwrap();
+        let ledger = Ledger::create(&run_dir.ledger_path(), run_dir.id(), true).unwrap();
         ledger.open("a", &killed(&["1"])).unwrap();
         ledger.open("b", &killed(&["2"])).unwrap();
         let mut file = OpenOptions::new().append(true).open(run_dir.ledger_path()).unwrap();

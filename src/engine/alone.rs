@@ -7,7 +7,7 @@ use super::follow::{FollowContext, Follower, ManualOutcome};
 use super::guard::caught;
 use super::ledger::Ledger;
 use super::person::Operator;
-use super::stop::{BY_SIGNAL, Shutdown, Stop};
+use super::stop::{Shutdown, Stop};
 use crate::record::{
     Announcement, Check, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, Verdict, Windows,
 };
@@ -73,7 +73,7 @@ pub async fn follow_alone(
     alone: Alone<'_>,
     announcement: Announcement,
     stack: &dyn Stack,
-    mut ledger: Ledger,
+    ledger: Ledger,
     sink: EventSink,
     person: &mut dyn Operator,
     shutdown: &Shutdown,
@@ -83,7 +83,7 @@ pub async fn follow_alone(
     let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
     let ended = tokio::select! {
         biased;
-        () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
+        () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
         ended = caught(follow(&alone, stack, &sink, &mut context, shutdown)) => ended,
     };
     let ended = ended.unwrap_or_else(|panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}"))));

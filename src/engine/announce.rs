@@ -73,9 +73,10 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .map(|planned| FaultInfo {
                 id: planned.id.clone(),
                 kind: planned.fault.kind().to_string(),
-                summary: planned.fault.summary(),
+                summary: planned.summary(),
                 services: planned.fault.services(),
                 covers: planned.fault.covers().map(str::to_string),
+                noise: planned.timing.noise,
                 at: Location { path: shown(&plan.source), line: planned.line },
             })
             .collect(),

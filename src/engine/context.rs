@@ -2,19 +2,21 @@
 //! how every phase tells what it has seen.
 
 pub(super) use super::announce::micros;
+use super::faults::{EndedInTime, InjectedFault};
 use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::source::SliSource;
-use crate::faults::Undo;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
 use crate::slis::window::Level;
 use crate::spec::{Plan, RestoreSpec};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often state that announces no change (a fault, a command to try again) is asked.
@@ -29,24 +31,32 @@ pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// How long after an instant the machine's sample may come that tells of it.
 const SAMPLED: Duration = Duration::from_secs(1);
 
-/// A drill under way.
-pub(super) struct Context<'a> {
+/// What the phases have in common with what runs beside them.
+#[derive(Clone)]
+pub(super) struct CommonContext<'a> {
     pub plan: &'a Plan,
     pub stack: &'a dyn Stack,
     /// Everything but the runbook.
     pub control: bool,
     /// Seed of everything random.
     pub seed: u64,
-    /// When the drill began, RFC 3339 in UTC.
-    pub started_utc: String,
     pub monitor: Monitor,
     pub sink: EventSink,
     pub ledger: Ledger,
     pub agents: BTreeMap<AgentRole, AgentClient>,
+}
+
+/// A drill under way.
+pub(super) struct Context<'a> {
+    pub common: CommonContext<'a>,
+    /// When the drill began, RFC 3339 in UTC.
+    pub started_utc: String,
     /// The tasks that take in what the agents report.
     pub pumps: Vec<AbortOnDropHandle<()>>,
-    /// Where confirmed faults go, with their undo, to be injected again when they are ended.
-    pub injected: UnboundedSender<(String, Undo)>,
+    /// Where confirmed faults go, to come back when they are ended, or to be ended when their time is over.
+    pub injected: UnboundedSender<InjectedFault<'a>>,
+    /// The faults whose time was over.
+    pub ended: watch::Receiver<EndedInTime>,
     /// The faults that nothing undoes, once the others were undone.
     pub irreversible: Vec<String>,
     /// When the latest phase began.
@@ -59,6 +69,37 @@ pub(super) struct Context<'a> {
     pub impact: Option<(DrillTime, DrillTime)>,
     /// The first reason why the drill did not pass.
     pub verdict: Option<Stop>,
+}
+
+impl CommonContext<'_> {
+    /// Notes what was waited for and how long it took.
+    pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
+        self.sink.emit(Event::Waited {
+            what: what.into(),
+            took_us: micros(self.sink.now().since(since)),
+            deadline_us: micros(deadline),
+            met,
+        });
+    }
+
+    /// A line of the scenario.
+    pub fn in_scenario(&self, line: usize) -> Location {
+        Location { path: super::announce::shown(&self.plan.source), line }
+    }
+}
+
+impl<'a> Deref for Context<'a> {
+    type Target = CommonContext<'a>;
+
+    fn deref(&self) -> &CommonContext<'a> {
+        &self.common
+    }
+}
+
+impl DerefMut for Context<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.common
+    }
 }
 
 impl<'a> Context<'a> {
@@ -152,21 +193,6 @@ impl<'a> Context<'a> {
         };
         self.decided(check, started_us, stop.outcome());
         stop
-    }
-
-    /// Notes what was waited for and how long it took.
-    pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
-        self.sink.emit(Event::Waited {
-            what: what.into(),
-            took_us: micros(self.sink.now().since(since)),
-            deadline_us: micros(deadline),
-            met,
-        });
-    }
-
-    /// A line of the scenario.
-    pub fn in_scenario(&self, line: usize) -> Location {
-        Location { path: super::announce::shown(&self.plan.source), line }
     }
 
     /// The longest time for which a request can be under way: slices close at most this much later.

@@ -2,10 +2,10 @@
 //! down run whatever happened, outside the token that was cancelled.
 
 use super::contention::ConcurrentDrills;
-use super::context::{Context, micros};
+use super::context::{CommonContext, Context, micros};
 use super::follow::Opening;
 use super::guard::caught;
-use super::impact::{FaultImpact, impact};
+use super::impact::{FaultImpact, impact, outlast};
 use super::inject::inject;
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
@@ -17,8 +17,9 @@ use super::respond::{Responded, respond};
 use super::restore::after_restore;
 use super::revert::{how_it_is_kept, revert};
 use super::severity::judge_severity;
-use super::steady::steady;
+use super::steady::{Steady, steady};
 use super::stop::{Shutdown, Stop};
+use super::stop_when::{overtime, unless_stopped};
 use super::up::up;
 use super::{faults, usage};
 use crate::agent::AgentClient;
@@ -32,6 +33,7 @@ use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long saving the containers' logs may take.
@@ -115,18 +117,23 @@ pub async fn run(
     plan.objectives.notes().into_iter().for_each(|text| sink.emit(Event::Note { text }));
     let when = plan.condition().map(|(_, when)| when.text.clone());
     let (sender, injected) = unbounded_channel();
-    let mut cx = Context {
+    let (in_time, ended) = watch::channel(Ok(BTreeMap::new()));
+    let common = CommonContext {
         plan,
         stack,
         control: options.control,
         seed: options.seed,
-        started_utc,
         monitor: Monitor::new(sink.clone(), &plan.slis, when, options.concurrent.clone()),
         sink: sink.clone(),
         ledger,
         agents: BTreeMap::new(),
+    };
+    let mut cx = Context {
+        common,
+        started_utc,
         pumps: Vec::new(),
         injected: sender,
+        ended,
         irreversible: Vec::new(),
         phase_began: DrillTime::default(),
         phase: None,
@@ -136,25 +143,27 @@ pub async fn run(
     };
     let ending = CancellationToken::new();
     let course = async {
+        let common = cx.common.clone();
         let course = tokio::select! {
             biased;
             () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
+            stop = overtime(plan, |line| common.in_scenario(line)) => Ok(Err(stop)),
             course = caught(phases(&mut cx, person, &shutdown.cancel)) => course,
         };
         ending.cancel();
         course
     };
-    let recurred = faults::recur(stack, &plan.faults, injected, &ending);
+    let carried = faults::carry_on(injected, in_time, &ending);
     let used = caught(usage::watch(stack, &sink, &ending));
     let inbox = NoteInbox::new(run_dir.path());
     let noted = caught(take_notes(&inbox, &sink, &ending));
-    let (course, recurred, ..) = tokio::join!(course, recurred, used, noted);
+    let (course, carried, ..) = tokio::join!(course, carried, used, noted);
     let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
     let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
     if let Err(stop) = &course.recovered.outcome {
         cx.judge(stop.clone());
     }
-    if let (Err(stop), true) = (recurred, cx.unspoiled()) {
+    if let (Err(stop), true) = (carried, cx.unspoiled()) {
         cx.judge(stop);
     }
     cx.end_phase();
@@ -182,7 +191,13 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &Cancel
     cx.begin(Phase::Up);
     let up = up(cx, cancel).await?;
     cx.begin(Phase::Steady);
-    let mut steady = steady(cx, &up).await?;
+    let steady = steady(cx, &up).await?;
+    let common = cx.common.clone();
+    unless_stopped(common, broken(cx, steady, person)).await
+}
+
+/// The phases from the injection on.
+async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Operator) -> Result<Course, Stop> {
     cx.begin(Phase::Inject);
     let injected = inject(cx).await?;
     cx.begin(Phase::Impact);
@@ -222,6 +237,9 @@ async fn follow_and_recover(
     person: &mut dyn Operator,
 ) -> (Responded, Recovered) {
     let mut responded = Responded::default();
+    if let Err(stop) = outlast(cx, impact).await {
+        return (responded, Recovered::unseen(Err(stop)));
+    }
     if !cx.control && cx.plan.runbook.is_some() {
         cx.begin(Phase::Respond);
         responded = match respond(cx, impact, session, person).await {
@@ -300,7 +318,8 @@ async fn remove(
     let foreseen = cx.verdict.as_ref().or(course.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
     let level_as_expected = cx.restoring().is_none_or(|restore| course.level == Some(restore.expect));
     let as_expected = foreseen == expected && level_as_expected;
-    let kept = options.keep && !shutdown.cancel.is_cancelled() && !as_expected;
+    let interrupted = shutdown.cancel.is_cancelled() || cx.verdict_now() == Verdict::Interrupted;
+    let kept = options.keep && !interrupted && !as_expected;
     let mut left = Vec::new();
     if kept {
         if let Err(error) = run_dir.mark_kept(&how_it_is_kept(cx)) {

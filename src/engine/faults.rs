@@ -1,7 +1,7 @@
 //! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
-//! stands, comes back where it was ended, and is undone and seen gone.
+//! stands, comes back where it was ended, or ends when its time is over, and is undone and seen gone.
 
-use super::context::{Context, POLL, seconds};
+use super::context::{CommonContext, Context, POLL, seconds};
 use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
@@ -12,6 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,21 +32,35 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How each fault stood when it was asked.
 pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
 
-impl Context<'_> {
+/// The faults that ended by `lasts`, each with when it was seen gone; or why one could not be ended.
+pub(super) type EndedInTime = Result<BTreeMap<String, DrillTime>, String>;
+
+/// A fault that is in place, and what its life goes on with.
+pub(super) struct InjectedFault<'a> {
+    common: CommonContext<'a>,
+    planned: &'a PlannedFault,
+    undo: Undo,
+}
+
+impl<'a> Context<'a> {
     /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
-    pub(super) async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<(DrillTime, String), Stop> {
+    pub(super) async fn inject_one(&mut self, planned: &'a PlannedFault) -> Result<(DrillTime, String), Stop> {
+        let PlannedFault { id, fault, timing, .. } = planned;
         let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
+        if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
+            return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
+        }
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
             ))
         })?;
-        let began = self.fault_event(id, FaultEvent::Injecting, &fault.summary());
+        let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
         within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // Nobody listens any more once the drill has begun to end.
-                let _ = self.injected.send((id.to_string(), undo));
+                let _ = self.injected.send(InjectedFault { common: self.common.clone(), planned, undo });
                 Ok((began, evidence))
             }
             Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::new(
@@ -55,6 +70,74 @@ impl Context<'_> {
         }
     }
 
+    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone.
+    pub(super) async fn ask_faults(&self) -> Answers {
+        let mut answers = Vec::new();
+        for (id, undo) in self.ledger.outstanding() {
+            let asked = |planned: &&PlannedFault| planned.id == id && !planned.timing.noise && !self.control;
+            let Some(planned) = self.plan.faults.iter().find(asked) else { continue };
+            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
+            answers.push((id, answer));
+        }
+        answers
+    }
+
+    /// Says how each fault stands by both answers.
+    pub(super) async fn say_how_faults_stand(
+        &self,
+        at_first: Answers,
+        at_last: Answers,
+        ended: &BTreeMap<String, Stop>,
+    ) {
+        let mut at_first: BTreeMap<_, _> = at_first.into_iter().collect();
+        for (id, last) in at_last {
+            let Some(first) = at_first.remove(&id) else { continue };
+            let (mut what, mut detail) = how_it_stands(first, last);
+            if let Some(stop) = ended.get(&id) {
+                what = FaultEvent::EndedByItself;
+                detail = format!("{detail}; {}", stop.reason);
+            }
+            if what == FaultEvent::ClearedByRunbook {
+                detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
+            }
+            self.fault_event(&id, what, &detail);
+        }
+    }
+
+    /// Those of these faults that have ended by themselves, each as a reason why nobody can say that the runbook helped.
+    pub(super) async fn ended_by_themselves(
+        &self,
+        ids: &[&str],
+        mitigated: bool,
+    ) -> Result<BTreeMap<String, Stop>, Stop> {
+        let mut ended = BTreeMap::new();
+        for planned in
+            self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str()) && !planned.timing.noise)
+        {
+            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
+            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
+                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
+                ended.insert(planned.id.clone(), stop);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// What has ended a fault that is gone, other than a step that cleared it.
+    async fn what_ended(&self, id: &str) -> Option<String> {
+        let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
+        let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
+        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
+    }
+
+    /// The fault that counts and ended last by `lasts`, and when.
+    pub(super) fn last_ended(&self) -> Option<(String, DrillTime)> {
+        let ended = self.ended.borrow().clone().unwrap_or_default();
+        ended.into_iter().max_by_key(|(_, at)| *at)
+    }
+}
+
+impl CommonContext<'_> {
     /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
     pub(super) async fn poll_presence(
         &self,
@@ -105,61 +188,35 @@ impl Context<'_> {
         }
     }
 
-    /// Asks each fault that is on the ledger how it stands. A control leaves them alone.
-    pub(super) async fn ask_faults(&self) -> Answers {
-        let mut answers = Vec::new();
-        for (id, undo) in self.ledger.outstanding() {
-            let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id && !self.control) else {
-                continue;
-            };
-            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
-            answers.push((id, answer));
+    /// Undoes a fault whose time is over, beside the phases: when it was seen gone.
+    async fn end_in_time(&self, planned: &PlannedFault, undo: &Undo, lasts: Duration) -> Result<DrillTime, String> {
+        let (id, mut said) = (&planned.id, String::new());
+        let lifted = self.lift(id, undo, &mut said).await;
+        let failed = lifted.is_err();
+        let ended = lifted.and_then(|evidence| {
+            self.ledger.done(id).map_err(|error| format!("the ledger could not be written: {error}"))?;
+            Ok(self.fault_event(id, FaultEvent::EndedByTime, &format!("after {}: {evidence}", seconds(lasts))))
+        });
+        if !said.trim().is_empty() {
+            self.sink.emit(Event::UndoOutput { fault: id.clone(), text: said, failed });
         }
-        answers
+        ended.map_err(|reason| {
+            self.fault_event(id, FaultEvent::Failed, &reason);
+            format!("`{id}` did not end by `lasts`: {reason}")
+        })
     }
 
-    /// Says how each fault stands by both answers.
-    pub(super) async fn say_how_faults_stand(
-        &self,
-        at_first: Answers,
-        at_last: Answers,
-        ended: &BTreeMap<String, Stop>,
-    ) {
-        for ((id, last), (_, first)) in at_last.into_iter().zip(at_first) {
-            let (mut what, mut detail) = how_it_stands(first, last);
-            if let Some(stop) = ended.get(&id) {
-                what = FaultEvent::EndedByItself;
-                detail = format!("{detail}; {}", stop.reason);
-            }
-            if what == FaultEvent::ClearedByRunbook {
-                detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
-            }
-            self.fault_event(&id, what, &detail);
-        }
-    }
-
-    /// Those of these faults that have ended by themselves, each as a reason why nobody can say that the runbook helped.
-    pub(super) async fn ended_by_themselves(
-        &self,
-        ids: &[&str],
-        mitigated: bool,
-    ) -> Result<BTreeMap<String, Stop>, Stop> {
-        let mut ended = BTreeMap::new();
-        for planned in self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str())) {
-            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
-            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
-                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
-                ended.insert(planned.id.clone(), stop);
+    /// What is to be said of the faults that are in place and have not acted on anything.
+    pub(super) async fn not_acted(&self) -> String {
+        let mut said = String::new();
+        for planned in &self.plan.faults {
+            let acted = in_time("asking", &planned.id, planned.fault.acted(&self.fault_context(&planned.id))).await;
+            // Of one that cannot be asked nothing is known.
+            if let Ok(Some(0)) = acted {
+                said.push_str(&format!("; `{}` acted 0 times: nothing that it is for came its way", planned.id));
             }
         }
-        Ok(ended)
-    }
-
-    /// What has ended a fault that is gone, other than a step that cleared it.
-    async fn what_ended(&self, id: &str) -> Option<String> {
-        let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
-        let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
-        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
+        said
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
@@ -222,57 +279,71 @@ async fn within<T>(
     }
 }
 
-/// Brings each fault back that comes over `injected`, until `ending`. A fault that no longer comes back would make a
-/// runbook look good that it should not: that is the harness, and no pass.
-pub(super) async fn recur(
-    stack: &dyn Stack,
-    faults: &[PlannedFault],
-    injected: UnboundedReceiver<(String, Undo)>,
+/// Brings faults back that are ended, and ends those whose time is over, as they come over `injected`, until `ending`. A fault
+/// that does neither as it should would make a runbook look good that it should not: that is the harness, and no pass.
+pub(super) async fn carry_on(
+    injected: UnboundedReceiver<InjectedFault<'_>>,
+    ended: watch::Sender<EndedInTime>,
     ending: &CancellationToken,
 ) -> Result<(), Stop> {
     let finished = async {
         ending.cancelled().await;
         tokio::time::sleep(FINISH_WITHIN).await;
     };
-    let ended = tokio::select! {
+    let carried = tokio::select! {
         biased;
-        ended = caught(recur_all(stack, faults, injected, ending)) => ended,
+        carried = caught(carry_on_all(injected, &ended, ending)) => carried,
         () = finished => return Err(Stop::harness(format!(
-            "bringing a fault back took more than {}", seconds(FINISH_WITHIN)
+            "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
     };
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err((id, error))) => Err(Stop::harness(format!("`{id}` could not come back as it should: {error}"))),
+    match carried {
+        Ok(carried) => carried.map_err(Stop::harness),
         Err(panic) => {
             Err(Stop::harness(format!("a part of Firedrill panicked while it brought a fault back: {panic}")))
         }
     }
 }
 
-async fn recur_all(
-    stack: &dyn Stack,
-    faults: &[PlannedFault],
-    mut injected: UnboundedReceiver<(String, Undo)>,
+async fn carry_on_all(
+    mut injected: UnboundedReceiver<InjectedFault<'_>>,
+    ended: &watch::Sender<EndedInTime>,
     ending: &CancellationToken,
-) -> Result<(), (String, FaultError)> {
+) -> Result<(), String> {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some((id, undo)) = injected.recv() => {
-                let Some(planned) = faults.iter().find(|planned| planned.id == id) else { continue };
-                under_way.push(async move {
-                    recur_one(&planned.fault, &undo, stack, ending).await.map_err(|error| (id, error))
-                });
-            }
-            Some(ended) = under_way.next() => ended?,
+            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, ended, ending)),
+            Some(carried) = under_way.next() => carried?,
             () = ending.cancelled() => break,
         }
     }
-    while let Some(ended) = under_way.next().await {
-        ended?;
+    while let Some(carried) = under_way.next().await {
+        carried?;
     }
     Ok(())
+}
+
+async fn carry_on_one(
+    fault: InjectedFault<'_>,
+    ended: &watch::Sender<EndedInTime>,
+    ending: &CancellationToken,
+) -> Result<(), String> {
+    let InjectedFault { common, planned, undo } = fault;
+    let Some(lasts) = planned.timing.lasts else {
+        let kept = recur_one(&planned.fault, &undo, common.stack, ending).await;
+        return kept.map_err(|error| format!("`{}` could not come back as it should: {error}", planned.id));
+    };
+    if ending.run_until_cancelled(tokio::time::sleep(lasts)).await.is_none() {
+        return Ok(());
+    }
+    let at = common.end_in_time(planned, &undo, lasts).await;
+    ended.send_modify(|ended| match (ended, &at) {
+        (Ok(ended), Ok(at)) => drop(ended.insert(planned.id.clone(), *at)),
+        (ended, Err(reason)) => *ended = Err(reason.clone()),
+        (Err(_), Ok(_)) => {}
+    });
+    at.map(drop)
 }
 
 /// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with

@@ -2,7 +2,7 @@
 //! confirmed injection on. `impact: none` turns the drill round.
 
 use super::announce::must_breach;
-use super::context::{Context, seconds};
+use super::context::{ARRIVAL, Context, seconds};
 use super::inject::Injected;
 use super::monitor::{Monitor, shown};
 use super::pages::paged;
@@ -40,7 +40,7 @@ impl FaultImpact {
 
 /// How long the fault that takes longest to come back needs for it.
 pub(super) fn returns(plan: &Plan) -> Duration {
-    plan.faults.iter().filter_map(|planned| planned.fault.returns()).max().unwrap_or_default()
+    crate::spec::returning(&plan.faults).map(|(_, after)| after).unwrap_or_default()
 }
 
 pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<FaultImpact, Stop> {
@@ -56,10 +56,11 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
     cx.waited("an SLI to fall below its threshold", last, within, seen.impact.is_some());
     let Some((at, slis)) = seen.impact.clone() else {
         let reason = format!(
-            "the fault was in place for {} and no SLI fell below {}: {}",
+            "the fault was in place for {} and no SLI fell below {}: {}{}",
             seconds(within),
             cx.plan.impact.below,
-            cx.shown_with_answers(&cx.latest(within))
+            cx.shown_with_answers(&cx.latest(within)),
+            cx.not_acted().await
         );
         let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(cx.plan.line_of("impact")));
         return Err(cx.failed(Check::Impact, injected, stop));
@@ -70,6 +71,51 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
     Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None })
+}
+
+/// Waits until each fault with `lasts` has ended, noise as well: it may have hurt after all. Before a runbook is followed users must then suffer on without them, for as
+/// long as they must be served for a recovery to count: what heals once its trigger is gone proves nothing of a runbook.
+pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
+    let lasting = || cx.plan.faults.iter().filter(|planned| planned.timing.lasts.is_some());
+    let Some(longest) = lasting().filter_map(|planned| planned.timing.lasts).max() else { return Ok(()) };
+    let started = cx.sink.now();
+    let undo = cx.ledger.outstanding().iter().map(|(_, undo)| undo.within() * 2).max().unwrap_or_default();
+    let within = longest + undo + ARRIVAL;
+    let mut ended = cx.ended.clone();
+    let all = ended.wait_for(|ended| match ended {
+        Ok(ended) => lasting().all(|planned| ended.contains_key(&planned.id)),
+        Err(_) => true,
+    });
+    let all = tokio::time::timeout(within, all).await.ok().and_then(Result::ok).map(|ended| ended.clone());
+    cx.waited("the faults to end by `lasts`", started, within, matches!(all, Some(Ok(_))));
+    match all {
+        Some(Ok(_)) => {}
+        Some(Err(reason)) => return Err(Stop::harness(reason)),
+        None => return Err(Stop::harness(format!("the faults had not ended by `lasts` after {}", seconds(within)))),
+    }
+    let followed = !cx.control && cx.plan.runbook.is_some();
+    let (Some((_, hit)), Some((id, at)), true) = (&impact.hit, cx.last_ended(), followed) else { return Ok(()) };
+    let required = impact.required_hold(cx.plan, None);
+    let (until, began) = (at.plus(required), cx.sink.now());
+    let deadline = until.plus(cx.longest_request() + ARRIVAL);
+    let latest = cx.monitor.until(deadline, |monitor| {
+        monitor.timeline(|timeline| (timeline.closed_until()? >= until).then(|| timeline.latest(cx.plan.impact.window)))
+    });
+    let Some(levels) = latest.await? else {
+        return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
+    };
+    let suffer = levels.iter().any(|level| hit.contains(&level.sli) && level.below(cx.plan.impact.below));
+    cx.waited("users to suffer on without the faults that had ended", at, required, suffer);
+    if suffer {
+        return Ok(());
+    }
+    let reason = format!(
+        "users recovered without the runbook: {} after `{id}` had ended by `lasts`, {}",
+        seconds(required),
+        shown(&levels)
+    );
+    let line = lasting().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
+    Err(cx.failed(Check::StillBroken, began, Stop::new(Verdict::SelfHealed, reason).at(cx.in_scenario(line))))
 }
 
 async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop> {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No drill writes a larger ledger, in bytes: a scenario, whose scripts are in it, is far smaller.
 const LARGEST: u64 = 32 << 20;
@@ -39,9 +40,12 @@ pub enum LedgerEntry {
     Closed,
 }
 
-/// The ledger of one drill, open for appending.
+/// The ledger of one drill, open for appending. Its clones are the same ledger.
+#[derive(Debug, Clone)]
+pub struct Ledger(Arc<Mutex<OpenLedger>>);
+
 #[derive(Debug)]
-pub struct Ledger {
+struct OpenLedger {
     file: File,
     open: Vec<(String, Undo)>,
 }
@@ -54,34 +58,42 @@ impl Ledger {
         if let Some(dir) = path.parent() {
             File::open(dir)?.sync_all()?;
         }
-        let mut ledger = Ledger { file, open: Vec::new() };
-        ledger.write(&LedgerEntry::Run { run: run.to_string(), keep })?;
+        let ledger = Ledger(Arc::new(Mutex::new(OpenLedger { file, open: Vec::new() })));
+        ledger.lock().write(&LedgerEntry::Run { run: run.to_string(), keep })?;
         Ok(ledger)
     }
 
     /// Notes how a fault is undone, before it is injected. Returns once it is on disk.
-    pub fn open(&mut self, fault: &str, undo: &Undo) -> io::Result<()> {
-        self.write(&LedgerEntry::Open { fault: fault.to_string(), undo: undo.clone() })?;
-        self.open.push((fault.to_string(), undo.clone()));
+    pub fn open(&self, fault: &str, undo: &Undo) -> io::Result<()> {
+        let mut ledger = self.lock();
+        ledger.write(&LedgerEntry::Open { fault: fault.to_string(), undo: undo.clone() })?;
+        ledger.open.push((fault.to_string(), undo.clone()));
         Ok(())
     }
 
     /// Notes that a fault is gone.
-    pub fn done(&mut self, fault: &str) -> io::Result<()> {
-        self.open.retain(|(id, _)| id != fault);
-        self.write(&LedgerEntry::Done { fault: fault.to_string() })
+    pub fn done(&self, fault: &str) -> io::Result<()> {
+        let mut ledger = self.lock();
+        ledger.open.retain(|(id, _)| id != fault);
+        ledger.write(&LedgerEntry::Done { fault: fault.to_string() })
     }
 
     /// Notes that the drill ended by itself.
-    pub fn close(&mut self) -> io::Result<()> {
-        self.write(&LedgerEntry::Closed)
+    pub fn close(&self) -> io::Result<()> {
+        self.lock().write(&LedgerEntry::Closed)
     }
 
     /// What is still to be undone, the last first.
     pub fn outstanding(&self) -> Vec<(String, Undo)> {
-        self.open.iter().rev().cloned().collect()
+        self.lock().open.iter().rev().cloned().collect()
     }
 
+    fn lock(&self) -> MutexGuard<'_, OpenLedger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenLedger {
     fn write(&mut self, entry: &LedgerEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
@@ -146,7 +158,7 @@ mod tests {
     fn what_was_opened_and_not_done_is_outstanding_last_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.jsonl");
-        let mut ledger = Ledger::create(&path, "run-1", true).unwrap();
+        let ledger = Ledger::create(&path, "run-1", true).unwrap();
         for fault in ["a", "b", "c"] {
             ledger.open(fault, &undo(fault)).unwrap();
         }
@@ -166,7 +178,7 @@ mod tests {
     fn a_torn_last_line_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.jsonl");
-        let mut ledger = Ledger::create(&path, "run-1", false).unwrap();
+        let ledger = Ledger::create(&path, "run-1", false).unwrap();
         ledger.open("a", &undo("a")).unwrap();
         let mut text = std::fs::read(&path).unwrap();
         text.extend_from_slice(b"{\"entry\":\"open\",\"fau");
@@ -190,7 +202,7 @@ mod tests {
     fn what_a_release_sets_can_be_asked_for_and_is_on_no_disk() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.jsonl");
-        let mut ledger = Ledger::create(&path, "run-1", false).unwrap();
+        let ledger = Ledger::create(&path, "run-1", false).unwrap();
         let marks = [("environment.PIN".to_string(), "0f1e2d3c".to_string())].into();
         let undo = Undo::Release { service: "web".into(), marks };
         ledger.open("deploy", &undo).unwrap();

@@ -24,6 +24,7 @@ mod revert;
 mod severity;
 mod steady;
 mod stop;
+mod stop_when;
 mod up;
 mod usage;
 mod words;

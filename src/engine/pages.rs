@@ -125,7 +125,7 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: &
 async fn distance(cx: &Context<'_>) -> String {
     let Some(agent) = cx.agents.get(&AgentRole::Monitoring) else { return String::new() };
     match agent.ask(AgentAsk::Look { id: ALERTS.into() }).await {
-        Ok(AgentAnswer::InPlace { detail }) => detail,
+        Ok(AgentAnswer::InPlace { detail, .. }) => detail,
         _ => String::new(),
     }
 }

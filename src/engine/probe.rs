@@ -1,7 +1,7 @@
 //! One look: a script of the scenario in the first running container of a service. A service that is not there and a script
 //! that does not end are answers; Docker that does not do as it is told is none, and neither is a command that cannot be run.
 
-use super::context::{Context, seconds};
+use super::context::{CommonContext, seconds};
 use super::stop::Stop;
 use super::words::{ProbeAnswer, ended};
 use crate::faults::{CANNOT_RUN, script};
@@ -22,7 +22,7 @@ pub(super) fn longest(probe: &ServiceScript) -> Duration {
 }
 
 /// Runs a script and tells what it did.
-pub(super) async fn ask_probe(cx: &Context<'_>, probe: &ServiceScript) -> Result<ProbeAnswer, Stop> {
+pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> Result<ProbeAnswer, Stop> {
     let mut tries = 0;
     loop {
         let absent = absent(cx, &probe.service).await?;
@@ -51,7 +51,7 @@ pub(super) async fn ask_probe(cx: &Context<'_>, probe: &ServiceScript) -> Result
 }
 
 /// Why nothing can run in a service, if nothing can.
-async fn absent(cx: &Context<'_>, service: &str) -> Result<Option<String>, Stop> {
+async fn absent(cx: &CommonContext<'_>, service: &str) -> Result<Option<String>, Stop> {
     let found = tokio::time::timeout(ENGINE_WITHIN, cx.stack.containers(service)).await;
     let found = found.map_err(|_| late("looking for the containers", service))??;
     if found.iter().any(|container| container.status == "running") {

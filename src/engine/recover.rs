@@ -14,7 +14,7 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
 };
 use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
-use crate::spec::Plan;
+use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
 /// What looking for a recovery came to.
@@ -52,7 +52,7 @@ impl Recovered {
             Some((_, Some(ended))) if followed => ended,
             // The control gets the time that the runbook would have had.
             _ if cx.control => started,
-            _ => impact.faults.last,
+            _ => cx.last_ended().map_or(impact.faults.last, |(_, ended)| ended.max(impact.faults.last)),
         };
         // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
         let at_first = cx.ask_faults().await;
@@ -202,7 +202,9 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
         };
         return Err(cx.failed(Check::Cleared, since, Stop::new(Verdict::NotRecovered, reason).at(at())));
     }
-    if let Some(planned) = cx.plan.faults.iter().find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
+    let owed = |planned: &&PlannedFault| !planned.timing.noise && planned.timing.lasts.is_none();
+    let mut owed = cx.plan.faults.iter().filter(owed);
+    if let Some(planned) = owed.find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
         let reason = format!("whether the fault `{}` is cleared cannot be told: it was not asked", planned.id);
         return Err(cx.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
     }

@@ -21,7 +21,7 @@ pub(super) async fn revert(
     cancel: &CancellationToken,
 ) {
     let outstanding = cx.ledger.outstanding();
-    if outstanding.is_empty() {
+    if outstanding.is_empty() && cx.last_ended().is_none() {
         return;
     }
     let started = cx.sink.now();

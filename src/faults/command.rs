@@ -17,8 +17,8 @@
 //! ```
 
 use super::undoing::Undoing;
-use super::{FaultDraft, 
-    FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
+use super::{
+    FaultContext, FaultDraft, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
@@ -85,12 +85,10 @@ pub(super) async fn ask(
     match executed.code {
         code if CANNOT_RUN.contains(&code) => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
         // A question that a program was refused is not answered, whichever way the script was meant.
-        0 if matches!(what, "confirm" | "cleared_when") => {
-            match refused(text, &executed.output) {
-                Some(answer) => Err(FaultError::new(operation(), answer).with(executed.output)),
-                None => Ok(executed),
-            }
-        }
+        0 if matches!(what, "confirm" | "cleared_when") => match refused(text, &executed.output) {
+            Some(answer) => Err(FaultError::new(operation(), answer).with(executed.output)),
+            None => Ok(executed),
+        },
         _ => Ok(executed),
     }
 }

@@ -9,8 +9,8 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultDraft, EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
-use crate::source::{TextForm, MapReader, did_you_mean};
+use super::{EndedPart, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -102,7 +102,8 @@ impl Inject for ContainerKill {
         // A server that was started without its data ends by itself: that is not this fault any more. One that comes back
         // would look the same, and has to be seen up.
         let since = |state: &ContainerState| self.returns.is_none() && containers::started_since(undo, state);
-        let ended_again = found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
+        let ended_again =
+            found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
         Ok(match containers::presence(&found, |state| !containers::is_up(state) && !since(state)) {
             Presence::Gone(evidence) if ended_again => {
                 Presence::Gone(format!("{evidence}; it was started after the kill, and ended by itself"))

@@ -6,7 +6,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
 use crate::source::MapReader;
 use crate::stack::ContainerOp;
 use async_trait::async_trait;

@@ -42,6 +42,15 @@ impl SelectedContainers {
 
     /// The undo for the selected ones of the containers that run now, in the order of their names.
     pub(super) async fn undo(&self, op: ContainerOp, stack: &dyn Stack) -> Result<Undo, FaultError> {
+        self.undo_by(stack, |_| Ok(op)).await
+    }
+
+    /// The same where what undoes it depends on how these containers stand; `op` says why there is none.
+    pub(super) async fn undo_by(
+        &self,
+        stack: &dyn Stack,
+        op: impl FnOnce(&[ContainerState]) -> Result<ContainerOp, String>,
+    ) -> Result<Undo, FaultError> {
         let operation = || format!("choose {}", self.describe());
         let mut running = states(&self.service, stack).await?;
         running.retain(|container| container.status == "running");
@@ -52,6 +61,7 @@ impl SelectedContainers {
             return Err(FaultError::new(operation(), cause));
         }
         running.truncate(wanted);
+        let op = op(&running).map_err(|cause| FaultError::new(operation(), cause))?;
         let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
         let containers = running.into_iter().map(|container| container.id).collect();
         Ok(Undo::Containers { service: self.service.clone(), containers, op, started })
@@ -156,7 +166,16 @@ pub(super) fn presence(
     containers: &[(String, Option<ContainerState>)],
     broken: impl Fn(&ContainerState) -> bool,
 ) -> Presence {
-    let evidence = describe(containers);
+    presence_as(containers, broken, status)
+}
+
+/// The same where `say` has the words for how one stands: `is paused`.
+pub(super) fn presence_as(
+    containers: &[(String, Option<ContainerState>)],
+    broken: impl Fn(&ContainerState) -> bool,
+    say: impl Fn(&ContainerState) -> String,
+) -> Presence {
+    let evidence = describe(containers, say);
     let there = containers.iter().filter_map(|(_, state)| state.as_ref());
     let (mut broken_ones, mut all) = (0, 0);
     for state in there {
@@ -171,15 +190,23 @@ pub(super) fn presence(
 }
 
 /// `shop-db-1 is paused, a1b2c3d4e5f6 is not there any more`.
-pub(super) fn describe(containers: &[(String, Option<ContainerState>)]) -> String {
+pub(super) fn describe(
+    containers: &[(String, Option<ContainerState>)],
+    say: impl Fn(&ContainerState) -> String,
+) -> String {
     let each = containers.iter().map(|(id, state)| match state {
-        Some(ContainerState { name, status, exit_code: Some(code), .. }) if status == "exited" => {
-            format!("{name} has exited with {code}")
-        }
-        Some(ContainerState { name, status, .. }) => format!("{name} is {status}"),
+        Some(state) => format!("{} {}", state.name, say(state)),
         None => format!("{} is not there any more: removed, or replaced by another container", short(id)),
     });
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// `is paused`.
+pub(super) fn status(state: &ContainerState) -> String {
+    match state {
+        ContainerState { status, exit_code: Some(code), .. } if status == "exited" => format!("has exited with {code}"),
+        ContainerState { status, .. } => format!("is {status}"),
+    }
 }
 
 /// Puts every container of an undo right, all at once: skips what is right already and what is not there any more.
@@ -249,6 +276,9 @@ fn is_right(state: &ContainerState, op: &ContainerOp) -> bool {
         ContainerOp::Pause => state.status == "paused",
         ContainerOp::Start => is_up(state),
         ContainerOp::Kill { .. } => !is_up(state),
+        // A limit that is lifted is one of the whole machine: the engine is asked once more.
+        ContainerOp::Limit(limits) => state.limits == *limits,
+        ContainerOp::Connect(places) => places.get(&state.id).is_some_and(|places| *places == state.endpoints),
     }
 }
 
@@ -263,6 +293,8 @@ fn verb(op: &ContainerOp) -> String {
         ContainerOp::Unpause => "unpause".into(),
         ContainerOp::Kill { signal } => format!("kill with {signal}"),
         ContainerOp::Start => "start".into(),
+        ContainerOp::Limit(_) => "limit".into(),
+        ContainerOp::Connect(_) => "connect the networks".into(),
     }
 }
 
@@ -272,6 +304,8 @@ fn past(op: &ContainerOp) -> &'static str {
         ContainerOp::Unpause => "unpaused",
         ContainerOp::Kill { .. } => "killed",
         ContainerOp::Start => "started",
+        ContainerOp::Limit(_) => "set the limits of",
+        ContainerOp::Connect(_) => "connected the networks of",
     }
 }
 

@@ -7,7 +7,7 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
@@ -142,7 +142,8 @@ impl Inject for Deploy {
         let image: Option<String> = map.optional("image");
         let command: Option<Vec<String>> = map.optional("command");
         if command.as_ref().is_some_and(Vec::is_empty) {
-            map.wrong("command", "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
+            map.wrong("command", "`command` is empty")
+                .help("leave it out, or write its words like `[serve, --port, \"80\"]`");
         }
         let environment = map.optional_by("environment", settings);
         let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
@@ -227,6 +228,7 @@ mod tests {
             status: "running".into(),
             exit_code: None,
             started_at: String::new(),
+            ..Default::default()
         };
         let release = marks(&[("image", "b"), ("environment.X", "2")]);
         let bad = || (state("bad"), marks(&[("image", "b"), ("environment.X", "2"), ("environment.Y", "7")]));
@@ -234,10 +236,7 @@ mod tests {
         // The setting alone was taken back.
         let half = || (state("half"), marks(&[("image", "b"), ("environment.X", "1")]));
         let asked = |containers: &[(ContainerState, Fingerprint)]| presence("web", &release, containers);
-        assert_eq!(
-            asked(&[bad()]),
-            Presence::InPlace("bad is running with the release's environment.X, image".into())
-        );
+        assert_eq!(asked(&[bad()]), Presence::InPlace("bad is running with the release's environment.X, image".into()));
         assert!(matches!(asked(&[bad(), planned()]), Presence::Partly(_, Parts { active: 1, all: 2 })));
         let half_back = "half is running with the release's image, not with its environment.X";
         assert_eq!(asked(&[half()]), Presence::Partly(half_back.into(), Parts::new(1, 1)));

@@ -9,10 +9,10 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultDraft, FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultContext, FaultDraft, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{TextForm, MapReader, did_you_mean, parse_size, shape};
-use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, BytePosition, Stack};
+use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape};
+use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Stack};
 use async_trait::async_trait;
 
 /// The longest text that is looked for, in bytes.
@@ -135,18 +135,21 @@ impl Inject for Files {
             }
             if deed == "truncate" && !map.has("to") {
                 let head = map.head();
-                map.error(head, "`do: truncate` does not say how much stays").help("add `to: 50%`, or a size like `to: 1MiB`");
+                map.error(head, "`do: truncate` does not say how much stays")
+                    .help("add `to: 50%`, or a size like `to: 1MiB`");
             }
             if deed == "flip" && map.has("at") == map.has("find") {
                 let head = map.head();
-                map.error(head, "`do: flip` needs one of `at` and `find`")
-                    .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
+                map.error(head, "`do: flip` needs one of `at` and `find`").help(
+                    "`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it",
+                );
             }
             let said = map.has("irreversible") && irreversible != Some(false);
             if deed != "flip" && !said {
                 let head = map.head();
-                map.error(head, format!("what `do: {deed}` takes away cannot be put back"))
-                    .help("add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own");
+                map.error(head, format!("what `do: {deed}` takes away cannot be put back")).help(
+                    "add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own",
+                );
             }
         }
         let harm = match deed? {
@@ -166,9 +169,14 @@ impl Inject for Files {
                 format!("cuts {path} of `{service}` to {share} of its size")
             }
             Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {path} of `{service}` to {bytes} bytes"),
-            Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {path} of `{service}`"),
+            Harm::Flip { at: BytePosition::Offset(offset) } => {
+                format!("inverts the byte at {offset} of {path} of `{service}`")
+            }
             Harm::Flip { at: BytePosition::Text(text) } => {
-                format!("inverts the byte with which `{}` begins in {path} of `{service}`", crate::source::shorten(text))
+                format!(
+                    "inverts the byte with which `{}` begins in {path} of `{service}`",
+                    crate::source::shorten(text)
+                )
             }
         }
     }

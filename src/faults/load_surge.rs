@@ -5,9 +5,9 @@
 //! - load_surge: { load: checkout, rate: 60/s }    # on top of what the load sends
 //! ```
 
-use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::surge;
-use crate::source::{TextForm, MapReader, parse_rate, shape};
+use crate::source::{MapReader, TextForm, parse_rate, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 

@@ -2,6 +2,8 @@
 
 mod by_agent;
 mod containers;
+mod http;
+mod preset;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
@@ -25,19 +27,27 @@ macro_rules! faults {
 faults! {
     command: CommandFault,
     container_kill: ContainerKill,
+    container_limits: ContainerLimited,
     container_pause: ContainerPause,
     deploy: Deploy,
     files: Files,
+    http_body: HttpBody,
+    http_delay: HttpDelay,
+    http_header: HttpHeader,
+    http_reset: HttpReset,
     http_status: HttpStatus,
     load_surge: LoadSurge,
+    network: NetworkLoss,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
     process: ProcessFault,
     sql: Sql,
     tcp_latency: TcpLatency,
+    toxic: ToxicFault,
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
+pub use preset::Preset;
 pub use undo::{StartedContainer, Undo, Undone};
 
 use crate::agent::AgentClient;
@@ -151,7 +161,12 @@ const ENDS_SESSIONS: (&str, &str) =
 /// A fault of a scenario, of any kind.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    kind: &'static str,
+    /// Its name in the scenario.
+    kind: String,
+    /// What it is made by, when it is not written in Rust.
+    preset: Option<Arc<Preset>>,
+    /// The passwords that its preset was given.
+    secrets: Vec<String>,
     fault: Arc<dyn Inject>,
 }
 
@@ -169,9 +184,37 @@ impl Fault {
         draft.map_or_else(FaultDraft::default, |(_, draft)| draft())
     }
 
-    /// Its kind.
-    pub fn kind(&self) -> &'static str {
-        self.kind
+    /// Its kind, or the name of its preset.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The kind that carries it out: its own, or that on which its preset is built.
+    pub fn made_of(&self) -> &str {
+        self.preset.as_ref().map_or(&self.kind, |preset| preset.kind)
+    }
+
+    /// Whether its preset says that nothing undoes it.
+    pub fn is_irreversible_preset(&self) -> bool {
+        self.preset.as_ref().is_some_and(|preset| preset.settings.get(&["irreversible"]).is_some())
+    }
+
+    /// What it does, in one line.
+    pub fn summary(&self) -> String {
+        match &self.preset {
+            Some(preset) => format!("{} ({})", preset.title, self.fault.summary()),
+            None => self.fault.summary(),
+        }
+    }
+
+    /// Values of its parameters that must never reach a record.
+    pub fn secrets(&self) -> Vec<String> {
+        self.fault.secrets().into_iter().chain(self.secrets.iter().cloned()).collect()
+    }
+
+    /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
+    pub fn covers(&self) -> Option<&str> {
+        self.preset.as_ref().map_or_else(|| self.fault.covers(), |preset| Some(&preset.covers))
     }
 
     /// Reads the fault `kind: node` of a scenario; mistakes go to `diags`.
@@ -183,13 +226,21 @@ impl Fault {
         diags: &mut Diagnostics,
     ) -> Option<Fault> {
         let Some((&kind, reader)) = Fault::KINDS.iter().zip(READERS).find(|(known, _)| **known == kind) else {
-            let message = format!("there is no fault `{}`", shorten(kind));
-            diags.error(source, kind_span, message).help(did_you_mean(kind, Fault::KINDS.iter().copied()));
+            let before = diags.all.len();
+            if let Some(preset) = Preset::find(kind, source, diags) {
+                return preset.fault(node, source, diags);
+            }
+            if !diags.has_errors_since(before) {
+                let presets = Preset::all(source, diags);
+                let names = Fault::KINDS.iter().copied().chain(presets.iter().map(|preset| preset.name.as_str()));
+                let message = format!("there is no fault `{}`", shorten(kind));
+                diags.error(source, kind_span, message).help(did_you_mean(kind, names));
+            }
             return None;
         };
         let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
         let fault = reader(&mut map);
-        map.finish().and(fault).map(|fault| Fault { kind, fault })
+        map.finish().and(fault).map(|fault| Fault { kind: kind.into(), preset: None, secrets: Vec::new(), fault })
     }
 }
 
@@ -229,6 +280,10 @@ pub trait Inject: Debug + Send + Sync {
     }
     /// Services of the stack that it names, for `check`.
     fn services(&self) -> Vec<String>;
+    /// The service on whose connections alone it acts, for `check`.
+    fn client(&self) -> Option<&str> {
+        None
+    }
     /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
     fn covers(&self) -> Option<&str> {
         None
@@ -282,6 +337,10 @@ pub trait Inject: Debug + Send + Sync {
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
     /// `inject`, asks it after the recovery, and polls it after the undo.
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError>;
+    /// How often it has acted so far, where that is counted.
+    async fn acted(&self, _context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {
+        Ok(None)
+    }
     /// What has ended a fault that is gone, other than a step that cleared it: in words, where it can be told.
     async fn ended_by(&self, _undo: &Undo, _stack: &dyn Stack) -> Option<String> {
         None

@@ -14,7 +14,7 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultDraft, ENDS_SESSIONS, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{ENDS_SESSIONS, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 use crate::stack::AgentRole;

@@ -18,9 +18,9 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultDraft, ENDS_SESSIONS, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{ENDS_SESSIONS, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgLock, PgServer};
-use crate::source::{TextForm, MapReader, did_you_mean, shape};
+use crate::source::{MapReader, TextForm, did_you_mean, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -30,9 +30,10 @@ const MAX_SESSIONS: u32 = 20;
 const MODES: [&str; 2] = ["table", "row"];
 const A_TABLE: TextForm = TextForm::new("the name of a table", shape::filled);
 const A_MODE: TextForm = TextForm::new("`table` or `row`", || shape::one_of(MODES));
-const A_CONDITION: TextForm = TextForm::new("a condition in SQL", || {
-    serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" })
-});
+const A_CONDITION: TextForm = TextForm::new(
+    "a condition in SQL",
+    || serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" }),
+);
 const SOME_SESSIONS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
 
 /// A lock held by an idle transaction.
@@ -92,7 +93,9 @@ impl PostgresLock {
         match &self.mode {
             LockMode::Table => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
             LockMode::Rows { condition: None } => format!("SELECT 1 FROM {table} FOR UPDATE"),
-            LockMode::Rows { condition: Some(condition) } => format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
+            LockMode::Rows { condition: Some(condition) } => {
+                format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE")
+            }
         }
     }
 }

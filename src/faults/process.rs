@@ -13,9 +13,9 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
-use crate::source::{At, TextForm, MapReader, shape};
+use crate::source::{At, MapReader, TextForm, shape};
 use crate::stack::{ContainerState, Ending, Process, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -90,7 +90,10 @@ impl FaultProbe {
 impl ProcessFault {
     async fn containers(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
         let name = &self.process.name;
-        stack.containers(name).await.map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
+        stack
+            .containers(name)
+            .await
+            .map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
     }
 }
 
@@ -153,7 +156,8 @@ impl Inject for ProcessFault {
     /// A process that ends by itself heals by itself.
     fn warning(&self) -> Option<(&'static str, String, &'static str)> {
         let says_when_it_ends = self.process.returns.is_some() || self.cleared_when.is_some();
-        let message = "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+        let message =
+            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
         let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
         (!says_when_it_ends).then(|| ("run", message.into(), help))
     }
@@ -187,7 +191,7 @@ impl Inject for ProcessFault {
         // A paused one does nothing; what it still holds (a lock), users feel.
         let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();
         let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
-        let mut evidence = containers::describe(&seen);
+        let mut evidence = containers::describe(&seen, containers::status);
         if seen.is_empty() {
             evidence = format!("`{}` has no container", self.process.name);
         }
@@ -235,7 +239,8 @@ impl Inject for ProcessFault {
             return Ok(None);
         }
         let Ending { container, exit_code, after, .. } = ended;
-        let after = if after.is_zero() { String::new() } else { format!(" {:.1} s after it began", after.as_secs_f64()) };
+        let after =
+            if after.is_zero() { String::new() } else { format!(" {:.1} s after it began", after.as_secs_f64()) };
         let before = if mitigated { "" } else { ", before the first mitigating command" };
         Ok(Some(format!(
             "the process `{}` ended by itself with exit code {exit_code}{after}{before} ({container}); the drill cannot say that \

@@ -12,10 +12,10 @@
 //! ```
 
 use super::undoing::{Undoing, filled};
-use super::{FaultDraft, FaultError, FaultContext, Inject, Presence, Undo, by_agent};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
-use crate::source::{TextForm, MapReader, shape};
+use crate::source::{MapReader, TextForm, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 

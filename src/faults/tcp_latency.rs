@@ -9,38 +9,30 @@
 //!     jitter: 50ms          # drawn evenly for each piece that the service sends: 150 to 250 ms
 //! ```
 
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
-use crate::agent::tcp_delay::TcpDelay;
+use super::FaultDraft;
+use super::by_agent::{ProxyFault, ProxyPlace};
+use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::source::{MapReader, TextForm, parse_duration, shape};
-use crate::stack::AgentRole;
-use async_trait::async_trait;
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 const A_LATENCY: TextForm = TextForm::new("a duration like `300ms`", shape::duration);
 
 fn latency(text: &str) -> Result<Duration, String> {
     let latency = parse_duration(text)?;
-    if latency.is_zero() { Err("a latency of 0 delays nothing".into()) } else { Ok(latency) }
+    if latency.as_millis() == 0 { Err("a latency of less than 1ms delays nothing".into()) } else { Ok(latency) }
 }
 
 /// Delays what a service sends.
 #[derive(Debug, Clone)]
 pub struct TcpLatency {
-    service: String,
-    port: Option<NonZeroU16>,
+    place: ProxyPlace,
     latency: Duration,
     jitter: Duration,
 }
 
-impl TcpLatency {
-    fn role(&self) -> AgentRole {
-        AgentRole::Proxy { service: self.service.clone() }
-    }
-}
+impl ProxyFault for TcpLatency {
+    type Rule = ToxicRule;
 
-#[async_trait]
-impl Inject for TcpLatency {
     fn draft() -> FaultDraft {
         FaultDraft {
             name: "slow",
@@ -55,39 +47,26 @@ impl Inject for TcpLatency {
     }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service: Option<String> = map.require("service");
-        let port = map.optional("port");
+        let place = ProxyPlace::read(map);
         let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
         let jitter: Option<Duration> = map.optional("jitter");
-        Some(TcpLatency { service: service?, port, latency: latency?, jitter: jitter.unwrap_or_default() })
+        Some(TcpLatency { place: place?, latency: latency?, jitter: jitter.unwrap_or_default() })
     }
 
     fn summary(&self) -> String {
-        let TcpLatency { service, port, latency, jitter } = self;
-        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let TcpLatency { place, latency, jitter } = self;
         let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        format!("delays what `{service}{port}` sends by {latency:?}{spread}")
+        format!("delays what {place} sends by {latency:?}{spread}")
     }
 
-    fn interposes(&self) -> Option<(String, Vec<u16>)> {
-        Some((self.service.clone(), self.port.map(NonZeroU16::get).into_iter().collect()))
+    fn place(&self) -> &ProxyPlace {
+        &self.place
     }
 
-    fn services(&self) -> Vec<String> {
-        vec![self.service.clone()]
-    }
-
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        Ok(by_agent::undo(&self.role(), context))
-    }
-
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let TcpLatency { port, latency, jitter, .. } = *self;
-        let delay = TcpDelay { port: port.map(NonZeroU16::get), latency, jitter, seed: context.seed };
-        by_agent::begin(context, &self.role(), &delay).await
-    }
-
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        by_agent::confirm(context, &self.role()).await
+    fn rule(&self, seed: u64) -> ToxicRule {
+        // A duration is a day at most.
+        let [latency, jitter] = [self.latency, self.jitter].map(|it| it.as_millis() as i64);
+        let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
+        ToxicRule { port: self.place.port(), from: None, toxic, seed }
     }
 }

@@ -61,7 +61,24 @@ fn what_every_kind_says_of_itself() {
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
         "tcp_latency: { service: cache, latency: 300ms }",
+        "container_limits: { service: checkout, cpus: 0.05 }",
+        "container_limits: { service: checkout, replicas: 1, memory: 64MiB, pids: 20 }",
+        "network: { service: db, lose: connection }",
+        "network: { service: db, lose: names, network: backend }",
+        "redis_full: { service: cache, memory: 2MiB }",
         "tcp_latency: { service: db, port: 5432, latency: 1.5s, jitter: 50ms }",
+        "http_status: { service: web, status: 503, header: 'X-Canary: 1', first: 3, every: 2, share: 50%, retry_after: 30s }",
+        "http_delay: { service: web, delay: 500ms, jitter: 100ms, header: X-Canary }",
+        "http_body: { service: web, cut: 1KiB }",
+        "http_body: { service: web, replace: '' }",
+        "http_body: { service: web, path: /a, rate: 10 }",
+        "http_header: { service: web, set: { Cache-Control: no-store, X-A: 1 }, remove: [ETag] }",
+        "http_reset: { service: web, port: 80, after: 100 }",
+        "toxic: { service: db, type: down }",
+        "toxic: { service: db, port: 5432, type: bandwidth, stream: upstream, toxicity: 50%, from: web, attributes: { rate: 0 } }",
+        "toxic: { service: db, type: slicer, attributes: { average_size: 64, delay: 500 } }",
+        "toxic: { service: db, type: timeout }",
+        "toxic: { service: db, type: limit_connections, attributes: { connections: 5 } }",
     ];
     let said: Vec<String> = faults
         .iter()
@@ -91,6 +108,12 @@ fn mistakes_have_their_place_and_their_cure() {
         "postgres_connections: { service: db, leave: -1 }",
         "tcp_latency: { service: db, port: 70000, latency: 0s, jitter: 5 }",
         "container_pause: { service: [db], replicas: 0 }",
+        "container_limits: { service: db }",
+        "container_limits: { service: db, cpus: 0.001, memory: 1KiB, pids: 0 }",
+        "network: { service: db }",
+        "network: { service: db, lose: nerves }",
+        "redis_full: { memory: much, policy: lru }",
+        "redis_full: [cache]",
         "container_kill: { service: db, signal: SIGTREM }",
         "container_kill: { service: db, replicas: some, signal: SIGWINCH }",
         "container_kill: { service: db, returns: 3 }",
@@ -126,9 +149,73 @@ fn mistakes_have_their_place_and_their_cure() {
         "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
         "http_status: { service: payments, status: 503, path: /a*b, share: 0% }",
         "http_status: { service: payments, status: 503, path: '/a?b=c' }",
+        "http_status: { service: web, status: 503, header: 'a b: 1', first: 0, every: x, retry_after: 1.5s }",
+        "http_delay: { service: web, delay: 0s }",
+        "http_body: { service: web }",
+        "http_body: { service: web, cut: 5, rate: 0 }",
+        "http_header: { service: web }",
+        "http_header: { service: web, set: {}, remove: [] }",
+        "http_header: { service: web, set: { 'a b': 1, c: [1] }, remove: ['x y'] }",
+        "http_reset: { after: some }",
+        "toxic: { service: db }",
+        "toxic: { service: db, type: latancy, stream: sideways, toxicity: 0%, attributes: { rate: -1, x: 1 } }",
+        "toxic: { service: db, type: latency, attributes: { jitter: 5 } }",
+        "toxic: { service: db, type: bandwidth, attributes: { latency: 5, rate: 1.5 } }",
+        "toxic: { service: db, type: limit_data }",
+        "toxic: { service: db, type: down, attributes: { timeout: 5 } }",
     ];
     let told: Vec<String> = faults.iter().map(|yaml| format!("{yaml}\n{}", read(yaml).expect_err(yaml))).collect();
     insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[tokio::test]
+async fn limits_and_networks_are_taken_and_given_back() {
+    for (yaml, had) in [
+        ("container_limits: { service: db, cpus: 0.05 }", "db is limited to 0.05"),
+        ("network: { service: db, lose: connection }", "cut off"),
+        ("network: { service: db, lose: names }", "without a name"),
+    ] {
+        let stack = Pretend::with(&[("db", "running")]);
+        let endpoint = crate::stack::NetworkEndpoint {
+            network: "shop_default".into(),
+            aliases: vec!["db".into()],
+            ..Default::default()
+        };
+        stack.containers.lock().expect("a lock")[0].endpoints = vec![endpoint];
+        let before = stack.containers.lock().expect("a lock").clone();
+        let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1 };
+        let fault = read(yaml).expect(yaml);
+        let undo = fault.prepare(&context).await.expect(had);
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "{yaml}");
+        fault.inject(&undo, &context).await.expect(had);
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::InPlace(_))), "{yaml}");
+        undo.execute(&context).await.expect(had);
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "{yaml}");
+        assert_eq!(*stack.containers.lock().expect("a lock"), before, "{yaml}");
+        // What has nothing to lose is no fault.
+        stack.containers.lock().expect("a lock")[0].endpoints = Vec::new();
+        assert_eq!(fault.prepare(&context).await.is_err(), yaml.starts_with("network"), "{yaml}");
+    }
+}
+
+#[test]
+fn every_preset_that_ships_can_be_read() {
+    let files = std::fs::read_dir("faults").expect("a folder").map(|file| file.expect("a file").path());
+    let mut files: Vec<String> =
+        files.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
+    files.sort();
+    let mut names: Vec<&str> = Preset::shipped().iter().map(|preset| preset.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, files, "what lies in faults/ is listed in src/faults/preset.rs, and has no mistakes");
+    for preset in Preset::shipped() {
+        let given = preset.shape()["properties"].as_object().expect("parameters").clone();
+        let samples = given
+            .iter()
+            .filter(|(_, shape)| shape["description"].as_str().is_some_and(|text| text.ends_with("\nrequired")));
+        let samples: Vec<String> = samples.map(|(name, _)| format!("{name}: {}", preset.sample(name))).collect();
+        let yaml = format!("{}: {{ {} }}", preset.name, samples.join(", "));
+        read(&yaml).unwrap_or_else(|told| panic!("{yaml}\n{told}"));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::journey::{LONGEST_BODY, StepAnswer};
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
-use super::{AnswerPlace, Ca, EventClient, Failure, LoadSpec, RequestEnding, Sent};
+use super::{AnswerPlace, Ca, EventClient, ExpectedAnswer, Failure, LoadSpec, RequestEnding, Sent};
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +23,7 @@ pub struct Client {
     seed: u64,
     requests: Vec<RequestSender>,
     timeout: Duration,
+    expect: ExpectedAnswer,
 }
 
 /// One request of a load: its only one, or one of a journey.
@@ -57,7 +58,7 @@ impl Client {
         }
         let requests = spec.requests().into_iter().map(|(spec, take, known)| RequestSender::new(&spec, take, &known));
         let requests = requests.collect::<Result<_, _>>()?;
-        Ok(Client { name: spec.name.clone(), seed, requests, timeout: spec.timeout })
+        Ok(Client { name: spec.name.clone(), seed, requests, timeout: spec.timeout, expect: spec.expect.clone() })
     }
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
@@ -98,8 +99,10 @@ impl Client {
             let cannot = if at == 0 { Failure::Internal } else { Failure::Incomplete };
             let request = sender.template.request(i, &id, &taken).map_err(|_| cannot)?;
             let next = self.requests.get(at + 1);
-            let body_is_read =
-                next.is_some_and(|next| next.take.values().any(|place| matches!(place, AnswerPlace::Json(_))));
+            let body_is_read = match next {
+                Some(next) => next.take.values().any(|place| matches!(place, AnswerPlace::Json(_))),
+                None => self.expect.reads_body(),
+            };
             // A connection that is dropped here, by the deadline or an error, is closed at once.
             let exchange = timeout_at(deadline, sender.exchange(request, body_is_read)).await;
             let (answered, conn) = exchange.map_err(|_| Failure::Timeout)??;
@@ -108,7 +111,8 @@ impl Client {
             }
             answer = Some(answered);
         }
-        answer.map(|answer| answer.status).ok_or(Failure::Internal)
+        let answer = answer.ok_or(Failure::Internal)?;
+        if answer.says(&self.expect) { Ok(answer.status) } else { Err(Failure::Unexpected) }
     }
 }
 

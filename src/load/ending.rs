@@ -43,6 +43,8 @@ pub enum Failure {
     Database,
     /// A journey ended before its last request: an answer was a failure, or had not what the next request needs.
     Incomplete,
+    /// The answer says something else than the scenario expects.
+    Unexpected,
     /// The task of the request died: our own mistake.
     Internal,
 }
@@ -67,6 +69,7 @@ impl Failure {
             Failure::Io => "io",
             Failure::Database => "database",
             Failure::Incomplete => "incomplete",
+            Failure::Unexpected => "unexpected",
             Failure::Internal => "internal",
         }
     }

@@ -90,6 +90,7 @@ fn spec(port: u16, rate: f64, timeout: Duration) -> LoadSpec {
         keep_alive: true,
         ca: None,
         acknowledged: None,
+        expect: Default::default(),
         then: Vec::new(),
     }
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// From this status on the journey does not go on.
 const FAILED: u16 = 400;
+/// From this status on an answer is judged by its status alone, whatever it says.
+const SERVER_FAILED: u16 = 500;
 /// A longer value is none that a client carries along.
 const LONGEST: usize = 8192;
 /// Of a longer answer nothing is taken.
@@ -39,6 +41,27 @@ pub enum AnswerPlace {
     Header(String),
 }
 
+/// What an answer says that is no failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedAnswer {
+    /// Stands somewhere in its body.
+    pub body: Option<String>,
+    /// What stands where.
+    pub values: Vec<(AnswerPlace, String)>,
+}
+
+impl ExpectedAnswer {
+    /// Whether anything will do.
+    pub fn is_empty(&self) -> bool {
+        *self == ExpectedAnswer::default()
+    }
+
+    /// Whether the body must be read for it.
+    pub(super) fn reads_body(&self) -> bool {
+        self.body.is_some() || self.values.iter().any(|(place, _)| matches!(place, AnswerPlace::Json(_)))
+    }
+}
+
 /// An answer, as far as the journey needs it.
 #[derive(Debug)]
 pub(super) struct StepAnswer {
@@ -64,6 +87,14 @@ impl LoadSpec {
 }
 
 impl StepAnswer {
+    /// Whether it says what is expected; a failure is judged by its status alone.
+    pub(super) fn says(&self, ExpectedAnswer { body, values }: &ExpectedAnswer) -> bool {
+        let json = self.json(values.iter().map(|(place, _)| place));
+        let has_text = body.as_ref().is_none_or(|text| String::from_utf8_lossy(&self.body).contains(text));
+        let has_values = values.iter().all(|(place, value)| self.value(place, &json).as_ref() == Some(value));
+        self.status >= SERVER_FAILED || (has_text && has_values)
+    }
+
     /// Takes values from it; what it does not have, and an answer that is a failure, ends the journey.
     pub(super) fn take(
         &self,
@@ -73,27 +104,35 @@ impl StepAnswer {
         if self.status >= FAILED {
             return Err(Failure::Incomplete);
         }
-        let needs_json = what.values().any(|place| matches!(place, AnswerPlace::Json(_)));
-        let json: Value = if needs_json { serde_json::from_slice(&self.body).unwrap_or_default() } else { Value::Null };
+        let json = self.json(what.values());
         for (name, place) in what {
-            let value = match place {
-                AnswerPlace::Json(pointer) => match json.pointer(pointer) {
-                    Some(Value::String(text)) => Some(text.clone()),
-                    Some(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
-                    _ => None,
-                },
-                AnswerPlace::Header(header) => {
-                    self.headers.get(header).and_then(|value| Some(value.to_str().ok()?.to_string()))
-                }
-            };
             // What would mean something in JSON or in a head of HTTP is not put there.
             let is_plain = |value: &String| {
                 let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
                 !value.is_empty() && value.len() <= LONGEST && value.chars().all(plain)
             };
-            into.insert(name.clone(), value.filter(is_plain).ok_or(Failure::Incomplete)?);
+            into.insert(name.clone(), self.value(place, &json).filter(is_plain).ok_or(Failure::Incomplete)?);
         }
         Ok(())
+    }
+
+    /// Its body as JSON, where a place asks for that; null where it is none.
+    fn json<'p>(&self, mut places: impl Iterator<Item = &'p AnswerPlace>) -> Value {
+        match places.any(|place| matches!(place, AnswerPlace::Json(_))) {
+            true => serde_json::from_slice(&self.body).unwrap_or_default(),
+            false => Value::Null,
+        }
+    }
+
+    fn value(&self, place: &AnswerPlace, json: &Value) -> Option<String> {
+        match place {
+            AnswerPlace::Json(pointer) => match json.pointer(pointer)? {
+                Value::String(text) => Some(text.clone()),
+                value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+                _ => None,
+            },
+            AnswerPlace::Header(header) => Some(self.headers.get(header)?.to_str().ok()?.to_string()),
+        }
     }
 }
 
@@ -108,6 +147,27 @@ mod tests {
         let mut values = BTreeMap::new();
         answer.take(&[("x".to_string(), place)].into(), &mut values)?;
         Ok(values.remove("x").unwrap())
+    }
+
+    #[test]
+    fn an_answer_says_what_is_expected() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-cache", "hit".parse().unwrap());
+        let asked = |status, expected: &ExpectedAnswer| {
+            let body = Bytes::from_static(br#"{"status":"paid","items":2}"#);
+            StepAnswer { status, headers: headers.clone(), body }.says(expected)
+        };
+        let says = |status, place, value: &str| {
+            asked(status, &ExpectedAnswer { values: vec![(place, value.into())], body: None })
+        };
+        let has = |status, text: &str| asked(status, &ExpectedAnswer { body: Some(text.into()), values: Vec::new() });
+        let json = |pointer: &str| AnswerPlace::Json(pointer.into());
+        assert!(says(200, json("/status"), "paid") && says(200, json("/items"), "2"));
+        assert!(!says(200, json("/status"), "open") && !says(200, json("/none"), "paid"));
+        assert!(has(200, "\"paid\"") && !has(200, "open"));
+        assert!(says(200, AnswerPlace::Header("X-Cache".into()), "hit"));
+        assert!(!says(200, AnswerPlace::Header("x-cache".into()), "miss"));
+        assert!(has(503, "open"), "a failure is judged by its status");
     }
 
     #[test]

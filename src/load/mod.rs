@@ -22,7 +22,7 @@ pub use crate::slis::SLICE;
 pub use client::Client;
 pub use ending::{EventClient, Failure, RequestEnding, Sent};
 pub use generator::{Generator, LoadReport, Totals};
-pub use journey::{AnswerPlace, JourneyStep};
+pub use journey::{AnswerPlace, ExpectedAnswer, JourneyStep};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;
@@ -72,6 +72,10 @@ pub struct LoadSpec {
     /// reported as it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Good>,
+    /// What an answer that is no failure says, that of the last request of a journey: where, and what stands there. One that
+    /// says something else is no answer.
+    #[serde(default, skip_serializing_if = "ExpectedAnswer::is_empty")]
+    pub expect: ExpectedAnswer,
     /// The requests that follow in a journey, each when the one before was answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then: Vec<JourneyStep>,

@@ -223,6 +223,7 @@ mod tests {
             keep_alive: true,
             ca: None,
             acknowledged: None,
+            expect: Default::default(),
             then: Vec::new(),
         }
     }

@@ -94,6 +94,7 @@ impl Server {
             keep_alive: false,
             ca: Some(Ca::Pem { pem: ca.to_string() }),
             acknowledged: None,
+            expect: Default::default(),
             then: Vec::new(),
         }
     }
@@ -179,6 +180,7 @@ fn what_cannot_be_verified_is_refused() {
         keep_alive: true,
         ca,
         acknowledged: None,
+        expect: Default::default(),
         then: Vec::new(),
     };
     let pem = |pem: &str| Some(Ca::Pem { pem: pem.into() });

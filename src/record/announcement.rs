@@ -235,6 +235,9 @@ pub struct FaultInfo {
     /// The class of failures that it stands for, where the scenario says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<String>,
+    /// Whether it harms nobody, so that no time counts from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noise: bool,
     /// Where it stands in the scenario.
     pub at: Location,
 }

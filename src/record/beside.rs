@@ -6,6 +6,7 @@
 //!   20261120T064112Z-db-pool-3f9a/               the run
 //!   20261120T064112Z-db-pool-3f9a.notes.jsonl    what people wrote down, while it ran or later
 //!   20261120T064112Z-db-pool-3f9a.sent.jsonl     what `--notify` sent, and what became of it
+//!   20261120T064112Z-db-pool-3f9a.stop.jsonl     that it is to stop, until it has seen that
 //! ```
 
 use super::private::{open_plain, read_file};
@@ -48,9 +49,23 @@ pub fn append_beside(run: &Path, ending: &str, line: &impl Serialize) -> io::Res
     open_plain(&beside_run(run, ending), File::options().append(true).create(true))?.write_all(&text)
 }
 
+/// The ending of the file with which somebody asks that a run stops (`firedrill stop`).
+pub const STOP: &str = "stop";
+
+/// Who asked that a run stops, and why, if somebody did. The file goes: it is for the run, and no part of its story.
+pub fn take_stop(run: &Path) -> Option<BesideNote> {
+    let asked = lines_beside(run, STOP).into_iter().next()?;
+    let _ = std::fs::remove_file(beside_run(run, STOP));
+    Some(asked)
+}
+
 /// The notes beside a run, in the order in which they were written; a line that is none is left out.
 pub fn notes_beside(run: &Path) -> Vec<BesideNote> {
-    let bytes = read_file(beside_run(run, "notes")).unwrap_or_default();
+    lines_beside(run, "notes")
+}
+
+fn lines_beside(run: &Path, ending: &str) -> Vec<BesideNote> {
+    let bytes = read_file(beside_run(run, ending)).unwrap_or_default();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let lines = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
     let note = |line: &[u8]| serde_json::from_slice::<BesideNote>(line).ok();
@@ -114,5 +129,18 @@ mod tests {
         assert_eq!(record.later_notes(notes_beside(&run)), [note("after it")]);
         std::fs::write(beside_run(&run, "notes"), "no note\n{\"at_utc\": \"x\"").unwrap();
         assert_eq!(notes_beside(&run), []);
+    }
+
+    #[test]
+    fn a_stop_is_taken_once_and_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("20261120T064112Z-x-0001");
+        assert_eq!(take_stop(&run), None);
+        std::fs::write(beside_run(&run, STOP), "{\"at_utc\": \"x\"").unwrap();
+        assert_eq!(take_stop(&run), None, "it is still being written");
+        std::fs::remove_file(beside_run(&run, STOP)).unwrap();
+        let asked = BesideNote { at_utc: "2026-11-20T06:41:12Z".into(), by: "ada".into(), text: "lunch".into() };
+        append_beside(&run, STOP, &asked).unwrap();
+        assert_eq!((take_stop(&run), take_stop(&run)), (Some(asked), None));
     }
 }

@@ -126,7 +126,7 @@ pub enum StepStatus {
 }
 }
 
-/// How a fault stood when it was asked after the recovery.
+/// How a fault stood when it was asked after the recovery, or how it had ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultAfter {
@@ -134,6 +134,8 @@ pub enum FaultAfter {
     ClearedByRunbook,
     /// It ended by itself: that the runbook cleared it, nobody can say.
     EndedByItself,
+    /// Its time (`lasts`) was over before the runbook began.
+    EndedByTime,
     /// The runbook worked around it.
     StillActive,
     /// The runbook cleared a part of it.
@@ -464,6 +466,8 @@ pub enum FaultEvent {
     ClearedByRunbook,
     /// It was asked again after the recovery, and had ended by itself.
     EndedByItself,
+    /// Its time (`lasts`) was over: Firedrill undid it while the drill went on, and saw it gone.
+    EndedByTime,
     /// It was asked again after the recovery and is still active.
     StillActive,
     /// It was asked again after the recovery and a part of it is still active.

@@ -1,7 +1,9 @@
 //! The figures of a drill: how long until users suffered, until someone could know, until they recovered; and what
 //! they felt before, during and after. Pure functions of a record.
 
-use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, PriceFigures, Record, RestoreProjection};
+use super::{
+    Breakdown, Counts, DataFigures, DrillTime, FaultEvent, FaultRecord, Phase, PriceFigures, Record, RestoreProjection,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a drill measured. Durations are in microseconds.
@@ -86,9 +88,15 @@ pub struct SliFigures {
 }
 
 impl Record {
+    /// The faults that harm somebody: all but noise.
+    pub fn counted_faults(&self) -> impl Iterator<Item = &FaultRecord> {
+        let noise = |id: &str| self.plan.iter().flat_map(|plan| &plan.faults).any(|info| info.id == id && info.noise);
+        self.faults.iter().filter(move |fault| !noise(&fault.fault))
+    }
+
     /// When the first fault was confirmed: every deadline of the drill counts from there.
     pub fn injected_us(&self) -> Option<DrillTime> {
-        self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Confirmed)).min()
+        self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Confirmed)).min()
     }
 
     /// When the first SLI fell.

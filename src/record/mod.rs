@@ -38,7 +38,7 @@ mod verdict;
 pub use alerts::{ALERT_NAME, AlertMoment, AlertStation, PageExpectation, PageMissed, PageSeen, in_words};
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};
-pub use beside::{BesideNote, NoteInbox, append_beside, beside_run, notes_beside};
+pub use beside::{BesideNote, NoteInbox, STOP, append_beside, beside_run, notes_beside, take_stop};
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use day::*;

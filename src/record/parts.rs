@@ -162,9 +162,14 @@ impl FaultRecord {
         self.life.iter().find(|moment| moment.what == what).map(|moment| moment.at_us)
     }
 
+    /// When it was undone, after the verdict or because its time was over.
+    pub fn undone(&self) -> Option<DrillTime> {
+        self.at(FaultEvent::Reverted).or(self.at(FaultEvent::EndedByTime))
+    }
+
     /// When nothing was left to be done about it: it was undone, or left as it is because nothing undoes it.
     pub fn settled(&self) -> Option<DrillTime> {
-        self.at(FaultEvent::Reverted).or(self.at(FaultEvent::Irreversible))
+        self.undone().or(self.at(FaultEvent::Irreversible))
     }
 
     /// Why something about it failed, if something did.

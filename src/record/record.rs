@@ -267,6 +267,7 @@ impl Record {
         match what {
             FaultEvent::ClearedByRunbook => fault.after = Some(FaultAfter::ClearedByRunbook),
             FaultEvent::EndedByItself => fault.after = Some(FaultAfter::EndedByItself),
+            FaultEvent::EndedByTime => fault.after = Some(FaultAfter::EndedByTime),
             FaultEvent::StillActive => fault.after = Some(FaultAfter::StillActive),
             FaultEvent::PartiallyActive => fault.after = Some(FaultAfter::PartiallyActive),
             FaultEvent::Failed if asked_again => fault.after = Some(FaultAfter::Unknown),

@@ -440,7 +440,7 @@ impl Record {
         let read_back = self.read_back.as_ref()?;
         let survivors = read_back.survivors.as_ref()?;
         let fault = self.injected_us()?;
-        let begun = self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
+        let begun = self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
         let read = Survivors { asked: read_back.asked_us, survivors, duplicates: read_back.duplicates };
         let started = self.plan.as_ref()?.started_utc.as_str();
         let age = self.backup.as_ref().and_then(|facts| backup_age_us(facts, started, fault));

@@ -302,7 +302,7 @@ impl Timeline {
     }
 
     /// Until when everything is known about every load that has reported anything and that an SLI looks at.
-    fn closed_until(&self) -> Option<DrillTime> {
+    pub fn closed_until(&self) -> Option<DrillTime> {
         self.sli_lines().filter_map(|(_, _, line)| line?.covered_until()).min()
     }
 

@@ -26,5 +26,5 @@ pub use shape::{TextForm, describe};
 pub use values::{
     FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_rate, parse_size, shorten,
 };
-pub use words::DocPage;
+pub use words::{DocPage, documented};
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -174,8 +174,15 @@ impl<'a> At<'a> {
         self.diags.reshape(|shape| shape::with(shape, more));
     }
 
-    /// Describes a map with one of these keys, which the documentation has in this section; whether that is asked for.
-    pub fn describe_one_of(&mut self, section: &str, keys: &[&str], mut read: impl FnMut(&mut At<'_>, &str)) -> bool {
+    /// Describes a map with one of these keys, which the documentation has in this section, and those beside it that `beside`
+    /// reads as a map; whether that is asked for.
+    pub fn describe_one_of(
+        &mut self,
+        section: &str,
+        keys: &[&str],
+        mut read: impl FnMut(&mut At<'_>, &str),
+        beside: impl FnOnce(&mut At<'_>),
+    ) -> bool {
         if self.diags.describing.is_none() {
             return false;
         }
@@ -184,9 +191,13 @@ impl<'a> At<'a> {
             read(self, key);
             properties[*key] = self.diags.described(section, key).unwrap_or_default();
         }
-        self.diags.describe(|| {
-            json!({ "type": "object", "properties": properties, "additionalProperties": false,
-                                       "minProperties": 1, "maxProperties": 1 })
+        beside(self);
+        self.diags.reshape(|mut beside| {
+            if let (Some(own), Some(all)) = (beside["properties"].as_object_mut(), properties.as_object_mut()) {
+                all.append(own);
+            }
+            let one_of: Vec<_> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+            json!({ "type": "object", "properties": properties, "additionalProperties": false, "oneOf": one_of })
         });
         true
     }
@@ -264,6 +275,14 @@ impl<'a> MapReader<'a> {
     pub fn of_section(mut self, section: &'static str) -> Self {
         self.section = section;
         self
+    }
+
+    /// Reads keys that the documentation has in this section, which several maps share.
+    pub fn in_section<T>(&mut self, section: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let own = std::mem::replace(&mut self.section, section);
+        let read = read(self);
+        self.section = own;
+        read
     }
 
     /// Adds to the schema of the map what its keys alone do not say.

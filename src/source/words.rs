@@ -23,28 +23,47 @@ impl PageWords {
     /// Reads a page.
     pub(super) fn read((page, content): DocPage) -> PageWords {
         let mut rows = Vec::new();
-        let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
-        for line in content.lines() {
-            if line.starts_with('#') {
-                section = line.trim_start_matches('#').trim().trim_matches('`');
-            }
-            let Some(row) = line.strip_prefix("| ") else {
-                header.clear();
-                continue;
-            };
-            let cells: Vec<&str> = row.trim_end().trim_end_matches('|').split(" | ").map(str::trim).collect();
-            if header.is_empty() {
-                header = cells;
-            } else if let Some(key) = cells.first().and_then(|key| key.strip_prefix('`')?.strip_suffix('`')) {
-                rows.push(KeyRow { section, key, text: text(&header, &cells) });
-            }
-        }
+        each_row(content, |section, key, header, cells| {
+            rows.push(KeyRow { section, key, text: text(header, cells) });
+        });
         PageWords { page, rows }
     }
 
     /// What a page says about a key of a section.
     pub(super) fn find(&self, section: &str, key: &str) -> Option<&str> {
         self.rows.iter().find(|row| row.section == section && row.key == key).map(|row| row.text.as_str())
+    }
+}
+
+/// What the documentation says of a key in one column of the table of its section.
+pub fn documented(content: &'static str, section: &str, key: &str, column: &str) -> Option<String> {
+    let mut found = None;
+    each_row(content, |of, own, header, cells| {
+        if (of, own) == (section, key) {
+            found =
+                header.iter().position(|title| *title == column).and_then(|at| cells.get(at)).map(|cell| plain(cell));
+        }
+    });
+    found
+}
+
+/// Every row about a key: its section, the key, the header of its table, and its cells.
+fn each_row(content: &'static str, mut row: impl FnMut(&'static str, &'static str, &[&str], &[&str])) {
+    let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
+    for line in content.lines() {
+        if line.starts_with('#') {
+            section = line.trim_start_matches('#').trim().trim_matches('`');
+        }
+        let Some(cells) = line.strip_prefix("| ") else {
+            header.clear();
+            continue;
+        };
+        let cells: Vec<&str> = cells.trim_end().trim_end_matches('|').split(" | ").map(str::trim).collect();
+        if header.is_empty() {
+            header = cells;
+        } else if let Some(key) = cells.first().and_then(|key| key.strip_prefix('`')?.strip_suffix('`')) {
+            row(section, key, &header, &cells);
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! `faults:` of a scenario.
 
-use super::PlannedFault;
 use super::services::{Among, mention};
-use crate::faults::Fault;
-use crate::source::{At, Entry, Node, Span, Value, did_you_mean, shorten};
+use super::windows::{LONGEST, deadline};
+use super::{FaultTiming, PlannedFault};
+use crate::faults::{Fault, Preset};
+use crate::source::{At, Diagnostic, Diagnostics, Entry, MapReader, Node, Span, Value, did_you_mean, shorten};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
-/// Reads `faults`: a list of maps with one key each, the kind. `loads` are the names of the loads, also of those with
+/// What may stand beside the kind.
+const TIMING: [&str; 3] = ["lasts", "after", "noise"];
+
+/// Reads `faults`: a list of maps with one key each, the kind, and beside it when the fault acts. `loads` are the names of the loads, also of those with
 /// mistakes.
 pub fn read_faults(at: &mut At<'_>, loads: &[&str]) -> Vec<PlannedFault> {
     let mut faults: Vec<PlannedFault> = Vec::new();
@@ -21,26 +26,48 @@ pub fn read_faults(at: &mut At<'_>, loads: &[&str]) -> Vec<PlannedFault> {
         });
     }
     at.must_not_be_empty("`faults` is empty: a drill breaks something", EXAMPLE);
+    if !faults.is_empty() && faults.iter().all(|planned| planned.timing.noise) {
+        at.error("every fault is noise: nothing is broken that anybody could notice");
+    }
     faults
 }
 
 fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Option<PlannedFault> {
-    let describes = at.describe_one_of("faults", Fault::KINDS, |at, kind| {
+    let of_kind = |at: &mut At<'_>, kind: &str| {
         Fault::from_entry(kind, Span::default(), at.node, at.source, at.diags);
+    };
+    let describes = at.describe_one_of("faults", Fault::KINDS, of_kind, |at| {
+        MapReader::new(at.node, "a fault", at.source, at.diags).map(read_timing);
     });
     if describes {
+        let presets = Preset::all(at.source, &mut Diagnostics::default());
+        at.diags.reshape(|mut shape| {
+            for preset in presets {
+                shape["properties"][&preset.name] = preset.shape();
+                if let Some(one_of) = shape["oneOf"].as_array_mut() {
+                    one_of.push(json!({ "required": [preset.name] }));
+                }
+            }
+            shape
+        });
         return None;
     }
     let Value::Map(entries) = &at.node.value else {
         at.error(format!("a fault must be a map, found {}", at.node.describe())).help(EXAMPLE);
         return None;
     };
-    let [Entry { key: kind, key_span, value: parameters }] = entries.as_slice() else {
-        let span = entries.get(1).map_or(at.node.span, |second| second.key_span);
+    let (beside, kinds): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| TIMING.contains(&entry.key.as_str()));
+    let &[Entry { key: kind, key_span, value: parameters }] = kinds.as_slice() else {
+        let span = kinds.get(1).map_or(at.node.span, |second| second.key_span);
         let message = "a fault has one key, its kind, with its parameters below it";
-        at.diags.error(at.source, span, message).help(EXAMPLE);
+        at.diags
+            .error(at.source, span, message)
+            .help(format!("{EXAMPLE}; beside it only `lasts`, `after` and `noise`"));
         return None;
     };
+    let beside = Node { value: Value::Map(beside.into_iter().cloned().collect()), span: at.node.span };
+    let timing = read_timing(MapReader::new(&beside, "a fault", at.source, at.diags)?);
     let known = at.diags.all.len();
     let Some(fault) = Fault::from_entry(kind, *key_span, parameters, at.source, at.diags) else {
         if at.diags.all.len() == known {
@@ -51,13 +78,39 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     let taken = before.iter().filter(|other| other.fault.kind() == fault.kind()).count();
     let id = if taken == 0 { kind.clone() } else { format!("{kind}-{}", taken + 1) };
     let mut at = At { key: kind, key_span: *key_span, node: parameters, source: at.source, diags: at.diags };
-    for service in fault.services() {
+    for service in fault.services().into_iter().chain(fault.client().map(str::to_string)) {
         let node = naming(parameters, &service).unwrap_or(parameters);
         let mut at = At { node, diags: at.diags, ..at };
         mention(&mut at, format!("the fault `{id}`"), &service, Among::Services);
     }
     check(&fault, before, loads, &mut at);
-    Some(PlannedFault { id, fault, line: at.line() })
+    let timing = timing?;
+    if timing.after.is_some() && before.is_empty() {
+        let message = "`after` counts from the fault before it in the list, and there is none";
+        wrong(&beside, "after", message, &mut at).help("leave it out, or put another fault before it");
+    }
+    if timing.lasts.is_some() && fault.returns().is_some() {
+        let message = "`returns` and `lasts` are two answers to how it ends";
+        wrong(&beside, "lasts", message, &mut at).help("keep `returns` for a fault that the runbook must end for good");
+    }
+    if timing.lasts.is_some() && (parameters.get(&["irreversible"]).is_some() || fault.is_irreversible_preset()) {
+        wrong(&beside, "lasts", "it is irreversible, and `lasts` says when it is undone", &mut at);
+    }
+    Some(PlannedFault { id, fault, line: at.line(), timing })
+}
+
+/// Reads what stands beside the kind of a fault.
+fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
+    let mut map = map.of_section("When a fault acts");
+    let [lasts, after] = ["lasts", "after"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
+    let noise = map.optional("noise").unwrap_or_default();
+    map.finish()?;
+    Some(FaultTiming { lasts, after, noise })
+}
+
+fn wrong<'d>(beside: &Node, key: &str, message: &str, at: &'d mut At<'_>) -> &'d mut Diagnostic {
+    let span = beside.get(&[key]).map_or(at.key_span, |value| value.span);
+    at.diags.error(at.source, span, message)
 }
 
 /// What the parameters of a fault mean for the rest of the scenario.
@@ -105,6 +158,13 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
 
 /// The fault that takes longest to come back after it was ended, with that time.
 pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
-    let returning = faults.iter().filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns()?)));
+    let counts = faults.iter().filter(|planned| !planned.timing.noise);
+    let returning = counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns()?)));
     returning.max_by_key(|(_, after)| *after)
+}
+
+/// Whether every fault that counts ends by its `lasts`.
+pub fn end_in_time(faults: &[PlannedFault]) -> bool {
+    let mut counts = faults.iter().filter(|planned| !planned.timing.noise).peekable();
+    counts.peek().is_some() && counts.all(|planned| planned.timing.lasts.is_some())
 }

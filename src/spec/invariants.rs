@@ -36,6 +36,28 @@ pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
 
 /// Reads what a probe must write by a single look; `None` where nothing says so, or what says so is wrong.
 pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
+    let written = written(map);
+    let as_before = map.optional("as_before");
+    if as_before == Some(false) {
+        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
+    }
+    let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
+    one_of(map, written.into_iter().chain([as_before]))
+}
+
+/// The only one of these; none where there are several, which is a mistake.
+pub fn one_of(map: &mut MapReader<'_>, all: impl IntoIterator<Item = Option<Expectation>>) -> Option<Expectation> {
+    let mut all = all.into_iter().flatten();
+    let first = all.next();
+    if all.next().is_some() {
+        map.wrong("output", "two keys say what it must write").help(WAYS);
+        return None;
+    }
+    first
+}
+
+/// Reads `output` and `value`: what a probe must write, whatever it wrote before.
+pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
     let output: Option<String> = map.optional("output");
     let number = map.optional_with("value", A_NUMBER, |text| {
         let (left, op, right) = Comparison::split(text, text, "write it like `>= 100`")?;
@@ -45,17 +67,5 @@ pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
             _ => Err(format!("`{}` is no comparison with a number: write it like `>= 100`", shorten(text))),
         }
     });
-    let as_before = map.optional("as_before");
-    if as_before == Some(false) {
-        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
-    }
-    let output = output.map(|output| Expectation::Output(output.trim_end().to_string()));
-    let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
-    let mut all = [output, number, as_before].into_iter().flatten();
-    let first = all.next();
-    if all.next().is_some() {
-        map.wrong("output", "two keys say what it must write").help(WAYS);
-        return None;
-    }
-    first
+    [output.map(|output| Expectation::Output(output.trim_end().to_string())), number]
 }

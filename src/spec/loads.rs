@@ -7,8 +7,11 @@ use super::windows::deadline;
 use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
 use crate::agent::source::SliSource;
+use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::{freshness, promql};
-use crate::load::{AnswerPlace, Ca, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
+use crate::load::{
+    AnswerPlace, Ca, ExpectedAnswer, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for,
+};
 use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
@@ -30,6 +33,7 @@ const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:80
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
 const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", || shape::text("/.*|header .*"));
+const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);
@@ -65,6 +69,7 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
     let mut headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
     let body = map.optional_by("body", |at| read_body(at, &mut headers, &[]));
+    let expect = map.optional_by("expect", read_expected).unwrap_or_default();
     let mut known = Vec::new();
     let then = map.optional_by("then", |at| {
         let then = at.items("a list of requests", "", |at| read_step(at, &by, &mut known));
@@ -113,8 +118,44 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         keep_alive,
         ca,
         acknowledged: None,
+        expect,
         then,
     })
+}
+
+/// Reads what an answer says that is no failure.
+fn read_expected(at: &mut At<'_>) -> Option<ExpectedAnswer> {
+    let mut map = at.map("`expect`")?.of_section("Expected answers");
+    let body = map.optional_with("body", A_TEXT, |text| match text {
+        text if text.trim().is_empty() => Err("it is empty, and nearly every answer holds that".into()),
+        text => Ok(text.to_string()),
+    });
+    if !["body", "json", "header"].iter().any(|key| map.has(key)) {
+        let span = map.span();
+        map.error(span, "`expect` expects nothing")
+            .help("write `{ body: paid }`, `{ json: { /status: paid } }` or `{ header: { x-cache: hit } }`");
+    }
+    let mut values = Vec::new();
+    let is_header = |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok();
+    for (key, of, fits, pattern) in [
+        ("json", AnswerPlace::Json as fn(String) -> _, (|text| text.starts_with('/')) as fn(&str) -> bool, "^/"),
+        ("header", AnswerPlace::Header, is_header, "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    ] {
+        let read = map.optional_by(key, |at| {
+            let read = at.entries("a map of places to values", "", |at| {
+                if !fits(at.key) {
+                    at.error_at_key(format!("`{}` is no place in an answer", shorten(at.key)))
+                        .help("write `json: { /status: paid }` or `header: { x-cache: hit }`");
+                }
+                Some((of(at.key.to_string()), at.value()?))
+            });
+            at.also(json!({ "propertyNames": { "pattern": pattern } }));
+            Some(read)
+        });
+        values.extend(read.into_iter().flatten());
+    }
+    map.finish()?;
+    Some(ExpectedAnswer { body, values })
 }
 
 /// Reads a request of a journey that follows another one; `known` are the names that were taken from answers before.
@@ -316,8 +357,13 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>, known: &[Stri
 type SourceReader = fn(&str, &mut At<'_>) -> Option<Arc<dyn SliSource>>;
 
 /// What an SLI can name instead of a load, by its key. A source is one file and one line here.
-const SOURCES: &[(&str, SourceReader)] =
-    &[("query", SliQuery::read), ("freshness", freshness::read), ("promql", promql::read)];
+const SOURCES: &[(&str, SourceReader)] = &[
+    ("query", SliQuery::read),
+    ("freshness", freshness::read),
+    ("promql", promql::read),
+    ("tcp", TcpQuestion::read),
+    ("redis", TcpQuestion::read_redis),
+];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
 /// mistakes.

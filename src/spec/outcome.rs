@@ -221,20 +221,23 @@ fn wrong<'m>(map: &'m mut MapReader<'_>, root: &Node, key: &str, message: String
 }
 
 fn read_condition(map: &mut MapReader<'_>) -> Option<(String, MetricCondition)> {
-    let url = map.optional_by("metrics", |at| {
-        let url = at.parse(A_PAGE, |text| {
-            if text.contains("{{") {
-                return Err("placeholders cannot stand in this URL".into());
-            }
-            loads::parse_url(text.trim(), false)
-        })?;
-        if let Some(host) = loads::host_of(&url) {
-            mention(at, "`detect.metrics`".into(), host, Among::Hosts);
-        }
-        Some(url)
-    });
+    let url = map.optional_by("metrics", |at| read_page_url(at, "`detect.metrics`"));
     let when = map.optional_with("when", AN_ALERT, MetricCondition::parse);
     Some((url?, when?))
+}
+
+/// Reads the URL of a page inside the stack; `by` names what asks for it.
+pub fn read_page_url(at: &mut At<'_>, by: &str) -> Option<String> {
+    let url = at.parse(A_PAGE, |text| {
+        if text.contains("{{") {
+            return Err("placeholders cannot stand in this URL".into());
+        }
+        loads::parse_url(text.trim(), false)
+    })?;
+    if let Some(host) = loads::host_of(&url) {
+        mention(at, by.into(), host, Among::Hosts);
+    }
+    Some(url)
 }
 
 /// Reads `expect`.

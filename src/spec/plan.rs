@@ -1,6 +1,7 @@
 //! A drill that is fit to run.
 
 use crate::agent::source::SliSource;
+use crate::assurance::services::Show;
 use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
 use crate::record::{PageExpectation, Secret, Verdict, script_secrets, url_password};
@@ -9,6 +10,7 @@ use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackRequest};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,10 @@ pub struct Plan {
     pub steady_for: Duration,
     /// `steady.within`: how long the load may take to become steady at first (warm-up), 30 s by default.
     pub steady_within: Duration,
+    /// What ends the drill at once.
+    pub stop_when: Vec<StopCondition>,
+    /// How long the drill may take until its verdict.
+    pub max_duration: Option<Duration>,
     /// The faults, in order.
     pub faults: Vec<PlannedFault>,
     /// Who is on call, and what makes an incident how severe, where the scenario names the file.
@@ -95,7 +101,12 @@ impl Plan {
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
         let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
-        let guessed = sources.chain(metrics).chain(alerts).chain(faults).chain(restore).chain(invariants);
+        let stops = self.stop_when.iter().flat_map(|condition| match &condition.what {
+            StopWhen::Answer { url, .. } => url_secrets(url),
+            StopWhen::Probe { probe, .. } => script_secrets(&probe.run),
+            _ => Vec::new(),
+        });
+        let guessed = sources.chain(stops).chain(metrics).chain(alerts).chain(faults).chain(restore).chain(invariants);
         self.respond.secrets().into_iter().chain(guessed.map(Secret::from)).collect()
     }
 
@@ -121,6 +132,11 @@ impl Plan {
         self.steady_for = longer(self.steady_for);
         self.steady_within = longer(self.steady_within);
         self.impact.window = longer(self.impact.window);
+        for condition in &mut self.stop_when {
+            if let StopWhen::Below { window, .. } = &mut condition.what {
+                *window = longer(*window);
+            }
+        }
         self.recover_hold = longer(self.recover_hold);
         self.revert_hold = longer(self.revert_hold);
     }
@@ -161,6 +177,58 @@ pub(crate) fn sources<'a>(
     loads.iter().map(|load| load as &dyn SliSource).chain(own.iter().map(|source| &**source))
 }
 
+/// A condition of `stop_when`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StopCondition {
+    /// When the drill ends.
+    pub what: StopWhen,
+    /// Line in the scenario, from 1.
+    pub line: usize,
+}
+
+/// When a drill ends at once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StopWhen {
+    /// An SLI is below a floor over a trailing window.
+    Below {
+        /// The SLI.
+        sli: String,
+        /// The floor.
+        below: Ratio,
+        /// `for`.
+        window: Duration,
+    },
+    /// A file is there, on the machine of the runner.
+    File(PathBuf),
+    /// A page inside the stack has this status.
+    Answer {
+        /// Its URL.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// A script in a service does what is expected.
+    Probe {
+        /// The script.
+        probe: super::ServiceScript,
+        /// What it must do, or write.
+        expected: super::Expectation,
+    },
+}
+
+impl fmt::Display for StopWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopWhen::Below { sli, below, window } => write!(f, "{sli} is below {below} for {}", Show(*window)),
+            StopWhen::File(path) => write!(f, "the file {} is there", path.display()),
+            StopWhen::Answer { url, status } => write!(f, "{url} answers {status}"),
+            StopWhen::Probe { probe, expected } => {
+                write!(f, "in {}: {} ({expected})", probe.service, probe.run.lines().next().unwrap_or_default())
+            }
+        }
+    }
+}
+
 /// A fault with its id and its place in the scenario.
 #[derive(Debug, Clone)]
 pub struct PlannedFault {
@@ -170,6 +238,30 @@ pub struct PlannedFault {
     pub fault: Fault,
     /// Line in the scenario, from 1.
     pub line: usize,
+    /// When it acts.
+    pub timing: FaultTiming,
+}
+
+/// When a fault acts, and whether it counts: what every kind may have beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FaultTiming {
+    /// `lasts`: it is undone so long after it was confirmed, and the drill goes on.
+    pub lasts: Option<Duration>,
+    /// `after`: it is injected so long after the fault before it was confirmed.
+    pub after: Option<Duration>,
+    /// `noise`: it harms nobody. Nobody asks what the runbook made of it, and no time counts from it.
+    pub noise: bool,
+}
+
+impl PlannedFault {
+    /// What it does and when, in one line.
+    pub fn summary(&self) -> String {
+        let FaultTiming { lasts, after, noise } = &self.timing;
+        let noise = if *noise { "noise: " } else { "" };
+        let after = after.map_or_else(String::new, |after| format!(", {} after the fault before it", Show(after)));
+        let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {}", Show(lasts)));
+        format!("{noise}{}{after}{lasts}", self.fault.summary())
+    }
 }
 
 /// What the impact must be.

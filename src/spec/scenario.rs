@@ -1,15 +1,16 @@
 //! A scenario file, read key by key into a plan.
 
 use super::alerts::read_alerts;
-use super::faults::{interposed, read_faults, returning};
+use super::faults::{end_in_time, interposed, read_faults, returning};
 use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
 use super::plan::sources;
 use super::restore::{self, ScenarioKind};
+use super::stop_when::read_stop_when;
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
-use super::{OnCall, Overrides, Plan, Respond, clients, price, respond, secrets, stack, steps};
+use super::{OnCall, Overrides, Plan, PlannedFault, Respond, clients, price, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
 use crate::record::SeverityLevel;
 use crate::runbook::{ParseOptions, Runbook};
@@ -127,6 +128,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
     let sli_names = names("slis");
     let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
+    let stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
+    let max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
     let alerts = map.optional_by("alerts", read_alerts);
     let mut detect = map.optional_by("detect", read_detect);
     if let Some(detect) = &mut detect {
@@ -158,7 +161,21 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
+    if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
+        let is_short = |planned: &&PlannedFault| planned.timing.lasts.is_some_and(|lasts| lasts < within);
+        if let Some(planned) = faults.iter().find(|planned| !planned.timing.noise && is_short(planned)) {
+            let message = format!(
+                "`{}` ends by `lasts` before `within` is over: most of it would be judged without the fault",
+                planned.id
+            );
+            map.wrong("impact", message).help("let the fault last at least as long as `impact.within`");
+        }
+    }
     let recover = map.read("recover", !none, read_recover);
+    if let (Some((.., true)), true) = (recover, end_in_time(&faults)) {
+        map.wrong("recover", "`cleared` demands that the runbook clears the faults, and each ends by its `lasts`")
+            .help("leave `cleared` out");
+    }
     let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
     let budget = map.optional_by("budget", price::read);
     let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
@@ -178,6 +195,13 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     };
     let restore = restore::read(kind, &mut map, &around);
 
+    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (max_duration, steady, recover)
+        && most < steady.saturating_add(hold)
+    {
+        let least = Show(steady.saturating_add(hold));
+        map.wrong("max_duration", format!("`max_duration` is {}: no drill could pass", Show(most)))
+            .help(format!("`steady.for` and `recover.hold` alone take {least}"));
+    }
     let complete = map.finish();
     let windows = WindowChecks {
         sources: &sources(&loads, &own_sources).collect::<Vec<_>>(),
@@ -186,6 +210,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         recover: recover.map(|recover| recover.1),
         revert: revert_hold,
         impact: impact.as_ref(),
+        stop_when: &stop_when,
         returning: returning(&faults),
         breaches_named: names("impact").contains(&"breaches"),
         place: &|outer, inner| place(root, outer, inner),
@@ -221,6 +246,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         slis,
         steady_for,
         steady_within,
+        stop_when,
+        max_duration,
         faults,
         oncall,
         budget,

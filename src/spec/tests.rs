@@ -123,6 +123,63 @@ fn a_fault_that_comes_back_must_do_so_while_the_recovery_is_watched() {
     assert_eq!(first_error(&needless), None);
 }
 
+/// Every mistake of a scenario, a line each, with its help.
+fn mistakes(scenario: &str) -> String {
+    let (_dir, path) = project(scenario);
+    let (plan, diags) = load(&path, &Overrides::default());
+    assert_eq!(plan.is_none(), diags.has_errors());
+    let line = |told: &crate::source::Diagnostic| {
+        format!("{}: {} ({})", told.source.pos(told.span.start).line, told.message, told.help.as_deref().unwrap_or(""))
+    };
+    diags.all.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn when_a_fault_acts_stands_beside_its_kind() {
+    let faults = |faults: &str| {
+        let (before, after) = EVERYTHING.split_once("faults:\n").expect("faults");
+        let (_, after) = after.split_once("impact:").expect("what follows");
+        format!("{before}faults:\n{faults}impact:{after}")
+    };
+    let plan = plan_of(&faults(
+        "  - container_pause: { service: db }\n    noise: true\n  - lasts: 3s\n    container_kill: { service: db }\n    after: 500ms\n",
+    ));
+    let mut said: Vec<String> =
+        plan.faults.iter().map(|planned| format!("{}: {}", planned.id, planned.summary())).collect();
+    let cleared = EVERYTHING.replace("hold: 6s }", "hold: 6s, cleared: true }");
+    let cleared = cleared.replace("kill: { service: shop }", "kill: { service: shop }\n    lasts: 1s");
+    let wrong = [
+        faults("  - container_pause: { service: db }\n    after: 2s\n    noise: true\n"),
+        faults(
+            "  - lasts: 3s\n  - container_pause: { service: db }\n    container_kill: { service: db }\n    lasts: 2h\n",
+        ),
+        faults(
+            "  - container_kill: { service: db, returns: 1s }\n    lasts: 3s\n  - container_pause: { service: db }\n    lsts: 1s\n",
+        ),
+        faults("  - command: { service: db, run: a, confirm: b, irreversible: true }\n    lasts: 3s\n"),
+        faults("  - container_pause: { service: db }\n    lasts: 0s\n"),
+        cleared.replace("service: db }\n", "service: db }\n    lasts: 1s\n"),
+    ];
+    said.extend(wrong.iter().map(|scenario| mistakes(scenario)));
+    insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[test]
+fn what_ends_a_drill_is_of_one_kind() {
+    let stops = |stops: &str| format!("{EVERYTHING}{stops}\n");
+    let plan = plan_of(&stops(
+        "max_duration: 10m\nstop_when:\n  - { sli: ok, below: 10%, for: 1s }\n  - { file: ./STOP }\n  - { http: 'http://shop:8080/stop?token=abcdefgh', status: 500 }\n  - { service: db, run: used, value: '> 95' }\n  - { service: db, run: test -e /stop }",
+    ));
+    assert_eq!(plan.max_duration, Some(Duration::from_secs(600)));
+    let said: Vec<String> = plan.stop_when.iter().map(|stop| format!("{}: {}", stop.line, stop.what)).collect();
+    let said = said.join("\n").replace(&*plan.source.path.parent().expect("a folder").to_string_lossy(), "FOLDER");
+    assert!(plan.secrets().contains(&Secret::from("abcdefgh".to_string())), "a token of a URL");
+    let mistakes = mistakes(&stops(
+        "max_duration: 8s\nstop_when:\n  - { sli: no, below: 10% }\n  - { sli: fast, below: 10%, for: 1s }\n  - { sli: ok }\n  - { file: a, http: 'http://shop/' }\n  - { http: 'http://shop/', status: 5000 }\n  - { service: db, run: '! a', below: 5%, output: a, value: '> 1' }\n  - {}",
+    ));
+    insta::assert_snapshot!(format!("{said}\n\n{mistakes}"));
+}
+
 #[test]
 fn what_is_left_out_has_the_documented_default() {
     let least = "\

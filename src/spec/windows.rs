@@ -1,7 +1,7 @@
 //! Durations of a scenario, and whether its windows can tell anything: a window in which one bad event alone breaks the
 //! objective is a mistake of the scenario, not of the stack.
 
-use super::Impact;
+use super::{Impact, StopCondition, StopWhen};
 use crate::agent::source::SliSource;
 pub use crate::assurance::services::Show;
 use crate::load::SLICE;
@@ -78,6 +78,8 @@ pub struct WindowChecks<'a> {
     pub revert: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
+    /// `stop_when`.
+    pub stop_when: &'a [StopCondition],
     /// The fault that takes longest to come back after it was ended.
     pub returning: Option<(&'a str, Duration)>,
     /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
@@ -96,6 +98,7 @@ impl WindowChecks<'_> {
         for sli in self.slis {
             let Some(rate) = self.rate(sli) else { continue };
             self.check_interval(sli, diags);
+            self.check_stop(sli, rate, diags);
             self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
@@ -154,6 +157,20 @@ impl WindowChecks<'_> {
         let smallest = Show(Duration::from_secs_f64((1.0 / rate).min(1e9)));
         let place = (self.place)("revert", "hold");
         diags.error(self.source, place, message).help(format!("at least {smallest}, or a higher rate"));
+    }
+
+    /// A floor under which one bad event or two fall stops drills for nothing.
+    fn check_stop(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
+        for condition in self.stop_when {
+            let StopWhen::Below { sli: name, window, .. } = &condition.what else { continue };
+            if *name == sli.name && rate * window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
+                let message =
+                    format!("`stop_when`: {} hold fewer than five events of `{name}` at {rate}/s", Show(*window));
+                let smallest = Show(Duration::from_secs_f64((IMPACT_EVENTS / rate).min(1e9).ceil()));
+                let place = (self.place)("stop_when", "");
+                diags.error(self.source, place, message).help(format!("`for: {smallest}` or longer"));
+            }
+        }
     }
 
     /// A fault that comes back must have done so, and been felt, before users count as recovered: otherwise the drill

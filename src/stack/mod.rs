@@ -149,7 +149,7 @@ pub struct StackDown {
 }
 
 /// State of one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
     /// Container id.
     pub id: String,
@@ -161,6 +161,34 @@ pub struct ContainerState {
     pub exit_code: Option<i64>,
     /// `RestartCount` and start time, to see that a container is not the one that was killed.
     pub started_at: String,
+    /// What it may use.
+    pub limits: ContainerLimits,
+    /// The networks that it is connected to.
+    pub endpoints: Vec<NetworkEndpoint>,
+}
+
+/// What a container may use; 0 is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ContainerLimits {
+    /// Processor time, in billionths of a processor.
+    pub nano_cpus: i64,
+    /// Memory, in bytes; swap included, as far as the fault sets it.
+    pub memory: i64,
+    /// Processes and threads.
+    pub pids: i64,
+}
+
+/// A container's place in a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NetworkEndpoint {
+    /// The network.
+    pub network: String,
+    /// Names by which the others find it there.
+    pub aliases: Vec<String>,
+    /// `container:name`: names by which it alone finds others.
+    pub links: Vec<String>,
+    /// The IPv4 address that somebody chose for it, if one was.
+    pub address: String,
 }
 
 /// Something done to the containers of a service.
@@ -178,6 +206,10 @@ pub enum ContainerOp {
     },
     /// Starts it again.
     Start,
+    /// Sets what it may use; a limit of 0 is lifted.
+    Limit(ContainerLimits),
+    /// Connects it to networks as it is said here, and to no other one. Container id → its places.
+    Connect(BTreeMap<String, Vec<NetworkEndpoint>>),
 }
 
 /// What a command in a container came to.

@@ -237,6 +237,7 @@ fn felt(record: &Record) -> Vec<String> {
 /// How the faults stood when the drill gave up: the state, and the evidence.
 fn after(record: &Record) -> Option<(FaultAfter, &str)> {
     let asked = record.faults.iter().filter_map(|fault| Some((fault.after?, fault)));
+    let asked = asked.filter(|(state, _)| *state != FaultAfter::EndedByTime);
     let (state, fault) =
         asked.max_by_key(|(state, _)| matches!(state, FaultAfter::StillActive | FaultAfter::PartiallyActive))?;
     let what = match state {
@@ -244,6 +245,7 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
         FaultAfter::PartiallyActive => FaultEvent::PartiallyActive,
         FaultAfter::ClearedByRunbook => FaultEvent::ClearedByRunbook,
         FaultAfter::EndedByItself => FaultEvent::EndedByItself,
+        FaultAfter::EndedByTime => FaultEvent::EndedByTime,
         FaultAfter::Unknown => FaultEvent::Failed,
     };
     let detail = fault.life.iter().rev().find(|moment| moment.what == what).map_or("", |moment| moment.detail.as_str());

@@ -280,6 +280,7 @@ pub fn station(what: FaultEvent) -> (StatusSymbol, &'static str) {
         FaultEvent::Confirmed => (StatusSymbol::Good, "is in place"),
         FaultEvent::ClearedByRunbook => (StatusSymbol::Good, "was cleared by the runbook"),
         FaultEvent::EndedByItself => (StatusSymbol::Warn, "ended by itself"),
+        FaultEvent::EndedByTime => (StatusSymbol::Plain, "ended by its time"),
         FaultEvent::StillActive => (StatusSymbol::Warn, "is still active"),
         FaultEvent::PartiallyActive => (StatusSymbol::Warn, "is partially active"),
         FaultEvent::Reverted => (StatusSymbol::Good, "is undone"),
@@ -293,6 +294,7 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     let after = match fault.after {
         Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
         Some(FaultAfter::EndedByItself) => Some("ended by itself"),
+        Some(FaultAfter::EndedByTime) => Some("ended by its time"),
         Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
             Some("still active, users are served all the same")
         }
@@ -301,7 +303,7 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
         Some(FaultAfter::Unknown) => Some("its state after the recovery could not be told"),
         None => None,
     };
-    let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
+    let (mark, undone) = match (fault.undone(), fault.failure()) {
         (Some(_), _) => (StatusSymbol::Good, "undone by Firedrill".to_string()),
         (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
             (StatusSymbol::Good, "not undone: goes with the stack".to_string())
@@ -311,7 +313,9 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     };
     let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
     let mark = if mark == StatusSymbol::Good && active && !record.is_control() { StatusSymbol::Warn } else { mark };
-    (mark, after.map_or(undone.clone(), |after| format!("{after}, {undone}")))
+    let counts = record.counted_faults().any(|counted| counted.fault == fault.fault);
+    let noise = if counts { "" } else { "noise, " };
+    (mark, format!("{noise}{}", after.map_or(undone.clone(), |after| format!("{after}, {undone}"))))
 }
 
 /// How long a recovery had to last to count, and why.

@@ -52,23 +52,31 @@ fn its_runbook_is_followed_inside_its_service() {
     }
 }
 
-#[test]
-fn its_cache_becomes_slow() {
+/// The control of a drill with this fault, after which answers are late.
+fn slow(fault: &str, acted: &str) {
     let project = project();
     let scenario = project.read("scenarios/catalog-fails.yaml");
     let slow = [
         ("status < 500", "latency < 250ms"),
-        (
-            "http_status: { service: catalog, path: /price, status: 500 }",
-            "tcp_latency: { service: cache, latency: 150ms }",
-        ),
+        ("http_status: { service: catalog, path: /price, status: 500 }", fault),
         ("recover: { within: 8s", "recover: { within: 3s"),
     ];
     let text = slow.iter().fold(scenario, |text, (old, new)| text.replace(old, new));
-    project.write("scenarios/cache-slow.yaml", &text);
-    let drill = project.drill("cache-slow", &["--control"]);
+    project.write("scenarios/slow.yaml", &text);
+    let drill = project.drill("slow", &["--control"]);
     crate::verdicts::control(&drill);
-    assert!(drill.file("events.jsonl").contains("it has delayed"), "{}", drill.story());
+    assert!(drill.file("events.jsonl").contains(acted), "{}", drill.story());
+}
+
+#[test]
+fn its_cache_becomes_slow_for_one_client() {
+    let fault = "toxic: { service: cache, from: edge, type: latency, attributes: { latency: 150 } }";
+    slow(fault, "the rule was taken out; it acted on ");
+}
+
+#[test]
+fn its_catalog_becomes_slow_for_some_requests() {
+    slow("http_delay: { service: catalog, path: /price, share: 60%, delay: 400ms }", " matching requests were delayed");
 }
 
 /// What the commands of a runbook printed.

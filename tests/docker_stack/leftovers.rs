@@ -49,6 +49,30 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
     assert_eq!(fate(dry).await, None);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_without_a_name_goes_although_its_container_went_without_it() {
+    let project = Project::new(
+        "unnamed",
+        "services:\n  web: { image: \"debian:bookworm-slim\", init: true, command: [sleep, \"1000\"], volumes: [/a, /b] }\n",
+    );
+    let stack = project.stack().await;
+    stack.up(&CancellationToken::new()).await.unwrap();
+    let web = only(&stack.containers("web").await.unwrap()).id.clone();
+    let mounts = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", &web]);
+    let volumes: Vec<&str> = mounts.split_whitespace().collect();
+    assert_eq!(volumes.len(), 2, "{mounts}");
+    // Somebody else has one of them by now: it is theirs as well, and stays until they are gone.
+    let mount = format!("{}:/a", volumes[0]);
+    let other = docker(&["run", "--detach", "--volume", &mount, "debian:bookworm-slim", "sleep", "1000"]);
+    docker(&["rm", "--force", &web]);
+    let down = stack.down().await.unwrap();
+    docker(&["rm", "--force", other.trim()]);
+    let there: Vec<bool> = volumes.iter().map(|name| docker(&["volume", "ls", "--quiet"]).contains(name)).collect();
+    docker(&["volume", "rm", volumes[0]]);
+    assert_eq!(there, [true, false], "{:?}", down.left);
+    assert!(down.left.len() == 1 && down.left[0].contains(volumes[0]), "{:?}", down.left);
+}
+
 #[test]
 fn commands_of_a_dead_runner_are_found_by_their_run() {
     let run = format!("t-children-{:08x}", rand());
@@ -144,7 +168,7 @@ async fn a_sweep_undoes_what_the_ledger_of_a_kept_run_has_open() {
         started: Default::default(),
     };
     let ledger = project.run.dir.join("ledger.jsonl");
-    let mut open = Ledger::create(&ledger, &project.run.id, true).unwrap();
+    let open = Ledger::create(&ledger, &project.run.id, true).unwrap();
     open.open("kill", &undo(&["0123456789abcdef", &web])).unwrap();
     stack.operate(&web, &ContainerOp::Kill { signal: "SIGKILL".into() }).await.unwrap();
     let swept = || {

@@ -185,7 +185,7 @@ async fn a_ledger_that_somebody_else_has_written_changes_nothing_of_anybody() {
     for named in [&victim.run.id, &evil.run.id] {
         let path = evil.run.dir.join("ledger.jsonl");
         let _ = std::fs::remove_file(&path);
-        let mut ledger = Ledger::create(&path, named, true).unwrap();
+        let ledger = Ledger::create(&path, named, true).unwrap();
         // The one of its own run may do to its own container what it likes.
         for (number, undo) in undos.iter().enumerate().filter(|(number, _)| named == &victim.run.id || *number == 0) {
             ledger.open(&format!("fault-{number}"), undo).unwrap();

@@ -136,6 +136,12 @@ fn every_fault_is_described() {
     }
 }
 
+#[test]
+fn every_preset_is_described() {
+    let all: BTreeSet<String> = firedrill::faults::Preset::shipped().iter().map(|preset| preset.name.clone()).collect();
+    assert_eq!(first_cells(&page("docs/faults.md"), "What ships"), all);
+}
+
 /// The table of rules is that of the program: ids, levels, titles.
 #[test]
 fn every_rule_of_lint_is_described() {

@@ -12,7 +12,9 @@ fn the_runbook_was_not_opened(told: &Told) {
 #[tokio::test]
 async fn a_fault_that_nobody_notices_proves_nothing() {
     let told = Case::new().world(|world| world.toothless = true).run().await;
-    told.verdict(Verdict::NoImpact, &["90%", "availability: 100%"]).at("fake.yaml", "impact:").failed(Check::Impact);
+    told.verdict(Verdict::NoImpact, &["90%", "availability: 100%", "`http_status` acted 0 times"])
+        .at("fake.yaml", "impact:")
+        .failed(Check::Impact);
     the_runbook_was_not_opened(&told);
 }
 

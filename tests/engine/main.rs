@@ -25,3 +25,5 @@ mod settings;
 mod steady;
 mod steps;
 mod stop;
+mod stop_when;
+mod timing;

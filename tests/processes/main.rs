@@ -300,6 +300,29 @@ async fn a_process_that_nobody_needs_hurts_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_goes_on_by_itself_in_time_was_not_helped_by_the_runbook() {
+    let drill = Drill::new("{ container_pause: { service: db }, lasts: 1s }", "kill -CONT \"$(cat db.pid)\"");
+    let record = drill.record(Verdict::SelfHealed).await;
+    assert_eq!(life(&record, "container_pause").last(), Some(&FaultEvent::EndedByTime), "{}", drill.story());
+    assert_eq!(record.mitigation_started_us, None, "{}", drill.story());
+    let found = ledger::read(&drill.run_dir.ledger_path()).unwrap();
+    assert!(found.closed && found.outstanding.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_answers_as_it_must_not_ends_the_drill() {
+    let stop = |status: u16| format!("stop_when: [{{ http: 'http://127.0.0.1:WEB/', status: {status} }}]\n");
+    let drill = Drill::with("container_pause: { service: db }", "sleep 60", &stop(503));
+    let record = drill.record(Verdict::Interrupted).await;
+    assert!(record.reason.contains("answers 503; it answered 503"), "{}", record.reason);
+    let undone = record.faults[0].at(FaultEvent::Reverted).expect("it is undone");
+    assert!(undone.since(record.judged_us.unwrap()) < Duration::from_secs(2), "{}", drill.story());
+    // What holds before lets nothing be broken.
+    let record = Drill::with("container_pause: { service: db }", "true", &stop(200)).record(Verdict::Interrupted).await;
+    assert_eq!(record.faults, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_drill_that_was_killed_everything_is_undone_and_removed() {
     let drill = Drill::new("container_pause: { service: db }", "sleep 60");
     tokio::select! {

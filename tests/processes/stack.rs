@@ -407,7 +407,14 @@ impl Stack for ProcessStack {
         };
         let name = format!("{service}-1");
         let exit_code = (status == "exited").then_some(137);
-        Ok(vec![ContainerState { id: name.clone(), name, status: status.into(), exit_code, started_at }])
+        Ok(vec![ContainerState {
+            id: name.clone(),
+            name,
+            status: status.into(),
+            exit_code,
+            started_at,
+            ..Default::default()
+        }])
     }
 
     async fn operate(&self, id: &str, op: &ContainerOp) -> Result<(), StackError> {
@@ -420,6 +427,9 @@ impl Stack for ProcessStack {
             ContainerOp::Unpause => signal(pid, "SIGCONT"),
             ContainerOp::Kill { signal: name } => signal(pid, name),
             ContainerOp::Start => self.start(name),
+            ContainerOp::Limit(_) | ContainerOp::Connect(_) => {
+                Err(broken(format!("changing {id}"), "it is no container"))
+            }
         }
     }
 

@@ -212,7 +212,7 @@ impl Agent {
             return AgentAnswer::Failed { reason: "pg_locks cannot be read".into() };
         }
         match self.world.in_place(fault) {
-            true => AgentAnswer::InPlace { detail: format!("{fault} is listed") },
+            true => AgentAnswer::InPlace { detail: format!("{fault} is listed"), acted: Some(0) },
             false => AgentAnswer::Gone { detail: format!("{fault} is not listed") },
         }
     }

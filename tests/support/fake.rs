@@ -111,6 +111,7 @@ impl Stack for FakeStack {
                 status,
                 exit_code: Some(1),
                 started_at: String::new(),
+                ..Default::default()
             }]);
         }
         let status = match (service, *self.db.lock().expect("no panic while locked")) {
@@ -123,6 +124,7 @@ impl Stack for FakeStack {
             status: status.into(),
             exit_code: (status == "exited").then_some(137),
             started_at: format!("2026-01-01T00:00:0{restarts}Z"),
+            ..Default::default()
         }])
     }
 
@@ -136,6 +138,7 @@ impl Stack for FakeStack {
                 self.maybe_panic("operate (revert)");
                 "running"
             }
+            ContainerOp::Limit(_) | ContainerOp::Connect(_) => return Ok(()),
         };
         *self.db.lock().expect("no panic while locked") = (status, self.world.counted("restart-db"));
         match status {
@@ -264,6 +267,7 @@ fn worker_state(status: &str, world: &World) -> ContainerState {
         status: status.into(),
         exit_code: (status == "exited").then_some(world.switches.exits_with),
         started_at: String::new(),
+        ..Default::default()
     }
 }
 

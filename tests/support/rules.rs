@@ -135,7 +135,7 @@ fn undo_before_do(told: &Told) {
 /// Rule 1 of the design: the fault stays on until everything that the verdict rests on was decided.
 fn lifted_after_the_verdict(told: &Told) {
     let undone = |entry: &Entry| match entry.done() {
-        Some(Happening::Lifted { .. }) => true,
+        Some(Happening::Lifted { fault }) => !by_its_time(told, fault),
         Some(Happening::Operated { op, .. }) => matches!(op, ContainerOp::Unpause | ContainerOp::Start),
         _ => false,
     };
@@ -173,6 +173,11 @@ fn lifted_after_the_verdict(told: &Told) {
     }
 }
 
+/// A fault with `lasts` that was ended while the drill went on, or could not be.
+fn by_its_time(told: &Told, fault: &str) -> bool {
+    told.life(fault).contains(&FaultEvent::EndedByTime) || told.record.reason.contains("did not end by `lasts`")
+}
+
 fn undone_last_first(told: &Told) {
     let injected = told.happenings().filter_map(|happening| match happening {
         Happening::Injected { fault, .. } => Some(fault),
@@ -180,6 +185,7 @@ fn undone_last_first(told: &Told) {
     });
     let order: BTreeMap<&String, usize> = injected.enumerate().map(|(number, fault)| (fault, number)).collect();
     let lifted = told.happenings().filter_map(|happening| match happening {
+        Happening::Lifted { fault } if by_its_time(told, fault) => None,
         Happening::Lifted { fault } => Some(fault),
         Happening::Operated { container, op: ContainerOp::Unpause | ContainerOp::Start, .. } => Some(container),
         _ => None,

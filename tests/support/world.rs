@@ -54,6 +54,8 @@ pub struct Switches {
     pub returns_after: Option<Duration>,
     /// Once a fault was lifted, users suffer for good.
     pub scars: bool,
+    /// Once a fault was lifted, users suffer on until the runbook works around it.
+    pub outlives: bool,
     /// The metric of the alert condition.
     pub alert: Alert,
     /// What `down` leaves behind.
@@ -192,6 +194,9 @@ impl World {
         cut(intervals, now);
         if self.switches.scars {
             state.scars.push((now, None));
+        }
+        if self.switches.outlives {
+            state.faults.entry("aftermath".into()).or_default().push((now, None));
         }
     }
 

@@ -164,7 +164,7 @@ impl Holding for HeldLock {
             Some(session) => session.stage.describe(&self.role.name, &self.table.name),
             None => "there are no sessions".into(),
         };
-        if returning { AgentAnswer::InPlace { detail } } else { AgentAnswer::Gone { detail } }
+        if returning { AgentAnswer::in_place(detail) } else { AgentAnswer::Gone { detail } }
     }
 
     /// Closes the sessions and removes the role.

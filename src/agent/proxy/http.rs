@@ -1,19 +1,18 @@
 //! One client's HTTP/1 connection, passed on over one connection to the service: headers and bodies as they came,
-//! requests that meet a rule answered here.
+//! requests that meet a rule answered here, delayed, or their answers changed.
 //!
 //! The connection to the service mirrors the client's: it is opened with it, and when the service closes it, the
 //! client's is closed, too, once it is idle. What the service does not say is never made up: without an answer the
 //! client's connection is closed, or reset where the service's was.
 
-use super::delay::ServiceStream;
+use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
-use super::rules::ActiveRule;
-use super::stream::{ClientStream, HangUp, Reset};
+use super::stream::{ClientStream, HangUp, StreamEnd};
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1 as client;
-use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,21 +22,23 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
-/// Request bodies are read up to this size before a rule answers, so that the connection can be used again.
-const MAX_DRAINED: u64 = 8 * 1024 * 1024;
 
-type ProxyAnswer = Response<Either<Full<Bytes>, UpstreamBody>>;
-
-/// Serves a client until its connection ends. `seen` was read from it already.
-pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<ServiceStream>, target: Arc<ProxyTarget>) {
-    let (reset, hang_up) = (Reset::default(), HangUp::default());
+/// Serves a client until its connection ends, and says what the end means.
+pub(super) async fn serve(
+    stream: DuplexStream,
+    ending: StreamEnd,
+    upstream: Option<TcpStream>,
+    target: Arc<ProxyTarget>,
+) {
+    let hang_up = HangUp::default();
     let exchange = Arc::new(Exchange {
         target,
-        reset: reset.clone(),
+        ending: ending.clone(),
         sender: Mutex::new(None),
         hang_up: hang_up.clone(),
         upgrading: Arc::new(AtomicBool::new(false)),
@@ -45,7 +46,7 @@ pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<Servi
     if let Some(upstream) = upstream {
         match exchange.handshake(upstream).await {
             Ok(sender) => exchange.keep(sender),
-            Err(_) => reset.set(),
+            Err(_) => ending.reset(),
         }
     }
     let service = {
@@ -62,7 +63,7 @@ pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<Servi
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(ClientStream::new(stream, seen, hang_up, reset)), service)
+        .serve_connection(TokioIo::new(ClientStream::new(stream, hang_up, ending)), service)
         .with_upgrades();
     // How a connection ended is its client's business: there is nobody else to tell.
     let _ = connection.await;
@@ -71,7 +72,7 @@ pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<Servi
 /// What the requests of one client's connection share.
 struct Exchange {
     target: Arc<ProxyTarget>,
-    reset: Reset,
+    ending: StreamEnd,
     sender: Mutex<Option<client::SendRequest<Incoming>>>,
     /// Set when the service has closed its connection.
     hang_up: HangUp,
@@ -93,10 +94,29 @@ impl std::error::Error for NoAnswer {}
 
 impl Exchange {
     async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
-        match self.target.rules.answering(self.target.port, request.method(), request.uri().path()) {
-            Some(rule) => Ok(by_rule(&rule, request).await),
-            None => self.forward(request).await,
+        let rules = &self.target.rules;
+        let acting = rules.acting(self.target.port, &request);
+        for rule in &acting {
+            if let Some(delay) = rule.delay() {
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = rules.until_gone(rule) => {}
+                }
+            }
         }
+        if let Some(answer) = acting.last().and_then(|rule| given(rule)) {
+            // The body is read before, unless that is held back by its client.
+            if !request.headers().contains_key(EXPECT) {
+                drain(request.into_body()).await;
+            }
+            return Ok(answer);
+        }
+        let bodiless = matches!(*request.method(), Method::HEAD | Method::CONNECT);
+        let mut answer = self.forward(request).await?;
+        for rule in &acting {
+            answer = altered(answer, rule, rules, bodiless, &self.ending).await;
+        }
+        Ok(answer)
     }
 
     async fn forward(&self, mut request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
@@ -119,7 +139,8 @@ impl Exchange {
             }
             _ => self.upgrading.store(false, Ordering::Release),
         }
-        Ok(response.map(|body| Either::Right(UpstreamBody { body, reset: self.reset.clone() })))
+        let ending = self.ending.clone();
+        Ok(response.map(|body| UpstreamBody { body, ending }.map_err(Into::into).boxed_unsync()))
     }
 
     /// Sends a request over the open connection, or over a new one when that was closed before anything of the
@@ -144,7 +165,7 @@ impl Exchange {
                             failed.into_error()
                         }
                         None => {
-                            self.reset.set_for(failed.error());
+                            self.ending.reset_for(failed.error());
                             return Err(NoAnswer);
                         }
                     },
@@ -152,7 +173,7 @@ impl Exchange {
                 Err(error) => error,
             };
             if fresh {
-                self.reset.set_for(&error);
+                self.ending.reset_for(&error);
                 return Err(NoAnswer);
             }
             fresh = true;
@@ -165,10 +186,10 @@ impl Exchange {
             Ok(stream) => self.handshake(stream).await.map_err(|_| NoAnswer),
             Err(_) => Err(NoAnswer),
         };
-        connected.inspect_err(|_| self.reset.set())
+        connected.inspect_err(|_| self.ending.reset())
     }
 
-    async fn handshake(&self, stream: ServiceStream) -> hyper::Result<client::SendRequest<Incoming>> {
+    async fn handshake(&self, stream: TcpStream) -> hyper::Result<client::SendRequest<Incoming>> {
         let (sender, connection) = client::Builder::new()
             .preserve_header_case(true)
             .max_headers(MAX_HEADERS)
@@ -197,37 +218,10 @@ fn wants_upgrade<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT || request.headers().get_all(CONNECTION).iter().any(named)
 }
 
-/// The answer of a rule, given once the request's body was read, unless that is long or held back by its client.
-async fn by_rule(rule: &ActiveRule, request: Request<Incoming>) -> ProxyAnswer {
-    if !request.headers().contains_key(EXPECT) {
-        drain(request.into_body()).await;
-    }
-    let status = rule.status();
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let body = if bodiless { Bytes::new() } else { rule.body() };
-    let mut response = Response::new(Either::Left(Full::new(body)));
-    *response.status_mut() = status;
-    if !bodiless {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    }
-    response
-}
-
-/// Reads a body to its end; one that is too long is left, and hyper then closes the connection.
-async fn drain(mut body: Incoming) {
-    let mut seen = 0u64;
-    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        seen = seen.saturating_add(frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX)));
-        if seen > MAX_DRAINED {
-            return;
-        }
-    }
-}
-
 /// A body on its way from the service; when the service resets its connection, so is the client's.
-pub(super) struct UpstreamBody {
+struct UpstreamBody {
     body: Incoming,
-    reset: Reset,
+    ending: StreamEnd,
 }
 
 impl Body for UpstreamBody {
@@ -237,7 +231,7 @@ impl Body for UpstreamBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Err(error))) = &frame {
-            self.reset.set_for(error);
+            self.ending.reset_for(error);
         }
         frame
     }

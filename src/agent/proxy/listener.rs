@@ -1,22 +1,27 @@
 //! Listens in front of a service and decides for each connection how it is passed on.
 
 use super::config::ProxyConfig;
-use super::delay::{ActiveDelay, ServiceStream, TcpDelay};
 use super::http;
+use super::link::{ToxicLink, Traffic, links, pass};
 use super::rule_list::{RuleHandle, RuleList};
 use super::rules::{ActiveRule, HttpRule};
 use super::sniff::{Speech, sniff};
-use super::splice::splice;
-use super::stream::reset;
-use bytes::{Bytes, BytesMut};
+use super::stages::ConnectionCut;
+use super::stream::{StreamEnd, reset};
+use super::toxic::{ActiveToxic, ToxicRule};
+use bytes::BytesMut;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long accepting rests when the process has run out of file descriptors.
 pub(in crate::agent) const OUT_OF_FILES: Duration = Duration::from_millis(50);
+
+/// How many bytes are on their way between a connection and what serves it as HTTP.
+const BETWEEN: usize = 64 * 1024;
 
 /// A listener and where its connections lead.
 #[derive(Debug)]
@@ -35,7 +40,8 @@ pub struct ProxyRoute {
 #[derive(Debug, Clone)]
 pub struct Proxy {
     rules: Arc<RuleList<ActiveRule>>,
-    delays: Arc<RuleList<ActiveDelay>>,
+    toxics: Arc<RuleList<ActiveToxic>>,
+    ports: Arc<[u16]>,
     http_ports: Arc<[u16]>,
 }
 
@@ -46,15 +52,18 @@ pub(super) struct ProxyTarget {
     pub(super) port: u16,
     http: bool,
     pub(super) rules: Arc<RuleList<ActiveRule>>,
-    delays: Arc<RuleList<ActiveDelay>>,
+    toxics: Arc<RuleList<ActiveToxic>>,
+    traffic: [Arc<Traffic>; 2],
+    /// How many connections came.
+    connections: AtomicU64,
 }
 
 impl ProxyTarget {
     /// A new connection to the service.
-    pub(super) async fn connect(&self) -> io::Result<ServiceStream> {
+    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        Ok(ServiceStream::new(stream, self.port, self.delays.clone()))
+        Ok(stream)
     }
 }
 
@@ -71,13 +80,16 @@ impl Proxy {
 
     /// Serves listeners that are bound already.
     pub fn serve(routes: Vec<ProxyRoute>) -> Proxy {
-        let (rules, delays) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
+        let (rules, toxics) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
+        let ports = routes.iter().map(|route| route.port).collect();
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
         for ProxyRoute { listener, host, port, http } in routes {
-            let (rules, delays) = (rules.clone(), delays.clone());
-            tokio::spawn(accept(listener, Arc::new(ProxyTarget { host, port, http, rules, delays })));
+            let (rules, toxics) = (rules.clone(), toxics.clone());
+            let (traffic, connections) = (Default::default(), AtomicU64::new(0));
+            let target = ProxyTarget { host, port, http, rules, toxics, traffic, connections };
+            tokio::spawn(accept(listener, Arc::new(target)));
         }
-        Proxy { rules, delays, http_ports }
+        Proxy { rules, toxics, ports, http_ports }
     }
 
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.
@@ -89,12 +101,15 @@ impl Proxy {
             None if self.http_ports.is_empty() => return Err("the proxy parses HTTP on none of its ports".into()),
             _ => {}
         }
-        self.rules.add(fault, ActiveRule::new(rule)?)
+        self.rules.add(ActiveRule::new(fault, rule)?)
     }
 
-    /// Puts a delay in; from now on what the service sends arrives later.
-    pub fn add_delay(&self, fault: &str, delay: TcpDelay) -> Result<RuleHandle<ActiveDelay>, String> {
-        self.delays.add(fault, ActiveDelay::new(delay))
+    /// Puts a toxic in; from now on connections meet it, also those that are open already.
+    pub async fn add_toxic(&self, fault: &str, rule: ToxicRule) -> Result<RuleHandle<ActiveToxic>, String> {
+        if let Some(port) = rule.port.filter(|port| !self.ports.contains(port)) {
+            return Err(format!("the proxy does not listen on port {port}"));
+        }
+        self.toxics.add(ActiveToxic::of_rule(fault, rule).await?)
     }
 }
 
@@ -124,8 +139,8 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
 async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
     loop {
         match listener.accept().await {
-            Ok((client, _)) => {
-                tokio::spawn(pass_on(client, target.clone()));
+            Ok((client, address)) => {
+                tokio::spawn(pass_on(client, address.ip(), target.clone()));
             }
             // Errors of accept(2) are of one connection, or the process is out of file descriptors.
             Err(_) => tokio::time::sleep(OUT_OF_FILES).await,
@@ -134,41 +149,93 @@ async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
 }
 
 /// Serves one client from its first byte to its last.
-async fn pass_on(mut client: TcpStream, target: Arc<ProxyTarget>) {
+async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>) {
     // A connection that is gone already needs no options.
     let _ = client.set_nodelay(true);
+    for toxic in target.toxics.now().iter() {
+        // A client whose name leads nowhere now has the addresses that it had.
+        let _ = toxic.refresh().await;
+    }
+    let number = target.connections.fetch_add(1, Ordering::Relaxed);
+    let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, 0, number) {
+        Ok(links) => links,
+        Err(cut) => return end(cut, &client),
+    };
     // The service is dialled at once, as the client meant to do: when it is away, the client learns it now. Only where a
     // rule may answer in its place is it not needed yet.
     let upstream = match target.connect().await {
         Ok(upstream) => Some(upstream),
-        Err(_) if target.http && target.rules.any() => None,
+        Err(_) if target.http && !target.rules.now().is_empty() => None,
         Err(_) => return reset(&client),
     };
-    let mut seen = BytesMut::new();
-    if !target.http {
-        return match upstream {
-            Some(upstream) => splice(client, upstream, Bytes::new()).await,
-            None => reset(&client),
-        };
+    if let Some(cut) = converse(&mut client, links, upstream, target).await {
+        end(cut, &client);
     }
-    let mut first = [0];
-    let speech = match &upstream {
-        // A service that speaks or hangs up before its client does not speak HTTP/1 now.
-        Some(service) => tokio::select! {
-            speech = sniff(&mut client, &mut seen) => speech,
-            _ = service.tcp().peek(&mut first) => Ok(Speech::Other),
-        },
-        None => sniff(&mut client, &mut seen).await,
-    };
-    match (speech, upstream) {
-        (Ok(Speech::Http1), upstream) => http::serve(client, seen.freeze(), upstream, target).await,
-        (Ok(Speech::Other), Some(upstream)) => splice(client, upstream, seen.freeze()).await,
-        (Ok(Speech::Other), None) => reset(&client),
-        (Err(_), upstream) => {
-            reset(&client);
-            if let Some(upstream) = upstream {
-                reset(upstream.tcp());
+}
+
+/// Ends a connection as a toxic, or the other side, has ended it.
+fn end(cut: ConnectionCut, stream: &TcpStream) {
+    if cut == ConnectionCut::Reset {
+        reset(stream);
+    }
+}
+
+/// Passes on what client and service say, through HTTP where that is what they speak; how the connection is to end.
+async fn converse(
+    client: &mut TcpStream,
+    mut links: [ToxicLink; 2],
+    upstream: Option<TcpStream>,
+    target: Arc<ProxyTarget>,
+) -> Option<ConnectionCut> {
+    let mut seen = BytesMut::new();
+    let speech = match target.http {
+        true => {
+            let [up, down] = &mut links;
+            let first = async {
+                match &upstream {
+                    // A service that speaks or hangs up before its client does not speak HTTP/1 now.
+                    Some(service) => drop(service.peek(&mut [0]).await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                speech = sniff(client, &mut seen) => speech,
+                () = first => Ok(Speech::Other),
+                cut = up.cut() => return Some(cut),
+                cut = down.cut() => return Some(cut),
             }
+        }
+        false => Ok(Speech::Other),
+    };
+    if !seen.is_empty() {
+        links[0].push(seen.freeze());
+    }
+    match (speech, upstream) {
+        (Ok(Speech::Http1), upstream) => {
+            let (mut near, far) = tokio::io::duplex(BETWEEN);
+            let ending = StreamEnd::default();
+            links[1].ending = ending.clone();
+            let served = async {
+                http::serve(far, ending, upstream, target).await;
+                // What it has answered is on its way.
+                std::future::pending().await
+            };
+            tokio::select! {
+                cut = pass(client, &mut near, links) => cut,
+                never = served => never,
+            }
+        }
+        (Ok(Speech::Other), Some(mut service)) => {
+            let cut = pass(client, &mut service, links).await;
+            if let Some(cut) = cut {
+                end(cut, &service);
+            }
+            cut
+        }
+        (Ok(Speech::Other), None) => Some(ConnectionCut::Reset),
+        (Err(_), upstream) => {
+            upstream.iter().for_each(reset);
+            Some(ConnectionCut::Reset)
         }
     }
 }

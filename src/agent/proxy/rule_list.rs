@@ -1,70 +1,71 @@
 //! The rules of one kind that are in force in a proxy, each under the id of its fault.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A rule that says how often it acted.
 pub trait CountedRule: Debug + Send + Sync + 'static {
+    /// The id of its fault.
+    fn id(&self) -> &str;
+
     /// How often it acted, in words.
     fn counts(&self) -> String;
+
+    /// How often it acted: on requests, or on connections.
+    fn acted(&self) -> u64;
 }
 
-/// The rules in force. Without any, asking costs one load of an atomic.
+/// Rules, in the order in which they were put in.
+pub(in crate::agent) type Rules<R> = Arc<Vec<Arc<R>>>;
+
+/// The rules in force.
 #[derive(Debug)]
-pub(super) struct RuleList<R> {
-    any: AtomicBool,
-    list: RwLock<Vec<(String, Arc<R>)>>,
-}
+pub(super) struct RuleList<R>(watch::Sender<Rules<R>>);
 
 impl<R> Default for RuleList<R> {
     fn default() -> Self {
-        RuleList { any: AtomicBool::new(false), list: RwLock::default() }
+        RuleList(watch::Sender::new(Arc::default()))
     }
 }
 
-impl<R> RuleList<R> {
+impl<R: CountedRule> RuleList<R> {
     /// Puts a rule in; the fault's id must not be taken.
-    pub(super) fn add(self: &Arc<Self>, fault: &str, rule: R) -> Result<RuleHandle<R>, String> {
+    pub(super) fn add(self: &Arc<Self>, rule: R) -> Result<RuleHandle<R>, String> {
         let rule = Arc::new(rule);
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        if list.iter().any(|(other, _)| other == fault) {
-            return Err(format!("a rule for {fault} is in place already"));
+        let added = self.0.send_if_modified(|list| {
+            let free = list.iter().all(|other| other.id() != rule.id());
+            if free {
+                Arc::make_mut(list).push(rule.clone());
+            }
+            free
+        });
+        match added {
+            true => Ok(RuleHandle { rules: self.clone(), rule }),
+            false => Err(format!("a rule for {} is in place already", rule.id())),
         }
-        list.push((fault.to_string(), rule.clone()));
-        self.any.store(true, Ordering::Release);
-        Ok(RuleHandle { rules: self.clone(), rule })
     }
 
-    /// Whether any rule is in force.
-    pub(super) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
+    /// The rules, as they are now.
+    pub(super) fn now(&self) -> Rules<R> {
+        self.0.borrow().clone()
     }
 
-    /// The first rule for which this holds.
-    pub(super) fn find(&self, holds: impl Fn(&R) -> bool) -> Option<Arc<R>> {
-        let found = || self.read().iter().map(|(_, rule)| rule).find(|rule| holds(rule)).cloned();
-        self.any().then(found).flatten()
+    /// Waits until a rule is in force no more.
+    pub(super) async fn until_gone(&self, rule: &Arc<R>) {
+        // The list outlives whoever asks it.
+        let _ = self.watch().wait_for(|list| !list.iter().any(|other| Arc::ptr_eq(other, rule))).await;
     }
 
-    /// Whether any rule is in force for which this holds.
-    pub(super) fn any_for(&self, holds: impl Fn(&R) -> bool) -> bool {
-        self.any() && self.read().iter().any(|(_, rule)| holds(rule))
-    }
-
-    /// The sum over all rules.
-    pub(super) fn sum<S: std::iter::Sum>(&self, of: impl Fn(&R) -> S) -> S {
-        self.read().iter().map(|(_, rule)| of(rule)).sum()
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Vec<(String, Arc<R>)>> {
-        self.list.read().unwrap_or_else(PoisonError::into_inner)
+    /// The rules, as they are and will be.
+    pub(super) fn watch(&self) -> watch::Receiver<Rules<R>> {
+        self.0.subscribe()
     }
 }
 
 /// A rule that is in a proxy, as a fault. Dropping it takes the rule out.
 #[derive(Debug)]
-pub struct RuleHandle<R> {
+pub struct RuleHandle<R: CountedRule> {
     rules: Arc<RuleList<R>>,
     rule: Arc<R>,
 }
@@ -73,10 +74,15 @@ impl<R: CountedRule> RuleHandle<R> {
     /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
     pub fn listed(&self) -> Result<String, String> {
         let counts = self.rule.counts();
-        match self.rules.read().iter().any(|(_, other)| Arc::ptr_eq(other, &self.rule)) {
+        match self.rules.now().iter().any(|other| Arc::ptr_eq(other, &self.rule)) {
             true => Ok(format!("the rule is listed; {counts}")),
             false => Err(format!("the rule is not listed; {counts}")),
         }
+    }
+
+    /// How often it acted.
+    pub fn acted(&self) -> u64 {
+        self.rule.acted()
     }
 
     /// Takes the rule out; idempotent. What is under way by it is ended as it was begun.
@@ -86,19 +92,17 @@ impl<R: CountedRule> RuleHandle<R> {
             false => "the rule had been taken out already".into(),
         }
     }
-}
 
-impl<R> RuleHandle<R> {
     fn remove(&self) -> bool {
-        let mut list = self.rules.list.write().unwrap_or_else(PoisonError::into_inner);
-        let before = list.len();
-        list.retain(|(_, other)| !Arc::ptr_eq(other, &self.rule));
-        self.rules.any.store(!list.is_empty(), Ordering::Release);
-        list.len() < before
+        self.rules.0.send_if_modified(|list| {
+            let before = list.len();
+            Arc::make_mut(list).retain(|other| !Arc::ptr_eq(other, &self.rule));
+            list.len() < before
+        })
     }
 }
 
-impl<R> Drop for RuleHandle<R> {
+impl<R: CountedRule> Drop for RuleHandle<R> {
     fn drop(&mut self) {
         self.remove();
     }

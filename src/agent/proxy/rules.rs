@@ -1,13 +1,14 @@
-//! The rules of a proxy: which requests are answered in the place of the service, and how many were.
+//! The rules of a proxy: which requests they are for, what they do about them, and how often they did.
 
 use super::rule_list::{CountedRule, RuleList};
-use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Answers in the place of the service.
+/// Something is done about requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpRule {
     /// Port of the service; `None` means every port that the proxy parses as HTTP.
@@ -16,76 +17,177 @@ pub struct HttpRule {
     pub method: Option<String>,
     /// Only this path; a `*` at its end matches any rest.
     pub path: Option<String>,
+    /// Only requests with this header, of this value where there is one.
+    pub header: Option<(String, Option<String>)>,
     /// Share of matching requests in 0..=1, drawn per request.
     pub share: f64,
-    /// Status to answer with.
-    pub status: u16,
-    /// Body to answer with.
-    pub body: Option<String>,
+    /// Only the first so many matching requests.
+    pub first: Option<u64>,
+    /// Of every so many matching requests only the last.
+    pub every: Option<u64>,
+    /// What is done.
+    pub action: HttpAction,
     /// Seed of the draw.
     pub seed: u64,
+}
+
+/// What is done about a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpAction {
+    /// It is answered in the place of the service.
+    Status {
+        /// Status to answer with.
+        status: u16,
+        /// Body to answer with.
+        body: Option<String>,
+        /// `Retry-After`, in seconds.
+        retry_after: Option<u64>,
+    },
+    /// It reaches the service later.
+    Delay {
+        /// How much later.
+        delay: Duration,
+        /// How far each delay may lie from that on either side, drawn evenly.
+        jitter: Duration,
+    },
+    /// The answer has other headers.
+    Headers {
+        /// Headers that are set.
+        set: Vec<(String, String)>,
+        /// Headers that are removed.
+        remove: Vec<String>,
+    },
+    /// The answer has another body.
+    ReplaceBody {
+        /// The body.
+        body: String,
+    },
+    /// The connection ends within the answer's body.
+    CutBody {
+        /// After so many bytes.
+        after: u64,
+        /// By a reset (RST) instead of an orderly close.
+        reset: bool,
+    },
+    /// The answer's body arrives slowly.
+    SlowBody {
+        /// Bytes a second.
+        rate: u64,
+    },
 }
 
 /// A rule in force, with its counters.
 #[derive(Debug)]
 pub struct ActiveRule {
+    fault: String,
     rule: HttpRule,
-    status: StatusCode,
-    body: Bytes,
     matched: AtomicU64,
-    answered: AtomicU64,
+    acted: AtomicU64,
 }
 
 impl RuleList<ActiveRule> {
-    /// The rule that answers this request, if one does.
-    pub(super) fn answering(&self, port: u16, method: &Method, path: &str) -> Option<Arc<ActiveRule>> {
-        self.find(|active| active.matches(port, method, path) && active.draw())
+    /// The rules that act on this request, in their order; none follows one that answers it.
+    pub(super) fn acting<B>(&self, port: u16, request: &Request<B>) -> Vec<Arc<ActiveRule>> {
+        let mut acting = Vec::new();
+        for rule in self.now().iter().filter(|rule| rule.matches(port, request)) {
+            if rule.draw() {
+                acting.push(rule.clone());
+                if let HttpAction::Status { .. } = rule.action() {
+                    break;
+                }
+            }
+        }
+        acting
     }
 }
 
 impl ActiveRule {
     /// Takes a rule as it was asked for; says why it cannot be one.
-    pub(super) fn new(rule: HttpRule) -> Result<ActiveRule, String> {
-        let status = StatusCode::from_u16(rule.status)
-            .ok()
-            .filter(|status| !status.is_informational())
-            .ok_or_else(|| format!("{} is not the status of an answer", rule.status))?;
+    pub(super) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
+        match &rule.action {
+            HttpAction::Status { status, .. } => {
+                let answer = StatusCode::from_u16(*status).ok().filter(|status| !status.is_informational());
+                answer.ok_or_else(|| format!("{status} is not the status of an answer"))?;
+            }
+            HttpAction::Headers { set, remove } => {
+                for (name, value) in set {
+                    HeaderValue::try_from(value)
+                        .map_err(|_| format!("{value:?} is not the value of a header ({name})"))?;
+                }
+                for name in set.iter().map(|(name, _)| name).chain(remove) {
+                    HeaderName::try_from(name).map_err(|_| format!("{name:?} is not the name of a header"))?;
+                }
+            }
+            HttpAction::SlowBody { rate: 0 } => return Err("a rate of 0 never ends".into()),
+            _ => {}
+        }
         if !(0.0..=1.0).contains(&rule.share) {
             return Err(format!("the share {} is not between 0 and 1", rule.share));
         }
-        let body = rule.body.clone().unwrap_or_else(|| format!("{status}\n"));
-        Ok(ActiveRule { rule, status, body: body.into(), matched: AtomicU64::new(0), answered: AtomicU64::new(0) })
+        let (fault, [matched, acted]) = (fault.to_string(), [AtomicU64::new(0), AtomicU64::new(0)]);
+        Ok(ActiveRule { fault, rule, matched, acted })
     }
 
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
+    /// What it does.
+    pub(super) fn action(&self) -> &HttpAction {
+        &self.rule.action
     }
 
-    pub(super) fn body(&self) -> Bytes {
-        self.body.clone()
-    }
-
-    fn matches(&self, port: u16, method: &Method, path: &str) -> bool {
-        self.rule.port.is_none_or(|wanted| wanted == port)
-            && self.rule.method.as_ref().is_none_or(|wanted| wanted == method.as_str())
-            && self.rule.path.as_ref().is_none_or(|wanted| path_matches(wanted, path))
+    fn matches<B>(&self, port: u16, request: &Request<B>) -> bool {
+        let HttpRule { port: of_port, method, path, header, .. } = &self.rule;
+        let has = |(name, value): &(String, Option<String>)| {
+            let mut all = request.headers().get_all(name).iter();
+            all.any(|found| value.as_ref().is_none_or(|value| found.as_bytes() == value.as_bytes()))
+        };
+        of_port.is_none_or(|wanted| wanted == port)
+            && method.as_ref().is_none_or(|wanted| wanted == request.method().as_str())
+            && path.as_ref().is_none_or(|wanted| path_matches(wanted, request.uri().path()))
+            && header.as_ref().is_none_or(has)
     }
 
     /// Draws for the next matching request. The n-th draw depends on the seed and on n alone.
     fn draw(&self) -> bool {
         let n = self.matched.fetch_add(1, Ordering::Relaxed);
-        let hit = self.rule.share >= 1.0 || unit(self.rule.seed, n) < self.rule.share;
-        if hit {
-            self.answered.fetch_add(1, Ordering::Relaxed);
-        }
-        hit
+        self.rule.first.is_none_or(|first| n < first)
+            && self.rule.every.is_none_or(|every| (n + 1).is_multiple_of(every.max(1)))
+            && (self.rule.share >= 1.0 || unit(self.rule.seed, n) < self.rule.share)
+    }
+
+    /// It has acted on a request.
+    pub(super) fn note(&self) {
+        self.acted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How much later the next request reaches the service, if this rule delays.
+    pub(super) fn delay(&self) -> Option<Duration> {
+        let HttpAction::Delay { delay, jitter } = self.rule.action else { return None };
+        // Another draw than that for the share.
+        let drawn = unit(!self.rule.seed, self.acted.fetch_add(1, Ordering::Relaxed));
+        Some((delay + jitter.mul_f64(2.0 * drawn)).saturating_sub(jitter))
     }
 }
 
 impl CountedRule for ActiveRule {
+    fn id(&self) -> &str {
+        &self.fault
+    }
+
+    fn acted(&self) -> u64 {
+        self.acted.load(Ordering::Relaxed)
+    }
+
     fn counts(&self) -> String {
-        let (answered, matched) = (self.answered.load(Ordering::Relaxed), self.matched.load(Ordering::Relaxed));
-        format!("{answered} of {matched} matching requests were answered with {}", self.rule.status)
+        let done = match self.action() {
+            HttpAction::Status { status, .. } => &format!("answered with {status}"),
+            HttpAction::Delay { .. } => "delayed",
+            HttpAction::Headers { .. } => "answered with other headers",
+            HttpAction::ReplaceBody { .. } => "answered with another body",
+            HttpAction::CutBody { reset: false, .. } => "answered in part",
+            HttpAction::CutBody { reset: true, .. } => "reset",
+            HttpAction::SlowBody { .. } => "answered slowly",
+        };
+        format!("{} of {} matching requests were {done}", self.acted(), self.matched.load(Ordering::Relaxed))
     }
 }
 
@@ -112,11 +214,30 @@ mod tests {
     use proptest::prelude::*;
 
     fn rule(share: f64) -> HttpRule {
-        HttpRule { port: None, method: None, path: None, share, status: 503, body: None, seed: 7 }
+        let action = HttpAction::Status { status: 503, body: None, retry_after: None };
+        HttpRule {
+            port: None,
+            method: None,
+            path: None,
+            header: None,
+            share,
+            first: None,
+            every: None,
+            action,
+            seed: 7,
+        }
+    }
+
+    /// Whether a rule acts on a request.
+    fn acts(rules: &RuleList<ActiveRule>, port: u16, method: &str, path: &str) -> bool {
+        let request = Request::builder().method(method).uri(path).header("X-Canary", "1");
+        let acting = rules.acting(port, &request.body(()).expect("a request"));
+        acting.iter().for_each(|rule| rule.note());
+        !acting.is_empty()
     }
 
     fn add(rules: &Arc<RuleList<ActiveRule>>, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
-        rules.add("f", ActiveRule::new(rule)?)
+        rules.add(ActiveRule::new("f", rule)?)
     }
 
     #[test]
@@ -133,16 +254,16 @@ mod tests {
         let rules = Arc::new(RuleList::default());
         let handle = add(&rules, rule(1.0)).expect("a rule");
         assert!(add(&rules, rule(1.0)).is_err());
-        assert!(rules.answering(80, &Method::GET, "/").is_some());
+        assert!(acts(&rules, 80, "GET", "/"));
         assert!(handle.listed().is_ok_and(|evidence| evidence.contains("1 of 1")));
         handle.take_out();
         handle.take_out();
         assert!(handle.listed().is_err());
-        assert!(rules.answering(80, &Method::GET, "/").is_none() && !rules.any());
+        assert!(!acts(&rules, 80, "GET", "/") && rules.now().is_empty());
         let other = add(&rules, rule(1.0)).expect("the id is free again");
-        assert!(rules.any());
+        assert!(!rules.now().is_empty());
         drop(other);
-        assert!(!rules.any());
+        assert!(rules.now().is_empty());
     }
 
     #[test]
@@ -150,17 +271,42 @@ mod tests {
         let rules = Arc::new(RuleList::default());
         let asked = HttpRule { port: Some(80), method: Some("POST".into()), path: Some("/a".into()), ..rule(1.0) };
         let _handle = add(&rules, asked).expect("a rule");
-        assert!(rules.answering(80, &Method::POST, "/a").is_some());
-        assert!(rules.answering(81, &Method::POST, "/a").is_none());
-        assert!(rules.answering(80, &Method::GET, "/a").is_none());
-        assert!(rules.answering(80, &Method::POST, "/b").is_none());
+        assert!(acts(&rules, 80, "POST", "/a"));
+        assert!(!acts(&rules, 81, "POST", "/a"));
+        assert!(!acts(&rules, 80, "GET", "/a"));
+        assert!(!acts(&rules, 80, "POST", "/b"));
+    }
+
+    #[test]
+    fn only_requests_with_the_header_the_first_and_every_so_manieth() {
+        let rules = Arc::new(RuleList::default());
+        let with = |name: &str, value: Option<&str>| {
+            let header = Some((name.to_string(), value.map(str::to_string)));
+            let _handle = add(&rules, HttpRule { header, ..rule(1.0) }).expect("a rule");
+            acts(&rules, 80, "GET", "/")
+        };
+        assert!(with("x-canary", None) && with("X-Canary", Some("1")));
+        assert!(!with("x-canary", Some("2")) && !with("x-other", None));
+        let counted = |rule: HttpRule| {
+            let _handle = add(&rules, rule).expect("a rule");
+            (1..=7).filter(|_| acts(&rules, 80, "GET", "/")).collect::<Vec<u32>>()
+        };
+        assert_eq!(counted(HttpRule { first: Some(2), ..rule(1.0) }), [1, 2]);
+        assert_eq!(counted(HttpRule { every: Some(3), ..rule(1.0) }), [3, 6]);
+        assert_eq!(counted(HttpRule { first: Some(5), every: Some(3), ..rule(1.0) }), [3]);
     }
 
     #[test]
     fn what_is_no_answer_is_refused() {
         let rules = Arc::new(RuleList::default());
-        assert!(add(&rules, HttpRule { status: 100, ..rule(1.0) }).is_err());
-        assert!(add(&rules, HttpRule { status: 42, ..rule(1.0) }).is_err());
+        let action = |action| HttpRule { action, ..rule(1.0) };
+        for status in [100, 42] {
+            let status = HttpAction::Status { status, body: None, retry_after: None };
+            assert!(add(&rules, action(status)).is_err());
+        }
+        let name = HttpAction::Headers { set: vec![("a b".into(), "1".into())], remove: Vec::new() };
+        assert!(add(&rules, action(name)).is_err());
+        assert!(add(&rules, action(HttpAction::SlowBody { rate: 0 })).is_err());
         assert!(add(&rules, rule(1.1)).is_err());
         assert!(add(&rules, rule(f64::NAN)).is_err());
     }

@@ -1,27 +1,37 @@
-//! The client's side of a connection: gives back the bytes that were looked at, can be ended while it is idle, and can
-//! end in a reset instead of an orderly close.
+//! The client's side of an HTTP connection: can be ended while it is idle, and says whether its end is a reset or an
+//! orderly close.
 
-use bytes::{Buf, Bytes};
+use super::stages::{ConnectionCut, ToxicPiece};
 use futures_util::task::AtomicWaker;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Makes a [`ClientStream`] end in a reset (RST): what a client sees of a service that refuses or resets.
+/// What the end of what was sent means: that the sender has nothing more to say, unless it was said that it is gone, or that
+/// it has reset the connection, as a service does that refuses or resets.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reset(Arc<AtomicBool>);
+pub(super) struct StreamEnd(Arc<AtomicU8>);
 
-impl Reset {
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Release);
+impl StreamEnd {
+    const CLOSED: u8 = 1;
+    const RESET: u8 = 2;
+
+    /// The end is a reset (RST).
+    pub(super) fn reset(&self) {
+        self.0.store(Self::RESET, Ordering::Release);
     }
 
-    /// Sets it when the error says that the other side reset or refused the connection.
-    pub(super) fn set_for(&self, error: &(dyn std::error::Error + 'static)) {
+    /// The end is that of both directions.
+    fn close(&self) {
+        self.0.fetch_max(Self::CLOSED, Ordering::AcqRel);
+    }
+
+    /// A reset, when the error says that the other side reset or refused the connection.
+    pub(super) fn reset_for(&self, error: &(dyn std::error::Error + 'static)) {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(io) = error.downcast_ref::<io::Error>()
@@ -30,14 +40,19 @@ impl Reset {
                     io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionRefused
                 )
             {
-                self.set();
+                self.reset();
             }
             cause = error.source();
         }
     }
 
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// What it means.
+    pub(super) fn piece(&self) -> ToxicPiece {
+        match self.0.load(Ordering::Acquire) {
+            Self::RESET => ToxicPiece::Cut(ConnectionCut::Reset),
+            Self::CLOSED => ToxicPiece::Cut(ConnectionCut::Close),
+            _ => ToxicPiece::End,
+        }
     }
 }
 
@@ -61,42 +76,33 @@ impl HangUp {
 }
 
 /// Closes a connection with a reset.
-pub(super) fn reset(stream: &TcpStream) {
+pub(in crate::agent) fn reset(stream: &TcpStream) {
     // Where the option cannot be set, an orderly close is the next best thing.
     let _ = stream.set_zero_linger();
 }
 
-/// A client's connection.
+/// A client's connection, as it reaches the HTTP server.
 #[derive(Debug)]
 pub(super) struct ClientStream {
-    stream: TcpStream,
-    seen: Bytes,
+    stream: DuplexStream,
     hang_up: HangUp,
-    reset: Reset,
+    ending: StreamEnd,
 }
 
 impl ClientStream {
-    /// A connection of which `seen` was read already.
-    pub(super) fn new(stream: TcpStream, seen: Bytes, hang_up: HangUp, reset: Reset) -> Self {
-        ClientStream { stream, seen, hang_up, reset }
+    pub(super) fn new(stream: DuplexStream, hang_up: HangUp, ending: StreamEnd) -> Self {
+        ClientStream { stream, hang_up, ending }
     }
 }
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        if self.reset.is_set() {
-            reset(&self.stream);
-        }
+        self.ending.close();
     }
 }
 
 impl AsyncRead for ClientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.seen.has_remaining() {
-            let n = self.seen.remaining().min(buf.remaining());
-            buf.put_slice(&self.seen.split_to(n));
-            return Poll::Ready(Ok(()));
-        }
         if self.hang_up.poll(cx) {
             return Poll::Ready(Ok(()));
         }
@@ -126,10 +132,6 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // An orderly shutdown now would show the client a FIN before the reset.
-        if self.reset.is_set() {
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

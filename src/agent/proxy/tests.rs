@@ -73,7 +73,12 @@ async fn counting() -> (u16, Arc<AtomicUsize>) {
 }
 
 fn rule(status: u16) -> HttpRule {
-    HttpRule { port: None, method: None, path: None, share: 1.0, status, body: Some("no".into()), seed: 3 }
+    acting(HttpAction::Status { status, body: Some("no".into()), retry_after: Some(7) })
+}
+
+fn acting(action: HttpAction) -> HttpRule {
+    let (port, method, path, header, first, every) = Default::default();
+    HttpRule { port, method, path, header, share: 1.0, first, every, action, seed: 3 }
 }
 
 #[tokio::test]
@@ -100,6 +105,27 @@ async fn asked(client: &mut TcpStream) -> Duration {
     sent.elapsed()
 }
 
+fn toxic(kind: ToxicKind, attributes: [i64; 3]) -> ToxicRule {
+    ToxicRule { port: None, from: None, toxic: Toxic::new(kind, ToxicStream::Downstream, attributes), seed: 1 }
+}
+
+/// Whether a line sent is answered, on a connection that was open.
+async fn answered(client: &mut TcpStream) -> bool {
+    // It may be reset before.
+    let _ = client.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    matches!(within(client.read(&mut [0; 256])).await, Ok(1..))
+}
+
+/// Waits until a rule has acted on so many connections.
+async fn acted<R: CountedRule>(handle: &RuleHandle<R>, times: u64) {
+    within(async {
+        while handle.acted() < times {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_a_service_sends_is_late_on_open_connections_until_the_rule_is_out() {
     for http in [false, true] {
@@ -108,22 +134,24 @@ async fn what_a_service_sends_is_late_on_open_connections_until_the_rule_is_out(
         let mut client = dial(port).await;
         asked(&mut client).await;
         let latency = Duration::from_millis(80);
-        let delay = TcpDelay { port: None, latency, jitter: Duration::ZERO, seed: 1 };
-        let handle = proxy.add_delay("slow", delay).expect("a rule");
+        let handle = proxy.add_toxic("slow", toxic(ToxicKind::Latency, [80, 0, 0])).await.expect("a rule");
         assert!(asked(&mut client).await >= latency);
         assert!(asked(&mut dial(port).await).await >= latency);
-        assert!(handle.listed().is_ok_and(|told| told.contains("delayed 2 pieces")), "{:?}", handle.listed());
-        // Of another port, and so long that waiting for it would fail the test.
-        let far = TcpDelay { port: Some(1), latency: Duration::from_secs(3600), jitter: Duration::ZERO, seed: 1 };
-        let other = proxy.add_delay("far", far.clone()).expect("a rule");
+        assert_eq!(handle.acted(), 2);
+        assert!(handle.listed().is_ok_and(|told| told.contains("acted on 2 connections, ")), "{:?}", handle.listed());
+        // In the other direction and of another client, and so long that waiting for it would fail the test.
+        let far = toxic(ToxicKind::Latency, [3_600_000, 0, 0]);
+        let other = ToxicRule { from: Some("127.0.0.2".into()), ..far.clone() };
+        let other = proxy.add_toxic("far", other).await.expect("a rule");
         asked(&mut client).await;
+        asked(&mut dial(port).await).await;
+        assert_eq!(other.acted(), 0);
         drop(other);
         // What waits goes on when its rule is taken out.
-        let stuck = proxy.add_delay("stuck", TcpDelay { port: None, ..far }).expect("a rule");
+        let stuck = ToxicRule { from: Some("localhost".into()), ..far };
+        let stuck = proxy.add_toxic("stuck", stuck).await.expect("a rule");
         let waiting = tokio::spawn(async move { asked(&mut client).await });
-        while !stuck.listed().is_ok_and(|told| told.contains("delayed 1 pieces")) {
-            tokio::task::yield_now().await;
-        }
+        acted(&stuck, 1).await;
         handle.take_out();
         stuck.take_out();
         within(waiting).await.expect("the answer came");
@@ -142,11 +170,104 @@ async fn what_a_service_sends_late_keeps_its_order_and_its_end() {
     })
     .await;
     let (proxy, port) = proxy(port, false).await;
-    let jitter = Duration::from_millis(20);
-    let _delay = proxy.add_delay("f", TcpDelay { port: None, latency: jitter, jitter, seed: 5 }).expect("a rule");
-    let mut text = String::new();
+    let _delay = proxy.add_toxic("f", toxic(ToxicKind::Latency, [20, 20, 0])).await.expect("a rule");
+    let _close = proxy.add_toxic("g", toxic(ToxicKind::SlowClose, [100, 0, 0])).await.expect("a rule");
+    let (mut text, began) = (String::new(), tokio::time::Instant::now());
     within(dial(port).await.read_to_string(&mut text)).await.expect("all of it");
     assert_eq!(text, "one two end\n");
+    assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
+    assert_eq!(_close.acted(), 1);
+}
+
+#[tokio::test]
+async fn bytes_are_slow_cut_into_pieces_and_limited_on_open_connections() {
+    let bytes: Vec<u8> = (0..30_000u32).map(|n| n as u8).collect();
+    let port = service(|mut stream| async move {
+        let (mut from, mut to) = stream.split();
+        // Its client may be cut off.
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    })
+    .await;
+    let (proxy, port) = proxy(port, false).await;
+    let upstream = |rule: ToxicRule| {
+        let toxic = Toxic { direction: ToxicStream::Upstream, ..rule.toxic };
+        ToxicRule { toxic, ..rule }
+    };
+    let cases = [
+        (toxic(ToxicKind::Bandwidth, [100, 0, 0]), 290, bytes.len()),
+        (upstream(toxic(ToxicKind::Bandwidth, [100, 0, 0])), 290, bytes.len()),
+        (toxic(ToxicKind::Slicer, [3_000, 100, 10_000]), 60, bytes.len()),
+        (toxic(ToxicKind::LimitData, [7_000, 0, 0]), 0, 7_000),
+        (toxic(ToxicKind::Noop, [0; 3]), 0, bytes.len()),
+    ];
+    for (rule, least, whole) in cases {
+        let mut client = dial(port).await;
+        client.write_all(b"open").await.expect("written");
+        read_until(&mut client, "open").await;
+        let kind = rule.toxic.kind;
+        let handle = proxy.add_toxic("f", rule).await.expect("a rule");
+        let began = tokio::time::Instant::now();
+        client.write_all(&bytes).await.expect("written");
+        let mut back = vec![0; whole];
+        within(client.read_exact(&mut back)).await.expect("all that there is");
+        assert_eq!(back, bytes[..whole], "{kind:?}");
+        assert!(began.elapsed() >= Duration::from_millis(least), "{kind:?}: {:?}", began.elapsed());
+        if whole < bytes.len() {
+            assert!(matches!(within(client.read(&mut [0])).await, Ok(0) | Err(_)), "{kind:?}: it was cut");
+        }
+        assert_eq!(handle.acted(), u64::from(kind != ToxicKind::Noop), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_are_cut_and_refused_by_their_rules() {
+    for http in [false, true] {
+        let (port, _) = counting().await;
+        let (proxy, port) = proxy(port, http).await;
+        // What becomes of a connection that is open and has been used, of one that was not, and of a new one.
+        let cases = [
+            (ToxicKind::Down, [0; 3], [false, false, false]),
+            (ToxicKind::Refuse, [0; 3], [true, true, false]),
+            (ToxicKind::ResetPeer, [0; 3], [false, false, false]),
+            (ToxicKind::Timeout, [50, 0, 0], [false, false, false]),
+            (ToxicKind::LimitConnections, [3, 0, 0], [true, true, true]),
+            (ToxicKind::LimitConnections, [2, 0, 0], [true, true, false]),
+        ];
+        for (kind, attributes, expected) in cases {
+            let (mut used, mut idle) = (dial(port).await, dial(port).await);
+            assert!(answered(&mut used).await, "{kind:?}");
+            let handle = proxy.add_toxic("f", toxic(kind, attributes)).await.expect("a rule");
+            if kind == ToxicKind::LimitConnections {
+                // Those that are open are counted as soon as they have heard of it; each answer shows that.
+                assert!(answered(&mut used).await && answered(&mut idle).await, "{kind:?}");
+            }
+            let seen = [answered(&mut used).await, answered(&mut idle).await, answered(&mut dial(port).await).await];
+            assert_eq!(seen, expected, "{kind:?}, http: {http}");
+            let hit = expected.iter().filter(|answered| !**answered).count() as u64;
+            assert_eq!(handle.acted(), hit, "{kind:?}, http: {http}: {:?}", handle.listed());
+            drop(handle);
+            assert!(answered(&mut dial(port).await).await, "{kind:?} is gone");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_toxic_acts_on_its_share_of_connections_and_its_place_must_exist() {
+    let (port, _) = counting().await;
+    let (proxy, reach) = proxy(port, false).await;
+    let rule = toxic(ToxicKind::Refuse, [0; 3]);
+    let half = ToxicRule { toxic: Toxic { toxicity: 0.5, ..rule.toxic.clone() }, ..rule.clone() };
+    let handle = proxy.add_toxic("f", half).await.expect("a rule");
+    let mut served = 0;
+    for _ in 0..60 {
+        served += u64::from(answered(&mut dial(reach).await).await);
+    }
+    assert!((10..=50).contains(&served), "{served} of 60");
+    assert_eq!(handle.acted(), 60 - served);
+    let nowhere = proxy.add_toxic("g", ToxicRule { port: Some(port.wrapping_add(1)), ..rule.clone() }).await;
+    assert!(nowhere.is_err_and(|why| why.contains("does not listen")));
+    let nobody = proxy.add_toxic("g", ToxicRule { from: Some("nobody.invalid".into()), ..rule }).await;
+    assert!(nobody.is_err_and(|why| why.contains("nobody.invalid")));
 }
 
 #[tokio::test]
@@ -370,6 +491,7 @@ async fn a_rule_bites_on_connections_that_are_open_and_only_while_it_is_there() 
     client.write_all(&get("/charge?x=1")).await.expect("written");
     let text = read_until(&mut client, "\r\n\r\nno").await;
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && text.contains("content-length: 2"), "{text}");
+    assert!(text.contains("retry-after: 7\r\n"), "{text}");
     client.write_all(&get("/healthz")).await.expect("written");
     read_until(&mut client, "ok 1").await;
 
@@ -424,6 +546,79 @@ async fn a_rule_answers_even_where_the_service_is_away() {
     let text = read_until(&mut client, "\r\n\r\nno").await;
     assert_eq!(text.matches("HTTP/1.1 503").count(), 2, "{text}");
     assert_eq!(text.matches("no").count(), 1, "an answer to HEAD has no body: {text}");
+}
+
+/// A service that answers every head with 20 bytes.
+async fn twenty() -> u16 {
+    service(|mut stream| async move {
+        loop {
+            read_until_head(&mut stream).await;
+            let text = "HTTP/1.1 200 OK\r\nX-Old: 1\r\nContent-Length: 20\r\n\r\n01234567890123456789";
+            stream.write_all(text.as_bytes()).await.expect("written");
+        }
+    })
+    .await
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn rules_delay_requests_until_they_are_out() {
+    let (proxy, port) = proxy(twenty().await, true).await;
+    let mut client = dial(port).await;
+    asked(&mut client).await;
+    let [delay, jitter] = [100, 20].map(Duration::from_millis);
+    let handle = proxy.add_rule("f", acting(HttpAction::Delay { delay, jitter })).expect("a rule");
+    assert!(asked(&mut client).await >= delay - jitter);
+    assert!(handle.listed().is_ok_and(|told| told.ends_with("; 1 of 1 matching requests were delayed")));
+    let (delay, jitter) = (Duration::from_secs(3600), Duration::ZERO);
+    let stuck = proxy.add_rule("g", acting(HttpAction::Delay { delay, jitter })).expect("a rule");
+    let waiting = tokio::spawn(async move { asked(&mut client).await });
+    acted(&stuck, 1).await;
+    handle.take_out();
+    stuck.take_out();
+    within(waiting).await.expect("the answer came");
+}
+
+#[tokio::test]
+async fn rules_change_headers_and_bodies_on_connections_that_stay_open() {
+    let (proxy, port) = proxy(twenty().await, true).await;
+    let mut client = dial(port).await;
+    let headers = HttpAction::Headers { set: vec![("X-New".into(), "2".into())], remove: vec!["x-old".into()] };
+    let body = HttpAction::ReplaceBody { body: "other".into() };
+    let headers = proxy.add_rule("f", acting(headers)).expect("a rule");
+    let body = proxy.add_rule("g", HttpRule { every: Some(2), ..acting(body) }).expect("a rule");
+    for (end, length) in [("\r\n\r\n01234567890123456789", 20), ("\r\n\r\nother", 5)] {
+        client.write_all(GET).await.expect("written");
+        let text = read_until(&mut client, end).await.to_lowercase();
+        assert!(text.contains("x-new: 2") && !text.contains("x-old"), "{text}");
+        assert!(text.contains(&format!("content-length: {length}\r\n")), "{text}");
+    }
+    assert_eq!((headers.acted(), body.acted()), (2, 1));
+    client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    assert!(read_until(&mut client, "\r\n\r\n").await.contains("20"));
+    drop((headers, body));
+}
+
+#[tokio::test]
+async fn rules_cut_bodies_slow_them_down_and_reset_their_connections() {
+    let (proxy, port) = proxy(twenty().await, true).await;
+    for reset in [false, true] {
+        let handle = proxy.add_rule("f", acting(HttpAction::CutBody { after: 7, reset })).expect("a rule");
+        let mut client = dial(port).await;
+        client.write_all(GET).await.expect("written");
+        let text = read_until(&mut client, "\r\n\r\n0123456").await;
+        assert!(text.contains("Content-Length: 20"), "{text}");
+        let end = within(client.read(&mut [0; 8])).await.map_err(|error| error.kind());
+        assert_eq!(end, if reset { Err(std::io::ErrorKind::ConnectionReset) } else { Ok(0) });
+        assert_eq!(handle.acted(), 1);
+    }
+    let slow = proxy.add_rule("f", acting(HttpAction::SlowBody { rate: 100 })).expect("a rule");
+    let (mut client, began) = (dial(port).await, tokio::time::Instant::now());
+    client.write_all(GET).await.expect("written");
+    read_until(&mut client, "\r\n\r\n01234567890123456789").await;
+    assert!(began.elapsed() >= Duration::from_millis(190), "{:?}", began.elapsed());
+    assert_eq!(slow.acted(), 1);
 }
 
 #[tokio::test]

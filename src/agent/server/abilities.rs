@@ -3,13 +3,14 @@
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use crate::agent::alerts::AlertServers;
 use crate::agent::freshness::AnswerAge;
-use crate::agent::http_rule::HttpRule;
+use crate::agent::http_status_page::StatusPage;
 use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
 use crate::agent::promql::PromCounts;
+use crate::agent::proxy::{HttpRule, ToxicRule};
 use crate::agent::surge::SurgeAbility;
-use crate::agent::tcp_delay::TcpDelay;
+use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -20,6 +21,7 @@ type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<
 /// An ability is one file and one line here.
 const ABILITIES: &[(&str, Begin)] = &[
     ability::<HttpRule>(),
+    ability::<StatusPage>(),
     ability::<AlertServers>(),
     ability::<Load>(),
     ability::<AnswerAge>(),
@@ -31,7 +33,8 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgLock>(),
     ability::<PgQueries>(),
     ability::<PromCounts>(),
-    ability::<TcpDelay>(),
+    ability::<TcpQuestion>(),
+    ability::<ToxicRule>(),
 ];
 
 const fn ability<A: Ability>() -> (&'static str, Begin) {

@@ -4,10 +4,9 @@ use super::listen::serve_sessions;
 use super::session::AgentSession;
 use super::*;
 use crate::agent::ability::Ability;
-use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
-use crate::agent::proxy::{Proxy, ProxyRoute};
+use crate::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
 use crate::agent::{AgentClient, AgentError, Clock};
 use crate::load::{LoadSpec, SliceCounts};
 use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
@@ -169,8 +168,9 @@ async fn proxied() -> (Proxy, u16) {
 }
 
 fn rule() -> AgentAsk {
-    let rule = HttpRule { port: None, method: None, path: None, share: 1.0, status: 503, body: None, seed: 1 };
-    rule.ask("http_status")
+    let action = HttpAction::Status { status: 503, body: None, retry_after: None };
+    let (port, method, path, header, first, every) = Default::default();
+    HttpRule { port, method, path, header, share: 1.0, first, every, action, seed: 1 }.ask("http_status")
 }
 
 fn confirm() -> AgentAsk {
@@ -190,6 +190,7 @@ fn load(port: u16, rate: f64) -> Load {
         keep_alive: true,
         ca: None,
         acknowledged: None,
+        expect: Default::default(),
         then: Vec::new(),
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };

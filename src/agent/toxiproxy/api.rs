@@ -1,8 +1,8 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
-use super::super::proxy::OUT_OF_FILES;
+use super::super::proxy::{OUT_OF_FILES, Toxic};
 use super::proxies::ToxicProxies;
-use super::toxic::{ApiRefusal, Toxic};
+use super::toxic::ApiRefusal;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;

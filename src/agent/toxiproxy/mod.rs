@@ -2,9 +2,7 @@
 //! toxics that do something to the bytes of one direction, on connections that are open already as well.
 
 mod api;
-mod connection;
 mod proxies;
-mod stages;
 mod toxic;
 
 pub use api::serve;

@@ -1,8 +1,10 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
-use super::super::proxy::OUT_OF_FILES;
-use super::connection::{ToxicLink, Traffic, pass};
-use super::toxic::{ApiRefusal, Fields, Toxic, ToxicStream, addressable};
+use super::super::proxy::{
+    ActiveToxic, ConnectionCut, OUT_OF_FILES, Rules, Toxic, ToxicLink, ToxicStream, ToxicWatch, Traffic, links, pass,
+    reset,
+};
+use super::toxic::{ApiRefusal, Fields, addressable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -27,8 +29,7 @@ pub(super) struct ToxicProxy {
     upstream: String,
     /// What accepts its connections and holds them, while it is enabled.
     accepts: Option<JoinHandle<()>>,
-    /// The toxics of both directions, in the order of [`ToxicStream::BOTH`].
-    toxics: [watch::Sender<Arc<Vec<Toxic>>>; 2],
+    toxics: watch::Sender<Rules<ActiveToxic>>,
     traffic: [Arc<Traffic>; 2],
     seed: u64,
 }
@@ -124,10 +125,10 @@ impl ToxicProxies {
     async fn make(&mut self, described: Described) -> Result<&ToxicProxy, ApiRefusal> {
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
-        let (toxics, of) = (toxics.unwrap_or_default(), Default::default);
+        let none = watch::Sender::new(Rules::default());
         let mut proxy =
-            ToxicProxy { name, listen, upstream, accepts: None, toxics: of(), traffic: Default::default(), seed };
-        proxy.put(toxics);
+            ToxicProxy { name, listen, upstream, accepts: None, toxics: none, traffic: Default::default(), seed };
+        proxy.put(toxics.unwrap_or_default());
         if enabled {
             proxy.start().await?;
         }
@@ -242,7 +243,9 @@ impl ToxicProxy {
 
     /// Its toxics: those of the upstream direction first.
     pub(super) fn toxics(&self) -> Vec<Toxic> {
-        self.toxics.iter().flat_map(|toxics| toxics.borrow().to_vec()).collect()
+        let mut all: Vec<Toxic> = self.toxics.borrow().iter().map(|active| active.toxic.clone()).collect();
+        all.sort_by_key(|toxic| toxic.direction as u8);
+        all
     }
 
     pub(super) fn toxic(&self, name: &str) -> Result<Toxic, ApiRefusal> {
@@ -275,14 +278,13 @@ impl ToxicProxy {
 
     /// These are its toxics from now on, on open connections as well. Nobody is waited for.
     fn put(&self, toxics: Vec<Toxic>) {
-        for (direction, sender) in ToxicStream::BOTH.into_iter().zip(&self.toxics) {
-            let of: Vec<Toxic> = toxics.iter().filter(|toxic| toxic.direction == direction).cloned().collect();
-            sender.send_if_modified(|kept| {
-                let differs = **kept != of;
-                *kept = Arc::new(of);
-                differs
-            });
-        }
+        self.toxics.send_modify(|kept| {
+            let kept_or_new = |toxic: Toxic| {
+                let known = kept.iter().find(|active| active.toxic == toxic).cloned();
+                known.unwrap_or_else(|| Arc::new(ActiveToxic::new(toxic)))
+            };
+            *kept = Arc::new(toxics.into_iter().map(kept_or_new).collect());
+        });
     }
 
     async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ApiRefusal> {
@@ -320,9 +322,8 @@ impl ToxicProxy {
         };
         let listener = bind(address).await.map_err(refused)?;
         self.listen = listener.local_addr().map_err(refused)?.to_string();
-        let links = self.toxics.each_ref().map(watch::Sender::subscribe);
-        let traffic = self.traffic.clone();
-        self.accepts = Some(tokio::spawn(accept(listener, self.upstream.clone(), links, traffic, self.seed)));
+        let (toxics, traffic) = (self.toxics.subscribe(), self.traffic.clone());
+        self.accepts = Some(tokio::spawn(accept(listener, self.upstream.clone(), toxics, traffic, self.seed)));
         Ok(())
     }
 
@@ -336,13 +337,7 @@ impl ToxicProxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    upstream: String,
-    toxics: [watch::Receiver<Arc<Vec<Toxic>>>; 2],
-    traffic: [Arc<Traffic>; 2],
-    seed: u64,
-) {
+async fn accept(listener: TcpListener, upstream: String, toxics: ToxicWatch, traffic: [Arc<Traffic>; 2], seed: u64) {
     let mut connections = JoinSet::new();
     let mut number = 0u64;
     loop {
@@ -350,24 +345,33 @@ async fn accept(
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let Ok((client, _)) = accepted else {
+        let Ok((client, address)) = accepted else {
             // Errors of accept(2) are of one connection, or the process is out of file descriptors.
             tokio::time::sleep(OUT_OF_FILES).await;
             continue;
         };
-        number += 2;
-        let link = |at: usize| ToxicLink {
-            toxics: toxics[at].clone(),
-            traffic: traffic[at].clone(),
-            seed: seed.wrapping_add((number + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        };
-        let (up, down, upstream) = (link(0), link(1), upstream.clone());
-        connections.spawn(async move {
-            // Who cannot be led on is told so by the connection's end.
-            if let Ok(service) = TcpStream::connect(&*upstream).await {
-                pass(client, service, up, down).await;
+        number += 1;
+        let links = links(&toxics, address.ip(), 0, &traffic, seed, number);
+        connections.spawn(lead_on(client, links, upstream.clone()));
+    }
+}
+
+/// Who cannot be led on is told so by the connection's end.
+async fn lead_on(mut client: TcpStream, links: Result<[ToxicLink; 2], ConnectionCut>, upstream: String) {
+    let (cut, service) = match links {
+        Err(cut) => (Some(cut), None),
+        Ok(links) => match TcpStream::connect(&*upstream).await {
+            Ok(mut service) => {
+                // A connection that is gone already needs no options.
+                let _ = (client.set_nodelay(true), service.set_nodelay(true));
+                (pass(&mut client, &mut service, links).await, Some(service))
             }
-        });
+            Err(_) => (None, None),
+        },
+    };
+    if cut == Some(ConnectionCut::Reset) {
+        reset(&client);
+        service.iter().for_each(reset);
     }
 }
 

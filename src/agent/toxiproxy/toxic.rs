@@ -1,51 +1,7 @@
-//! A toxic, and how clients of Toxiproxy write it down.
+//! How clients of Toxiproxy write a toxic down.
 
+use super::super::proxy::{TOXICS, Toxic, ToxicStream};
 use serde_json::{Map, Value, json};
-
-/// Which way bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ToxicStream {
-    /// From the client to the service.
-    Upstream,
-    /// From the service to the client.
-    Downstream,
-}
-
-impl ToxicStream {
-    pub(super) const BOTH: [ToxicStream; 2] = [ToxicStream::Upstream, ToxicStream::Downstream];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            ToxicStream::Upstream => "upstream",
-            ToxicStream::Downstream => "downstream",
-        }
-    }
-}
-
-/// What a toxic does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ToxicKind {
-    Latency,
-    Bandwidth,
-    SlowClose,
-    Timeout,
-    ResetPeer,
-    Slicer,
-    LimitData,
-    Noop,
-}
-
-/// Every kind with its name and the names of its attributes, in the order in which they are kept and written.
-const KINDS: [(ToxicKind, &str, &[&str]); 8] = [
-    (ToxicKind::Latency, "latency", &["latency", "jitter"]),
-    (ToxicKind::Bandwidth, "bandwidth", &["rate"]),
-    (ToxicKind::SlowClose, "slow_close", &["delay"]),
-    (ToxicKind::Timeout, "timeout", &["timeout"]),
-    (ToxicKind::ResetPeer, "reset_peer", &["timeout"]),
-    (ToxicKind::Slicer, "slicer", &["average_size", "size_variation", "delay"]),
-    (ToxicKind::LimitData, "limit_data", &["bytes"]),
-    (ToxicKind::Noop, "noop", &[]),
-];
 
 /// Why a call is refused: the HTTP status, and the message that stands under `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,20 +21,6 @@ impl ApiRefusal {
     }
 }
 
-/// A toxic of one proxy.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Toxic {
-    pub(super) name: String,
-    pub(super) kind: ToxicKind,
-    pub(super) direction: ToxicStream,
-    /// The direction as the client wrote it.
-    stream: String,
-    /// The share of connections on which it acts.
-    pub(super) toxicity: f32,
-    /// The attributes of its kind, in the order of [`KINDS`]; what is not used is 0.
-    pub(super) attributes: [i64; 3],
-}
-
 impl Toxic {
     /// Reads a toxic, as it is sent to `POST /proxies/{proxy}/toxics`.
     pub(super) fn read(value: &Value) -> Result<Toxic, ApiRefusal> {
@@ -95,7 +37,7 @@ impl Toxic {
         let direction = direction
             .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
         let kind = kind.unwrap_or_default();
-        let known = KINDS.iter().find(|(_, name, _)| *name == kind);
+        let known = TOXICS.iter().find(|(_, name, _)| *name == kind);
         let &(kind, called, _) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{called}_{stream}"));
         addressable(&name)?;
@@ -125,11 +67,6 @@ impl Toxic {
 
     fn names(&self) -> &'static [&'static str] {
         self.described().2
-    }
-
-    fn described(&self) -> &'static (ToxicKind, &'static str, &'static [&'static str]) {
-        // Every kind is in the table.
-        KINDS.iter().find(|(kind, ..)| *kind == self.kind).unwrap_or(&KINDS[7])
     }
 
     /// The toxic as clients read it.

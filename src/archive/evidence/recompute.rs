@@ -271,20 +271,14 @@ impl<'a> Anew<'a> {
 
     /// Begin of the first injection that was confirmed.
     fn inject_began(&self) -> Option<DrillTime> {
-        let mut began = None;
-        for stamped in self.events {
-            match &stamped.event {
-                Event::Fault { what: FaultEvent::Injecting, .. } => began = Some(stamped.at_us),
-                Event::Fault { what: FaultEvent::Confirmed, .. } => return began,
-                _ => {}
-            }
-        }
-        None
+        let first = self.told.injected_us()?;
+        let fault = self.told.counted_faults().find(|fault| fault.at(FaultEvent::Confirmed) == Some(first))?;
+        fault.at(FaultEvent::Injecting)
     }
 
     /// First and last confirmed fault.
     fn injected(&self) -> Option<(DrillTime, DrillTime)> {
-        let confirmed = || self.told.faults.iter().filter_map(|fault| fault.at(FaultEvent::Confirmed));
+        let confirmed = || self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::Confirmed));
         confirmed().min().zip(confirmed().max())
     }
 
@@ -392,7 +386,11 @@ impl<'a> Anew<'a> {
         let ended = match (followed, self.plan.control) {
             (true, _) => self.told.mitigation_ended_us.unwrap_or(recover),
             (false, true) => recover,
-            (false, false) => last,
+            // What heals without a runbook may need those to end that end by their time.
+            (false, false) => {
+                let ended = self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::EndedByTime));
+                ended.fold(last, DrillTime::max)
+            }
         };
         let mut within = Duration::from_micros(self.plan.windows.recover_within_us);
         if let (true, Some(rto)) = (self.plan.control, self.plan.rto_us()) {

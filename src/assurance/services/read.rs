@@ -3,7 +3,7 @@
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::period::{A_PERIOD, parse_period};
 use crate::assurance::actions::date;
-use crate::faults::{Fault, NO_CLASS};
+use crate::faults::{Fault, NO_CLASS, Preset};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
     At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, is_name, nearest, parse,
@@ -317,6 +317,7 @@ fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Failur
 /// Kinds first, for whoever completes; a class that a scenario covers has a name of its own.
 fn class_shape() -> serde_json::Value {
     let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+    let kinds = kinds.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
     let own = json!({ "type": "string", "pattern": NAME_PATTERN, "not": { "enum": NO_CLASS } });
     json!({ "anyOf": [shape::one_of(kinds), own] })
 }
@@ -332,6 +333,7 @@ fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> 
         return None;
     }
     let all = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+    let all = all.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
     let all = all.chain(classes.iter().map(String::as_str));
     if all.clone().any(|known| known == class) {
         return Some(class.to_string());

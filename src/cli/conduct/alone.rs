@@ -2,6 +2,7 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
+use super::signals::stop_when_asked;
 use super::{ConductOptions, OutputFormat, display, environment, listen, make_run_dir, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
 use crate::cli::run::attach_error;
@@ -63,7 +64,9 @@ pub async fn follow(
     let sink = EventSink::new(Some(events), redactor, observers);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
     let secrets = sink.secrets();
+    let asked = stop_when_asked(run_dir.path(), &shutdown);
     let outcome = follow_alone(alone, announcement, &*stack, ledger, sink, person, &shutdown).await;
+    drop(asked);
     let cleaned = stack.save_logs(&run_dir.logs(), &secrets.redactor()).await;
     // After the last file, and before the reaper goes: it seals what was not sealed.
     let sealed = sealing::seal(run_dir.path()).await;

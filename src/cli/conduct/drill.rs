@@ -3,6 +3,7 @@
 
 use super::reaper_child::Reaper;
 use super::sealing::seal;
+use super::signals::stop_when_asked;
 use super::{on_disk, save};
 use crate::archive::evidence::Sealed;
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
@@ -77,7 +78,9 @@ pub async fn carry_out(
     };
     let announcement = engine::announce(plan, &identity);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
+    let asked = stop_when_asked(run_dir.path(), shutdown);
     engine::run(job, stack, ledger, sink, shutdown).await;
+    drop(asked);
     let record = record.record();
     let saved = save(&record, &run_dir);
     // Before the reaper goes: it seals what was not sealed.

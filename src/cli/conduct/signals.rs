@@ -1,10 +1,18 @@
-//! Ctrl-C and SIGTERM: the first one stops the drill and undoes everything, the second one goes straight to removal.
+//! Ctrl-C and SIGTERM: the first one stops the drill and undoes everything, the second one goes straight to removal. And
+//! `firedrill stop`, which does what the first one does.
 
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::process;
+use crate::record::take_stop;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often it is looked whether somebody asked a run to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Whether something listens: then what a signal does is its business.
 static LISTENING: AtomicBool = AtomicBool::new(false);
@@ -37,6 +45,21 @@ pub fn listen() -> Result<Shutdown, Error> {
     let shutdown = Shutdown::default();
     tokio::spawn(forward([interrupt, terminate, hangup], shutdown.clone()));
     Ok(shutdown)
+}
+
+/// Stops a run when somebody asks for that from another terminal; until the handle is dropped.
+pub fn stop_when_asked(run: &Path, shutdown: &Shutdown) -> AbortOnDropHandle<()> {
+    let (run, shutdown) = (run.to_path_buf(), shutdown.clone());
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let asked = loop {
+            match take_stop(&run) {
+                Some(asked) => break asked,
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
+        let why = if asked.text.is_empty() { asked.text } else { format!(": {}", asked.text) };
+        shutdown.stop(&format!("stopped by {} with `firedrill stop`{why}", asked.by));
+    }))
 }
 
 fn listener(kind: SignalKind) -> Result<Signal, Error> {

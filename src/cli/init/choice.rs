@@ -70,7 +70,10 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             })?;
             (server, kind)
         }
-        Some(kind @ ("http_status" | "tcp_latency")) => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
+        Some(
+            kind
+            @ ("http_body" | "http_delay" | "http_header" | "http_reset" | "http_status" | "tcp_latency" | "toxic"),
+        ) => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
         Some(kind) => (needed(&|_| true).unwrap_or(entry), kind),
     };
     let path = match reading {

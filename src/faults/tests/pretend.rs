@@ -29,6 +29,7 @@ impl Pretend {
                 status: (*status).into(),
                 exit_code: None,
                 started_at: String::new(),
+                ..Default::default()
             });
         }
         pretend
@@ -64,6 +65,17 @@ impl Stack for Pretend {
             ContainerOp::Pause => "paused",
             ContainerOp::Kill { .. } => "exited",
             ContainerOp::Unpause | ContainerOp::Start => "running",
+            ContainerOp::Limit(_) | ContainerOp::Connect(_) => {
+                let mut containers = self.containers.lock().expect("a lock");
+                for state in containers.iter_mut().filter(|state| state.id == container) {
+                    match op {
+                        ContainerOp::Limit(limits) => state.limits = *limits,
+                        ContainerOp::Connect(places) => state.endpoints = places[container].clone(),
+                        _ => {}
+                    }
+                }
+                return Ok(());
+            }
         };
         self.set(container, status);
         Ok(())

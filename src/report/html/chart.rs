@@ -229,7 +229,7 @@ impl Drawing {
         for fault in &record.faults {
             let Some(from) = fault.at(FaultEvent::Confirmed).or(fault.at(FaultEvent::Injecting)) else { continue };
             let seen = [FaultEvent::ClearedByRunbook, FaultEvent::EndedByItself].map(|what| fault.at(what));
-            let gone = seen.into_iter().chain([fault.at(FaultEvent::Reverted)]).flatten().min();
+            let gone = seen.into_iter().chain([fault.undone()]).flatten().min();
             let info = record.plan.as_ref().and_then(|plan| plan.faults.iter().find(|info| info.id == fault.fault));
             let summary = info.map_or(fault.fault.as_str(), |info| info.summary.as_str());
             let seen = if seen.iter().any(Option::is_some) { ", seen gone at its end" } else { "" };

@@ -3,9 +3,12 @@
 use super::errors::{api, environment, is_status};
 use super::labels;
 use super::owner::Owner;
-use crate::stack::{ContainerOp, ContainerState, StackError};
+use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackError};
 use bollard::Docker;
-use bollard::models::{ContainerInspectResponse, ContainerSummary};
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings,
+    NetworkConnectRequest, NetworkDisconnectRequest,
+};
 use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, StartContainerOptions,
 };
@@ -77,8 +80,39 @@ pub(super) fn state(container: &ContainerInspectResponse) -> ContainerState {
         name: container.name.as_deref().unwrap_or_default().trim_start_matches('/').to_string(),
         exit_code: inner.and_then(|state| state.exit_code).filter(|_| ended),
         started_at: inner.and_then(|state| state.started_at.clone()).unwrap_or_default(),
+        limits: limits(container),
+        endpoints: endpoints(container),
         status,
     }
+}
+
+fn limits(container: &ContainerInspectResponse) -> ContainerLimits {
+    let Some(host) = &container.host_config else { return ContainerLimits::default() };
+    // `docker run --cpus` and Compose's `cpus` set the one, `cpu_quota` the other.
+    let quota = |quota: i64| quota.max(0) * 1_000_000_000 / host.cpu_period.filter(|p| *p > 0).unwrap_or(100_000);
+    ContainerLimits {
+        nano_cpus: host.nano_cpus.filter(|n| *n > 0).or(host.cpu_quota.map(quota)).unwrap_or_default(),
+        memory: host.memory.unwrap_or_default(),
+        pids: host.pids_limit.unwrap_or_default().max(0),
+    }
+}
+
+fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
+    let id = container.id.as_deref().unwrap_or_default();
+    let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let mut endpoints: Vec<NetworkEndpoint> = networks
+        .into_iter()
+        .flatten()
+        .map(|(network, at)| NetworkEndpoint {
+            network: network.clone(),
+            // The engine adds the beginning of the id by itself.
+            aliases: at.aliases.iter().flatten().filter(|name| !id.starts_with(*name)).cloned().collect(),
+            links: at.links.clone().unwrap_or_default(),
+            address: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone()).unwrap_or_default(),
+        })
+        .collect();
+    endpoints.sort_by(|a, b| a.network.cmp(&b.network));
+    endpoints
 }
 
 /// Does something to a container of the run; nothing where its state already is as it should be.
@@ -91,6 +125,7 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],
         ContainerOp::Kill { .. } => &[][..],
         ContainerOp::Start => &["running"][..],
+        ContainerOp::Limit(_) | ContainerOp::Connect(_) => &[],
     };
     let gone = || environment(describe(id, op), "there is no such container");
     let container = inspect(docker, id).await?.ok_or_else(gone)?;
@@ -108,6 +143,10 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
             docker.kill_container(id, Some(options)).await
         }
         ContainerOp::Start => docker.start_container(id, None::<StartContainerOptions>).await,
+        ContainerOp::Limit(wanted) => limit(docker, id, limits(&container), *wanted).await,
+        ContainerOp::Connect(places) => {
+            connect(docker, id, &endpoints(&container), places.get(id).map_or(&[][..], Vec::as_slice)).await
+        }
     };
     match result {
         Ok(()) => Ok(()),
@@ -120,12 +159,60 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
     }
 }
 
+/// Sets limits. The engine takes 0 for "leave it", so a limit is lifted by as much as the machine has.
+/// What is as it should be is left alone.
+async fn limit(
+    docker: &Docker,
+    id: &str,
+    now: ContainerLimits,
+    wanted: ContainerLimits,
+) -> Result<(), bollard::errors::Error> {
+    let machine = docker.info().await?;
+    let or = |wanted: i64, all: i64| if wanted > 0 { wanted } else { all };
+    let cpus = machine.ncpu.unwrap_or(1) * 1_000_000_000;
+    let memory = (wanted.memory != now.memory).then(|| or(wanted.memory, machine.mem_total.unwrap_or_default()));
+    let update = ContainerUpdateBody {
+        nano_cpus: (wanted.nano_cpus != now.nano_cpus).then(|| or(wanted.nano_cpus, cpus)),
+        memory,
+        // The kernel refuses -1 together with a higher limit of memory.
+        memory_swap: memory,
+        pids_limit: (wanted.pids != now.pids).then(|| or(wanted.pids, -1)),
+        ..Default::default()
+    };
+    docker.update_container(id, update).await
+}
+
+/// Connects a container to these networks, as it is said, and to no other one.
+async fn connect(
+    docker: &Docker,
+    id: &str,
+    now: &[NetworkEndpoint],
+    wanted: &[NetworkEndpoint],
+) -> Result<(), bollard::errors::Error> {
+    for endpoint in now.iter().filter(|endpoint| !wanted.contains(endpoint)) {
+        let leave = NetworkDisconnectRequest { container: id.into(), force: Some(true) };
+        docker.disconnect_network(&endpoint.network, leave).await?;
+    }
+    for endpoint in wanted.iter().filter(|endpoint| !now.contains(endpoint)) {
+        let NetworkEndpoint { network, aliases, links, address } = endpoint.clone();
+        let ipam =
+            (!address.is_empty()).then(|| EndpointIpamConfig { ipv4_address: Some(address), ..Default::default() });
+        let settings =
+            EndpointSettings { aliases: Some(aliases), links: Some(links), ipam_config: ipam, ..Default::default() };
+        let join = NetworkConnectRequest { container: id.into(), endpoint_config: Some(settings) };
+        docker.connect_network(&network, join).await?;
+    }
+    Ok(())
+}
+
 fn describe(id: &str, op: &ContainerOp) -> String {
     let doing = match op {
         ContainerOp::Pause => "pausing".to_string(),
         ContainerOp::Unpause => "unpausing".to_string(),
         ContainerOp::Kill { signal } => format!("sending {signal} to"),
         ContainerOp::Start => "starting".to_string(),
+        ContainerOp::Limit(_) => "limiting".to_string(),
+        ContainerOp::Connect(_) => "connecting the networks of".to_string(),
     };
     format!("{doing} container {id}")
 }

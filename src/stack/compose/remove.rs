@@ -8,6 +8,7 @@ use super::{images, labels};
 use crate::stack::{Foreign, StackDown, StackError};
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
     RemoveVolumeOptions,
@@ -274,6 +275,24 @@ async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
             }
         };
     }
+}
+
+/// The volumes without a name that these containers have: their names are 64 hexadecimal digits, and no label says whose they are.
+pub(super) fn unnamed_volumes(containers: &[ContainerSummary]) -> impl Iterator<Item = String> {
+    let mounts = containers.iter().flat_map(|container| container.mounts.iter().flatten());
+    let names = mounts.filter_map(|mount| mount.name.clone());
+    names.filter(|name| name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// Removes volumes that went with none of their containers: those that stay, with the reason.
+pub(super) async fn remove_volumes(docker: &Docker, names: BTreeSet<String>) -> Vec<String> {
+    let mut left = Vec::new();
+    for name in names {
+        if let Err(error) = ignore_gone(docker.remove_volume(&name, None::<RemoveVolumeOptions>).await) {
+            left.push(format!("volume {name} ({error})"));
+        }
+    }
+    left
 }
 
 async fn remove_container(docker: Docker, id: String, paused: bool) {

@@ -45,6 +45,8 @@ pub struct ComposeStack {
     pub(super) launch: OnceLock<Vec<String>>,
     /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
     used: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
+    volumes: Arc<Mutex<BTreeSet<String>>>,
     pub(super) started: Arc<Mutex<Started>>,
 }
 
@@ -127,6 +129,7 @@ impl ComposeStack {
             redactor,
             launch: OnceLock::new(),
             used: Arc::default(),
+            volumes: Arc::default(),
             started: Arc::default(),
         })
     }
@@ -239,6 +242,15 @@ impl ComposeStack {
         let _ = self.compose().run(&args, watch).await;
     }
 
+    /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
+    async fn note_volumes(&self) {
+        let own = Owner::of(&self.run.id);
+        if let Ok(found) = own.containers(&self.endpoint.docker, &[(labels::RUN, Some(self.run.id.as_str()))]).await {
+            let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+            volumes.extend(remove::unnamed_volumes(&found.own));
+        }
+    }
+
     /// Stopping a paused container waits for the whole time-out, or is refused.
     async fn unpause_all(&self) {
         let by = [(labels::RUN, Some(self.run.id.as_str()))];
@@ -254,7 +266,9 @@ impl ComposeStack {
 #[async_trait]
 impl Stack for ComposeStack {
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
-        super::up::up(self, cancel).await
+        let up = super::up::up(self, cancel).await;
+        self.note_volumes().await;
+        up
     }
 
     async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
@@ -362,6 +376,7 @@ impl Stack for ComposeStack {
     }
 
     async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+        self.note_volumes().await;
         usage::usage(&self.endpoint.docker, &self.run.id, &self.used).await.map(Some)
     }
 
@@ -376,6 +391,7 @@ impl Stack for ComposeStack {
             (started.model.clone(), started.is_unsettled())
         };
         let began = Instant::now();
+        self.note_volumes().await;
         if let Some(model) = &model {
             self.unpause_all().await;
             self.compose_down(model).await;
@@ -383,6 +399,9 @@ impl Stack for ComposeStack {
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
         let rest = remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await;
-        Ok(StackDown { took, left: rest.down().left })
+        let volumes = std::mem::take(&mut *self.volumes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut left = rest.down().left;
+        left.extend(remove::remove_volumes(&self.endpoint.docker, volumes).await);
+        Ok(StackDown { took, left })
     }
 }

@@ -39,6 +39,7 @@ struct NextText<'a> {
     failed: Option<(&'a CommandRecord, bool)>,
     detect: String,
     ended_by_itself: bool,
+    ended_by_time: bool,
     too_slow: String,
     /// The invariant that did not hold.
     lost: String,
@@ -81,6 +82,7 @@ pub fn next(record: &Record) -> Vec<String> {
         failed,
         detect: one_line(plan.detect.as_deref().unwrap_or("the alert condition")),
         ended_by_itself: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByItself)),
+        ended_by_time: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByTime)),
         too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
         lost: lost(record),
         again: again(plan),

@@ -108,6 +108,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             summary: "an idle transaction holds a lock on shop.inventory".into(),
             services: vec!["db".into()],
             covers: None,
+            noise: false,
             at: Location { path: "scenarios/db-pool.yaml".into(), line: 17 },
         }],
         steps: vec![

@@ -80,6 +80,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
         summary: "removes everything in /var/lib/postgresql/data".into(),
         services: vec!["db".into()],
         covers: None,
+        noise: false,
         at: of_scenario(31),
     }];
     plan.steps = vec![

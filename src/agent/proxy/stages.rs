@@ -1,10 +1,11 @@
 //! When bytes of one direction go on, by the toxics of that direction: each toxic is a stage, and what comes in is passed through
 //! all of them at once, which says when each piece of it is due. Nothing here waits or knows a socket.
 
-use super::super::proxy::unit;
-use super::toxic::{Toxic, ToxicKind};
+use super::rules::unit;
+use super::toxic::{ActiveToxic, OpenConnection, Toxic, ToxicKind};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,7 +20,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How a toxic ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectionCut {
+pub(in crate::agent) enum ConnectionCut {
     /// Closed.
     Close,
     /// Closed with a reset (RST).
@@ -47,7 +48,7 @@ pub(super) struct WaitingPiece {
 /// A toxic on one connection.
 #[derive(Debug)]
 struct Stage {
-    toxic: Toxic,
+    active: Arc<ActiveToxic>,
     /// Whether it acts on this connection, by its toxicity.
     acts: bool,
     /// When it is done with what it was given before.
@@ -58,6 +59,10 @@ struct Stage {
     sent_before: u64,
     /// When it closes the connection if nothing comes.
     closes: Option<Instant>,
+    /// Whether it has done anything on this connection.
+    noted: bool,
+    /// The connection, where it counts those that are open.
+    open: Option<OpenConnection>,
 }
 
 /// The toxics of one direction of one connection, and what waits because of them.
@@ -71,41 +76,56 @@ pub(super) struct Stages {
     sent: u64,
     /// Whether nothing more is taken in: the sender has ended, or a toxic ends the connection.
     ended: bool,
+    /// Whether the connection is open, and not only about to be.
+    open: bool,
     seed: u64,
     drawn: u64,
 }
 
 impl Stages {
-    /// Without toxics. Equal seeds draw equally.
+    /// Of a connection that is about to be opened, without toxics. Equal seeds draw equally.
     pub(super) fn new(seed: u64) -> Stages {
-        Stages { stages: Vec::new(), waiting: VecDeque::new(), held: 0, sent: 0, ended: false, seed, drawn: 0 }
+        let (stages, waiting) = (Vec::new(), VecDeque::new());
+        Stages { stages, waiting, held: 0, sent: 0, ended: false, open: false, seed, drawn: 0 }
     }
 
     /// The toxics are these from now on; what waits is timed anew by them, from when it came.
     ///
     /// # Errors
-    /// [`ConnectionCut`] where a toxic that has swallowed bytes was taken out: what would follow could not be understood.
-    pub(super) fn set(&mut self, toxics: &[Toxic], now: Instant) -> Result<(), ConnectionCut> {
-        let mut old = std::mem::take(&mut self.stages);
-        for toxic in toxics {
-            let known = old.iter().position(|stage| stage.toxic.name == toxic.name && stage.toxic.kind == toxic.kind);
-            let known = known.map(|at| old.remove(at));
-            let acts = match &known {
-                Some(stage) if stage.toxic.toxicity == toxic.toxicity => stage.acts,
-                _ => self.draw() < f64::from(toxic.toxicity),
-            };
-            let sent_before = known.map_or(self.sent, |stage| stage.sent_before);
-            let closes = acts && toxic.kind == ToxicKind::Timeout && toxic.attributes[0] > 0;
-            self.stages.push(Stage {
-                toxic: toxic.clone(),
-                acts,
-                busy: now,
-                passed: self.sent - sent_before,
-                sent_before,
-                closes: closes.then(|| now + milliseconds(toxic.attributes[0])),
-            });
+    /// [`ConnectionCut`] where a toxic ends the connection, or one that has swallowed bytes was taken out: what would follow
+    /// could not be understood.
+    pub(super) fn set(&mut self, toxics: Vec<Arc<ActiveToxic>>, now: Instant) -> Result<(), ConnectionCut> {
+        let is_new = !std::mem::replace(&mut self.open, true);
+        let same = |(stage, toxic): (&Stage, &Arc<ActiveToxic>)| Arc::ptr_eq(&stage.active, toxic);
+        if toxics.len() == self.stages.len() && self.stages.iter().zip(&toxics).all(same) {
+            return Ok(());
         }
-        if old.iter().any(|stage| stage.acts && stage.toxic.kind == ToxicKind::Timeout) {
+        let mut old = std::mem::take(&mut self.stages);
+        for active in toxics {
+            let toxic = &active.toxic;
+            let is_known = |stage: &Stage| stage.toxic().name == toxic.name && stage.toxic().kind == toxic.kind;
+            let known = old.iter().position(is_known).map(|at| old.remove(at));
+            let acts = match &known {
+                Some(stage) if stage.toxic().toxicity == toxic.toxicity => stage.acts,
+                _ => self.draw(active.seed) < f64::from(toxic.toxicity),
+            };
+            let is_same = known.as_ref().is_some_and(|stage| Arc::ptr_eq(&stage.active, &active));
+            let (sent_before, noted, kept, open) = match known {
+                Some(stage) => (stage.sent_before, stage.noted, stage.closes.filter(|_| is_same), stage.open),
+                None => (self.sent, false, None, None),
+            };
+            let closes = acts && toxic.kind == ToxicKind::Timeout && toxic.attributes[0] > 0;
+            let closes = kept.or_else(|| closes.then(|| now + milliseconds(toxic.attributes[0])));
+            let open = open.or_else(|| (acts && toxic.kind == ToxicKind::LimitConnections).then(|| active.opened()));
+            let passed = self.sent - sent_before;
+            let mut stage = Stage { active, acts, busy: now, passed, sent_before, closes, noted, open };
+            if acts && stage.cuts(is_new) {
+                stage.note(0);
+                return Err(ConnectionCut::Reset);
+            }
+            self.stages.push(stage);
+        }
+        if old.iter().any(|stage| stage.acts && stage.toxic().kind == ToxicKind::Timeout) {
             return Err(ConnectionCut::Close);
         }
         // A connection that a toxic has begun to end is ended when it is due.
@@ -114,23 +134,26 @@ impl Stages {
         }
         self.held = 0;
         for WaitingPiece { came, piece, .. } in std::mem::take(&mut self.waiting) {
-            self.take_in(came, came, piece);
+            self.take_in(came, came, piece, false);
         }
         Ok(())
     }
 
     /// Takes in what has come now.
     pub(super) fn push(&mut self, piece: ToxicPiece, now: Instant) {
-        self.take_in(now, now, piece);
+        self.take_in(now, now, piece, true);
     }
 
-    fn take_in(&mut self, came: Instant, now: Instant, piece: ToxicPiece) {
+    fn take_in(&mut self, came: Instant, now: Instant, piece: ToxicPiece, is_new: bool) {
         let mut pieces = vec![(now, piece)];
         for stage in self.stages.iter_mut().filter(|stage| stage.acts) {
             let mut out = Vec::with_capacity(pieces.len());
             for (at, piece) in pieces {
-                let drawn = unit(self.seed, self.drawn);
+                let drawn = unit(self.seed ^ stage.active.seed, self.drawn);
                 self.drawn += u64::from(stage.draws());
+                if is_new && let Some(bytes) = stage.affects(&piece) {
+                    stage.note(bytes);
+                }
                 match piece {
                     ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
                     ToxicPiece::End => out.push(stage.end(at)),
@@ -151,14 +174,14 @@ impl Stages {
         }
     }
 
-    fn draw(&mut self) -> f64 {
+    fn draw(&mut self, seed: u64) -> f64 {
         self.drawn += 1;
-        unit(self.seed, self.drawn - 1)
+        unit(self.seed ^ seed, self.drawn - 1)
     }
 
     /// Whether more may be taken in.
     pub(super) fn has_room(&self) -> bool {
-        let late = self.stages.iter().any(|stage| stage.acts && stage.toxic.kind == ToxicKind::Latency);
+        let late = self.stages.iter().any(|stage| stage.acts && stage.toxic().kind == ToxicKind::Latency);
         !self.ended && self.held < if late { LATE } else { WAITING }
     }
 
@@ -183,19 +206,70 @@ impl Stages {
     pub(super) fn closes(&self) -> Option<Instant> {
         self.stages.iter().filter_map(|stage| stage.closes).min()
     }
+
+    /// Whether a toxic has closed the connection by now.
+    pub(super) fn is_closed(&mut self, now: Instant) -> bool {
+        let closed = self.stages.iter_mut().find(|stage| stage.closes.is_some_and(|at| at <= now));
+        closed.map(|stage| stage.note(0)).is_some()
+    }
 }
 
 impl Stage {
+    fn toxic(&self) -> &Toxic {
+        &self.active.toxic
+    }
+
+    /// It has acted on so many bytes.
+    fn note(&mut self, bytes: usize) {
+        let first = !std::mem::replace(&mut self.noted, true);
+        self.active.note(bytes, first);
+    }
+
+    /// Whether it ends its connection at once: one that is new, or any.
+    fn cuts(&self, is_new: bool) -> bool {
+        let limit = u64::try_from(self.toxic().attributes[0]).unwrap_or(0);
+        match self.toxic().kind {
+            ToxicKind::Down => true,
+            ToxicKind::Refuse => is_new,
+            ToxicKind::LimitConnections => is_new && self.open.as_ref().is_some_and(|open| open.before >= limit),
+            _ => false,
+        }
+    }
+
+    /// On how many bytes of a piece that reaches it it acts; `None` where it does nothing.
+    fn affects(&self, piece: &ToxicPiece) -> Option<usize> {
+        match (self.toxic().kind, piece) {
+            (ToxicKind::SlowClose | ToxicKind::ResetPeer, ToxicPiece::End) => Some(0),
+            (ToxicKind::LimitData, ToxicPiece::Bytes(bytes)) => {
+                let left = u64::try_from(self.toxic().attributes[0]).unwrap_or(0).saturating_sub(self.passed);
+                (bytes.len() as u64 >= left).then(|| bytes.len() - left as usize)
+            }
+            (
+                ToxicKind::Latency
+                | ToxicKind::Bandwidth
+                | ToxicKind::Slicer
+                | ToxicKind::Timeout
+                | ToxicKind::ResetPeer,
+                ToxicPiece::Bytes(bytes),
+            ) => Some(bytes.len()),
+            _ => None,
+        }
+    }
+
     /// Whether it draws a number for each piece.
     fn draws(&self) -> bool {
-        matches!(self.toxic.kind, ToxicKind::Latency | ToxicKind::Slicer)
+        matches!(self.toxic().kind, ToxicKind::Latency | ToxicKind::Slicer)
     }
 
     /// What becomes of bytes that reach it; `drawn` is in 0..1.
     fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, ToxicPiece)>) {
-        let [first, second, third] = self.toxic.attributes;
-        match self.toxic.kind {
-            ToxicKind::Noop | ToxicKind::SlowClose => out.push((at, ToxicPiece::Bytes(bytes))),
+        let [first, second, third] = self.toxic().attributes;
+        match self.toxic().kind {
+            ToxicKind::Noop
+            | ToxicKind::SlowClose
+            | ToxicKind::Down
+            | ToxicKind::Refuse
+            | ToxicKind::LimitConnections => out.push((at, ToxicPiece::Bytes(bytes))),
             ToxicKind::Latency => {
                 let off = if second > 0 { (2.0 * drawn - 1.0) * second as f64 } else { 0.0 };
                 let late = Duration::from_secs_f64(((first as f64 + off) / 1e3).clamp(0.0, NEVER.as_secs_f64()));
@@ -230,10 +304,10 @@ impl Stage {
     /// What becomes of the end of the stream, which reaches it at this instant.
     fn end(&self, at: Instant) -> (Instant, ToxicPiece) {
         let busy = self.busy.max(at);
-        match self.toxic.kind {
-            ToxicKind::SlowClose => (busy + milliseconds(self.toxic.attributes[0]), ToxicPiece::End),
+        match self.toxic().kind {
+            ToxicKind::SlowClose => (busy + milliseconds(self.toxic().attributes[0]), ToxicPiece::End),
             ToxicKind::ResetPeer => {
-                (at + milliseconds(self.toxic.attributes[0]), ToxicPiece::Cut(ConnectionCut::Reset))
+                (at + milliseconds(self.toxic().attributes[0]), ToxicPiece::Cut(ConnectionCut::Reset))
             }
             _ => (busy, ToxicPiece::End),
         }

@@ -1,0 +1,52 @@
+//! Whether a page inside the stack has a status, asked whenever somebody wants to know.
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::http_page::HttpPage;
+use super::protocol::AgentAnswer;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long an answer may take.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Watches for the status of a page: it is in place while the page has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusPage {
+    /// The page.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+}
+
+#[derive(Debug)]
+struct WatchedPage {
+    page: HttpPage,
+    status: u16,
+}
+
+#[async_trait]
+impl Ability for StatusPage {
+    const NAME: &'static str = "status_page";
+
+    /// Fails only when the URL cannot be used.
+    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+        Ok(Box::new(WatchedPage { page: HttpPage::parse(&self.url)?, status: self.status }))
+    }
+}
+
+#[async_trait]
+impl Holding for WatchedPage {
+    async fn look(&self) -> AgentAnswer {
+        match tokio::time::timeout(WITHIN, self.page.get("*/*")).await {
+            Ok(Ok(answer)) if answer.status.as_u16() == self.status => AgentAnswer::in_place(answer.status.to_string()),
+            Ok(Ok(answer)) => AgentAnswer::gone(answer.status.to_string()),
+            Ok(Err(error)) => AgentAnswer::gone(error.text),
+            Err(_) => AgentAnswer::gone("no answer in time"),
+        }
+    }
+
+    async fn lift(&self) -> Result<String, String> {
+        Ok(String::new())
+    }
+}

@@ -1,0 +1,169 @@
+//! One connection through a proxy: the bytes of each direction pass its toxics, which may change while it is open.
+
+use super::rule_list::Rules;
+use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
+use super::stream::StreamEnd;
+use super::toxic::{ActiveToxic, ToxicStream};
+use bytes::{Bytes, BytesMut};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// How many bytes are read at once.
+const CHUNK: usize = 32 * 1024;
+
+/// The bytes of one direction, over all connections of a proxy.
+#[derive(Debug, Default)]
+pub(in crate::agent) struct Traffic {
+    pub(in crate::agent) received: AtomicU64,
+    pub(in crate::agent) sent: AtomicU64,
+}
+
+/// The toxics of a proxy, as they are and will be.
+pub(in crate::agent) type ToxicWatch = watch::Receiver<Rules<ActiveToxic>>;
+
+/// One direction of a connection.
+pub(in crate::agent) struct ToxicLink {
+    toxics: ToxicWatch,
+    direction: ToxicStream,
+    port: u16,
+    client: IpAddr,
+    traffic: Arc<Traffic>,
+    stages: Stages,
+    /// What the end of what is read means.
+    pub(super) ending: StreamEnd,
+}
+
+/// What happened to a direction.
+enum LinkStep {
+    Changed(bool),
+    Read(io::Result<usize>),
+    Wrote(io::Result<usize>),
+    Woke,
+}
+
+/// Both directions of the `number`th connection of a proxy, from this client to this port. Equal seeds draw equally.
+///
+/// # Errors
+/// How the connection is to end, where a toxic does not let it begin.
+pub(in crate::agent) fn links(
+    toxics: &ToxicWatch,
+    client: IpAddr,
+    port: u16,
+    traffic: &[Arc<Traffic>; 2],
+    seed: u64,
+    number: u64,
+) -> Result<[ToxicLink; 2], ConnectionCut> {
+    let link = |direction: ToxicStream| {
+        let at = direction as u64;
+        let mut link = ToxicLink {
+            toxics: toxics.clone(),
+            direction,
+            port,
+            client,
+            traffic: traffic[direction as usize].clone(),
+            stages: Stages::new(seed.wrapping_add((2 * number + at).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            ending: StreamEnd::default(),
+        };
+        link.set().map(|()| link)
+    };
+    Ok([link(ToxicStream::Upstream)?, link(ToxicStream::Downstream)?])
+}
+
+/// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how.
+pub(in crate::agent) async fn pass(
+    client: &mut TcpStream,
+    service: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    [up, down]: [ToxicLink; 2],
+) -> Option<ConnectionCut> {
+    let ((from_client, to_client), (from_service, to_service)) = (client.split(), tokio::io::split(service));
+    tokio::try_join!(up.run(from_client, to_service), down.run(from_service, to_client)).err()
+}
+
+impl ToxicLink {
+    /// Its toxics are those that are in force now.
+    fn set(&mut self) -> Result<(), ConnectionCut> {
+        let all = self.toxics.borrow_and_update().clone();
+        let own = all.iter().filter(|toxic| toxic.is_for(self.direction, self.port, self.client));
+        self.stages.set(own.cloned().collect(), Instant::now())
+    }
+
+    /// Takes in what was read already.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.traffic.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.stages.push(ToxicPiece::Bytes(bytes), Instant::now());
+    }
+
+    /// Waits until a toxic ends the connection, though nothing is sent. It may be dropped and asked again.
+    pub(super) async fn cut(&mut self) -> ConnectionCut {
+        loop {
+            if self.stages.is_closed(Instant::now()) {
+                return ConnectionCut::Close;
+            }
+            let closes = self.stages.closes();
+            let changed = tokio::select! {
+                changed = self.toxics.changed() => changed.is_ok(),
+                () = sleep_until(closes.unwrap_or_else(Instant::now)), if closes.is_some() => continue,
+            };
+            match changed.then(|| self.set()) {
+                Some(Ok(())) => {}
+                Some(Err(cut)) => return cut,
+                None => return ConnectionCut::Close,
+            }
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) -> Result<(), ConnectionCut> {
+        let mut buffer = BytesMut::new();
+        loop {
+            let now = Instant::now();
+            if self.stages.is_closed(now) {
+                return Err(ConnectionCut::Close);
+            }
+            let first = self.stages.first();
+            let wakes = first.map(|first| first.due).into_iter().chain(self.stages.closes()).min();
+            let due = first.filter(|first| first.due <= now);
+            let bytes = match due {
+                Some(WaitingPiece { piece: ToxicPiece::Bytes(bytes), .. }) => Some(bytes.clone()),
+                Some(WaitingPiece { piece: ToxicPiece::End, .. }) => {
+                    // Whoever is gone already needs no end.
+                    let _ = to.shutdown().await;
+                    return Ok(());
+                }
+                Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err(*cut),
+                None => None,
+            };
+            let room = self.stages.has_room();
+            if room && buffer.capacity() < CHUNK / 2 {
+                buffer.reserve(CHUNK);
+            }
+            let step = tokio::select! {
+                changed = self.toxics.changed() => LinkStep::Changed(changed.is_ok()),
+                wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => LinkStep::Wrote(wrote),
+                read = from.read_buf(&mut buffer), if room => LinkStep::Read(read),
+                () = sleep_until(wakes.unwrap_or(now)), if bytes.is_none() && wakes.is_some() => LinkStep::Woke,
+            };
+            match step {
+                LinkStep::Changed(true) => self.set()?,
+                LinkStep::Changed(false) => return Err(ConnectionCut::Close),
+                LinkStep::Read(Ok(0)) => self.stages.push(self.ending.piece(), Instant::now()),
+                LinkStep::Read(Ok(_)) => self.push(buffer.split().freeze()),
+                LinkStep::Wrote(Ok(wrote)) => {
+                    self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
+                    self.stages.sent(wrote);
+                }
+                LinkStep::Read(Err(_)) | LinkStep::Wrote(Err(_)) => return Err(ConnectionCut::Reset),
+                LinkStep::Woke => {}
+            }
+        }
+    }
+}

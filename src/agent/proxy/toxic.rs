@@ -1,0 +1,214 @@
+//! Toxics: what may be done to the bytes of one direction of a connection, or to the connection itself, and what each has
+//! done so far. The names are those of Toxiproxy.
+
+use super::rule_list::CountedRule;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long looking a client's addresses up may take.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToxicStream {
+    /// From the client to the service.
+    Upstream,
+    /// From the service to the client.
+    Downstream,
+}
+
+impl ToxicStream {
+    /// Both directions.
+    pub const BOTH: [ToxicStream; 2] = [ToxicStream::Upstream, ToxicStream::Downstream];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            ToxicStream::Upstream => "upstream",
+            ToxicStream::Downstream => "downstream",
+        }
+    }
+}
+
+/// What a toxic does. All but the last three are Toxiproxy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToxicKind {
+    /// Bytes arrive `latency` ms later, give or take up to `jitter` ms.
+    Latency,
+    /// At most `rate` KB a second; 0 passes nothing on.
+    Bandwidth,
+    /// The end of what is sent arrives `delay` ms later.
+    SlowClose,
+    /// Nothing is passed on, and the connection is closed after `timeout` ms; 0 never closes it.
+    Timeout,
+    /// The connection is reset `timeout` ms after something was sent.
+    ResetPeer,
+    /// Bytes are cut into pieces of `average_size`, up to `size_variation` more or less, `delay` µs apart.
+    Slicer,
+    /// The connection is closed after `bytes` bytes.
+    LimitData,
+    /// Nothing.
+    Noop,
+    /// Open connections are reset, and so are new ones.
+    Down,
+    /// New connections are reset; open ones stay.
+    Refuse,
+    /// New connections are reset while `connections` of them are open.
+    LimitConnections,
+}
+
+/// Every kind with its name and the names of its attributes, in the order in which they are kept and written.
+pub const TOXICS: [(ToxicKind, &str, &[&str]); 11] = [
+    (ToxicKind::Latency, "latency", &["latency", "jitter"]),
+    (ToxicKind::Bandwidth, "bandwidth", &["rate"]),
+    (ToxicKind::SlowClose, "slow_close", &["delay"]),
+    (ToxicKind::Timeout, "timeout", &["timeout"]),
+    (ToxicKind::ResetPeer, "reset_peer", &["timeout"]),
+    (ToxicKind::Slicer, "slicer", &["average_size", "size_variation", "delay"]),
+    (ToxicKind::LimitData, "limit_data", &["bytes"]),
+    (ToxicKind::Noop, "noop", &[]),
+    (ToxicKind::Down, "down", &[]),
+    (ToxicKind::Refuse, "refuse", &[]),
+    (ToxicKind::LimitConnections, "limit_connections", &["connections"]),
+];
+
+/// A toxic of one direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Toxic {
+    /// Its name, unique in its proxy.
+    pub name: String,
+    /// What it does.
+    pub kind: ToxicKind,
+    /// On what is sent in which direction.
+    pub direction: ToxicStream,
+    /// The direction as it was written.
+    pub stream: String,
+    /// The share of connections on which it acts, in 0..=1.
+    pub toxicity: f32,
+    /// The attributes of its kind, in the order of [`TOXICS`]; what is not used is 0.
+    pub attributes: [i64; 3],
+}
+
+impl Toxic {
+    /// On all connections, and without a name of its own.
+    pub fn new(kind: ToxicKind, direction: ToxicStream, attributes: [i64; 3]) -> Toxic {
+        let (name, stream) = (String::new(), direction.name().to_string());
+        Toxic { name, kind, direction, stream, toxicity: 1.0, attributes }
+    }
+
+    /// Its kind with the names of its attributes.
+    pub fn described(&self) -> &'static (ToxicKind, &'static str, &'static [&'static str]) {
+        // Every kind is in the table.
+        TOXICS.iter().find(|(kind, ..)| *kind == self.kind).unwrap_or(&TOXICS[7])
+    }
+}
+
+/// A toxic in front of a service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToxicRule {
+    /// Port of the service; `None` means every port of the proxy.
+    pub port: Option<u16>,
+    /// Only connections of this client, by the name under which the agent finds its addresses.
+    pub from: Option<String>,
+    /// The toxic; its name is that of the fault.
+    pub toxic: Toxic,
+    /// Seed of what it draws.
+    pub seed: u64,
+}
+
+/// A toxic in force, and what it has done.
+#[derive(Debug)]
+pub struct ActiveToxic {
+    pub(in crate::agent) toxic: Toxic,
+    port: Option<u16>,
+    /// A client's name, and its addresses as they were last.
+    from: Option<(String, RwLock<Vec<IpAddr>>)>,
+    pub(super) seed: u64,
+    connections: AtomicU64,
+    bytes: AtomicU64,
+    /// Connections that are open, which it counts as long as it acts.
+    open: Arc<AtomicU64>,
+}
+
+impl ActiveToxic {
+    /// On every connection of its proxy.
+    pub(in crate::agent) fn new(toxic: Toxic) -> ActiveToxic {
+        let [connections, bytes] = [AtomicU64::new(0), AtomicU64::new(0)];
+        ActiveToxic { toxic, port: None, from: None, seed: 0, connections, bytes, open: Arc::default() }
+    }
+
+    /// On the connections that a rule names; says why that cannot be.
+    pub(super) async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
+        let ToxicRule { port, from, toxic, seed } = rule;
+        let mut active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic });
+        (active.port, active.seed) = (port, seed);
+        if let Some(name) = from {
+            active.from = Some((name.clone(), RwLock::default()));
+            active.refresh().await.map_err(|error| format!("the addresses of {name} cannot be looked up: {error}"))?;
+        }
+        Ok(active)
+    }
+
+    /// Looks up again which addresses its client has.
+    pub(super) async fn refresh(&self) -> io::Result<()> {
+        let Some((name, addresses)) = &self.from else { return Ok(()) };
+        let found = tokio::time::timeout(LOOKED_UP_WITHIN, tokio::net::lookup_host((name.as_str(), 0))).await??;
+        *addresses.write().unwrap_or_else(PoisonError::into_inner) = found.map(|found| found.ip()).collect();
+        Ok(())
+    }
+
+    /// Whether it is meant for what is sent in this direction of a connection to this port.
+    pub(super) fn is_for(&self, direction: ToxicStream, port: u16, client: IpAddr) -> bool {
+        let of_client = |(_, addresses): &(String, RwLock<Vec<IpAddr>>)| {
+            addresses.read().unwrap_or_else(PoisonError::into_inner).contains(&client.to_canonical())
+        };
+        self.toxic.direction == direction
+            && self.port.is_none_or(|wanted| wanted == port)
+            && self.from.as_ref().is_none_or(of_client)
+    }
+
+    /// It has acted on so many bytes of a connection, and on one connection more if that is the first time.
+    pub(super) fn note(&self, bytes: usize, first: bool) {
+        self.connections.fetch_add(u64::from(first), Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a connection as open until it is dropped.
+    pub(super) fn opened(&self) -> OpenConnection {
+        OpenConnection { before: self.open.fetch_add(1, Ordering::AcqRel), open: self.open.clone() }
+    }
+}
+
+impl CountedRule for ActiveToxic {
+    fn id(&self) -> &str {
+        &self.toxic.name
+    }
+
+    fn counts(&self) -> String {
+        format!("it acted on {} connections, {} bytes", self.acted(), self.bytes.load(Ordering::Relaxed))
+    }
+
+    fn acted(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection that counts as open.
+#[derive(Debug)]
+pub(super) struct OpenConnection {
+    /// How many were open before.
+    pub(super) before: u64,
+    open: Arc<AtomicU64>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}

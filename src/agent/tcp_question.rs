@@ -1,0 +1,278 @@
+//! SLIs that are no HTTP: `tcp`, whether somebody answers on a port as expected, in time, and `redis`, whether a command is carried out. Each
+//! event is a connection of its own, as of a client that has just come.
+//!
+//! ```yaml
+//! slis:
+//!   reachable: { tcp: { connect: "mail:25", send: "EHLO probe\r\n", expect: "220 ", every: 200ms }, objective: 99% }
+//!   cache: { redis: { connect: "cache:6379", command: SET firedrill:probe 1 EX 5 }, objective: 99% }
+//! ```
+//!
+//! Redis is asked by inline commands (<https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands>).
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::load::tell_slices;
+use super::protocol::AgentAsk;
+use super::source::{Environments, FewNotes, SliSource, read_pace};
+use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
+use crate::slis::{EventAnswer, SliSpec};
+use crate::source::{At, MapReader, TextForm, shape};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+/// A longer answer is not read to its end.
+const LONGEST_ANSWER: usize = 4096;
+const AN_ADDRESS: TextForm =
+    TextForm::new("a service with its port like `cache:6379`", || shape::text("[^\\s:/]+:[0-9]{1,5}"));
+const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
+
+/// What is sent over a new connection, and what must come back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TcpQuestion {
+    series: String,
+    host: String,
+    port: u16,
+    /// Sent once the connection is there.
+    send: String,
+    /// How many lines of the answer come before the one that counts.
+    skip: usize,
+    /// What that line begins with, or is with Redis; whatever it is where this is empty.
+    expect: String,
+    /// Whether answers are those of Redis: one that begins with `-` is an error, and `$-1` is nothing.
+    redis: bool,
+    every: Duration,
+    timeout: Duration,
+    secret: Option<String>,
+    /// The SLIs; those over other series are left out.
+    slis: Vec<SliSpec>,
+}
+
+fn filled(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    if text.contains(['\r', '\n']) { Err("it must be one line".into()) } else { filled(text) }
+}
+
+fn address(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("`{text}` is not a service with its port: write it like `cache:6379`");
+    let (host, port) = text.trim().split_once(':').ok_or_else(wrong)?;
+    match port.parse() {
+        Ok(port) if port > 0 && !host.is_empty() => Ok((host.into(), port)),
+        _ => Err(wrong()),
+    }
+}
+
+impl TcpQuestion {
+    /// Reads `tcp` of an SLI.
+    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+        let mut map = at.map("`tcp`")?.of_section("tcp");
+        let send = map.optional_with("send", A_TEXT, filled);
+        let expect = map.optional_with("expect", A_TEXT, one_line);
+        if !map.has("send") && !map.has("expect") {
+            let span = map.head();
+            map.error(span, "`tcp` asks for no answer: the kernel takes connections for a server that hangs, too")
+                .help("say what is sent (`send`), or how the server begins (`expect`)");
+        }
+        map.also(json!({ "anyOf": [{ "required": ["send"] }, { "required": ["expect"] }] }));
+        let question = TcpQuestion::of(format!("tcp:{sli}"), &mut map);
+        map.finish()?;
+        let (send, expect) = (send.unwrap_or_default(), expect.unwrap_or_default());
+        Some(Arc::new(TcpQuestion { send, expect, ..question? }))
+    }
+
+    /// Reads `redis` of an SLI.
+    pub(crate) fn read_redis(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+        let mut map = at.map("`redis`")?.of_section("redis");
+        let command = map.require_with("command", A_TEXT, one_line);
+        let password = map.optional_with("password", A_TEXT, one_line);
+        let expect = map.optional_with("expect", A_TEXT, one_line);
+        let question = TcpQuestion::of(format!("redis:{sli}"), &mut map);
+        map.finish()?;
+        let auth = password.as_ref().map_or_else(String::new, |password| format!("AUTH {password}\r\n"));
+        Some(Arc::new(TcpQuestion {
+            send: format!("{auth}{}\r\n", command?),
+            skip: usize::from(password.is_some()),
+            expect: expect.unwrap_or_default(),
+            redis: true,
+            secret: password,
+            ..question?
+        }))
+    }
+
+    fn of(series: String, map: &mut MapReader<'_>) -> Option<TcpQuestion> {
+        let connect = map.require_with("connect", AN_ADDRESS, address);
+        let (every, timeout) = read_pace(map);
+        let (host, port) = connect?;
+        let (send, expect) = (String::new(), String::new());
+        Some(TcpQuestion {
+            series,
+            host,
+            port,
+            send,
+            skip: 0,
+            expect,
+            redis: false,
+            every,
+            timeout,
+            secret: None,
+            slis: Vec::new(),
+        })
+    }
+
+    /// Whether the answer is the one that was expected.
+    async fn exchange(&self) -> std::io::Result<bool> {
+        let mut connection = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        connection.write_all(self.send.as_bytes()).await?;
+        let mut answer = Vec::new();
+        loop {
+            let lines = answer.split(|byte| *byte == b'\n').collect::<Vec<_>>();
+            let refused = self.redis && lines.iter().take(self.skip).any(|line| line.starts_with(b"-"));
+            let line = lines.get(self.skip).copied().unwrap_or_default();
+            let whole = lines.len() > self.skip + 1 || line.len() >= self.expect.len().max(1);
+            if self.redis && (refused || lines.len() > self.skip + 1) {
+                let line = line.trim_ascii_end();
+                let is_answer = line.first().is_some_and(|kind| b"+:$*".contains(kind));
+                // Nothing there: the answer to a `GET` of a key that is gone.
+                let nothing = matches!(line, b"$-1" | b"*-1");
+                let fits = if self.expect.is_empty() { !nothing } else { line == self.expect.as_bytes() };
+                return Ok(!refused && is_answer && fits);
+            }
+            if !self.redis && whole {
+                return Ok(line.starts_with(self.expect.as_bytes()));
+            }
+            let mut piece = [0; 512];
+            match connection.read(&mut piece).await? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                _ if answer.len() > LONGEST_ANSWER => return Ok(false),
+                n => answer.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            }
+        }
+    }
+}
+
+impl SliSource for TcpQuestion {
+    fn series(&self) -> &str {
+        &self.series
+    }
+
+    fn rate(&self) -> f64 {
+        1.0 / self.every.as_secs_f64()
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout
+    }
+
+    fn event(&self) -> String {
+        let sent = self.send.trim_end().lines().last().unwrap_or_default();
+        let what = if sent.is_empty() { "a connection".into() } else { format!("`{sent}`") };
+        format!("{what} to {}:{}", self.host, self.port)
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        vec![self.host.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.secret.iter().cloned().collect()
+    }
+
+    fn ask(&self, slis: &[SliSpec], _: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
+        Ok(Ability::ask(&TcpQuestion { slis: slis.to_vec(), ..self.clone() }, &self.series))
+    }
+}
+
+#[async_trait]
+impl Ability for TcpQuestion {
+    const NAME: &'static str = "tcp_question";
+
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let (series, slis, rate) = (self.series.clone(), self.slis.clone(), SliSource::rate(&self));
+        let client = Asking { question: self, notes: FewNotes::new(tell.clone()) };
+        let generator =
+            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
+        Ok(tell_slices(generator, series, context.clock, tell))
+    }
+}
+
+/// Asks it again and again.
+#[derive(Debug)]
+struct Asking {
+    question: TcpQuestion,
+    notes: FewNotes,
+}
+
+#[async_trait]
+impl EventClient for Asking {
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let TcpQuestion { timeout, .. } = self.question;
+        let asked = timeout_at(tokio::time::Instant::from_std(due + timeout), self.question.exchange()).await;
+        let result = match asked {
+            Ok(Ok(good)) => Ok(EventAnswer::Truth(good)),
+            Ok(Err(error)) => {
+                self.notes.note(format!("no answer: {error}"));
+                Err(Failure::of_io(&error))
+            }
+            Err(_) => Err(Failure::Timeout),
+        };
+        sent.end(RequestEnding::of(result, due, timeout));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server that answers so makes of a question.
+    async fn asked(answer: &'static [u8], question: impl FnOnce(TcpQuestion) -> TcpQuestion) -> Option<bool> {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        let serving = tokio::spawn(async move {
+            let (mut connection, _) = server.accept().await.expect("a client");
+            connection.write_all(answer).await.expect("an answer");
+        });
+        let plain = TcpQuestion {
+            series: "tcp:x".into(),
+            host: "127.0.0.1".into(),
+            port,
+            send: String::new(),
+            skip: 0,
+            expect: String::new(),
+            redis: false,
+            every: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            secret: None,
+            slis: Vec::new(),
+        };
+        let asked = question(plain).exchange().await.ok();
+        serving.await.expect("the server");
+        asked
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_what_was_expected_or_it_is_not_good() {
+        let redis = |expect: &'static str, skip| {
+            move |q| TcpQuestion { redis: true, send: "PING\r\n".into(), expect: expect.into(), skip, ..q }
+        };
+        assert_eq!(asked(b"", |q| q).await, None);
+        assert_eq!(asked(b"220 mail\r\n", |q| TcpQuestion { expect: "220 ".into(), ..q }).await, Some(true));
+        assert_eq!(asked(b"554 no\r\n", |q| TcpQuestion { expect: "220 ".into(), ..q }).await, Some(false));
+        assert_eq!(asked(b"", |q| TcpQuestion { expect: "220 ".into(), ..q }).await, None);
+        assert_eq!(asked(b"+PONG\r\n", redis("", 0)).await, Some(true));
+        assert_eq!(asked(b"-OOM command not allowed\r\n", redis("", 0)).await, Some(false));
+        assert_eq!(asked(b"+OK\r\n:7\r\n", redis(":7", 1)).await, Some(true));
+        assert_eq!(asked(b"+OK\r\n:8\r\n", redis(":7", 1)).await, Some(false));
+        assert_eq!(asked(b":70\r\n", redis(":7", 0)).await, Some(false));
+        assert_eq!(asked(b"$-1\r\n", redis("", 0)).await, Some(false));
+        assert_eq!(asked(b"$-1\r\n", redis("$-1", 0)).await, Some(true));
+        assert_eq!(asked(b"HTTP/1.1 400\r\n", redis("", 0)).await, Some(false));
+        assert_eq!(asked(b"-ERR invalid password\r\n-NOAUTH\r\n", redis("", 1)).await, Some(false));
+    }
+}

@@ -1,0 +1,50 @@
+//! `firedrill stop`: ends a drill that runs, from another terminal, as Ctrl-C does in its own.
+
+use super::runs;
+use crate::error::{Error, Exit};
+use crate::output::{print, visible};
+use crate::record::{BesideNote, STOP, append_beside, utc_now, utc_text};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the drill has ended.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Stops a running drill: its faults are undone, its stack is removed, and its verdict is `interrupted`. Returns when it has
+/// ended.
+#[derive(Debug, clap::Args)]
+pub struct StopArgs {
+    /// The run: its id or a part of it, its directory, `latest` [default: the newest that is under way].
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// Why; stands in the reason of the verdict.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    /// How long to wait for its end, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    within: u64,
+}
+
+/// Runs the command.
+pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let dir = match &args.run {
+        Some(name) => runs::run_dir(name, &globals.project)?,
+        None => runs::under_way(&globals.project)?,
+    };
+    let dir = dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))?;
+    let run = visible(&dir.file_name().unwrap_or_default().to_string_lossy());
+    if !crate::archive::is_under_way(&dir) {
+        return Err(Error::usage(format!("{run} is not running")));
+    }
+    let asked = BesideNote { at_utc: utc_text(utc_now()), by: runs::user(), text: args.why.trim().to_string() };
+    append_beside(&dir, STOP, &asked).map_err(|error| Error::harness(format!("the run cannot be told: {error}")))?;
+    let began = Instant::now();
+    while crate::archive::is_under_way(&dir) {
+        if began.elapsed() >= Duration::from_secs(args.within) {
+            return Err(Error::harness(format!("{run} has not ended within {} s", args.within))
+                .hint("kill its process: its reaper undoes the faults and removes the stack"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    print(&format!("stopped {run}\n"))?;
+    Ok(Exit::Passed)
+}

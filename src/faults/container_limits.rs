@@ -1,0 +1,142 @@
+//! `container_limits`: a container may use less than it needs: processor time, memory, processes. Docker sets it while the
+//! container runs (`docker update`).
+//!
+//! ```yaml
+//! - container_limits: { service: checkout, cpus: 0.05 }
+//! - container_limits: { service: worker, memory: 64MiB, pids: 20 }
+//! ```
+
+use super::containers::{self, SelectedContainers};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
+use crate::stack::{ContainerLimits, ContainerOp, ContainerState};
+use async_trait::async_trait;
+
+/// Docker refuses less.
+const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
+
+const CPUS: TextForm = TextForm::new(
+    "a number of processors like `0.5`",
+    || serde_json::json!({ "type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1024 }),
+);
+const MEMORY: TextForm = TextForm::new(
+    "a size like `64MiB`",
+    || serde_json::json!({ "anyOf": [shape::size(), { "type": "integer", "minimum": LEAST_MEMORY }] }),
+);
+const PIDS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(u32::MAX)));
+
+/// Containers that may use less than before; of what is 0 they may use what they could.
+#[derive(Debug, Clone)]
+pub struct ContainerLimited {
+    selected: SelectedContainers,
+    limits: ContainerLimits,
+}
+
+fn cpus(text: &str) -> Result<i64, String> {
+    // Docker counts in billionths and gives no less than a hundredth.
+    match decimal(text) {
+        Some(cpus) if (0.01..=1024.0).contains(&cpus) => Ok((cpus * 1e9).round() as i64),
+        _ => Err(format!("`{text}` is not a number of processors from 0.01 on")),
+    }
+}
+
+fn memory(text: &str) -> Result<i64, String> {
+    match parse_size(text, "no size like `64MiB`")? {
+        bytes if bytes < LEAST_MEMORY => Err("Docker gives a container no less than 6MiB".into()),
+        bytes => i64::try_from(bytes).map_err(|_| "no machine has so much".into()),
+    }
+}
+
+fn pids(text: &str) -> Result<i64, String> {
+    let number = text.parse::<u32>().ok().filter(|number| *number > 0);
+    number.map(i64::from).ok_or_else(|| format!("`{text}` is not a number of processes from 1 on"))
+}
+
+impl ContainerLimited {
+    /// The limits of a container that had these, with the fault.
+    fn over(&self, had: ContainerLimits) -> ContainerLimits {
+        let or = |wanted: i64, had: i64| if wanted > 0 { wanted } else { had };
+        ContainerLimits {
+            nano_cpus: or(self.limits.nano_cpus, had.nano_cpus),
+            memory: or(self.limits.memory, had.memory),
+            pids: or(self.limits.pids, had.pids),
+        }
+    }
+}
+
+fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String {
+    let all = [
+        (nano_cpus > 0).then(|| format!("{} processors", nano_cpus as f64 / 1e9)),
+        (memory > 0).then(|| format!("{} KiB of memory", memory / 1024)),
+        (pids > 0).then(|| format!("{pids} processes")),
+    ];
+    let all = all.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    if all.is_empty() { "whatever there is".into() } else { all }
+}
+
+#[async_trait]
+impl Inject for ContainerLimited {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "starved",
+            title: "{target} has too little processor time",
+            settings: "{ service: {target}, cpus: 0.02 }",
+            check: Some("how little it must have for users to feel it"),
+            advice: Some(
+                "a restart does not lift a limit: write into the runbook's mitigation what gives the service more, or makes it again",
+            ),
+            ..FaultDraft::default()
+        }
+    }
+
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let selected = SelectedContainers::read(map);
+        let nano_cpus = map.optional_with("cpus", CPUS, cpus);
+        let memory = map.optional_with("memory", MEMORY, memory);
+        let pids = map.optional_with("pids", PIDS, pids);
+        if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
+            let span = map.span();
+            map.error(span, "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
+        }
+        let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
+        Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
+    }
+
+    fn summary(&self) -> String {
+        format!("gives {} no more than {}", self.selected.describe(), words(self.limits))
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.selected.service.clone()]
+    }
+
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        let had = |running: &[ContainerState]| {
+            let first = running.first().map(|state| state.limits).unwrap_or_default();
+            match running.iter().all(|state| state.limits == first) {
+                true if self.over(first) == first => Err("they may use no more than that already".to_string()),
+                true => Ok(ContainerOp::Limit(first)),
+                false => Err("they have different limits: name one replica".to_string()),
+            }
+        };
+        self.selected.undo_by(context.stack, had).await
+    }
+
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let Undo::Containers { op: ContainerOp::Limit(had), .. } = undo else {
+            return Err(FaultError::new("read the undo", "it is not for limits"));
+        };
+        containers::operate(undo, &ContainerOp::Limit(self.over(*had)), context.stack).await
+    }
+
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let found = containers::look(undo, context.stack).await?;
+        // What the runbook has raised is not this fault any more, and whatever it has not touched still is.
+        let still = |set: i64, now: i64| set > 0 && now == set;
+        let ContainerLimits { nano_cpus, memory, pids } = self.limits;
+        let limited = |ContainerState { limits: now, .. }: &ContainerState| {
+            still(nano_cpus, now.nano_cpus) || still(memory, now.memory) || still(pids, now.pids)
+        };
+        Ok(containers::presence_as(&found, limited, |state| format!("may use {}", words(state.limits))))
+    }
+}

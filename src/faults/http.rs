@@ -1,0 +1,116 @@
+//! What the faults of HTTP requests have in common: on which requests of a service they act.
+
+use super::by_agent::{A_SHARE, ProxyPlace, share};
+use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::slis::Ratio;
+use crate::source::{MapReader, TextForm, parse_size, shape};
+use hyper::header::{HeaderName, HeaderValue};
+
+const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
+const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
+const A_HEADER: TextForm = TextForm::new("a header like `X-Canary: 1`", || pattern("^[^:\\s]+\\s*(?::[\\s\\S]*)?$"));
+const A_COUNT: TextForm = TextForm::new("a number from 1", || shape::number(1, u32::MAX.into()));
+/// A size, of which 0 may be one.
+pub(super) const A_SIZE: TextForm = TextForm::new(
+    "a size like `1KiB`",
+    || serde_json::json!({ "anyOf": [shape::size(), { "type": "integer", "minimum": 0 }] }),
+);
+
+/// A text that is not trimmed.
+fn pattern(pattern: &str) -> serde_json::Value {
+    // `method: true` is a word, too.
+    serde_json::json!({ "type": ["string", "boolean"], "pattern": pattern })
+}
+
+fn method(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return Err(format!("`{text}` is not an HTTP method: write it like `POST`"));
+    }
+    Ok(text.to_ascii_uppercase())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("`{text}` is not a path: {why}"));
+    match text.strip_suffix('*').unwrap_or(text) {
+        rest if rest.contains('*') => wrong("a `*` may only stand at its end"),
+        rest if rest.contains(['?', '#']) => wrong("a query does not count, leave it out"),
+        rest if rest.starts_with('/') || text == "*" => Ok(text.to_string()),
+        _ => wrong("it begins with `/`"),
+    }
+}
+
+/// Reads the name of a header.
+pub(super) fn header_name(text: &str) -> Result<String, String> {
+    let name = HeaderName::try_from(text.trim()).map_err(|_| format!("`{text}` is not the name of a header"))?;
+    Ok(name.as_str().to_string())
+}
+
+/// Reads the value of a header.
+pub(super) fn header_value(text: &str) -> Result<String, String> {
+    let value = HeaderValue::try_from(text).map_err(|_| format!("`{text}` is not the value of a header"));
+    value.map(|_| text.to_string())
+}
+
+fn header(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value.trim())));
+    Ok((header_name(name)?, value.map(header_value).transpose()?))
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse::<u32>().ok().filter(|number| *number > 0);
+    number.map(u64::from).ok_or_else(|| format!("`{text}` is not a number from 1"))
+}
+
+/// Reads a size of a body.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    parse_size(text, "no size like `1KiB`")
+}
+
+/// On which requests of a service a fault acts.
+#[derive(Debug, Clone)]
+pub(super) struct HttpRequests {
+    pub(super) place: ProxyPlace,
+    method: Option<String>,
+    path: Option<String>,
+    header: Option<(String, Option<String>)>,
+    share: f64,
+    first: Option<u64>,
+    every: Option<u64>,
+}
+
+impl HttpRequests {
+    /// Reads them from the parameters of a fault.
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<HttpRequests> {
+        map.in_section("Requests", |map| {
+            let place = ProxyPlace::read(map);
+            let method = map.optional_with("method", A_METHOD, method);
+            let path = map.optional_with("path", A_PATH, path);
+            let header = map.optional_with("header", A_HEADER, header);
+            let share = map.optional_with("share", A_SHARE, share).map_or(1.0, Ratio::get);
+            let first = map.optional_with("first", A_COUNT, count);
+            let every = map.optional_with("every", A_COUNT, count);
+            Some(HttpRequests { place: place?, method, path, header, share, first, every })
+        })
+    }
+
+    /// What the agent is asked for.
+    pub(super) fn rule(&self, action: HttpAction, seed: u64) -> HttpRule {
+        let HttpRequests { place, method, path, header, share, first, every } = self.clone();
+        HttpRule { port: place.port(), method, path, header, share, first, every, action, seed }
+    }
+
+    /// In words: `50% of POST /charge on ...`.
+    pub(super) fn words(&self) -> String {
+        let share = Ratio::new(self.share).filter(|share| share.get() < 1.0);
+        let share = share.map_or_else(String::new, |share| format!("{share} of "));
+        let every = self.every.map_or_else(String::new, |every| format!("one in {every} of "));
+        let first = self.first.map_or_else(String::new, |first| format!("the first {first} of "));
+        let method = self.method.as_ref().map_or_else(String::new, |method| format!("{method} "));
+        let header = self.header.as_ref().map_or_else(String::new, |(name, value)| {
+            let value = value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
+            format!(" with `{name}{value}`")
+        });
+        let path = self.path.as_deref().unwrap_or("*");
+        format!("{share}{every}{first}{method}{path}{header} on {}", self.place)
+    }
+}

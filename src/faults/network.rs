@@ -1,0 +1,138 @@
+//! `network`: a container loses its networks, or only its names there, so that nobody finds it by DNS any more. For that it leaves
+//! a network and joins it again: connections that are open may end.
+//!
+//! ```yaml
+//! - network: { service: db, lose: connection }                    # from every network
+//! - network: { service: db, lose: connection, network: backend }
+//! - network: { service: payments, lose: names }
+//! ```
+
+use super::containers::{self, SelectedContainers};
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use crate::source::{MapReader, TextForm, did_you_mean, shape};
+use crate::stack::{ContainerOp, ContainerState, NetworkEndpoint};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+
+const LOSES: [&str; 2] = ["connection", "names"];
+const WHAT: TextForm = TextForm::new("`connection` or `names`", || shape::one_of(LOSES));
+
+/// Containers without a network, or without their names in it.
+#[derive(Debug, Clone)]
+pub struct NetworkLoss {
+    selected: SelectedContainers,
+    /// Only this one, by its name in the Compose file.
+    network: Option<String>,
+    /// Its names alone.
+    names: bool,
+}
+
+impl NetworkLoss {
+    fn is_meant(&self, endpoint: &NetworkEndpoint) -> bool {
+        // Compose puts the name of its project in front.
+        let own = endpoint.network.split_once('_').map(|(_, name)| name);
+        let is = |name: &String| endpoint.network == *name || own == Some(name.as_str());
+        self.network.as_ref().is_none_or(is)
+    }
+
+    /// The places of a container that had these, with the fault.
+    fn without(&self, had: &[NetworkEndpoint]) -> Vec<NetworkEndpoint> {
+        let left = had.iter().filter(|endpoint| self.names || !self.is_meant(endpoint)).cloned();
+        left.map(|endpoint| match self.is_meant(&endpoint) {
+            true => NetworkEndpoint { aliases: Vec::new(), ..endpoint },
+            false => endpoint,
+        })
+        .collect()
+    }
+}
+
+/// `is in shop_default as db`.
+fn is_in(state: &ContainerState) -> String {
+    let each = state.endpoints.iter().map(|NetworkEndpoint { network, aliases, .. }| match aliases.as_slice() {
+        [] => format!("{network} without a name"),
+        names => format!("{network} as {}", names.join(", ")),
+    });
+    match each.collect::<Vec<_>>().join(" and ") {
+        none if none.is_empty() => "is in no network".into(),
+        networks => format!("is in {networks}"),
+    }
+}
+
+fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultError> {
+    match undo {
+        Undo::Containers { op: ContainerOp::Connect(places), .. } => Ok(places),
+        _ => Err(FaultError::new("read the undo", "it is not for networks")),
+    }
+}
+
+#[async_trait]
+impl Inject for NetworkLoss {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "cut-off",
+            title: "{target} is cut off from the network",
+            settings: "{ service: {target}, lose: connection }",
+            cure: ("Only a container that is made again is connected again.", "up -d --force-recreate"),
+            ..FaultDraft::default()
+        }
+    }
+
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let selected = SelectedContainers::read(map);
+        let network = map.optional("network");
+        let names = map.require_with("lose", WHAT, |text| match text {
+            "connection" => Ok(false),
+            "names" => Ok(true),
+            _ => Err(did_you_mean(text, LOSES)),
+        });
+        Some(NetworkLoss { selected: selected?, network, names: names? })
+    }
+
+    fn summary(&self) -> String {
+        let from = self.network.as_ref().map_or_else(|| "every network".into(), |name| format!("the network `{name}`"));
+        match self.names {
+            true => format!("takes the names of {} out of {from}", self.selected.describe()),
+            false => format!("cuts {} off from {from}", self.selected.describe()),
+        }
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.selected.service.clone()]
+    }
+
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        let had = |running: &[ContainerState]| match running
+            .iter()
+            .find(|state| self.without(&state.endpoints) == state.endpoints)
+        {
+            Some(ContainerState { name, endpoints, .. }) => {
+                let names: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.as_str()).collect();
+                Err(format!("{name} has nothing to lose there: its networks are {}", crate::source::list(&names)))
+            }
+            None => {
+                let all = running.iter().map(|state| (state.id.clone(), state.endpoints.clone()));
+                Ok(ContainerOp::Connect(all.collect()))
+            }
+        };
+        self.selected.undo_by(context.stack, had).await
+    }
+
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let left = places(undo)?.iter().map(|(id, had)| (id.clone(), self.without(had))).collect();
+        containers::operate(undo, &ContainerOp::Connect(left), context.stack).await
+    }
+
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let (found, had) = (containers::look(undo, context.stack).await?, places(undo)?);
+        let lost = |state: &ContainerState| {
+            let had = had.get(&state.id).into_iter().flatten().filter(|endpoint| self.is_meant(endpoint));
+            let now = |was: &NetworkEndpoint| state.endpoints.iter().find(|endpoint| endpoint.network == was.network);
+            let mut gone = had.map(|was| match (self.names, now(was)) {
+                (true, Some(now)) => was.aliases.iter().any(|name| *name != state.name && !now.aliases.contains(name)),
+                (_, now) => now.is_none(),
+            });
+            gone.any(|gone| gone)
+        };
+        Ok(containers::presence_as(&found, lost, is_in))
+    }
+}

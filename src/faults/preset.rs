@@ -1,0 +1,443 @@
+//! Presets: faults that are written in YAML, on top of the kinds that are written in Rust. Those of `faults/` ship with the
+//! program; a team's own lie in the folder `faults/` of its project.
+//!
+//! ```yaml
+//! title: Redis is full and refuses writes
+//! covers: redis-memory                     # the class of failures, for `coverage`; its own name when left out
+//! cured_by: raise `maxmemory`, or choose a policy that evicts
+//! parameters:
+//!   service: { type: service, about: the Redis server }
+//!   memory: { type: size, default: 1MiB, about: how much it may hold }
+//! fault:
+//!   command:
+//!     service: "{{service}}"
+//!     run: redis-cli CONFIG SET maxmemory {{memory.bytes}}
+//!     …
+//! ```
+//!
+//! A value that is only `{{name}}` is left out where that parameter was not given and has no default.
+
+use super::{Fault, READERS};
+use crate::record::looks_secret;
+use crate::slis::Ratio;
+use crate::source::{
+    At, Diagnostics, Entry, MapReader, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse,
+    parse_duration, parse_size, shape, shorten,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+macro_rules! shipped {
+    ($($name:literal)*) => {
+        /// The presets that ship with the program: name and text.
+        const SHIPPED: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../faults/", $name, ".yaml")))),*];
+    };
+}
+
+shipped! {
+    "cpu_starved"
+    "disk_full"
+    "dns_name_gone"
+    "heavy_user"
+    "inodes_full"
+    "mariadb_connections"
+    "mariadb_metadata_lock"
+    "mariadb_read_only"
+    "mariadb_slow_queries"
+    "network_cut"
+    "out_of_memory"
+    "postgres_missing_index"
+    "postgres_read_only"
+    "postgres_role_limit"
+    "postgres_sessions_killed"
+    "postgres_slow_queries"
+    "postgres_statement_timeout"
+    "process_limit"
+    "redis_flushed"
+    "redis_full"
+    "redis_hot_client"
+    "redis_paused"
+    "redis_read_only"
+    "redis_slow_command"
+    "restart_loop"
+}
+
+/// A fault that is written in YAML.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// Its name in scenarios, which is that of its file.
+    pub name: String,
+    /// What breaks, in one line.
+    pub title: String,
+    /// The class of failures that it stands for.
+    pub covers: String,
+    /// What usually cures it.
+    pub cured_by: String,
+    parameters: Vec<Parameter>,
+    pub(super) kind: &'static str,
+    pub(super) settings: Node,
+    source: Arc<Source>,
+}
+
+/// A parameter of a preset.
+#[derive(Debug, Clone)]
+struct Parameter {
+    name: String,
+    about: String,
+    form: ParameterForm,
+    /// Its value where a scenario gives none.
+    default: Option<String>,
+    /// Whether it may be left out although it has no default.
+    optional: bool,
+}
+
+/// What a parameter may be. Only a `text` may hold what a shell or a database would read as more than a value; it can be a whole
+/// value of the fault's settings, never a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ParameterForm {
+    Service,
+    Word,
+    Text,
+    /// Between these bounds.
+    Integer(u64, u64),
+    Duration,
+    Size,
+    Percentage,
+    OneOf(Vec<String>),
+}
+
+const FORMS: [&str; 7] = ["service", "word", "text", "integer", "duration", "size", "percentage"];
+const A_FORM: TextForm = TextForm::new("the type of a parameter", || shape::one_of(FORMS));
+
+impl ParameterForm {
+    /// Why a text is no value of this form.
+    fn check(&self, text: &str) -> Result<(), String> {
+        let word = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+-".contains(c);
+        match self {
+            ParameterForm::Service if is_name(text) => Ok(()),
+            ParameterForm::Service => Err("it is no name of a service".into()),
+            ParameterForm::Word if !text.is_empty() && !text.starts_with('-') && text.chars().all(word) => Ok(()),
+            ParameterForm::Word => Err("only letters, digits and any of `_.:/@%+-` can stand here".into()),
+            ParameterForm::Text if text.contains('\0') => Err("a text cannot hold NUL".into()),
+            ParameterForm::Text => Ok(()),
+            ParameterForm::Integer(least, most) => match text.parse::<u64>() {
+                Ok(number) if (*least..=*most).contains(&number) => Ok(()),
+                _ => Err(format!("`{}` is not a whole number from {least} to {most}", shorten(text))),
+            },
+            ParameterForm::Duration => match parse_duration(text)?.as_millis() {
+                0 => Err("a time below 1ms is none".into()),
+                _ => Ok(()),
+            },
+            ParameterForm::Size => parse_size(text, "no size like `1MiB`").map(drop),
+            ParameterForm::Percentage => Ratio::parse(text).map(drop),
+            ParameterForm::OneOf(words) if words.iter().any(|word| word == text) => Ok(()),
+            ParameterForm::OneOf(words) => Err(did_you_mean(text, words.iter().map(String::as_str))),
+        }
+    }
+
+    /// What stands for `{{name.view}}`.
+    fn view(&self, text: &str, view: &str) -> Option<String> {
+        let duration = || parse_duration(text).ok();
+        match (self, view) {
+            (_, "") => Some(text.to_string()),
+            (ParameterForm::Duration, "ms") => Some(duration()?.as_millis().to_string()),
+            (ParameterForm::Duration, "s") => Some(duration()?.as_secs_f64().ceil().to_string()),
+            (ParameterForm::Size, "bytes") => parse_size(text, "").ok().map(|bytes| bytes.to_string()),
+            (ParameterForm::Size, "kib") => parse_size(text, "").ok().map(|bytes| bytes.div_ceil(1024).to_string()),
+            _ => None,
+        }
+    }
+
+    fn shape(&self) -> serde_json::Value {
+        match self {
+            ParameterForm::Service | ParameterForm::Word => shape::filled(),
+            ParameterForm::Text => shape::scalar(),
+            ParameterForm::Integer(least, most) => shape::number(*least, *most),
+            ParameterForm::Duration => shape::duration(),
+            ParameterForm::Size => json!({ "anyOf": [shape::size(), { "type": "integer" }] }),
+            ParameterForm::Percentage => shape::percentage(),
+            ParameterForm::OneOf(words) => shape::one_of(words.iter().map(String::as_str)),
+        }
+    }
+}
+
+static OF_THE_PROGRAM: LazyLock<Vec<Arc<Preset>>> = LazyLock::new(|| {
+    let shipped = SHIPPED.iter().filter_map(|(name, text)| {
+        let source = Source::new(format!("faults/{name}.yaml"), *text);
+        Preset::read(name, &source, &mut Diagnostics::default()).map(Arc::new)
+    });
+    shipped.collect()
+});
+
+impl Preset {
+    /// Those that ship with the program.
+    pub fn shipped() -> &'static [Arc<Preset>] {
+        &OF_THE_PROGRAM
+    }
+
+    /// Those that a scenario, or any other file of a project, can use: the program's, then those of `faults/`, in the order of
+    /// their names. Mistakes in one are noted.
+    pub fn all(near: &Source, diags: &mut Diagnostics) -> Vec<Arc<Preset>> {
+        let mut files: Vec<PathBuf> = folders(near).flat_map(|folder| yaml_files(&folder)).collect();
+        files.sort();
+        files.dedup_by(|a, b| a.file_stem() == b.file_stem());
+        let own = files.into_iter().filter_map(|file| {
+            let name = file.file_stem()?.to_str()?.to_string();
+            let shipped = Preset::shipped().iter().any(|preset| preset.name == name);
+            (!shipped).then(|| Preset::read_file(&name, &file, near, diags)).flatten().map(Arc::new)
+        });
+        let own: Vec<_> = own.collect();
+        Preset::shipped().iter().cloned().chain(own).collect()
+    }
+
+    /// The preset of a name: the program's, or that of the project of the file `near`.
+    pub(super) fn find(name: &str, near: &Source, diags: &mut Diagnostics) -> Option<Arc<Preset>> {
+        if let Some(preset) = Preset::shipped().iter().find(|preset| preset.name == name) {
+            return Some(preset.clone());
+        }
+        let files = folders(near).map(|folder| folder.join(format!("{name}.yaml")));
+        let file = files.into_iter().find(|file| is_name(name) && file.is_file())?;
+        Preset::read_file(name, &file, near, diags).map(Arc::new)
+    }
+
+    fn read_file(name: &str, file: &Path, near: &Source, diags: &mut Diagnostics) -> Option<Preset> {
+        let read = match &near.root {
+            Some(root) => Source::read_in(file, root),
+            None => Source::read(file),
+        };
+        let source = read.map_err(|error| error.report("the preset", None, diags)).ok()?;
+        Preset::read(name, &source, diags)
+    }
+
+    fn read(name: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Preset> {
+        let root = parse(source, diags)?;
+        let mut at = At::root(&root, source, diags);
+        if Fault::KINDS.contains(&name) {
+            at.error(format!("`{name}` is a kind of fault already")).help("give the file another name");
+            return None;
+        }
+        let mut map = at.map("the preset")?;
+        let title: Option<String> = map.require("title");
+        let covers = super::read_covers(&mut map).unwrap_or_else(|| name.to_string());
+        let cured_by: Option<String> = map.require("cured_by");
+        let parameters = map.optional_by("parameters", |at| {
+            Some(at.entries("a map of parameters", "write `service: { type: service, about: … }`", read_parameter))
+        });
+        let parameters = parameters.unwrap_or_default();
+        let fault = map.require_by("fault", |at| read_settings(at, &parameters));
+        map.finish()?;
+        let ((kind, settings), title, cured_by) = (fault?, title?, cured_by?);
+        let (name, source) = (name.to_string(), source.clone());
+        Some(Preset { name, title, covers, cured_by, parameters, kind, settings, source })
+    }
+
+    /// What its parameters may look like, with what they are.
+    pub fn shape(&self) -> serde_json::Value {
+        let mut properties = json!({});
+        for Parameter { name, about, form, default, optional } in &self.parameters {
+            let default = match (default, optional) {
+                (Some(default), _) => format!("default: {default}"),
+                (None, true) => "optional".into(),
+                (None, false) => "required".into(),
+            };
+            properties[name] = shape::with(form.shape(), json!({ "description": format!("{about}\n\n{default}") }));
+        }
+        let required: Vec<&str> = self.parameters.iter().filter(|p| p.is_required()).map(|p| p.name.as_str()).collect();
+        let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
+        json!({ "type": kind, "properties": properties, "required": required, "additionalProperties": false,
+                "description": format!("{}; usually cured by: {}", self.title, self.cured_by) })
+    }
+
+    /// A value that a parameter may have.
+    #[cfg(test)]
+    pub(super) fn sample(&self, name: &str) -> &str {
+        match &self.parameters.iter().find(|parameter| parameter.name == name).expect("a parameter").form {
+            ParameterForm::Duration => "1s",
+            ParameterForm::Size => "64MiB",
+            ParameterForm::Percentage => "50%",
+            ParameterForm::Integer(..) => "1",
+            ParameterForm::OneOf(words) => &words[0],
+            ParameterForm::Text if name.contains("path") || name.contains("directory") => "/tmp/x",
+            _ => "a1",
+        }
+    }
+
+    /// The fault that a scenario asks for with these parameters.
+    pub(super) fn fault(self: &Arc<Self>, node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Fault> {
+        let values = self.values(node, source, diags)?;
+        let settings = fill(&self.settings, &values)?;
+        let reader = Fault::KINDS.iter().zip(READERS).find(|(kind, _)| **kind == self.kind)?.1;
+        let mut map = MapReader::new(&settings, format!("`{}`", self.kind), &self.source, diags)?;
+        let fault = reader(&mut map);
+        let fault = map.finish().and(fault)?;
+        let secret = |(name, (_, value)): (&&str, &(_, Option<String>))| looks_secret(name).then(|| value.clone())?;
+        let secrets = values.iter().filter_map(secret).collect();
+        Some(Fault { kind: self.name.clone(), preset: Some(self.clone()), secrets, fault })
+    }
+
+    /// The values of its parameters.
+    fn values(&self, node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Values<'_>> {
+        let before = diags.all.len();
+        if !matches!(node.value, Value::Map(_) | Value::Null) {
+            diags.error(source, node.span, format!("`{}` must be a map, found {}", self.name, node.describe()));
+            return None;
+        }
+        let names = || self.parameters.iter().map(|parameter| parameter.name.as_str());
+        for entry in node.entries().iter().filter(|entry| names().all(|name| name != entry.key)) {
+            let message = format!("`{}` has no key `{}`", self.name, shorten(&entry.key));
+            diags.error(source, entry.key_span, message).label("unknown").help(did_you_mean(&entry.key, names()));
+        }
+        let mut values = BTreeMap::new();
+        for parameter in &self.parameters {
+            let value = match node.get(&[&parameter.name]) {
+                Some(given) => {
+                    let wrong = match given.text() {
+                        Some(text) => parameter.form.check(text).err(),
+                        None => Some(format!("expected one value, found {}", given.describe())),
+                    };
+                    if let Some(wrong) = wrong {
+                        diags.error(source, given.span, format!("`{}`: {wrong}", parameter.name));
+                    }
+                    given.text().map(str::to_string)
+                }
+                None if parameter.is_required() => {
+                    diags.error(source, node.span, format!("`{}` has no `{}`", self.name, parameter.name));
+                    None
+                }
+                None => parameter.default.clone(),
+            };
+            values.insert(parameter.name.as_str(), (&parameter.form, value));
+        }
+        (!diags.has_errors_since(before)).then_some(values)
+    }
+}
+
+impl Parameter {
+    fn is_required(&self) -> bool {
+        self.default.is_none() && !self.optional
+    }
+}
+
+/// The name of each parameter, with its form and its value.
+type Values<'a> = BTreeMap<&'a str, (&'a ParameterForm, Option<String>)>;
+
+fn read_parameter(at: &mut At<'_>) -> Option<Parameter> {
+    let name = at.key.to_string();
+    let mut map = at.map(format!("the parameter `{}`", shorten(&name)))?;
+    let about: Option<String> = map.require("about");
+    let words: Option<Vec<String>> = map.optional("one_of");
+    let form = map.read("type", words.is_none(), |at| {
+        at.parse(A_FORM, |text| match FORMS.contains(&text) {
+            true => Ok(text.to_string()),
+            false => Err(did_you_mean(text, FORMS)),
+        })
+    });
+    let (least, most) = (map.optional("at_least").unwrap_or(0), map.optional("at_most").unwrap_or(u64::MAX));
+    let default: Option<String> = map.optional("default");
+    let optional = map.optional("optional").unwrap_or(false);
+    let form = match (words, form.as_deref()) {
+        (Some(words), _) => ParameterForm::OneOf(words),
+        (None, Some("service")) => ParameterForm::Service,
+        (None, Some("word")) => ParameterForm::Word,
+        (None, Some("integer")) => ParameterForm::Integer(least, most),
+        (None, Some("duration")) => ParameterForm::Duration,
+        (None, Some("size")) => ParameterForm::Size,
+        (None, Some("percentage")) => ParameterForm::Percentage,
+        (None, _) => ParameterForm::Text,
+    };
+    if let Some(wrong) = default.as_deref().and_then(|text| form.check(text).err()) {
+        map.wrong("default", format!("`default`: {wrong}"));
+    }
+    map.finish()?;
+    Some(Parameter { name, about: about?, form, default, optional })
+}
+
+/// Reads the one fault on which a preset is built; everything in `{{…}}` must be a parameter.
+fn read_settings(at: &mut At<'_>, parameters: &[Parameter]) -> Option<(&'static str, Node)> {
+    let [Entry { key, key_span, value }] = at.node.entries() else {
+        at.error("a preset is built on one fault").help("write its kind, with its parameters below it");
+        return None;
+    };
+    let Some(kind) = Fault::KINDS.iter().find(|kind| *kind == key) else {
+        let help = did_you_mean(key, Fault::KINDS.iter().copied());
+        at.diags.error(at.source, *key_span, format!("there is no fault `{}`", shorten(key))).help(help);
+        return None;
+    };
+    let mut wrong: Vec<(Span, String)> = Vec::new();
+    each_text(value, &mut |text, span| {
+        for (whole, name, view) in placeholders(text) {
+            let Some(parameter) = parameters.iter().find(|parameter| parameter.name == name) else {
+                wrong.push((span, format!("there is no parameter `{}`", shorten(name))));
+                continue;
+            };
+            let sample = parameter.default.as_deref().unwrap_or("1s");
+            let part = whole.len() < text.trim().len();
+            if parameter.form == ParameterForm::Text && part {
+                wrong.push((span, format!("`{name}` is a text: it can only be a whole value, not a part of one")));
+            } else if parameter.form.view(sample, view).is_none() && parameter.form.check(sample).is_ok() {
+                wrong.push((span, format!("`{name}` has no `.{}`", shorten(view))));
+            } else if parameter.optional && parameter.default.is_none() && part {
+                wrong.push((span, format!("`{name}` may be left out: it can only be a whole value")));
+            }
+        }
+    });
+    for (span, message) in &wrong {
+        at.diags.error(at.source, *span, message.as_str());
+    }
+    wrong.is_empty().then(|| (*kind, value.clone()))
+}
+
+fn each_text(node: &Node, see: &mut impl FnMut(&str, Span)) {
+    if let Some(text) = node.text() {
+        see(text, node.span);
+    }
+    node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)).for_each(|node| each_text(node, see));
+}
+
+/// Every `{{name}}` and `{{name.view}}` of a text: as it stands there, its name, and its view or nothing.
+fn placeholders(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    text.match_indices("{{").filter_map(move |(at, _)| {
+        let inside = text.get(at + 2..)?.split_once("}}")?.0;
+        let (name, view) = inside.split_once('.').unwrap_or((inside, ""));
+        Some((text.get(at..at + inside.len() + 4)?, name.trim(), view.trim()))
+    })
+}
+
+/// The settings with the values in their places; `None` for one that is left out.
+fn fill(node: &Node, values: &Values<'_>) -> Option<Node> {
+    let value = match &node.value {
+        Value::Null => Value::Null,
+        Value::Scalar { text, plain } => {
+            let (mut filled, mut whole) = (text.clone(), false);
+            for (placeholder, name, view) in placeholders(text) {
+                let (form, value) = values.get(name)?;
+                whole |= placeholder.len() == text.trim().len();
+                filled = filled.replace(placeholder, &form.view(value.as_deref()?, view)?);
+            }
+            // A number that was given is a number, though its place is written in quotes.
+            Value::Scalar { text: filled, plain: *plain || whole }
+        }
+        Value::List(items) => Value::List(items.iter().filter_map(|item| fill(item, values)).collect()),
+        Value::Map(entries) => {
+            let filled =
+                entries.iter().filter_map(|entry| Some(Entry { value: fill(&entry.value, values)?, ..entry.clone() }));
+            Value::Map(filled.collect())
+        }
+    };
+    Some(Node { value, span: node.span })
+}
+
+/// Where the presets of the project of a file lie: `faults/` beside it, or above it within the project.
+fn folders(near: &Source) -> impl Iterator<Item = PathBuf> {
+    let above = near.path.ancestors().skip(1).take(if near.path.is_absolute() { 3 } else { usize::MAX });
+    let mut folders: Vec<PathBuf> = above.map(|folder| folder.join("faults")).collect();
+    folders.push(crate::source::beside(&near.path, "../faults"));
+    folders.into_iter().filter(|folder| folder.is_dir())
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect()
+}

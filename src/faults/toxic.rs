@@ -1,0 +1,148 @@
+//! `toxic`: what Toxiproxy's toxics do, in front of a service of the drill: little bandwidth, connections that are cut, never
+//! answered or refused, on those that are open already as well.
+//!
+//! ```yaml
+//! - toxic: { service: db, type: down }
+//! - toxic:
+//!     service: db
+//!     port: 5432            # every port that the stack declares, when it is left out
+//!     type: bandwidth
+//!     stream: upstream      # what clients send; otherwise what the service sends
+//!     toxicity: 50%         # drawn for each connection
+//!     from: checkout        # only connections of this service
+//!     attributes: { rate: 8 }
+//! ```
+
+use super::FaultDraft;
+use super::by_agent::{A_SHARE, ProxyFault, ProxyPlace, share};
+use crate::agent::proxy::{TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};
+use crate::slis::Ratio;
+use crate::source::{MapReader, TextForm, did_you_mean, list, shape};
+
+/// Every attribute that a toxic has.
+const ATTRIBUTES: [&str; 9] =
+    ["latency", "jitter", "rate", "delay", "timeout", "average_size", "size_variation", "bytes", "connections"];
+
+const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(TOXICS.map(|(_, name, _)| name)));
+const A_STREAM: TextForm =
+    TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::BOTH.map(ToxicStream::name)));
+const A_NUMBER: TextForm = TextForm::new("a whole number", || shape::number(0, MOST));
+/// The highest attribute: a day in microseconds, 86 GB.
+const MOST: u64 = 86_400_000_000;
+
+/// A toxic in front of a service.
+#[derive(Debug, Clone)]
+pub struct ToxicFault {
+    place: ProxyPlace,
+    from: Option<String>,
+    toxic: Toxic,
+}
+
+type KnownToxic = (ToxicKind, &'static str, &'static [&'static str]);
+
+fn kind(text: &str) -> Result<KnownToxic, String> {
+    let names = TOXICS.map(|(_, name, _)| name);
+    let known = TOXICS.into_iter().find(|(_, name, _)| *name == text);
+    known.ok_or_else(|| format!("`{text}` is not a type of toxic; {}", did_you_mean(text, names)))
+}
+
+fn stream(text: &str) -> Result<ToxicStream, String> {
+    let known = ToxicStream::BOTH.into_iter().find(|stream| stream.name() == text);
+    known.ok_or_else(|| format!("`{text}` is not a direction: it is `upstream` or `downstream`"))
+}
+
+fn number(text: &str) -> Result<i64, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number <= MOST);
+    number.map(|number| number as i64).ok_or_else(|| format!("`{text}` is not a whole number from 0 to {MOST}"))
+}
+
+/// Reads the attributes of a toxic, in the order of its own: those that it cannot do without must be there.
+fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64; 3]> {
+    let mut given = [None; ATTRIBUTES.len()];
+    map.optional_by("attributes", |at| {
+        let mut map = at.map("`attributes`")?;
+        for (name, given) in ATTRIBUTES.into_iter().zip(&mut given) {
+            *given = map.optional_with(name, A_NUMBER, number);
+            if let Some((_, kind, own)) = known.filter(|(_, _, own)| map.has(name) && !own.contains(&name)) {
+                let has = if own.is_empty() { "it has none".into() } else { format!("it has {}", list(own)) };
+                map.error(map.key_span(name), format!("the toxic `{kind}` has no attribute `{name}`")).help(has);
+            }
+        }
+        map.finish()
+    });
+    let (kind, name, own) = known?;
+    let mut values = [0; 3];
+    for (own, value) in own.iter().zip(&mut values) {
+        let at = ATTRIBUTES.iter().position(|name| name == own);
+        *value = at.and_then(|at| given[at]).unwrap_or(0);
+    }
+    let needed = match kind {
+        // Without a time it holds for ever, or acts at once; the others need none.
+        ToxicKind::Timeout | ToxicKind::ResetPeer => None,
+        // Nothing, and not a byte, can be meant.
+        ToxicKind::Bandwidth | ToxicKind::LimitData | ToxicKind::LimitConnections => {
+            own.first().filter(|own| !ATTRIBUTES.iter().zip(given).any(|(name, given)| name == *own && given.is_some()))
+        }
+        _ => own.first().filter(|_| values[0] == 0),
+    };
+    if let Some(needed) = needed {
+        let message = format!("the toxic `{name}` does nothing without `{needed}`");
+        map.wrong("attributes", message).help(format!("write `attributes: {{ {needed}: … }}`"));
+        return None;
+    }
+    Some(values)
+}
+
+impl ProxyFault for ToxicFault {
+    type Rule = ToxicRule;
+
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "unreachable",
+            title: "{target} cannot be reached",
+            settings: "{ service: {target}, type: down }",
+            check: Some("what happens to the connections of this service when it is in trouble"),
+            advice: Some(
+                "a restart does not cure `toxic`: write into the runbook's mitigation what takes the service out of the way",
+            ),
+            ..FaultDraft::default()
+        }
+    }
+
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let place = ProxyPlace::read(map);
+        let kind = map.require_with("type", A_TYPE, kind);
+        let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
+        let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
+        let from = map.optional("from");
+        let attributes = attributes(map, kind);
+        let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
+        Some(ToxicFault { place: place?, from, toxic })
+    }
+
+    fn summary(&self) -> String {
+        let Toxic { direction, toxicity, attributes, .. } = &self.toxic;
+        let (_, name, own) = self.toxic.described();
+        let attributes: Vec<String> =
+            own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
+        let from = self.from.as_ref().map_or_else(String::new, |from| format!(" from `{from}`"));
+        let share = match Ratio::new(f64::from(*toxicity)) {
+            Some(share) if *toxicity < 1.0 => format!("{share} of the "),
+            _ => String::new(),
+        };
+        let stream = if own.is_empty() { String::new() } else { format!(", {}", direction.name()) };
+        format!("does `{name}{}` to {share}connections{from} to {}{stream}", attributes.concat(), self.place)
+    }
+
+    fn place(&self) -> &ProxyPlace {
+        &self.place
+    }
+
+    fn rule(&self, seed: u64) -> ToxicRule {
+        ToxicRule { port: self.place.port(), from: self.from.clone(), toxic: self.toxic.clone(), seed }
+    }
+
+    fn client(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+}

@@ -1,0 +1,4 @@
+CREATE DATABASE IF NOT EXISTS stores;
+CREATE USER IF NOT EXISTS 'app'@'%' IDENTIFIED BY 'app-local';
+GRANT ALL ON stores.* TO 'app'@'%';
+CREATE TABLE IF NOT EXISTS stores.orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, customer INT, KEY (customer));

@@ -1,0 +1,74 @@
+//! The shipped presets, each against a real store: its users fail while it is in, it is seen in place, undone and seen gone. Three
+//! at a time, one for each store of `stacks/stores`. The others are drilled by hand: they limit or load the machine, or undo nothing.
+
+use crate::drill::{Drill, Project};
+use firedrill::record::{DrillTime, Event, FaultEvent, Verdict};
+
+const STORES: [&str; 3] = ["pg", "maria", "redis"];
+const MARIA: &str = "user: app, password: app-local";
+
+/// Breaks each store by the preset that stands at its place.
+fn each_store_suffers(name: &str, faults: [&str; 3]) {
+    let project = Project::empty();
+    let each = |line: &dyn Fn(&str) -> String| STORES.map(line).concat();
+    let loads =
+        each(&|store| format!("  {store}: {{ request: GET http://front:8080/{store}, rate: 10/s, timeout: 1s }}\n"));
+    let slis = each(&|store| format!("  {store}: {{ load: {store}, good: status < 500, objective: 80% }}\n"));
+    let faults = faults.map(|fault| format!("  - {fault}\n"));
+    let scenario = format!(
+        "title: {name}\nstack: ../shipped/stacks/stores/compose.yaml\nload:\n{loads}slis:\n{slis}steady: {{ for: 2s, within: 60s }}\n\
+         faults:\n{}impact: {{ below: 50%, within: 30s }}\nrecover: {{ within: 6s, hold: 4s }}\nrevert: {{ hold: 3s }}\n\
+         expect: {{ verdict: not_recovered }}\n",
+        faults.concat()
+    );
+    project.write(&format!("scenarios/{name}.yaml"), &scenario);
+    let drill = project.drill(name, &[]);
+    drill.came_to(Verdict::NotRecovered, 0, &[]).reverted();
+    for store in STORES {
+        let (good, due) = while_all_are_in(&drill, store);
+        assert!(due > 0 && good * 2 < due, "{store}: {good} of {due} events were good\n{}", drill.story());
+    }
+}
+
+/// Good and due events of a load from one second after the last fault was seen in place until the verdict.
+fn while_all_are_in(drill: &Drill, load: &str) -> (u64, u64) {
+    let confirmed = drill.record.faults.iter().filter_map(|fault| fault.at(FaultEvent::Confirmed));
+    let from = confirmed.max().expect("a fault that was in place");
+    let to = drill.record.judged_us.expect("a verdict");
+    let apart = |later: DrillTime, earlier: DrillTime| later > earlier && later.since(earlier).as_secs_f64() >= 1.0;
+    let slices = drill.events.iter().filter_map(|stamped| match &stamped.event {
+        Event::Slice(slice) if slice.load == load => Some(slice),
+        _ => None,
+    });
+    let within = slices.filter(|slice| apart(slice.start_us, from) && apart(to, slice.start_us));
+    within.fold((0, 0), |(good, due), slice| (good + slice.good[load], due + slice.due))
+}
+
+#[test]
+fn stores_that_take_no_writes() {
+    let pg = "postgres_read_only: { service: pg, database: stores }";
+    each_store_suffers(
+        "read-only",
+        [pg, "mariadb_read_only: { service: maria }", "redis_read_only: { service: redis }"],
+    );
+}
+
+#[test]
+fn stores_that_let_nobody_in() {
+    let maria = format!("mariadb_connections: {{ service: maria, {MARIA}, connections: 64 }}");
+    let pg = "postgres_role_limit: { service: pg, role: app }";
+    each_store_suffers("nobody-in", [pg, &maria, "redis_paused: { service: redis }"]);
+}
+
+#[test]
+fn stores_that_wait_or_have_no_room() {
+    let maria = format!("mariadb_metadata_lock: {{ service: maria, {MARIA}, database: stores, table: orders }}");
+    let pg = "disk_full: { service: pg, directory: /data, at_most: 256MiB }";
+    each_store_suffers("no-room", [pg, &maria, "redis_full: { service: redis }"]);
+}
+
+#[test]
+fn stores_that_nobody_reaches() {
+    let pg = "postgres_statement_timeout: { service: pg, role: app }";
+    each_store_suffers("out-of-reach", [pg, "dns_name_gone: { service: maria }", "network_cut: { service: redis }"]);
+}

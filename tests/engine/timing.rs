@@ -1,0 +1,86 @@
+//! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
+
+use crate::support::{Case, Told};
+use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
+use std::time::Duration;
+
+const LASTS: &str = "
+  - http_status: { service: web, port: 80, status: 503 }
+    lasts: 1s";
+
+fn ended(told: &Told) {
+    let fault = told.record.fault_record("http_status").expect("a fault");
+    assert_eq!(fault.after, Some(FaultAfter::EndedByTime), "{}", told.story());
+    assert_eq!(told.life("http_status").last(), Some(&FaultEvent::EndedByTime), "{}", told.story());
+    assert_eq!(told.lifted(), ["http_status"], "once");
+}
+
+#[tokio::test]
+async fn a_failure_that_outlives_its_trigger_passes_by_the_runbook() {
+    let told = Case::new().set("faults", LASTS).world(|world| world.outlives = true).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    ended(&told);
+    let fault = told.record.fault_record("http_status").expect("a fault");
+    let lasted = fault.at(FaultEvent::EndedByTime).unwrap().since(fault.at(FaultEvent::Confirmed).unwrap());
+    assert!((1.0..1.5).contains(&lasted.as_secs_f64()), "{lasted:?}");
+    let mitigated = told.record.mitigation_started_us.expect("a mitigation");
+    assert!(mitigated > fault.at(FaultEvent::EndedByTime).unwrap(), "the runbook waits for the end\n{}", told.story());
+}
+
+#[tokio::test]
+async fn users_who_recover_once_the_fault_has_ended_were_not_helped_by_the_runbook() {
+    let told = Case::new().set("faults", LASTS).run().await;
+    told.verdict(Verdict::SelfHealed, &["recovered without the runbook", "`http_status` had ended by `lasts`"]);
+    told.at("fake.yaml", "http_status");
+    ended(&told);
+    assert_eq!(told.record.mitigation_started_us, None);
+}
+
+#[tokio::test]
+async fn a_runbook_that_does_nothing_about_what_outlives_its_trigger_does_not_pass() {
+    let told =
+        Case::new().set("faults", LASTS).replace("fix", "say done").world(|world| world.outlives = true).run().await;
+    assert!(!told.record.passed(), "{}", told.story());
+    ended(&told);
+}
+
+#[tokio::test]
+async fn without_a_runbook_the_time_to_recover_counts_from_the_end() {
+    let lasts = LASTS.replace("1s", "2500ms");
+    let told = Case::new().set("faults", &lasts).without("runbook").without("respond").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    ended(&told);
+}
+
+#[tokio::test]
+async fn in_a_control_what_heals_after_the_end_heals_by_itself() {
+    let told = Case::new().set("faults", LASTS).options(|options| options.control = true).run().await;
+    told.verdict(Verdict::SelfHealed, &[]);
+    ended(&told);
+}
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_ended_by_its_time_is_the_harness_and_is_tried_again() {
+    let told = Case::new().set("faults", LASTS).world(|world| world.cannot_lift = Some("http_status")).run().await;
+    told.verdict(Verdict::HarnessError, &["`http_status` did not end by `lasts`"]);
+    let failed = told.life("http_status").iter().filter(|what| **what == FaultEvent::Failed).count();
+    assert_eq!(failed, 2, "also at the end\n{}", told.story());
+}
+
+#[tokio::test]
+async fn a_fault_comes_after_the_one_before_it_and_noise_counts_for_nothing() {
+    let faults = "
+  - postgres_lock: { service: db, table: orders }
+    noise: true
+  - http_status: { service: web, port: 80, status: 503 }
+    after: 700ms";
+    let told = Case::new().set("faults", faults).replace("fix", "clear").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let [noise, fault] = ["postgres_lock", "http_status"].map(|id| told.record.fault_record(id).expect("a fault"));
+    let confirmed = [noise, fault].map(|fault| fault.at(FaultEvent::Confirmed).expect("confirmed"));
+    assert!(confirmed[1].since(confirmed[0]) >= Duration::from_millis(700), "{}", told.story());
+    assert_eq!(told.record.injected_us(), Some(confirmed[1]));
+    assert_eq!((noise.after, fault.after), (None, Some(FaultAfter::ClearedByRunbook)));
+    assert_eq!(told.life("postgres_lock").last(), Some(&FaultEvent::Reverted));
+    told.passed(Check::Injection { fault: "postgres_lock".into() });
+}
