@@ -3,7 +3,7 @@
 use super::runs;
 use crate::error::{Error, Exit};
 use crate::output::{print, visible};
-use crate::record::{BesideNote, STOP, append_beside, utc_now, utc_text};
+use crate::record::{BesideNote, STOP, Verdict, append_beside, utc_now, utc_text};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the drill has ended.
@@ -45,6 +45,10 @@ pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error
         }
         tokio::time::sleep(POLL).await;
     }
-    print(&format!("stopped {run}\n"))?;
+    let record = crate::archive::read_run(&dir).map_err(|error| Error::harness(error.to_string()))?;
+    match record.verdict {
+        Verdict::Interrupted => print(&format!("stopped {run}\n"))?,
+        verdict => print(&format!("{run} had come to its own end: {}\n", verdict.name()))?,
+    }
     Ok(Exit::Passed)
 }

@@ -73,8 +73,9 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
     Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None })
 }
 
-/// Waits until each fault with `lasts` has ended, noise as well: it may have hurt after all. Before a runbook is followed users must then suffer on without them, for as
-/// long as they must be served for a recovery to count: what heals once its trigger is gone proves nothing of a runbook.
+/// Waits until each fault with `lasts` has ended, noise as well: it may have hurt after all. Before a runbook is followed
+/// users must then suffer on without them, for as long as they must be served for a recovery to count: what heals once its
+/// trigger is gone proves nothing of a runbook.
 pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
     let lasting = || cx.plan.faults.iter().filter(|planned| planned.timing.lasts.is_some());
     let Some(longest) = lasting().filter_map(|planned| planned.timing.lasts).max() else { return Ok(()) };
@@ -94,7 +95,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
         None => return Err(Stop::harness(format!("the faults had not ended by `lasts` after {}", seconds(within)))),
     }
     let followed = !cx.control && cx.plan.runbook.is_some();
-    let (Some((_, hit)), Some((id, at)), true) = (&impact.hit, cx.last_ended(), followed) else { return Ok(()) };
+    let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), followed) else { return Ok(()) };
     let required = impact.required_hold(cx.plan, None);
     let (until, began) = (at.plus(required), cx.sink.now());
     let deadline = until.plus(cx.longest_request() + ARRIVAL);
@@ -104,7 +105,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let Some(levels) = latest.await? else {
         return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
     };
-    let suffer = levels.iter().any(|level| hit.contains(&level.sli) && level.below(cx.plan.impact.below));
+    let suffer = levels.iter().any(|level| level.below(cx.plan.impact.below));
     cx.waited("users to suffer on without the faults that had ended", at, required, suffer);
     if suffer {
         return Ok(());

@@ -18,8 +18,8 @@ pub(super) const A_SIZE: TextForm = TextForm::new(
 
 /// A text that is not trimmed.
 fn pattern(pattern: &str) -> serde_json::Value {
-    // `method: true` is a word, too.
-    serde_json::json!({ "type": ["string", "boolean"], "pattern": pattern })
+    // `method: true` is a word, too, and `header: 0` a name.
+    serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
 }
 
 fn method(text: &str) -> Result<String, String> {

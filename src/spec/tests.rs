@@ -202,7 +202,18 @@ recover: { within: 20s }
     assert_eq!(plan.respond.phases, [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify]);
     assert!(plan.runbook.is_none() && plan.detect.is_none() && plan.respond.service.is_none());
     let turned = least.replace("recover: { within: 20s }", "impact: none");
+    let within = plan_of(&turned).impact.within;
     assert!(plan_of(&turned).impact.none, "nothing has to recover then");
+    let kill = "faults: [container_kill: { service: db }]";
+    let lasting = |time: Duration| {
+        turned.replace(
+            kill,
+            &format!("faults:\n  - container_kill: {{ service: db }}\n    lasts: {}ms", time.as_millis()),
+        )
+    };
+    assert_eq!(mistakes(&lasting(within)), "");
+    let short = mistakes(&lasting(within - Duration::from_millis(1)));
+    assert!(short.contains("would be judged without the fault"), "{short}");
 }
 
 #[test]

@@ -189,6 +189,9 @@ pub struct NetworkEndpoint {
     pub links: Vec<String>,
     /// The IPv4 address that somebody chose for it, if one was.
     pub address: String,
+    /// The IPv6 address, likewise.
+    #[serde(default)]
+    pub address6: String,
 }
 
 /// Something done to the containers of a service.

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Bodies are read up to this size before another takes their place, so that the connection can be used again.
 const MAX_DRAINED: u64 = 8 * 1024 * 1024;
+/// How long a body that another one replaces may go on: a stream of events has no end.
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 /// How long what was sent has to reach the client before its connection is cut.
 const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
 /// Into how many pieces a second's bytes of a slow body are cut.
@@ -91,7 +93,7 @@ pub(super) async fn altered(
         }
         HttpAction::ReplaceBody { body: text } if has_body => {
             rule.note();
-            drain(body).await;
+            let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
             for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING] {
                 head.headers.remove(name);
             }

@@ -109,6 +109,7 @@ fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
             aliases: at.aliases.iter().flatten().filter(|name| !id.starts_with(*name)).cloned().collect(),
             links: at.links.clone().unwrap_or_default(),
             address: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone()).unwrap_or_default(),
+            address6: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv6_address.clone()).unwrap_or_default(),
         })
         .collect();
     endpoints.sort_by(|a, b| a.network.cmp(&b.network));
@@ -194,9 +195,11 @@ async fn connect(
         docker.disconnect_network(&endpoint.network, leave).await?;
     }
     for endpoint in wanted.iter().filter(|endpoint| !now.contains(endpoint)) {
-        let NetworkEndpoint { network, aliases, links, address } = endpoint.clone();
-        let ipam =
-            (!address.is_empty()).then(|| EndpointIpamConfig { ipv4_address: Some(address), ..Default::default() });
+        let NetworkEndpoint { network, aliases, links, address, address6 } = endpoint.clone();
+        let chosen = |address: String| (!address.is_empty()).then_some(address);
+        let (ipv4_address, ipv6_address) = (chosen(address), chosen(address6));
+        let is_chosen = ipv4_address.is_some() || ipv6_address.is_some();
+        let ipam = is_chosen.then(|| EndpointIpamConfig { ipv4_address, ipv6_address, ..Default::default() });
         let settings =
             EndpointSettings { aliases: Some(aliases), links: Some(links), ipam_config: ipam, ..Default::default() };
         let join = NetworkConnectRequest { container: id.into(), endpoint_config: Some(settings) };
