@@ -73,9 +73,14 @@ fn code(text: &str) -> String {
 
 /// What follows `crate::` wherever it stands: (room, the path behind it). `use crate::{a, b::c}` are several.
 fn paths(text: &str) -> Vec<(String, String)> {
+    paths_after(text, "crate::")
+}
+
+/// The same behind any beginning of a path.
+fn paths_after(text: &str, beginning: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for (at, matched) in text.match_indices("crate::") {
-        let preceded = text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    for (at, matched) in text.match_indices(beginning) {
+        let preceded = text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
         if preceded {
             continue;
         }
@@ -202,6 +207,66 @@ fn the_map_has_no_circles() {
         assert!(!free.is_empty(), "these import each other in a circle: {left:?}");
         left.retain(|room, _| !free.contains(room));
     }
+}
+
+/// The modules right inside a room and which of them uses which: by its path, or by a name that the room's `mod.rs` re-exports.
+fn inside(room: &str, path: &Path) -> Edges {
+    let files: Vec<(PathBuf, String)> =
+        sources(path).into_iter().filter(|(file, _)| !file.to_string_lossy().contains("test")).collect();
+    let stem = |part: &Path| part.with_extension("").to_string_lossy().into_owned();
+    let module = |file: &Path| file.strip_prefix(path).ok()?.components().next().map(|first| stem(Path::new(&first)));
+    let modules: BTreeSet<String> =
+        files.iter().filter_map(|(file, _)| module(file)).filter(|name| name != "mod").collect();
+    let own = files.iter().find(|(file, _)| *file == path.join("mod.rs"));
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for (from, rest) in own.map(|(_, text)| paths_after(&code(text), "pub use ")).unwrap_or_default() {
+        let words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        names.extend(words.map(|word| (word.to_string(), from.clone())).filter(|_| modules.contains(&from)));
+    }
+    let mut edges = Edges::new();
+    for (file, text) in &files {
+        let Some(user) = module(file).filter(|name| modules.contains(name)) else { continue };
+        let text = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+        let depth = file.strip_prefix(path).map_or(0, |inside| inside.components().count());
+        let up = "super::".repeat(depth - usize::from(file.ends_with("mod.rs")));
+        let used = [paths_after(&text, &up), paths_after(&text, &format!("crate::{room}::"))].concat();
+        for (name, _) in used.iter().filter(|(name, _)| name != "super") {
+            let used = if modules.contains(name) { Some(name) } else { names.get(name) };
+            edges.entry(user.clone()).or_default().extend(used.filter(|used| **used != user).cloned());
+        }
+    }
+    edges
+}
+
+/// What can be reached from a module.
+fn reached(edges: &Edges, from: &str) -> BTreeSet<String> {
+    let (mut all, mut open) = (BTreeSet::new(), vec![from.to_string()]);
+    while let Some(next) = open.pop() {
+        open.extend(edges.get(&next).into_iter().flatten().filter(|to| all.insert((*to).clone())).cloned());
+    }
+    all
+}
+
+/// Modules of one room that use each other in a circle are those that `ARCHITECTURE.md` names with a reason, and no others.
+#[test]
+fn circles_inside_rooms_are_the_known_ones() {
+    let mut found = BTreeSet::new();
+    for (room, path) in rooms().iter().filter(|(_, path)| path.is_dir()) {
+        let edges = inside(room, path);
+        let reached: BTreeMap<&String, BTreeSet<String>> =
+            edges.keys().map(|module| (module, reached(&edges, module))).collect();
+        for (module, to) in reached.iter().filter(|(module, to)| to.contains(**module)) {
+            let circle = to.iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(*module)));
+            found.insert(format!("{room}: {}", circle.cloned().collect::<Vec<_>>().join(", ")));
+        }
+    }
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let known = table(&text, "| room | modules that use each other | why |");
+    let known: BTreeSet<String> = known.iter().map(|row| format!("{}: {}", bare(&row[0]), row[1])).collect();
+    let list = |all: &BTreeSet<String>, other: &BTreeSet<String>| {
+        all.difference(other).cloned().collect::<Vec<_>>().join("\n")
+    };
+    assert!(found == known, "new:\n{}\n\ngone:\n{}", list(&found, &known), list(&known, &found));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
 
 use super::read::{read_day, read_run};
-use crate::record::{DayEvent, DayStamped, Event, RunDir, Stamped, is_run_id, open_file};
+use crate::record::{Day, DayEvent, DayStamped, Event, Record, RunDir, Stamped, Verdict, is_run_id, open_file};
+use crate::report::Drills;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,6 +41,43 @@ pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
         true
     })?;
     Ok(FoundRuns { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
+}
+
+/// Everything below these paths, oldest first, and what could not be read. Runbooks that were followed alone are no drills
+/// and are left out. A path that does not exist is an error.
+pub fn read_all(paths: &[PathBuf]) -> io::Result<(Drills, Vec<String>)> {
+    let FoundRuns { runs, days, mut problems } = find(paths)?;
+    let mut drills = Drills::default();
+    for dir in runs {
+        match read_run(&dir) {
+            Ok(record) if record.plan.as_ref().is_some_and(|plan| plan.alone) => {}
+            Ok(record) => drills.records.push(record),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    for dir in days {
+        match read_day(&dir) {
+            Ok(day) => drills.days.push(settled(day, &drills.records)),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    Ok((drills, problems))
+}
+
+/// A game day that was killed has not heard of the ends of its last drills; their own records have, where they came to one.
+fn settled(mut day: Day, records: &[Record]) -> Day {
+    for attempt in day.drills.iter_mut().flat_map(|drill| &mut drill.attempts).filter(|a| a.outcome.is_none()) {
+        let run = |record: &&Record| record.plan.as_ref().is_some_and(|plan| plan.run == attempt.run);
+        let ended = |record: &&Record| record.ended && record.verdict != Verdict::Incomplete;
+        if let Some(record) = records.iter().find(run).filter(ended) {
+            attempt.ended_us = Some(attempt.started_us.saturating_add(record.last_us.0));
+            attempt.verdict = record.verdict;
+            attempt.outcome = Some(record.outcome());
+            attempt.disturbed = record.is_disturbed();
+            attempt.reason.clone_from(&record.reason);
+        }
+    }
+    day
 }
 
 /// Visits every directory below these paths and says which could not be looked into. `visit` is told whether a directory lies
@@ -143,8 +181,8 @@ fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRan
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DayPlan;
     use crate::record::testing::{Story, events_of, lines_of};
+    use crate::record::{Cause, DayPlan, DrillStatus, PlannedDrill, RunOutcome};
 
     #[test]
     fn runs_and_game_days_are_found_at_any_depth_and_once() {
@@ -234,5 +272,45 @@ mod tests {
         assert_eq!(found.runs, [home.join("c").join(RUN)]);
         fs::remove_dir_all(home.join("c")).unwrap();
         assert_eq!(find(&[dir.path().to_path_buf()]).unwrap().runs, [home.join("d").join(RUN)], "the longest");
+    }
+
+    /// A game day that was killed: one drill had ended by then, and another one had not.
+    #[test]
+    fn what_a_killed_game_day_has_not_heard_its_records_tell() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = dir.path().join("20261120T020000Z-nightly-0001");
+        let mut events = Vec::new();
+        let mut planned = Vec::new();
+        for (number, story) in (1..).zip([Story::NotRecovered, Story::Killed]) {
+            let run = format!("20261120T02000{number}Z-db-pool-0001");
+            let home = day.join("runs").join(&run);
+            fs::create_dir_all(&home).unwrap();
+            let mut all = events_of(story);
+            if let crate::record::Event::Announced(plan) = &mut all[0].event {
+                plan.run.clone_from(&run);
+            }
+            fs::write(home.join("events.jsonl"), lines_of(&all)).unwrap();
+            let scenario = "db-pool".to_string();
+            planned.push(PlannedDrill {
+                number,
+                scenario,
+                title: String::new(),
+                tags: Vec::new(),
+                repetition: 1,
+                control: false,
+            });
+            let cause = Cause::Planned;
+            events.push(DayEvent::DrillStarted { number, attempt: 1, run, cause, running: 2, waited_us: 0 });
+        }
+        let plan = DayPlan { name: "nightly".into(), drills: planned, ..DayPlan::default() };
+        events.insert(0, DayEvent::DayAnnounced(Box::new(plan)));
+        let lines =
+            events.into_iter().map(|event| serde_json::to_string(&DayStamped { at_us: 5, event }).unwrap() + "\n");
+        fs::write(day.join("gameday.jsonl"), lines.collect::<String>()).unwrap();
+        let (drills, problems) = read_all(&[dir.path().to_path_buf()]).unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        let statuses: Vec<DrillStatus> = drills.entries().iter().map(|entry| entry.status).collect();
+        assert_eq!(statuses, [DrillStatus::Failed, DrillStatus::Incomplete]);
+        assert_eq!(drills.outcome(), RunOutcome::Broken);
     }
 }

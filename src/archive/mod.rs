@@ -6,5 +6,5 @@ mod find;
 pub mod history;
 mod read;
 
-pub use find::{FoundRuns, find, is_under_way, run_id};
-pub use read::{read_all, read_day, read_events, read_run, read_story};
+pub use find::{FoundRuns, find, is_under_way, read_all, run_id};
+pub use read::{read_day, read_events, read_run, read_story};

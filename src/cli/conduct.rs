@@ -4,17 +4,16 @@ mod alone;
 mod day;
 mod drill;
 mod reaper_child;
-mod sealing;
 mod signals;
 
 pub use alone::{Beside, follow};
 pub use day::{DayOptions, day};
-pub use sealing::seal_cut_off;
 pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
 use super::consent::Settled;
 use super::notify::{LAST_WORDS, Notified};
+use super::sealing;
 use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::notify::Notifier;
@@ -24,7 +23,9 @@ use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kep
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::{Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform};
+use crate::stack::{
+    AttachError, Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform,
+};
 use crate::view::words;
 use drill::{Begun, Carried, carry_out};
 use std::collections::BTreeSet;
@@ -262,18 +263,6 @@ fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     }
 }
 
-/// Writes the reports of a run into its directory. One that fails does not keep the others from being written.
-pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
-    // What was followed alone has no verdict that a report could claim; its story is in `events.jsonl`.
-    if record.plan.as_ref().is_some_and(|plan| plan.alone) {
-        return Ok(());
-    }
-    let json = run_dir.write("record.json", &report::json(record));
-    let junit = run_dir.write("junit.xml", &report::junit(&[record]));
-    let html = run_dir.write("report.html", &report::html(&report::Drills::one(record.clone())));
-    json.and(junit).and(html)
-}
-
 /// Commit of the project's Git repository, `-dirty` where files that Git knows have changed; `None` without Git. Part of the
 /// evidence, never a reason to fail.
 pub async fn revision(project: &Path) -> Option<String> {
@@ -314,6 +303,14 @@ fn drawn_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library's own per-process random keys: no generator of ours for one number.
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// An error of attaching to a stack, as an error of the command.
+pub fn attach_error(error: AttachError) -> Error {
+    match error {
+        AttachError::Environment(error) => environment(error),
+        AttachError::NotRunning { message, hint } => Error::usage(message).hint(hint),
+    }
 }
 
 /// An error of the stack before anything runs, as an error of the command.

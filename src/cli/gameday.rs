@@ -1,7 +1,7 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
 use super::conduct::{self, DayOptions, OutputFormat};
-use super::scenario::key_value;
+use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
 use crate::output::say;

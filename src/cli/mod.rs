@@ -31,6 +31,7 @@ mod runs;
 mod scenario;
 mod schema;
 mod screen;
+mod sealing;
 mod shell;
 mod show;
 mod stop;
@@ -181,6 +182,14 @@ impl Globals {
     /// Whether a terminal may be coloured.
     pub fn may_color(&self) -> bool {
         !self.no_color && !no_color()
+    }
+}
+
+/// Reads `KEY=VALUE`, as `--var` takes it.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
+        _ => Err("write it as KEY=VALUE".to_string()),
     }
 }
 

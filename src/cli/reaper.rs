@@ -1,7 +1,7 @@
 //! `firedrill reaper`: undoes a drill whose runner was killed. Started by the runner before `up`; waits for the
 //! end-of-file of its standard input.
 
-use super::conduct::{save, seal_cut_off};
+use super::sealing::{save, seal_cut_off};
 use crate::archive::evidence::is_sealed;
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};

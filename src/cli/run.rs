@@ -4,15 +4,15 @@ pub(super) mod dry;
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, ConductOptions, OutputFormat};
-use super::scenario::key_value;
+use super::conduct::{self, Beside, ConductOptions, OutputFormat, attach_error};
+use super::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
 use crate::spec::{self, Respond};
-use crate::stack::{AttachError, Platform, RunningStack, platform};
+use crate::stack::{Platform, RunningStack, platform};
 use select::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -188,13 +188,5 @@ async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>)
         None => Ok(running),
         Some(missing) => Err(Error::usage(format!("the Compose project `{name}` has no service `{missing}`"))
             .hint(format!("it has {}", list(&running.services)))),
-    }
-}
-
-/// An error of attaching to a stack, as an error of the command.
-pub(super) fn attach_error(error: AttachError) -> Error {
-    match error {
-        AttachError::Environment(error) => conduct::environment(error),
-        AttachError::NotRunning { message, hint } => Error::usage(message).hint(hint),
     }
 }

@@ -4,6 +4,7 @@ mod dry;
 
 use super::ask::{answer, is_somebody_there};
 use super::conduct::{self, ConductOptions, OutputFormat};
+use super::key_value;
 use crate::error::{Error, Exit};
 use crate::output::print;
 use crate::record::Verdict;
@@ -51,13 +52,6 @@ pub struct ScenarioArgs {
     notify: super::notify::Notify,
     #[command(flatten)]
     allow: super::consent::Allow,
-}
-
-pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
-        _ => Err("write it as KEY=VALUE".to_string()),
-    }
 }
 
 /// Runs the command.

@@ -1,6 +1,6 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
-use super::conduct::{save, seal_cut_off};
+use super::sealing::{save, seal_cut_off};
 use crate::archive::evidence::{is_sealed, seal};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};

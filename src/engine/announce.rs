@@ -3,7 +3,7 @@
 use crate::programs::EffectKind;
 use crate::record::{
     Announcement, BudgetInfo, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
-    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
+    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows,
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
@@ -60,7 +60,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
                 load: sli.series.clone(),
                 good: sli.good.text.clone(),
                 objective: sli.objective.get(),
-                must_breach: !plan.impact.none && must_breach(plan, &sli.name),
+                must_breach: !plan.impact.none && plan.must_breach(&sli.name),
             })
             .collect(),
         loads: plan
@@ -110,7 +110,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .collect(),
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
         executed: identity.executed.clone(),
-        severities: super::severity::definitions(plan),
+        severities: definitions(plan),
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
         roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.named()).collect(),
         budget: plan.budget.as_ref().map(|budget| BudgetInfo {
@@ -154,9 +154,9 @@ fn restore_plan(restore: &RestoreSpec, plan: &Plan) -> RestorePlan {
     }
 }
 
-/// Whether the impact may show in this SLI.
-pub(super) fn must_breach(plan: &Plan, sli: &str) -> bool {
-    plan.impact.breaches.is_empty() || plan.impact.breaches.iter().any(|name| name == sli)
+/// What makes an incident how severe: what the file of who is on call says, otherwise the defaults.
+pub(super) fn definitions(plan: &Plan) -> Vec<SeverityLevel> {
+    plan.oncall.as_ref().map_or_else(SeverityLevel::defaults, |oncall| oncall.severities.clone())
 }
 
 fn steps(plan: &Plan) -> Vec<StepInfo> {

@@ -2,15 +2,15 @@
 //! how every phase tells what it has seen.
 
 pub(super) use super::announce::micros;
-use super::faults::{EndedInTime, InjectedFault};
 use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::source::SliSource;
+use crate::faults::Undo;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
 use crate::slis::window::Level;
-use crate::spec::{Plan, RestoreSpec};
+use crate::spec::{Plan, PlannedFault, RestoreSpec};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -44,6 +44,16 @@ pub(super) struct CommonContext<'a> {
     pub sink: EventSink,
     pub ledger: Ledger,
     pub agents: BTreeMap<AgentRole, AgentClient>,
+}
+
+/// The faults that ended by `lasts`, each with when it was seen gone; or why one could not be ended.
+pub(super) type EndedInTime = Result<BTreeMap<String, DrillTime>, String>;
+
+/// A fault that is in place, and what its life goes on with.
+pub(super) struct InjectedFault<'a> {
+    pub common: CommonContext<'a>,
+    pub planned: &'a PlannedFault,
+    pub undo: Undo,
 }
 
 /// A drill under way.

@@ -212,7 +212,7 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
         recovered.outcome = Err(stop);
     }
     if recovered.outcome.is_ok()
-        && let Err(stop) = judge_pages(cx, impact.faults.first, &recovered).await
+        && let Err(stop) = judge_pages(cx, impact.faults.first, recovered.recovery.map(|recovery| recovery.at)).await
     {
         recovered.outcome = Err(stop);
     }

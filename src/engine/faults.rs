@@ -1,7 +1,7 @@
 //! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
 //! stands, comes back where it was ended, or ends when its time is over, and is undone and seen gone.
 
-use super::context::{CommonContext, Context, POLL, seconds};
+use super::context::{CommonContext, Context, EndedInTime, InjectedFault, POLL, seconds};
 use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
@@ -31,16 +31,6 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How each fault stood when it was asked.
 pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
-
-/// The faults that ended by `lasts`, each with when it was seen gone; or why one could not be ended.
-pub(super) type EndedInTime = Result<BTreeMap<String, DrillTime>, String>;
-
-/// A fault that is in place, and what its life goes on with.
-pub(super) struct InjectedFault<'a> {
-    common: CommonContext<'a>,
-    planned: &'a PlannedFault,
-    undo: Undo,
-}
 
 impl<'a> Context<'a> {
     /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.

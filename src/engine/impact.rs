@@ -1,19 +1,16 @@
 //! Impact and detect: users must feel the fault and the alert condition must hold, watched side by side from the
 //! confirmed injection on. `impact: none` turns the drill round.
 
-use super::announce::must_breach;
 use super::context::{ARRIVAL, Context, seconds};
 use super::inject::Injected;
-use super::monitor::{Monitor, shown};
+use super::monitor::shown;
 use super::pages::paged;
+use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Parts, Phase, Verdict, WAIT_KEPT};
-use crate::slis::window::{ImpactQuery, Level, WindowAnswer, required_hold};
+use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
+use crate::slis::window::{Level, WindowAnswer, required_hold};
 use crate::spec::Plan;
 use std::time::Duration;
-
-/// What a scrape may take on top of its interval before a missing sample is the alert's fault.
-pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
 /// How a fault was felt.
 #[derive(Debug, Clone)]
@@ -88,7 +85,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
         Err(_) => true,
     });
     let all = tokio::time::timeout(within, all).await.ok().and_then(Result::ok).map(|ended| ended.clone());
-    cx.waited("the faults to end by `lasts`", started, within, matches!(all, Some(Ok(_))));
+    cx.waited(WAIT_ENDED, started, within, matches!(all, Some(Ok(_))));
     match all {
         Some(Ok(_)) => {}
         Some(Err(reason)) => return Err(Stop::harness(reason)),
@@ -106,7 +103,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
         return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
     };
     let suffer = levels.iter().any(|level| level.below(cx.plan.impact.below));
-    cx.waited("users to suffer on without the faults that had ended", at, required, suffer);
+    cx.waited(WAIT_SUFFERED, at, required, suffer);
     if suffer {
         return Ok(());
     }
@@ -173,43 +170,6 @@ async fn condition_held(
     }
 }
 
-/// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
-pub(super) async fn watch(
-    cx: &Context<'_>,
-    deadline: DrillTime,
-    seen: &mut ImpactWatch,
-    enough: impl Fn(&ImpactWatch) -> bool,
-) -> Result<(), Stop> {
-    let (plan, sink) = (cx.plan, &cx.sink);
-    let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| must_breach(plan, name));
-    let slis: Vec<String> = slis.collect();
-    let impact = &plan.impact;
-    // From the first fault on; the time to be seen in counts from the last one.
-    let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
-    let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
-    cx.monitor
-        .until(deadline, |monitor| {
-            if seen.impact.is_none() {
-                seen.impact = fallen(monitor, &query, sink);
-            }
-            if seen.held.is_none() && plan.condition().is_some() {
-                seen.held = alert_held(monitor, seen.faults.first);
-                if let (Some(detected_us), None) = (seen.held, plan.page()) {
-                    sink.emit(Event::Detected { detected_us, paged: None });
-                }
-            }
-            if let (None, Some(page)) = (seen.paged, plan.page())
-                && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
-            {
-                seen.paged = Some(came.at);
-                sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
-            }
-            enough(seen).then_some(())
-        })
-        .await?;
-    Ok(())
-}
-
 /// Waits until it is decided whether every SLI meets its objective over [from, from + window].
 async fn held(
     cx: &Context<'_>,
@@ -249,33 +209,4 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
         }
         None => Err(cx.failed(Check::Impact, injected, Stop::harness("no complete measurement under the fault"))),
     }
-}
-
-/// What was seen since the injection.
-pub(super) struct ImpactWatch {
-    /// The deadlines count from the last confirmation.
-    pub faults: Injected,
-    /// When an SLI fell, and which ones did.
-    pub impact: Option<(DrillTime, Vec<String>)>,
-    /// When the condition held.
-    held: Option<DrillTime>,
-    /// When the page came.
-    pub paged: Option<DrillTime>,
-}
-
-/// The SLIs that fell below the threshold, told as events.
-fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
-    let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
-    for hit in &hits {
-        let ratio = hit.level.ratio().unwrap_or_default();
-        sink.emit(Event::Impacted { sli: hit.level.sli.clone(), impact_us: hit.at, ratio });
-    }
-    let first = hits.iter().map(|hit| hit.at).min()?;
-    Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
-}
-
-/// When the alert condition held for the first time since the injection.
-fn alert_held(monitor: &Monitor, injected: DrillTime) -> Option<DrillTime> {
-    let alert = monitor.condition();
-    (alert.holds && alert.sampled.is_some_and(|at| at >= injected)).then(|| alert.since.max(injected))
 }

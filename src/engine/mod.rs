@@ -21,6 +21,7 @@ mod recover;
 mod respond;
 mod restore;
 mod revert;
+mod seen;
 mod severity;
 mod steady;
 mod stop;

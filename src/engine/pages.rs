@@ -1,8 +1,7 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
 use super::context::{Context, seconds};
-use super::impact::{ImpactWatch, SCRAPE_GRACE, watch};
-use super::recover::Recovered;
+use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use super::up::Up;
 use crate::agent::ability::Ability;
@@ -95,9 +94,9 @@ pub(super) async fn paged(
 }
 
 /// After the recovery: nobody was paged for nothing, and the alert is over in time.
-pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: &Recovered) -> Result<(), Stop> {
+pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: Option<DrillTime>) -> Result<(), Stop> {
     let Some(page) = cx.plan.page().filter(|page| page.judges_pages() && !cx.control) else { return Ok(()) };
-    let Some(at) = recovered.recovery.map(|recovery| recovery.at) else { return Ok(()) };
+    let Some(at) = recovered else { return Ok(()) };
     let failed = |stop: Stop| cx.failed(Check::Pages, at, stop);
     let mut said = Vec::new();
     if let Some(within) = page.resolves_within_us.map(Duration::from_micros) {

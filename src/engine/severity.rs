@@ -1,16 +1,11 @@
 //! How severe the incident was, by what users felt and what was lost: measured once the recovery was looked for.
 
+use super::announce::definitions;
 use super::context::Context;
 use super::impact::FaultImpact;
 use super::recover::Recovered;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, Event, MeasuredSeverity, SeverityLevel, Verdict, severity_of, understated};
-use crate::spec::Plan;
-
-/// What makes an incident how severe: what the file of who is on call says, otherwise the defaults.
-pub(super) fn definitions(plan: &Plan) -> Vec<SeverityLevel> {
-    plan.oncall.as_ref().map_or_else(SeverityLevel::defaults, |oncall| oncall.severities.clone())
-}
+use crate::record::{Check, CheckOutcome, Event, MeasuredSeverity, Verdict, severity_of, understated};
 
 /// Measures the severity and decides whether the declared one is too mild: a reason to fail where there is no other one.
 pub(super) fn judge_severity(

@@ -45,7 +45,6 @@ shipped! {
     "mariadb_connections"
     "mariadb_metadata_lock"
     "mariadb_read_only"
-    "mariadb_slow_queries"
     "network_cut"
     "out_of_memory"
     "postgres_missing_index"

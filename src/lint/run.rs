@@ -1,15 +1,11 @@
 //! Lints files: reads them, asks every rule, drops what is off or suppressed.
 
 use super::page::Parsed;
+use super::suppress::OWN;
 use super::{Config, LintPage, LintRule, Project, RULES, secret, suppress};
-use crate::runbook::OF_NO_RULE;
 use crate::source::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Findings that belong to no rule: files that cannot be read or not all of which was, and comments to lint itself that are
-/// wrong.
-pub(super) const OWN: &str = OF_NO_RULE;
 
 /// What linting came to.
 #[derive(Debug, Default)]

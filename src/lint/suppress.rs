@@ -2,13 +2,17 @@
 //! answers for. Right above a block it is about the block, above or in a heading about the section, above everything
 //! else on the page about the page. Without a reason it does not count.
 
-use super::run::OWN;
 use super::{Config, LintPage, LintRule, RULES};
+use crate::runbook::OF_NO_RULE;
 use crate::source::{Diagnostic, Diagnostics, Severity, Span, did_you_mean, shorten};
 use std::sync::Arc;
 
 const MARK: &str = "firedrill-lint:";
 const SHAPE: &str = "write it as `<!-- firedrill-lint: allow RB301 reason=\"why that is all right here\" -->`";
+
+/// Findings that belong to no rule: files that cannot be read or not all of which was, and comments to lint itself that are
+/// wrong.
+pub(super) const OWN: &str = OF_NO_RULE;
 
 /// A suppression.
 #[derive(Debug)]

@@ -5,8 +5,11 @@
 //! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
-use super::{DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE};
+use super::{DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_ENDED, WAIT_SUFFERED};
 use serde::{Deserialize, Serialize};
+
+/// A DR drill looks at what it restores.
+const LOOKS: [&str; 2] = [WAIT_BEFORE, WAIT_AFTER];
 
 /// The wall time of a drill, in microseconds. `total = compose + declared + firedrill`, to the microsecond.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +47,8 @@ pub struct ComposeTimes {
 pub struct DeclaredTimes {
     /// `steady.for`, with the warm-up before it.
     pub steady_us: u64,
-    /// Waiting for the impact (with `impact: none`: watching that there is none).
+    /// Waiting for the impact (with `impact: none`: watching that there is none), and until faults have ended by their time
+    /// and users have suffered on without them.
     pub impact_us: u64,
     /// Waiting for the alert condition after that.
     pub detect_us: u64,
@@ -132,7 +136,11 @@ impl Record {
             let length = to.0 - from.0;
             let mut stretch = PhaseStretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
-            let inside = stretch.give_amount(self.looking_us(from, to), length);
+            if matches!(begun.phase, Phase::Impact | Phase::Detect) {
+                let outlasting = self.waited_us([WAIT_ENDED, WAIT_SUFFERED], from, to);
+                sum.declared.impact_us += stretch.give_amount(outlasting, length);
+            }
+            let inside = stretch.give_amount(self.waited_us(LOOKS, from, to), length);
             sum.declared.restore_us += inside;
             looked = looked.saturating_add(inside);
             in_phases = in_phases.saturating_add(length);
@@ -140,7 +148,7 @@ impl Record {
         }
         // The restore is looked at when the phases that it judges have ended.
         let between = sum.total_us.saturating_sub(in_phases);
-        let outside = self.looking_us(DrillTime(0), self.last_us).saturating_sub(looked).min(between);
+        let outside = self.waited_us(LOOKS, DrillTime(0), self.last_us).saturating_sub(looked).min(between);
         sum.declared.restore_us += outside;
         sum.share(None, between - outside);
         sum.firedrill_us = sum.firedrill.iter().map(|share| share.us).fold(0, u64::saturating_add);
@@ -201,10 +209,10 @@ impl Record {
         }
     }
 
-    /// How much of this time a DR drill looked at what it restores.
-    fn looking_us(&self, from: DrillTime, to: DrillTime) -> u64 {
-        let looks = self.waits.iter().filter(|wait| [WAIT_BEFORE, WAIT_AFTER].contains(&wait.what.as_str()));
-        let within = looks.map(|wait| {
+    /// How much of this time one of these was waited for.
+    fn waited_us(&self, what: [&str; 2], from: DrillTime, to: DrillTime) -> u64 {
+        let waits = self.waits.iter().filter(|wait| what.contains(&wait.what.as_str()));
+        let within = waits.map(|wait| {
             let begun = wait.ended_us.0.saturating_sub(wait.took_us).max(from.0);
             wait.ended_us.0.min(to.0).saturating_sub(begun)
         });

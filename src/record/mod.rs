@@ -24,6 +24,7 @@ mod record;
 mod redact;
 mod replay;
 mod restore;
+mod restored;
 mod rundir;
 mod series;
 mod severity;

@@ -253,6 +253,10 @@ pub struct HoldRecord {
 pub const WAIT_RECOVERED: &str = "every SLI to recover and hold";
 /// What is waited for with `impact: none`, in the words of its `waited`.
 pub const WAIT_KEPT: &str = "every SLI to keep its objective under the fault";
+/// What is waited for where faults end by their time, in the words of its `waited`.
+pub const WAIT_ENDED: &str = "the faults to end by `lasts`";
+/// What is waited for after that, in the words of its `waited`.
+pub const WAIT_SUFFERED: &str = "users to suffer on without the faults that had ended";
 /// What is waited for between the recovery and the revert, in the words of its `waited`.
 pub const WAIT_SERVED: &str = "it to be known whether users were served until the faults began to be undone";
 

@@ -1,6 +1,6 @@
 //! The observer for people: scrolling lines, and below them a live view where standard error is a terminal.
 
-use super::lines::EventLines;
+use super::lines::{EventLines, Verbosity};
 use super::live::LiveView;
 use super::paint::Paint;
 use super::pause::ConsolePause;
@@ -12,32 +12,6 @@ use std::time::{Duration, Instant};
 
 /// How often the live view is drawn when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How much is said while a drill runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Nothing: only the summary at the end.
-    Quiet,
-    /// What matters.
-    #[default]
-    Normal,
-    /// The output of every command, waits, clocks.
-    Verbose,
-    /// Every event.
-    Debug,
-}
-
-impl Verbosity {
-    /// From `-q` and the number of `-v`.
-    pub fn from_flags(quiet: bool, verbose: u8) -> Self {
-        match (quiet, verbose) {
-            (true, _) => Verbosity::Quiet,
-            (false, 0) => Verbosity::Normal,
-            (false, 1) => Verbosity::Verbose,
-            (false, _) => Verbosity::Debug,
-        }
-    }
-}
 
 /// How the console shows a drill.
 #[derive(Debug, Clone, Default)]

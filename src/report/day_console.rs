@@ -1,7 +1,8 @@
 //! The console of a game day: at a terminal one line for each drill that runs, below what has happened; without one, the lines
 //! of every drill behind its name.
 
-use super::console::{Console, ConsoleOptions, Verbosity};
+use super::console::{Console, ConsoleOptions};
+use super::lines::Verbosity;
 use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::{Live, one_line, say};

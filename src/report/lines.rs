@@ -1,6 +1,5 @@
 //! The plain account of a drill: one line per event that matters, for logs and as what scrolls by above the live view.
 
-use super::console::Verbosity;
 use super::paint::Paint;
 use super::text::{cut, fold, wrap};
 use crate::output::{one_line, terminal_lines};
@@ -8,6 +7,32 @@ use crate::record::{Announcement, Event, Phase, Stamped};
 use crate::view::format::seconds;
 use crate::view::{StatusSymbol, event_line, words};
 use std::collections::{BTreeMap, VecDeque};
+
+/// How much is said while a drill runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Nothing: only the summary at the end.
+    Quiet,
+    /// What matters.
+    #[default]
+    Normal,
+    /// The output of every command, waits, clocks.
+    Verbose,
+    /// Every event.
+    Debug,
+}
+
+impl Verbosity {
+    /// From `-q` and the number of `-v`.
+    pub fn from_flags(quiet: bool, verbose: u8) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Debug,
+        }
+    }
+}
 
 /// Lines of a failed command's output that are shown when its output is not.
 const OUTPUT_LINES: usize = 10;

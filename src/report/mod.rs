@@ -32,7 +32,7 @@ mod tests;
 mod text;
 
 pub use annotations::annotations;
-pub use console::{Console, ConsoleOptions, Verbosity};
+pub use console::{Console, ConsoleOptions};
 pub use csv::csv;
 pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
@@ -42,6 +42,7 @@ pub use html::html;
 pub use json::{json, read_json};
 pub use json_day::json_day;
 pub use junit::{junit, junit_day};
+pub use lines::Verbosity;
 pub use markdown::markdown;
 pub use overview::overview;
 pub use paint::Paint;

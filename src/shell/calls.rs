@@ -1,7 +1,6 @@
 //! The runner's side of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
-use super::client::EndedCall;
 use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
 use crate::stack::{CallIo, ToolCall, Tools, WINDOW};
 use std::collections::BTreeMap;
@@ -9,6 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// A call of a step that went on without the session from which it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedCall {
+    /// The program with its arguments.
+    pub command: String,
+    /// Its exit code.
+    pub exit: i32,
+}
 
 /// A line from the other end.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Runner side of the session.
 
-use super::calls::ShimLine;
+use super::calls::{EndedCall, ShimLine};
 use super::protocol::{Blob, FromShell, ToShell};
 use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, NoTools, Tools};
@@ -43,15 +43,6 @@ pub struct CommandResult {
     pub omitted: u64,
     /// The exit codes of its last pipeline, program by program.
     pub pipe: Vec<i32>,
-}
-
-/// A call of a step that went on without the session from which it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedCall {
-    /// The program with its arguments.
-    pub command: String,
-    /// Its exit code.
-    pub exit: i32,
 }
 
 /// The state of a session, for one in another container.

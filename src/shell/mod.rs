@@ -14,6 +14,7 @@ mod shim_client;
 mod shim_server;
 pub mod supervisor;
 
-pub use client::{CommandResult, EndedCall, SessionState, Shell, ShellError};
+pub use calls::EndedCall;
+pub use client::{CommandResult, SessionState, Shell, ShellError};
 pub use shim_client::call_runner;
 pub use shim_server::Programs;

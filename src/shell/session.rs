@@ -241,7 +241,7 @@ impl Session {
             self.environment.push((name, value));
         }
         if let Some(vars) = files.get_mut("vars") {
-            let [other, own] = [other, own].map(|dir| super::shim_server::bin(dir).into_os_string());
+            let [other, own] = [other, own].map(|dir| bin(dir).into_os_string());
             *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
         }
         self.cwd = cwd;
@@ -336,6 +336,11 @@ pub fn private_dir() -> Result<PathBuf, String> {
         }
     }
     Err(format!("no directory for temporary files can be written to in this container ({})", reasons.join("; ")))
+}
+
+/// Where the programs of the session with this directory are.
+pub(super) fn bin(dir: &Path) -> PathBuf {
+    dir.join("bin")
 }
 
 /// Bytes as one word of bash, in single quotes.

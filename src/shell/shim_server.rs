@@ -4,7 +4,7 @@
 use super::frames::{Frame, read, write};
 use super::processes;
 use super::protocol::{FromCall, FromShell, ToCall, ToShell, is_of_a_call};
-use super::session::Session;
+use super::session::{Session, bin};
 use crate::record::Stream;
 use crate::stack::PIECE;
 use std::collections::{BTreeMap, HashMap};
@@ -38,11 +38,6 @@ pub enum Programs {
     Last,
     /// Nowhere.
     None,
-}
-
-/// Where the programs of the session with this directory are.
-pub(super) fn bin(dir: &Path) -> PathBuf {
-    dir.join("bin")
 }
 
 /// Gives a session the programs; returns what the runner says from then on that is not for one of them.

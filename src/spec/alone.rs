@@ -1,6 +1,7 @@
 //! How a runbook is followed without a scenario: what the command line says, and the defaults of `respond`.
 
-use super::respond::{TIMEOUT, is_secret};
+use super::respond::TIMEOUT;
+use super::vars::is_secret;
 use super::{Respond, Var};
 use crate::runbook::{RunbookPhase, unified_name};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! (`respond.env_files`), in the form that `docker run --env-file` and Compose's `env_file` share. Nothing is expanded.
 
 use super::Var;
-use super::respond::{is_secret, read_var};
 use super::stack::files;
+use super::vars::{is_secret, read_var};
 use crate::source::{At, Diagnostics, Source, Span, concealed, shorten};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -16,6 +16,7 @@ mod outcome;
 mod outline;
 mod plan;
 mod price;
+mod probe;
 mod reading;
 mod respond;
 mod restore;
@@ -28,6 +29,7 @@ mod slos;
 mod stack;
 mod steps;
 mod stop_when;
+mod vars;
 mod windows;
 
 pub use alerts::{AlertReceiver, AlertsSpec};

@@ -92,6 +92,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the impact may show in this SLI.
+    pub fn must_breach(&self, sli: &str) -> bool {
+        self.impact.breaches.is_empty() || self.impact.breaches.iter().any(|name| name == sli)
+    }
+
     /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<Secret> {

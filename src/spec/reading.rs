@@ -2,13 +2,15 @@
 //! reading, the runbook's annotations and the scenario disagree, is said before anything is started.
 
 use super::Respond;
-use super::respond::ChosenWay;
 use crate::runbook::{
     Command, Decision, DecisionState, Do, Handling, Review, Reviewed, Runbook, RunbookPhase, check_runs,
 };
 use crate::source::{Diagnostics, Severity, Source, Span, did_you_mean, list};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A choice, the way that is taken, and where that stands.
+pub(super) type ChosenWay = (String, String, Span);
 
 /// Settles what is done about each command of a runbook, and tells what a person should look at.
 pub fn apply(

@@ -1,13 +1,10 @@
 //! `kind`, `rpo`, `ledger` and `restore` of a scenario: what a DR drill asserts beyond a recovery.
 
-use super::invariants::expected;
 use super::loads::named;
 use super::outcome::Expected;
-use super::services::service;
-use super::windows::{LONGEST, deadline};
+use super::probe::{expected, probe};
 use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript};
 use crate::assurance::services::{A_PERIOD, parse_period};
-use crate::faults::read_question;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Term};
@@ -19,8 +16,6 @@ use std::time::Duration;
 const KINDS: [&str; 2] = ["drill", "dr"];
 /// The keys that only DR drills have.
 const OWN: [&str; 3] = ["rpo", "ledger", "restore"];
-/// How long a probe may take unless it says otherwise.
-const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const ADD_KIND: &str = "add `kind: dr`";
 const A_SIZE: TextForm = TextForm::new(
     "a size like `200GB`",
@@ -259,13 +254,4 @@ fn read_probe(at: &mut At<'_>, by: &str) -> Option<ServiceScript> {
     let probe = probe(&mut map, line, by);
     map.finish()?;
     probe
-}
-
-/// Reads the keys of a probe: `service`, `run` and `within`.
-pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
-    let service = map.require_by("service", |at| service(at, by));
-    let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
-    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
-    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
-    Some(ServiceScript { service: service?, run: run?, within, line })
 }

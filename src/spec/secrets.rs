@@ -1,6 +1,6 @@
 //! A mistake is shown with its line, and that line may hold the value of a variable that is a secret.
 
-use super::respond::is_secret;
+use super::vars::is_secret;
 use crate::record::{Redactor, Secret};
 use crate::source::{Diagnostics, Node, Source, Span, concealed, parse};
 use std::path::PathBuf;

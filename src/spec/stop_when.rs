@@ -1,8 +1,8 @@
 //! `stop_when` of a scenario: conditions that end a drill at once, each read as what it resembles: an impact, a page, an
 //! invariant.
 
-use super::invariants::{one_of, written};
 use super::outcome::read_page_url;
+use super::probe::{one_of, written};
 use super::services::service;
 use super::windows::{LONGEST, deadline, window};
 use super::{Expectation, ServiceScript, StopCondition, StopWhen};

@@ -3,7 +3,7 @@
 
 use super::clock::{clock, started};
 use super::format::seconds;
-use super::words::{fate, many, served_beside};
+use super::words::{fate, many, served_beside, served_between};
 use crate::record::{Phase, Record, Verdict};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
@@ -33,14 +33,6 @@ pub fn hurt(record: &Record) -> String {
         record.injected_us().map(|fault| format!(" ({} after the fault)", seconds(from.0.saturating_sub(fault.0))));
     let took = seconds(to.0.saturating_sub(from.0));
     format!("{at_least}{took}, from {}{} to {} UTC, {end}.", at(from), since.unwrap_or_default(), at(to))
-}
-
-/// From when to when users were served, where they lost the service again.
-pub fn served_between(record: &Record) -> Option<String> {
-    let (from, to) = record.served_until_relapse()?;
-    let at = |us| clock(started(record), us);
-    let took = seconds(to.0.saturating_sub(from.0));
-    Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
 }
 
 /// What cured users: the mitigating steps with a command that was meant to help and had begun before they recovered, the other steps

@@ -86,7 +86,7 @@ impl<'a> DrillView<'a> {
             why: words::why(record),
             hurt: answers::hurt(record),
             cured: answers::cured(record),
-            time_limit: words::time_limit(record),
+            time_limit: restore::time_limit(record),
             recovery: words::recovery(record),
             restore: restore::rows(record),
             levels: restore::ladder(record),

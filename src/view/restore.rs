@@ -4,7 +4,6 @@
 use super::clock::{parsed, started};
 use super::format::{bytes, declared, grouped, seconds, span};
 use super::symbol::StatusSymbol;
-use super::words::time_limit;
 use crate::output::one_line;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
@@ -206,6 +205,18 @@ fn level(record: &Record, plan: &RestorePlan) -> JudgedRow {
         text.push_str(&format!(", {as_it_is}"));
     }
     JudgedRow { name: "level", text, came: Some(came) }
+}
+
+/// The recovery time against its objective, or that there is none; `None` where users do not have to recover.
+pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
+    let plan = record.plan.as_deref().filter(|plan| !plan.control && !plan.alone)?;
+    if plan.windows.impact_none && plan.steps.is_empty() {
+        return None;
+    }
+    let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
+    let met = StatusSymbol::met(rto_met(record));
+    let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
+    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
 }
 
 fn recovery_time(record: &Record) -> JudgedRow {

@@ -1,9 +1,9 @@
 //! What a drill is told in, once for every format: verdicts, steps, faults, commands, assertions, plurals, each with its mark.
 //! A format chooses how a mark and a word look and where they stand, never which they are.
 
-use super::answers::served_between;
-use super::format::{declared, percent, seconds};
-use super::restore::{self, JudgedRow, other_level};
+use super::clock::{clock, started};
+use super::format::{percent, seconds};
+use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, AlertMoment, AlertStation, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord,
@@ -339,6 +339,14 @@ pub fn hold_required(hold: &HoldRecord) -> String {
     }
 }
 
+/// From when to when users were served, where they lost the service again.
+pub fn served_between(record: &Record) -> Option<String> {
+    let (from, to) = record.served_until_relapse()?;
+    let at = |us| clock(started(record), us);
+    let took = seconds(to.0.saturating_sub(from.0));
+    Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
+}
+
 /// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
 pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
     let required = hold_required(record.hold.as_ref()?);
@@ -357,18 +365,6 @@ pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
         }
         (None, None) => (StatusSymbol::Warn, format!("not held to its end; required {required}")),
     })
-}
-
-/// The recovery time against its objective, or that there is none; `None` where users do not have to recover.
-pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
-    let plan = record.plan.as_deref().filter(|plan| !plan.control && !plan.alone)?;
-    if plan.windows.impact_none && plan.steps.is_empty() {
-        return None;
-    }
-    let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
-    let met = StatusSymbol::met(restore::rto_met(record));
-    let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
-    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
 }
 
 /// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.

@@ -72,3 +72,15 @@ fn stores_that_nobody_reaches() {
     let pg = "postgres_statement_timeout: { service: pg, role: app }";
     each_store_suffers("out-of-reach", [pg, "dns_name_gone: { service: maria }", "network_cut: { service: redis }"]);
 }
+
+#[test]
+fn a_file_system_without_inodes_takes_no_uploads() {
+    let project = Project::empty();
+    let scenario = "title: Inodes\nstack: ../shipped/stacks/stores/compose.yaml\n\
+         load:\n  uploads: { request: GET http://front:8080/upload, rate: 10/s, timeout: 1s }\n\
+         slis:\n  uploads: { load: uploads, good: status < 500, objective: 80% }\nsteady: { for: 2s, within: 60s }\n\
+         faults:\n  - inodes_full: { service: front, directory: /uploads, at_most: 5000 }\nimpact: { below: 50%, within: 30s }\n\
+         recover: { within: 4s, hold: 3s }\nrevert: { hold: 3s }\nexpect: { verdict: not_recovered }\n";
+    project.write("scenarios/inodes.yaml", scenario);
+    project.drill("inodes", &[]).came_to(Verdict::NotRecovered, 0, &[]).reverted();
+}

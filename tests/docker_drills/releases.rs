@@ -46,7 +46,10 @@ fn a_container_made_anew_without_the_good_version_is_the_bad_release_again() {
 
 #[test]
 fn the_control_of_a_bad_release_does_not_recover() {
-    control(&Project::shipped(BAD_DEPLOY, &[SOON_RELEASED], &[]).drill("bad-deploy", &["--control"]));
+    control(
+        &Project::shipped(BAD_DEPLOY, &[SOON_RELEASED, ("rto: 1m", "rto: 10s")], &[])
+            .drill("bad-deploy", &["--control"]),
+    );
 }
 
 #[test]
@@ -67,5 +70,5 @@ fn a_restart_in_place_of_more_containers_is_not_recovered_from() {
 
 #[test]
 fn the_control_of_a_surge_does_not_recover() {
-    control(&Project::shipped(SCALE, &SOON, &[]).drill("scale-replicas", &["--control"]));
+    control(&Project::shipped(SCALE, &[SOON[0], ("rto: 1m", "rto: 10s")], &[]).drill("scale-replicas", &["--control"]));
 }

@@ -61,8 +61,7 @@ fn a_certificate_that_was_renewed_and_never_loaded_is_not_recovered_from() {
 
 #[test]
 fn the_control_of_an_expired_certificate_does_not_recover() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
-    let drill = expired(&edits).drill("cert-expired", &["--control"]);
+    let drill = expired(&crate::verdicts::CONTROL_SOON).drill("cert-expired", &["--control"]);
     drill.came_to(Verdict::Passed, 0, &["without the runbook users did not recover"]).reverted();
     drill.passed_check(Check::Control);
 }

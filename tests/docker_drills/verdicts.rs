@@ -259,24 +259,25 @@ done
     assert!(!drill.commands().iter().any(|command| command.contains("BLOCKER_ROLE")), "{}", drill.story());
 }
 
+/// A control waits as long as users may need to recover.
+pub const CONTROL_SOON: [(&str, &str); 2] =
+    [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }"), ("rto: 1m", "rto: 10s")];
+
 #[test]
 fn the_control_of_a_drained_pool_does_not_recover() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
-    let drill = Project::shipped(DB_POOL, &edits, &[]).drill("db-pool", &["--control"]);
+    let drill = Project::shipped(DB_POOL, &CONTROL_SOON, &[]).drill("db-pool", &["--control"]);
     control(&drill);
 }
 
 #[test]
 fn the_control_of_a_failing_provider_does_not_recover() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
-    let drill = Project::shipped(UPSTREAM, &edits, &[]).drill("upstream-503", &["--control"]);
+    let drill = Project::shipped(UPSTREAM, &CONTROL_SOON, &[]).drill("upstream-503", &["--control"]);
     control(&drill);
 }
 
 #[test]
 fn the_control_of_a_service_that_dies_again_does_not_recover() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
-    let drill = Project::shipped(RESTARTS, &edits, &[]).drill("restart-loop", &["--control"]);
+    let drill = Project::shipped(RESTARTS, &CONTROL_SOON, &[]).drill("restart-loop", &["--control"]);
     control(&drill);
 }
 

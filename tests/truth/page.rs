@@ -20,6 +20,8 @@ and `make truth TRUTH=shop-lock,carts-acl/good` runs some and keeps the rows of 
 | library | nginx, a web server, MariaDB, and a job that locks a table |
 | carts | nginx, two web servers, Redis, and an import that fills it |
 | board | nginx, a web server, PgBouncer, PostgreSQL, and a job that forgets its transactions |
+| stores | the demo of three stores: a front, PostgreSQL, MariaDB, Redis |
+| retries | a gateway that tries again at once, and a worker with a queue |
 
 ";
 /// Said of a new case, until `make truth`.

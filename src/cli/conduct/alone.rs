@@ -3,9 +3,9 @@
 
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, OutputFormat, display, environment, listen, make_run_dir, on_disk, say, sealing};
+use super::{ConductOptions, OutputFormat, attach_error, display, environment, listen, make_run_dir, on_disk, say};
 use crate::cli::ask::Terminal;
-use crate::cli::run::attach_error;
+use crate::cli::sealing;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};

@@ -10,9 +10,10 @@ mod save;
 
 pub use save::save_day;
 
-use super::{OutputFormat, environment, listen, on_disk, revision, say, sealing};
+use super::{OutputFormat, environment, listen, on_disk, revision, say};
 use crate::archive::evidence;
 use crate::cli::notify::{LAST_WORDS, Notified};
+use crate::cli::sealing;
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};

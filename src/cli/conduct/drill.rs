@@ -1,11 +1,11 @@
 //! Carries out one drill whose directory and stack are there: what is kept of its files, the ledger, the reaper, the sink, the
 //! reports, the seal. Many of them can run side by side: nothing here is shared.
 
+use super::on_disk;
 use super::reaper_child::Reaper;
-use super::sealing::seal;
 use super::signals::stop_when_asked;
-use super::{on_disk, save};
 use crate::archive::evidence::Sealed;
+use crate::cli::sealing::{save, seal};
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
 use crate::record::{DayAttempt, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};

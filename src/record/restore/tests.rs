@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
+use crate::record::{FaultEvent, Record};
 use crate::record::{FaultMoment, FaultRecord};
 use proptest::prelude::*;
 

@@ -4,9 +4,8 @@ use super::restore::{restore, says_enough, too_slow};
 use super::{FollowedStep, after, followed, helping, listed};
 use crate::output::one_line;
 use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, RunOutcome, StepStatus, Verdict};
-use crate::view::answers::served_between;
 use crate::view::restore::other_level;
-use crate::view::words::served_beside;
+use crate::view::words::{served_beside, served_between};
 use crate::view::{filters, template_lines};
 use askama::Template;
 

@@ -4,6 +4,7 @@ import http.server
 import itertools
 import os
 import re
+import threading
 import urllib.parse
 
 import psycopg2
@@ -23,7 +24,8 @@ def pg(customer):
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO orders (customer, note) VALUES (%s, repeat('x', 200))", (customer,))
-            cursor.execute("SELECT count(*) FROM orders WHERE customer = %s", (customer,))
+            # Some thousand rows: a statement of milliseconds.
+            cursor.execute("SELECT count(note) FROM orders WHERE customer BETWEEN %s AND %s", (customer, customer + 999))
             return cursor.fetchone()[0]
     finally:
         connection.close()
@@ -77,7 +79,15 @@ def from_pg(number):
         connection.close()
 
 
-PATHS = {"/pg": pg, "/maria": maria, "/redis": keys, "/catalog": catalog, "/healthz": lambda _: "ok"}
+def upload(number):
+    path = f"/uploads/{threading.get_ident()}"
+    with open(path, "w") as file:
+        file.write("x" * 200)
+    os.remove(path)
+    return number
+
+
+PATHS = {"/upload": upload, "/pg": pg, "/maria": maria, "/redis": keys, "/catalog": catalog, "/healthz": lambda _: "ok"}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

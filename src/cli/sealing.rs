@@ -1,8 +1,22 @@
-//! Sealing a run once its story has ended. Hashing and waiting for the lock of the chain block, so they get a thread of their own.
+//! Writing the reports of a run and sealing it, once its story has ended. Hashing and waiting for the lock of the chain block, so they get a thread of their own.
 
 use crate::archive::evidence::{self, Sealed};
+use crate::record::{Record, RunDir};
+use crate::report;
 use std::io;
 use std::path::Path;
+
+/// Writes the reports of a run into its directory. One that fails does not keep the others from being written.
+pub fn save(record: &Record, run_dir: &RunDir) -> io::Result<()> {
+    // What was followed alone has no verdict that a report could claim; its story is in `events.jsonl`.
+    if record.plan.as_ref().is_some_and(|plan| plan.alone) {
+        return Ok(());
+    }
+    let json = run_dir.write("record.json", &report::json(record));
+    let junit = run_dir.write("junit.xml", &report::junit(&[record]));
+    let html = run_dir.write("report.html", &report::html(&report::Drills::one(record.clone())));
+    json.and(junit).and(html)
+}
 
 /// Seals a run.
 ///

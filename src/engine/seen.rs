@@ -1,0 +1,78 @@
+//! What is seen from the injection on until the runbook begins: the impact, the alert condition and the page, side by side.
+
+use super::context::Context;
+use super::inject::Injected;
+use super::monitor::Monitor;
+use super::stop::Stop;
+use crate::record::{DrillTime, Event, EventSink};
+use crate::slis::window::{ImpactQuery, WindowAnswer};
+use std::time::Duration;
+
+/// What a scrape may take on top of its interval before a missing sample is the alert's fault.
+pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
+
+/// What was seen since the injection.
+pub(super) struct ImpactWatch {
+    /// The deadlines count from the last confirmation.
+    pub faults: Injected,
+    /// When an SLI fell, and which ones did.
+    pub impact: Option<(DrillTime, Vec<String>)>,
+    /// When the condition held.
+    pub held: Option<DrillTime>,
+    /// When the page came.
+    pub paged: Option<DrillTime>,
+}
+
+/// The SLIs that fell below the threshold, told as events.
+fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
+    let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
+    for hit in &hits {
+        let ratio = hit.level.ratio().unwrap_or_default();
+        sink.emit(Event::Impacted { sli: hit.level.sli.clone(), impact_us: hit.at, ratio });
+    }
+    let first = hits.iter().map(|hit| hit.at).min()?;
+    Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
+}
+
+/// When the alert condition held for the first time since the injection.
+fn alert_held(monitor: &Monitor, injected: DrillTime) -> Option<DrillTime> {
+    let alert = monitor.condition();
+    (alert.holds && alert.sampled.is_some_and(|at| at >= injected)).then(|| alert.since.max(injected))
+}
+
+/// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
+pub(super) async fn watch(
+    cx: &Context<'_>,
+    deadline: DrillTime,
+    seen: &mut ImpactWatch,
+    enough: impl Fn(&ImpactWatch) -> bool,
+) -> Result<(), Stop> {
+    let (plan, sink) = (cx.plan, &cx.sink);
+    let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name));
+    let slis: Vec<String> = slis.collect();
+    let impact = &plan.impact;
+    // From the first fault on; the time to be seen in counts from the last one.
+    let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
+    let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
+    cx.monitor
+        .until(deadline, |monitor| {
+            if seen.impact.is_none() {
+                seen.impact = fallen(monitor, &query, sink);
+            }
+            if seen.held.is_none() && plan.condition().is_some() {
+                seen.held = alert_held(monitor, seen.faults.first);
+                if let (Some(detected_us), None) = (seen.held, plan.page()) {
+                    sink.emit(Event::Detected { detected_us, paged: None });
+                }
+            }
+            if let (None, Some(page)) = (seen.paged, plan.page())
+                && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
+            {
+                seen.paged = Some(came.at);
+                sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
+            }
+            enough(seen).then_some(())
+        })
+        .await?;
+    Ok(())
+}

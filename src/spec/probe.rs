@@ -1,0 +1,63 @@
+//! Probes: what a command in a service must write, and how long it may take. Asked by invariants, by the levels of a DR drill and
+//! by what ends a drill.
+
+use super::services::service;
+use super::windows::{LONGEST, deadline};
+use super::{Expectation, ServiceScript};
+use crate::faults::read_question;
+use crate::slis::Comparison;
+use crate::source::{MapReader, TextForm, shape, shorten};
+use std::time::Duration;
+
+/// How long a probe may take unless it says otherwise.
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
+    let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+    shape::text(&format!("\\s*(?:{any})\\s*[+-]?[0-9][0-9.eE+-]*\\s*"))
+});
+pub(super) const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
+
+/// Reads the keys of a probe: `service`, `run` and `within`.
+pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
+    let service = map.require_by("service", |at| service(at, by));
+    let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
+    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
+    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
+    Some(ServiceScript { service: service?, run: run?, within, line })
+}
+
+/// Reads what a probe must write by a single look; `None` where nothing says so, or what says so is wrong.
+pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
+    let written = written(map);
+    let as_before = map.optional("as_before");
+    if as_before == Some(false) {
+        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
+    }
+    let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
+    one_of(map, written.into_iter().chain([as_before]))
+}
+
+/// The only one of these; none where there are several, which is a mistake.
+pub fn one_of(map: &mut MapReader<'_>, all: impl IntoIterator<Item = Option<Expectation>>) -> Option<Expectation> {
+    let mut all = all.into_iter().flatten();
+    let first = all.next();
+    if all.next().is_some() {
+        map.wrong("output", "two keys say what it must write").help(WAYS);
+        return None;
+    }
+    first
+}
+
+/// Reads `output` and `value`: what a probe must write, whatever it wrote before.
+pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
+    let output: Option<String> = map.optional("output");
+    let number = map.optional_with("value", A_NUMBER, |text| {
+        let (left, op, right) = Comparison::split(text, text, "write it like `>= 100`")?;
+        let value = right.parse::<f64>().ok().filter(|value| value.is_finite());
+        match (left, value) {
+            ("", Some(value)) => Ok(Expectation::Number(op, value)),
+            _ => Err(format!("`{}` is no comparison with a number: write it like `>= 100`", shorten(text))),
+        }
+    });
+    [output.map(|output| Expectation::Output(output.trim_end().to_string())), number]
+}
