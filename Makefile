@@ -9,7 +9,7 @@ ARGS     ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drill test truth lint
+.PHONY: help setup drill test test-kubernetes truth lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: ## the whole test suite
 	else \
 	  set -x; $(CARGO) test --lib --bins --tests --no-fail-fast; \
 	fi
+
+# The cluster of FIREDRILL_TEST_KUBECONFIG, or one that is made for it and taken down afterwards.
+test-kubernetes: ## the drills in Kubernetes; the first time a cluster is built for them (some minutes)
+	@./scripts/setup.sh
+	@./scripts/in-test-cluster.sh $(CARGO) nextest run --test kubernetes
 
 truth: ## every drill of known truth, into docs/truth.md; TRUTH=shop-lock,carts-acl/good for some of them
 	@./scripts/setup.sh

@@ -322,7 +322,7 @@ fn stands(code: &str, way: &str) -> bool {
         let (before, after) = (code[..at].chars().next_back(), code[at + way.len()..].chars().next());
         let begins = way.starts_with(word) && before.is_some_and(word);
         let ends = way.ends_with(word) && after.is_some_and(word);
-        !begins && !ends && !code[..at].ends_with("pipe::")
+        !begins && !ends && !code[..at].ends_with("pipe::") && !code[..at].ends_with('.')
     })
 }
 

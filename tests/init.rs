@@ -137,7 +137,11 @@ fn every_kind_of_fault_can_be_asked_for() {
     let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     for kind in firedrill::faults::Fault::KINDS {
         let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
-        let what = if *kind == "load_surge" { "load" } else { "service" };
+        let what = match *kind {
+            "load_surge" => "load",
+            "patch" => "object",
+            _ => "service",
+        };
         assert!(scenario.contains(&format!("\n  - {kind}: {{ {what}: ")), "{scenario}");
         let cure = match *kind {
             "container_pause" => "unpause",

@@ -183,6 +183,8 @@ impl Project {
             ("x.md", RUNBOOK),
             ("oncall.yaml", "severities: { X: { users_hurt: 0% } }"),
             ("slo.yaml", SLOS),
+            ("shop.json", "{}"),
+            ("image/Dockerfile", ""),
             (
                 "rules.yml",
                 "groups: [{ name: g, rules: [{ alert: Down, expr: 'up < 1' }, { alert: Loud, expr: 'up > 0' }] }]",
@@ -191,7 +193,9 @@ impl Project {
             ("prometheus.yml", "scrape_configs: []"),
             ("silences.json", "[]"),
         ] {
-            std::fs::write(dir.path().join(path), text).expect("a file");
+            let file = dir.path().join(path);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            std::fs::write(file, text).expect("a file");
         }
         Project(dir)
     }
@@ -252,6 +256,7 @@ fn whole() -> Value {
             { "redis_full": { "service": "db", "memory": "2MiB" } },
             { "postgres_role_limit": { "service": "db", "role": "x", "limit": 5 } },
             { "postgres_statement_timeout": { "service": "db", "role": "x", "timeout": "5s" } },
+            { "patch": { "object": "configmap/x", "set": { "data": { "X": "1" } }, "restart": "db" } },
             { "deploy": { "service": "db", "variables": { "TAG": "2" }, "image": "db:2", "command": ["serve"],
                           "environment": { "X": "on" } } },
             { "load_surge": { "load": "secure", "rate": "60/s" } },
@@ -321,6 +326,17 @@ fn whole() -> Value {
     })
 }
 
+/// The same on a cluster: what only a stack of that kind has.
+fn whole_in_kubernetes() -> Value {
+    let mut whole = whole();
+    whole["stack"] = json!({
+        "kubernetes": { "manifests": "shop.json", "context": "kind-x", "namespace": "x", "contexts": ["x"],
+                        "images": { "a:1": "image", "b:1": { "context": "image", "args": { "VERSION": "2" } }, "c:1": null } },
+        "up_within": "3m",
+    });
+    whole
+}
+
 /// Every place of a value, as a JSON pointer.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     let mut below = |key: &str, value: &Value| {
@@ -374,6 +390,11 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     assert_eq!(complaints(&validator, &whole), "");
     let mut all = Vec::new();
     places(&whole, "", &mut all);
+    let in_kubernetes = whole_in_kubernetes();
+    let taken_as_it_is = project.takes(&in_kubernetes).map_err(|diags| firedrill::source::render(&diags, false));
+    assert_eq!(taken_as_it_is, Ok(()));
+    assert_eq!(complaints(&validator, &in_kubernetes), "");
+    places(&in_kubernetes["stack"], "/stack", &mut all);
     let mut named = Vec::new();
     // The presets are made of the same few forms of parameters.
     let mut schema = spec::schema();
@@ -400,13 +421,14 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     // time. The number of cores is what this test waits for.
     let pool: Vec<&Value> = [&pool, &more].into_iter().filter_map(Value::as_array).flatten().collect();
     let numbered: Vec<(usize, &String)> = all.iter().enumerate().collect();
+    let base = |place: &str| if whole.pointer(place).is_some() { &whole } else { &in_kubernetes };
     let judge = |part: &[(usize, &String)]| {
         let (project, validator) = (Project::new(), self::validator());
         let (mut taken, mut wrong) = (0, Vec::new());
         for (number, place) in part {
             let values = pool.iter().enumerate().filter(|(at, _)| at % 5 == number % 5).map(|(_, value)| Some(*value));
             for value in values.chain([None]) {
-                let mut changed = whole.clone();
+                let mut changed = base(place).clone();
                 put(&mut changed, place, value);
                 // What it does not take, the schema may take: names, files and windows only `check` can judge.
                 if project.takes(&changed).is_ok() {
@@ -417,10 +439,10 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
                     }
                 }
             }
-            let mut more = whole.clone();
+            let mut more = base(place).clone();
             let free = [
-                "headers", "header", "set", "body", "vars", "hosts", "labels", "series", "variables", "environment",
-                "env",
+                "images", "args", "data", "headers", "header", "set", "body", "vars", "hosts", "labels", "series",
+                "variables", "environment", "env",
             ];
             if let Some(Value::Object(map)) = more.pointer_mut(place)
                 && !place.rsplit('/').next().is_some_and(|key| free.contains(&key))

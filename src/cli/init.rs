@@ -176,18 +176,9 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {
     let spec = StackRequest {
         file: stack.to_path_buf(),
-        profiles: Vec::new(),
-        env_files: Vec::new(),
-        isolate: false,
         root: std::path::absolute(stack).ok().and_then(|stack| Some(stack.parent()?.to_path_buf())).unwrap_or_default(),
-        allowed: Default::default(),
-        interposed: Default::default(),
-        hosts: Default::default(),
-        toolbox_image: None,
-        releases: Vec::new(),
-        processes: Vec::new(),
-        monitoring: false,
         up_within: Duration::from_secs(120),
+        ..StackRequest::default()
     };
     platform.resolve(&spec).await.map_err(|error| match error {
         ResolveError::Environment(error) => super::conduct::environment(error),

@@ -38,6 +38,7 @@ faults! {
     http_status: HttpStatus,
     load_surge: LoadSurge,
     network: NetworkLoss,
+    patch: Patch,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
     process: ProcessFault,

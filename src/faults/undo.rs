@@ -2,8 +2,8 @@
 //! whoever comes after it.
 
 use super::command::carry_out;
-use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers, deploy};
-use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, RELEASE_WITHIN};
+use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers, deploy, patch};
+use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,6 +65,14 @@ pub enum Undo {
         #[serde(skip)]
         marks: Fingerprint,
     },
+    /// An object gets back what was planned. Only the drill that runs can do that; when it is killed, the stack is removed with it.
+    Object {
+        /// Kind and name.
+        object: String,
+        /// What the fault sets. Kept in memory: it may hold secrets.
+        #[serde(skip)]
+        change: Option<ObjectChange>,
+    },
     /// Nothing undoes it: its stack is thrown away, and it goes with that.
     Nothing {
         /// In words, as reports say it.
@@ -125,7 +133,7 @@ impl Undo {
     /// How long `execute` may take, and how long the fault may then be seen still.
     pub fn within(&self) -> Duration {
         match self {
-            Undo::Release { .. } => RELEASE_WITHIN,
+            Undo::Release { .. } | Undo::Object { .. } => RELEASE_WITHIN,
             _ => UNDO_WITHIN,
         }
     }
@@ -159,6 +167,10 @@ impl Undo {
                 "`{service}`: the release may still be in place: only the drill knew how the service was planned"
             ))),
             Undo::Release { service, marks } => deploy::take_back(service, marks, stack).await,
+            Undo::Object { object, change: None } => Ok(Undone::OnlyTheDrill(format!(
+                "`{object}` may still be changed: only the drill knew what was planned"
+            ))),
+            Undo::Object { change: Some(change), .. } => patch::take_back(change, stack).await,
             Undo::Nothing { .. } => Ok(Undone::AlreadyGone),
             Undo::Process { name } => {
                 let removed = stack.remove_process(name).await;

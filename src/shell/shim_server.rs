@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// The programs.
-const PROGRAMS: [&str; 2] = ["docker", "docker-compose"];
+const PROGRAMS: [&str; 3] = ["docker", "docker-compose", "kubectl"];
 /// How long a program may take to say what was called.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 

@@ -19,7 +19,7 @@ pub struct Outline {
     pub severity: Option<String>,
     /// The runbook, as a path.
     pub runbook: Option<String>,
-    /// The stack's Compose file, as a path.
+    /// The stack's Compose file, or its manifests, as a path.
     pub stack: Option<String>,
     /// Kinds of its faults, in order.
     pub faults: Vec<String>,
@@ -43,7 +43,11 @@ pub fn outline(path: &Path) -> Outline {
         kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
         runbook: text("runbook").map(|relative| shown(&relative)),
-        stack: get(&["stack", "file"]).or(get(&["stack"])).and_then(Node::text).map(shown),
+        stack: get(&["stack", "file"])
+            .or(get(&["stack", "kubernetes", "manifests"]))
+            .or(get(&["stack"]))
+            .and_then(Node::text)
+            .map(shown),
         faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
         tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
         readable: root.is_some(),

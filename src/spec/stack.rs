@@ -1,36 +1,34 @@
-//! `stack:` of a scenario: a path, or a map with what Compose should be told.
+//! `stack:` of a scenario: the path of a Compose file, or a map with what Compose should be told or which Kubernetes manifests are
+//! meant.
 
 use super::windows::deadline;
-use crate::source::{At, Source, beside, outside, shape};
-use crate::stack::{Allowed, StackRequest};
+use crate::source::{At, Source, TextForm, Value, beside, outside, shape, shorten};
+use crate::stack::{ClusterRequest, ImageBuild, StackRequest};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 const UP_WITHIN: Duration = Duration::from_secs(120);
+const NAMESPACE: TextForm = TextForm::new(
+    "the name of a namespace",
+    || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
+);
 const LONGEST_UP: Duration = Duration::from_secs(3600);
 
 /// The stack and the text of its Compose file.
 pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
     let mut spec = StackRequest {
-        file: PathBuf::new(),
-        profiles: Vec::new(),
-        env_files: Vec::new(),
-        isolate: false,
         root: at.source.root.clone().unwrap_or_default(),
-        allowed: Allowed::default(),
-        interposed: BTreeMap::new(),
-        hosts: BTreeMap::new(),
-        toolbox_image: None,
-        releases: Vec::new(),
-        processes: Vec::new(),
-        monitoring: false,
         up_within: UP_WITHIN,
+        ..StackRequest::default()
     };
     let text = at.either(shape::filled, compose_file, |at| {
         let mut map = at.map("`stack`")?;
-        let text = map.require_by("file", compose_file);
+        let text = map.optional_by("file", compose_file);
+        let cluster = map.optional_by("kubernetes", kubernetes);
+        let one = [map.has("file"), map.has("kubernetes")];
         spec.profiles = map.optional("profiles").unwrap_or_default();
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
@@ -40,11 +38,104 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
                 Some(files(at, "the env file").iter().map(|file| file.path.clone()).collect())
             })
             .unwrap_or_default();
+        if one[0] == one[1] {
+            let span = map.head();
+            map.error(span, "`stack` must have either `file` or `kubernetes`")
+                .help("`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests");
+        }
+        map.also(json!({ "oneOf": [{ "required": ["file"] }, { "required": ["kubernetes"] }] }));
         map.finish()?;
-        text
+        match cluster {
+            Some((file, text, cluster)) => {
+                (spec.file, spec.cluster) = (file, Some(cluster));
+                Some(text)
+            }
+            None => text,
+        }
     })?;
-    spec.file = text.path.clone();
+    if spec.cluster.is_none() {
+        spec.file = text.path.clone();
+    }
     Some((spec, text))
+}
+
+/// `kubernetes:`: the file or folder of the manifests, the text of the first of them, and which cluster they are for.
+fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)> {
+    let mut map = at.map("`kubernetes`")?.of_section("Kubernetes");
+    let manifests = map.require_by("manifests", |at| {
+        let path = path_of(at)?;
+        let first = first_text(&path);
+        let text = read_text(first.as_deref().unwrap_or(&path), "the manifests", at)?;
+        Some((path, text))
+    });
+    let cluster = ClusterRequest {
+        context: map.optional("context"),
+        namespace: map.require_with("namespace", NAMESPACE, namespace).unwrap_or_default(),
+        contexts: map.optional::<Vec<String>>("contexts").unwrap_or_default().into_iter().collect(),
+        images: map.optional_by("images", |at| Some(images(at))).unwrap_or_default(),
+    };
+    map.finish()?;
+    let (path, text) = manifests?;
+    Some((path, text, cluster))
+}
+
+/// The file that a mistake about a folder of manifests is shown in.
+fn first_text(folder: &Path) -> Option<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)));
+    files.into_iter().min()
+}
+
+/// A label of RFC 1123, as names of namespaces are.
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = text.starts_with('-') || text.ends_with('-');
+    match (1..=63).contains(&text.len()) && text.chars().all(fits) && !ends {
+        true => Ok(text.to_string()),
+        false => Err(format!("`{}` is no name of a namespace: lower-case letters, digits and hyphens", shorten(text))),
+    }
+}
+
+/// `images:`: the names, or each with the folder that it is built from.
+fn images(at: &mut At<'_>) -> BTreeMap<String, Option<ImageBuild>> {
+    let help = "write `images: { \"shop/web:1\": ../web }`, or without a folder for what is built elsewhere";
+    let read = at.entries("a map of images", help, |at| {
+        let name = at.key.to_string();
+        if at.node.value == Value::Null {
+            return Some((name, None));
+        }
+        let build = at.either(
+            shape::filled,
+            |at| folder(at).map(|folder| (folder, BTreeMap::new())),
+            |at| {
+                let mut map = at.map("an image")?;
+                let folder = map.require_by("context", folder);
+                let args = map.optional_by("args", |at| {
+                    Some(at.entries("a map of build arguments", "write `args: { VERSION: 1.5.0 }`", |at| {
+                        let name = at.key.to_string();
+                        Some((name, at.value::<String>()?))
+                    }))
+                });
+                map.finish()?;
+                Some((folder?, args.unwrap_or_default().into_iter().collect()))
+            },
+        );
+        at.diags.reshape(|shape| json!({ "anyOf": [{ "type": "null" }, shape] }));
+        let (folder, args) = build?;
+        Some((name, Some(ImageBuild { folder, args })))
+    });
+    read.into_iter().collect()
+}
+
+/// A folder with a Dockerfile.
+fn folder(at: &mut At<'_>) -> Option<PathBuf> {
+    let path = path_of(at)?;
+    if !path.join("Dockerfile").is_file() {
+        at.error(format!("there is no Dockerfile in {}", path.display()))
+            .help("name the folder that the image is built from");
+        return None;
+    }
+    Some(path)
 }
 
 fn compose_file(at: &mut At<'_>) -> Option<Arc<Source>> {

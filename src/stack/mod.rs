@@ -1,12 +1,16 @@
-//! The target system. `Stack` is a trait because a second kind will come (a Kubernetes namespace); nothing above this
-//! room may know about Compose.
+//! The target system: a Compose project or a Kubernetes namespace. Nothing above this room may know which.
 
 mod alerts;
 mod capacity;
 mod channel;
+mod cluster_request;
 pub mod compose;
 mod files;
+mod http_ports;
+mod kubernetes;
+mod object_change;
 mod platform;
+mod platforms;
 mod process;
 mod release;
 mod source_files;
@@ -15,7 +19,9 @@ mod tools;
 pub use alerts::{AlertFiles, AlertFinding};
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
+pub use cluster_request::{ClusterRequest, ImageBuild};
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+pub use object_change::ObjectChange;
 pub use platform::{
     AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Platform, Probe, ProbeState, Published,
     ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions,
@@ -36,9 +42,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The kind of stack that there is.
+/// The kinds of stacks that there are, as one.
 pub fn platform() -> Arc<dyn Platform> {
-    Arc::new(compose::ComposePlatform::default())
+    Arc::new(platforms::Platforms::default())
 }
 
 /// An agent of the drill.
@@ -79,10 +85,12 @@ pub enum Place {
 }
 
 /// What is asked for of a stack, known when the plan is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StackRequest {
-    /// The specification of the stack: a Compose file.
+    /// The specification of the stack: a Compose file, or the file or folder of Kubernetes manifests.
     pub file: PathBuf,
+    /// Which cluster the manifests are for; `None` for Compose.
+    pub cluster: Option<ClusterRequest>,
     /// Its profiles to enable.
     pub profiles: Vec<String>,
     /// Files of variables that it is filled in with.
@@ -123,7 +131,7 @@ pub struct Allowed {
 /// What came up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StackUp {
-    /// Compose project name.
+    /// Name of the Compose project or of the namespace.
     pub project: String,
     /// Service → image id.
     pub images: BTreeMap<String, String>,
@@ -361,6 +369,15 @@ pub trait Stack: Send + Sync + 'static {
     /// not. Returns when they are ready, or have had their time for it, within [`RELEASE_WITHIN`].
     async fn deploy(&self, service: &str, _release: Option<&Release>) -> Result<(), StackError> {
         unsupported(format!("releasing `{service}`"))
+    }
+    /// Changes an object of the stack, or makes it what was planned again (`back`), and restarts what takes it up. Returns when that
+    /// is ready, or has had its time for it, within [`RELEASE_WITHIN`].
+    async fn change(&self, change: &ObjectChange, _back: bool) -> Result<(), StackError> {
+        unsupported(format!("changing `{}`", change.object))
+    }
+    /// Every value that a change sets, by its path, with whether the object has it now.
+    async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
+        unsupported(format!("looking at `{}`", change.object))
     }
     /// Starts a process of [`StackRequest::processes`], named by its name; from then on its containers are those of a service
     /// of that name, for steps as well.

@@ -2,7 +2,6 @@
 
 use firedrill::stack::compose::{ComposePlatform, ComposeStack};
 use firedrill::stack::{ResolvedStack, RunIdentity, Stack, StackError, StackOptions, StackRequest, StackUp};
-use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
 use std::time::Duration;
@@ -24,18 +23,9 @@ impl Project {
         std::fs::DirBuilder::new().mode(0o700).create(&run.dir).unwrap();
         let spec = StackRequest {
             file: dir.path().join("compose.yaml"),
-            profiles: Vec::new(),
-            env_files: Vec::new(),
-            isolate: false,
             root: dir.path().to_path_buf(),
-            allowed: Default::default(),
-            interposed: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            toolbox_image: None,
-            releases: Vec::new(),
-            processes: Vec::new(),
-            monitoring: false,
             up_within: Duration::from_secs(60),
+            ..StackRequest::default()
         };
         let project = Project { dir, run, spec };
         project.file("compose.yaml", compose);

@@ -57,19 +57,22 @@ fn named_by(day: &str) -> BTreeSet<String> {
     day.scenarios.into_iter().map(|scenario| scenario.plan.name).collect()
 }
 
-/// Every scenario of the repository is drilled every night, and DR drills on a day of their own.
+/// Every scenario of the repository is drilled every night, those in Kubernetes where there is a cluster, and DR drills on a day of
+/// their own.
 #[test]
-fn the_nightly_and_the_quarterly_game_day_have_every_scenario_between_them() {
+fn the_game_days_have_every_scenario_between_them() {
     let files = spec::project_scenarios(&root());
-    let (mut night, mut quarter) = (BTreeSet::new(), BTreeSet::new());
+    let (mut night, mut quarter, mut cluster) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for file in &files {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file).expect("a scenario");
         match text.lines().any(|line| line == "kind: dr") {
             true => quarter.insert(name),
+            false if text.contains("\n  kubernetes:\n") => cluster.insert(name),
             false => night.insert(name),
         };
     }
     assert_eq!(named_by("nightly.yaml"), night);
     assert_eq!(named_by("quarterly.yaml"), quarter);
+    assert_eq!(named_by("kubernetes.yaml"), cluster);
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 async fn state_carries_over() {
     let mut rig = Rig::with(&[("GIVEN", "a 'b'\n$c"), ("odd.name", "kept")], |_| {}).await;
-    assert_eq!(rig.out("echo \"$GIVEN\"; env | grep odd").await, "a 'b'\n$c\nodd.name=kept\n");
+    assert_eq!(rig.out("echo \"$GIVEN\"; env | grep ^odd").await, "a 'b'\n$c\nodd.name=kept\n");
     rig.out("cd /usr; x=1; export E='ex p'; declare -i n=40; declare -r R=ro; arr=(1 '2 3' [7]=x)").await;
     rig.out("declare -A map=([k]=v ['a b']=$'new\\nline \"q\" \\u00e9 $(no)'); declare -n ref=x; declare nothing")
         .await;
@@ -145,7 +145,7 @@ async fn variables_are_set_and_taken_away_from_outside() {
     rig.shell.set(&[("GIVEN".into(), "a 'b'".into()), ("NEW".into(), "y".into())]).await.unwrap();
     assert_eq!(rig.out("env | grep -e ^GIVEN= -e ^NEW=; echo $OWN").await, "GIVEN=a 'b'\nNEW=y\n1\n");
     rig.shell.unset(&["NEW".into(), "GIVEN".into(), "odd.name".into()]).await.unwrap();
-    assert_eq!(rig.out("echo ${NEW-no} ${GIVEN-no} $OWN; env | grep -c odd || :").await, "no no 1\n0\n");
+    assert_eq!(rig.out("echo ${NEW-no} ${GIVEN-no} $OWN; env | grep -c ^odd || :").await, "no no 1\n0\n");
 }
 
 #[tokio::test]

@@ -85,7 +85,10 @@ pub fn whole(path: &Path) -> Option<i32> {
 /// Starts a supervisor; dropping the channel closes its stdin.
 pub fn supervisor(tmp: &Path, change: impl FnOnce(&mut Command)) -> (Channel, Child) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.arg("shell").env("TMPDIR", tmp).env_remove("BASH_ENV").current_dir(tmp);
+    // Only what every container has: a test must not see what the machine happens to export.
+    let given =
+        ["PATH", "HOME", "LLVM_PROFILE_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.arg("shell").env_clear().envs(given).env("LANG", "C.UTF-8").env("TMPDIR", tmp).current_dir(tmp);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     change(&mut command);
     let mut child = command.spawn().unwrap();

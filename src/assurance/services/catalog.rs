@@ -25,7 +25,7 @@ pub struct CriticalService {
     pub owner: Option<String>,
     /// Other names that it has in the stacks.
     pub aliases: Vec<String>,
-    /// The Compose files in which it is a service of this name; empty: any.
+    /// The Compose files, or folders of manifests, in which it is a service of this name; empty: any.
     pub stacks: Vec<PathBuf>,
     /// At least this often each of its failures must be drilled: what the file says, or [`drill_every`] of its tier.
     pub drill_every: Duration,
@@ -99,7 +99,7 @@ impl CriticalService {
         (self.name == name || self.aliases.iter().any(|alias| alias == name)) && self.is_of(stack)
     }
 
-    /// Whether it is a service of that Compose file.
+    /// Whether it is a service of the stack of that file or folder.
     pub fn is_of(&self, stack: &Path) -> bool {
         let same = |own: &PathBuf| {
             own == stack || own.canonicalize().ok().zip(stack.canonicalize().ok()).is_some_and(|(a, b)| a == b)

@@ -95,9 +95,9 @@ fn one_service_each(services: &[(Span, CriticalService)], at: &mut At<'_>) {
             });
             if let Some((_, (_, owner))) = owner {
                 let message = format!("`{}` is a name of `{}` already", shorten(alias), shorten(&owner.name));
-                at.diags.error(at.source, *span, message).help(
-                    "a service of a stack is one of the list, not two; `stacks` says of which Compose files each is",
-                );
+                at.diags
+                    .error(at.source, *span, message)
+                    .help("a service of a stack is one of the list, not two; `stacks` says of which stacks each is");
             }
         }
     }
@@ -119,7 +119,7 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     // For people who read the file.
     let _: Option<String> = map.optional("description");
     let aliases = map.optional("aliases").unwrap_or_default();
-    let stacks = read_paths(&mut map, "stacks", "Compose file");
+    let stacks = read_paths(&mut map, "stacks", "stack");
     let drill_every = map.optional_with("drill_every", A_PERIOD, parse_period);
     let rto = map.optional_with("rto", A_PERIOD, parse_period);
     let rpo = map.optional_with("rpo", A_PERIOD, parse_period);
@@ -169,7 +169,7 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     })
 }
 
-/// Paths to files that must be there; `what` says what they are.
+/// Paths to files, or folders of manifests, that must be there; `what` says what they are.
 fn read_paths(map: &mut MapReader<'_>, key: &'static str, what: &str) -> Vec<PathBuf> {
     let paths = map.optional_by(key, |at| {
         let written: Option<Vec<String>> = at.value();
@@ -177,7 +177,8 @@ fn read_paths(map: &mut MapReader<'_>, key: &'static str, what: &str) -> Vec<Pat
         let mut paths = Vec::new();
         for (written, node) in written?.iter().zip(at.node.items()) {
             let path = beside(&at.source.path, written);
-            if !path.is_file() {
+            let is_folder = what == "stack" && !written.trim().is_empty() && path.is_dir();
+            if !(path.is_file() || is_folder) {
                 at.diags
                     .error(at.source, node.span, format!("there is no {what} `{}`", path.display()))
                     .help("a path is relative to the folder of this file");

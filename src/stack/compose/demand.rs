@@ -71,24 +71,13 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
-    use std::time::Duration;
 
     fn demand(json: Value, interposed: &[&str]) -> Demand {
         let Value::Object(json) = json else { panic!("a literal mapping") };
         let spec = StackRequest {
-            file: PathBuf::new(),
-            profiles: Vec::new(),
-            env_files: Vec::new(),
-            isolate: false,
             root: std::path::PathBuf::from("/p"),
-            allowed: crate::stack::Allowed::default(),
             interposed: interposed.iter().map(|name| (name.to_string(), Vec::new())).collect(),
-            hosts: BTreeMap::new(),
-            toolbox_image: None,
-            releases: Vec::new(),
-            processes: Vec::new(),
-            monitoring: false,
-            up_within: Duration::ZERO,
+            ..StackRequest::default()
         };
         ResolvedModel {
             json,

@@ -98,7 +98,7 @@ impl Endpoint {
 
     /// The same engine with its own builder, whichever one the user has chosen: a builder in a container of its own (as
     /// `docker/setup-buildx-action` makes one) sees no image that only the engine has.
-    pub(super) fn with_own_builder(&self) -> Endpoint {
+    pub(in crate::stack) fn with_own_builder(&self) -> Endpoint {
         let mut endpoint = self.clone();
         let context =
             self.env.iter().rev().find(|(name, _)| name == "DOCKER_CONTEXT").and_then(|(_, value)| value.clone());
@@ -215,7 +215,7 @@ fn unreachable(host: &str, error: &bollard::errors::Error) -> StackError {
 }
 
 /// An error with its causes: the outermost one of hyper says no more than "client error".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(in crate::stack) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

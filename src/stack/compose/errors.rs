@@ -4,13 +4,17 @@ use crate::output::quoted;
 use crate::stack::StackError;
 use std::fmt::Display;
 
-/// Docker, Compose or the machine could not do something.
-pub(super) fn environment(operation: impl Into<String>, cause: impl Display) -> StackError {
+/// What a stack runs on, or a program for it, could not do something.
+pub(in crate::stack) fn environment(operation: impl Into<String>, cause: impl Display) -> StackError {
     StackError::Environment { operation: operation.into(), cause: quoted(&cause.to_string()), hint: None }
 }
 
 /// The same, with what to do about it.
-pub(super) fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into<String>) -> StackError {
+pub(in crate::stack) fn hinted(
+    operation: impl Into<String>,
+    cause: impl Display,
+    hint: impl Into<String>,
+) -> StackError {
     let cause = quoted(&cause.to_string());
     StackError::Environment { operation: operation.into(), cause, hint: Some(hint.into()) }
 }

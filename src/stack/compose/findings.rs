@@ -168,18 +168,11 @@ mod tests {
     fn spec() -> StackRequest {
         StackRequest {
             file: "/p/compose.yaml".into(),
-            profiles: Vec::new(),
-            env_files: Vec::new(),
-            isolate: false,
             root: std::path::PathBuf::from("/p"),
-            allowed: crate::stack::Allowed::default(),
             interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
             hosts: std::collections::BTreeMap::new(),
-            toolbox_image: None,
-            releases: Vec::new(),
-            processes: Vec::new(),
-            monitoring: false,
             up_within: std::time::Duration::from_secs(1),
+            ..StackRequest::default()
         }
     }
 

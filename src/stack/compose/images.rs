@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
-pub(super) struct BundledImage {
+pub(in crate::stack) struct BundledImage {
     /// Its repository.
     repository: &'static str,
     /// What it is for, in the label `IMAGE`, and the name of the log of its build.
@@ -27,7 +27,7 @@ pub(super) struct BundledImage {
 }
 
 /// The built-in toolbox.
-pub(super) const TOOLBOX_IMAGE: BundledImage =
+pub(in crate::stack) const TOOLBOX_IMAGE: BundledImage =
     BundledImage { repository: TOOLBOX, purpose: "toolbox", dockerfile: include_str!("../../../toolbox/Dockerfile") };
 /// Prometheus and Alertmanager with their tools.
 pub(super) const MONITORING_IMAGE: BundledImage = BundledImage {
@@ -38,7 +38,7 @@ pub(super) const MONITORING_IMAGE: BundledImage = BundledImage {
 /// Repository of the agent's images.
 const AGENT: &str = "firedrill-agent";
 /// Repository of the toolbox's images.
-const TOOLBOX: &str = "firedrill-toolbox";
+pub(in crate::stack) const TOOLBOX: &str = "firedrill-toolbox";
 /// Repository of the images with Prometheus and Alertmanager; `scripts/setup.sh` knows it, too.
 const MONITORING: &str = "firedrill-monitoring";
 /// Of images with the same purpose, so many of the newest stay although no container uses them: drills side by side
@@ -57,7 +57,7 @@ const NAMELESS: &str = "<none>:<none>";
 
 /// An agent's image that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AgentImage {
+pub(in crate::stack) struct AgentImage {
     /// Its name.
     pub tag: String,
     /// The command that starts `firedrill` wherever the bundle is; arguments follow.
@@ -65,7 +65,7 @@ pub(super) struct AgentImage {
 }
 
 /// The image of that name; `None` when it is not there.
-pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
+pub(in crate::stack) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
     match docker.inspect_image(name).await {
         Ok(image) => Ok(Some(image)),
         Err(error) if is_status(&error, 404) => Ok(None),
@@ -74,7 +74,10 @@ pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageI
 }
 
 /// The agent's image: the one that is named, or one made from the executable that runs.
-pub(super) async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<AgentImage, StackError> {
+pub(in crate::stack) async fn agent(
+    compose: &ComposeCommand,
+    options: &StackOptions,
+) -> Result<AgentImage, StackError> {
     match &options.agent_image {
         Some(name) => ensure_named_agent(compose, name).await,
         None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
@@ -161,7 +164,7 @@ pub(super) async fn base_of(docker: &Docker, image: &BundledImage) -> Result<Str
 }
 
 /// Makes such an image: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
-pub(super) async fn ensure_bundled(
+pub(in crate::stack) async fn ensure_bundled(
     compose: &ComposeCommand,
     image: &BundledImage,
     named: Option<&str>,
@@ -227,7 +230,12 @@ async fn build(
 
 /// Removes older unused images of one repository and purpose. The newest few stay, and the one that others are made from:
 /// somebody may be building on it.
-pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str, base: &str) -> Result<(), StackError> {
+pub(in crate::stack) async fn remove_old(
+    docker: &Docker,
+    purpose: &str,
+    repository: &str,
+    base: &str,
+) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));

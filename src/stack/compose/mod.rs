@@ -2,23 +2,23 @@
 
 mod attached;
 mod builds;
-mod bundle;
+pub(super) mod bundle;
 mod capacity;
 mod carry;
-mod command;
+pub(super) mod command;
 mod containers;
 mod content;
 mod demand;
 mod dial;
 mod dotenv;
-mod endpoint;
-mod errors;
+pub(super) mod endpoint;
+pub(super) mod errors;
 mod exec;
 mod execute;
 mod files;
 mod findings;
 mod health;
-mod images;
+pub(super) mod images;
 mod labels;
 mod logs;
 mod model;

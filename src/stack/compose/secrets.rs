@@ -153,18 +153,9 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let spec = StackRequest {
             file: dir.path().join("compose.yaml"),
-            profiles: Vec::new(),
-            env_files: Vec::new(),
-            isolate: false,
             root: std::path::PathBuf::from("/p"),
-            allowed: crate::stack::Allowed::default(),
-            interposed: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            toolbox_image: None,
-            releases: Vec::new(),
-            processes: Vec::new(),
-            monitoring: false,
             up_within: std::time::Duration::from_secs(1),
+            ..StackRequest::default()
         };
         assert!(env_files(&spec).contains(&file));
         let variables = variables(&[file, dir.path().join("none.env")]);

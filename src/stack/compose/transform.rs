@@ -3,6 +3,7 @@
 
 use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
 use super::{labels, processes};
+use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,19 +38,6 @@ pub struct Drill<'a> {
 
 /// Processes that the toolbox may have at once, of a drill and of a runbook that is followed alone.
 pub(super) const TOOLBOX_PIDS: i64 = 1024;
-
-/// Ports of protocols that are not HTTP although people put proxies in front of them.
-const NOT_HTTP: &[u16] = &[
-    22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1433, 1521, 1883, 2181, 3306, 3389, 4222, 5222, 5432, 5433,
-    5671, 5672, 6379, 6380, 6432, 7000, 7001, 7687, 8883, 9042, 9092, 9093, 9094, 11211, 26257, 26379, 27017, 27018,
-    33060, 50000,
-];
-
-/// Whether a port is taken to carry HTTP: a proxy must parse it from the first byte of a connection on, or it could
-/// not answer in the service's place later.
-pub fn carries_http(port: u16) -> bool {
-    NOT_HTTP.binary_search(&port).is_err()
-}
 
 /// The model that `docker compose up` is given.
 pub fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {

@@ -18,18 +18,10 @@ fn model(json: Value) -> ResolvedModel {
 fn spec(interposed: &[(&str, &[u16])]) -> StackRequest {
     StackRequest {
         file: PathBuf::from("/p/compose.yaml"),
-        profiles: Vec::new(),
-        env_files: Vec::new(),
-        isolate: false,
         root: std::path::PathBuf::from("/p"),
-        allowed: crate::stack::Allowed::default(),
         interposed: interposed.iter().map(|(name, ports)| (name.to_string(), ports.to_vec())).collect(),
-        hosts: BTreeMap::new(),
-        toolbox_image: None,
-        releases: Vec::new(),
-        processes: Vec::new(),
-        monitoring: false,
         up_within: Duration::from_secs(60),
+        ..StackRequest::default()
     }
 }
 
@@ -179,13 +171,6 @@ fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
         json!({ "context": "/p", "labels": { "a": "b", "dev.firedrill.image": "stack" } })
     );
     assert_eq!(out["services"]["db"].get("pull_policy"), None);
-}
-
-#[test]
-fn databases_are_not_parsed_as_http_and_the_table_is_sorted() {
-    assert!(NOT_HTTP.is_sorted(), "binary search");
-    assert!(!carries_http(5432) && !carries_http(6379) && !carries_http(3306));
-    assert!(carries_http(80) && carries_http(8080) && carries_http(9100));
 }
 
 mod properties {

@@ -73,6 +73,7 @@ pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refus
     match call.program.as_str() {
         "docker" => docker(&call.args, &call.env, known),
         "docker-compose" => compose(&call.args, &call.env, known),
+        "kubectl" => refuse("`kubectl` has no cluster here: this stack is a Compose project"),
         other => refuse(format!("`{other}` is not carried out")),
     }
 }

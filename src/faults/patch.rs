@@ -1,0 +1,149 @@
+//! `patch`: an object of a stack in Kubernetes gets other settings: a value of a ConfigMap, the selector of a Service, the replicas
+//! of a Deployment. The runbook gives them back.
+//!
+//! ```yaml
+//! - patch: { object: configmap/checkout-config, set: { data: { DB_POOL_SIZE: "1" } }, restart: checkout }
+//! - patch: { object: deployment/checkout, set: { spec: { replicas: 0 } } }
+//! - patch: { object: service/checkout, set: { spec: { selector: { app: chekout } } } }
+//! ```
+
+use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, Undone};
+use crate::record::Parts;
+use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
+use crate::stack::{ObjectChange, RELEASE_WITHIN, Stack};
+use async_trait::async_trait;
+use serde_json::json;
+use std::time::Duration;
+
+const OBJECT: TextForm =
+    TextForm::new("kind and name, like `configmap/shop`", || shape::text("[A-Za-z]+/[a-z0-9][a-z0-9.-]*"));
+
+/// Other settings of an object.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    change: ObjectChange,
+}
+
+/// Reads what is set: a map, as JSON has it.
+fn settings(at: &mut At<'_>) -> Option<serde_json::Value> {
+    at.diags.describe(|| json!({ "type": "object", "minProperties": 1 }));
+    match json_of(at.node) {
+        serde_json::Value::Object(map) if map.is_empty() => at.not("it is empty: say what is set"),
+        map @ serde_json::Value::Object(_) => Some(map),
+        _ => at.expected("a map of what is set"),
+    }
+}
+
+/// A value as JSON: what is quoted is a text, and the rest is what YAML says.
+fn json_of(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::List(items) => items.iter().map(json_of).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.value))).collect(),
+        Value::Scalar { text, plain: true } => match serde_json::from_str(text) {
+            Ok(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => value,
+            _ => serde_json::Value::from(text.as_str()),
+        },
+        Value::Scalar { text, .. } => serde_json::Value::from(text.as_str()),
+    }
+}
+
+fn change_of(undo: &Undo) -> Result<&ObjectChange, FaultError> {
+    match undo {
+        Undo::Object { change: Some(change), .. } => Ok(change),
+        _ => Err(FaultError::new("read the undo", "it is not that of an object")),
+    }
+}
+
+async fn look(change: &ObjectChange, stack: &dyn Stack) -> Result<Presence, FaultError> {
+    let found = stack.changed(change).await;
+    let found = found.map_err(|error| FaultError::new(format!("look at `{}`", change.object), error))?;
+    let (is, is_not): (Vec<_>, Vec<_>) = found.iter().partition(|(_, in_place)| **in_place);
+    let names = |all: &[(&String, &bool)]| all.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ");
+    let object = &change.object;
+    Ok(match (is.len(), is_not.len()) {
+        (_, 0) => Presence::InPlace(format!("{object} has the fault's {}", names(&is))),
+        (0, _) => Presence::Gone(format!("{object} has another {}", names(&is_not))),
+        (some, _) => {
+            let evidence = format!("{object} has the fault's {}, and another {}", names(&is), names(&is_not));
+            Presence::Partly(evidence, Parts::new(some, found.len()))
+        }
+    })
+}
+
+/// Gives back what was planned, unless that has been done.
+pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Result<Undone, FaultError> {
+    if let Presence::Gone(_) = look(change, stack).await? {
+        return Ok(Undone::AlreadyGone);
+    }
+    let back = stack.change(change, true).await;
+    back.map_err(|error| FaultError::new(format!("give `{}` back what was planned", change.object), error))?;
+    Ok(Undone::Done { what: vec![format!("gave `{}` back what was planned", change.object)], output: String::new() })
+}
+
+#[async_trait]
+impl Inject for Patch {
+    fn draft() -> FaultDraft {
+        FaultDraft {
+            name: "patched",
+            title: "{target} has no replicas",
+            settings: "{ object: deployment/{target}, set: { spec: { replicas: 0 } } }",
+            check: Some("only a stack in Kubernetes has such objects"),
+            ..FaultDraft::default()
+        }
+    }
+
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let object = map.require_with("object", OBJECT, |text| {
+            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+            let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
+            let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
+            match text.split_once('/') {
+                Some((kind, name)) if is_kind(kind) && is_name(name) => Ok(text.to_string()),
+                _ => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
+            }
+        });
+        let set = map.require_by("set", settings);
+        let restart = map.optional("restart");
+        Some(Patch { change: ObjectChange { object: object?, set: set?, restart } })
+    }
+
+    fn summary(&self) -> String {
+        let paths: Vec<String> = self.change.values().into_iter().map(|(path, _)| path).collect();
+        format!("gives `{}` another {}", self.change.object, paths.join(", "))
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.change.restart.iter().cloned().collect()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let is_secret = self.change.object.to_ascii_lowercase().starts_with("secret/");
+        let values = self.change.values();
+        let texts = values.iter().filter(|_| is_secret).filter_map(|(_, value)| value.as_str());
+        texts.map(str::to_string).collect()
+    }
+
+    fn inject_within(&self) -> Duration {
+        RELEASE_WITHIN
+    }
+
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        match look(&self.change, context.stack).await? {
+            Presence::InPlace(evidence) => Err(FaultError::new(
+                format!("prepare `{}`", self.change.object),
+                format!("it is like that already: {evidence}"),
+            )),
+            _ => Ok(Undo::Object { object: self.change.object.clone(), change: Some(self.change.clone()) }),
+        }
+    }
+
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let changed = context.stack.change(change_of(undo)?, false).await;
+        changed.map_err(|error| FaultError::new(format!("change `{}`", self.change.object), error))
+    }
+
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        look(change_of(undo)?, context.stack).await
+    }
+}

@@ -1,0 +1,184 @@
+//! Which cluster is meant, and the client that speaks with it. A cluster is never taken because it happens to be the current one.
+
+use super::errors::{environment, hinted};
+use crate::stack::StackError;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Names the context for drills that name none.
+pub(super) const CONTEXT_VARIABLE: &str = "FIREDRILL_KUBE_CONTEXT";
+/// Names a context that may be drilled although its name speaks of production.
+const ALLOWED_VARIABLE: &str = "FIREDRILL_KUBE_ALLOW";
+/// How long the API server may take to answer a first question.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// What clusters for trying things out are called by the programs that make them, or begin with.
+const TEST_CLUSTERS: [&str; 9] = [
+    "kind-", "k3d-", "minikube", "docker-desktop", "rancher-desktop", "orbstack", "colima", "microk8s", "desktop-linux",
+];
+const GET_ONE: &str = "make one for drills with `kind create cluster`; or name the context of a cluster that is there\nwith `FIREDRILL_KUBE_CONTEXT=NAME`, or in the scenario with `stack: { kubernetes: { context: NAME } }`";
+
+/// A cluster that was reached.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    /// The context of the kubeconfig.
+    pub context: String,
+    /// Its API.
+    pub client: Client,
+    /// `v1.20.2`.
+    pub version: String,
+    /// Uid of its namespace `kube-system`, which no other cluster has; `None` for who may not read it.
+    pub uid: Option<String>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.context, self.version)
+    }
+}
+
+/// Reaches the cluster of a context; without a name, that which the environment names, or the one test cluster that there is.
+pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
+    let operation = "finding a Kubernetes cluster";
+    let kubeconfig =
+        tokio::task::spawn_blocking(Kubeconfig::read).await.map_err(|error| environment(operation, error))?;
+    let kubeconfig = kubeconfig.map_err(|error| hinted(operation, error, GET_ONE))?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    let context = choose(&known, named, variable(CONTEXT_VARIABLE).as_deref(), variable(ALLOWED_VARIABLE).as_deref())
+        .map_err(|(why, hint)| hinted(operation, why, hint))?;
+    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    connect(context, config.map_err(|error| environment(operation, error))?).await
+}
+
+/// Reaches the cluster of a context that a run has used, as the kubeconfig has it now.
+pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>) -> Result<Cluster, StackError> {
+    let operation = format!("reaching the cluster {context}");
+    let reading = tokio::task::spawn_blocking(move || match files.as_slice() {
+        [] => Kubeconfig::read(),
+        files => files
+            .iter()
+            .filter(|file| file.exists())
+            .try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?)),
+    });
+    let kubeconfig = reading.await.map_err(|error| environment(operation.as_str(), error))?;
+    let options = KubeConfigOptions { context: Some(context.to_string()), ..KubeConfigOptions::default() };
+    let kubeconfig = kubeconfig.map_err(|error| environment(operation.as_str(), error))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let cluster = connect(context.to_string(), config.map_err(|error| environment(operation.as_str(), error))?).await?;
+    match (uid, &cluster.uid) {
+        (Some(noted), Some(now)) if noted != now => {
+            Err(environment(operation, "the context leads to another cluster than when the drill ran"))
+        }
+        _ => Ok(cluster),
+    }
+}
+
+/// The files that `KUBECONFIG` names, absolute.
+pub(super) fn kubeconfig_files() -> Vec<PathBuf> {
+    let named = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let files = std::env::split_paths(&named).filter(|file| !file.as_os_str().is_empty());
+    files.filter_map(|file| std::path::absolute(file).ok()).collect()
+}
+
+async fn connect(context: String, config: Config) -> Result<Cluster, StackError> {
+    let operation = format!("reaching the cluster {context}");
+    let client = Client::try_from(config).map_err(|error| environment(operation.as_str(), error))?;
+    let hint = "is it running? `kubectl --context NAME version` asks the same";
+    match tokio::time::timeout(ANSWERS_WITHIN, client.apiserver_version()).await {
+        Ok(Ok(version)) => {
+            let namespaces: Api<Namespace> = Api::all(client.clone());
+            let uid = namespaces.get_metadata("kube-system").await.ok().and_then(|found| found.metadata.uid);
+            Ok(Cluster { context, client, version: version.git_version, uid })
+        }
+        Ok(Err(error)) => Err(hinted(operation, error, hint)),
+        Err(_) => Err(hinted(operation, format!("no answer within {} s", ANSWERS_WITHIN.as_secs()), hint)),
+    }
+}
+
+/// Whether a context is called like a cluster that is there to try things out.
+fn is_test_cluster(context: &str) -> bool {
+    TEST_CLUSTERS.iter().any(|name| context.starts_with(name))
+}
+
+/// Whether a name speaks of production.
+fn is_production(context: &str) -> bool {
+    let mut words = context.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_ascii_lowercase);
+    words.any(|word| word.starts_with("prod") || ["prd", "live"].contains(&word.as_str()))
+}
+
+/// The context that is meant: what a person names by the environment, then what the scenario names, then the one test cluster
+/// that there is. A file of the project cannot lead a drill into a cluster that is none for tests: that a person must do. The
+/// error is the reason and what to do.
+fn choose(
+    known: &[String],
+    of_scenario: Option<&str>,
+    of_person: Option<&str>,
+    allowed: Option<&str>,
+) -> Result<String, (String, String)> {
+    let list = || if known.is_empty() { "none".to_string() } else { known.join(", ") };
+    let tests: Vec<&String> = known.iter().filter(|context| is_test_cluster(context)).collect();
+    let Some(context) = of_person.or(of_scenario) else {
+        return match tests.as_slice() {
+            [one] => choose(known, Some(one.as_str()), None, allowed),
+            [] => {
+                Err((format!("no context of the kubeconfig is a test cluster (there is {})", list()), GET_ONE.into()))
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+                Err((
+                    format!("there are several test clusters: {}", names.join(", ")),
+                    format!("say which: `{CONTEXT_VARIABLE}={}`", names[0]),
+                ))
+            }
+        };
+    };
+    if !known.iter().any(|name| name == context) {
+        return Err((format!("the kubeconfig has no context `{context}` (there is {})", list()), GET_ONE.into()));
+    }
+    if is_production(context) && allowed != Some(context) {
+        let hint = format!("drills break things on purpose; if it is meant, set {ALLOWED_VARIABLE}={context}");
+        return Err((format!("the context `{context}` is called like production"), hint));
+    }
+    if !is_test_cluster(context) && of_person != Some(context) {
+        let hint = format!("if drills may break things in it, say so yourself: {CONTEXT_VARIABLE}={context}");
+        return Err((
+            format!("the scenario names the context `{context}`, which is not called like a test cluster"),
+            hint,
+        ));
+    }
+    Ok(context.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_meant_when_somebody_says_so_or_it_is_the_one_for_tests() {
+        let known: Vec<String> = ["kind-a", "work", "eu-prod-1"].map(str::to_string).to_vec();
+        let choose = |scenario, person, allowed| choose(&known, scenario, person, allowed).map_err(|(why, _)| why);
+        assert_eq!(choose(None, None, None).as_deref(), Ok("kind-a"));
+        assert_eq!(choose(Some("kind-a"), None, None).as_deref(), Ok("kind-a"));
+        assert_eq!(choose(Some("kind-a"), Some("work"), None).as_deref(), Ok("work"));
+        assert!(choose(Some("work"), None, None).unwrap_err().contains("not called like a test cluster"));
+        assert!(choose(Some("eu-prod-1"), None, None).unwrap_err().contains("called like production"));
+        assert!(choose(None, Some("eu-prod-1"), None).unwrap_err().contains("called like production"));
+        assert_eq!(choose(None, Some("eu-prod-1"), Some("eu-prod-1")).as_deref(), Ok("eu-prod-1"));
+        assert!(choose(Some("other"), None, None).unwrap_err().contains("no context `other`"));
+        let two: Vec<String> = ["kind-a", "k3d-b"].map(str::to_string).to_vec();
+        assert!(super::choose(&two, None, None, None).unwrap_err().0.contains("several test clusters"));
+        assert!(super::choose(&[], None, None, None).unwrap_err().1.contains("kind create cluster"));
+    }
+
+    #[test]
+    fn production_is_a_word_and_not_a_part_of_one() {
+        assert!(
+            is_production("prod") && is_production("gke_x_prod-eu") && is_production("arn:aws:eks:eu:1:cluster/live")
+        );
+        assert!(!is_production("alive") && !is_production("kind-reprod"));
+    }
+}

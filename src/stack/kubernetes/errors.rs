@@ -1,0 +1,24 @@
+//! Short ways to say what the cluster could not do, and what to do about it.
+
+use crate::stack::StackError;
+use crate::stack::compose::endpoint::chain;
+pub(super) use crate::stack::compose::errors::{environment, hinted};
+
+/// An error of the Kubernetes API under the name of what was tried.
+pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> StackError {
+    let operation = operation.into();
+    move |error| match error {
+        kube::Error::Api(status) if status.is_forbidden() => hinted(
+            operation,
+            &status.message,
+            "the user of this context lacks that right; a drill makes and removes a namespace and everything in it",
+        ),
+        kube::Error::Api(status) => environment(operation, &status.message),
+        other => environment(operation, chain(&other)),
+    }
+}
+
+/// Whether the API server answered that there is no such object.
+pub(super) fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}

@@ -1,0 +1,264 @@
+//! Commands in Pods by the API's `exec`: as a channel of lines, and run to their end. The process sees end-of-file as soon as the
+//! runner is gone, however it went: the API server closes the stream with the connection.
+//!
+//! API servers before 1.29 (protocol `v4.channel.k8s.io`) cannot be told that standard input ends without ending the connection:
+//! what a command is to read is sent with its length, and the rest of the stream stays open as the lease.
+
+use super::errors::{api, environment, hinted};
+use crate::record::Stream;
+use crate::stack::{CallOutput, Channel, MOST_OUTPUT, StackError};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::api::{AttachParams, AttachedProcess};
+use kube::{Api, Client};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio_util::codec::{FramedRead, LinesCodec};
+
+/// A line that is longer ends the channel.
+const MAX_LINE: usize = 1024 * 1024;
+/// Lines that wait in each direction.
+const QUEUE: usize = 256;
+/// How long a process may take to say its first line.
+const FIRST_LINE: Duration = Duration::from_secs(20);
+/// How long what is under way may still arrive after the runner has let go.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// How much of what a command writes is kept, from its end.
+const MAX_OUTPUT: usize = 16 * 1024;
+/// What ends a command when the runner lets go of its standard input.
+const BOUNDED: &str = include_str!("../compose/bounded.sh");
+/// Takes as many bytes of standard input as are announced, and gives them to the command as its own.
+const WITH_INPUT: &str = r#"input=$(mktemp) && head -c "$1" >"$input" || exit 126
+bounded=$2
+shift 2
+exec sh -c "$bounded" sh sh -c 'exec <"$0" && rm -f "$0" && exec "$@"' "$input" "$@""#;
+
+/// A Pod and the container in it.
+#[derive(Debug, Clone)]
+pub(super) struct PodTarget {
+    /// Name of the Pod.
+    pub pod: String,
+    /// Name of the container.
+    pub container: String,
+}
+
+/// The Pods of one namespace.
+#[derive(Clone)]
+pub(super) struct Executor {
+    pods: Api<Pod>,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Executor")
+    }
+}
+
+impl Executor {
+    pub(super) fn new(client: &Client, namespace: &str) -> Executor {
+        Executor { pods: Api::namespaced(client.clone(), namespace) }
+    }
+
+    async fn start(
+        &self,
+        target: &PodTarget,
+        command: &[String],
+        operation: &str,
+    ) -> Result<AttachedProcess, StackError> {
+        let params = AttachParams::default().container(&target.container).stdin(true).stdout(true).stderr(true);
+        self.pods.exec(&target.pod, command, &params).await.map_err(api(operation))
+    }
+
+    /// Starts a command and waits until it says its first line, which stays in the channel.
+    pub(super) async fn open(&self, target: &PodTarget, command: &[String], what: &str) -> Result<Channel, StackError> {
+        let operation = format!("starting {what}");
+        let mut process = self.start(target, command, &operation).await?;
+        let closed = || environment(operation.as_str(), "the cluster did not attach to it");
+        let stdout = process.stdout().ok_or_else(closed)?;
+        let mut stdin = process.stdin().ok_or_else(closed)?;
+        let mut stderr = process.stderr().ok_or_else(closed)?;
+        let mut lines = FramedRead::new(stdout, LinesCodec::new_with_max_length(MAX_LINE));
+        let first = match tokio::time::timeout(FIRST_LINE, lines.next()).await {
+            Ok(Some(Ok(line))) if line.trim_start().starts_with('{') => line,
+            Ok(said) => {
+                let mut text = said.and_then(Result::ok).unwrap_or_default();
+                let _ = tokio::time::timeout(LAST_LINES, stderr.read_to_string(&mut text)).await;
+                let status = ended(&mut process).await;
+                let cause = format!("{} {}", text.trim(), status.and_then(|status| status.message).unwrap_or_default());
+                let hint = "can the image be run on the cluster's nodes? is it for another machine?";
+                return Err(hinted(operation, cause.trim(), hint));
+            }
+            Err(_) => return Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
+        };
+        // Nobody reads it, and nothing may wait for that.
+        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+        let (tx, mut from_runner) = mpsc::channel::<String>(QUEUE);
+        let (to_runner, rx) = mpsc::channel(QUEUE);
+        let writing = async move {
+            while let Some(mut line) = from_runner.recv().await {
+                line.push('\n');
+                if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+                    return;
+                }
+            }
+            let _ = stdin.shutdown().await;
+        };
+        let reading = async move {
+            let mut line = Some(Ok(first));
+            while let Some(Ok(text)) = line {
+                if to_runner.send(text).await.is_err() {
+                    return;
+                }
+                line = tokio::select! {
+                    line = lines.next() => line,
+                    () = to_runner.closed() => return,
+                };
+            }
+        };
+        tokio::spawn(async move {
+            tokio::pin!(writing, reading);
+            tokio::select! {
+                () = &mut reading => {}
+                () = &mut writing => drop(tokio::time::timeout(LAST_LINES, &mut reading).await),
+            }
+            // The connection goes with it, and whatever still runs in the Pod sees the end of its input.
+            drop(process);
+        });
+        Ok(Channel { tx, rx })
+    }
+
+    /// Runs a command to its end; its exit code. Standard output is taken `whole`, up to [`MOST_OUTPUT`], or the end of it. Whoever
+    /// stops waiting ends it.
+    pub(super) async fn run(
+        &self,
+        target: &PodTarget,
+        command: &[String],
+        operation: &str,
+        (whole, stdout, stderr): (bool, &mut Vec<u8>, &mut Vec<u8>),
+    ) -> Result<i64, StackError> {
+        let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
+        let command: Vec<String> = bounded.iter().chain(command).cloned().collect();
+        let mut process = self.start(target, &command, operation).await?;
+        let lease = process.stdin();
+        let (out, err) = (process.stdout(), process.stderr());
+        let most = if whole { MOST_OUTPUT } else { usize::MAX };
+        let reading = async { tokio::try_join!(take(out, stdout, whole, most), take(err, stderr, false, usize::MAX)) };
+        reading.await.map_err(|cause| environment(operation, cause))?;
+        let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
+        drop(lease);
+        code
+    }
+
+    /// Runs a command that a step called, with `input` as its standard input; what it writes goes to `out` as it comes, `change`d.
+    pub(super) async fn run_call(
+        &self,
+        target: &PodTarget,
+        command: &[String],
+        input: &[u8],
+        out: &CallOutput,
+        change: impl Fn(Bytes) -> Bytes + Copy,
+    ) -> Result<i32, StackError> {
+        let operation = "kubectl";
+        let length = input.len().to_string();
+        let wrapped = ["sh", "-c", WITH_INPUT, "sh", &length, BOUNDED].map(str::to_string);
+        let command: Vec<String> = wrapped.iter().chain(command).cloned().collect();
+        let mut process = self.start(target, &command, operation).await?;
+        let mut lease = process.stdin();
+        if let Some(stdin) = &mut lease {
+            let sent = async {
+                stdin.write_all(input).await?;
+                stdin.flush().await
+            };
+            sent.await.map_err(|error| environment(operation, error))?;
+        }
+        let (stdout, stderr) = (process.stdout(), process.stderr());
+        let (stdout, stderr) = (pass(stdout, Stream::Stdout, out, change), pass(stderr, Stream::Stderr, out, change));
+        tokio::join!(stdout, stderr);
+        let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
+        drop(lease);
+        code.map(|code| i32::try_from(code).unwrap_or(1))
+    }
+}
+
+/// What the API server says of the end of a command.
+async fn ended(process: &mut AttachedProcess) -> Option<Status> {
+    tokio::time::timeout(LAST_LINES, process.take_status()?).await.ok().flatten()
+}
+
+/// The exit code in a status of `exec`, as `k8s.io/apimachinery/pkg/util/remotecommand` writes it: `NonZeroExitCode` with a cause `ExitCode`.
+fn exit_code(status: Option<Status>) -> Result<i64, String> {
+    let Some(status) = status else { return Err("the connection to the Pod ended before the command".into()) };
+    if status.status.as_deref() == Some("Success") {
+        return Ok(0);
+    }
+    let mut causes = status.details.iter().flat_map(|details| &details.causes).flatten();
+    let code = causes.find(|cause| cause.reason.as_deref() == Some("ExitCode"));
+    let code = code.and_then(|cause| cause.message.as_deref()?.parse().ok());
+    code.ok_or_else(|| status.message.unwrap_or_else(|| "it could not be run".into()))
+}
+
+/// Reads a stream to its end, whole or the end of it.
+async fn take(
+    from: Option<impl AsyncRead + Unpin>,
+    into: &mut Vec<u8>,
+    whole: bool,
+    most: usize,
+) -> Result<(), String> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let count = from.read(&mut buffer).await.map_err(|error| error.to_string())?;
+        if count == 0 {
+            return Ok(());
+        }
+        into.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if into.len() > most {
+            return Err(format!("it wrote more than {} MiB", most / 1024 / 1024));
+        }
+        if !whole {
+            let over = into.len().saturating_sub(MAX_OUTPUT);
+            into.drain(..over);
+        }
+    }
+}
+
+/// Hands a stream on, in whole lines as far as they are not too long.
+async fn pass(from: Option<impl AsyncRead + Unpin>, stream: Stream, out: &CallOutput, change: impl Fn(Bytes) -> Bytes) {
+    let Some(mut from) = from else { return };
+    let (mut buffer, mut pending) = (vec![0; 32 * 1024], Vec::new());
+    loop {
+        let count = from.read(&mut buffer).await.unwrap_or(0);
+        pending.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        let until = match count == 0 || pending.len() > MAX_LINE {
+            true => pending.len(),
+            false => pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+        };
+        let ready: Vec<u8> = pending.drain(..until).collect();
+        if !ready.is_empty() && !out.write(stream, change(Bytes::from(ready))).await {
+            return;
+        }
+        if count == 0 {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_read_from_the_status() {
+        let status = |text: &str| serde_json::from_str::<Status>(text).ok();
+        assert_eq!(exit_code(status(r#"{"status":"Success"}"#)), Ok(0));
+        let failed = r#"{"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with non-zero exit code",
+            "details":{"causes":[{"reason":"ExitCode","message":"7"}]}}"#;
+        assert_eq!(exit_code(status(failed)), Ok(7));
+        let refused = r#"{"status":"Failure","message":"container not found"}"#;
+        assert_eq!(exit_code(status(refused)), Err("container not found".into()));
+        assert!(exit_code(None).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! The images of a drill in a cluster: Firedrill's own, with kubectl in the toolbox, and the team's; and how they get onto the
+//! cluster's nodes where these are containers of this engine, as those of kind, k3d and minikube are.
+
+use super::cluster::Cluster;
+use super::errors::{api, environment, hinted};
+use crate::process::{self, Running};
+use crate::record::Redactor;
+use crate::stack::compose::Endpoint;
+use crate::stack::compose::bundle::hex;
+use crate::stack::compose::command::{ComposeCommand, Watch};
+use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
+use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
+use bollard::models::{ContainerConfig, ContainerCreateBody};
+use bollard::query_parameters::{
+    CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, ListParams};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long building one image may take.
+const BUILD_WITHIN: Duration = Duration::from_secs(900);
+/// How long loading images onto one node may take.
+const LOAD_WITHIN: Duration = Duration::from_secs(300);
+/// Where kubectl is in the toolbox. Not in the `PATH` of the steps: what they call goes to the runner first.
+pub(super) const KUBECTL: &str = "/opt/kubectl/kubectl";
+
+/// Label of an image on a node: the id of the image of this engine that was loaded.
+const LOADED: &str = "dev.firedrill.loaded";
+
+/// Held while images are made and loaded.
+static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Firedrill's own images.
+#[derive(Debug, Clone)]
+pub(super) struct FiredrillImages {
+    /// The agent's, with the command that starts `firedrill` in both.
+    pub agent: AgentImage,
+    /// The toolbox's.
+    pub toolbox: String,
+}
+
+/// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
+pub(super) async fn make(
+    cluster: &Cluster,
+    request: &StackRequest,
+    options: &StackOptions,
+    logs: &Path,
+    cancel: &CancellationToken,
+) -> Result<FiredrillImages, StackError> {
+    let _making = MAKING.lock().await;
+    let endpoint = Endpoint::resolve().await?;
+    let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: Redactor::default() };
+    let agent = images::agent(&compose, options).await?;
+    let watch = Watch { log: Some(logs.join("toolbox.log")), within: BUILD_WITHIN, cancel, model: None };
+    let named = request.toolbox_image.as_deref();
+    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch).await?;
+    let toolbox = with_kubectl(&compose.endpoint, &toolbox).await?;
+    let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
+    for (name, build) in teams.clone() {
+        let is_there = images::inspect(&compose.endpoint.docker, name).await?.is_some();
+        if let Some(build) = build
+            && !options.no_build
+        {
+            self::build(&compose.endpoint, name, build, logs).await?;
+        } else if !is_there {
+            let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
+            return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
+        }
+    }
+    let all: Vec<&str> =
+        [agent.tag.as_str(), toolbox.as_str()].into_iter().chain(teams.map(|(name, _)| name.as_str())).collect();
+    load(cluster, &compose.endpoint, &all).await?;
+    Ok(FiredrillImages { agent, toolbox })
+}
+
+/// The toolbox with the kubectl that this machine's people use.
+async fn with_kubectl(endpoint: &Endpoint, toolbox: &str) -> Result<String, StackError> {
+    let operation = "putting kubectl into the toolbox";
+    let Some(kubectl) = find_kubectl() else {
+        return Err(hinted(
+            operation,
+            "there is no `kubectl` on this machine",
+            "install it: https://kubernetes.io/docs/tasks/tools/",
+        ));
+    };
+    let reading = kubectl.clone();
+    let bytes =
+        tokio::task::spawn_blocking(move || std::fs::read(reading)).await.map_err(|e| environment(operation, e))?;
+    let bytes = bytes.map_err(|error| environment(format!("reading {}", kubectl.display()), error))?;
+    let digest = Sha256::new().chain_update(toolbox).chain_update(&bytes).finalize();
+    let hash = hex(&digest[..8]);
+    let tag = format!("{TOOLBOX}:{hash}");
+    if images::inspect(&endpoint.docker, &tag).await?.is_some() {
+        return Ok(tag);
+    }
+    let docker = &endpoint.docker;
+    let failed = |error: bollard::errors::Error| environment(operation, error);
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o755);
+    let packed = archive.append_data(&mut header, KUBECTL.trim_start_matches('/'), bytes.as_slice());
+    let archive = packed.and_then(|()| archive.into_inner()).map_err(|error| environment(operation, error))?;
+    let body = ContainerCreateBody { image: Some(toolbox.to_string()), ..ContainerCreateBody::default() };
+    let made = docker.create_container(Some(CreateContainerOptionsBuilder::default().build()), body).await;
+    let id = made.map_err(failed)?.id;
+    let added = async {
+        let upload = UploadToContainerOptionsBuilder::default().path("/").build();
+        docker.upload_to_container(&id, Some(upload), bollard::body_full(archive.into())).await?;
+        let commit = CommitContainerOptionsBuilder::default().container(&id).repo(TOOLBOX).tag(&hash).build();
+        docker.commit_container(commit, ContainerConfig::default()).await
+    };
+    let added = added.await;
+    let remove = RemoveContainerOptionsBuilder::default().force(true).build();
+    let _ = docker.remove_container(&id, Some(remove)).await;
+    added.map_err(failed)?;
+    Ok(tag)
+}
+
+fn find_kubectl() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join("kubectl")).find(|file| file.is_file())
+}
+
+/// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
+async fn build(endpoint: &Endpoint, name: &str, build: &ImageBuild, logs: &Path) -> Result<(), StackError> {
+    let mut command = endpoint.with_own_builder().command();
+    command.args(["build", "--tag", name]);
+    for (key, value) in &build.args {
+        command.args(["--build-arg", &format!("{key}={value}")]);
+    }
+    command.arg("--").arg(&build.folder);
+    let operation = format!("building {name}");
+    let output =
+        process::output(command, BUILD_WITHIN).await.map_err(|error| environment(operation.as_str(), error))?;
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    let written = async {
+        tokio::fs::create_dir_all(logs).await?;
+        tokio::fs::write(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))), &said).await
+    };
+    // For whoever wants to read all of it; the end of it is in the message.
+    let _ = written.await;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let tail = lines.iter().skip(lines.len().saturating_sub(20)).copied().collect::<Vec<_>>().join("\n");
+    Err(StackError::Build {
+        reason: format!("{name}: {}", lines.last().copied().unwrap_or("docker build failed")),
+        tail,
+    })
+}
+
+/// Loads what is missing onto every node that is a container of this engine. Other nodes pull by themselves.
+async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[&str]) -> Result<(), StackError> {
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let nodes = nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?;
+    for node in nodes.items {
+        let name = node.metadata.name.unwrap_or_default();
+        if endpoint.docker.inspect_container(&name, None::<InspectContainerOptions>).await.is_err() {
+            continue;
+        }
+        let operation = format!("loading images onto the node {name}");
+        let known = on_node(endpoint, &name, &["list"]).await.map_err(|cause| {
+            let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
+            hinted(operation.as_str(), cause, hint)
+        })?;
+        let mut missing = Vec::new();
+        for image in images {
+            let id = images::inspect(&endpoint.docker, image).await?.and_then(|image| image.id).unwrap_or_default();
+            if !is_current(&known, image, &id) {
+                missing.push((*image, format!("{LOADED}={id}")));
+            }
+        }
+        if missing.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = missing.iter().map(|(image, _)| *image).collect();
+        import(endpoint, &name, &names).await.map_err(|cause| environment(operation.as_str(), cause))?;
+        for (image, label) in &missing {
+            let labelled = on_node(endpoint, &name, &["label", &full_name(image), label]).await;
+            labelled.map_err(|cause| environment(operation.as_str(), cause))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a node calls an image: `shop/web:1` is `docker.io/shop/web:1`.
+fn full_name(image: &str) -> String {
+    match image.split_once('/') {
+        None => format!("docker.io/library/{image}"),
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => image.to_string(),
+        Some(_) => format!("docker.io/{image}"),
+    }
+}
+
+/// Whether a node has an image as it is here: by the label that says which one was loaded under this name. Whoever loads another one
+/// takes the label away.
+fn is_current(known: &str, image: &str, id: &str) -> bool {
+    let name = full_name(image);
+    let label = format!("{LOADED}={id}");
+    let line = known.lines().map(str::split_whitespace).find(|words| words.clone().next() == Some(&name));
+    line.is_some_and(|words| words.flat_map(|word| word.split(',')).any(|word| word == label))
+}
+
+/// `ctr images …` on a node; what it prints.
+async fn on_node(endpoint: &Endpoint, node: &str, args: &[&str]) -> Result<String, String> {
+    let mut command = endpoint.command();
+    command.args(["exec", node, "ctr", "--namespace", "k8s.io", "images"]).args(args);
+    let output = process::output(command, LOAD_WITHIN).await.map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
+    }
+}
+
+/// `docker save` into the node's containerd.
+async fn import(endpoint: &Endpoint, node: &str, images: &[&str]) -> Result<(), String> {
+    let mut save = endpoint.command();
+    save.arg("save").args(images).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut save = Running::start(save).map_err(|error| error.to_string())?;
+    let archive: Stdio = match save.child.stdout.take().map(TryInto::try_into) {
+        Some(Ok(stdout)) => stdout,
+        _ => return Err("`docker save` has no output".into()),
+    };
+    let mut load = endpoint.command();
+    load.args(["exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images", "import", "-"]);
+    load.stdin(archive);
+    let loaded = process::output(load, LOAD_WITHIN).await.map_err(|error| error.to_string())?;
+    let saved = save.wait().await.map_err(|error| error.to_string())?;
+    match saved.success() && loaded.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&loaded.stderr).trim().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_has_its_full_name_on_a_node() {
+        assert_eq!(full_name("nginx:1"), "docker.io/library/nginx:1");
+        assert_eq!(full_name("shop/web:1"), "docker.io/shop/web:1");
+        assert_eq!(full_name("registry.example:5000/web:1"), "registry.example:5000/web:1");
+        assert_eq!(full_name("localhost/web:1"), "localhost/web:1");
+    }
+
+    #[test]
+    fn an_image_is_current_when_it_was_the_one_that_was_loaded() {
+        let known = "REF TYPE DIGEST SIZE PLATFORMS LABELS\n\
+                     docker.io/shop/web:1 x sha256:9 1MiB linux/amd64 dev.firedrill.loaded=sha256:a,io.cri=managed\n\
+                     docker.io/shop/db:1 x sha256:9 1MiB linux/amd64 io.cri=managed\n";
+        assert!(is_current(known, "shop/web:1", "sha256:a"));
+        assert!(!is_current(known, "shop/web:1", "sha256:b"), "another one was built since");
+        assert!(!is_current(known, "shop/db:1", "sha256:a"), "somebody else has loaded it");
+        assert!(!is_current(known, "shop/other:1", "sha256:a"));
+    }
+}

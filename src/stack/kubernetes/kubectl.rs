@@ -1,0 +1,214 @@
+//! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
+//! rights in the drill's namespace only.
+
+use super::exec::{Executor, PodTarget};
+use super::images::KUBECTL;
+use super::kubectl_request::{NamespaceNames, Request, translate};
+use crate::record::{Secrets, Stream};
+use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+
+/// The most that a call may read from standard input, in bytes.
+const MOST_INPUT: usize = 64 * 1024 * 1024;
+
+/// Carries out what the steps of one place call.
+#[derive(Debug, Clone)]
+pub(super) struct KubectlTools {
+    pub executor: Executor,
+    pub place: Place,
+    /// The namespace that runbooks write.
+    pub written: String,
+    /// The drill's.
+    pub namespace: String,
+    /// Contexts that runbooks write.
+    pub contexts: BTreeSet<String>,
+    /// The run's directory.
+    pub dir: PathBuf,
+    pub secrets: Secrets,
+}
+
+impl Tools for KubectlTools {
+    fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+        let tools = self.clone();
+        async move {
+            let told = tools.carry_out(&call, io, &cancel).await;
+            tools.note(&call, told).await;
+            told
+        }
+        .boxed()
+    }
+}
+
+impl KubectlTools {
+    async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
+        let refuse = |why: String| async move { format!("firedrill: {why}\n") };
+        let refusal = match (call.program.as_str(), &self.place) {
+            ("kubectl", Place::Toolbox) => None,
+            ("kubectl", Place::Service(service)) => {
+                Some(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"))
+            }
+            (other, _) => Some(format!("`{other}` has nothing to talk to: this stack is in Kubernetes")),
+        };
+        let names = NamespaceNames { written: &self.written, real: &self.namespace, contexts: &self.contexts };
+        let request = match refusal {
+            Some(why) => Err(why),
+            None => translate(&call.args, &names),
+        };
+        let (args, renames) = match request {
+            Err(why) => {
+                io.out.say(&refuse(why).await).await;
+                return REFUSED;
+            }
+            Ok(Request::Answer(text)) => {
+                io.out.write(Stream::Stdout, Bytes::from(text)).await;
+                return 0;
+            }
+            Ok(Request::Run { args, renames_output }) => (args, renames_output),
+        };
+        let mut input = Vec::new();
+        while let Some(bytes) = reads_input(&args).then_some(()).map(|()| io.stdin.next()) {
+            let Some(bytes) = bytes.await else { break };
+            input.extend_from_slice(&bytes);
+            if input.len() > MOST_INPUT {
+                io.out.say(&format!("firedrill: more than {} MiB of input\n", MOST_INPUT / 1024 / 1024)).await;
+                return REFUSED;
+            }
+        }
+        let takes_objects = ["apply", "create", "replace", "delete", "diff"];
+        if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
+            input = in_namespace(&input, &self.written, &self.namespace);
+        }
+        let target = PodTarget { pod: TOOLBOX.into(), container: "firedrill".into() };
+        let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
+        let command: Vec<String> = ["env", "-C", &call.cwd]
+            .map(str::to_string)
+            .into_iter()
+            .chain(set)
+            .chain([KUBECTL.to_string()])
+            .chain(args)
+            .collect();
+        let (real, written) = (self.namespace.as_str(), self.written.as_str());
+        let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
+        tokio::select! {
+            ended = self.executor.run_call(&target, &command, &input, &io.out, change) => match ended {
+                Ok(code) => code,
+                Err(error) => {
+                    io.out.say(&format!("{error}\n")).await;
+                    1
+                }
+            },
+            () = cancel.cancelled() => 143,
+        }
+    }
+
+    /// Notes a call in `logs/kubectl.log` of the run's directory.
+    async fn note(&self, call: &ToolCall, exit: i32) {
+        let line = format!("{} {} (exit {exit})", call.program, call.args.join(" "));
+        let line = crate::output::log_line(&self.secrets.redactor().text(&line)) + "\n";
+        let dir = self.dir.join("logs");
+        let written = async {
+            tokio::fs::create_dir_all(&dir).await?;
+            let mut options = std::fs::OpenOptions::new();
+            let file = crate::record::open_plain(&dir.join("kubectl.log"), options.create(true).append(true))?;
+            let mut file = tokio::fs::File::from_std(file);
+            file.write_all(line.as_bytes()).await?;
+            file.flush().await
+        };
+        // The record has the command and its output; this is for convenience.
+        let _: std::io::Result<()> = written.await;
+    }
+}
+
+/// Whether a variable of the step is one of its commands too: none by which kubectl finds another cluster or another user.
+fn is_passed(name: &str) -> bool {
+    !name.starts_with("KUBE") && !["HOME", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH"].contains(&name)
+}
+
+/// Whether kubectl reads standard input with these arguments: a file `-`, or a command that is to have it.
+fn reads_input(args: &[String]) -> bool {
+    let own: Vec<&str> = args.iter().map(String::as_str).take_while(|arg| *arg != "--").collect();
+    let file = own.windows(2).any(|two| matches!(two, ["-f" | "--filename", "-"]));
+    let stuck =
+        own.iter().any(|arg| matches!(*arg, "-f-" | "-f=-" | "--filename=-" | "-" | "--stdin" | "--stdin=true"));
+    let short =
+        own.iter().any(|arg| arg.starts_with('-') && !arg.starts_with("--") && arg.contains('i') && arg.len() <= 4);
+    let command = own.iter().any(|arg| ["exec", "attach", "run"].contains(arg));
+    file || stuck || (command && short)
+}
+
+/// Objects on standard input that are written for the namespace of the runbooks, for the drill's. What is no text is left alone.
+fn in_namespace(input: &[u8], written: &str, real: &str) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+    let pattern =
+        format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
+    match regex::Regex::new(&pattern) {
+        Ok(pattern) => pattern.replace_all(text, format!("${{1}}{real}${{2}}")).into_owned().into_bytes(),
+        Err(_) => input.to_vec(),
+    }
+}
+
+/// Replaces the drill's namespace by the one that is written.
+fn replaced(bytes: Bytes, real: &str, written: &str) -> Bytes {
+    let (from, to) = (real.as_bytes(), written.as_bytes());
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.as_ref();
+    while let Some(at) = rest.windows(from.len().max(1)).position(|window| window == from) {
+        let (before, behind) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.extend_from_slice(to);
+        rest = behind.get(from.len()..).unwrap_or_default();
+    }
+    if out.is_empty() {
+        return bytes;
+    }
+    out.extend_from_slice(rest);
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn input_is_read_only_by_what_reads_it() {
+        for reads in [
+            "apply -f -", "apply --filename=- --prune", "exec -i web -- psql", "exec -it web -- sh",
+            "run x -i --image=y",
+        ] {
+            assert!(reads_input(&words(reads)), "{reads}");
+        }
+        for not in [
+            "get pods", "apply -f x.yaml", "logs -f web", "exec web -- cat -", "rollout undo deployment/web",
+            "get pods -l i",
+        ] {
+            assert!(!reads_input(&words(not)), "{not}");
+        }
+    }
+
+    #[test]
+    fn objects_for_the_written_namespace_are_the_drills() {
+        let yaml = "metadata:\n  namespace: shop\n  name: shop\ndata: { namespace: shopping }\n";
+        let own = in_namespace(yaml.as_bytes(), "shop", "fd-1");
+        assert_eq!(String::from_utf8(own).unwrap(), yaml.replace("namespace: shop\n", "namespace: fd-1\n"));
+        let json = br#"{"metadata":{"namespace":"shop","name":"x"}}"#;
+        assert_eq!(in_namespace(json, "shop", "fd-1"), br#"{"metadata":{"namespace":"fd-1","name":"x"}}"#);
+    }
+
+    #[test]
+    fn what_is_printed_has_the_written_namespace() {
+        let text = Bytes::from("ns firedrill-1a and firedrill-1a.\n");
+        assert_eq!(replaced(text, "firedrill-1a", "shop"), "ns shop and shop.\n");
+        let other = Bytes::from("nothing");
+        assert_eq!(replaced(other, "firedrill-1a", "shop"), "nothing");
+    }
+}

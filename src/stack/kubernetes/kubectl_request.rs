@@ -1,0 +1,981 @@
+//! What a step asks of `kubectl`: a pure function from its arguments to those that the toolbox runs, to an answer, or to
+//! the reason why not. Runbooks name the team's namespace and contexts, a drill has one namespace of its own. What was
+//! understood is written out again in long form, so that `kubectl` sees nothing that was not understood here. The rights
+//! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
+
+use std::collections::BTreeSet;
+
+/// What a call of kubectl comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// The real kubectl is to be run in the toolbox.
+    Run {
+        /// Its arguments.
+        args: Vec<String>,
+        /// Whether the drill's namespace may be replaced by the written one in what it prints. Not where the output is
+        /// that of a program or of a file.
+        renames_output: bool,
+    },
+    /// Nothing is run. This is the output, with its last line break; the exit code is 0.
+    Answer(String),
+}
+
+/// The names that a call may use, and what they stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct NamespaceNames<'a> {
+    /// The namespace in runbooks and manifests.
+    pub written: &'a str,
+    /// The namespace of the drill.
+    pub real: &'a str,
+    /// Contexts that the scenario maps to the drill's cluster. The first is the current one.
+    pub contexts: &'a BTreeSet<String>,
+}
+
+/// How the words of a command are read. Every command but those of `Help`, `About` and `Config` is given the namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// NamespaceNames of commands.
+    Help,
+    /// No objects, and no namespace.
+    About,
+    /// No objects.
+    Free,
+    /// None.
+    None,
+    /// Objects that are read: `TYPE NAME…` or `TYPE/NAME…`.
+    Read,
+    /// Objects that are changed: the same.
+    Change,
+    /// `NAME`, of a type that the command says.
+    Name,
+    /// `POD` or `TYPE/NAME`, to read its log; more words are no objects.
+    Logs,
+    /// `POD` or `TYPE/NAME`, to reach its processes; more words are a command or ports.
+    Inside,
+    /// Two paths, one as `POD:PATH` or `NAMESPACE/POD:PATH`.
+    Copy,
+    /// `kubectl config`, which is answered without a cluster.
+    Config,
+}
+
+/// A flag of kubectl. Those without a separate value may still have one as `--flag=value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct KubectlFlag {
+    long: &'static str,
+    short: Option<char>,
+    value: bool,
+}
+
+/// Flags of all commands. A flag is written as `long`, `long,s` with a short name, and `long=` or `long,s=` with a value.
+const GLOBAL: &str =
+    "namespace,n= context= cluster= help,h v,v= request-timeout= match-server-version warnings-as-errors";
+
+/// Flags that many commands have, by the word that stands for them below.
+const GROUPS: &[(&str, &str)] = &[
+    ("PRINT", "output,o= template= allow-missing-template-keys show-managed-fields"),
+    ("FILES", "filename,f= kustomize,k= recursive,R"),
+    ("WRITE", "dry-run field-manager="),
+    (
+        "NEW",
+        "output,o= template= allow-missing-template-keys show-managed-fields dry-run field-manager= save-config validate",
+    ),
+    ("STREAM", "container,c= pod-running-timeout= quiet,q stdin,i tty,t"),
+];
+
+/// Commands that are run, each with its flags in kubectl 1.20 to 1.33. `|` separates commands with the same flags.
+const COMMANDS: &[(Words, &str)] = &[
+    (Words::Help, "help:"),
+    (
+        Words::About,
+        "version: client output,o= short;
+        api-versions: ;
+        api-resources: api-group= cached categories= namespaced no-headers output,o= sort-by= verbs=;
+        explain: api-version= output,o= recursive;
+        kustomize: load-restrictor= output,o=",
+    ),
+    (Words::Free, "auth can-i: all-namespaces,A list no-headers quiet,q subresource="),
+    (
+        Words::Config,
+        "config current-context: ;
+        config get-contexts: no-headers output,o=;
+        config use-context|use: ;
+        config set-context: current",
+    ),
+    (
+        Words::Read,
+        "get: PRINT FILES all-namespaces,A chunk-size= field-selector= ignore-not-found label-columns,L= no-headers
+            output-watch-events selector,l= server-print show-kind show-labels sort-by= subresource= watch,w watch-only;
+        describe: FILES all-namespaces,A chunk-size= selector,l= show-events",
+    ),
+    (
+        Words::Logs,
+        "logs: all-containers all-pods container,c= follow,f ignore-errors insecure-skip-tls-verify-backend limit-bytes=
+            max-log-requests= pod-running-timeout= prefix previous,p selector,l= since= since-time= tail= timestamps",
+    ),
+    (
+        Words::None,
+        "events: PRINT all-namespaces,A chunk-size= for= no-headers types= watch,w;
+        cluster-info|clusterinfo: ;
+        apply: PRINT FILES WRITE cascade force force-conflicts grace-period= openapi-patch overwrite prune
+            prune-allowlist= prune-whitelist= record selector,l= server-side subresource= timeout= validate wait;
+        apply set-last-applied: PRINT create-annotation dry-run filename,f=;
+        create: FILES NEW record selector,l= windows-line-endings;
+        replace: FILES NEW cascade force grace-period= subresource= timeout= wait;
+        diff: FILES concurrency= field-manager= force-conflicts prune prune-allowlist= selector,l= server-side
+            show-managed-fields",
+    ),
+    (
+        Words::Change,
+        "rollout status: FILES revision= selector,l= timeout= watch,w;
+        rollout history: PRINT FILES revision= selector,l=;
+        rollout undo: PRINT FILES dry-run selector,l= to-revision=;
+        rollout restart|pause|resume: PRINT FILES field-manager= selector,l=;
+        scale: PRINT FILES all current-replicas= dry-run record replicas= resource-version= selector,l= timeout=;
+        autoscale: PRINT FILES WRITE cpu-percent= max= min= name= record save-config;
+        set image: PRINT FILES WRITE all local record selector,l=;
+        set env: PRINT FILES WRITE all containers,c= env,e= from= keys= list local overwrite prefix= resolve selector,l=;
+        set resources: PRINT FILES WRITE all containers,c= limits= local record requests= selector,l=;
+        set selector: PRINT WRITE all filename,f= local record recursive,R resource-version=;
+        set serviceaccount|sa: PRINT FILES WRITE all local record;
+        set subject: PRINT FILES WRITE all group= local selector,l= serviceaccount= user=;
+        label|annotate: PRINT FILES WRITE all all-namespaces,A field-selector= list local overwrite record
+            resource-version= selector,l=;
+        patch: PRINT FILES WRITE local patch,p= patch-file= record subresource= type=;
+        apply view-last-applied: FILES all output,o= selector,l=;
+        delete: FILES all all-namespaces,A cascade dry-run field-selector= force grace-period= ignore-not-found now
+            output,o= selector,l= timeout= wait;
+        expose: PRINT FILES WRITE cluster-ip= external-ip= generator= labels,l= load-balancer-ip= name= override-type=
+            overrides= port= protocol= record save-config selector= session-affinity= target-port= type=;
+        wait: PRINT all all-namespaces,A field-selector= filename,f= for= local recursive,R selector,l= timeout=",
+    ),
+    (
+        Words::Name,
+        "top pod|pods|po: all-namespaces,A containers field-selector= no-headers selector,l= sort-by= sum
+            use-protocol-buffers;
+        create configmap|cm: NEW append-hash from-env-file= from-file= from-literal=;
+        create cronjob|cj: NEW image= restart= schedule=;
+        create deployment|deploy: NEW image= port= replicas,r=;
+        create ingress|ing: NEW annotation= class= default-backend= rule=;
+        create job: NEW from= image=;
+        create poddisruptionbudget|pdb: NEW max-unavailable= min-available= selector=;
+        create quota|resourcequota: NEW hard= scopes=;
+        create role: NEW resource= resource-name= verb=;
+        create rolebinding: NEW clusterrole= group= role= serviceaccount= user=;
+        create secret generic: NEW append-hash from-env-file= from-file= from-literal= type=;
+        create secret tls: NEW append-hash cert= key=;
+        create secret docker-registry: NEW append-hash docker-email= docker-password= docker-server= docker-username=
+            from-file=;
+        create service|svc clusterip: NEW clusterip= tcp=;
+        create service|svc externalname: NEW external-name= tcp=;
+        create service|svc loadbalancer: NEW tcp=;
+        create service|svc nodeport: NEW node-port= tcp=;
+        create serviceaccount|sa: NEW",
+    ),
+    (
+        Words::Inside,
+        "exec|attach: STREAM;
+        port-forward: address= pod-running-timeout=;
+        run: PRINT FILES WRITE annotations= attach cascade command env= expose force grace-period= hostport= image=
+            image-pull-policy= labels,l= leave-stdin-open limits= override-type= overrides= pod-running-timeout= port=
+            privileged quiet,q record requests= restart= rm save-config serviceaccount= stdin,i timeout= tty,t wait",
+    ),
+    (Words::Copy, "cp: container,c= no-preserve retries="),
+];
+
+const NAMESPACE: &str = "the namespace is the drill's";
+const NO_NODES: &str = "a drill has no nodes of its own";
+const WIDE: &str = "it is not part of a namespace, and a drill has one namespace";
+const PERSON: &str = "it needs an editor and a person";
+const IDENTITY: &str = "a drill's calls are made with the rights of the drill";
+const CLUSTER: &str = "another cluster or another configuration is not part of the drill";
+const LOCAL: &str = "it writes files of kubectl's own";
+
+/// Commands that are not run, and why.
+const REFUSED: &[(&str, &str)] = &[
+    ("edit", PERSON),
+    ("apply edit-last-applied", PERSON),
+    (
+        "proxy",
+        "it gives the drill's rights to everybody who reaches its port: use `kubectl get` or `kubectl port-forward`",
+    ),
+    ("plugin", "plugins are not part of a drill"),
+    ("debug", "it needs a terminal and a person: use `kubectl exec`"),
+    ("certificate", "certificates are signed for a whole cluster"),
+    ("cordon|uncordon|drain|taint", NO_NODES),
+    ("top node|nodes|no", NO_NODES),
+    ("completion", "it is for a person's shell"),
+    ("cluster-info dump", "it reads other namespaces: use `kubectl get`, `describe` and `logs`"),
+    ("config view", "it shows the configuration of the toolbox and not the team's"),
+    ("create namespace|ns", NAMESPACE),
+    ("create clusterrole|clusterrolebinding|priorityclass|pc", WIDE),
+    ("create token", "it hands out credentials"),
+];
+
+/// Flags that are refused in every command that has none of its own by this name, and why.
+const REFUSED_FLAGS: &[(&str, &str)] = &[
+    ("as as-group as-uid as-user-extra user username password token client-certificate client-key", IDENTITY),
+    ("server,s kubeconfig certificate-authority insecure-skip-tls-verify tls-server-name", CLUSTER),
+    ("raw", "a path of the API may lead out of the namespace: name the objects"),
+    ("cache-dir profile profile-output", LOCAL),
+    ("edit interactive", PERSON),
+];
+
+const NAMESPACES: &str = "namespace namespaces ns";
+/// Kinds of objects that have no namespace.
+const CLUSTER_KINDS: &str = "no node nodes pv persistentvolume persistentvolumes sc storageclass storageclasses \
+    clusterrole clusterroles clusterrolebinding clusterrolebindings crd crds customresourcedefinition \
+    customresourcedefinitions apiservice apiservices mutatingwebhookconfiguration mutatingwebhookconfigurations \
+    validatingwebhookconfiguration validatingwebhookconfigurations csr certificatesigningrequest \
+    certificatesigningrequests pc priorityclass priorityclasses ingressclass ingressclasses runtimeclass \
+    runtimeclasses csidriver csidrivers csinode csinodes volumeattachment volumeattachments cs componentstatus \
+    componentstatuses psp podsecuritypolicy podsecuritypolicies flowschema flowschemas prioritylevelconfiguration \
+    prioritylevelconfigurations";
+/// Kinds of objects of which the drill has some itself.
+const DRILL_KINDS: &str = "all po pod pods svc service services cm configmap configmaps secret secrets sa serviceaccount \
+    serviceaccounts role roles rolebinding rolebindings netpol networkpolicy networkpolicies";
+
+/// A command line that was read: flags by long name, words, and where among the words `--` stands.
+#[derive(Debug, Default)]
+struct KubectlLine {
+    flags: Vec<(&'static str, Option<String>)>,
+    words: Vec<String>,
+    dash: Option<usize>,
+}
+
+/// Translates the arguments of a call of kubectl.
+///
+/// # Errors
+///
+/// The sentence that says why the call is refused.
+pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<Request, String> {
+    if args.iter().any(|arg| arg.contains('\0')) {
+        return Err("an argument holds a NUL byte".into());
+    }
+    let global = flags_of("");
+    let (mut line, mut name, mut rest) = (KubectlLine::default(), Vec::new(), args);
+    loop {
+        rest = line.read(rest, &global, &name, true)?;
+        let Some((word, after)) = rest.split_first() else { break };
+        let longer = [name.clone(), vec![word.as_str()]].concat();
+        if !all_names().any(|path| is_named(path, &longer, false)) {
+            break;
+        }
+        (name, rest) = (longer, after);
+    }
+    let command = name.join(" ");
+    if let Some((_, why)) = REFUSED.iter().find(|(path, _)| is_named(path, &name, true)) {
+        if line.is_set("help") || rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+            return Ok(help(&name));
+        }
+        return Err(format!("`kubectl {command}` is not run in a drill: {why}"));
+    }
+    let Some((_, takes, flags)) = commands().find(|(path, ..)| is_named(path, &name, true)) else {
+        // A flag that may not stand before a command is refused with its own reason.
+        if rest.first().is_some_and(|arg| arg == "-" || !arg.starts_with('-')) {
+            line.words.extend(rest.first().cloned());
+        } else {
+            line.read(rest, &global, &name, false)?;
+        }
+        return match line.words.first() {
+            None if line.is_set("help") || name.is_empty() => Ok(help(&name)),
+            None => Err(format!("`kubectl {command}` needs one of {}", next_names(&name))),
+            Some(word) => Err(unknown(&name, word)),
+        };
+    };
+    line.read(rest, &flags_of(flags), &name, false)?;
+    if line.is_set("help") {
+        return Ok(help(&name));
+    }
+    line.check_flags(&name, takes, names)?;
+    line.check_words(&name, takes, names)?;
+    if takes == Words::Config {
+        return configuration(&name, &line, names).map(Request::Answer);
+    }
+    let mut args: Vec<String> = name.iter().map(|word| word.to_string()).collect();
+    if !matches!(takes, Words::Help | Words::About) {
+        args.push(format!("--namespace={}", names.real));
+    }
+    for (long, value) in &line.flags {
+        match value {
+            _ if matches!(*long, "namespace" | "all-namespaces" | "context" | "cluster") => {}
+            Some(value) => args.push(format!("--{long}={value}")),
+            None => args.push(format!("--{long}")),
+        }
+    }
+    let dash = line.dash.unwrap_or(line.words.len());
+    args.extend(line.words.iter().take(dash).cloned());
+    args.extend(line.dash.map(|_| "--".to_string()));
+    args.extend(line.words.into_iter().skip(dash));
+    Ok(Request::Run { args, renames_output: !matches!(takes, Words::Logs | Words::Inside | Words::Copy) })
+}
+
+impl KubectlLine {
+    /// Reads arguments as pflag does, and returns those that are left. In front of a command only global flags are read;
+    /// what is none of them is left.
+    fn read<'a>(
+        &mut self,
+        mut args: &'a [String],
+        flags: &[KubectlFlag],
+        name: &[&str],
+        in_front: bool,
+    ) -> Result<&'a [String], String> {
+        while let Some((arg, after)) = args.split_first() {
+            let is_flag = arg.len() > 1 && arg.starts_with('-');
+            if in_front && (!is_flag || arg == "--") {
+                break;
+            } else if arg == "--" {
+                self.dash = Some(self.words.len());
+                self.words.extend(after.iter().cloned());
+                return Ok(&[]);
+            } else if !is_flag {
+                self.words.push(arg.clone());
+                args = after;
+                continue;
+            }
+            match self.read_flag(arg, after.first(), flags, name) {
+                Ok(with_next) => args = after.get(usize::from(with_next)..).unwrap_or_default(),
+                Err(_) if in_front && !name.is_empty() => break,
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(args)
+    }
+
+    /// Reads an argument that begins with `-`; says whether its value was the next argument.
+    fn read_flag(
+        &mut self,
+        arg: &str,
+        next: Option<&String>,
+        flags: &[KubectlFlag],
+        name: &[&str],
+    ) -> Result<bool, String> {
+        let kubectl = [&["kubectl"], name].concat().join(" ");
+        let needed = || next.cloned().ok_or_else(|| format!("`{kubectl} {arg}` needs a value"));
+        if let Some(long) = arg.strip_prefix("--") {
+            let (long, given) = long.split_once('=').map_or((long, None), |(long, given)| (long, Some(given)));
+            let Some(flag) = flags.iter().find(|flag| flag.long == long) else {
+                return Err(refused_flag(&kubectl, &format!("--{long}"), |flag| flag.long == long));
+            };
+            let with_next = flag.value && given.is_none();
+            self.flags.push((flag.long, if with_next { Some(needed()?) } else { given.map(String::from) }));
+            return Ok(with_next);
+        }
+        let mut letters = arg.chars();
+        letters.next();
+        while let Some(letter) = letters.next() {
+            let Some(flag) = flags.iter().find(|flag| flag.short == Some(letter)) else {
+                return Err(refused_flag(&kubectl, &format!("-{letter}"), |flag| flag.short == Some(letter)));
+            };
+            let left = letters.as_str();
+            let given = left.strip_prefix('=').filter(|given| !given.is_empty());
+            let with_next = flag.value && left.is_empty();
+            let value = given.or(Some(left).filter(|left| flag.value && !left.is_empty())).map(String::from);
+            let ends = with_next || value.is_some();
+            self.flags.push((flag.long, if with_next { Some(needed()?) } else { value }));
+            if ends {
+                return Ok(with_next);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_set(&self, long: &str) -> bool {
+        self.flags.iter().any(|(flag, value)| *flag == long && !matches!(value.as_deref(), Some("false")))
+    }
+
+    /// Checks the values of flags that name namespaces, contexts and the drill's own objects, and translates them.
+    fn check_flags(&mut self, name: &[&str], takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
+        for (long, value) in &mut self.flags {
+            match (*long, value) {
+                ("namespace", Some(value)) => drop(names.namespace(&format!("-n {value}"), value)?),
+                ("context" | "cluster", Some(value)) => names.context(&format!("--{long} {value}"), value)?,
+                ("serviceaccount", Some(value)) => {
+                    if let Some((space, account)) = value.split_once(':') {
+                        *value = format!("{}:{account}", names.namespace(&format!("--serviceaccount {value}"), space)?);
+                    }
+                }
+                ("field-selector", Some(value)) => *value = names.field_selector(value, takes)?,
+                _ => {}
+            }
+        }
+        if self.is_set("all") && name != ["wait"] {
+            let of_the_drill = |kind: &&str| is_kind(kind, DRILL_KINDS);
+            if let Some(kind) = self.words.iter().flat_map(|word| word.split(',')).find(of_the_drill) {
+                return Err(format!("`--all` of `{kind}` has the drill's own objects as well: name them or use `-l`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks words that name objects, and translates names of namespaces.
+    fn check_words(&mut self, name: &[&str], takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
+        let objects = match takes {
+            Words::Help | Words::About | Words::Free | Words::Config => return Ok(()),
+            Words::None => return self.words.first().map_or(Ok(()), |word| Err(unknown(name, word))),
+            Words::Copy => return self.words.iter_mut().try_for_each(|word| names.copy_path(word)),
+            Words::Read | Words::Change => self.words.as_mut_slice(),
+            Words::Name | Words::Logs | Words::Inside => self.words.get_mut(..1).unwrap_or_default(),
+        };
+        if !matches!(takes, Words::Read | Words::Logs) {
+            objects.iter().try_for_each(|word| not_of_the_drill(word))?;
+        }
+        let has_type = matches!(takes, Words::Read | Words::Change);
+        let only_type = objects.len() == 1;
+        let mut of_namespaces = false;
+        // `key=value` of a label or an image is no object.
+        for (index, word) in objects.iter_mut().enumerate().filter(|(_, word)| !word.contains('=')) {
+            match word.split_once('/') {
+                Some((kind, object)) if names_namespaces(kind, takes, names)? => {
+                    *word = format!("{kind}/{}", names.namespace(word, object)?);
+                }
+                None if index == 0 && has_type => of_namespaces = names_namespaces(word, takes, names)?,
+                None if of_namespaces => *word = names.namespace(word, word)?.to_string(),
+                _ => {}
+            }
+        }
+        if of_namespaces && only_type { Err(not_the_namespace(names)) } else { Ok(()) }
+    }
+}
+
+impl NamespaceNames<'_> {
+    /// The drill's namespace, if the value stands for it.
+    fn namespace(&self, spelled: &str, value: &str) -> Result<&str, String> {
+        if value == self.written || value == self.real {
+            return Ok(self.real);
+        }
+        Err(format!("`{spelled}`: a drill has one namespace, which is written `{}`", self.written))
+    }
+
+    fn context(&self, spelled: &str, value: &str) -> Result<(), String> {
+        if self.contexts.contains(value) {
+            return Ok(());
+        }
+        Err(format!(
+            "`{spelled}`: the scenario does not map `{value}` to the drill's cluster: add it to \
+             `stack.kubernetes.contexts` if it is the cluster that is drilled"
+        ))
+    }
+
+    /// `metadata.namespace=shop,status.phase=Running`, with the drill's namespace.
+    fn field_selector(&self, selector: &str, takes: Words) -> Result<String, String> {
+        let mut terms: Vec<String> = Vec::new();
+        for term in selector.split(',') {
+            let (field, value) = term.split_once('=').unwrap_or((term, ""));
+            let value = value.trim_start_matches('=');
+            if field.trim_end_matches('!') == "metadata.name" && takes != Words::Read && !field.ends_with('!') {
+                not_of_the_drill(value)?;
+            }
+            terms.push(match field.strip_suffix('!') {
+                _ if value == self.written && field.trim_end_matches('!').ends_with("namespace") => {
+                    format!("{field}={}", self.real)
+                }
+                None if field.ends_with("namespace") => format!("{field}={}", self.namespace(term, value)?),
+                _ => term.to_string(),
+            });
+        }
+        Ok(terms.join(","))
+    }
+
+    /// An end of a copy: `shop/web:/tmp/x` becomes `web:/tmp/x`, as the namespace is given by a flag.
+    fn copy_path(&self, word: &mut String) -> Result<(), String> {
+        let Some((pod, path)) = word.split_once(':') else { return Ok(()) };
+        let pod = match pod.split_once('/') {
+            Some((namespace, pod)) => {
+                self.namespace(word, namespace)?;
+                pod
+            }
+            None => pod,
+        };
+        if pod.contains('/') {
+            return Err(format!("`{pod}` of `{word}` is no Pod"));
+        }
+        not_of_the_drill(pod)?;
+        *word = format!("{pod}:{path}");
+        Ok(())
+    }
+}
+
+/// Answers `kubectl config …`: the contexts of the scenario all lead to the drill.
+fn configuration(name: &[&str], line: &KubectlLine, names: &NamespaceNames<'_>) -> Result<String, String> {
+    let Some(current) = names.contexts.first() else {
+        return Err(
+            "the scenario maps no context to the drill's cluster: add one to `stack.kubernetes.contexts`".into()
+        );
+    };
+    let command = name.join(" ");
+    let context = line.words.first();
+    if let Some(context) = context {
+        names.context(&format!("kubectl {command} {context}"), context)?;
+    }
+    let value = |long: &str| line.flags.iter().rev().find(|(flag, _)| *flag == long).map(|(_, value)| value.as_deref());
+    match (command.as_str(), context) {
+        ("config current-context", _) => Ok(format!("{current}\n")),
+        ("config use-context" | "config use", Some(context)) => Ok(format!("Switched to context \"{context}\".\n")),
+        ("config set-context", _) if value("namespace").is_none() => {
+            Err("`kubectl config set-context` is answered with `--namespace` only".into())
+        }
+        ("config set-context", Some(context)) => Ok(format!("Context \"{context}\" modified.\n")),
+        ("config set-context", None) if line.is_set("current") => Ok(format!("Context \"{current}\" modified.\n")),
+        ("config get-contexts", _) => {
+            let asked = names.contexts.iter().filter(|name| context.is_none_or(|context| context == *name));
+            if value("output").flatten() == Some("name") {
+                return Ok(asked.map(|name| format!("{name}\n")).collect());
+            }
+            let width = asked.clone().map(|name| name.chars().count()).max().unwrap_or_default().max(8);
+            let row = |mark: &str, name: &str, cluster: &str, user: &str, namespace: &str| {
+                format!("{mark:<7}   {name:<width$}   {cluster:<width$}   {user:<width$}   {namespace}\n")
+            };
+            let title = row("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE");
+            let rows = asked.map(|name| row(if name == current { "*" } else { "" }, name, name, name, names.written));
+            Ok(Some(title).filter(|_| !line.is_set("no-headers")).into_iter().chain(rows).collect())
+        }
+        _ => Err(format!("`kubectl {command}` needs the name of a context")),
+    }
+}
+
+fn refused_flag(kubectl: &str, flag: &str, is_it: impl Fn(&KubectlFlag) -> bool) -> String {
+    match REFUSED_FLAGS.iter().find(|(flags, _)| flags_in(flags).any(|flag| is_it(&flag))) {
+        Some((_, why)) => format!("`{kubectl} {flag}` is not allowed in a drill: {why}"),
+        None => format!(
+            "`{kubectl} {flag}` is not known to Firedrill: `{kubectl}` has no such flag in kubectl 1.20 to 1.33"
+        ),
+    }
+}
+
+/// The rows of the table of commands: names, how words are read, flags.
+fn commands() -> impl Iterator<Item = (&'static str, Words, &'static str)> {
+    let rows = COMMANDS.iter().flat_map(|(takes, rows)| rows.split(';').map(move |row| (*takes, row)));
+    rows.filter_map(|(takes, row)| row.split_once(':').map(|(path, flags)| (path.trim(), takes, flags)))
+}
+
+fn flags_of(text: &'static str) -> Vec<KubectlFlag> {
+    let group = |word: &'static str| GROUPS.iter().find(|(name, _)| *name == word).map_or(word, |(_, flags)| flags);
+    text.split_ascii_whitespace().map(group).chain([GLOBAL]).flat_map(flags_in).collect()
+}
+
+fn flags_in(group: &'static str) -> impl Iterator<Item = KubectlFlag> {
+    group.split_ascii_whitespace().map(|text| {
+        let (names, value) = text.strip_suffix('=').map_or((text, false), |names| (names, true));
+        let (long, short) = names.split_once(',').unwrap_or((names, ""));
+        KubectlFlag { long, short: short.chars().next(), value }
+    })
+}
+
+fn all_names() -> impl Iterator<Item = &'static str> {
+    commands().map(|(path, ..)| path).chain(REFUSED.iter().map(|(path, _)| *path))
+}
+
+/// Whether a path of the tables (`rollout restart|pause`) has these words: all of them, or the first ones.
+fn is_named(path: &str, name: &[&str], whole: bool) -> bool {
+    let parts: Vec<&str> = path.split(' ').collect();
+    let fits = if whole { parts.len() == name.len() } else { parts.len() >= name.len() };
+    fits && parts.iter().zip(name).all(|(part, word)| part.split('|').any(|part| part == *word))
+}
+
+fn unknown(name: &[&str], word: &str) -> String {
+    let kubectl = [&["kubectl"], name].concat().join(" ");
+    if all_names().any(|path| is_named(path, &[name, &[word]].concat(), false)) {
+        return format!("`{kubectl} {word}` is written before its own flags");
+    }
+    let why = match name {
+        [] => "it is no command of kubectl itself, and plugins are not run in a drill".to_string(),
+        _ => format!("`{kubectl}` has {}", next_names(name)),
+    };
+    format!("`{kubectl} {word}` is not known to Firedrill: {why}")
+}
+
+fn next_names(name: &[&str]) -> String {
+    let paths = commands().filter(|(path, ..)| is_named(path, name, false));
+    let mut next: Vec<&str> =
+        paths.filter_map(|(path, ..)| path.split(' ').nth(name.len())).flat_map(|part| part.split('|')).collect();
+    next.dedup();
+    if next.is_empty() { "no such words".into() } else { next.join(", ") }
+}
+
+fn help(name: &[&str]) -> Request {
+    let args = name.iter().chain(&["--help"]).map(|word| word.to_string()).collect();
+    Request::Run { args, renames_output: false }
+}
+
+/// Whether kinds (`pods,svc`) are namespaces; an error for those that a call may not name.
+fn names_namespaces(kinds: &str, takes: Words, names: &NamespaceNames<'_>) -> Result<bool, String> {
+    if let Some(kind) = kinds.split(',').find(|kind| is_kind(kind, CLUSTER_KINDS)) {
+        return Err(format!("`{kind}`: {WIDE}"));
+    }
+    let any = kinds.split(',').any(|kind| is_kind(kind, NAMESPACES));
+    if any && (takes != Words::Read || kinds.contains(',')) { Err(not_the_namespace(names)) } else { Ok(any) }
+}
+
+fn not_the_namespace(names: &NamespaceNames<'_>) -> String {
+    format!("{NAMESPACE}: only `kubectl get namespace {0}` and `kubectl describe namespace {0}` are run", names.written)
+}
+
+/// Whether a kind is among those listed, as kubectl has them: in any case, and with version and group (`nodes.v1`).
+fn is_kind(kind: &str, list: &str) -> bool {
+    let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+    let group = group.trim_end_matches('.');
+    let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");
+    is_builtin && list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(kind))
+}
+
+fn not_of_the_drill(word: &str) -> Result<(), String> {
+    let name = word.rsplit('/').next().unwrap_or_default();
+    if name.starts_with("fd-") && !name.contains('=') {
+        return Err(format!("`{word}` is Firedrill's own and not part of the drill's system"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REAL: &str = "firedrill-1a2b3c4d";
+
+    fn call(args: &[String]) -> Result<Request, String> {
+        let contexts = ["shop-prod".to_string(), "shop-staging".to_string()].into();
+        translate(args, &NamespaceNames { written: "shop", real: REAL, contexts: &contexts })
+    }
+
+    /// Arguments without spaces inside; `~` stands for one.
+    fn split(line: &str) -> Vec<String> {
+        line.split_ascii_whitespace().map(|word| word.replace('~', " ")).collect()
+    }
+
+    fn outcome(line: &str) -> String {
+        match call(&split(line)) {
+            Ok(Request::Run { args, renames_output }) => {
+                let mark = if renames_output { "" } else { " (as it is)" };
+                let args: Vec<String> = args.iter().map(|arg| arg.replace(' ', "~")).collect();
+                args.join(" ").replace(&format!("--namespace={REAL}"), "@") + mark
+            }
+            Ok(Request::Answer(text)) => format!("answer: {text}"),
+            Err(why) => format!("refused: {why}"),
+        }
+    }
+
+    /// What is called, and what is run: `@` is the drill's namespace as a flag.
+    const ORDINARY: &[(&str, &str)] = &[
+        ("get pods", "get @ pods"),
+        ("get pods -n shop", "get @ pods"),
+        ("get pods -nshop", "get @ pods"),
+        ("get pods -n=shop", "get @ pods"),
+        ("get pods --namespace=shop", "get @ pods"),
+        ("get pods -n firedrill-1a2b3c4d", "get @ pods"),
+        ("-n shop get pods -o wide", "get @ --output=wide pods"),
+        ("--context shop-prod -n shop get pods -l app=web", "get @ --selector=app=web pods"),
+        ("--context=shop-staging --cluster shop-prod get deploy", "get @ deploy"),
+        ("-v 6 get po", "get @ --v=6 po"),
+        ("--request-timeout=5s get po", "get @ --request-timeout=5s po"),
+        ("get pods -A", "get @ pods"),
+        ("get pods -Aw", "get @ --watch pods"),
+        ("get pods -Ao wide", "get @ --output=wide pods"),
+        ("get pods --all-namespaces -owide", "get @ --output=wide pods"),
+        ("get pods -w=false", "get @ --watch=false pods"),
+        ("get pvc -A --no-headers", "get @ --no-headers pvc"),
+        ("-n shop get pvc data-0 -ojson", "get @ --output=json pvc data-0"),
+        ("get po -l app=etcd -oname -n shop", "get @ --selector=app=etcd --output=name po"),
+        ("get events -n shop --sort-by=.lastTimestamp", "get @ --sort-by=.lastTimestamp events"),
+        (
+            "get events -A --field-selector=involvedObject.namespace=shop,reason=Killing",
+            "get @ --field-selector=involvedObject.namespace=firedrill-1a2b3c4d,reason=Killing events",
+        ),
+        (
+            "get pods -A --field-selector metadata.namespace!=kube-system",
+            "get @ --field-selector=metadata.namespace!=kube-system pods",
+        ),
+        (
+            "get deploy api -n shop -o jsonpath={.spec.template.spec.containers[0].image}",
+            "get @ --output=jsonpath={.spec.template.spec.containers[0].image} deploy api",
+        ),
+        ("get deploy/api svc/api", "get @ deploy/api svc/api"),
+        ("get certificate api-tls -n shop -w", "get @ --watch certificate api-tls"),
+        ("get hpa,pdb -n shop", "get @ hpa,pdb"),
+        ("get pod fd-agent", "get @ pod fd-agent"),
+        ("get namespace shop", "get @ namespace firedrill-1a2b3c4d"),
+        ("get ns/shop -o yaml", "get @ --output=yaml ns/firedrill-1a2b3c4d"),
+        ("get -- pods web", "get @ -- pods web"),
+        ("get nodes.longhorn.io", "get @ nodes.longhorn.io"),
+        ("describe ns shop", "describe @ ns firedrill-1a2b3c4d"),
+        ("describe pod -l app=redis", "describe @ --selector=app=redis pod"),
+        ("describe hpa api-hpa -n shop", "describe @ hpa api-hpa"),
+        ("events --for pod/web --types=Warning", "events @ --for=pod/web --types=Warning"),
+        ("logs -f deployment/api -n shop", "logs @ --follow deployment/api (as it is)"),
+        ("logs web-0 -c proxy --previous", "logs @ --container=proxy --previous web-0 (as it is)"),
+        ("logs -lapp=etcd --tail=100 --since=30m", "logs @ --selector=app=etcd --tail=100 --since=30m (as it is)"),
+        ("-n shop logs deployment/api --tail 100 -f", "logs @ --tail=100 --follow deployment/api (as it is)"),
+        ("top pod -l app=api -n shop", "top pod @ --selector=app=api"),
+        ("top pods --containers", "top pods @ --containers"),
+        ("rollout restart deployment/api -n shop", "rollout restart @ deployment/api"),
+        ("rollout -n shop status deployment/api --timeout=5m", "rollout status @ --timeout=5m deployment/api"),
+        ("rollout undo deployment/api --to-revision=3", "rollout undo @ --to-revision=3 deployment/api"),
+        ("-n shop rollout history deployment/api", "rollout history @ deployment/api"),
+        ("rollout pause deploy api", "rollout pause @ deploy api"),
+        ("scale deployment/api --replicas=10 -n shop", "scale @ --replicas=10 deployment/api"),
+        ("scale deployment --all -n shop --replicas=0", "scale @ --all --replicas=0 deployment"),
+        ("scale statefulset redis --replicas 0 --timeout 2m", "scale @ --replicas=0 --timeout=2m statefulset redis"),
+        ("autoscale deploy web --min=2 --max=5", "autoscale @ --min=2 --max=5 deploy web"),
+        ("set image deployment/api api=shop/api:1.2", "set image @ deployment/api api=shop/api:1.2"),
+        ("set env deployment/api KEY=1 OLD_KEY_ID-", "set env @ deployment/api KEY=1 OLD_KEY_ID-"),
+        ("set env deploy/api --list", "set env @ --list deploy/api"),
+        ("set resources deploy/api --limits=cpu=1,memory=1Gi", "set resources @ --limits=cpu=1,memory=1Gi deploy/api"),
+        ("label pod web team=a --overwrite", "label @ --overwrite pod web team=a"),
+        ("annotate certificate x cert-manager.io/issue=1", "annotate @ certificate x cert-manager.io/issue=1"),
+        (
+            "patch hpa api -n shop --type merge -p {\"spec\":{\"minReplicas\":5}}",
+            "patch @ --type=merge --patch={\"spec\":{\"minReplicas\":5}} hpa api",
+        ),
+        ("apply -f -", "apply @ --filename=-"),
+        ("apply -k k8s/overlays/prod/", "apply @ --kustomize=k8s/overlays/prod/"),
+        ("apply -f k8s/ -R --server-side", "apply @ --filename=k8s/ --recursive --server-side"),
+        ("apply --dry-run=server -f a.yaml -f b.yaml", "apply @ --dry-run=server --filename=a.yaml --filename=b.yaml"),
+        ("create -f job.yaml", "create @ --filename=job.yaml"),
+        ("create job check --from=cronjob/nightly -n shop", "create job @ --from=cronjob/nightly check"),
+        ("create job x --image=busybox -- sh -c date", "create job @ --image=busybox x -- sh -c date"),
+        (
+            "create secret generic keys --from-literal=A=1 --dry-run=client -o yaml",
+            "create secret generic @ --from-literal=A=1 --dry-run=client --output=yaml keys",
+        ),
+        ("create cm x --from-file=a.conf", "create cm @ --from-file=a.conf x"),
+        (
+            "create rolebinding r --role=view --serviceaccount=shop:api",
+            "create rolebinding @ --role=view --serviceaccount=firedrill-1a2b3c4d:api r",
+        ),
+        ("replace --force -f pod.yaml", "replace @ --force --filename=pod.yaml"),
+        ("delete pod web-0 --force --grace-period=0", "delete @ --force --grace-period=0 pod web-0"),
+        ("delete pod -l app=web --ignore-not-found", "delete @ --selector=app=web --ignore-not-found pod"),
+        ("delete --namespace shop pod/db-1 pvc/db-1 pvc/db-1-wal", "delete @ pod/db-1 pvc/db-1 pvc/db-1-wal"),
+        ("delete jobs --all", "delete @ --all jobs"),
+        ("delete pods --field-selector=status.phase=Failed", "delete @ --field-selector=status.phase=Failed pods"),
+        ("expose deploy web --port=80 --target-port=8080", "expose @ --port=80 --target-port=8080 deploy web"),
+        (
+            "run probe --rm -it --restart=Never --image=curlimages/curl -- curl -s http://web.shop",
+            "run @ --rm --stdin --tty --restart=Never --image=curlimages/curl probe -- curl -s http://web.shop (as it is)",
+        ),
+        (
+            "exec -it svc/db-rw -n shop -- psql -n -c SELECT~1",
+            "exec @ --stdin --tty svc/db-rw -- psql -n -c SELECT~1 (as it is)",
+        ),
+        ("-n shop exec -i postgres-0 -- psql -U app", "exec @ --stdin postgres-0 -- psql -U app (as it is)"),
+        ("exec -n shop deploy/api -- fd-find x", "exec @ deploy/api -- fd-find x (as it is)"),
+        ("exec redis-0 ls /", "exec @ redis-0 ls / (as it is)"),
+        ("exec -itn shop web -- sh", "exec @ --stdin --tty web -- sh (as it is)"),
+        ("exec web -it=true -- sh", "exec @ --stdin --tty=true web -- sh (as it is)"),
+        ("cp backup/dump.rdb redis-0:/data/dump.rdb -n shop", "cp @ backup/dump.rdb redis-0:/data/dump.rdb (as it is)"),
+        ("cp shop/redis-0:/data/a:b ./a", "cp @ redis-0:/data/a:b ./a (as it is)"),
+        ("attach web -i", "attach @ --stdin web (as it is)"),
+        ("port-forward svc/web 8080:80 -n shop", "port-forward @ svc/web 8080:80 (as it is)"),
+        (
+            "wait cluster/db --for=condition=Ready --timeout=1800s --namespace=shop",
+            "wait @ --for=condition=Ready --timeout=1800s cluster/db",
+        ),
+        ("wait --for=condition=Ready pods --all", "wait @ --for=condition=Ready --all pods"),
+        ("diff -f k8s/", "diff @ --filename=k8s/"),
+        ("explain nodes.spec --recursive", "explain --recursive nodes.spec"),
+        ("version --client -o json", "version --client --output=json"),
+        ("api-resources --namespaced=true", "api-resources --namespaced=true"),
+        ("api-versions", "api-versions"),
+        ("cluster-info --context shop-prod", "cluster-info @"),
+        ("auth can-i list pods -n shop", "auth can-i @ list pods"),
+        ("kustomize k8s/base", "kustomize k8s/base"),
+        ("", "--help (as it is)"),
+        ("-n shop", "--help (as it is)"),
+        ("--help", "--help (as it is)"),
+        ("help rollout undo", "help rollout undo"),
+        ("rollout -h", "rollout --help (as it is)"),
+        ("drain --help", "drain --help (as it is)"),
+        ("get pods --help", "get --help (as it is)"),
+        ("config current-context", "answer: shop-prod\n"),
+        ("config use-context shop-staging", "answer: Switched to context \"shop-staging\".\n"),
+        ("config set-context --current --namespace=shop", "answer: Context \"shop-prod\" modified.\n"),
+        ("config set-context shop-staging --namespace shop", "answer: Context \"shop-staging\" modified.\n"),
+        ("config get-contexts -o name", "answer: shop-prod\nshop-staging\n"),
+        (
+            "config get-contexts shop-prod",
+            "answer: CURRENT   NAME        CLUSTER     AUTHINFO    NAMESPACE\n\
+             *         shop-prod   shop-prod   shop-prod   shop\n",
+        ),
+    ];
+
+    #[test]
+    fn ordinary_lines_are_translated() {
+        for (line, expected) in ORDINARY {
+            assert_eq!(outcome(line), *expected, "kubectl {line}");
+        }
+    }
+
+    /// What is called, and a part of the sentence that refuses it.
+    const REFUSALS: &[(&str, &str)] = &[
+        ("get pods -n kube-system", "`-n kube-system`: a drill has one namespace, which is written `shop`"),
+        ("get pods -nkube-system", "`-n kube-system`"),
+        ("get pods -n=kube-system", "`-n kube-system`"),
+        ("get pods --namespace kube-system", "`-n kube-system`"),
+        ("get pods --namespace=kube-system", "`-n kube-system`"),
+        ("-n kube-system get pods", "`-n kube-system`"),
+        ("get pods -n shop -n kube-system", "`-n kube-system`"),
+        ("get pods -wn kube-system", "`-n kube-system`"),
+        ("get pods -Ankube-system", "`-n kube-system`"),
+        ("get pods -n Shop", "`-n Shop`"),
+        ("get pods --namespace=", "a drill has one namespace"),
+        ("rollout -n default restart deploy/x", "`-n default`"),
+        ("exec -itn default web -- sh", "`-n default`"),
+        ("get events --field-selector metadata.namespace=default", "`metadata.namespace=default`"),
+        ("get events --field-selector metadata.namespace==default", "a drill has one namespace"),
+        ("cp default/web:/etc/passwd .", "`default/web:/etc/passwd`"),
+        ("cp shop/x/web:/a .", "is no Pod"),
+        ("create rolebinding r --role=a --serviceaccount=default:x", "--serviceaccount default:x"),
+        ("config set-context --current --namespace=default", "`-n default`"),
+        ("config set-context --current", "with `--namespace` only"),
+        ("config set-context --namespace=shop", "needs the name of a context"),
+        ("config use-context other", "add it to `stack.kubernetes.contexts`"),
+        ("config use-context", "needs the name of a context"),
+        ("config view --raw", "`kubectl config view` is not run in a drill"),
+        ("config set-credentials x --token=y", "`kubectl config set-credentials` is not known to Firedrill"),
+        ("config set-context shop-prod --namespace=shop --user=admin", "--user` is not allowed"),
+        ("--context other get pods", "`--context other`"),
+        ("get pods --cluster=other", "add it to `stack.kubernetes.contexts`"),
+        ("get pods --as system:admin", "`kubectl get --as` is not allowed in a drill"),
+        ("--as=system:admin get pods", "`kubectl --as` is not allowed"),
+        ("auth can-i get pods --as=system:serviceaccount:shop:x", "rights of the drill"),
+        ("get pods --as-group=system:masters", "--as-group"),
+        ("get pods --as-uid=0", "--as-uid"),
+        ("get pods --token=abc", "--token"),
+        ("get pods -s https://10.0.0.1", "`kubectl get -s` is not allowed"),
+        ("get pods -shttps://10.0.0.1", "another cluster"),
+        ("--server=https://10.0.0.1 get pods", "another cluster"),
+        ("rollout --server=https://10.0.0.1 status deploy/x", "another cluster"),
+        ("get pods --kubeconfig=/tmp/x", "another cluster"),
+        ("--kubeconfig /tmp/x", "another cluster"),
+        ("get pods --user admin", "--user"),
+        ("get pods --username=a --password=b", "--username"),
+        ("get pods --client-certificate=a --client-key=b", "--client-certificate"),
+        ("get pods --certificate-authority=a", "another cluster"),
+        ("get pods --insecure-skip-tls-verify", "another cluster"),
+        ("get pods --tls-server-name=x", "another cluster"),
+        ("get --raw /api/v1/nodes", "a path of the API"),
+        ("create --raw=/api/v1/namespaces -f x", "a path of the API"),
+        ("get pods --cache-dir=/tmp", "files of kubectl's own"),
+        ("get pods --profile=cpu --profile-output=/tmp/x", "files of kubectl's own"),
+        ("get nodes", "`nodes`: it is not part of a namespace"),
+        ("get NODES.v1 -o wide", "`NODES.v1`"),
+        ("get pods,nodes", "`nodes`"),
+        ("describe node/n1", "`node`"),
+        ("delete node n1", "`node`"),
+        ("get -- no", "`no`"),
+        ("get pv", "`pv`"),
+        ("delete crd/x", "`crd`"),
+        ("delete clusterroles.rbac.authorization.k8s.io x", "not part of a namespace"),
+        ("top nodes", "no nodes of its own"),
+        ("drain n1 --ignore-daemonsets", "no nodes of its own"),
+        ("cordon n1", "no nodes of its own"),
+        ("uncordon n1", "no nodes of its own"),
+        ("taint nodes n1 a=b:NoSchedule", "no nodes of its own"),
+        ("get ns", "only `kubectl get namespace shop`"),
+        ("get namespaces default", "`default`"),
+        ("get ns/default", "`ns/default`"),
+        ("get pods,ns shop", "the namespace is the drill's"),
+        ("delete namespace shop", "the namespace is the drill's"),
+        ("delete ns/shop", "the namespace is the drill's"),
+        ("delete -- ns shop", "the namespace is the drill's"),
+        ("label ns shop a=b", "the namespace is the drill's"),
+        ("create namespace x", "the namespace is the drill's"),
+        ("create ns x", "the namespace is the drill's"),
+        ("create clusterrolebinding x --clusterrole=cluster-admin", "not part of a namespace"),
+        ("create token api", "it hands out credentials"),
+        ("exec -it fd-agent -- sh", "`fd-agent` is Firedrill's own"),
+        ("exec pod/fd-agent -c x -- sh", "`pod/fd-agent` is Firedrill's own"),
+        ("attach fd-toolbox", "Firedrill's own"),
+        ("port-forward pods/fd-agent 80", "Firedrill's own"),
+        ("cp fd-agent:/etc/x .", "Firedrill's own"),
+        ("cp x shop/fd-agent:/etc/x", "Firedrill's own"),
+        ("delete pod web fd-agent", "Firedrill's own"),
+        ("delete pod -- fd-agent", "Firedrill's own"),
+        ("delete pods --field-selector metadata.name=fd-agent", "Firedrill's own"),
+        ("label pods/fd-agent a=b", "Firedrill's own"),
+        ("patch pod fd-toolbox -p {}", "Firedrill's own"),
+        ("run fd-x --image=a", "Firedrill's own"),
+        ("delete pods --all", "`--all` of `pods`"),
+        ("delete all --all", "`--all` of `all`"),
+        ("label deploy,pods --all a=b", "`--all` of `pods`"),
+        ("proxy --port=8001", "`kubectl proxy` is not run in a drill"),
+        ("plugin list", "plugins"),
+        ("cnpg status db -n shop", "`kubectl cnpg` is not known to Firedrill"),
+        ("argo rollouts get rollout x --watch", "plugins are not run in a drill"),
+        ("-n shop edit deploy web", "it needs an editor and a person"),
+        ("create -f x --edit", "it needs an editor and a person"),
+        ("apply edit-last-applied deploy/x", "it needs an editor and a person"),
+        ("debug -it web --image=busybox", "use `kubectl exec`"),
+        ("certificate approve x", "whole cluster"),
+        ("completion bash", "person's shell"),
+        ("cluster-info dump", "it reads other namespaces"),
+        ("exec -f pod.yaml -- sh", "`kubectl exec -f` is not known to Firedrill"),
+        ("get --foo", "`kubectl get --foo` is not known to Firedrill: `kubectl get` has no such flag"),
+        ("get pods -é", "`kubectl get -é` is not known"),
+        ("-A get pods", "`kubectl -A` is not known"),
+        ("get pods -n", "`kubectl get -n` needs a value"),
+        ("get pods -o", "`kubectl get -o` needs a value"),
+        ("rollout", "`kubectl rollout` needs one of status, history, undo, restart, pause, resume"),
+        ("rollout explode x", "`kubectl rollout` has status"),
+        ("auth whoami", "`kubectl auth` has can-i"),
+        ("create -o yaml configmap x", "`kubectl create configmap` is written before its own flags"),
+        ("apply x", "`kubectl apply x` is not known"),
+        ("-", "`kubectl -` is not known"),
+        ("pödś", "`kubectl pödś` is not known"),
+    ];
+
+    #[test]
+    fn attempts_to_leave_the_drill_are_refused() {
+        for (line, part) in REFUSALS {
+            let outcome = outcome(line);
+            assert!(outcome.starts_with("refused: ") && outcome.contains(part), "kubectl {line}: {outcome}");
+        }
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused() {
+        assert!(call(&["get".into(), "a\0b".into()]).is_err());
+    }
+
+    #[test]
+    fn without_contexts_config_says_what_to_write() {
+        let names = NamespaceNames { written: "shop", real: REAL, contexts: &BTreeSet::new() };
+        let why = translate(&split("config current-context"), &names).unwrap_err();
+        assert!(why.contains("stack.kubernetes.contexts"), "{why}");
+    }
+
+    #[test]
+    fn a_group_of_flags_is_one_that_the_table_has() {
+        let known = |word: &str| GROUPS.iter().any(|(name, _)| *name == word);
+        for (path, _, flags) in commands() {
+            let odd =
+                flags.split_ascii_whitespace().find(|word| word.chars().all(|c| c.is_uppercase()) && !known(word));
+            assert_eq!(odd, None, "{path}");
+            for flag in flags_of(flags) {
+                assert!(flag.long.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{path}: {}", flag.long);
+            }
+        }
+    }
+
+    /// All lines of up to three of these words: nothing panics, and what is run names the drill's namespace only.
+    #[test]
+    fn odd_lines_do_not_panic() {
+        let words = [
+            "", "-", "--", "---", "-n", "-n=", "--=", "--namespace", "--all", "-A", "shop", "get", "exec", "cp",
+            "delete", "config", "use-context", "ns/", "/", ":", "a/b:c", "=", "é", "-é", "--é=ü", "fd-", "-it",
+            "other", "🦀=",
+        ];
+        let mut lines: Vec<Vec<String>> = vec![Vec::new()];
+        for _ in 0..3 {
+            let longer = |line: &Vec<String>| words.map(|word| [line.as_slice(), &[word.to_string()]].concat());
+            lines = lines.iter().flat_map(longer).collect();
+            for line in &lines {
+                let Ok(Request::Run { args, .. }) = call(line) else { continue };
+                let flags = args.iter().take_while(|arg| *arg != "--");
+                let odd = flags.clone().find(|arg| arg.starts_with("-n") || arg.starts_with("--all-"));
+                assert_eq!(odd, None, "{line:?}");
+                let spaces: Vec<_> = flags.filter(|arg| arg.starts_with("--namespace")).collect();
+                assert!(spaces.iter().all(|arg| **arg == format!("--namespace={REAL}")), "{line:?}");
+            }
+        }
+    }
+}

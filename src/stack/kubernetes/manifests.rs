@@ -1,0 +1,472 @@
+//! The team's manifests: read from a file, a folder, a kustomization or a chart, and what they say without a cluster.
+
+use crate::process;
+use crate::source::outside;
+use crate::stack::StackError;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The most that manifests may take, in bytes.
+const MOST: u64 = 8 * 1024 * 1024;
+
+/// Kinds that belong to no namespace, of Kubernetes' own. What a cluster adds to them is known once it is asked.
+const CLUSTER_SCOPED: &[&str] = &[
+    "APIService",
+    "CSIDriver",
+    "CSINode",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "FlowSchema",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PodSecurityPolicy",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+];
+
+/// Kinds of which Pods are made and that drills know as services.
+pub(super) const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"];
+
+/// The team's objects, in the order in which they are written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Manifests {
+    /// Each as it is written, lists taken apart.
+    pub objects: Vec<Value>,
+}
+
+/// Why manifests cannot be used.
+#[derive(Debug)]
+pub(super) enum ManifestError {
+    /// Something is wrong with a file.
+    Invalid(PathBuf, String),
+    /// A program is missing, or the machine refuses.
+    Environment(StackError),
+}
+
+/// The text at a pointer, or nothing.
+pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The elements of a list at a pointer.
+pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Names and texts of a map at a pointer.
+pub(super) fn texts(value: &Value, pointer: &str) -> BTreeMap<String, String> {
+    let map = value.pointer(pointer).and_then(Value::as_object);
+    let entry = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_string()));
+    map.into_iter().flatten().filter_map(entry).collect()
+}
+
+pub(super) fn kind(object: &Value) -> &str {
+    text(object, "/kind")
+}
+
+pub(super) fn name(object: &Value) -> &str {
+    text(object, "/metadata/name")
+}
+
+/// Where the specification of its Pods is, for what makes Pods.
+pub(super) fn pod_spec_pointer(object: &Value) -> Option<&'static str> {
+    match kind(object) {
+        "Pod" => Some("/spec"),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController" => {
+            Some("/spec/template/spec")
+        }
+        "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    }
+}
+
+/// The specification of the Pods of an object.
+pub(super) fn pod_spec(object: &Value) -> Option<&Value> {
+    object.pointer(pod_spec_pointer(object)?)
+}
+
+/// Every container of a Pod's specification, those that run before the others too.
+pub(super) fn all_containers(spec: &Value) -> impl Iterator<Item = &Value> {
+    ["/initContainers", "/containers"].into_iter().flat_map(|list| items(spec, list))
+}
+
+/// The container that a service is: the one that has its name, or the first.
+pub(super) fn main_container<'v>(spec: &'v Value, service: &str) -> Option<&'v Value> {
+    items(spec, "/containers")
+        .find(|container| text(container, "/name") == service)
+        .or_else(|| items(spec, "/containers").next())
+}
+
+/// Reads the manifests at a path. Nothing is read that lies outside of `root`, which is the project: the machine's other files are
+/// not its business.
+pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, ManifestError> {
+    let invalid = |path: &Path, why: String| ManifestError::Invalid(path.to_path_buf(), why);
+    if path.is_file() {
+        return parse(path, &read_text(path, root)?);
+    }
+    if path.join("Chart.yaml").is_file() {
+        let name = path.file_name().map_or("chart".into(), |name| name.to_string_lossy().into_owned());
+        return rendered(path, "helm", &["template", &name, "."]).await;
+    }
+    if kustomization(path).is_some() {
+        check_bases(path, root, &mut BTreeSet::new())?;
+        return rendered(path, "kubectl", &["kustomize", "."]).await;
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error.to_string()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| {
+        let end = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        file.is_file() && ["yaml", "yml", "json"].contains(&end)
+    });
+    files.sort();
+    let mut all = Manifests::default();
+    for file in &files {
+        all.objects.extend(parse(file, &read_text(file, root)?)?.objects);
+    }
+    match all.objects.is_empty() {
+        true => Err(invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder".into())),
+        false => Ok(all),
+    }
+}
+
+/// The file by which a folder is a kustomization.
+fn kustomization(folder: &Path) -> Option<PathBuf> {
+    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    names.iter().map(|name| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, into the
+/// network too. What one folder says of its own files kubectl itself keeps inside of that folder.
+fn check_bases(folder: &Path, root: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<(), ManifestError> {
+    let Some(file) = kustomization(folder) else { return Ok(()) };
+    if !seen.insert(file.clone()) {
+        return Ok(());
+    }
+    let invalid = |why: String| ManifestError::Invalid(file.clone(), why);
+    let written: Value = serde_yaml::from_str(&read_text(&file, root)?).map_err(|error| invalid(error.to_string()))?;
+    for key in ["/resources", "/bases", "/components", "/crds", "/configurations", "/generators", "/transformers"] {
+        for entry in items(&written, key).filter_map(Value::as_str) {
+            let path = folder.join(entry);
+            if !path.exists() {
+                return Err(invalid(format!("`{entry}` is not in the project: what is elsewhere is not fetched")));
+            }
+            if let Some(why) = outside(root, &path) {
+                return Err(invalid(why));
+            }
+            if path.is_dir() {
+                check_bases(&path, root, seen)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
+    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
+    if let Some(why) = outside(root, file) {
+        return Err(invalid(why));
+    }
+    let size = std::fs::metadata(file).map_err(|error| invalid(error.to_string()))?.len();
+    if size > MOST {
+        return Err(invalid(format!("it has {size} bytes, and manifests may have {MOST}")));
+    }
+    std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))
+}
+
+/// What a program makes of a folder: a kustomization or a chart.
+async fn rendered(folder: &Path, program: &str, args: &[&str]) -> Result<Manifests, ManifestError> {
+    let operation = format!("{program} {} in {}", args.join(" "), folder.display());
+    let mut command = process::command(program);
+    command.args(args).current_dir(folder);
+    let output = process::output(command, process::TELLS_WITHIN).await.map_err(|error| {
+        let hint = format!("install {program}, or write the manifests out into a folder");
+        ManifestError::Environment(super::errors::hinted(operation.as_str(), error, hint))
+    })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
+        return Err(ManifestError::Invalid(folder.to_path_buf(), format!("{operation}: {said}")));
+    }
+    parse(folder, &String::from_utf8_lossy(&output.stdout))
+}
+
+/// The objects of a text of one or more documents.
+fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
+    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
+    let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(error.to_string()))?;
+    let mut objects = Vec::new();
+    for document in documents {
+        if document.is_null() {
+            continue;
+        }
+        if kind(&document).ends_with("List") && document.get("items").is_some() {
+            objects.extend(items(&document, "/items").cloned());
+        } else {
+            objects.push(document);
+        }
+    }
+    for object in &objects {
+        let has = |pointer: &str| !self::text(object, pointer).is_empty();
+        if !(has("/apiVersion") && has("/kind") && has("/metadata/name")) {
+            let what = if has("/kind") { format!("the {}", kind(object)) } else { "a document".into() };
+            return Err(invalid(format!(
+                "{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name"
+            )));
+        }
+    }
+    Ok(Manifests { objects })
+}
+
+impl Manifests {
+    /// What has Pods, in order.
+    pub(super) fn workloads(&self) -> impl Iterator<Item = &Value> {
+        self.objects.iter().filter(|object| WORKLOADS.contains(&kind(object)))
+    }
+
+    /// The workload of a name.
+    pub(super) fn workload(&self, service: &str) -> Option<&Value> {
+        self.workloads().find(|object| name(object) == service)
+    }
+
+    /// Objects of a kind.
+    pub(super) fn of_kind<'m>(&'m self, wanted: &'m str) -> impl Iterator<Item = &'m Value> {
+        self.objects.iter().filter(move |object| kind(object) == wanted)
+    }
+
+    /// Names by which clients in the namespace `written` call a Service.
+    pub(super) fn names_of(service: &str, written: &str) -> Vec<String> {
+        ["", ".svc", ".svc.cluster.local"]
+            .iter()
+            .map(|end| format!("{service}.{written}{end}"))
+            .chain([service.to_string()])
+            .collect()
+    }
+
+    /// Every name by which a client can call a Service.
+    pub(super) fn hosts(&self, written: &str) -> Vec<String> {
+        let names = |service: &Value| match text(service, "/spec/clusterIP") == "None" {
+            // Without an address of its own nothing can lead to it by a name of the written namespace.
+            true => vec![name(service).to_string()],
+            false => Manifests::names_of(name(service), written),
+        };
+        self.of_kind("Service").flat_map(names).collect()
+    }
+
+    /// Environment of a service's container, as far as the manifests tell it: values, and those of Secrets and ConfigMaps that
+    /// are among them.
+    pub(super) fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let Some(spec) = self.workload(service).and_then(pod_spec) else { return found };
+        let Some(container) = main_container(spec, service) else { return found };
+        for from in items(container, "/envFrom") {
+            let prefix = text(from, "/prefix");
+            let all = ["ConfigMap", "Secret"].into_iter().zip(["/configMapRef/name", "/secretRef/name"]);
+            for (kind, pointer) in all {
+                let data = self.data(kind, text(from, pointer));
+                found.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+            }
+        }
+        for entry in items(container, "/env") {
+            let refs = [("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")];
+            let referred = refs.iter().find_map(|(kind, key)| {
+                let from = entry.pointer(&format!("/valueFrom/{key}"))?;
+                self.data(kind, text(from, "/name")).remove(text(from, "/key"))
+            });
+            let value = entry.get("value").and_then(Value::as_str).map(str::to_string).or(referred);
+            if let Some(value) = value {
+                let value = expanded(&value, &found);
+                found.insert(text(entry, "/name").to_string(), value);
+            }
+        }
+        found
+    }
+
+    /// The data of a ConfigMap or a Secret, decoded.
+    fn data(&self, kind: &str, wanted: &str) -> BTreeMap<String, String> {
+        let Some(object) = self.of_kind(kind).find(|object| name(object) == wanted) else { return BTreeMap::new() };
+        data_of(object)
+    }
+
+    /// The values of its Secrets.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        self.of_kind("Secret").flat_map(data_of).map(|(_, value)| value).filter(|value| !value.is_empty()).collect()
+    }
+}
+
+/// `$(NAME)` in a value, as Kubernetes expands it: what is set before it in the same list.
+fn expanded(value: &str, known: &BTreeMap<String, String>) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, behind)) = rest.split_once("$(") {
+        out.push_str(before);
+        let Some((name, after)) = behind.split_once(')') else {
+            return out + "$(" + behind;
+        };
+        match known.get(name) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&format!("$({name})")),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// The data of a Secret or a ConfigMap.
+fn data_of(object: &Value) -> BTreeMap<String, String> {
+    use base64::Engine;
+    let mut data = texts(object, "/data");
+    if kind(object) == "Secret" {
+        for value in data.values_mut() {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(value.trim()).unwrap_or_default();
+            *value = String::from_utf8_lossy(&bytes).into_owned();
+        }
+        data.extend(texts(object, "/stringData"));
+    }
+    data
+}
+
+/// Whether objects of this kind belong to no namespace, as far as that is known without a cluster.
+pub(super) fn is_cluster_scoped(object: &Value) -> bool {
+    CLUSTER_SCOPED.contains(&kind(object))
+}
+
+/// What a Pod asks of the node that it runs on, one sentence each.
+pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
+    let mut asks = Vec::new();
+    for key in ["hostNetwork", "hostPID", "hostIPC"] {
+        if spec.get(key) == Some(&Value::Bool(true)) {
+            asks.push(format!("it sets `{key}`"));
+        }
+    }
+    for volume in items(spec, "/volumes").filter(|volume| volume.get("hostPath").is_some()) {
+        asks.push(format!("its volume `{}` is the node's `{}`", text(volume, "/name"), text(volume, "/hostPath/path")));
+    }
+    for container in all_containers(spec) {
+        let name = text(container, "/name");
+        let context = container.get("securityContext").and_then(Value::as_object).cloned().unwrap_or_default();
+        if context.get("privileged") == Some(&Value::Bool(true)) {
+            asks.push(format!("its container `{name}` is privileged"));
+        }
+        let added: Vec<&str> =
+            items(container, "/securityContext/capabilities/add").filter_map(Value::as_str).collect();
+        if added.iter().any(|added| *added != "NET_BIND_SERVICE") {
+            asks.push(format!("its container `{name}` adds the capabilities {}", added.join(", ")));
+        }
+        if items(container, "/ports").any(|port| port.get("hostPort").is_some()) {
+            asks.push(format!("its container `{name}` takes a port of the node (`hostPort`)"));
+        }
+    }
+    asks
+}
+
+/// The map at a key, made if it is not there.
+pub(super) fn map_at<'v>(object: &'v mut Map<String, Value>, key: &str) -> Option<&'v mut Map<String, Value>> {
+    let value = object.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifests(text: &str) -> Manifests {
+        parse(Path::new("x.yaml"), text).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    const SHOP: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: { name: db }
+stringData: { password: s3cret-1 }
+data: { user: c2hvcA== }
+---
+# nothing
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: { name: app }
+  data: { MODE: fast }
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: { name: web }
+  spec:
+    template:
+      spec:
+        containers:
+        - name: side
+          image: side:1
+        - name: web
+          image: web:1
+          envFrom: [{ configMapRef: { name: app }, prefix: APP_ }]
+          env:
+          - { name: USER, valueFrom: { secretKeyRef: { name: db, key: user } } }
+          - { name: PASSWORD, valueFrom: { secretKeyRef: { name: db, key: password } } }
+          - { name: URL, value: 'postgres://$(USER):$(PASSWORD)@db/$(OTHER)' }
+";
+
+    #[test]
+    fn the_environment_of_a_service_is_read_from_secrets_and_config_maps() {
+        let found = manifests(SHOP);
+        let environment = found.environment("web");
+        assert_eq!(environment["URL"], "postgres://shop:s3cret-1@db/$(OTHER)");
+        assert_eq!(environment["APP_MODE"], "fast");
+        assert_eq!(found.secrets(), BTreeSet::from(["s3cret-1".to_string(), "shop".to_string()]));
+        assert_eq!(found.objects.len(), 3);
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_with_what_is_missing() {
+        let error = parse(Path::new("x.yaml"), "kind: Deployment\n").unwrap_err();
+        let ManifestError::Invalid(_, why) = error else { panic!("{error:?}") };
+        assert_eq!(why, "the Deployment is no Kubernetes object: it needs apiVersion, kind and metadata.name");
+        assert!(parse(Path::new("x.yaml"), "a: [").is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_that_lies_outside_of_the_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, deploy) = (dir.path().join("project"), dir.path().join("project/deploy"));
+        std::fs::create_dir_all(&deploy).unwrap();
+        std::fs::create_dir_all(dir.path().join("base")).unwrap();
+        let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).unwrap();
+        write("secret.yaml", SHOP);
+        std::os::unix::fs::symlink(dir.path().join("secret.yaml"), deploy.join("linked.yaml")).unwrap();
+        let refused = |read: Result<Manifests, ManifestError>| match read {
+            Err(ManifestError::Invalid(_, why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(refused(read(&deploy, &root).await).contains("outside of the project"));
+        std::fs::remove_file(deploy.join("linked.yaml")).unwrap();
+        write("base/kustomization.yaml", "resources: []\n");
+        for (base, why) in [("../../base", "outside of the project"), ("https://example.com/x.yaml", "not fetched")] {
+            write("project/deploy/kustomization.yaml", &format!("resources: [\"{base}\"]\n"));
+            assert!(refused(read(&deploy, &root).await).contains(why), "{base}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_the_node_is_told() {
+        let spec = serde_json::json!({ "hostPID": true, "volumes": [{ "name": "v", "hostPath": { "path": "/" } }],
+            "containers": [{ "name": "c", "ports": [{ "hostPort": 80 }],
+                "securityContext": { "privileged": true, "capabilities": { "add": ["SYS_ADMIN"] } } }] });
+        assert_eq!(asks_of_the_node(&spec).len(), 5);
+        assert!(asks_of_the_node(&serde_json::json!({ "hostPID": false, "containers": [{ "name": "c" }] })).is_empty());
+    }
+}

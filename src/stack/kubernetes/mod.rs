@@ -1,0 +1,21 @@
+//! A Kubernetes namespace as a stack: the team's manifests in a namespace of the drill's own, the agent and the toolbox as Pods
+//! in it, controlled by the API's `exec`.
+
+mod cluster;
+mod errors;
+mod exec;
+mod images;
+mod kubectl;
+mod kubectl_request;
+mod manifests;
+mod names;
+mod objects;
+mod platform;
+mod pods;
+mod ready;
+mod release;
+mod runs;
+mod stack;
+mod transform;
+
+pub use platform::KubernetesPlatform;

@@ -1,0 +1,32 @@
+//! The names and labels by which Firedrill finds its own in a cluster.
+
+use crate::stack::compose::bundle::hex;
+use sha2::{Digest, Sha256};
+
+/// Label of the namespace of a drill, and of all that Firedrill puts into it: the end of the namespace's name.
+pub(super) const RUN: &str = "dev.firedrill/run";
+/// Label of a Pod of Firedrill's own: its name among services.
+pub(super) const SERVICE: &str = "dev.firedrill/service";
+/// Label of the Pods that stand in front of a Service.
+pub(super) const PROXY: &str = "dev.firedrill/proxy";
+/// Annotation of the namespace: id of the run.
+pub(super) const RUN_ID: &str = "dev.firedrill/run-id";
+/// The ServiceAccount of the steps.
+pub(super) const STEPS: &str = "fd-steps";
+/// Who writes, for field ownership.
+pub(super) const MANAGER: &str = "firedrill";
+
+/// First characters of a hash of the run's id.
+pub(super) fn short(run: &str) -> String {
+    hex(&Sha256::digest(run.as_bytes())[..4])
+}
+
+/// The namespace of a run: `firedrill-1a2b3c4d`.
+pub(super) fn namespace(run: &str) -> String {
+    format!("firedrill-{}", short(run))
+}
+
+/// The Service that leads to the true Pods of one with an agent in front of it.
+pub(super) fn origin(service: &str) -> String {
+    format!("fd-origin-{service}")
+}

@@ -1,0 +1,314 @@
+//! Kubernetes as a kind of stack.
+
+use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
+use super::manifests::{
+    self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, items, kind, main_container,
+    name, pod_spec, text,
+};
+use super::runs::{self, NotedRun};
+use super::stack::{KubernetesStack, ReopenedNamespace};
+use crate::record::RunDir;
+use crate::stack::{
+    Demand, Fate, Finding, HostRequests, Place, Probe, ProbeState, Published, ResolveError, ResolvedStack, RunIdentity,
+    ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweptRun,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// Memory of a container that asks for none, in bytes.
+const A_CONTAINER: u64 = 128 * 1024 * 1024;
+/// Processors of a container, on average.
+const CPUS: f64 = 0.03;
+
+/// Namespaces of clusters that the kubeconfig knows.
+#[derive(Debug, Clone, Default)]
+pub struct KubernetesPlatform {
+    /// Named context → its cluster, reached when something first needs it.
+    clusters: Arc<Mutex<BTreeMap<Option<String>, Cluster>>>,
+}
+
+impl KubernetesPlatform {
+    async fn cluster(&self, request: &StackRequest) -> Result<Cluster, StackError> {
+        let named = request.cluster.as_ref().and_then(|cluster| cluster.context.clone());
+        let mut known = self.clusters.lock().await;
+        if let Some(cluster) = known.get(&named) {
+            return Ok(cluster.clone());
+        }
+        let cluster = cluster::reach(named.as_deref()).await?;
+        known.insert(named, cluster.clone());
+        Ok(cluster)
+    }
+
+    /// What `Platform::resolve` does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
+        let manifests = match manifests::read(&request.file, &request.root).await {
+            Ok(manifests) => manifests,
+            Err(ManifestError::Environment(error)) => return Err(ResolveError::Environment(error)),
+            // As a finding: what is wrong is no matter of Compose.
+            Err(ManifestError::Invalid(file, why)) => {
+                let message = format!("the manifests cannot be used: {}: {why}", file.display());
+                let findings =
+                    vec![finding(None, "", message, Some("`kubectl apply --dry-run=client -f` says the same".into()))];
+                return Err(ResolveError::Refused { file, findings });
+            }
+        };
+        Ok(Arc::new(ResolvedManifests { platform: self.clone(), request: request.clone(), manifests }))
+    }
+
+    /// The files that the stack of a request is made from.
+    pub fn source_files(&self, request: &StackRequest) -> SourceFiles {
+        let mut files = SourceFiles::default();
+        match request.file.is_dir() {
+            true => files.folder(&request.file),
+            false => files.file(&request.file),
+        }
+        let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
+        builds.for_each(|build| files.folder(&build.folder));
+        files
+    }
+
+    /// What there is to say about the cluster that the environment names; nothing where it names none.
+    pub async fn probe(&self) -> Vec<Probe> {
+        if std::env::var_os(CONTEXT_VARIABLE).is_none() {
+            return Vec::new();
+        }
+        let (state, seen, fix) = match self.cluster(&StackRequest::default()).await {
+            Ok(cluster) => (ProbeState::Ok, format!("{} ({})", cluster.context, cluster.version), None),
+            Err(StackError::Environment { operation, cause, hint }) => {
+                (ProbeState::Warn, format!("{operation}: {cause}"), hint)
+            }
+            Err(error) => (ProbeState::Warn, error.to_string(), None),
+        };
+        vec![Probe { what: "Kubernetes", state, seen, fix }]
+    }
+
+    /// What a run has left in a cluster; `None` when it had no namespace in one.
+    ///
+    /// # Errors
+    /// `Environment` when the cluster does not answer.
+    pub async fn reopen(&self, run: &str) -> Result<Option<Arc<dyn Stack>>, StackError> {
+        match runs::find(run) {
+            None => Ok(None),
+            Some(noted) => Ok(Some(Arc::new(ReopenedNamespace::of(noted).await?))),
+        }
+    }
+
+    /// Removes the namespaces of runs that nobody watches.
+    pub async fn sweep(&self, options: SweepOptions, only: &[String]) -> Vec<SweptRun> {
+        let mut swept = Vec::new();
+        for noted in runs::all() {
+            if only.is_empty() || only.contains(&noted.run) {
+                swept.push(sweep(noted, options).await);
+            }
+        }
+        swept
+    }
+}
+
+async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
+    let (run_dir, is_alive) = match RunDir::open_own(&noted.dir) {
+        Ok(run_dir) if run_dir.id() == noted.run => {
+            let is_alive = run_dir.is_alive().unwrap_or(true);
+            (Some(run_dir), is_alive)
+        }
+        // Whoever cannot look whether somebody watches it leaves it alone.
+        Ok(_) => (None, true),
+        Err(error) => (None, error.kind() != std::io::ErrorKind::NotFound),
+    };
+    let is_kept = noted.keep && run_dir.as_ref().is_some_and(RunDir::is_kept);
+    let namespace = super::names::namespace(&noted.run);
+    let things = vec![format!("namespace {namespace} of the cluster {}", noted.context)];
+    let fate = if is_alive {
+        Fate::Alive
+    } else if is_kept && !options.kept {
+        Fate::Kept { undone: Vec::new(), left: Vec::new() }
+    } else if options.dry_run {
+        Fate::WouldRemove
+    } else {
+        let removed = async { ReopenedNamespace::of(noted.clone()).await?.down().await };
+        match removed.await {
+            Ok(down) => Fate::Removed { left: down.left },
+            Err(error) => Fate::Removed { left: vec![format!("namespace {namespace} ({error})")] },
+        }
+    };
+    let dir = run_dir.map(|run_dir| run_dir.path().to_path_buf());
+    SweptRun { run: noted.run, dir, things, fate }
+}
+
+fn finding(service: Option<&str>, key: &str, message: String, help: Option<String>) -> Finding {
+    Finding { service: service.map(str::to_string), key: key.to_string(), message, help, error: true, right: None }
+}
+
+/// The team's manifests, for one request.
+#[derive(Debug)]
+struct ResolvedManifests {
+    platform: KubernetesPlatform,
+    request: StackRequest,
+    manifests: Manifests,
+}
+
+impl ResolvedManifests {
+    fn written(&self) -> &str {
+        self.request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str())
+    }
+}
+
+#[async_trait]
+impl ResolvedStack for ResolvedManifests {
+    fn name(&self) -> &str {
+        self.written()
+    }
+
+    fn services(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.manifests.workloads().map(|workload| name(workload).to_string()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.manifests.hosts(self.written())
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.manifests.environment(service)
+    }
+
+    fn facts(&self) -> Vec<ServiceFacts> {
+        self.services().iter().filter_map(|service| facts(&self.manifests, service)).collect()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        for object in &self.manifests.objects {
+            let what = format!("{} {}", kind(object), name(object));
+            let namespace = text(object, "/metadata/namespace");
+            if is_cluster_scoped(object) && !(kind(object) == "Namespace" && name(object) == self.written()) {
+                let help = "a drill has a namespace of its own and nothing else: leave it out of the drill's manifests";
+                found.push(finding(None, "", format!("{what} belongs to the whole cluster"), Some(help.into())));
+            }
+            if !namespace.is_empty() && namespace != self.written() {
+                let message =
+                    format!("{what} is in the namespace `{namespace}`, and the drill has `{}` only", self.written());
+                found.push(finding(
+                    None,
+                    "",
+                    message,
+                    Some("`stack.kubernetes.namespace` says which one is meant".into()),
+                ));
+            }
+            if kind(object) == "Ingress" {
+                let help = Some("let the load call the Service".to_string());
+                let warning =
+                    finding(None, "", format!("{what} is left out: its host name would be taken from others"), help);
+                found.push(Finding { error: false, ..warning });
+            }
+            if let Some(spec) = pod_spec(object) {
+                for ask in asks_of_the_node(spec) {
+                    let help = "a drill may not reach the node: leave it out of the drill's manifests";
+                    found.push(finding(None, "", format!("{what} asks for the node: {ask}"), Some(help.into())));
+                }
+            }
+            if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
+                found.push(finding(None, "", format!("two workloads are called `{}`", name(object)), None));
+            }
+        }
+        let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
+        for service in self.request.interposed.keys().filter(|service| !services.contains(service.as_str())) {
+            let message = format!("nothing can be put in front of `{service}`: there is no Service of that name");
+            found.push(finding(None, "", message, None));
+        }
+        for (host, service) in self.request.hosts.iter().filter(|(_, service)| !services.contains(service.as_str())) {
+            let message = format!("`{host}` cannot lead to `{service}`: there is no Service of that name");
+            found.push(finding(None, "", message, None));
+        }
+        let unable = [
+            (!self.request.processes.is_empty(), "a process of a fault"),
+            (self.request.monitoring, "Prometheus with the team's alerts (`alerts:`)"),
+        ];
+        for (_, what) in unable.iter().filter(|(wanted, _)| *wanted) {
+            found.push(finding(None, "", format!("{what} cannot be started in Kubernetes yet"), None));
+        }
+        found
+    }
+
+    fn asked(&self) -> HostRequests {
+        HostRequests::default()
+    }
+
+    fn published(&self) -> Published {
+        Published::default()
+    }
+
+    fn variables(&self) -> Option<BTreeSet<String>> {
+        Some(BTreeSet::new())
+    }
+
+    fn demand(&self) -> Demand {
+        let replicas = |workload: &Value| workload.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+        let mut demand = Demand { memory_bytes: A_CONTAINER, cpus: CPUS, networks: 0, containers: 2 };
+        for workload in self.manifests.workloads() {
+            let containers = pod_spec(workload).map_or(0, |spec| items(spec, "/containers").count()) as u64;
+            let count = containers.saturating_mul(replicas(workload));
+            demand.memory_bytes = demand.memory_bytes.saturating_add(A_CONTAINER.saturating_mul(count));
+            demand.cpus += CPUS * count as f64;
+            demand.containers = demand.containers.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        demand
+    }
+
+    fn images_key(&self) -> String {
+        format!("{:?}", (&self.request.cluster, &self.request.toolbox_image))
+    }
+
+    async fn missing_programs(
+        &self,
+        _place: &Place,
+        _wanted: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, StackError> {
+        Ok(None)
+    }
+
+    async fn prepare(
+        &self,
+        run: &RunIdentity,
+        options: &StackOptions,
+        cancel: &CancellationToken,
+    ) -> Result<(), StackError> {
+        let cluster = self.platform.cluster(&self.request).await?;
+        let logs = run.dir.join("logs");
+        super::images::make(&cluster, &self.request, options, &logs, cancel).await.map(drop)
+    }
+
+    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
+        let cluster = self.platform.cluster(&self.request).await?;
+        Ok(Arc::new(KubernetesStack::new(cluster, self.manifests.clone(), &self.request, run, options)?))
+    }
+}
+
+/// What the manifests say of one service.
+fn facts(manifests: &Manifests, service: &str) -> Option<ServiceFacts> {
+    let workload = manifests.workload(service)?;
+    let spec = pod_spec(workload)?;
+    let container = main_container(spec, service)?;
+    let words = |pointer: &str| items(container, pointer).filter_map(Value::as_str).map(str::to_string);
+    let ports = all_containers(spec).flat_map(|container| items(container, "/ports"));
+    Some(ServiceFacts {
+        name: service.to_string(),
+        image: text(container, "/image").to_string(),
+        command: words("/command").chain(words("/args")).collect(),
+        environment: manifests.environment(service),
+        ports: ports.filter_map(|port| u16::try_from(port.get("containerPort")?.as_u64()?).ok()).collect(),
+        is_job: kind(workload) == "Job",
+        has_name: manifests.of_kind("Service").any(|object| name(object) == service),
+        ..ServiceFacts::default()
+    })
+}

@@ -1,0 +1,222 @@
+//! The Pods of a service: finding them, and their state as that of containers.
+
+use super::errors::{api, environment};
+use super::exec::PodTarget;
+use super::manifests::{Manifests, kind, texts};
+use super::names::SERVICE;
+use crate::stack::{ContainerState, StackError};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::{Api, ListParams};
+use serde_json::Value;
+
+/// The labels by which the Pods of a service are found.
+pub(super) fn selector(manifests: &Manifests, service: &str) -> Option<String> {
+    if service.starts_with("fd-") {
+        return Some(format!("{SERVICE}={service}"));
+    }
+    let workload = manifests.workload(service)?;
+    let labels = match kind(workload) {
+        "Pod" => texts(workload, "/metadata/labels"),
+        "Job" => [("job-name".to_string(), service.to_string())].into(),
+        _ => texts(workload, "/spec/selector/matchLabels"),
+    };
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    (!labels.is_empty()).then(|| labels.join(","))
+}
+
+/// The Pods of a service, without those that are being deleted, by name.
+pub(super) async fn of_service(pods: &Api<Pod>, manifests: &Manifests, service: &str) -> Result<Vec<Pod>, StackError> {
+    let operation = format!("looking at the Pods of `{service}`");
+    let Some(labels) = selector(manifests, service) else {
+        return Err(environment(operation, "the manifests have no such workload"));
+    };
+    let found = pods.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?;
+    let mut found = found.items;
+    found.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+    found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    Ok(found)
+}
+
+/// Whether changes of a workload are rolled out to new Pods.
+pub(super) fn is_rolled_out(workload: &Value) -> bool {
+    ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind(workload))
+}
+
+/// The name of a Pod.
+pub(super) fn name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// The container of a Pod that a service is: the one that has its name, or the first.
+pub(super) fn main_container(pod: &Pod, service: &str) -> String {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let named = containers.iter().find(|container| container.name == service).or_else(|| containers.first());
+    named.map(|container| container.name.clone()).unwrap_or_default()
+}
+
+pub(super) fn statuses(pod: &Pod) -> &[ContainerStatus] {
+    pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default()
+}
+
+fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
+    statuses(pod).iter().find(|status| status.name == container)
+}
+
+/// The state of a Pod, as that of its main container.
+pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
+    let status = status_of(pod, &main_container(pod, service));
+    let state = status.and_then(|status| status.state.as_ref());
+    let running = state.and_then(|state| state.running.as_ref());
+    let terminated = state.and_then(|state| state.terminated.as_ref());
+    let restarted = status.is_some_and(|status| status.restart_count > 0);
+    let word = match (running.is_some(), terminated.is_some(), restarted) {
+        (true, ..) => "running",
+        (_, true, _) => "exited",
+        (_, _, true) => "restarting",
+        _ => "created",
+    };
+    let started = running.and_then(|running| running.started_at.as_ref()).map(|time| time.0.to_string());
+    ContainerState {
+        id: pod.metadata.uid.clone().unwrap_or_default(),
+        name: name(pod).to_string(),
+        status: word.into(),
+        exit_code: terminated.map(|terminated| i64::from(terminated.exit_code)),
+        started_at: started.unwrap_or_default(),
+        ..ContainerState::default()
+    }
+}
+
+/// The first running Pod of a service, and its main container.
+pub(super) async fn running(pods: &Api<Pod>, manifests: &Manifests, service: &str) -> Result<PodTarget, StackError> {
+    let found = of_service(pods, manifests, service).await?;
+    match found.iter().find(|pod| state(pod, service).status == "running") {
+        Some(pod) => Ok(PodTarget { pod: name(pod).to_string(), container: main_container(pod, service) }),
+        None => {
+            let seen: Vec<String> =
+                found.iter().map(|pod| format!("{} is {}", name(pod), state(pod, service).status)).collect();
+            let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
+            Err(environment(format!("finding the Pod of `{service}`"), cause))
+        }
+    }
+}
+
+/// Why a Pod is not ready, in one line; `None` when it is.
+pub(super) fn ailment(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let condition = |wanted: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == wanted);
+    if let Some(scheduled) = condition("PodScheduled").filter(|condition| condition.status == "False") {
+        return Some(format!("unschedulable: {}", scheduled.message.as_deref().unwrap_or_default()));
+    }
+    let inits = status.init_container_statuses.as_deref().unwrap_or_default();
+    for container in inits.iter().chain(statuses(pod)) {
+        let state = container.state.as_ref();
+        if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
+            let reason = waiting.reason.as_deref().unwrap_or("waiting");
+            let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            return Some(match last {
+                Some(last) => {
+                    format!("{reason}: its container `{}` ended with exit code {}", container.name, last.exit_code)
+                }
+                None if reason.contains("Image") => format!("{reason}: {}", container.image),
+                None => format!("{reason}: {}", waiting.message.as_deref().unwrap_or("its container has not started")),
+            });
+        }
+    }
+    let ready = condition("Ready")?;
+    (ready.status != "True").then(|| ready.message.clone().unwrap_or_else(|| "its probes do not succeed".into()))
+}
+
+/// Whether waiting cannot help a Pod with this ailment.
+pub(super) fn is_hopeless(ailment: &str) -> bool {
+    ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"].iter().any(|end| ailment.starts_with(end))
+}
+
+/// Whether a workload has all that it asks for, as its status says; the error is what is missing.
+pub(super) fn standing(workload: &Value) -> Result<(), String> {
+    let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
+    let wanted = number("/spec/replicas").unwrap_or(1);
+    let seen = number("/status/observedGeneration").unwrap_or(0) >= number("/metadata/generation").unwrap_or(0);
+    let of = |have: Option<i64>, wanted: i64, what: &str| match have.unwrap_or(0) {
+        have if have >= wanted && seen => Ok(()),
+        have => Err(format!("{have} of {wanted} {what}")),
+    };
+    let condition = |wanted: &str| {
+        super::manifests::items(workload, "/status/conditions").any(|condition| {
+            super::manifests::text(condition, "/type") == wanted
+                && super::manifests::text(condition, "/status") == "True"
+        })
+    };
+    match kind(workload) {
+        "Deployment" => {
+            of(number("/status/updatedReplicas"), wanted, "replicas are updated")?;
+            of(number("/status/availableReplicas"), wanted, "replicas are available")?;
+            // Old Pods that still serve are none of the new release.
+            match number("/status/replicas").unwrap_or(0) > wanted {
+                true => Err("old replicas are still there".into()),
+                false => Ok(()),
+            }
+        }
+        "StatefulSet" => of(number("/status/readyReplicas"), wanted, "replicas are ready"),
+        "DaemonSet" => {
+            let wanted = number("/status/desiredNumberScheduled").unwrap_or(1);
+            of(number("/status/numberReady"), wanted, "Pods are ready")
+        }
+        "Job" if condition("Failed") => Err("the job failed".into()),
+        "Job" => condition("Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
+        _ => condition("Ready").then_some(()).ok_or_else(|| "it is not ready".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: Value) -> Pod {
+        let pod = json!({ "metadata": { "name": "web-1", "uid": "u" }, "status": status,
+            "spec": { "containers": [{ "name": "side" }, { "name": "web" }] } });
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn a_pod_is_as_its_main_container_is() {
+        let of = |state: Value| {
+            let status = json!({ "containerStatuses": [{ "name": "web", "image": "web:1", "imageID": "", "ready": false,
+                                                         "restartCount": 2, "state": state }] });
+            super::state(&pod(status), "web")
+        };
+        assert_eq!(of(json!({ "running": {} })).status, "running");
+        assert_eq!(of(json!({ "waiting": { "reason": "CrashLoopBackOff" } })).status, "restarting");
+        let ended = of(json!({ "terminated": { "exitCode": 3 } }));
+        assert_eq!((ended.status.as_str(), ended.exit_code), ("exited", Some(3)));
+    }
+
+    #[test]
+    fn why_a_pod_is_not_ready_is_one_line() {
+        let waiting = |reason: &str, last: Value| {
+            let status = json!({ "containerStatuses": [{ "name": "web", "image": "web:1", "imageID": "", "ready": false,
+                "restartCount": 2, "state": { "waiting": { "reason": reason } }, "lastState": last }] });
+            ailment(&pod(status)).unwrap()
+        };
+        assert_eq!(waiting("ImagePullBackOff", json!({})), "ImagePullBackOff: web:1");
+        let crashed = waiting("CrashLoopBackOff", json!({ "terminated": { "exitCode": 1 } }));
+        assert_eq!(crashed, "CrashLoopBackOff: its container `web` ended with exit code 1");
+        let full = json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/1 nodes" }] });
+        assert_eq!(ailment(&pod(full)).unwrap(), "unschedulable: 0/1 nodes");
+        assert_eq!(ailment(&pod(json!({ "conditions": [{ "type": "Ready", "status": "True" }] }))), None);
+        assert!(is_hopeless("ErrImageNeverPull: x") && !is_hopeless("ImagePullBackOff: x"));
+    }
+
+    #[test]
+    fn a_deployment_stands_when_the_new_pods_serve_and_the_old_ones_are_gone() {
+        let deployment = |status: Value| json!({ "kind": "Deployment", "metadata": { "generation": 2 }, "spec": { "replicas": 2 }, "status": status });
+        let good = json!({ "observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2 });
+        assert_eq!(standing(&deployment(good)), Ok(()));
+        let old = json!({ "observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2 });
+        assert!(standing(&deployment(old)).is_err(), "what was not seen yet says nothing");
+        let rolling = json!({ "observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 3 });
+        assert_eq!(standing(&deployment(rolling)).unwrap_err(), "old replicas are still there");
+        let failed = json!({ "kind": "Job", "status": { "conditions": [{ "type": "Failed", "status": "True" }] } });
+        assert_eq!(standing(&failed).unwrap_err(), "the job failed");
+    }
+}

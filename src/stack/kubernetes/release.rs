@@ -1,0 +1,204 @@
+//! Releases of a workload: its Pods' template is patched as a team's deployment does it, and what a Pod was made with tells which
+//! release it is.
+
+use super::errors::{api, environment};
+use super::manifests::{Manifests, items, main_container, name, pod_spec, text};
+use super::pods;
+use super::ready::{now, objects};
+use crate::stack::compose::bundle::hex;
+use crate::stack::{ContainerState, Fingerprint, Release, StackError};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the new Pods have to become ready; a bad release may never be.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long Pods have in which the rollout is seen to make no progress.
+const BEGINS_WITHIN: Duration = Duration::from_secs(8);
+/// Between two looks at them.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The workloads of one drill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Releases<'a> {
+    /// The team's manifests.
+    pub manifests: &'a Manifests,
+    /// The drill's namespace.
+    pub namespace: &'a str,
+    /// Id of the run.
+    pub run: &'a str,
+}
+
+impl Releases<'_> {
+    fn workload(&self, service: &str) -> Result<&Value, StackError> {
+        let workload = self.manifests.workload(service).filter(|workload| pods::is_rolled_out(workload));
+        workload.ok_or_else(|| {
+            environment(format!("releasing `{service}`"), "only a Deployment, StatefulSet or DaemonSet can be released")
+        })
+    }
+
+    /// What `Stack::preview` says.
+    pub(super) async fn preview(
+        &self,
+        client: &Client,
+        service: &str,
+        release: &Release,
+    ) -> Result<Fingerprint, StackError> {
+        self.workload(service)?;
+        if !release.variables.is_empty() {
+            let cause =
+                "manifests have no `variables`: name the `image`, the `command` or the `environment` of the release";
+            return Err(environment(format!("releasing `{service}`"), cause));
+        }
+        let mut wanted = Fingerprint::new();
+        let mut mark = |setting: String, value: &str| wanted.insert(setting.clone(), self.mark(&setting, value));
+        release.image.iter().for_each(|image| drop(mark("image".into(), image)));
+        release.command.iter().for_each(|command| drop(mark("command".into(), &command.join("\0"))));
+        for (name, value) in &release.environment {
+            mark(format!("environment.{name}"), value);
+        }
+        let current = self.fingerprints(client, service).await?;
+        wanted.retain(|setting, mark| !current.iter().all(|(_, own)| own.get(setting) == Some(mark)));
+        Ok(wanted)
+    }
+
+    /// What `Stack::fingerprints` says.
+    pub(super) async fn fingerprints(
+        &self,
+        client: &Client,
+        service: &str,
+    ) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+        let all: Api<Pod> = Api::namespaced(client.clone(), self.namespace);
+        let pods = pods::of_service(&all, self.manifests, service).await?;
+        Ok(pods.iter().map(|pod| (pods::state(pod, service), self.of_pod(pod, service))).collect())
+    }
+
+    fn of_pod(&self, pod: &Pod, service: &str) -> Fingerprint {
+        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
+        let mut marks = Fingerprint::new();
+        let Some(container) = main_container(&spec, service) else { return marks };
+        let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), self.mark(&setting, value));
+        mark("image".into(), text(container, "/image"));
+        mark("command".into(), &items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0"));
+        for entry in items(container, "/env") {
+            if let Some(value) = entry.get("value").and_then(Value::as_str) {
+                mark(format!("environment.{}", text(entry, "/name")), value);
+            }
+        }
+        marks
+    }
+
+    /// What `Stack::deploy` does.
+    pub(super) async fn deploy(
+        &self,
+        client: &Client,
+        service: &str,
+        release: Option<&Release>,
+    ) -> Result<(), StackError> {
+        let operation = format!("releasing `{service}`");
+        let workload = self.workload(service)?;
+        let container = pod_spec(workload).and_then(|spec| main_container(spec, service));
+        let container = container.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
+        let current = now(client, self.namespace, workload).await?;
+        let current = pod_spec(&current).and_then(|spec| main_container(spec, service)).cloned().unwrap_or_default();
+        let change = match release {
+            Some(release) => changed(container, release),
+            None => as_planned(container, &current),
+        };
+        let patch = json!({ "spec": { "template": { "spec": { "containers": [change] } } } });
+        let api_of = objects(client, self.namespace, workload);
+        let patched = api_of.patch(name(workload), &PatchParams::default(), &Patch::Strategic(patch)).await;
+        patched.map_err(api(operation))?;
+        settled(client, self.namespace, workload).await
+    }
+
+    /// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere.
+    fn mark(&self, setting: &str, value: &str) -> String {
+        hex(&Sha256::digest(format!("{}\0{setting}\0{value}", self.run))[..8])
+    }
+}
+
+/// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
+pub(super) async fn settled(client: &Client, namespace: &str, workload: &Value) -> Result<(), StackError> {
+    let begun = Instant::now();
+    loop {
+        let seen = now(client, namespace, workload).await?;
+        let updated = seen.pointer("/status/updatedReplicas").and_then(Value::as_i64).unwrap_or(0);
+        let available = seen.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or(0);
+        let stuck = updated > 0 && available < updated && begun.elapsed() > BEGINS_WITHIN;
+        if pods::standing(&seen).is_ok() || stuck || begun.elapsed() > READY_WITHIN {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The container of a template with a release in it, as a strategic merge patch.
+fn changed(container: &Value, release: &Release) -> Value {
+    let mut change = json!({ "name": text(container, "/name") });
+    if let Value::Object(change) = &mut change {
+        release.image.iter().for_each(|image| drop(change.insert("image".into(), json!(image))));
+        release.command.iter().for_each(|command| drop(change.insert("args".into(), json!(command))));
+        let set =
+            release.environment.iter().map(|(name, value)| json!({ "name": name, "value": value, "valueFrom": null }));
+        let set: Vec<Value> = set.collect();
+        if !set.is_empty() {
+            change.insert("env".into(), json!(set));
+        }
+    }
+    change
+}
+
+/// The same container as the team's manifests have it: image, arguments and environment.
+fn as_planned(planned: &Value, current: &Value) -> Value {
+    let mut env: Vec<Value> = items(planned, "/env").cloned().collect();
+    let is_planned = |wanted: &str| items(planned, "/env").any(|entry| text(entry, "/name") == wanted);
+    for added in items(current, "/env").map(|entry| text(entry, "/name")).filter(|name| !is_planned(name)) {
+        env.push(json!({ "name": added, "$patch": "delete" }));
+    }
+    for entry in &mut env {
+        if let Value::Object(entry) = entry
+            && entry.contains_key("valueFrom")
+        {
+            entry.insert("value".into(), Value::Null);
+        }
+    }
+    json!({
+        "name": text(planned, "/name"),
+        "image": planned.get("image"),
+        "args": planned.get("args"),
+        "env": env,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_changes_what_it_names_and_the_planned_one_takes_all_of_it_back() {
+        let planned =
+            json!({ "name": "web", "image": "web:1", "env": [{ "name": "A", "valueFrom": { "secretKeyRef": {} } }] });
+        let release = Release {
+            image: Some("web:2".into()),
+            environment: [("B".to_string(), "2".to_string())].into(),
+            ..Release::default()
+        };
+        let change = changed(&planned, &release);
+        assert_eq!(
+            change,
+            json!({ "name": "web", "image": "web:2", "env": [{ "name": "B", "value": "2", "valueFrom": null }] })
+        );
+        let current =
+            json!({ "name": "web", "image": "web:2", "env": [{ "name": "A" }, { "name": "B", "value": "2" }] });
+        let back = as_planned(&planned, &current);
+        assert_eq!(back["image"], json!("web:1"));
+        assert_eq!(back["args"], Value::Null);
+        assert_eq!(back["env"][1], json!({ "name": "B", "$patch": "delete" }));
+        assert_eq!(back["env"][0]["value"], Value::Null);
+    }
+}

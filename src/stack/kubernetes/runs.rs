@@ -1,0 +1,62 @@
+//! Which runs have a namespace in which cluster: noted before the namespace is made, so that a reaper or a sweep finds it although
+//! nothing of a drill names its cluster. One small file for each run, in the user's own state directory.
+
+use crate::record::write_atomic;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+
+/// A run with a namespace in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NotedRun {
+    /// Id of the run.
+    pub run: String,
+    /// Its directory, absolute.
+    pub dir: PathBuf,
+    /// Context of the kubeconfig.
+    pub context: String,
+    /// Uid of the cluster's namespace `kube-system`: another cluster may have the same name one day.
+    pub cluster: Option<String>,
+    /// The files that `KUBECONFIG` named, absolute; without any it is the default one.
+    pub kubeconfig: Vec<PathBuf>,
+    /// Whether the stack is to be kept when the drill fails.
+    pub keep: bool,
+}
+
+fn folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    Some(state.join("firedrill").join("kubernetes"))
+}
+
+fn file(run: &str) -> io::Result<PathBuf> {
+    let folder = folder().ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))?;
+    Ok(folder.join(format!("{run}.json")))
+}
+
+/// Notes a run.
+pub(super) fn note(run: &NotedRun) -> io::Result<()> {
+    let file = file(&run.run)?;
+    std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
+    write_atomic(&file, serde_json::to_string(run)?.as_bytes())
+}
+
+/// Forgets a run of which nothing is left.
+pub(super) fn forget(run: &str) {
+    if let Ok(file) = file(run) {
+        // One that stays is looked at again, and nothing is found.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// The run of an id, if it has a namespace.
+pub(super) fn find(run: &str) -> Option<NotedRun> {
+    serde_json::from_slice(&std::fs::read(file(run).ok()?).ok()?).ok()
+}
+
+/// Every run that has a namespace.
+pub(super) fn all() -> Vec<NotedRun> {
+    let entries = folder().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let read = |file: std::fs::DirEntry| serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok();
+    entries.filter_map(read).collect()
+}

@@ -1,0 +1,529 @@
+//! `KubernetesStack`: the one stack trait, carried out in a namespace of the drill's own.
+
+use super::cluster::Cluster;
+use super::errors::{api, environment, hinted, is_missing};
+use super::exec::{Executor, PodTarget};
+use super::images::{self, FiredrillImages};
+use super::kubectl::KubectlTools;
+use super::manifests::{Manifests, WORKLOADS, kind, name};
+use super::names::{self, RUN, RUN_ID};
+use super::objects::ObjectChanges;
+use super::ready::{objects, resource};
+use super::release::Releases;
+use super::runs::{self, NotedRun};
+use super::transform::{self, DrillObjects};
+use super::{cluster, pods, ready};
+use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
+use crate::stack::{
+    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Fingerprint, FullOutput, ObjectChange, Place,
+    Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
+};
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, LogParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{Scope, pinned_kind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long a namespace may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(120);
+/// Between two looks whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long the ServiceAccount of new Pods may take to be made by the cluster.
+const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
+
+/// A namespace of one drill.
+#[derive(Debug)]
+pub(super) struct KubernetesStack {
+    cluster: Cluster,
+    manifests: Manifests,
+    request: StackRequest,
+    run: RunIdentity,
+    options: StackOptions,
+    namespace: String,
+    redactor: Redactor,
+    executor: Executor,
+    /// The team's objects as they were started.
+    planned: OnceLock<Vec<Value>>,
+    /// Firedrill's own images; known once they are made.
+    ours: OnceLock<FiredrillImages>,
+}
+
+impl KubernetesStack {
+    pub(super) fn new(
+        cluster: Cluster,
+        manifests: Manifests,
+        request: &StackRequest,
+        run: &RunIdentity,
+        options: &StackOptions,
+    ) -> Result<KubernetesStack, StackError> {
+        let mut run = run.clone();
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        let namespace = names::namespace(&run.id);
+        let redactor = Redactor::new(secrets(&manifests)).with(options.secrets.clone());
+        Ok(KubernetesStack {
+            executor: Executor::new(&cluster.client, &namespace),
+            cluster,
+            manifests,
+            request: request.clone(),
+            run,
+            options: options.clone(),
+            namespace,
+            redactor,
+            planned: OnceLock::new(),
+            ours: OnceLock::new(),
+        })
+    }
+
+    fn asked(&self) -> ClusterRequest {
+        self.request.cluster.clone().unwrap_or_default()
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.cluster.client.clone(), &self.namespace)
+    }
+
+    fn releases(&self) -> Releases<'_> {
+        Releases { manifests: &self.manifests, namespace: &self.namespace, run: &self.run.id }
+    }
+
+    fn changes(&self) -> ObjectChanges<'_> {
+        let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
+        ObjectChanges { client: &self.cluster.client, namespace: &self.namespace, planned }
+    }
+
+    async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
+        pods::running(&self.pods(), &self.manifests, service).await
+    }
+
+    async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        let began = Instant::now();
+        let logs = self.run.dir.join("logs");
+        let ours = images::make(&self.cluster, &self.request, &self.options, &logs, cancel).await?;
+        let ours = self.ours.get_or_init(|| ours);
+        let build_took = began.elapsed();
+        let short = names::short(&self.run.id);
+        let drill = DrillObjects {
+            namespace: &self.namespace,
+            short: &short,
+            agent_image: &ours.agent.tag,
+            toolbox_image: &ours.toolbox,
+            launch: &ours.agent.launch,
+        };
+        let noted = NotedRun {
+            run: self.run.id.clone(),
+            dir: self.run.dir.clone(),
+            context: self.cluster.context.clone(),
+            cluster: self.cluster.uid.clone(),
+            kubeconfig: cluster::kubeconfig_files(),
+            keep: self.run.keep,
+        };
+        runs::note(&noted).map_err(|error| environment("noting that a namespace is made", error))?;
+        let up_began = Instant::now();
+        let deadline = tokio::time::Instant::now() + self.request.up_within;
+        self.create_namespace(&drill).await?;
+        for object in transform::rights_of_steps(&drill) {
+            self.create(&object).await?;
+        }
+        self.create(&transform::quota(&drill)).await?;
+        if self.request.isolate {
+            let api_server = self.api_server().await?;
+            self.create(&transform::isolation(&drill, &api_server)).await?;
+        }
+        let team = transform::team(&self.manifests, &self.request, &drill);
+        self.keep_copy(&team)?;
+        let _ = self.planned.set(team.clone());
+        let mut addresses = BTreeMap::new();
+        let (with_pods, others): (Vec<Value>, Vec<Value>) =
+            team.into_iter().partition(|object| super::manifests::pod_spec_pointer(object).is_some());
+        for object in &others {
+            let made = self.create(object).await?;
+            if kind(object) == "Service" {
+                addresses.extend(transform::cluster_ip(&made).map(|ip| (name(object).to_string(), ip)));
+            }
+        }
+        let aliases = transform::aliases(&self.manifests, &self.request, |service| addresses.get(service).cloned());
+        let mut waited = Vec::new();
+        self.account_is_there().await?;
+        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill)) {
+            transform::add_aliases(&mut object, &aliases);
+            self.create(&object).await?;
+            if WORKLOADS.contains(&kind(&object)) {
+                waited.push(object);
+            }
+        }
+        let up_took = up_began.elapsed();
+        let healthy_began = Instant::now();
+        ready::wait(&self.cluster, &self.namespace, &waited, deadline, &self.redactor).await?;
+        Ok(StackUp {
+            project: self.namespace.clone(),
+            images: self.images().await?,
+            localhost: BTreeMap::new(),
+            build_took,
+            pull_took: Duration::ZERO,
+            up_took,
+            healthy_took: healthy_began.elapsed(),
+        })
+    }
+
+    /// Addresses and ports of the API server, as Pods reach it.
+    async fn api_server(&self) -> Result<Vec<(String, u16)>, StackError> {
+        let all: Api<Endpoints> = Api::namespaced(self.cluster.client.clone(), "default");
+        let found = all.get("kubernetes").await.map_err(api("looking at the Endpoints of the API server"))?;
+        let mut addresses = Vec::new();
+        for subset in found.subsets.iter().flatten() {
+            for port in subset.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()) {
+                addresses.extend(subset.addresses.iter().flatten().map(|address| (address.ip.clone(), port)));
+            }
+        }
+        Ok(addresses)
+    }
+
+    async fn create_namespace(&self, drill: &DrillObjects<'_>) -> Result<(), StackError> {
+        let namespace = json!({
+            "metadata": {
+                "name": self.namespace,
+                // Since 1.25 the cluster itself refuses Pods that reach the node; older ones take no notice.
+                "labels": { (RUN): drill.short, "pod-security.kubernetes.io/enforce": "baseline" },
+                "annotations": { (RUN_ID): self.run.id },
+            },
+        });
+        let namespace: Namespace =
+            serde_json::from_value(namespace).map_err(|error| environment("making the namespace", error))?;
+        let all: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let operation = format!("making the namespace {}", self.namespace);
+        all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(operation))
+    }
+
+    /// Makes an object, and returns it as the cluster has it.
+    async fn create(&self, object: &Value) -> Result<Value, StackError> {
+        let operation = format!("making {} {}", kind(object), name(object));
+        let typed: DynamicObject =
+            serde_json::from_value(object.clone()).map_err(|error| environment(operation.as_str(), error))?;
+        let all = match is_of_kubernetes(object) {
+            true => objects(&self.cluster.client, &self.namespace, object),
+            false => self.discovered(object, &operation).await?,
+        };
+        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
+        let made = all.create(&params, &typed).await.map_err(api(operation.as_str()))?;
+        serde_json::to_value(made).map_err(|error| environment(operation, error))
+    }
+
+    /// The objects of a kind that the cluster was extended with.
+    async fn discovered(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
+        let known = resource(object);
+        let wanted = GroupVersionKind::gvk(&known.group, &known.version, &known.kind);
+        let (found, abilities) = pinned_kind(&self.cluster.client, &wanted).await.map_err(api(operation))?;
+        if abilities.scope == Scope::Cluster {
+            return Err(environment(operation, "its kind belongs to no namespace, and a drill has only its own"));
+        }
+        Ok(Api::namespaced_with(self.cluster.client.clone(), &self.namespace, &found))
+    }
+
+    /// Pods are refused until the cluster has made the namespace's `default` ServiceAccount.
+    async fn account_is_there(&self) -> Result<(), StackError> {
+        let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
+            Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        let began = Instant::now();
+        loop {
+            let found = accounts.get_opt("default").await.map_err(api("looking at the ServiceAccount default"))?;
+            if found.is_some() {
+                return Ok(());
+            }
+            if began.elapsed() > ACCOUNT_WITHIN {
+                let cause = format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs());
+                return Err(environment("waiting for the ServiceAccount default", cause));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The objects as they were started, beside the record, with their secrets hidden.
+    fn keep_copy(&self, objects: &[Value]) -> Result<(), StackError> {
+        let path = self.run.dir.join("kubernetes.json");
+        let mut shown = objects.to_vec();
+        for secret in shown.iter_mut().filter(|object| kind(object) == "Secret") {
+            for key in ["data", "stringData"] {
+                if let Some(Value::Object(data)) = secret.get_mut(key) {
+                    data.values_mut().for_each(|value| *value = json!(HIDDEN));
+                }
+            }
+        }
+        let text = self.redactor.text(&format!("{:#}\n", Value::Array(shown)));
+        write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
+    }
+
+    /// Service → the id of the image that its Pods run.
+    async fn images(&self) -> Result<BTreeMap<String, String>, StackError> {
+        let mut found = BTreeMap::new();
+        for service in self.services() {
+            let pods = pods::of_service(&self.pods(), &self.manifests, &service).await?;
+            let Some(pod) = pods.first() else { continue };
+            let main = pods::main_container(pod, &service);
+            let status = pods::statuses(pod).iter().find(|status| status.name == main);
+            found.extend(status.map(|status| (service, status.image_id.clone())));
+        }
+        Ok(found)
+    }
+}
+
+/// The values of the manifests that must never be written anywhere.
+fn secrets(manifests: &Manifests) -> Vec<Secret> {
+    let mut found: Vec<Secret> = manifests.secrets().into_iter().map(Secret::Declared).collect();
+    for workload in manifests.workloads() {
+        for (key, value) in manifests.environment(name(workload)) {
+            if let Some(password) = crate::record::url_password(&value) {
+                found.push(Secret::Guessed(password.to_string()));
+            }
+            if crate::record::looks_secret(&key) {
+                found.push(Secret::Guessed(value));
+            }
+        }
+    }
+    found
+}
+
+/// Whether an object is of a kind that every cluster has.
+fn is_of_kubernetes(object: &Value) -> bool {
+    let group = super::manifests::text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
+        || ["networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io", "coordination.k8s.io"]
+            .contains(&group)
+}
+
+#[async_trait]
+impl Stack for KubernetesStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        if let Some(error) = &self.options.no_images {
+            return Err(error.clone());
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(StackError::Cancelled),
+            up = self.start(cancel) => up,
+        }
+    }
+
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+        let what = format!("the agent {}", role.name());
+        self.open(&role.name(), &["agent", "control"], &what).await
+    }
+
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+        match place {
+            Place::Toolbox => self.open(TOOLBOX, &["shell"], "the shell in the toolbox").await,
+            Place::Service(service) => {
+                let cause = "steps run in the toolbox when the stack is in Kubernetes";
+                let hint = "leave out `service:`, and let the runbook say `kubectl exec`";
+                Err(hinted(format!("opening a shell in `{service}`"), cause, hint))
+            }
+        }
+    }
+
+    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
+        let ClusterRequest { namespace: written, contexts, .. } = self.asked();
+        Arc::new(KubectlTools {
+            executor: self.executor.clone(),
+            place: place.clone(),
+            written,
+            namespace: self.namespace.clone(),
+            contexts,
+            dir: self.run.dir.clone(),
+            secrets: secrets.clone(),
+        })
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        let found = pods::of_service(&self.pods(), &self.manifests, service).await?;
+        Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
+    }
+
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
+        let operation = format!("running a command in `{service}`");
+        let target = self.running(service).await?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let run = self.executor.run(&target, command, &operation, (false, &mut stdout, &mut stderr));
+        let code = tokio::time::timeout(within, run).await.unwrap_or_else(|_| {
+            Err(environment(operation, format!("it did not end within {} s and was ended", within.as_secs())))
+        })?;
+        let output = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        Ok(CommandOutput { container: target.pod, code, output })
+    }
+
+    async fn exec_full(&self, service: &str, command: &[String], within: Duration) -> Result<FullOutput, StackError> {
+        let operation = format!("running a command in `{service}`");
+        let target = self.running(service).await?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let run = self.executor.run(&target, command, &operation, (true, &mut stdout, &mut stderr));
+        let code = tokio::time::timeout(within, run).await.ok().transpose()?;
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Ok(FullOutput { container: target.pod, code, stdout, stderr })
+    }
+
+    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+        let operation = format!("reading `{path}` from `{service}`");
+        let command = ["cat", "--", path].map(str::to_string);
+        let read = self.exec_full(service, &command, Duration::from_secs(10)).await?;
+        match read.code {
+            Some(0) => Ok(read.stdout),
+            _ => Err(environment(operation, read.stderr.trim())),
+        }
+    }
+
+    async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+        self.releases().preview(&self.cluster.client, service, release).await
+    }
+
+    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+        self.releases().fingerprints(&self.cluster.client, service).await
+    }
+
+    async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+        self.releases().deploy(&self.cluster.client, service, release).await
+    }
+
+    async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
+        self.changes().change(change, back).await
+    }
+
+    async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
+        self.changes().changed(change).await
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.manifests.environment(service)
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.manifests.workloads().map(|workload| name(workload).to_string()).collect()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.manifests.hosts(&self.asked().namespace)
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        secrets(&self.manifests)
+    }
+
+    fn how_to_look(&self) -> Vec<String> {
+        let (context, namespace) = (&self.cluster.context, &self.namespace);
+        vec![
+            format!("kubectl --context {context} --namespace {namespace} get all"),
+            format!("kubectl --context {context} delete namespace {namespace}"),
+        ]
+    }
+
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        save_logs(&self.pods(), dir, redactor).await
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        down(&self.cluster, &self.run.id).await
+    }
+}
+
+impl KubernetesStack {
+    async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+        let Some(ours) = self.ours.get() else {
+            return Err(environment(format!("starting {what}"), "the stack has not been started"));
+        };
+        let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
+        let command: Vec<String> =
+            ours.agent.launch.iter().cloned().chain(arguments.iter().map(|argument| argument.to_string())).collect();
+        self.executor.open(&target, &command, what).await
+    }
+}
+
+/// Writes the log of every container into a file of its own, that of a container's last life too.
+async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+    let operation = "saving the logs";
+    let found = pods.list(&ListParams::default()).await.map_err(api(operation))?;
+    tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
+    for pod in found.items {
+        for status in pods::statuses(&pod) {
+            for previous in [false, true] {
+                if previous && status.restart_count == 0 {
+                    continue;
+                }
+                let params = LogParams {
+                    container: Some(status.name.clone()),
+                    timestamps: true,
+                    previous,
+                    ..LogParams::default()
+                };
+                let Ok(text) = pods.logs(pods::name(&pod), &params).await else { continue };
+                let end = if previous { "-previous" } else { "" };
+                let file = dir.join(format!("{}-{}{end}.log", pods::name(&pod), status.name));
+                let written = tokio::fs::write(&file, redactor.text(&text)).await;
+                written.map_err(|error| environment(format!("writing {}", file.display()), error))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the namespace of a run with everything in it, and waits until it is gone.
+pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, StackError> {
+    let began = Instant::now();
+    let namespace = names::namespace(run);
+    let all: Api<Namespace> = Api::all(cluster.client.clone());
+    let operation = format!("removing the namespace {namespace}");
+    let mut told = false;
+    loop {
+        let found = all.get_opt(&namespace).await.map_err(api(operation.as_str()))?;
+        let Some(found) = found else {
+            runs::forget(run);
+            return Ok(StackDown { took: began.elapsed(), left: Vec::new() });
+        };
+        let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
+        if own.map(String::as_str) != Some(run) {
+            return Err(environment(operation, "it is not the run's: its annotation names another one"));
+        }
+        if !told {
+            told = true;
+            // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
+            let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+            let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+            match all.delete(&namespace, &DeleteParams::background()).await {
+                Err(error) if !is_missing(&error) => return Err(api(operation)(error)),
+                _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
+            }
+        }
+        if began.elapsed() > GONE_WITHIN {
+            let left = vec![format!("namespace {namespace} (the cluster is still removing it)")];
+            return Ok(StackDown { took: began.elapsed(), left });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What a dead runner left up, known by what it had noted.
+#[derive(Debug)]
+pub(super) struct ReopenedNamespace {
+    noted: NotedRun,
+    cluster: Cluster,
+}
+
+impl ReopenedNamespace {
+    pub(super) async fn of(noted: NotedRun) -> Result<ReopenedNamespace, StackError> {
+        let cluster = cluster::again(&noted.context, noted.kubeconfig.clone(), noted.cluster.as_deref()).await?;
+        Ok(ReopenedNamespace { noted, cluster })
+    }
+}
+
+#[async_trait]
+impl Stack for ReopenedNamespace {
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        Err(environment(format!("looking at the Pods of `{service}`"), "only the drill knew its manifests"))
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        down(&self.cluster, &self.noted.run).await
+    }
+}

@@ -1,0 +1,289 @@
+//! Whole drills by the built program in a real Kubernetes cluster: the shipped scenarios with their controls and with broken
+//! runbooks, what a killed runner leaves, and the ways out of the drill's namespace. `make test-kubernetes` runs them; without a
+//! cluster (`FIREDRILL_TEST_KUBECONFIG`) each says that it was skipped.
+
+#[path = "../support/accepted.rs"]
+mod accepted;
+#[allow(dead_code, unused_imports, reason = "the drills of Compose need more of it")]
+#[path = "../docker_drills/drill/mod.rs"]
+mod drill;
+
+use drill::{Drill, Project, copy, edit, poll};
+use firedrill::record::{Check, Phase, Verdict};
+use std::process::Command;
+use std::time::Duration;
+
+/// What makes the drills a little shorter.
+const CALM: [(&str, &str); 1] = [("steady: { for: 5s }", "steady: { for: 5s }\nrevert: { hold: 1s }")];
+/// A control waits as long as the recovery time objective.
+const SOON: (&str, &str) = ("rto: 1m", "rto: 15s");
+/// How soon nothing may be left of a killed drill.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whether there is a cluster; says so where there is none.
+fn no_cluster() -> bool {
+    let none = std::env::var_os("FIREDRILL_TEST_KUBECONFIG").is_none();
+    if none {
+        println!("skipped: no cluster; `make test-kubernetes` starts one");
+    }
+    none
+}
+
+/// A shipped scenario with its runbook, and edits of both.
+fn project(name: &str, scenario: &[(&str, &str)], runbook: &[(&str, &str)]) -> Project {
+    let calm: Vec<(&str, &str)> = CALM.iter().chain(scenario).copied().collect();
+    let project = Project::of_scenario(name, &calm);
+    copy(&project.path().join("shipped/stacks"), &project.path().join("stacks"));
+    let path = format!("runbooks/{name}.md");
+    project.write(&path, &edit(&project.read(&path), runbook));
+    project
+}
+
+fn kubectl(args: &[&str]) -> Result<String, String> {
+    let output = Command::new("kubectl").args(args).output().expect("kubectl runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// Whether the namespace of a drill is gone.
+fn is_gone(drill: &Drill) -> Result<(), String> {
+    let namespace = drill.project().unwrap_or("firedrill-unknown").to_string();
+    match kubectl(&["get", "namespace", &namespace, "--ignore-not-found", "--output", "name"]) {
+        Ok(nothing) if nothing.is_empty() => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    }
+}
+
+fn passes(name: &str, scenario: &[(&str, &str)]) {
+    let project = project(name, scenario, &[]);
+    let drill = project.drill(name, &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).sealed();
+    assert_eq!(is_gone(&drill), Ok(()));
+}
+
+/// A drill that must not pass.
+fn fails(
+    name: &str,
+    scenario: &[(&str, &str)],
+    runbook: &[(&str, &str)],
+    args: &[&str],
+    verdicts: &[Verdict],
+) -> Drill {
+    let project = project(name, scenario, runbook);
+    let drill = project.drill(name, args);
+    assert!(verdicts.contains(&drill.record.verdict), "{}", drill.story());
+    drill.nothing_left();
+    assert_eq!(is_gone(&drill), Ok(()));
+    drill
+}
+
+/// What a drill comes to whose runbook does not help: a step may notice it first.
+const NO_HELP: &[Verdict] = &[Verdict::NotRecovered, Verdict::StepFailed];
+
+#[test]
+fn a_bad_release_is_undone_by_kubectl() {
+    if no_cluster() {
+        return;
+    }
+    passes("k8s-bad-deploy", &[]);
+}
+
+#[test]
+fn without_the_runbook_a_bad_release_stays() {
+    if no_cluster() {
+        return;
+    }
+    let project = project("k8s-bad-deploy", &[SOON], &[]);
+    let drill = project.drill("k8s-bad-deploy", &["--control"]);
+    drill.came_to(Verdict::Passed, 0, &["did not recover"]);
+}
+
+#[test]
+fn a_rollback_of_another_deployment_does_not_help() {
+    if no_cluster() {
+        return;
+    }
+    let other =
+        ("kubectl rollout undo deployment/checkout -n shop", "kubectl rollout restart deployment/payments -n shop");
+    fails("k8s-bad-deploy", &[], &[other], &[], NO_HELP);
+}
+
+#[test]
+fn a_rollback_in_another_namespace_is_refused() {
+    if no_cluster() {
+        return;
+    }
+    let other =
+        ("kubectl rollout undo deployment/checkout -n shop", "kubectl rollout undo deployment/checkout -n payments");
+    let drill = fails("k8s-bad-deploy", &[], &[other], &[], &[Verdict::StepFailed]);
+    assert!(drill.story().contains("`shop`"), "{}", drill.story());
+}
+
+#[test]
+fn the_same_bad_release_again_does_not_help() {
+    if no_cluster() {
+        return;
+    }
+    let again =
+        ("kubectl rollout undo deployment/checkout -n shop", "kubectl set env deployment/checkout -n shop NOTHING=1");
+    fails("k8s-bad-deploy", &[], &[again], &[], NO_HELP);
+}
+
+#[test]
+fn more_replicas_serve_more_users() {
+    if no_cluster() {
+        return;
+    }
+    passes("k8s-scale", &[]);
+}
+
+#[test]
+fn as_many_replicas_as_before_do_not() {
+    if no_cluster() {
+        return;
+    }
+    fails("k8s-scale", &[("REPLICAS: \"6\"", "REPLICAS: \"2\"")], &[], &[], NO_HELP);
+}
+
+#[test]
+fn a_bad_setting_is_put_back_and_taken_up() {
+    if no_cluster() {
+        return;
+    }
+    passes("k8s-config", &[]);
+}
+
+#[test]
+fn a_restart_with_the_bad_setting_only_looks_like_a_cure() {
+    if no_cluster() {
+        return;
+    }
+    let page = Project::of_scenario("k8s-config", &[]).read("runbooks/k8s-config.md");
+    let patch = page.lines().find(|line| line.starts_with("kubectl patch configmap")).expect("a patch").to_string();
+    fails("k8s-config", &[], &[(&patch, "kubectl get configmap checkout-config -n shop")], &[], NO_HELP);
+}
+
+#[test]
+fn a_lock_in_the_database_is_ended_by_the_same_means_as_without_kubernetes() {
+    if no_cluster() {
+        return;
+    }
+    passes("k8s-db-pool", &[]);
+}
+
+/// One scenario, of which only `stack:` is another one: a fault by an agent in front of a Service, and a runbook that knows nothing
+/// of Kubernetes.
+#[test]
+fn a_scenario_for_compose_passes_in_kubernetes_as_well() {
+    if no_cluster() {
+        return;
+    }
+    let stack = "stack:\n  kubernetes:\n    manifests: ../one/\n    namespace: shop\n    images:\n      \
+                 \"shop/checkout:1.4.2\": ../stacks/checkout/checkout\n      \"shop/db:1\": ../stacks/checkout/db\n      \
+                 \"shop/payments:1\": ../stacks/checkout/payments\n";
+    let edits = [
+        ("stack: ../stacks/checkout/compose.yaml\n", stack),
+        ("rate: 50/s", "rate: 30/s"),
+        ("99.5% }", "97% }"),
+        CALM[0],
+    ];
+    let project = Project::of_scenario("upstream-503", &edits);
+    copy(&project.path().join("shipped/stacks"), &project.path().join("stacks"));
+    copy(&project.path().join("stacks/checkout/kubernetes"), &project.path().join("one"));
+    // The breaker is each process's own, and the runbook opens one.
+    project.write("one/checkout.yaml", &edit(&project.read("one/checkout.yaml"), &[("replicas: 2", "replicas: 1")]));
+    let drill = project.drill("upstream-503", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+}
+
+#[test]
+fn nothing_is_left_of_a_drill_whose_runner_is_killed() {
+    if no_cluster() {
+        return;
+    }
+    for phase in [Phase::Steady, Phase::Respond] {
+        let project = project("k8s-bad-deploy", &[], &[]);
+        let mut running = project.start("k8s-bad-deploy", &[]);
+        running.phase(phase);
+        let at = running.kill();
+        let drill = running.gather();
+        assert_eq!(drill.record.verdict, Verdict::Incomplete, "{}", drill.story());
+        poll("the namespace to be gone", GONE_WITHIN, || is_gone(&drill));
+        println!("the namespace was gone {:.1} s after kill -9", at.elapsed().as_secs_f64());
+    }
+}
+
+/// Ways out of the drill's namespace, by the real kubectl without anything in front of it: what stops them is the cluster.
+const WAYS_OUT: &str = "\
+get nodes
+describe node
+get namespaces
+get pods -n kube-system
+get pods -A
+get secrets -n kube-system
+get secrets -A
+get configmaps -n kube-public
+get deployments -n default
+get serviceaccounts -n kube-system
+get clusterroles
+get clusterrolebindings
+get persistentvolumes
+get storageclasses
+get customresourcedefinitions
+get events -n default
+get --raw /api/v1/nodes
+get --raw /api/v1/namespaces/kube-system/secrets
+get --raw /apis/rbac.authorization.k8s.io/v1/clusterroles
+create namespace out
+create clusterrolebinding out --clusterrole=cluster-admin --serviceaccount=default:default
+create rolebinding out --clusterrole=cluster-admin --serviceaccount=default:default
+create role out --verb=get --resource=nodes
+create serviceaccount out
+create deployment out --image=shop/payments:1 -n default
+create secret generic out -n kube-system
+delete namespace default
+delete node --all
+delete pods --all -n kube-system
+cordon firedrill-test-control-plane
+drain firedrill-test-control-plane
+taint nodes --all out=out:NoSchedule
+label namespace default out=out
+annotate node --all out=out
+patch namespace default -p '{\"metadata\":{\"labels\":{\"out\":\"out\"}}}'
+run out --image=shop/payments:1 -n default
+exec -n kube-system out -- true
+logs -n kube-system out
+get pods --as=system:admin
+get pods --as=system:serviceaccount:kube-system:default
+auth can-i get nodes
+auth can-i create pods -n default
+auth can-i impersonate users
+";
+
+#[test]
+fn the_cluster_keeps_the_steps_in_the_namespace_of_the_drill() {
+    if no_cluster() {
+        return;
+    }
+    let tried = WAYS_OUT.lines().flat_map(|way| {
+        // Of all namespaces the drill has one, and that one is shown.
+        let in_front = (!way.ends_with(" -A")).then(|| format!("out kubectl {way}\n"));
+        [Some(format!("out /opt/kubectl/kubectl {way}\n")), in_front]
+    });
+    let tried: String = tried.flatten().collect();
+    assert!(WAYS_OUT.lines().count() >= 40);
+    let block = format!(
+        "## Diagnosis\n\n```bash\nout() {{ if timeout 20 \"$@\" >/tmp/said 2>&1; then echo \"WAY OUT: $*\"; cat /tmp/said; return 1; fi; }}\n\
+         {tried}out kubectl exec fd-agent -- true\nout kubectl proxy\nout kubectl whoami\n\
+         out kubectl get pods --kubeconfig=/dev/null\nprintf 'all ways %s tried\\n' were\n```\n\n"
+    );
+    let project = project("k8s-bad-deploy", &[], &[("## Diagnosis\n\n", &block)]);
+    let drill = project.drill("k8s-bad-deploy", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]);
+    // A step of the diagnosis that fails is a warning: what it printed counts. `$*` stands in the command itself.
+    let events = drill.file("events.jsonl");
+    let ways: Vec<&str> = events.match_indices("WAY OUT: ").filter_map(|(at, _)| events.get(at..at + 120)).collect();
+    let ways: Vec<&&str> = ways.iter().filter(|way| !way.starts_with("WAY OUT: $*")).collect();
+    assert!(ways.is_empty(), "{ways:#?}");
+    assert!(events.contains("all ways were tried"), "{}", drill.story());
+}
