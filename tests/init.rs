@@ -135,11 +135,11 @@ fn what_is_printed_leads_on() {
 #[test]
 fn every_kind_of_fault_can_be_asked_for() {
     let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
-    for kind in firedrill::faults::Fault::KINDS {
+    // A stack of Compose has no objects, and `check` says so of what was written.
+    for kind in firedrill::faults::Fault::KINDS.iter().filter(|kind| **kind != "patch") {
         let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
         let what = match *kind {
             "load_surge" => "load",
-            "patch" => "object",
             _ => "service",
         };
         assert!(scenario.contains(&format!("\n  - {kind}: {{ {what}: ")), "{scenario}");

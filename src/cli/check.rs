@@ -167,7 +167,7 @@ async fn resolve_stacks(
             check_variables(plan, &named, diags);
         }
         check_environment(plan, |service| stack.environment(service), diags);
-        open.extend(super::findings::place(plan, &stack.findings(), diags));
+        open.extend(super::findings::resolved(plan, &*stack, diags));
         places::check_localhost(plan, &stack.published(), diags);
         stacks.push(Some(stack));
     }

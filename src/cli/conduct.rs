@@ -156,7 +156,7 @@ async fn resolved<'p>(
             Ok(stack) => {
                 spec::check_services(plan, &stack.services(), &stack.hosts(), &mut diagnostics);
                 spec::check_environment(plan, |service| stack.environment(service), &mut diagnostics);
-                open.extend(super::findings::place(plan, &stack.findings(), &mut diagnostics));
+                open.extend(super::findings::resolved(plan, &*stack, &mut diagnostics));
                 stacks.push(stack);
             }
         }

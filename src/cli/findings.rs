@@ -3,12 +3,23 @@
 
 use crate::source::{Diagnostics, Severity};
 use crate::spec::{Plan, place_in_stack};
-use crate::stack::{Finding, Platform, ResolveError};
+use crate::stack::{Finding, Platform, ResolveError, ResolvedStack};
 use std::collections::BTreeSet;
+
+/// Notes what there is to say about the stack of a plan, and the faults that it cannot have. Returns what [`place`] does.
+pub fn resolved(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) -> BTreeSet<String> {
+    for planned in &plan.faults {
+        if let Some((message, help)) = planned.fault.needs().and_then(|need| stack.lacks(&need)) {
+            let message = format!("the fault `{}` cannot be in this stack: {message}", planned.id);
+            diags.error(&plan.source, plan.span_of_fault(planned), message).help(help);
+        }
+    }
+    place(plan, &stack.findings(), diags)
+}
 
 /// Notes what there is to say about the stack of a plan. A finding that stands already (another scenario has the same
 /// stack) is not told again. Returns what the person could allow and has not, as `--allow-host` calls it.
-pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
+fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
     for finding in findings {
         let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
         let level = if finding.error { Severity::Error } else { Severity::Warning };

@@ -323,7 +323,7 @@ async fn judge(
         check_services(&plan, &services, &known.hosts, &mut diags);
         if let Some(platform) = platform {
             let open = match platform.resolve(&plan.stack).await {
-                Ok(stack) => super::findings::place(&plan, &stack.findings(), &mut diags),
+                Ok(stack) => super::findings::resolved(&plan, &*stack, &mut diags),
                 Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
                 Err(error) => super::findings::invalid(&plan, &error, platform, &mut diags),
             };

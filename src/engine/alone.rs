@@ -3,7 +3,7 @@
 
 use super::announce::{file_ref, reading_info, shown_vars, step_info};
 use super::context::micros;
-use super::follow::{FollowContext, Follower, ManualOutcome};
+use super::follow::{FollowContext, Follower, ManualOutcome, RunbookInputs};
 use super::guard::caught;
 use super::ledger::Ledger;
 use super::person::Operator;
@@ -138,7 +138,10 @@ async fn follow(
     sink.emit(Event::PhaseEnded { phase: Phase::Up });
     context.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });
-    let mut follower = Follower::new(stack, alone.runbook, alone.respond, sink.clone(), None);
+    let mut follower = {
+        let inputs = RunbookInputs::new(alone.runbook, alone.respond);
+        Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None)
+    };
     let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
     let followed = follower.steps(&steps, context).await;
     follower.end().await;

@@ -3,7 +3,7 @@
 
 use super::contention::ConcurrentDrills;
 use super::context::{CommonContext, Context, micros};
-use super::follow::Opening;
+use super::follow::{Opening, RunbookInputs};
 use super::guard::caught;
 use super::impact::{FaultImpact, impact, outlast};
 use super::inject::inject;
@@ -233,7 +233,7 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
 async fn follow_and_recover(
     cx: &mut Context<'_>,
     impact: &FaultImpact,
-    session: Option<Opening>,
+    session: Option<(Opening, RunbookInputs)>,
     person: &mut dyn Operator,
 ) -> (Responded, Recovered) {
     let mut responded = Responded::default();

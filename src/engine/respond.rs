@@ -1,7 +1,7 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
 use super::context::Context;
-use super::follow::{FollowContext, Follower, ManualOutcome, Opening};
+use super::follow::{FollowContext, Follower, ManualOutcome, Opening, RunbookInputs};
 use super::impact::FaultImpact;
 use super::monitor::shown;
 use super::person::Operator;
@@ -37,11 +37,11 @@ struct Mitigating<'r, 'a> {
 pub(super) async fn respond(
     cx: &Context<'_>,
     impact: &FaultImpact,
-    session: Option<Opening>,
+    session: Option<(Opening, RunbookInputs)>,
     person: &mut dyn Operator,
 ) -> Result<Responded, Stop> {
-    let Some(runbook) = &cx.plan.runbook else { return Ok(Responded::default()) };
-    let mut follower = Follower::new(cx.stack, runbook, &cx.plan.respond, cx.sink.clone(), session);
+    let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
+    let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
     let mut mitigating = Mitigating { cx, impact, person, mitigation: None, last_line: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;

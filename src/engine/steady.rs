@@ -17,6 +17,7 @@ use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
 use crate::slis::window::WindowAnswer;
 use crate::spec::sources;
+use crate::stack::Stack;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,8 +26,8 @@ const SCRAPE_EVERY: Duration = Duration::from_millis(500);
 
 /// A steady system.
 pub(super) struct Steady {
-    /// The session of the runbook, where one is followed.
-    pub session: Option<Opening>,
+    /// The session of the runbook, where one is followed, and what is known of its inputs.
+    pub session: Option<(Opening, RunbookInputs)>,
     /// What the commands of the invariants wrote.
     pub invariants: InvariantValues,
     /// What a DR drill compares its restore with.
@@ -95,28 +96,41 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
 async fn trusting(cx: &Context<'_>) -> Result<Vec<LoadSpec>, Stop> {
     let mut loads = cx.plan.loads.clone();
     for load in &mut loads {
-        let Some(Ca::Service { service, path }) = &load.ca else { continue };
         let at = cx.in_scenario(cx.plan.line_of("load"));
-        let bytes = cx.stack.read_file(service, path).await.map_err(|error| Stop::from(error).at(at.clone()))?;
-        let pem = String::from_utf8_lossy(&bytes).into_owned();
-        check_ca(&pem).map_err(|reason| {
-            let what = format!("load `{}`: `{path}` of `{service}` is no certificate authority", load.name);
-            Stop::harness(format!("{what}: {reason}")).at(at)
-        })?;
-        load.ca = Some(Ca::Pem { pem });
+        if let Some(ca) = &load.ca {
+            let pem = authority(cx.stack, ca).await.map_err(|stop| stop.at(at))?;
+            load.ca = Some(Ca::Pem { pem });
+        }
     }
     Ok(loads)
 }
 
+/// The certificates of an authority, in PEM.
+async fn authority(stack: &dyn Stack, ca: &Ca) -> Result<String, Stop> {
+    let (service, path) = match ca {
+        Ca::Pem { pem } => return Ok(pem.clone()),
+        Ca::Service { service, path } => (service, path),
+    };
+    let pem = String::from_utf8_lossy(&stack.read_file(service, path).await?).into_owned();
+    check_ca(&pem)
+        .map_err(|reason| Stop::harness(format!("`{path}` of `{service}` is no certificate authority: {reason}")))?;
+    Ok(pem)
+}
+
 /// Begins to open the session of the runbook, so that nobody waits for it later.
-async fn open_session(cx: &Context<'_>) -> Result<Option<Opening>, Stop> {
+async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs)>, Stop> {
     let Some(runbook) = cx.plan.runbook.as_ref().filter(|_| !cx.control) else { return Ok(None) };
     let place = usual_place(&cx.plan.respond);
     let channel = cx.stack.shell(&place).await?;
     let tools = cx.stack.tools(&place, &cx.sink.secrets());
-    let vars = RunbookInputs::new(runbook, &cx.plan.respond).env();
+    let mut inputs = RunbookInputs::new(runbook, &cx.plan.respond);
+    if let Some(ca) = &cx.plan.respond.trust {
+        let at = cx.in_scenario(cx.plan.line_of("respond"));
+        inputs.trust(authority(cx.stack, ca).await.map_err(|stop| stop.at(at))?);
+    }
+    let vars = inputs.env();
     let opening = tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await });
-    Ok(Some(AbortOnDropHandle::new(opening)))
+    Ok(Some((AbortOnDropHandle::new(opening), inputs)))
 }
 
 fn why_unsteady(cx: &Context<'_>) -> String {

@@ -11,7 +11,7 @@
 use super::containers::{self, SelectedContainers};
 use super::{EndedPart, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean};
-use crate::stack::{ContainerOp, ContainerState, Stack};
+use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -72,6 +72,10 @@ impl Inject for ContainerKill {
 
     fn returns(&self) -> Option<Duration> {
         self.returns
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Containers)
     }
 
     fn services(&self) -> Vec<String> {

@@ -9,7 +9,7 @@
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
-use crate::stack::{ContainerLimits, ContainerOp, ContainerState};
+use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
 use async_trait::async_trait;
 
 /// Docker refuses less.
@@ -104,6 +104,10 @@ impl Inject for ContainerLimited {
 
     fn summary(&self) -> String {
         format!("gives {} no more than {}", self.selected.describe(), words(self.limits))
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Containers)
     }
 
     fn services(&self) -> Vec<String> {

@@ -8,7 +8,7 @@
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
 use crate::source::MapReader;
-use crate::stack::ContainerOp;
+use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
 
 /// Frozen containers.
@@ -35,6 +35,10 @@ impl Inject for ContainerPause {
 
     fn summary(&self) -> String {
         format!("pauses {}", self.selected.describe())
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Containers)
     }
 
     fn services(&self) -> Vec<String> {

@@ -12,7 +12,7 @@
 use super::{FaultContext, FaultDraft, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape};
-use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Stack};
+use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
 use async_trait::async_trait;
 
 /// The longest text that is looked for, in bytes.
@@ -179,6 +179,10 @@ impl Inject for Files {
                 )
             }
         }
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Files)
     }
 
     fn services(&self) -> Vec<String> {

@@ -55,7 +55,7 @@ use crate::agent::AgentClient;
 use crate::agent::pg::PgUnknown;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
-use crate::stack::{AgentRole, Release, Stack};
+use crate::stack::{AgentRole, Need, Release, Stack};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -287,6 +287,10 @@ pub trait Inject: Debug + Send + Sync {
     }
     /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
     fn covers(&self) -> Option<&str> {
+        None
+    }
+    /// What not every kind of stack has, for `check`.
+    fn needs(&self) -> Option<Need> {
         None
     }
     /// The load of the scenario that it names, for `check`.

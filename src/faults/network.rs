@@ -10,7 +10,7 @@
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
-use crate::stack::{ContainerOp, ContainerState, NetworkEndpoint};
+use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
@@ -94,6 +94,10 @@ impl Inject for NetworkLoss {
             true => format!("takes the names of {} out of {from}", self.selected.describe()),
             false => format!("cuts {} off from {from}", self.selected.describe()),
         }
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Networks)
     }
 
     fn services(&self) -> Vec<String> {

@@ -1,16 +1,17 @@
-//! `patch`: an object of a stack in Kubernetes gets other settings: a value of a ConfigMap, the selector of a Service, the replicas
-//! of a Deployment. The runbook gives them back.
+//! `patch`: an object of a stack in Kubernetes gets other settings (a value of a ConfigMap, the selector of a Service, the replicas
+//! of a Deployment), is deleted, or is there although it should not be. The runbook puts it right.
 //!
 //! ```yaml
 //! - patch: { object: configmap/checkout-config, set: { data: { DB_POOL_SIZE: "1" } }, restart: checkout }
 //! - patch: { object: deployment/checkout, set: { spec: { replicas: 0 } } }
-//! - patch: { object: service/checkout, set: { spec: { selector: { app: chekout } } } }
+//! - patch: { object: service/checkout, delete: true }
+//! - patch: { object: resourcequota/tiny, create: { apiVersion: v1, spec: { hard: { pods: "0" } } } }
 //! ```
 
 use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, Undone};
 use crate::record::Parts;
 use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
-use crate::stack::{ObjectChange, RELEASE_WITHIN, Stack};
+use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
 use serde_json::json;
 use std::time::Duration;
@@ -62,6 +63,8 @@ async fn look(change: &ObjectChange, stack: &dyn Stack) -> Result<Presence, Faul
     let names = |all: &[(&String, &bool)]| all.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ");
     let object = &change.object;
     Ok(match (is.len(), is_not.len()) {
+        (0, _) if change.edit == ObjectEdit::Delete => Presence::Gone(format!("{object} is there")),
+        (_, 0) if change.edit == ObjectEdit::Delete => Presence::InPlace(format!("{object} is not there")),
         (_, 0) => Presence::InPlace(format!("{object} has the fault's {}", names(&is))),
         (0, _) => Presence::Gone(format!("{object} has another {}", names(&is_not))),
         (some, _) => {
@@ -103,18 +106,40 @@ impl Inject for Patch {
                 _ => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
             }
         });
-        let set = map.require_by("set", settings);
+        let set = map.optional_by("set", settings);
+        let create = map.optional_by("create", settings);
+        let delete = map.optional("delete");
         let restart = map.optional("restart");
-        Some(Patch { change: ObjectChange { object: object?, set: set?, restart } })
+        let edit = match (set, create, delete) {
+            (Some(set), None, None) => ObjectEdit::Set(set),
+            (None, Some(made), None) => ObjectEdit::Create(made),
+            (None, None, Some(true)) => ObjectEdit::Delete,
+            _ => {
+                map.wrong("object", "it needs exactly one of `set`, `create` and `delete: true`");
+                return None;
+            }
+        };
+        Some(Patch { change: ObjectChange { object: object?, edit, restart } })
     }
 
     fn summary(&self) -> String {
-        let paths: Vec<String> = self.change.values().into_iter().map(|(path, _)| path).collect();
-        format!("gives `{}` another {}", self.change.object, paths.join(", "))
+        let object = &self.change.object;
+        match &self.change.edit {
+            ObjectEdit::Set(_) => {
+                let paths: Vec<String> = self.change.values().into_iter().map(|(path, _)| path).collect();
+                format!("gives `{object}` another {}", paths.join(", "))
+            }
+            ObjectEdit::Create(_) => format!("makes `{object}`"),
+            ObjectEdit::Delete => format!("deletes `{object}`"),
+        }
     }
 
     fn services(&self) -> Vec<String> {
         self.change.restart.iter().cloned().collect()
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Object(self.change.clone()))
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -42,6 +42,17 @@ shipped! {
     "dns_name_gone"
     "heavy_user"
     "inodes_full"
+    "k8s_bad_image"
+    "k8s_config_value"
+    "k8s_cpu_limit"
+    "k8s_crash_loop"
+    "k8s_memory_limit"
+    "k8s_no_replicas"
+    "k8s_not_ready"
+    "k8s_object_missing"
+    "k8s_quota"
+    "k8s_wrong_port"
+    "k8s_wrong_selector"
     "mariadb_connections"
     "mariadb_metadata_lock"
     "mariadb_read_only"
@@ -259,6 +270,7 @@ impl Preset {
             ParameterForm::Integer(..) => "1",
             ParameterForm::OneOf(words) => &words[0],
             ParameterForm::Text if name.contains("path") || name.contains("directory") => "/tmp/x",
+            _ if name == "object" => "secret/a1",
             _ => "a1",
         }
     }
@@ -392,6 +404,7 @@ fn each_text(node: &Node, see: &mut impl FnMut(&str, Span)) {
     if let Some(text) = node.text() {
         see(text, node.span);
     }
+    node.entries().iter().for_each(|entry| see(&entry.key, entry.key_span));
     node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)).for_each(|node| each_text(node, see));
 }
 
@@ -420,8 +433,14 @@ fn fill(node: &Node, values: &Values<'_>) -> Option<Node> {
         }
         Value::List(items) => Value::List(items.iter().filter_map(|item| fill(item, values)).collect()),
         Value::Map(entries) => {
-            let filled =
-                entries.iter().filter_map(|entry| Some(Entry { value: fill(&entry.value, values)?, ..entry.clone() }));
+            let filled = entries.iter().filter_map(|entry| {
+                let mut key = entry.key.clone();
+                for (placeholder, name, view) in placeholders(&entry.key) {
+                    let (form, value) = values.get(name)?;
+                    key = key.replace(placeholder, &form.view(value.as_deref()?, view)?);
+                }
+                Some(Entry { key, value: fill(&entry.value, values)?, ..entry.clone() })
+            });
             Value::Map(filled.collect())
         }
     };

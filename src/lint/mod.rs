@@ -31,6 +31,7 @@ mod markdown;
 mod output;
 mod page;
 mod rb209_endless_loop;
+mod rb212_namespace;
 mod rule;
 mod run;
 mod secret;

@@ -1,8 +1,8 @@
 //! What a rule is, the table of all rules, and where their findings go.
 
 use super::{LintPage, Project};
-use super::{alerts, blocks, commands, destructive, drilled, inputs, links, markdown, rb209_endless_loop, secret};
-use super::{structure, syntax, untrusted};
+use super::{alerts, blocks, commands, destructive, drilled, inputs, links, markdown, rb209_endless_loop};
+use super::{rb212_namespace, secret, structure, syntax, untrusted};
 use crate::report::many;
 use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span};
 use std::sync::Arc;
@@ -87,6 +87,12 @@ pub const RULES: &[LintRule] = &[
     page("RB209", OFF, "a polling loop without a limit", rb209_endless_loop::check),
     page("RB210", WARNING, "a command that cannot be right: misspelt, or something is missing", commands::refused),
     page("RB211", WARNING, "an error that nobody notices, as the exit code is 0", commands::unnoticed),
+    page(
+        "RB212",
+        WARNING,
+        "`kubectl` without a namespace on a page whose other commands name one",
+        rb212_namespace::check,
+    ),
     page("RB301", ERROR, "a command that destroys, without a guard", destructive::check),
     page("RB302", ERROR, "a secret in the text", secret::check),
     page("RB303", WARNING, "`curl` into a shell, or plain http to a host outside of the stack", untrusted::check),

@@ -16,5 +16,6 @@ pub mod supervisor;
 
 pub use calls::EndedCall;
 pub use client::{CommandResult, SessionState, Shell, ShellError};
+pub use protocol::TRUSTED;
 pub use shim_client::call_runner;
 pub use shim_server::Programs;

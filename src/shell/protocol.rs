@@ -7,6 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+/// Of the environment of a session: the certificates of an authority that its programs trust, in PEM. The supervisor makes it a
+/// file, and [`TRUST_VARIABLES`] name that.
+pub const TRUSTED: &str = "FIREDRILL_TRUSTED";
+/// Where OpenSSL, curl, Python's requests, Node and Git look for certificates of authorities.
+pub const TRUST_VARIABLES: [&str; 5] =
+    ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"];
+
 /// Runner → supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]

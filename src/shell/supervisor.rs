@@ -3,7 +3,7 @@
 
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
-use super::protocol::{Blob, FromShell, ToShell};
+use super::protocol::{Blob, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use super::shim_server::{self, Programs};
@@ -193,7 +193,12 @@ impl Supervisor {
         };
         match message {
             ToShell::Env { vars, unset } => {
-                vars.iter().for_each(|(name, value)| self.session.set_env(name, value));
+                for (name, value) in &vars {
+                    match name.as_str() {
+                        TRUSTED => self.trust(value),
+                        name => self.session.set_env(name, value),
+                    }
+                }
                 unset.iter().for_each(|name| self.session.unset_env(name));
                 Some(())
             }
@@ -294,6 +299,14 @@ impl Supervisor {
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
         self.ended(order.id, exit, micros(took), stopped == Some(StopReply::TimedOut), omitted, pipe).await
+    }
+
+    /// Lets the programs that read it from their environment trust a certificate authority.
+    fn trust(&mut self, pem: &str) {
+        let path = self.dir.join("authority.pem");
+        // Where it cannot be written, the programs that are to read it say so.
+        let _ = std::fs::write(&path, pem);
+        TRUST_VARIABLES.iter().for_each(|name| self.session.set_env(name, &path.to_string_lossy()));
     }
 
     fn start(&self, dir: &Path, text: &str) -> Result<(Running, [String; 2]), String> {

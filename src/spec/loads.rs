@@ -196,8 +196,16 @@ fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<Journ
     Some(JourneyStep { take: take.unwrap_or_default().into_iter().collect(), method, url, headers, body })
 }
 
-/// Reads `tls` of a load: a file of the project, or one of a service that makes its own.
+/// Reads `tls` of a load.
 fn read_tls(at: &mut At<'_>, by: &str) -> Option<Ca> {
+    let mut map = at.map("`tls`")?;
+    let ca = map.require_by("ca", |at| read_ca(at, by));
+    map.finish()?;
+    ca
+}
+
+/// Reads a certificate authority: a file of the project, or one of a service that makes its own.
+pub(super) fn read_ca(at: &mut At<'_>, by: &str) -> Option<Ca> {
     let read_pem = |at: &mut At<'_>| {
         let path = path_of(at)?;
         let pem = read_text(&path, "the certificate authority", at)?.text.clone();
@@ -206,24 +214,19 @@ fn read_tls(at: &mut At<'_>, by: &str) -> Option<Ca> {
         }
         Some(Ca::Pem { pem })
     };
-    let mut map = at.map("`tls`")?;
-    let ca = map.require_by("ca", |at| {
-        at.either(shape::filled, read_pem, |at| match &at.node.value {
-            Value::Map(_) => {
-                let mut map = at.map("`ca`")?.of_section("tls");
-                let service = map.require_by("service", |at| service(at, by));
-                let path: Option<String> = map.require("path");
-                if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-                    map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
-                }
-                map.finish()?;
-                Some(Ca::Service { service: service?, path: path? })
+    at.either(shape::filled, read_pem, |at| match &at.node.value {
+        Value::Map(_) => {
+            let mut map = at.map(format!("`{}`", at.key))?.of_section("tls");
+            let service = map.require_by("service", |at| service(at, by));
+            let path: Option<String> = map.require("path");
+            if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+                map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
             }
-            _ => read_pem(at),
-        })
-    });
-    map.finish()?;
-    ca
+            map.finish()?;
+            Some(Ca::Service { service: service?, path: path? })
+        }
+        _ => read_pem(at),
+    })
 }
 
 fn is_https(url: &str) -> bool {

@@ -3,7 +3,7 @@
 use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
 use crate::faults::Fault;
-use crate::load::{LoadSpec, url_secrets};
+use crate::load::{Ca, LoadSpec, url_secrets};
 use crate::record::{PageExpectation, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase};
 use crate::slis::{MetricCondition, Ratio, SliSpec};
@@ -160,6 +160,13 @@ impl Plan {
     /// The page that must come, if one must.
     pub fn page(&self) -> Option<&PageExpectation> {
         self.detect.as_ref().and_then(|detect| detect.page.as_ref())
+    }
+
+    /// Where a fault stands: the key that is its kind.
+    pub fn span_of_fault(&self, planned: &PlannedFault) -> Span {
+        let listed = self.root.get(&["faults"]).map(Node::items).unwrap_or_default();
+        let keys = listed.iter().flat_map(Node::entries).map(|entry| entry.key_span);
+        keys.into_iter().find(|span| self.source.pos(span.start).line == planned.line).unwrap_or_default()
     }
 
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
@@ -322,6 +329,8 @@ pub struct Respond {
     pub timeout: Duration,
     /// Where commands run; `None` is the toolbox.
     pub service: Option<String>,
+    /// The certificate authority that the programs of the steps trust beside a service's own.
+    pub trust: Option<Ca>,
     /// Language of a block → the client that runs it (`clients: { sql: … }`).
     pub clients: BTreeMap<String, BlockClient>,
 }

@@ -6,6 +6,7 @@ use super::steps::NamedStep;
 use super::vars::{LONGER, read_var, too_short, var};
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var, environment};
+use crate::load::Ca;
 use crate::runbook::{Command, ParseOptions, Runbook, RunbookInput, RunbookPhase, Step, unified_name};
 use crate::source::{At, Diagnostics, Pos, Source, Span, did_you_mean, list, nearest, shape, shorten};
 use serde_json::json;
@@ -39,6 +40,7 @@ pub struct WrittenRespond {
     chosen: Vec<ChosenWay>,
     timeout: Option<Duration>,
     service: Option<String>,
+    trust: Option<Ca>,
 }
 
 /// Reads the runbook that the scenario names.
@@ -68,8 +70,9 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     let chosen = map.apart("choose", |at| Some(read_choose(at))).unwrap_or_default();
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST));
     let service = map.optional_by("service", |at| service(at, "`respond.service`"));
+    let trust = map.optional_by("trust", |at| super::loads::read_ca(at, "`respond.trust`"));
     map.finish()?;
-    Some(WrittenRespond { phases, vars, env, env_files, chosen, timeout, service })
+    Some(WrittenRespond { phases, vars, env, env_files, chosen, timeout, service, trust })
 }
 
 impl WrittenRespond {
@@ -93,6 +96,7 @@ impl WrittenRespond {
             env_files: self.env_files,
             env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
             choose: self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
+            trust: self.trust,
             ..Respond::alone(self.phases, self.timeout, self.service)
         };
         if let Some(runbook) = runbook {

@@ -21,9 +21,9 @@ pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use cluster_request::{ClusterRequest, ImageBuild};
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
-pub use object_change::ObjectChange;
+pub use object_change::{ObjectChange, ObjectEdit};
 pub use platform::{
-    AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Platform, Probe, ProbeState, Published,
+    AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe, ProbeState, Published,
     ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions,
     SweepReport, SweptRun,
 };

@@ -3,21 +3,34 @@
 use serde_json::Value;
 
 /// What is changed, and what takes it up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectChange {
     /// Kind and name: `configmap/checkout-config`.
     pub object: String,
-    /// What is set, as a JSON merge patch (RFC 7386).
-    pub set: Value,
+    /// What becomes of it.
+    pub edit: ObjectEdit,
     /// The service that is restarted to take it up.
     pub restart: Option<String>,
+}
+
+/// What becomes of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectEdit {
+    /// Values are set, as by `kubectl patch`: maps are merged, and so are lists of things with a `name`.
+    Set(Value),
+    /// It is made, as it stands here; the manifests have none of its name.
+    Create(Value),
+    /// It is deleted.
+    Delete,
 }
 
 impl ObjectChange {
     /// Every value that it sets, with its path: `data.DB_POOL_SIZE`. A list is one value.
     pub fn values(&self) -> Vec<(String, &Value)> {
         let mut found = Vec::new();
-        collect(&self.set, String::new(), &mut found);
+        if let ObjectEdit::Set(value) | ObjectEdit::Create(value) = &self.edit {
+            collect(value, String::new(), &mut found);
+        }
         found
     }
 }

@@ -2,7 +2,8 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, SourceFiles, Stack, StackError, StackRequest,
+    AlertFiles, AlertFinding, Available, Capacity, Demand, ObjectChange, Place, SourceFiles, Stack, StackError,
+    StackRequest,
 };
 use crate::record::{MachineSample, RunDir, Secret};
 use async_trait::async_trait;
@@ -100,6 +101,10 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     fn facts(&self) -> Vec<ServiceFacts>;
     /// Everything that there is to say about drilling it, errors included.
     fn findings(&self) -> Vec<Finding>;
+    /// Why a fault that needs this cannot be in this stack, and what to do about it.
+    fn lacks(&self, _need: &Need) -> Option<(String, String)> {
+        None
+    }
     /// What it asks of the host.
     fn asked(&self) -> HostRequests;
     /// The ports that it publishes on the machine of its developers.
@@ -134,6 +139,19 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Environment` when what it runs on cannot be reached.
     async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError>;
+}
+
+/// What a fault asks of a kind of stack, and not every kind has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Containers that can be killed, paused and limited one by one.
+    Containers,
+    /// Networks from which a service can be cut off.
+    Networks,
+    /// Files of a service that can be damaged and repaired from outside.
+    Files,
+    /// An object with settings of its own, which can be changed like this.
+    Object(ObjectChange),
 }
 
 /// What can be known of a service without starting it.

@@ -228,7 +228,7 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
     ];
     let own_parts = time.firedrill.iter().map(|share| (name(share.phase), share.us)).collect();
     [
-        ("Docker Compose", compose.total_us(), compose_parts),
+        ("stack", compose.total_us(), compose_parts),
         ("windows, steps", declared.total_us(), declared_parts),
         ("Firedrill itself", time.firedrill_us, own_parts),
     ]

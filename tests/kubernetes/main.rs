@@ -153,6 +153,20 @@ fn a_bad_setting_is_put_back_and_taken_up() {
     passes("k8s-config", &[]);
 }
 
+/// What is fetched, edited and applied again names the namespace of the page.
+#[test]
+fn an_object_in_a_file_is_applied_in_the_namespace_of_the_drill() {
+    if no_cluster() {
+        return;
+    }
+    let page = Project::of_scenario("k8s-config", &[]).read("runbooks/k8s-config.md");
+    let patch = page.lines().find(|line| line.starts_with("kubectl patch configmap")).expect("a patch").to_string();
+    let apply = "kubectl get configmap checkout-config -n shop -o yaml | sed 's/DB_POOL_SIZE: .*/DB_POOL_SIZE: \"5\"/' \
+                 > config.yaml && grep -q 'namespace: shop' config.yaml && kubectl apply -f config.yaml";
+    let project = project("k8s-config", &[], &[(&patch, apply)]);
+    project.drill("k8s-config", &[]).came_to(Verdict::Passed, 0, &[]);
+}
+
 #[test]
 fn a_restart_with_the_bad_setting_only_looks_like_a_cure() {
     if no_cluster() {
@@ -169,6 +183,68 @@ fn a_lock_in_the_database_is_ended_by_the_same_means_as_without_kubernetes() {
         return;
     }
     passes("k8s-db-pool", &[]);
+}
+
+/// Four commands without a namespace, and a page of the provider over TLS under its true name.
+#[test]
+fn an_ordinary_page_is_followed_word_for_word() {
+    if no_cluster() {
+        return;
+    }
+    passes("k8s-payments-api", &[]);
+}
+
+#[test]
+fn an_ordinary_page_with_another_deployment_does_not_help() {
+    if no_cluster() {
+        return;
+    }
+    let other = ("rollout undo deployment/payments-api", "rollout restart deployment/status");
+    fails("k8s-payments-api", &[], &[other], &[], NO_HELP);
+}
+
+#[test]
+fn the_page_of_a_provider_that_steps_do_not_trust_is_told() {
+    if no_cluster() {
+        return;
+    }
+    let trusted = ("respond: { trust: { service: status, path: /tls/cert.pem } }\n", "");
+    let drill = project("k8s-payments-api", &[trusted], &[]).drill("k8s-payments-api", &[]);
+    // A step that only looks is no part of the cure, and it is told.
+    drill.came_to(Verdict::Passed, 0, &["exited with 60"]);
+}
+
+/// Every preset for Kubernetes at once: each is seen in place, undone, and gone; together they hurt.
+#[test]
+fn presets_of_faults_come_and_go() {
+    if no_cluster() {
+        return;
+    }
+    let faults = "  - k8s_no_replicas: { service: payments }
+  - k8s_wrong_selector: { name: payments }
+  - k8s_wrong_port: { name: checkout, port: 8080, port_name: http }
+  - k8s_object_missing: { object: secret/db }
+  - k8s_config_value: { name: checkout-config, setting: DB_POOL_SIZE, value: 1 }
+  - k8s_crash_loop: { service: payments, container: payments }
+  - k8s_not_ready: { service: payments, container: payments }
+  - k8s_memory_limit: { service: payments, container: payments }
+  - k8s_bad_image: { service: checkout, container: checkout }
+  - k8s_cpu_limit: { service: checkout, container: checkout }
+  - k8s_quota:
+";
+    let named = || faults.lines().filter_map(|line| line.split_once("- ")?.1.split_once(':')).map(|(name, _)| name);
+    let shipped = firedrill::faults::Preset::shipped().iter().map(|preset| preset.name.as_str());
+    for preset in shipped.filter(|name| name.starts_with("k8s_")) {
+        assert!(named().any(|name| name == preset), "{preset} is drilled");
+    }
+    let release = ("  - deploy: { service: checkout, image: \"shop/checkout:1.5.0\" }\n", faults);
+    let detect = "detect:\n  metrics: http://checkout:9100/metrics\n  when: upstream_error_ratio{upstream=\"payments\"} > 0.25\n  \
+                  within: 10s\n";
+    let project = project("k8s-bad-deploy", &[SOON, release, (detect, "")], &[]);
+    let drill = project.drill("k8s-bad-deploy", &["--control"]);
+    // Reverted are they all, or it would be another verdict.
+    drill.came_to(Verdict::Passed, 0, &["did not recover"]).passed_check(Check::Revert);
+    assert_eq!(is_gone(&drill), Ok(()));
 }
 
 /// One scenario, of which only `stack:` is another one: a fault by an agent in front of a Service, and a runbook that knows nothing

@@ -2,6 +2,7 @@
 //! person. A value counts under its unified name, and as a variable in every session.
 
 use crate::runbook::{Command, Runbook, RunbookInput, unified_name};
+use crate::shell::TRUSTED;
 use crate::spec::{Respond, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +66,11 @@ impl RunbookInputs {
         inputs.export(&runbook.env(|name| values.get(name).cloned()));
         inputs.values = values;
         inputs
+    }
+
+    /// Lets programs in every session trust a certificate authority, in PEM.
+    pub fn trust(&mut self, pem: String) {
+        self.env.push((TRUSTED.into(), pem));
     }
 
     /// The value under a unified name.

@@ -89,15 +89,14 @@ pub struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// A follower of `runbook`. `opening` is the session of the usual place, where it was begun already.
+    /// A follower of `runbook`, with what is known of its inputs. `opening` is the session of the usual place, where it was begun already.
     pub fn new(
         stack: &'a dyn Stack,
-        runbook: &'a Runbook,
+        (runbook, inputs): (&Runbook, RunbookInputs),
         respond: &'a Respond,
         sink: EventSink,
         opening: Option<Opening>,
     ) -> Follower<'a> {
-        let inputs = RunbookInputs::new(runbook, respond);
         let mut sessions = Sessions::new(stack, sink.clone());
         if let Some(opening) = opening {
             sessions.opening(usual_place(respond), opening);

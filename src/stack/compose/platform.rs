@@ -11,8 +11,8 @@ use super::{capacity, findings, monitoring, probe, reads, rights, source_files, 
 use crate::record::MachineSample;
 use crate::source::did_you_mean;
 use crate::stack::{
-    AlertFiles, AlertFinding, AttachError, Available, Capacity, Demand, Finding, HostRequests, Place, Platform, Probe,
-    Published, ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack,
+    AlertFiles, AlertFinding, AttachError, Available, Capacity, Demand, Finding, HostRequests, Need, Place, Platform,
+    Probe, Published, ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack,
     StackError, StackOptions, StackRequest, SweepOptions, SweepReport,
 };
 use async_trait::async_trait;
@@ -189,6 +189,12 @@ impl ResolvedStack for ResolvedCompose {
 
     fn findings(&self) -> Vec<Finding> {
         findings::findings(&self.model, &self.request)
+    }
+
+    fn lacks(&self, need: &Need) -> Option<(String, String)> {
+        let Need::Object(_) = need else { return None };
+        let help = "name a service, or take a stack in Kubernetes";
+        Some(("a stack of Compose has no objects".into(), help.into()))
     }
 
     fn asked(&self) -> HostRequests {

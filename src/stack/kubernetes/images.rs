@@ -29,6 +29,11 @@ const BUILD_WITHIN: Duration = Duration::from_secs(900);
 const LOAD_WITHIN: Duration = Duration::from_secs(300);
 /// Where kubectl is in the toolbox. Not in the `PATH` of the steps: what they call goes to the runner first.
 pub(super) const KUBECTL: &str = "/opt/kubectl/kubectl";
+/// Where the configuration of [`CONFIGURED`] is.
+pub(super) const KUBECONFIG: &str = "/opt/kubectl/config";
+/// The account of the Pod as a kubeconfig: kubectl does not find it by itself once a flag such as `--request-timeout` sets something of a
+/// configuration.
+const CONFIGURED: &str = include_str!("toolbox.kubeconfig");
 
 /// Label of an image on a node: the id of the image of this engine that was loaded.
 const LOADED: &str = "dev.firedrill.loaded";
@@ -93,7 +98,7 @@ async fn with_kubectl(endpoint: &Endpoint, toolbox: &str) -> Result<String, Stac
     let bytes =
         tokio::task::spawn_blocking(move || std::fs::read(reading)).await.map_err(|e| environment(operation, e))?;
     let bytes = bytes.map_err(|error| environment(format!("reading {}", kubectl.display()), error))?;
-    let digest = Sha256::new().chain_update(toolbox).chain_update(&bytes).finalize();
+    let digest = Sha256::new().chain_update(toolbox).chain_update(CONFIGURED).chain_update(&bytes).finalize();
     let hash = hex(&digest[..8]);
     let tag = format!("{TOOLBOX}:{hash}");
     if images::inspect(&endpoint.docker, &tag).await?.is_some() {
@@ -102,10 +107,13 @@ async fn with_kubectl(endpoint: &Endpoint, toolbox: &str) -> Result<String, Stac
     let docker = &endpoint.docker;
     let failed = |error: bollard::errors::Error| environment(operation, error);
     let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(bytes.len() as u64);
-    header.set_mode(0o755);
-    let packed = archive.append_data(&mut header, KUBECTL.trim_start_matches('/'), bytes.as_slice());
+    let mut packed = Ok(());
+    for (path, mode, held) in [(KUBECTL, 0o755, bytes.as_slice()), (KUBECONFIG, 0o644, CONFIGURED.as_bytes())] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(held.len() as u64);
+        header.set_mode(mode);
+        packed = packed.and_then(|()| archive.append_data(&mut header, path.trim_start_matches('/'), held));
+    }
     let archive = packed.and_then(|()| archive.into_inner()).map_err(|error| environment(operation, error))?;
     let body = ContainerCreateBody { image: Some(toolbox.to_string()), ..ContainerCreateBody::default() };
     let made = docker.create_container(Some(CreateContainerOptionsBuilder::default().build()), body).await;

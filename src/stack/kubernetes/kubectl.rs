@@ -2,7 +2,7 @@
 //! rights in the drill's namespace only.
 
 use super::exec::{Executor, PodTarget};
-use super::images::KUBECTL;
+use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{NamespaceNames, Request, translate};
 use crate::record::{Secrets, Stream};
 use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
+/// How a translated call names a file of objects.
+const FILE: &str = "--filename=";
 /// The most that a call may read from standard input, in bytes.
 const MOST_INPUT: usize = 64 * 1024 * 1024;
 
@@ -60,7 +62,7 @@ impl KubectlTools {
             Some(why) => Err(why),
             None => translate(&call.args, &names),
         };
-        let (args, renames) = match request {
+        let (mut args, renames) = match request {
             Err(why) => {
                 io.out.say(&refuse(why).await).await;
                 return REFUSED;
@@ -83,13 +85,20 @@ impl KubectlTools {
         let takes_objects = ["apply", "create", "replace", "delete", "diff"];
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
             input = in_namespace(&input, &self.written, &self.namespace);
+            if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
+                args.retain(|arg| !arg.starts_with(FILE));
+                args.push(format!("{FILE}-"));
+                input = objects;
+            }
         }
-        let target = PodTarget { pod: TOOLBOX.into(), container: "firedrill".into() };
+        let target = toolbox();
         let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
+        let is_configured = args.iter().any(|arg| arg.starts_with("--request-timeout"));
         let command: Vec<String> = ["env", "-C", &call.cwd]
             .map(str::to_string)
             .into_iter()
             .chain(set)
+            .chain(is_configured.then(|| format!("KUBECONFIG={KUBECONFIG}")))
             .chain([KUBECTL.to_string()])
             .chain(args)
             .collect();
@@ -105,6 +114,27 @@ impl KubectlTools {
             },
             () = cancel.cancelled() => 143,
         }
+    }
+
+    /// What the files hold that a call names, for the drill's namespace; `None` where they do not name the written one, and where one
+    /// is no file of the toolbox: kubectl says then what it thinks of that.
+    async fn objects_of_files(&self, args: &[String], cwd: &str) -> Option<Vec<u8>> {
+        let files: Vec<&str> = args.iter().filter_map(|arg| arg.strip_prefix(FILE)).collect();
+        let (toolbox, mut all, mut changed) = (toolbox(), Vec::new(), false);
+        for file in files {
+            let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
+            let (mut held, mut complaint) = (Vec::new(), Vec::new());
+            let read = self.executor.run(&toolbox, &command, "reading a file", (true, &mut held, &mut complaint));
+            if file == "-" || read.await.ok() != Some(0) || held.len() > MOST_INPUT {
+                return None;
+            }
+            let own = in_namespace(&held, &self.written, &self.namespace);
+            changed |= own != held;
+            all.extend_from_slice(b"---\n");
+            all.extend(own);
+            all.push(b'\n');
+        }
+        changed.then_some(all)
     }
 
     /// Notes a call in `logs/kubectl.log` of the run's directory.
@@ -123,6 +153,10 @@ impl KubectlTools {
         // The record has the command and its output; this is for convenience.
         let _: std::io::Result<()> = written.await;
     }
+}
+
+fn toolbox() -> PodTarget {
+    PodTarget { pod: TOOLBOX.into(), container: "firedrill".into() }
 }
 
 /// Whether a variable of the step is one of its commands too: none by which kubectl finds another cluster or another user.

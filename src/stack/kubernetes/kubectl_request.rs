@@ -3,6 +3,7 @@
 //! understood is written out again in long form, so that `kubectl` sees nothing that was not understood here. The rights
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
+use super::names::SERVICE;
 use std::collections::BTreeSet;
 
 /// What a call of kubectl comes to.
@@ -398,6 +399,13 @@ impl KubectlLine {
                 _ => {}
             }
         }
+        if takes == Words::Change && (self.is_set("selector") || self.is_set("field-selector")) {
+            let own = format!("!{SERVICE}");
+            match self.flags.iter_mut().find(|(long, _)| *long == "selector") {
+                Some((_, Some(value))) => *value = format!("{value},{own}"),
+                _ => self.flags.push(("selector", Some(own))),
+            }
+        }
         if self.is_set("all") && name != ["wait"] {
             let of_the_drill = |kind: &&str| is_kind(kind, DRILL_KINDS);
             if let Some(kind) = self.words.iter().flat_map(|word| word.split(',')).find(of_the_drill) {
@@ -743,10 +751,16 @@ mod tests {
         ),
         ("replace --force -f pod.yaml", "replace @ --force --filename=pod.yaml"),
         ("delete pod web-0 --force --grace-period=0", "delete @ --force --grace-period=0 pod web-0"),
-        ("delete pod -l app=web --ignore-not-found", "delete @ --selector=app=web --ignore-not-found pod"),
+        (
+            "delete pod -l app=web --ignore-not-found",
+            "delete @ --selector=app=web,!dev.firedrill/service --ignore-not-found pod",
+        ),
         ("delete --namespace shop pod/db-1 pvc/db-1 pvc/db-1-wal", "delete @ pod/db-1 pvc/db-1 pvc/db-1-wal"),
         ("delete jobs --all", "delete @ --all jobs"),
-        ("delete pods --field-selector=status.phase=Failed", "delete @ --field-selector=status.phase=Failed pods"),
+        (
+            "delete pods --field-selector=status.phase=Failed",
+            "delete @ --field-selector=status.phase=Failed --selector=!dev.firedrill/service pods",
+        ),
         ("expose deploy web --port=80 --target-port=8080", "expose @ --port=80 --target-port=8080 deploy web"),
         (
             "run probe --rm -it --restart=Never --image=curlimages/curl -- curl -s http://web.shop",

@@ -379,6 +379,14 @@ pub(super) fn map_at<'v>(object: &'v mut Map<String, Value>, key: &str) -> Optio
     value.as_object_mut()
 }
 
+/// Whether an object is of a kind that every cluster has.
+pub(super) fn is_of_kubernetes(object: &Value) -> bool {
+    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
+        || ["networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io", "coordination.k8s.io"]
+            .contains(&group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,11 +9,12 @@ use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
 use crate::record::RunDir;
 use crate::stack::{
-    Demand, Fate, Finding, HostRequests, Place, Probe, ProbeState, Published, ResolveError, ResolvedStack, RunIdentity,
-    ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweptRun,
+    Demand, Fate, Finding, HostRequests, Need, ObjectChange, ObjectEdit, Place, Probe, ProbeState, Published,
+    ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest,
+    SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -160,6 +161,43 @@ impl ResolvedManifests {
     }
 }
 
+impl ResolvedManifests {
+    /// Why a fault cannot change an object like this, and what to do about it.
+    fn cannot_change(&self, change: &ObjectChange) -> Option<(String, String)> {
+        let own: Vec<Value> =
+            self.manifests.objects.iter().filter(|object| kind(object) != "Ingress").cloned().collect();
+        let (found, made) = (super::objects::planned(&own, &change.object), super::objects::named(change));
+        let (set, kind_of) = match (&change.edit, &made, &found) {
+            (ObjectEdit::Create(_), _, Ok(_)) => {
+                return Some(("the manifests have that object".into(), "take `set` or `delete`".into()));
+            }
+            (ObjectEdit::Create(_), Some(made), _) => (made, kind(made)),
+            (ObjectEdit::Create(_), None, _) => {
+                let help = "write it as in a manifest, without `metadata.name`";
+                return Some(("`create` needs `apiVersion`, and `kind` as in `object`".into(), help.into()));
+            }
+            (_, _, Err(StackError::Environment { cause, .. })) => {
+                return Some((cause.clone(), "name one of these".into()));
+            }
+            (_, _, Err(error)) => return Some((error.to_string(), String::new())),
+            (ObjectEdit::Set(set), _, Ok(planned)) => (set, kind(planned)),
+            (ObjectEdit::Delete, ..) => return None,
+        };
+        let typed = json!({ "kind": kind_of });
+        if matches!(change.edit, ObjectEdit::Create(_)) && is_cluster_scoped(set) {
+            return Some((format!("{kind_of} belongs to the whole cluster"), "a drill has a namespace only".into()));
+        }
+        let is_outside = matches!(text(set, "/spec/type"), "NodePort" | "LoadBalancer" | "ExternalName")
+            || set.pointer("/spec/externalIPs").is_some();
+        if kind_of == "Ingress" || (kind_of == "Service" && is_outside) {
+            return Some(("it reaches out of the drill's namespace".into(), "a drill is for itself".into()));
+        }
+        let spec = manifests::pod_spec_pointer(&typed).and_then(|pointer| set.pointer(pointer));
+        let ask = asks_of_the_node(spec?).into_iter().next()?;
+        Some((format!("it asks for the node: {ask}"), "a drill may not reach the node".into()))
+    }
+}
+
 #[async_trait]
 impl ResolvedStack for ResolvedManifests {
     fn name(&self) -> &str {
@@ -238,6 +276,19 @@ impl ResolvedStack for ResolvedManifests {
             found.push(finding(None, "", format!("{what} cannot be started in Kubernetes yet"), None));
         }
         found
+    }
+
+    fn lacks(&self, need: &Need) -> Option<(String, String)> {
+        let no = |message: &str, help: &str| Some((message.to_string(), help.to_string()));
+        match need {
+            Need::Containers => no(
+                "Pods cannot be killed, paused or limited one by one",
+                "take `patch` on the workload (replicas, limits, command), or `command` in one of its Pods",
+            ),
+            Need::Networks => no("Pods have one network", "take `patch` on the Service, or a fault in front of it"),
+            Need::Files => no("the files of Pods cannot be reached from outside", "take `command` in one of its Pods"),
+            Need::Object(change) => self.cannot_change(change),
+        }
     }
 
     fn asked(&self) -> HostRequests {

@@ -1,15 +1,15 @@
 //! Releases of a workload: its Pods' template is patched as a team's deployment does it, and what a Pod was made with tells which
 //! release it is.
 
-use super::errors::{api, environment};
-use super::manifests::{Manifests, items, main_container, name, pod_spec, text};
+use super::errors::{api, environment, is_missing};
+use super::manifests::{Manifests, items, kind, main_container, name, pod_spec, text};
 use super::pods;
 use super::ready::{now, objects};
 use crate::stack::compose::bundle::hex;
 use crate::stack::{ContainerState, Fingerprint, Release, StackError};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -17,8 +17,11 @@ use tokio::time::Instant;
 
 /// How long the new Pods have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How long Pods have in which the rollout is seen to make no progress.
-const BEGINS_WITHIN: Duration = Duration::from_secs(8);
+/// How long a rollout of which nothing is counted otherwise is one that makes no progress.
+const NO_PROGRESS_FOR: Duration = Duration::from_secs(8);
+/// What is counted of a rollout.
+const COUNTS: [&str; 4] =
+    ["/status/observedGeneration", "/status/replicas", "/status/updatedReplicas", "/status/availableReplicas"];
 /// Between two looks at them.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -74,13 +77,22 @@ impl Releases<'_> {
     ) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
         let all: Api<Pod> = Api::namespaced(client.clone(), self.namespace);
         let pods = pods::of_service(&all, self.manifests, service).await?;
+        if pods.is_empty() {
+            // Those of before have gone and the next have not come: what they will be is known.
+            let live = now(client, self.namespace, self.workload(service)?).await?;
+            let state = ContainerState { name: service.into(), status: "without Pods,".into(), ..Default::default() };
+            return Ok(pod_spec(&live).map(|spec| (state, self.of_spec(spec, service))).into_iter().collect());
+        }
         Ok(pods.iter().map(|pod| (pods::state(pod, service), self.of_pod(pod, service))).collect())
     }
 
     fn of_pod(&self, pod: &Pod, service: &str) -> Fingerprint {
-        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
+        self.of_spec(&serde_json::to_value(&pod.spec).unwrap_or_default(), service)
+    }
+
+    fn of_spec(&self, spec: &Value, service: &str) -> Fingerprint {
         let mut marks = Fingerprint::new();
-        let Some(container) = main_container(&spec, service) else { return marks };
+        let Some(container) = main_container(spec, service) else { return marks };
         let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), self.mark(&setting, value));
         mark("image".into(), text(container, "/image"));
         mark("command".into(), &items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0"));
@@ -113,7 +125,25 @@ impl Releases<'_> {
         let api_of = objects(client, self.namespace, workload);
         let patched = api_of.patch(name(workload), &PatchParams::default(), &Patch::Strategic(patch)).await;
         patched.map_err(api(operation))?;
+        if release.is_none() && kind(workload) == "StatefulSet" {
+            self.remove_stuck(client, service).await?;
+        }
         settled(client, self.namespace, workload).await
+    }
+
+    /// Removes the Pods of a service that are not ready: a StatefulSet waits for the one that it has begun, although its template has
+    /// changed since.
+    async fn remove_stuck(&self, client: &Client, service: &str) -> Result<(), StackError> {
+        let all: Api<Pod> = Api::namespaced(client.clone(), self.namespace);
+        for pod in
+            pods::of_service(&all, self.manifests, service).await?.iter().filter(|pod| pods::ailment(pod).is_some())
+        {
+            match all.delete(pods::name(pod), &DeleteParams::default()).await {
+                Err(error) if !is_missing(&error) => return Err(api(format!("removing {}", pods::name(pod)))(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere.
@@ -125,12 +155,15 @@ impl Releases<'_> {
 /// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
 pub(super) async fn settled(client: &Client, namespace: &str, workload: &Value) -> Result<(), StackError> {
     let begun = Instant::now();
+    let (mut counted, mut since) = (None, begun);
     loop {
         let seen = now(client, namespace, workload).await?;
-        let updated = seen.pointer("/status/updatedReplicas").and_then(Value::as_i64).unwrap_or(0);
-        let available = seen.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or(0);
-        let stuck = updated > 0 && available < updated && begun.elapsed() > BEGINS_WITHIN;
-        if pods::standing(&seen).is_ok() || stuck || begun.elapsed() > READY_WITHIN {
+        let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
+        if counted != Some(counts) {
+            (counted, since) = (Some(counts), Instant::now());
+        }
+        let over = pods::standing(&seen).is_ok();
+        if over || since.elapsed() > NO_PROGRESS_FOR || begun.elapsed() > READY_WITHIN {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;

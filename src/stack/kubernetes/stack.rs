@@ -5,7 +5,7 @@ use super::errors::{api, environment, hinted, is_missing};
 use super::exec::{Executor, PodTarget};
 use super::images::{self, FiredrillImages};
 use super::kubectl::KubectlTools;
-use super::manifests::{Manifests, WORKLOADS, kind, name};
+use super::manifests::{Manifests, WORKLOADS, is_of_kubernetes, kind, name};
 use super::names::{self, RUN, RUN_ID};
 use super::objects::ObjectChanges;
 use super::ready::{objects, resource};
@@ -286,14 +286,6 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
         }
     }
     found
-}
-
-/// Whether an object is of a kind that every cluster has.
-fn is_of_kubernetes(object: &Value) -> bool {
-    let group = super::manifests::text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
-        || ["networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io", "coordination.k8s.io"]
-            .contains(&group)
 }
 
 #[async_trait]

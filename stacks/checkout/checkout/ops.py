@@ -1,6 +1,6 @@
 """The operations port: it answers when the shop cannot, because it needs neither its threads nor its database pool.
 
-GET /metrics                                         Prometheus text format
+GET /metrics, /debug/metrics                         Prometheus text format
 GET /admin/breaker/payments                          {"upstream": "payments", "state": "closed"}
 PUT /admin/breaker/payments {"state": "open"}        or "closed"
 """
@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        if self.path == "/metrics":
+        if self.path in ("/metrics", "/debug/metrics"):
             self.answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
         elif breaker := self.breaker():
             self.answer_state(breaker)
