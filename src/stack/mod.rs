@@ -13,6 +13,7 @@ mod platform;
 mod platforms;
 mod process;
 mod release;
+mod remote;
 mod source_files;
 mod tools;
 
@@ -28,6 +29,7 @@ pub use platform::{
     SweepReport, SweptRun,
 };
 pub use process::{Ending, Process};
+pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};

@@ -2,7 +2,7 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, SourceFiles, Stack, StackError, StackRequest,
+    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, RemoteSite, SourceFiles, Stack, StackError, StackRequest,
 };
 use crate::record::{MachineSample, RunDir, Secret};
 use async_trait::async_trait;
@@ -78,6 +78,10 @@ pub trait Platform: Debug + Send + Sync + 'static {
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError>;
     /// Ends the commands that the dead runner of a run left running: they would go on creating what is being removed.
     fn end_commands(&self, run: &str);
+    /// A place where whole drills are carried out, by its name in [`super::REMOTE_SITES`].
+    fn remote(&self, _name: &str) -> Option<Arc<dyn RemoteSite>> {
+        None
+    }
     /// Finds what runs have left of which something is there, all or only those of `only`, and removes what nobody watches.
     ///
     /// # Errors

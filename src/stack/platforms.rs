@@ -3,7 +3,7 @@
 use super::compose::ComposePlatform;
 use super::kubernetes::KubernetesPlatform;
 use super::{
-    AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, ResolveError, ResolvedStack, Right,
+    AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError, ResolvedStack, Right,
     RunIdentity, RunningStack, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweepReport,
 };
 use crate::record::MachineSample;
@@ -90,9 +90,18 @@ impl Platform for Platforms {
         self.compose.end_commands(run);
     }
 
+    fn remote(&self, name: &str) -> Option<Arc<dyn RemoteSite>> {
+        (name == "kubernetes").then(|| self.kubernetes.jobs())
+    }
+
     async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
-        let mut report = self.compose.sweep(options, only).await?;
-        report.runs.extend(self.kubernetes.sweep(options, only).await);
+        let of_clusters = self.kubernetes.sweep(options, only).await;
+        let mut report = match self.compose.sweep(options, only).await {
+            // In a cluster there is no Docker, and something was found all the same.
+            Err(_) if !of_clusters.is_empty() => SweepReport::default(),
+            report => report?,
+        };
+        report.runs.extend(of_clusters);
         Ok(report)
     }
 }

@@ -4,7 +4,7 @@
 use super::errors::{api, environment};
 use super::manifests::{Manifests, items, main_container, name, pod_spec, text};
 use super::pods;
-use super::ready::{now, objects};
+use super::ready::{now, objects, stands};
 use crate::stack::compose::bundle::hex;
 use crate::stack::{ContainerState, Fingerprint, Release, StackError};
 use k8s_openapi::api::core::v1::Pod;
@@ -19,8 +19,6 @@ use tokio::time::Instant;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long Pods have in which the rollout is seen to make no progress.
 const BEGINS_WITHIN: Duration = Duration::from_secs(8);
-/// Between two looks at them.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The workloads of one drill.
 #[derive(Debug, Clone, Copy)]
@@ -125,16 +123,17 @@ impl Releases<'_> {
 /// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
 pub(super) async fn settled(client: &Client, namespace: &str, workload: &Value) -> Result<(), StackError> {
     let begun = Instant::now();
-    loop {
-        let seen = now(client, namespace, workload).await?;
-        let updated = seen.pointer("/status/updatedReplicas").and_then(Value::as_i64).unwrap_or(0);
-        let available = seen.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or(0);
-        let stuck = updated > 0 && available < updated && begun.elapsed() > BEGINS_WITHIN;
-        if pods::standing(&seen).is_ok() || stuck || begun.elapsed() > READY_WITHIN {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+    if stands(client, namespace, workload, begun + BEGINS_WITHIN).await? {
+        return Ok(());
     }
+    let seen = now(client, namespace, workload).await?;
+    let number = |pointer: &str| seen.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
+    let updated = number("/status/updatedReplicas");
+    let is_stuck = updated > 0 && number("/status/availableReplicas") < updated;
+    if !is_stuck {
+        stands(client, namespace, workload, begun + READY_WITHIN).await?;
+    }
+    Ok(())
 }
 
 /// The container of a template with a release in it, as a strategic merge patch.
