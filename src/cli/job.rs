@@ -83,13 +83,12 @@ pub async fn run(args: JobArgs, globals: &Globals) -> Result<Exit, Error> {
             drill(order, &results, globals).await
         }
         JobCommand::Pack { dir } => {
-            let mut archive = tar::Builder::new(io::stdout().lock());
+            let mut archive = tar::Builder::new(crate::output::pipe::stdout());
             archive.append_dir_all("", &dir).and_then(|()| archive.finish()).map_err(|error| on_disk(&dir, error))?;
             Ok(Exit::Passed)
         }
         JobCommand::Stop { dir } => {
-            let note =
-                BesideNote { at_utc: utc_text(utc_now()), by: "its game day".into(), text: String::new() };
+            let note = BesideNote { at_utc: utc_text(utc_now()), by: "its game day".into(), text: String::new() };
             append_beside(&dir, STOP, &note).map_err(|error| on_disk(&dir, error))?;
             Ok(Exit::Passed)
         }

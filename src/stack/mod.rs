@@ -29,8 +29,8 @@ pub use platform::{
     SweepReport, SweptRun,
 };
 pub use process::{Ending, Process};
-pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
+pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 

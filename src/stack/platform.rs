@@ -2,7 +2,8 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, RemoteSite, SourceFiles, Stack, StackError, StackRequest,
+    AlertFiles, AlertFinding, Available, Capacity, Demand, Place, RemoteSite, SourceFiles, Stack, StackError,
+    StackRequest,
 };
 use crate::record::{MachineSample, RunDir, Secret};
 use async_trait::async_trait;

@@ -3,8 +3,9 @@
 use super::compose::ComposePlatform;
 use super::kubernetes::KubernetesPlatform;
 use super::{
-    AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError, ResolvedStack, Right,
-    RunIdentity, RunningStack, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweepReport,
+    AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError,
+    ResolvedStack, Right, RunIdentity, RunningStack, SourceFiles, Stack, StackError, StackOptions, StackRequest,
+    SweepOptions, SweepReport,
 };
 use crate::record::MachineSample;
 use async_trait::async_trait;

@@ -78,7 +78,8 @@ impl RunningDay {
     fn is_gone(&self) -> Result<(), String> {
         let dir = self.dir()?;
         let runs = RunDir::list(&dir.join("runs")).map_err(|error| error.to_string())?;
-        let ids = runs.iter().map(|run| run.id().to_string()).chain(dir.file_name().map(|id| id.to_string_lossy().into()));
+        let ids =
+            runs.iter().map(|run| run.id().to_string()).chain(dir.file_name().map(|id| id.to_string_lossy().into()));
         let all = kubectl(&["get", "namespaces", "--output", NAMES])?;
         let left: Vec<String> = ids.filter(|id| all.contains(id.as_str())).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }

@@ -8,7 +8,9 @@ use crate::archive::evidence::Sealed;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
-use crate::record::{DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{
+    DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text,
+};
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Plan};
 use crate::stack::{Platform, Stack};

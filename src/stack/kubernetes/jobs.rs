@@ -182,9 +182,10 @@ impl RemoteSite for KubernetesJobs {
     ) -> Result<RemoteEnd, StackError> {
         let cluster = self.cluster()?;
         let namespace = given_namespace().unwrap_or_else(|| names::namespace(day));
-        let images = self.platform.images_of(&drill.request).ok_or_else(|| {
-            environment("starting the Job", "the images of its stack were not made")
-        })?;
+        let images = self
+            .platform
+            .images_of(&drill.request)
+            .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
         noted(cluster, &drill.run, Some(namespace.clone()))?;
         let place = JobPlace { cluster, namespace: namespace.clone(), drill, images };
         let came = tokio::select! {
@@ -232,7 +233,8 @@ impl JobPlace<'_> {
 
     async fn carry_out(&self, printed: &UnboundedSender<String>, stop: &RemoteStop) -> Result<RemoteEnd, StackError> {
         if self.drill.files.len() > MOST_FILES {
-            let cause = format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
+            let cause =
+                format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
             return Err(hinted("starting the Job", cause, "what is large belongs into an image of the stack"));
         }
         create_namespace(self.cluster, self.run()).await?;
@@ -246,7 +248,8 @@ impl JobPlace<'_> {
             RunnerEnd::Gone(why) => RemoteEnd { lost: Some(why), ..RemoteEnd::default() },
             RunnerEnd::Exited(code, why) => {
                 let results = self.in_results(&pod, &["job", "pack"], true).await.map_err(|error| error.to_string());
-                let broken = (![0, 1, 3, 130].contains(&code)).then(|| format!("it ended with exit code {code} ({why})"));
+                let broken =
+                    (![0, 1, 3, 130].contains(&code)).then(|| format!("it ended with exit code {code} ({why})"));
                 RemoteEnd { broken, results: Some(results), lost: None }
             }
         })
@@ -264,7 +267,8 @@ impl JobPlace<'_> {
         let binding = json!({ "metadata": metadata(RUNNER), "roleRef": role, "subjects": [subject] });
         self.create::<RoleBinding>(&drills, binding).await?;
         self.create::<ServiceAccount>(&self.namespace, json!({ "metadata": metadata(&name) })).await?;
-        let mut data: BTreeMap<&str, &str> = self.drill.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let mut data: BTreeMap<&str, &str> =
+            self.drill.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         data.retain(|name, _| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
         let secret = json!({ "metadata": metadata(&name), "data": { "files.tar": files }, "stringData": data });
         self.create::<Secret>(&self.namespace, secret).await?;
@@ -273,7 +277,11 @@ impl JobPlace<'_> {
 
     async fn create<K>(&self, namespace: &str, object: Value) -> Result<(), StackError>
     where
-        K: Clone + Debug + DeserializeOwned + Serialize + Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+        K: Clone
+            + Debug
+            + DeserializeOwned
+            + Serialize
+            + Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         let operation = format!("making the {} of the Job", K::kind(&()));
         let object: K = serde_json::from_value(object).map_err(|error| environment(operation.as_str(), error))?;
@@ -359,9 +367,9 @@ impl JobPlace<'_> {
         let executor = Executor::new(&self.cluster.client, &self.namespace);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let run = executor.run(&target, &command, operation, (whole, &mut stdout, &mut stderr));
-        let code = tokio::time::timeout(EXEC_WITHIN, run).await.unwrap_or_else(|_| {
-            Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs())))
-        })?;
+        let code = tokio::time::timeout(EXEC_WITHIN, run)
+            .await
+            .unwrap_or_else(|_| Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))))?;
         match code {
             0 => Ok(stdout),
             _ => Err(environment(operation, String::from_utf8_lossy(&stderr).trim())),
@@ -397,9 +405,7 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
     let words = |arguments: &[&str]| -> Vec<String> {
         images.agent.launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect()
     };
-    let resources = |[cpu, most_cpu, memory, most_memory]: [&str; 4]| {
-        json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "cpu": most_cpu, "memory": most_memory } })
-    };
+    let resources = |[cpu, most_cpu, memory, most_memory]: [&str; 4]| json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "cpu": most_cpu, "memory": most_memory } });
     let variables = [
         (CONTEXT_VARIABLE, IN_CLUSTER),
         (IMAGE_VARIABLE, images.toolbox.as_str()),
@@ -529,9 +535,7 @@ mod tests {
     }
 
     fn status(state: Value) -> Value {
-        let of = |name: &str, state: &Value| {
-            json!({ "name": name, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": state })
-        };
+        let of = |name: &str, state: &Value| json!({ "name": name, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": state });
         json!({ "phase": "Running", "containerStatuses": [of("results", &json!({ "running": {} })), of("drill", &state)] })
     }
 
@@ -564,7 +568,8 @@ mod tests {
             directory: "/shop".into(),
             within: Duration::from_secs(1800),
         };
-        let agent = crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
+        let agent =
+            crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
         let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into() });
         let _: Job = serde_json::from_value(job.clone()).unwrap();
         assert_eq!(job["spec"]["backoffLimit"], json!(0));

@@ -11,8 +11,8 @@ use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
 use crate::record::RunDir;
 use crate::stack::{
-    Demand, Fate, Finding, HostRequests, Place, Probe, ProbeState, Published, RemoteSite, ResolveError, ResolvedStack, RunIdentity,
-    ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweptRun,
+    Demand, Fate, Finding, HostRequests, Place, Probe, ProbeState, Published, RemoteSite, ResolveError, ResolvedStack,
+    RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest, SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
 use serde_json::Value;

@@ -74,7 +74,8 @@ pub(super) async fn wait(
         hopeless = hopeless => hopeless?.or(workloads.first()),
     };
     let Some(workload) = failed else { return Ok(()) };
-    let missing = standing(&now(&cluster.client, namespace, workload).await?).err().unwrap_or("it is ready too late".into());
+    let missing =
+        standing(&now(&cluster.client, namespace, workload).await?).err().unwrap_or("it is ready too late".into());
     let pods = all.list(&ListParams::default()).await.map_err(api(look))?.items;
     let own = pods.iter().filter(|pod| belongs(pod, name(workload)));
     let (reason, tail) = match own.filter_map(|pod| Some((pod, ailment(pod)?))).next() {

@@ -52,7 +52,7 @@ pub(super) async fn room(
     let nodes = nodes.list(&ListParams::default()).await.map_err(api(operation))?.items;
     let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let pods = pods.list(&running).await.map_err(api(operation))?.items;
-    let usable = nodes.iter().filter(|node| !node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true)));
+    let usable = nodes.iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
     let allocatable = |what: &str| -> f64 {
         let all = usable.clone().filter_map(|node| node.status.as_ref());
         all.map(|status| of(status.allocatable.as_ref(), what)).sum()
@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn the_scarcest_of_a_quota_says_how_many_fit() {
         let status = json!({ "hard": { "pods": "10", "limits.cpu": "4", "services": "0" }, "used": { "pods": "1", "limits.cpu": "400m" } });
-        let quota: ResourceQuota = serde_json::from_value(json!({ "metadata": { "name": "team" }, "status": status })).unwrap();
+        let quota: ResourceQuota =
+            serde_json::from_value(json!({ "metadata": { "name": "team" }, "status": status })).unwrap();
         let each = BTreeMap::from([("pods", 1.0), ("limits.cpu", 1.2), ("limits.memory", 1.0)]);
         assert_eq!(left(&quota, &each), Some((3, "the quota `team` has limits.cpu for 3".into())));
     }

@@ -500,7 +500,8 @@ pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, Stac
     if cluster.in_job {
         return gone(Vec::new());
     }
-    let seen = watch::until(&all, watch::only(&namespace), deadline, &operation, |found| found.is_empty().then_some(()));
+    let seen =
+        watch::until(&all, watch::only(&namespace), deadline, &operation, |found| found.is_empty().then_some(()));
     match seen.await? {
         Some(()) => {
             runs::forget(run);

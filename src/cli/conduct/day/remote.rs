@@ -71,8 +71,9 @@ impl RemotePlace {
         }
         if refused.len() == file.scenarios.len() {
             let told: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-            return Err(Error::usage(format!("none of its scenarios can be drilled on `{}`", asked.site))
-                .hint(told.join("\n")));
+            return Err(
+                Error::usage(format!("none of its scenarios can be drilled on `{}`", asked.site)).hint(told.join("\n"))
+            );
         }
         Ok(RemotePlace { site, overrides: asked.overrides.clone(), refused })
     }
@@ -131,12 +132,7 @@ impl RemoteDay {
         AttemptEnded { carried, lost, notes }
     }
 
-    async fn attempt(
-        &self,
-        attempt: AttemptRun,
-        lost: &mut bool,
-        notes: &mut Vec<String>,
-    ) -> Result<Carried, Error> {
+    async fn attempt(&self, attempt: AttemptRun, lost: &mut bool, notes: &mut Vec<String>) -> Result<Carried, Error> {
         let AttemptRun { ready, run_dir, occasion, revision, observers, stop, .. } = attempt;
         let failed = |error: io::Error| on_disk(run_dir.path(), &error);
         let root = spec::root_of(&ready.plan.source.path, &self.overrides);
@@ -233,8 +229,11 @@ impl RemoteDay {
         let run = run_dir.id();
         match end.results.map(|results| results.and_then(|files| unpack(&files, run_dir, heard))) {
             Some(Ok(())) => {}
-            Some(Err(why)) => notes.push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}")),
-            None => notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there")),
+            Some(Err(why)) => notes
+                .push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}")),
+            None => {
+                notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there"))
+            }
         }
         if let Some(why) = &end.lost {
             *lost = true;
