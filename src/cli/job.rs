@@ -2,22 +2,17 @@
 //! are printed, and whose directory is fetched when it has ended.
 
 use super::Globals;
-use super::conduct::{self, Begun, Carried, carry_out};
+use super::conduct::{self, Begun, Carried, JobOrder, carry_out};
 use crate::engine::{DrillOptions, Nobody};
 use crate::error::{Error, Exit};
-use crate::record::{BesideNote, DayAttempt, Executed, RunDir, RunOutcome, STOP, append_beside, utc_now, utc_text};
+use crate::record::{BesideNote, Executed, RunDir, RunOutcome, STOP, append_beside, utc_now, utc_text};
 use crate::report::EventsJson;
 use crate::source::render;
 use crate::spec::{self, Overrides};
 use crate::stack::{RunIdentity, StackOptions, platform};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// The order in the archive of a job, as its first file.
-pub const ORDER: &str = "firedrill-order.json";
 
 /// Carries out one drill of a game day that takes place elsewhere.
 #[derive(Debug, clap::Args)]
@@ -45,33 +40,6 @@ enum JobCommand {
         /// The run's directory.
         dir: PathBuf,
     },
-}
-
-/// What a runner elsewhere is told: one drill, as the game day has planned it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct JobOrder {
-    /// Id of the run.
-    pub run: String,
-    /// The scenario's file.
-    pub scenario: PathBuf,
-    /// The project's directory.
-    pub project: PathBuf,
-    /// The directory from outside of which nothing is read.
-    pub root: PathBuf,
-    /// Values of inputs that the command line gives.
-    pub vars: BTreeMap<String, String>,
-    /// Most requests a second of a load, where the game day says so.
-    pub rate: Option<f64>,
-    /// Whether it is the control.
-    pub control: bool,
-    /// Seed of everything random in it.
-    pub seed: u64,
-    /// Where it stands in the game day.
-    pub occasion: DayAttempt,
-    /// Commit of the project.
-    pub revision: Option<String>,
-    /// Who carries it out.
-    pub executed: Executed,
 }
 
 /// Runs the command.

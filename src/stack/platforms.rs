@@ -98,8 +98,8 @@ impl Platform for Platforms {
     async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
         let of_clusters = self.kubernetes.sweep(options, only).await;
         let mut report = match self.compose.sweep(options, only).await {
-            // In a cluster there is no Docker, and something was found all the same.
-            Err(_) if !of_clusters.is_empty() => SweepReport::default(),
+            // What Docker does not say must not hide what clusters have said; and where there is none nobody asks it.
+            Err(_) if !of_clusters.is_empty() || KubernetesPlatform::is_without_docker() => SweepReport::default(),
             report => report?,
         };
         report.runs.extend(of_clusters);

@@ -119,9 +119,8 @@ fn drills_are_jobs_and_the_report_is_as_on_one_machine() {
         assert!(record.ended && record.plan.is_some(), "{}", run.id());
         let executed = record.plan.and_then(|plan| plan.executed).expect("who carried it out");
         assert!(executed.machine.starts_with("a Job on firedrill-test-"), "{}", executed.machine);
-        for name in ["kubernetes.json", "logs/fd-toolbox-firedrill.log", "manifest.json", "files/payments.yaml"] {
-            let is_there = run.path().join(name).exists();
-            assert!(is_there || name.starts_with("files/"), "{name} of {}", run.id());
+        for name in ["kubernetes.json", "logs/fd-toolbox-firedrill.log", "manifest.json", "record.json"] {
+            assert!(run.path().join(name).exists(), "{name} of {}", run.id());
         }
     }
     assert_eq!(running.is_gone(), Ok(()));

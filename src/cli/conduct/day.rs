@@ -9,7 +9,7 @@ mod remote;
 mod run;
 mod save;
 
-pub use remote::RemoteOptions;
+pub use remote::{JobOrder, RemoteOptions};
 pub use save::save_day;
 
 use super::{OutputFormat, environment, listen, on_disk, revision, say};

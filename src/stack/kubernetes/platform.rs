@@ -56,6 +56,11 @@ impl KubernetesPlatform {
         self.images.lock().ok()?.get(&images_key(request)).cloned()
     }
 
+    /// Whether everything of Firedrill's runs from one image that is there, without Docker.
+    pub fn is_without_docker() -> bool {
+        super::images::named_image().is_some()
+    }
+
     /// Where drills of game days are carried out as Jobs.
     pub fn jobs(&self) -> Arc<dyn RemoteSite> {
         Arc::new(KubernetesJobs::new(self.clone()))

@@ -6,17 +6,17 @@ use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::DayOptions;
 use super::attempt::{AttemptEnded, AttemptRun};
-use crate::cli::job::{JobOrder, ORDER};
 use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};
 use crate::error::Error;
 use crate::gameday;
-use crate::record::{Executed, Observer, Record, RunDir, Stamped};
+use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{
     Available, Capacity, Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -27,6 +27,8 @@ use tokio::sync::mpsc::unbounded_channel;
 
 /// A drill elsewhere may take so much longer than four times what it should: nobody may watch it any more.
 const LEEWAY: Duration = Duration::from_secs(1800);
+/// The order in the archive that a runner is given: its first file.
+const ORDER: &str = "firedrill-order.json";
 /// The project's list of services.
 const SERVICES: &str = "services.yaml";
 /// What is never taken from elsewhere: it belongs to the directory here.
@@ -39,6 +41,33 @@ pub struct RemoteOptions {
     pub site: String,
     /// What it adds to the scenarios.
     pub overrides: Overrides,
+}
+
+/// What a runner elsewhere is told: one drill, as the game day has planned it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JobOrder {
+    /// Id of the run.
+    pub run: String,
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// The project's directory.
+    pub project: PathBuf,
+    /// The directory from outside of which nothing is read.
+    pub root: PathBuf,
+    /// Values of inputs that the command line gives.
+    pub vars: BTreeMap<String, String>,
+    /// Most requests a second of a load, where the game day says so.
+    pub rate: Option<f64>,
+    /// Whether it is the control.
+    pub control: bool,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// Where it stands in the game day.
+    pub occasion: DayAttempt,
+    /// Commit of the project.
+    pub revision: Option<String>,
+    /// Who carries it out.
+    pub executed: Executed,
 }
 
 /// The place, before the game day has begun.
