@@ -313,7 +313,8 @@ const WAYS_OUT: [&str; 13] = [
     "ProgressBar", "ProgressDrawTarget", "set_hook", "/dev/tty",
 ];
 /// Files that speak to a program, in a protocol or as what a step calls, and the only ones that may.
-const SPEAK_TO_PROGRAMS: [&str; 4] = ["cli/agent.rs", "cli/shell.rs", "report/events_json.rs", "shell/shim_client.rs"];
+const SPEAK_TO_PROGRAMS: [&str; 5] =
+    ["cli/agent.rs", "cli/job.rs", "cli/shell.rs", "report/events_json.rs", "shell/shim_client.rs"];
 
 /// Whether `way` stands in the code as a word of its own.
 fn stands(code: &str, way: &str) -> bool {

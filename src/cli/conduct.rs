@@ -7,7 +7,7 @@ mod reaper_child;
 mod signals;
 
 pub use alone::{Beside, follow};
-pub use day::{DayOptions, day};
+pub use day::{DayOptions, JobOrder, RemoteOptions, day};
 pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
@@ -27,7 +27,7 @@ use crate::stack::{
     AttachError, Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform,
 };
 use crate::view::words;
-use drill::{Begun, Carried, carry_out};
+pub use drill::{Begun, Carried, carry_out};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -212,6 +212,7 @@ async fn one(
         options,
         revision: revision(&wanted.project).await,
         occasion: None,
+        executed: None,
     };
     let carried = carry_out(begun, &mut person, observers, shutdown).await;
     let Carried { record, saved, sealed } = carried?;
@@ -290,13 +291,18 @@ async fn ask_who_executes(platform: &dyn Platform) -> Executed {
     });
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
-    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     Executed {
         by,
         program_sha256: program.await.ok().flatten(),
-        machine: format!("{host}, {} {}, {cpus} processors", std::env::consts::OS, std::env::consts::ARCH),
+        machine: format!("{host}, {}", kind_of_machine()),
         engine: platform.version().await,
     }
+}
+
+/// System, architecture and processors of this machine.
+pub fn kind_of_machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{} {}, {cpus} processors", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 fn drawn_seed() -> u64 {

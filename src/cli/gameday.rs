@@ -1,13 +1,13 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
-use super::conduct::{self, DayOptions, OutputFormat};
+use super::conduct::{self, DayOptions, OutputFormat, RemoteOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
 use crate::output::say;
 use crate::source::{Diagnostics, parse_duration, render};
 use crate::spec::{self, GameDay};
-use crate::stack::platform;
+use crate::stack::{REMOTE_SITES, platform};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +50,9 @@ pub struct GamedayArgs {
     /// So many drills at once at most; without it as many as there is room for.
     #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=i64::from(spec::MOST_PARALLEL)))]
     parallel: Option<u32>,
+    /// Carry the drills out elsewhere: `kubernetes` makes a Job of each in the cluster of their stacks.
+    #[arg(long, value_name = "PLACE", value_parser = clap::builder::PossibleValuesParser::new(REMOTE_SITES))]
+    on: Option<String>,
     /// Never build images; an image that is missing is an error of its drills.
     #[arg(long)]
     no_build: bool,
@@ -98,6 +101,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
             budget: args.budget,
             parallel: args.parallel,
             affected_by,
+            refused: std::collections::BTreeMap::new(),
         },
         no_build: args.no_build,
         junit: args.junit,
@@ -109,6 +113,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         verbose: globals.verbose,
         color: globals.color(),
         notified: args.notify.ready()?,
+        remote: args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) }),
     };
     conduct::day(&file, &wanted).await
 }

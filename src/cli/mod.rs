@@ -18,6 +18,7 @@ mod findings;
 mod gameday;
 mod history;
 mod init;
+mod job;
 mod lint;
 mod list;
 mod note;
@@ -110,13 +111,15 @@ enum Subcommands {
     DockerCall(docker_call::DockerCallArgs),
     #[command(hide = true)]
     Reaper(reaper::ReaperArgs),
+    #[command(hide = true)]
+    Job(job::JobArgs),
 }
 
 impl Subcommands {
     /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
     fn handles_records(&self) -> bool {
         use Subcommands::{
-            Coverage, Gameday, History, Note, Postmortem, Reaper, Report, Run, Scenario, Stop, Sweep, Verify,
+            Coverage, Gameday, History, Job, Note, Postmortem, Reaper, Report, Run, Scenario, Stop, Sweep, Verify,
         };
         matches!(
             self,
@@ -124,6 +127,7 @@ impl Subcommands {
                 | Gameday(_)
                 | Run(_)
                 | Reaper(_)
+                | Job(_)
                 | Sweep(_)
                 | Report(_)
                 | Verify(_)
@@ -291,6 +295,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::Agent(args) => agent::run(args, globals).await,
         Subcommands::Shell(args) => shell::run(args, globals).await,
         Subcommands::Reaper(args) => reaper::run(args, globals).await,
+        Subcommands::Job(args) => job::run(args, globals).await,
         // Its exit code is not one of ours.
         Subcommands::DockerCall(_) => Ok(Exit::Usage),
     }

@@ -36,11 +36,16 @@ pub fn affected(changes: &Changes, day: &GameDay, platform: &dyn Platform) -> Af
 /// What a scenario is made from, read from its files.
 fn inputs(plan: &Plan, platform: &dyn Platform) -> SourceFiles {
     let mut inputs = platform.source_files(&plan.stack);
+    own_files(plan, &mut inputs);
+    inputs
+}
+
+/// Adds the files of a scenario that are none of its stack's.
+pub fn own_files(plan: &Plan, inputs: &mut SourceFiles) {
     inputs.file(&plan.source.path);
     if let Some(runbook) = &plan.runbook {
         inputs.file(&runbook.source.path);
     }
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
     plan.sources().flat_map(|source| source.files()).for_each(|file| inputs.file(&file));
-    inputs
 }

@@ -11,7 +11,7 @@ mod prepare;
 mod schedule;
 mod shard;
 
-pub use affected::{Affected, Changes, affected};
+pub use affected::{Affected, Changes, affected, own_files};
 pub use git::changed_since;
 pub use occasion::{occasion, run_of_ci};
 pub use outcome::{exit, expected};

@@ -4,7 +4,7 @@ use super::occasion::is_control;
 use super::{Affected, Shard, draw};
 use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT};
 use crate::spec::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Plan, StartOrder};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What the command line says. Whatever is given here wins over the file.
@@ -28,6 +28,8 @@ pub struct PlanOptions {
     pub parallel: Option<u32>,
     /// `--affected-by REV`: what the changes since then concern, see [`super::affected`].
     pub affected_by: Option<Affected>,
+    /// Scenarios that cannot be drilled where the drills are to be carried out, with the reason.
+    pub refused: BTreeMap<String, String>,
 }
 
 /// What is neither in the file nor on the command line, found out before, so that planning is a pure function.
@@ -95,10 +97,16 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
     let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
     let all = numbered(file, wanted, now);
     let mut left_out = Vec::new();
+    let (all, refused): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|drill| !wanted.refused.contains_key(&drill.planned.scenario));
+    let refused: BTreeSet<String> = refused.into_iter().map(|drill| drill.planned.scenario).collect();
+    for (scenario, why) in wanted.refused.iter().filter(|(scenario, _)| refused.contains(*scenario)) {
+        left_out.push(LeftOutDrill { scenario: scenario.clone(), why: why.clone() });
+    }
     let mut chosen: Vec<CandidateDrill<'_>> = all.into_iter().filter(|drill| concerned(drill, wanted)).collect();
     if let Some(affected) = &wanted.affected_by {
         let why = format!("not affected by the changes since {}", affected.revision);
-        left_out.extend(missing(file, &chosen, BTreeSet::new(), &why));
+        left_out.extend(missing(file, &chosen, refused, &why));
     }
     if let Some(shard) = wanted.shard {
         let told: BTreeSet<String> = left_out.iter().map(|left: &LeftOutDrill| left.scenario.clone()).collect();

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// A drill that was disturbed is run again so often; then nothing can be said about it.
 pub const DISTURBED_AGAIN: u32 = 2;
 
+/// A drill whose machine was lost is run again so often: a second loss may be the drill's own doing.
+const LOST_AGAIN: u32 = 1;
+
 /// What a game day allows.
 #[derive(Debug, Clone, Default)]
 pub struct ScheduleRules {
@@ -69,6 +72,8 @@ pub struct Came {
     pub outcome: RunOutcome,
     /// Whether its measuring was disturbed: then it says nothing.
     pub disturbed: bool,
+    /// Whether it was lost with the machine that ran it: then it says nothing.
+    pub lost: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +93,7 @@ pub struct DaySchedule {
     drills: BTreeMap<usize, (String, Duration)>,
     disturbed: BTreeMap<usize, u32>,
     retried: BTreeMap<usize, u32>,
+    lost: BTreeMap<usize, u32>,
     closed: Option<String>,
 }
 
@@ -109,6 +115,7 @@ impl DaySchedule {
             drills: drills.into_iter().map(|(number, name, takes)| (number, (name, takes))).collect(),
             disturbed: BTreeMap::new(),
             retried: BTreeMap::new(),
+            lost: BTreeMap::new(),
             closed: None,
         }
     }
@@ -193,6 +200,15 @@ impl DaySchedule {
         let RunningDrill { start, .. } = self.running.remove(&number)?;
         let name = self.drills.get(&number).map_or_else(|| format!("drill {number}"), |(name, _)| name.clone());
         let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
+        if came.lost {
+            let times = self.lost.entry(number).or_default();
+            *times += 1;
+            if *times > LOST_AGAIN {
+                return Some(format!("{name} was lost {times} times: nothing can be said about it"));
+            }
+            self.queue.push_back(again(Cause::Lost, start.alone));
+            return Some(format!("{name} was lost with the machine that ran it: it is run again, once"));
+        }
         if came.disturbed {
             let times = self.disturbed.entry(number).or_default();
             *times += 1;

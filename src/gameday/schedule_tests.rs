@@ -14,10 +14,10 @@ fn roomy(_: &[usize], _: usize) -> Result<(), String> {
 }
 
 fn came(outcome: RunOutcome) -> Came {
-    Came { outcome, disturbed: false }
+    Came { outcome, disturbed: false, lost: false }
 }
 
-const DISTURBED: Came = Came { outcome: RunOutcome::Broken, disturbed: true };
+const DISTURBED: Came = Came { outcome: RunOutcome::Broken, disturbed: true, lost: false };
 
 /// Starts the next one, whose stack is up at once.
 fn start(schedule: &mut DaySchedule) -> Start {
@@ -197,4 +197,16 @@ proptest! {
         }
         prop_assert!(false, "it never ended");
     }
+}
+
+#[test]
+fn a_drill_that_was_lost_is_run_again_once() {
+    let mut schedule = DaySchedule::new(ScheduleRules::default(), [(1, "a".to_string(), Duration::ZERO)]);
+    let lost = Came { outcome: RunOutcome::Broken, disturbed: false, lost: true };
+    for (attempt, cause) in [(1, Cause::Planned), (2, Cause::Lost)] {
+        let NextStart::Start(start) = schedule.next(Duration::ZERO, |_, _| Ok(())) else { panic!("it is not started") };
+        assert_eq!((start.attempt, start.cause, start.alone), (attempt, cause, false));
+        assert!(schedule.ended(1, lost).expect("said").contains("lost"));
+    }
+    assert_eq!(schedule.next(Duration::ZERO, |_, _| Ok(())), NextStart::Done);
 }

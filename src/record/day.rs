@@ -122,6 +122,8 @@ pub enum Cause {
     Disturbed,
     /// Its last attempt failed, and the game day allows a retry.
     Retry,
+    /// Its last attempt was lost with the machine that ran it, and said nothing: it is run again once.
+    Lost,
 }
 
 /// Why a game day ended before its plan was carried out.

@@ -99,6 +99,19 @@ impl RunDir {
         ))
     }
 
+    /// Makes the directory of a run whose id was given to it elsewhere, as `create` does.
+    ///
+    /// # Errors
+    /// Those of the file system, and `InvalidInput` when it is no id of a run.
+    pub fn create_as(root: &Path, id: &str) -> io::Result<RunDir> {
+        if !is_run_id(id) || id.contains('/') {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{id}` is no id of a run")));
+        }
+        let path = root.join(id);
+        DirBuilder::new().mode(0o700).recursive(true).create(&path)?;
+        RunDir::furnish(root, path, id.to_string())
+    }
+
     fn furnish(root: &Path, path: PathBuf, id: String) -> io::Result<RunDir> {
         // Locked under another name first: whoever finds `lock` finds it held.
         let newborn = path.join("lock.new");

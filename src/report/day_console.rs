@@ -203,6 +203,7 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
                 Cause::Planned => String::new(),
                 Cause::Disturbed => format!(", attempt {attempt}, alone, because it was disturbed"),
                 Cause::Retry => format!(", attempt {attempt}, because it failed"),
+                Cause::Lost => format!(", attempt {attempt}, because it was lost with its machine"),
             };
             let waited =
                 if *waited_us > 0 { format!(", {} without room for it", seconds(*waited_us)) } else { String::new() };

@@ -468,6 +468,7 @@ fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Recor
     let cause = match attempt.map(|attempt| attempt.cause) {
         Some(Cause::Disturbed) => ", run again alone because the attempt before was disturbed",
         Some(Cause::Retry) => ", a retry after a failure",
+        Some(Cause::Lost) => ", run again because the attempt before was lost with its machine",
         _ => "",
     };
     let disturbed = attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(Record::is_disturbed);

@@ -13,6 +13,8 @@ mod platform;
 mod platforms;
 mod process;
 mod release;
+mod remote;
+mod run_identity;
 mod source_files;
 mod tools;
 
@@ -24,11 +26,12 @@ pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use object_change::{ObjectChange, ObjectEdit};
 pub use platform::{
     AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe, ProbeState, Published,
-    ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions,
-    SweepReport, SweptRun,
+    ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions, SweepReport, SweptRun,
 };
 pub use process::{Ending, Process};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
+pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
+pub use run_identity::RunIdentity;
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 

@@ -2,10 +2,10 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    AlertFiles, AlertFinding, Available, Capacity, Demand, ObjectChange, Place, SourceFiles, Stack, StackError,
-    StackRequest,
+    AlertFiles, AlertFinding, Available, Capacity, Demand, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles,
+    Stack, StackError, StackRequest,
 };
-use crate::record::{MachineSample, RunDir, Secret};
+use crate::record::{MachineSample, Secret};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,10 @@ pub trait Platform: Debug + Send + Sync + 'static {
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError>;
     /// Ends the commands that the dead runner of a run left running: they would go on creating what is being removed.
     fn end_commands(&self, run: &str);
+    /// A place where whole drills are carried out, by its name in [`super::REMOTE_SITES`].
+    fn remote(&self, _name: &str) -> Option<Arc<dyn RemoteSite>> {
+        None
+    }
     /// Finds what runs have left of which something is there, all or only those of `only`, and removes what nobody watches.
     ///
     /// # Errors
@@ -215,24 +219,6 @@ pub enum AttachError {
         /// What to do about it.
         hint: String,
     },
-}
-
-/// Which run a stack is started for.
-#[derive(Debug, Clone)]
-pub struct RunIdentity {
-    /// Id of the run, unique on this engine: `20261120T064112Z-db-pool-3f9a`.
-    pub id: String,
-    /// The run's directory, where its lock file is and its logs go.
-    pub dir: PathBuf,
-    /// Whether the stack is kept when the drill fails.
-    pub keep: bool,
-}
-
-impl RunIdentity {
-    /// That of the run with this directory.
-    pub fn of(run_dir: &RunDir, keep: bool) -> RunIdentity {
-        RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep }
-    }
 }
 
 /// What the command line and the environment say of how a stack is started.

@@ -108,6 +108,7 @@ fn told(attempt: &Attempt) -> String {
         Cause::Planned => "",
         Cause::Disturbed => ", again and alone because the one before was disturbed",
         Cause::Retry => ", again because the one before failed",
+        Cause::Lost => ", again because the one before was lost with its machine",
     };
     let came = match (attempt.outcome, attempt.disturbed) {
         (None, _) => "cut off".to_string(),

@@ -7,6 +7,7 @@ mod accepted;
 #[allow(dead_code, unused_imports, reason = "the drills of Compose need more of it")]
 #[path = "../docker_drills/drill/mod.rs"]
 mod drill;
+mod gamedays;
 
 use drill::{Drill, Project, copy, edit, poll};
 use firedrill::record::{Check, Phase, Verdict};

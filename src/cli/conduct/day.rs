@@ -5,9 +5,11 @@ mod attempt;
 mod earlier;
 mod images;
 mod plan;
+mod remote;
 mod run;
 mod save;
 
+pub use remote::{JobOrder, RemoteOptions};
 pub use save::save_day;
 
 use super::{OutputFormat, environment, listen, on_disk, revision, say};
@@ -22,6 +24,7 @@ use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, St
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::{Limits, StackOptions, platform};
+use remote::RemotePlace;
 use run::Runner;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -52,12 +55,21 @@ pub struct DayOptions {
     pub color: bool,
     /// Who is told about it: one incident for all of its drills.
     pub notified: Notified,
+    /// Where its drills are carried out, when that is not here.
+    pub remote: Option<RemoteOptions>,
 }
 
 /// Runs a game day, or says what it would do.
 pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let platform = platform();
-    platform.connect().await.map_err(environment)?;
+    let place = match &wanted.remote {
+        Some(asked) => Some(RemotePlace::reach(&*platform, asked, file).await?),
+        None => {
+            platform.connect().await.map_err(environment)?;
+            None
+        }
+    };
+    let refused = place.as_ref().map(|place| place.refused.clone()).unwrap_or_default();
     let now = Circumstances {
         id: String::new(),
         started_utc: utc_text(utc_now()),
@@ -69,12 +81,20 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         ),
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
-    let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wanted.plan, &now);
+    let options = gameday::PlanOptions { refused, ..wanted.plan.clone() };
+    let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &options, &now);
     let ready = plan::ready(drills, &*platform, wanted).await?;
-    let now_free = platform.available(None).await.map_err(environment)?;
-    let engine = platform.capacity().await.map_err(environment)?;
-    let limits = Limits::new(&engine, &now_free, settings.parallel);
+    let (now_free, engine, quota) = match &place {
+        Some(place) => place.room().await?,
+        None => {
+            let free = platform.available(None).await.map_err(environment)?;
+            (free, platform.capacity().await.map_err(environment)?, None)
+        }
+    };
+    let most = settings.parallel.into_iter().chain(quota.as_ref().map(|(most, _)| *most)).min();
+    let limits = Limits::new(&engine, &now_free, most);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
+    plan.limits.extend(quota.map(|(_, why)| format!("; {why}")));
     if wanted.dry_run {
         crate::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
         return Ok(Exit::Passed);
@@ -112,6 +132,10 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
+    let remote = match place {
+        Some(place) => Some(place.open(&dir, &*platform, wanted, file.rate).await?),
+        None => None,
+    };
     let watch = tokio::spawn(watch(settings.budget, signals.clone(), stop.clone(), sink.clone()));
     for line in crate::cli::sweep::quick_sweep(&*platform).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
@@ -140,22 +164,30 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         revision: now.revision,
         stop,
         ready,
+        remote: remote.clone(),
     };
     let records = runner.run(schedule, |records| {
         let so_far = Drills { days: vec![sink.day()], records: records.to_vec() };
         save::save_so_far(&so_far, dir.path(), wanted.junit.as_deref())
     });
     let records = records.await;
+    let closed = match &remote {
+        Some(remote) => remote.close().await,
+        None => Ok(()),
+    };
     watch.abort();
     // It may be saying something at this moment; nothing comes after the end.
     let _ = watch.await;
+    if let Err(error) = &closed {
+        sink.emit(DayEvent::DayNote { text: error.message.clone() });
+    }
     for why in unsaid(&sink.day(), signals.cancel.is_cancelled()) {
         sink.emit(DayEvent::DayStopped { why });
     }
     sink.emit(DayEvent::DayEnded);
     let exit = finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wanted);
     super::say_unsent(&notifier.finish(LAST_WORDS, super::next_signal(&signals)).await, dir.path());
-    exit
+    closed.and(exit)
 }
 
 /// Says why the game day is stopped as soon as it is, by its budget or by a signal: whoever sent the signal may not wait.

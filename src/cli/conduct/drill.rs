@@ -8,7 +8,9 @@ use crate::archive::evidence::Sealed;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
-use crate::record::{DayAttempt, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{
+    DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text,
+};
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Plan};
 use crate::stack::{Platform, Stack};
@@ -29,6 +31,8 @@ pub struct Begun<'a> {
     pub revision: Option<String>,
     /// The game day that it is part of.
     pub occasion: Option<DayAttempt>,
+    /// Who carries it out, where that is known before; then whoever started this process undoes what a killed one leaves.
+    pub executed: Option<Executed>,
 }
 
 /// What a drill came to.
@@ -51,7 +55,7 @@ pub async fn carry_out(
     observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
-    let Begun { plan, stack, platform, run_dir, options, revision, occasion } = drill;
+    let Begun { plan, stack, platform, run_dir, options, revision, occasion, executed } = drill;
     let record = RecordObserver::new();
     let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     all.extend(observers);
@@ -65,7 +69,7 @@ pub async fn carry_out(
     let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), options.keep);
     let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
     // Last, so that it never completes the record of a drill that did not begin.
-    let reaper = Reaper::start(run_dir.path())?;
+    let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
     let identity = DrillIdentity {
         run: run_dir.id().to_string(),
@@ -74,7 +78,10 @@ pub async fn carry_out(
         seed: options.seed,
         revision,
         occasion,
-        executed: Some(super::executed(platform).await),
+        executed: match executed {
+            Some(known) => Some(known),
+            None => Some(super::executed(platform).await),
+        },
     };
     let announcement = engine::announce(plan, &identity);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
@@ -85,12 +92,14 @@ pub async fn carry_out(
     let saved = save(&record, &run_dir);
     // Before the reaper goes: it seals what was not sealed.
     let sealed = seal(run_dir.path()).await;
-    reaper.dismiss().await;
+    if let Some(reaper) = reaper {
+        reaper.dismiss().await;
+    }
     Ok(Carried { record, saved, sealed })
 }
 
 /// The files that a drill was made from.
-fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
+pub fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
     let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
     let accepted = plan.runbook.as_ref().and_then(|runbook| runbook.accepted.as_ref());
     let reading = accepted.map(|accepted| &*accepted.source);

@@ -8,6 +8,11 @@ use kube::{Api, Client, Config};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What the context is called that a ServiceAccount inside the cluster has instead of a kubeconfig. It is taken when
+/// [`CONTEXT_VARIABLE`] names it, and never otherwise.
+pub(super) const IN_CLUSTER: &str = "in-cluster";
+/// Set in a drill's own Job: its account has rights in the drill's namespace alone, which is there already.
+pub(super) const JOB_VARIABLE: &str = "FIREDRILL_JOB";
 /// Names the context for drills that name none.
 pub(super) const CONTEXT_VARIABLE: &str = "FIREDRILL_KUBE_CONTEXT";
 /// Names a context that may be drilled although its name speaks of production.
@@ -31,6 +36,8 @@ pub(super) struct Cluster {
     pub version: String,
     /// Uid of its namespace `kube-system`, which no other cluster has; `None` for who may not read it.
     pub uid: Option<String>,
+    /// Whether this is a drill's own Job, whose namespace others make and remove.
+    pub in_job: bool,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -42,10 +49,13 @@ impl std::fmt::Debug for Cluster {
 /// Reaches the cluster of a context; without a name, that which the environment names, or the one test cluster that there is.
 pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
     let operation = "finding a Kubernetes cluster";
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if variable(CONTEXT_VARIABLE).as_deref() == Some(IN_CLUSTER) {
+        return inside().await;
+    }
     let kubeconfig =
         tokio::task::spawn_blocking(Kubeconfig::read).await.map_err(|error| environment(operation, error))?;
     let kubeconfig = kubeconfig.map_err(|error| hinted(operation, error, GET_ONE))?;
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     let context = choose(&known, named, variable(CONTEXT_VARIABLE).as_deref(), variable(ALLOWED_VARIABLE).as_deref())
         .map_err(|(why, hint)| hinted(operation, why, hint))?;
@@ -57,6 +67,9 @@ pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
 /// Reaches the cluster of a context that a run has used, as the kubeconfig has it now.
 pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>) -> Result<Cluster, StackError> {
     let operation = format!("reaching the cluster {context}");
+    if context == IN_CLUSTER {
+        return inside().await;
+    }
     let reading = tokio::task::spawn_blocking(move || match files.as_slice() {
         [] => Kubeconfig::read(),
         files => files
@@ -84,6 +97,13 @@ pub(super) fn kubeconfig_files() -> Vec<PathBuf> {
     files.filter_map(|file| std::path::absolute(file).ok()).collect()
 }
 
+/// Reaches the cluster in which this process runs, as the ServiceAccount of its Pod.
+async fn inside() -> Result<Cluster, StackError> {
+    let hint = format!("{CONTEXT_VARIABLE}={IN_CLUSTER} is for Pods with a ServiceAccount");
+    let config = Config::incluster().map_err(|error| hinted("finding the cluster around this Pod", error, hint))?;
+    connect(IN_CLUSTER.into(), config).await
+}
+
 async fn connect(context: String, config: Config) -> Result<Cluster, StackError> {
     let operation = format!("reaching the cluster {context}");
     let client = Client::try_from(config).map_err(|error| environment(operation.as_str(), error))?;
@@ -92,7 +112,8 @@ async fn connect(context: String, config: Config) -> Result<Cluster, StackError>
         Ok(Ok(version)) => {
             let namespaces: Api<Namespace> = Api::all(client.clone());
             let uid = namespaces.get_metadata("kube-system").await.ok().and_then(|found| found.metadata.uid);
-            Ok(Cluster { context, client, version: version.git_version, uid })
+            let in_job = std::env::var_os(JOB_VARIABLE).is_some();
+            Ok(Cluster { context, client, version: version.git_version, uid, in_job })
         }
         Ok(Err(error)) => Err(hinted(operation, error, hint)),
         Err(_) => Err(hinted(operation, format!("no answer within {} s", ANSWERS_WITHIN.as_secs()), hint)),

@@ -22,3 +22,8 @@ pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> S
 pub(super) fn is_missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
+
+/// Whether the API server answered that the object is in another state than the call needs.
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
+}

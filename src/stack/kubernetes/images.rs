@@ -6,7 +6,7 @@ use super::errors::{api, environment, hinted};
 use crate::process::{self, Running};
 use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
-use crate::stack::compose::bundle::hex;
+use crate::stack::compose::bundle::{HOME, hex};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
@@ -38,6 +38,10 @@ const CONFIGURED: &str = include_str!("toolbox.kubeconfig");
 /// Label of an image on a node: the id of the image of this engine that was loaded.
 const LOADED: &str = "dev.firedrill.loaded";
 
+/// Names the one image that has Firedrill and kubectl in it, for runners that have no Docker: it is agent and toolbox, and nothing
+/// is made or loaded.
+pub(super) const IMAGE_VARIABLE: &str = "FIREDRILL_IMAGE";
+
 /// Held while images are made and loaded.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -58,6 +62,10 @@ pub(super) async fn make(
     logs: &Path,
     cancel: &CancellationToken,
 ) -> Result<FiredrillImages, StackError> {
+    if let Some(image) = named_image() {
+        let agent = AgentImage { tag: image.clone(), launch: installed() };
+        return Ok(FiredrillImages { agent, toolbox: image });
+    }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
     let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: Redactor::default() };
@@ -82,6 +90,25 @@ pub(super) async fn make(
         [agent.tag.as_str(), toolbox.as_str()].into_iter().chain(teams.map(|(name, _)| name.as_str())).collect();
     load(cluster, &compose.endpoint, &all).await?;
     Ok(FiredrillImages { agent, toolbox })
+}
+
+/// The image that the environment names.
+pub(super) fn named_image() -> Option<String> {
+    std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty())
+}
+
+/// The command that starts the bundle of this very container, and of every other one of its image.
+fn installed() -> Vec<String> {
+    let executable = format!("{HOME}/firedrill");
+    let libraries = std::fs::read_dir(format!("{HOME}/lib")).into_iter().flatten().flatten();
+    let loader = libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-"));
+    match loader {
+        Some(loader) => {
+            let loader = format!("{HOME}/lib/{}", loader.to_string_lossy());
+            vec![loader, "--library-path".into(), format!("{HOME}/lib"), executable]
+        }
+        None => vec![executable],
+    }
 }
 
 /// The toolbox with the kubectl that this machine's people use.

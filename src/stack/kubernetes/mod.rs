@@ -5,6 +5,7 @@ mod cluster;
 mod errors;
 mod exec;
 mod images;
+mod jobs;
 mod kubectl;
 mod kubectl_request;
 mod manifests;
@@ -14,8 +15,10 @@ mod platform;
 mod pods;
 mod ready;
 mod release;
+mod room;
 mod runs;
 mod stack;
 mod transform;
+mod watch;
 
 pub use platform::KubernetesPlatform;

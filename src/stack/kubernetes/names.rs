@@ -13,6 +13,8 @@ pub(super) const PROXY: &str = "dev.firedrill/proxy";
 pub(super) const RUN_ID: &str = "dev.firedrill/run-id";
 /// The ServiceAccount of the steps.
 pub(super) const STEPS: &str = "fd-steps";
+/// The account of a drill's own runner, in the drill's namespace.
+pub(super) const RUNNER: &str = "fd-runner";
 /// Who writes, for field ownership.
 pub(super) const MANAGER: &str = "firedrill";
 
@@ -29,4 +31,9 @@ pub(super) fn namespace(run: &str) -> String {
 /// The Service that leads to the true Pods of one with an agent in front of it.
 pub(super) fn origin(service: &str) -> String {
     format!("fd-origin-{service}")
+}
+
+/// The Job of a run, with its ServiceAccount and its files: `fd-1a2b3c4d`.
+pub(super) fn job(run: &str) -> String {
+    format!("fd-{}", short(run))
 }

@@ -1,6 +1,8 @@
 //! Kubernetes as a kind of stack.
 
 use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
+use super::images::FiredrillImages;
+use super::jobs::KubernetesJobs;
 use super::manifests::{
     self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, items, kind, main_container,
     name, pod_spec, text,
@@ -10,8 +12,8 @@ use super::stack::{KubernetesStack, ReopenedNamespace};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, Need, ObjectChange, ObjectEdit, Place, Probe, ProbeState, Published,
-    ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest,
-    SweepOptions, SweptRun,
+    RemoteSite, ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions,
+    StackRequest, SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -30,10 +32,16 @@ const CPUS: f64 = 0.03;
 pub struct KubernetesPlatform {
     /// Named context → its cluster, reached when something first needs it.
     clusters: Arc<Mutex<BTreeMap<Option<String>, Cluster>>>,
+    /// Key of a stack's images → Firedrill's own among them, once they were made.
+    images: Arc<std::sync::Mutex<BTreeMap<String, FiredrillImages>>>,
 }
 
 impl KubernetesPlatform {
-    async fn cluster(&self, request: &StackRequest) -> Result<Cluster, StackError> {
+    /// The cluster that a request means.
+    ///
+    /// # Errors
+    /// `Environment` when none is meant, or it does not answer.
+    pub(super) async fn cluster(&self, request: &StackRequest) -> Result<Cluster, StackError> {
         let named = request.cluster.as_ref().and_then(|cluster| cluster.context.clone());
         let mut known = self.clusters.lock().await;
         if let Some(cluster) = known.get(&named) {
@@ -42,6 +50,21 @@ impl KubernetesPlatform {
         let cluster = cluster::reach(named.as_deref()).await?;
         known.insert(named, cluster.clone());
         Ok(cluster)
+    }
+
+    /// Firedrill's own images for a stack, if they were made.
+    pub(super) fn images_of(&self, request: &StackRequest) -> Option<FiredrillImages> {
+        self.images.lock().ok()?.get(&images_key(request)).cloned()
+    }
+
+    /// Whether everything of Firedrill's runs from one image that is there, without Docker.
+    pub fn is_without_docker() -> bool {
+        super::images::named_image().is_some()
+    }
+
+    /// Where drills of game days are carried out as Jobs.
+    pub fn jobs(&self) -> Arc<dyn RemoteSite> {
+        Arc::new(KubernetesJobs::new(self.clone()))
     }
 
     /// What `Platform::resolve` does.
@@ -317,7 +340,7 @@ impl ResolvedStack for ResolvedManifests {
     }
 
     fn images_key(&self) -> String {
-        format!("{:?}", (&self.request.cluster, &self.request.toolbox_image))
+        images_key(&self.request)
     }
 
     async fn missing_programs(
@@ -336,13 +359,22 @@ impl ResolvedStack for ResolvedManifests {
     ) -> Result<(), StackError> {
         let cluster = self.platform.cluster(&self.request).await?;
         let logs = run.dir.join("logs");
-        super::images::make(&cluster, &self.request, options, &logs, cancel).await.map(drop)
+        let made = super::images::make(&cluster, &self.request, options, &logs, cancel).await?;
+        if let Ok(mut images) = self.platform.images.lock() {
+            images.insert(self.images_key(), made);
+        }
+        Ok(())
     }
 
     async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
         let cluster = self.platform.cluster(&self.request).await?;
         Ok(Arc::new(KubernetesStack::new(cluster, self.manifests.clone(), &self.request, run, options)?))
     }
+}
+
+/// What the images of a stack depend on.
+fn images_key(request: &StackRequest) -> String {
+    format!("{:?}", (&request.cluster, &request.toolbox_image))
 }
 
 /// What the manifests say of one service.

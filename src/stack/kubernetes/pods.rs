@@ -9,6 +9,9 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
+/// What a Job lacks that will never have it.
+pub(super) const JOB_FAILED: &str = "the job failed";
+
 /// The labels by which the Pods of a service are found.
 pub(super) fn selector(manifests: &Manifests, service: &str) -> Option<String> {
     if service.starts_with("fd-") {
@@ -161,7 +164,7 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
             let wanted = number("/status/desiredNumberScheduled").unwrap_or(1);
             of(number("/status/numberReady"), wanted, "Pods are ready")
         }
-        "Job" if condition("Failed") => Err("the job failed".into()),
+        "Job" if condition("Failed") => Err(JOB_FAILED.into()),
         "Job" => condition("Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
         _ => condition("Ready").then_some(()).ok_or_else(|| "it is not ready".into()),
     }

@@ -3,7 +3,8 @@
 use super::cluster::Cluster;
 use super::errors::api;
 use super::manifests::{kind, name};
-use super::pods::{self, ailment, is_hopeless, standing};
+use super::pods::{self, JOB_FAILED, ailment, is_hopeless, standing};
+use super::watch;
 use crate::record::Redactor;
 use crate::stack::StackError;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,11 +12,8 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, LogParams};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
-use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Lines of a container's log that go into a message.
 const LOG_TAIL: i64 = 25;
 
@@ -37,11 +35,16 @@ pub(super) fn objects(client: &Client, namespace: &str, object: &Value) -> Api<D
 pub(super) async fn now(client: &Client, namespace: &str, object: &Value) -> Result<Value, StackError> {
     let operation = format!("looking at {} {}", kind(object), name(object));
     let found = objects(client, namespace, object).get(name(object)).await.map_err(api(operation.as_str()))?;
+    Ok(as_value(&found, object))
+}
+
+/// What the cluster says of an object, with its kind, which lists leave out.
+fn as_value(found: &DynamicObject, object: &Value) -> Value {
     let mut value = serde_json::to_value(found).unwrap_or_default();
     if let Value::Object(value) = &mut value {
         value.insert("kind".into(), Value::from(kind(object)));
     }
-    Ok(value)
+    value
 }
 
 /// Waits until the workloads have all that they ask for, one after the other: all of them were started before.
@@ -53,30 +56,55 @@ pub(super) async fn wait(
     redactor: &Redactor,
 ) -> Result<(), StackError> {
     let all: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
-    for workload in workloads {
-        loop {
-            let standing = standing(&now(&cluster.client, namespace, workload).await?);
-            let Err(missing) = standing else { break };
-            let late = Instant::now() >= deadline;
-            let failed = missing == "the job failed";
-            let pods = all.list(&ListParams::default()).await.map_err(api("looking at the Pods"))?.items;
-            let own = pods.iter().filter(|pod| belongs(pod, name(workload)));
-            let ailing = own.filter_map(|pod| Some((pod, ailment(pod)?))).next();
-            if late || failed || ailing.as_ref().is_some_and(|(_, why)| is_hopeless(why)) {
-                let (reason, tail) = match ailing {
-                    Some((pod, why)) => (format!("{missing}; {} is not: {why}", pods::name(pod)), log(&all, pod).await),
-                    None => (missing, String::new()),
-                };
-                return Err(StackError::Unhealthy {
-                    service: name(workload).to_string(),
-                    reason: redactor.text(&reason),
-                    tail: redactor.text(&tail),
-                });
+    let look = "looking at the Pods";
+    let stand = async {
+        for workload in workloads {
+            if !stands(&cluster.client, namespace, workload, deadline).await? {
+                return Ok(Some(workload));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
-    }
-    Ok(())
+        Ok(None)
+    };
+    let of = |pod: &Pod| workloads.iter().find(|workload| belongs(pod, name(workload)));
+    let hopeless = watch::until(&all, ListParams::default(), deadline, look, |pods| {
+        pods.values().filter(|pod| ailment(pod).is_some_and(|why| is_hopeless(&why))).find_map(of)
+    });
+    let failed: Option<&Value> = tokio::select! {
+        stand = stand => stand?,
+        hopeless = hopeless => hopeless?.or(workloads.first()),
+    };
+    let Some(workload) = failed else { return Ok(()) };
+    let missing =
+        standing(&now(&cluster.client, namespace, workload).await?).err().unwrap_or("it is ready too late".into());
+    let pods = all.list(&ListParams::default()).await.map_err(api(look))?.items;
+    let own = pods.iter().filter(|pod| belongs(pod, name(workload)));
+    let (reason, tail) = match own.filter_map(|pod| Some((pod, ailment(pod)?))).next() {
+        Some((pod, why)) => (format!("{missing}; {} is not: {why}", pods::name(pod)), log(&all, pod).await),
+        None => (missing, String::new()),
+    };
+    Err(StackError::Unhealthy {
+        service: name(workload).to_string(),
+        reason: redactor.text(&reason),
+        tail: redactor.text(&tail),
+    })
+}
+
+/// Waits until a workload has all that it asks for; `false` when it is a job that failed, or the deadline comes first.
+pub(super) async fn stands(
+    client: &Client,
+    namespace: &str,
+    workload: &Value,
+    deadline: Instant,
+) -> Result<bool, StackError> {
+    let operation = format!("looking at {} {}", kind(workload), name(workload));
+    let all = objects(client, namespace, workload);
+    let seen = watch::until(&all, watch::only(name(workload)), deadline, &operation, |found| {
+        match standing(&as_value(found.values().next()?, workload)) {
+            Ok(()) => Some(true),
+            Err(missing) => (missing == JOB_FAILED).then_some(false),
+        }
+    });
+    Ok(seen.await?.unwrap_or(false))
 }
 
 /// Whether a Pod was made by the workload of this name: `web-7d4b9c6f5d-x2k4p`, `db-0`, `web`.

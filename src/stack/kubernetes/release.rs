@@ -4,7 +4,7 @@
 use super::errors::{api, environment, is_missing};
 use super::manifests::{Manifests, items, kind, main_container, name, pod_spec, text};
 use super::pods;
-use super::ready::{now, objects};
+use super::ready::{now, objects, stands};
 use crate::stack::compose::bundle::hex;
 use crate::stack::{ContainerState, Fingerprint, Release, StackError};
 use k8s_openapi::api::core::v1::Pod;
@@ -17,13 +17,11 @@ use tokio::time::Instant;
 
 /// How long the new Pods have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How long a rollout of which nothing is counted otherwise is one that makes no progress.
-const NO_PROGRESS_FOR: Duration = Duration::from_secs(8);
+/// How long a rollout of which nothing is counted otherwise makes no progress.
+const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
 /// What is counted of a rollout.
 const COUNTS: [&str; 4] =
     ["/status/observedGeneration", "/status/replicas", "/status/updatedReplicas", "/status/availableReplicas"];
-/// Between two looks at them.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The workloads of one drill.
 #[derive(Debug, Clone, Copy)]
@@ -155,18 +153,18 @@ impl Releases<'_> {
 /// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
 pub(super) async fn settled(client: &Client, namespace: &str, workload: &Value) -> Result<(), StackError> {
     let begun = Instant::now();
-    let (mut counted, mut since) = (None, begun);
+    let mut counted = None;
     loop {
-        let seen = now(client, namespace, workload).await?;
-        let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
-        if counted != Some(counts) {
-            (counted, since) = (Some(counts), Instant::now());
-        }
-        let over = pods::standing(&seen).is_ok();
-        if over || since.elapsed() > NO_PROGRESS_FOR || begun.elapsed() > READY_WITHIN {
+        let until = Instant::now() + NO_PROGRESS_FOR;
+        if stands(client, namespace, workload, until.min(begun + READY_WITHIN)).await? {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        let seen = now(client, namespace, workload).await?;
+        let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
+        if counted == Some(counts) || begun.elapsed() > READY_WITHIN {
+            return Ok(());
+        }
+        counted = Some(counts);
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) struct NotedRun {
     pub kubeconfig: Vec<PathBuf>,
     /// Whether the stack is to be kept when the drill fails.
     pub keep: bool,
+    /// The namespace in which its runner is a Job; `None` where the runner is a process of this machine.
+    #[serde(default)]
+    pub jobs: Option<String>,
 }
 
 fn folder() -> Option<PathBuf> {

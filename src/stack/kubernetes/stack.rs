@@ -1,9 +1,10 @@
 //! `KubernetesStack`: the one stack trait, carried out in a namespace of the drill's own.
 
 use super::cluster::Cluster;
-use super::errors::{api, environment, hinted, is_missing};
+use super::errors::{api, environment, hinted, is_conflict, is_missing};
 use super::exec::{Executor, PodTarget};
 use super::images::{self, FiredrillImages};
+use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
 use super::manifests::{Manifests, WORKLOADS, is_of_kubernetes, kind, name};
 use super::names::{self, RUN, RUN_ID};
@@ -12,7 +13,7 @@ use super::ready::{objects, resource};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, DrillObjects};
-use super::{cluster, pods, ready};
+use super::{cluster, pods, ready, watch};
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
     AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Fingerprint, FullOutput, ObjectChange, Place,
@@ -32,8 +33,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a namespace may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
-/// Between two looks whether it is.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long the ServiceAccount of new Pods may take to be made by the cluster.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -122,11 +121,14 @@ impl KubernetesStack {
             cluster: self.cluster.uid.clone(),
             kubeconfig: cluster::kubeconfig_files(),
             keep: self.run.keep,
+            jobs: None,
         };
         runs::note(&noted).map_err(|error| environment("noting that a namespace is made", error))?;
         let up_began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.request.up_within;
-        self.create_namespace(&drill).await?;
+        if !self.cluster.in_job {
+            create_namespace(&self.cluster, &self.run.id).await?;
+        }
         for object in transform::rights_of_steps(&drill) {
             self.create(&object).await?;
         }
@@ -184,22 +186,6 @@ impl KubernetesStack {
         Ok(addresses)
     }
 
-    async fn create_namespace(&self, drill: &DrillObjects<'_>) -> Result<(), StackError> {
-        let namespace = json!({
-            "metadata": {
-                "name": self.namespace,
-                // Since 1.25 the cluster itself refuses Pods that reach the node; older ones take no notice.
-                "labels": { (RUN): drill.short, "pod-security.kubernetes.io/enforce": "baseline" },
-                "annotations": { (RUN_ID): self.run.id },
-            },
-        });
-        let namespace: Namespace =
-            serde_json::from_value(namespace).map_err(|error| environment("making the namespace", error))?;
-        let all: Api<Namespace> = Api::all(self.cluster.client.clone());
-        let operation = format!("making the namespace {}", self.namespace);
-        all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(operation))
-    }
-
     /// Makes an object, and returns it as the cluster has it.
     async fn create(&self, object: &Value) -> Result<Value, StackError> {
         let operation = format!("making {} {}", kind(object), name(object));
@@ -229,18 +215,14 @@ impl KubernetesStack {
     async fn account_is_there(&self) -> Result<(), StackError> {
         let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
             Api::namespaced(self.cluster.client.clone(), &self.namespace);
-        let began = Instant::now();
-        loop {
-            let found = accounts.get_opt("default").await.map_err(api("looking at the ServiceAccount default"))?;
-            if found.is_some() {
-                return Ok(());
-            }
-            if began.elapsed() > ACCOUNT_WITHIN {
-                let cause = format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs());
-                return Err(environment("waiting for the ServiceAccount default", cause));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let operation = "waiting for the ServiceAccount default";
+        let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
+        let seen = watch::until(&accounts, watch::only("default"), deadline, operation, |found| {
+            (!found.is_empty()).then_some(())
+        });
+        seen.await?.ok_or_else(|| {
+            environment(operation, format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs()))
+        })
     }
 
     /// The objects as they were started, beside the record, with their secrets hidden.
@@ -460,38 +442,64 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
     Ok(())
 }
 
+/// Makes the namespace of a run.
+pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> Result<(), StackError> {
+    let name = names::namespace(run);
+    let namespace = json!({
+        "metadata": {
+            "name": name,
+            // Since 1.25 the cluster itself refuses Pods that reach the node; older ones take no notice.
+            "labels": { (RUN): names::short(run), "pod-security.kubernetes.io/enforce": "baseline" },
+            "annotations": { (RUN_ID): run },
+        },
+    });
+    let operation = format!("making the namespace {name}");
+    let namespace: Namespace =
+        serde_json::from_value(namespace).map_err(|error| environment(operation.as_str(), error))?;
+    let all: Api<Namespace> = Api::all(cluster.client.clone());
+    all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(operation))
+}
+
 /// Removes the namespace of a run with everything in it, and waits until it is gone.
 pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, StackError> {
     let began = Instant::now();
+    let deadline = tokio::time::Instant::now() + GONE_WITHIN;
+    let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
     let namespace = names::namespace(run);
     let all: Api<Namespace> = Api::all(cluster.client.clone());
     let operation = format!("removing the namespace {namespace}");
-    let mut told = false;
-    loop {
-        let found = all.get_opt(&namespace).await.map_err(api(operation.as_str()))?;
-        let Some(found) = found else {
+    let found = match all.get_opt(&namespace).await {
+        // The rights of a Job end as soon as its namespace is being removed.
+        Err(kube::Error::Api(status)) if cluster.in_job && status.is_forbidden() => return gone(Vec::new()),
+        found => found.map_err(api(operation.as_str()))?,
+    };
+    let Some(found) = found else {
+        runs::forget(run);
+        return gone(Vec::new());
+    };
+    let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
+    if own.map(String::as_str) != Some(run) {
+        return Err(environment(operation, "it is not the run's: its annotation names another one"));
+    }
+    // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    match all.delete(&namespace, &DeleteParams::background()).await {
+        // A second call for one that is being removed is a conflict.
+        Err(error) if !is_missing(&error) && !is_conflict(&error) => return Err(api(operation)(error)),
+        _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
+    }
+    if cluster.in_job {
+        return gone(Vec::new());
+    }
+    let seen =
+        watch::until(&all, watch::only(&namespace), deadline, &operation, |found| found.is_empty().then_some(()));
+    match seen.await? {
+        Some(()) => {
             runs::forget(run);
-            return Ok(StackDown { took: began.elapsed(), left: Vec::new() });
-        };
-        let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
-        if own.map(String::as_str) != Some(run) {
-            return Err(environment(operation, "it is not the run's: its annotation names another one"));
+            gone(Vec::new())
         }
-        if !told {
-            told = true;
-            // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
-            let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
-            let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-            match all.delete(&namespace, &DeleteParams::background()).await {
-                Err(error) if !is_missing(&error) => return Err(api(operation)(error)),
-                _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
-            }
-        }
-        if began.elapsed() > GONE_WITHIN {
-            let left = vec![format!("namespace {namespace} (the cluster is still removing it)")];
-            return Ok(StackDown { took: began.elapsed(), left });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+        None => gone(vec![format!("namespace {namespace} (the cluster is still removing it)")]),
     }
 }
 
@@ -516,6 +524,13 @@ impl Stack for ReopenedNamespace {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        down(&self.cluster, &self.noted.run).await
+        if let Some(jobs) = &self.noted.jobs {
+            remove_job(&self.cluster, jobs, &self.noted.run).await?;
+        }
+        let down = down(&self.cluster, &self.noted.run).await?;
+        if let Some(jobs) = &self.noted.jobs {
+            remove_empty_day(&self.cluster, jobs).await?;
+        }
+        Ok(down)
     }
 }

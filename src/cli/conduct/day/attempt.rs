@@ -3,6 +3,7 @@
 use super::super::drill::{Begun, Carried, carry_out};
 use super::super::environment;
 use super::plan::Ready;
+use super::remote::RemoteDay;
 use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
 use crate::record::{DayAttempt, Event, MachineSample, Observer, Phase, RunDir, Stamped};
@@ -59,14 +60,30 @@ pub struct AttemptRun {
     pub concurrent: ConcurrentDrills,
     /// How it is told to stop.
     pub stop: Shutdown,
+    /// Where it is carried out, when that is not here.
+    pub remote: Option<Arc<RemoteDay>>,
+}
+
+/// How an attempt ended.
+pub struct AttemptEnded {
+    /// What it came to; the error is why it could not begin, or not be cleaned up.
+    pub carried: Result<Carried, Error>,
+    /// Whether it was lost with the machine that ran it.
+    pub lost: bool,
+    /// What people should know.
+    pub notes: Vec<String>,
 }
 
 impl AttemptRun {
-    /// Carries it out.
-    ///
-    /// # Errors
-    /// When it could not begin: nothing was started then.
-    pub async fn run(self) -> Result<Carried, Error> {
+    /// Carries it out, here or where the game day takes place.
+    pub async fn run(self) -> AttemptEnded {
+        match self.remote.clone() {
+            Some(remote) => remote.carry_out(self).await,
+            None => AttemptEnded { carried: self.here().await, lost: false, notes: Vec::new() },
+        }
+    }
+
+    async fn here(self) -> Result<Carried, Error> {
         let Ready { planned, plan, seed, stack, no_images, .. } = self.ready;
         let options = StackOptions { secrets: plan.secrets(), no_images, ..self.options };
         let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
@@ -79,6 +96,7 @@ impl AttemptRun {
             options: DrillOptions { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
             revision: self.revision,
             occasion: Some(self.occasion),
+            executed: None,
         };
         carry_out(begun, &mut Nobody, self.observers, &self.stop).await
     }

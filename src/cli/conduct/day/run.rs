@@ -1,8 +1,9 @@
 //! The loop of a game day: asks the schedule what comes next, starts it, and tells it what has become of those that run.
 
 use super::super::drill::Carried;
-use super::attempt::{AttemptRun, AttemptTold, Teller};
+use super::attempt::{AttemptEnded, AttemptRun, AttemptTold, Teller};
 use super::plan::Ready;
+use super::remote::RemoteDay;
 use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, DaySchedule, NextStart, Start, Waiting};
@@ -47,9 +48,9 @@ pub struct Runner {
     pub stop: Shutdown,
     /// The drills.
     pub ready: Vec<Ready>,
+    /// Where they are carried out, when that is not here.
+    pub remote: Option<Arc<RemoteDay>>,
 }
-
-type AttemptEnded = Result<Carried, Error>;
 
 /// What is under way.
 struct DayRunState {
@@ -128,6 +129,10 @@ impl Runner {
 
     /// What is free, asked of the engine at most once in `ROOM_AGAIN`: drills are being measured on it.
     async fn free_now(&self, state: &mut DayRunState) -> Result<Available, String> {
+        if self.remote.is_some() {
+            // Only what its own drills claim changes; what others claim there is not this game day's to ask every second.
+            return Ok(self.free);
+        }
         let seen = state.seen.filter(|(_, at)| at.elapsed() < SAMPLE_LASTS).map(|(sample, _)| sample);
         let fresh = state.free.as_ref().filter(|(at, _)| at.elapsed() < ROOM_AGAIN).map(|(_, free)| free.clone());
         let free = match fresh {
@@ -160,7 +165,7 @@ impl Runner {
 
     fn start(&self, state: &mut DayRunState, start: Start) {
         let number = start.number;
-        let broken = Came { outcome: RunOutcome::Broken, disturbed: false };
+        let broken = Came { outcome: RunOutcome::Broken, disturbed: false, lost: false };
         let Some(ready) = self.drill(number).cloned() else {
             state.schedule.ended(number, broken);
             return;
@@ -200,6 +205,7 @@ impl Runner {
             observers,
             concurrent: state.concurrent.clone(),
             stop: self.stop.clone(),
+            remote: self.remote.clone(),
         };
         let task = state.tasks.spawn(attempt.run());
         state.begun.insert(task.id(), (start, run));
@@ -216,8 +222,11 @@ impl Runner {
             },
             Some(ended) = state.tasks.join_next_with_id() => {
                 let (id, ended) = match ended {
-                    Ok((id, ended)) => (id, ended.map_err(|error| error.to_string())),
-                    Err(panic) => (panic.id(), Err(why(&panic))),
+                    Ok((id, ended)) => (id, ended),
+                    Err(panic) => {
+                        let carried = Err(Error::harness(why(&panic)));
+                        (panic.id(), AttemptEnded { carried, lost: false, notes: Vec::new() })
+                    }
                 };
                 if let Some((start, run)) = state.begun.remove(&id) {
                     self.ended(state, &start, run, ended);
@@ -229,9 +238,11 @@ impl Runner {
     }
 
     /// Notes how an attempt ended. One that could not begin, or panicked, is that drill's harness error and nobody else's.
-    fn ended(&self, state: &mut DayRunState, start: &Start, run: String, ended: Result<Carried, String>) {
+    fn ended(&self, state: &mut DayRunState, start: &Start, run: String, ended: AttemptEnded) {
         let (number, attempt) = (start.number, start.attempt);
-        let (verdict, outcome, disturbed, reason) = match ended {
+        let AttemptEnded { carried, lost, notes } = ended;
+        notes.into_iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text }));
+        let (verdict, outcome, disturbed, reason) = match carried {
             Ok(Carried { record, saved, sealed }) => {
                 let outcome = record.outcome();
                 // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
@@ -247,10 +258,10 @@ impl Runner {
                 state.records.push(record);
                 told
             }
-            Err(reason) => (Verdict::HarnessError, RunOutcome::Broken, false, reason),
+            Err(error) => (Verdict::HarnessError, RunOutcome::Broken, false, error.to_string()),
         };
         self.sink.emit(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
-        if let Some(text) = state.schedule.ended(number, Came { outcome, disturbed }) {
+        if let Some(text) = state.schedule.ended(number, Came { outcome, disturbed, lost }) {
             self.sink.emit(DayEvent::DayNote { text });
         }
     }

@@ -1,0 +1,398 @@
+//! A game day whose drills are carried out elsewhere: the schedule, the reports and the directories of the runs stay here. What a
+//! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
+
+use super::super::drill::{Carried, sources};
+use super::super::reaper_child::Reaper;
+use super::super::{environment, on_disk};
+use super::DayOptions;
+use super::attempt::{AttemptEnded, AttemptRun};
+use crate::cli::sealing::{save, seal};
+use crate::engine::{ledger, reaper};
+use crate::error::Error;
+use crate::gameday;
+use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, Stamped};
+use crate::source::{Diagnostics, Node, Source, Value, parse};
+use crate::spec::{self, GameDay, Overrides, Plan};
+use crate::stack::{
+    Available, Capacity, Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::unbounded_channel;
+
+/// A drill elsewhere may take so much longer than four times what it should: nobody may watch it any more.
+const LEEWAY: Duration = Duration::from_secs(1800);
+/// The order in the archive that a runner is given: its first file.
+const ORDER: &str = "firedrill-order.json";
+/// The project's list of services.
+const SERVICES: &str = "services.yaml";
+/// What is never taken from elsewhere: it belongs to the directory here.
+const OWN: [&str; 5] = ["lock", "manifest.json", "ledger.jsonl", "reaper.log", "events.jsonl"];
+
+/// What the command line says of a game day elsewhere.
+#[derive(Debug, Clone)]
+pub struct RemoteOptions {
+    /// Name of the place.
+    pub site: String,
+    /// What it adds to the scenarios.
+    pub overrides: Overrides,
+}
+
+/// What a runner elsewhere is told: one drill, as the game day has planned it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JobOrder {
+    /// Id of the run.
+    pub run: String,
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// The project's directory.
+    pub project: PathBuf,
+    /// The directory from outside of which nothing is read.
+    pub root: PathBuf,
+    /// Values of inputs that the command line gives.
+    pub vars: BTreeMap<String, String>,
+    /// Most requests a second of a load, where the game day says so.
+    pub rate: Option<f64>,
+    /// Whether it is the control.
+    pub control: bool,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// Where it stands in the game day.
+    pub occasion: DayAttempt,
+    /// Commit of the project.
+    pub revision: Option<String>,
+    /// Who carries it out.
+    pub executed: Executed,
+}
+
+/// The place, before the game day has begun.
+pub struct RemotePlace {
+    site: Arc<dyn RemoteSite>,
+    overrides: Overrides,
+    /// The scenarios that cannot be drilled there, with the reason.
+    pub refused: BTreeMap<String, String>,
+}
+
+impl RemotePlace {
+    /// Reaches it.
+    ///
+    /// # Errors
+    /// Usage when no scenario can be drilled there, harness when it does not answer.
+    pub async fn reach(platform: &dyn Platform, asked: &RemoteOptions, file: &GameDay) -> Result<RemotePlace, Error> {
+        let unknown = || Error::usage(format!("no drills can be carried out on `{}`", asked.site));
+        let site = platform.remote(&asked.site).ok_or_else(unknown)?;
+        let plans = file.scenarios.iter().map(|scenario| &scenario.plan);
+        let (mut refused, mut fit) = (BTreeMap::new(), Vec::new());
+        for plan in plans {
+            match site.refusal(&plan.stack) {
+                Some(why) => drop(refused.insert(plan.name.clone(), why)),
+                None => fit.push(plan),
+            }
+        }
+        let requests: Vec<_> = fit.iter().map(|plan| &plan.stack).collect();
+        for (at, why) in site.reach(&requests).await.map_err(environment)? {
+            refused.extend(fit.get(at).map(|plan| (plan.name.clone(), why)));
+        }
+        if refused.len() == file.scenarios.len() {
+            let told: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            return Err(
+                Error::usage(format!("none of its scenarios can be drilled on `{}`", asked.site)).hint(told.join("\n"))
+            );
+        }
+        Ok(RemotePlace { site, overrides: asked.overrides.clone(), refused })
+    }
+
+    /// What is free there, what there is, and how many drills may run at once where something says so.
+    pub async fn room(&self) -> Result<(Available, Capacity, Option<(u32, String)>), Error> {
+        let room = self.site.room().await.map_err(environment)?;
+        Ok((room.free, room.capacity, room.most))
+    }
+
+    /// Makes what the drills share.
+    pub async fn open(
+        self,
+        dir: &RunDir,
+        platform: &dyn Platform,
+        wanted: &DayOptions,
+        rate: Option<f64>,
+    ) -> Result<Arc<RemoteDay>, Error> {
+        let day = RunIdentity::of(dir, false);
+        self.site.open(&day).await.map_err(environment)?;
+        let mut executed = super::super::executed(platform).await;
+        executed.engine = self.site.version().await;
+        let project = wanted.project.clone();
+        Ok(Arc::new(RemoteDay { site: self.site, overrides: self.overrides, project, rate, day, executed }))
+    }
+}
+
+/// A game day that takes place elsewhere.
+pub struct RemoteDay {
+    site: Arc<dyn RemoteSite>,
+    overrides: Overrides,
+    project: PathBuf,
+    rate: Option<f64>,
+    day: RunIdentity,
+    executed: Executed,
+}
+
+impl RemoteDay {
+    /// Removes what the drills shared.
+    ///
+    /// # Errors
+    /// Harness when something of it is left.
+    pub async fn close(&self) -> Result<(), Error> {
+        let left = self.site.close(&self.day).await.map_err(environment)?.left;
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(Error::harness(format!("left behind: {}", left.join(", ")))
+                .hint("`firedrill sweep` removes it once nothing holds it up")),
+        }
+    }
+
+    /// Carries an attempt out.
+    pub async fn carry_out(&self, attempt: AttemptRun) -> AttemptEnded {
+        let (mut lost, mut notes) = (false, Vec::new());
+        let carried = self.attempt(attempt, &mut lost, &mut notes).await;
+        AttemptEnded { carried, lost, notes }
+    }
+
+    async fn attempt(&self, attempt: AttemptRun, lost: &mut bool, notes: &mut Vec<String>) -> Result<Carried, Error> {
+        let AttemptRun { ready, run_dir, occasion, revision, observers, stop, .. } = attempt;
+        let failed = |error: io::Error| on_disk(run_dir.path(), &error);
+        let root = spec::root_of(&ready.plan.source.path, &self.overrides);
+        let order = JobOrder {
+            run: run_dir.id().to_string(),
+            scenario: ready.plan.source.path.clone(),
+            project: self.project.clone(),
+            root: root.clone(),
+            vars: self.overrides.vars.clone(),
+            rate: self.rate,
+            control: ready.planned.control,
+            seed: ready.seed,
+            occasion,
+            revision,
+            executed: self.executed.clone(),
+        };
+        let drill = RemoteDrill {
+            run: RunIdentity::of(&run_dir, false),
+            request: ready.plan.stack.clone(),
+            files: self.archive(&ready.plan, &order, &root).map_err(failed)?,
+            environment: environment_of(&ready.plan),
+            directory: std::env::current_dir().map_err(failed)?,
+            within: ready.plan.stack.up_within + gameday::expected(&ready.plan) * 4 + LEEWAY,
+        };
+        if let Some(why) = ready.no_images {
+            return Err(environment(why));
+        }
+        let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false).map_err(failed)?;
+        let mut heard = HeardEvents::create(&run_dir, observers).map_err(failed)?;
+        let watching = Reaper::start(run_dir.path())?;
+        let (to, mut from) = unbounded_channel();
+        let told = RemoteStop { cancel: stop.cancel.clone(), hurry: stop.hurry.clone() };
+        let came = {
+            let running = self.site.run(&drill, &self.day.id, to, &told);
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    came = &mut running => break came,
+                    Some(line) = from.recv() => heard.line(&line).map_err(failed)?,
+                }
+            }
+        };
+        while let Ok(line) = from.try_recv() {
+            heard.line(&line).map_err(failed)?;
+        }
+        let HeardEvents { count, said, .. } = heard;
+        let why = match came {
+            Ok(end) => self.keep(end, &run_dir, count, lost, notes),
+            Err(StackError::Cancelled) => Some(stop.reason()),
+            Err(error) => Some(error.to_string()),
+        };
+        // From here on there is nothing left that a reaper would have to remove; what could not be is noted for `sweep`.
+        ledger.close().map_err(failed)?;
+        let record = match self.told(&run_dir, why, said) {
+            Ok(record) => record,
+            Err(error) => {
+                watching.dismiss().await;
+                return Err(error);
+            }
+        };
+        let saved = save(&record, &run_dir);
+        let sealed = seal(run_dir.path()).await;
+        watching.dismiss().await;
+        Ok(Carried { record, saved, sealed })
+    }
+
+    /// The record of what was heard. A story without an end gets one here; the error is why there is no story at all.
+    fn told(&self, run_dir: &RunDir, why: Option<String>, said: Vec<String>) -> Result<Record, Error> {
+        let failed = |error: io::Error| on_disk(run_dir.path(), &error);
+        let read = File::open(run_dir.events_path()).map_err(failed)?;
+        let record = Record::from_events(BufReader::new(read));
+        let Some(_) = &record.plan else {
+            let last = said.last().cloned().unwrap_or_default();
+            return Err(Error::harness(why.unwrap_or_else(|| format!("the drill did not begin: {last}"))));
+        };
+        if record.ended {
+            return match why {
+                None => Ok(record),
+                Some(why) => Err(Error::harness(format!("the drill has ended ({}), and then: {why}", record.verdict))),
+            };
+        }
+        reaper::complete(run_dir, why.into_iter().collect(), false).map_err(failed)
+    }
+
+    /// Keeps what has come back; why the drill has no end, where that is known.
+    fn keep(
+        &self,
+        end: RemoteEnd,
+        run_dir: &RunDir,
+        heard: usize,
+        lost: &mut bool,
+        notes: &mut Vec<String>,
+    ) -> Option<String> {
+        let run = run_dir.id();
+        match end.results.map(|results| results.and_then(|files| unpack(&files, run_dir, heard))) {
+            Some(Ok(())) => {}
+            Some(Err(why)) => notes
+                .push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}")),
+            None => {
+                notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there"))
+            }
+        }
+        if let Some(why) = &end.lost {
+            *lost = true;
+            notes.push(format!("{run} was lost: {why}"));
+        }
+        end.lost.or(end.broken)
+    }
+
+    /// Everything that the runner reads, at the places where it is here.
+    fn archive(&self, plan: &Plan, order: &JobOrder, root: &Path) -> io::Result<Vec<u8>> {
+        let mut files = self.site.files(&plan.stack);
+        gameday::own_files(plan, &mut files);
+        sources(plan).for_each(|source| files.file(&source.path));
+        for name in [SERVICES, crate::programs::FILE] {
+            files.file(&self.project.join(name));
+        }
+        files.folder(&self.project.join("faults"));
+        // Of what the list of services names it only has to be there.
+        let services = self.project.join(SERVICES);
+        let named = Source::read(&services).map(|source| texts_of(&source)).unwrap_or_default();
+        let named = named.into_iter().map(|(_, text)| self.project.join(text)).filter(|path| path.exists());
+        let named: BTreeSet<PathBuf> = named.map(|path| SourceFiles::real(&path)).collect();
+        let mut all = BTreeSet::new();
+        files.files.iter().chain(&files.folders).try_for_each(|path| below(path, &mut all))?;
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut append = |path: &Path, content: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o600);
+            archive.append_data(&mut header, path, content)
+        };
+        append(Path::new(ORDER), &serde_json::to_vec(order)?)?;
+        let real = SourceFiles::real(root);
+        for path in all.union(&named) {
+            let shown = path.strip_prefix(&real).map_or_else(|_| path.clone(), |rest| root.join(rest));
+            let shown = shown.strip_prefix("/").unwrap_or(&shown);
+            match (all.contains(path), path.is_dir()) {
+                (true, _) => append(shown, &std::fs::read(path)?)?,
+                (false, true) => append(&shown.join(".keep"), &[])?,
+                (false, false) => append(shown, &[])?,
+            }
+        }
+        archive.into_inner()
+    }
+}
+
+/// The files at a path and below it; none where nothing is.
+fn below(path: &Path, all: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            below(&entry?.path(), all)?;
+        }
+    } else if path.is_file() {
+        all.insert(path.to_path_buf());
+    }
+    Ok(())
+}
+
+/// The variables of this process that a scenario takes values from (`env: NAME`), as far as they are set.
+fn environment_of(plan: &Plan) -> BTreeMap<String, String> {
+    let names = texts_of(&plan.source).into_iter().filter(|(key, _)| key == "env");
+    names.filter_map(|(_, name)| Some((name.clone(), std::env::var(name).ok()?))).collect()
+}
+
+/// Every text of a YAML file, with the key that it stands at.
+fn texts_of(source: &Arc<Source>) -> BTreeSet<(String, String)> {
+    fn collect(key: &str, node: &Node, found: &mut BTreeSet<(String, String)>) {
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar { text, .. } => drop(found.insert((key.to_string(), text.clone()))),
+            Value::List(list) => list.iter().for_each(|node| collect(key, node, found)),
+            Value::Map(entries) => entries.iter().for_each(|entry| collect(&entry.key, &entry.value, found)),
+        }
+    }
+    let mut found = BTreeSet::new();
+    if let Some(tree) = parse(source, &mut Diagnostics::default()) {
+        collect("", &tree, &mut found);
+    }
+    found
+}
+
+/// Unpacks the files of a run; its events only where there are more of them than were heard.
+fn unpack(files: &[u8], run_dir: &RunDir, heard: usize) -> Result<(), String> {
+    let in_archive = |error: io::Error| error.to_string();
+    for entry in tar::Archive::new(files).entries().map_err(in_archive)? {
+        let mut entry = entry.map_err(in_archive)?;
+        let path = entry.path().map_err(in_archive)?.into_owned();
+        let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let mut content = Vec::new();
+        io::Read::read_to_end(&mut entry, &mut content).map_err(in_archive)?;
+        let name = path.to_string_lossy();
+        let more = name == "events.jsonl" && content.iter().filter(|byte| **byte == b'\n').count() > heard;
+        if more || !OWN.contains(&&*name) {
+            let to = run_dir.path().join(&path);
+            let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&to, content));
+            made.map_err(|error| format!("{}: {error}", to.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The events of a drill elsewhere, as they are heard.
+struct HeardEvents {
+    file: File,
+    log: File,
+    observers: Vec<Box<dyn Observer>>,
+    /// How many there were.
+    count: usize,
+    /// What was printed and is no event: messages of the runner. The last of it.
+    said: Vec<String>,
+}
+
+impl HeardEvents {
+    fn create(run_dir: &RunDir, observers: Vec<Box<dyn Observer>>) -> io::Result<HeardEvents> {
+        let log = File::options().append(true).create(true).open(run_dir.logs().join("runner.log"))?;
+        Ok(HeardEvents { file: run_dir.create_events()?, log, observers, count: 0, said: Vec::new() })
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        let Ok(event) = serde_json::from_str::<Stamped>(line) else {
+            self.said = vec![line.to_string()];
+            return writeln!(self.log, "{line}");
+        };
+        writeln!(self.file, "{line}")?;
+        self.count += 1;
+        self.observers.iter_mut().for_each(|observer| observer.on_event(&event));
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! `firedrill job`: what a game day starts elsewhere, in place of a task of its own: one drill, whose files come along, whose events
+//! are printed, and whose directory is fetched when it has ended.
+
+use super::Globals;
+use super::conduct::{self, Begun, Carried, JobOrder, carry_out};
+use crate::engine::{DrillOptions, Nobody};
+use crate::error::{Error, Exit};
+use crate::record::{BesideNote, Executed, RunDir, RunOutcome, STOP, append_beside, utc_now, utc_text};
+use crate::report::EventsJson;
+use crate::source::render;
+use crate::spec::{self, Overrides};
+use crate::stack::{RunIdentity, StackOptions, platform};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Carries out one drill of a game day that takes place elsewhere.
+#[derive(Debug, clap::Args)]
+pub struct JobArgs {
+    #[command(subcommand)]
+    what: JobCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum JobCommand {
+    /// Carries the drill out.
+    Run {
+        /// The archive with its files.
+        files: PathBuf,
+        /// Where the run's directory is made.
+        results: PathBuf,
+    },
+    /// Writes a run's directory to standard output, as a tar archive.
+    Pack {
+        /// The run's directory.
+        dir: PathBuf,
+    },
+    /// Asks the drill to stop.
+    Stop {
+        /// The run's directory.
+        dir: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub async fn run(args: JobArgs, globals: &Globals) -> Result<Exit, Error> {
+    let on_disk = |path: &Path, error: io::Error| Error::harness(format!("{}: {error}", path.display()));
+    match args.what {
+        JobCommand::Run { files, results } => {
+            let order = unpack(&files).map_err(|error| on_disk(&files, error))?;
+            drill(order, &results, globals).await
+        }
+        JobCommand::Pack { dir } => {
+            let mut archive = tar::Builder::new(crate::output::pipe::stdout());
+            archive.append_dir_all("", &dir).and_then(|()| archive.finish()).map_err(|error| on_disk(&dir, error))?;
+            Ok(Exit::Passed)
+        }
+        JobCommand::Stop { dir } => {
+            let note = BesideNote { at_utc: utc_text(utc_now()), by: "its game day".into(), text: String::new() };
+            append_beside(&dir, STOP, &note).map_err(|error| on_disk(&dir, error))?;
+            Ok(Exit::Passed)
+        }
+    }
+}
+
+/// Puts the files where they were on the machine that packed them, and reads the order.
+fn unpack(files: &Path) -> io::Result<JobOrder> {
+    let mut order = None;
+    for entry in tar::Archive::new(File::open(files)?).entries()? {
+        let mut entry = entry?;
+        if order.is_none() {
+            let mut text = Vec::new();
+            entry.read_to_end(&mut text)?;
+            order = Some(serde_json::from_slice(&text)?);
+        } else {
+            entry.unpack_in("/")?;
+        }
+    }
+    order.ok_or_else(|| io::Error::other("there is no order in it"))
+}
+
+async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exit, Error> {
+    let globals = Globals { project: order.project.clone(), ..globals.clone() };
+    globals.add_programs()?;
+    let overrides = Overrides { root: Some(order.root), ..globals.overrides(order.vars) };
+    let (plan, diagnostics) = spec::load(&order.scenario, &overrides);
+    let Some(mut plan) = plan else { return Err(Error::usage(render(&diagnostics, false))) };
+    order.rate.into_iter().for_each(|rate| plan.calm(rate));
+    let run_dir = RunDir::create_as(results, &order.run);
+    let run_dir = run_dir.map_err(|error| Error::harness(format!("{}: {error}", results.display())))?;
+    let platform = platform();
+    let resolved = platform.resolve(&plan.stack).await.map_err(|error| Error::harness(error.to_string()))?;
+    let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(true) };
+    let stack = resolved.stack(&RunIdentity::of(&run_dir, false), &options).await.map_err(conduct::environment)?;
+    let node = std::env::var("NODE").unwrap_or_default();
+    let machine = format!("a Job on {node}, {}", conduct::kind_of_machine());
+    let begun = Begun {
+        plan: &plan,
+        stack: &*stack,
+        platform: &*platform,
+        run_dir,
+        options: DrillOptions { control: order.control, seed: order.seed, ..DrillOptions::default() },
+        revision: order.revision,
+        occasion: Some(order.occasion),
+        executed: Some(Executed { machine, ..order.executed }),
+    };
+    let shutdown = conduct::listen()?;
+    let Carried { record, saved, .. } =
+        carry_out(begun, &mut Nobody, vec![Box::new(EventsJson::printed())], &shutdown).await?;
+    saved.map_err(|error| Error::harness(format!("{}: {error}", results.display())))?;
+    Ok(match record.outcome() {
+        RunOutcome::Passed => Exit::Passed,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Broken => Exit::Harness,
+        RunOutcome::Interrupted => Exit::Interrupted,
+    })
+}

@@ -1,0 +1,585 @@
+//! Game days in a cluster: each drill is a Job. Its Pod has two containers: the runner, and one that keeps the results until they
+//! were fetched, also when the runner was killed. A Job's account has rights in the namespace of its own drill and nowhere else.
+
+use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE};
+use super::errors::{api, environment, hinted, is_missing};
+use super::exec::{Executor, PodTarget};
+use super::images::{FiredrillImages, IMAGE_VARIABLE, named_image};
+use super::names::{self, RUN, RUNNER};
+use super::platform::KubernetesPlatform;
+use super::pods::{self, ailment, is_hopeless};
+use super::room::room;
+use super::runs::{self, NotedRun};
+use super::stack::{create_namespace, down};
+use super::{cluster, watch};
+use crate::stack::{
+    RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackDown, StackError,
+    StackRequest,
+};
+use async_trait::async_trait;
+use base64::Engine;
+use futures_util::{AsyncBufReadExt, StreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::Resource;
+use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+/// Names a namespace that is there and gets the Jobs, with the quotas that it has; without it every game day makes one.
+const NAMESPACE_VARIABLE: &str = "FIREDRILL_KUBE_NAMESPACE";
+/// The most that the files of a drill may have, in bytes: what a Secret may hold.
+const MOST_FILES: usize = 1024 * 1024;
+/// Where the files of a drill are in its Job.
+const FILES: &str = "/firedrill-job";
+/// Where the run's directory is made in a Job.
+const RESULTS: &str = "/firedrill-results";
+/// What both containers of a Job claim and may use.
+const OF_RUNNER: [&str; 4] = ["100m", "1", "64Mi", "512Mi"];
+const OF_RESULTS: [&str; 4] = ["10m", "200m", "16Mi", "128Mi"];
+/// How long a Job's Pod may take to run, with the cluster's own tries.
+const STARTS_WITHIN: Duration = Duration::from_secs(300);
+/// How long a node may be unreachable until its Jobs are given up, in seconds.
+const NODE_GONE_AFTER: u32 = 30;
+/// How long fetching results, or asking a runner to stop, may take.
+const EXEC_WITHIN: Duration = Duration::from_secs(60);
+/// How long the Job of a run may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The Jobs of a game day in a cluster.
+#[derive(Debug)]
+pub(super) struct KubernetesJobs {
+    platform: KubernetesPlatform,
+    cluster: OnceLock<Cluster>,
+}
+
+/// One Job.
+struct JobPlace<'a> {
+    cluster: &'a Cluster,
+    namespace: String,
+    drill: &'a RemoteDrill,
+    images: FiredrillImages,
+}
+
+/// How the runner in a Job ended.
+enum RunnerEnd {
+    /// With this exit code, and the cluster's word for why.
+    Exited(i32, String),
+    /// Its Pod is gone, or not under anybody's control.
+    Gone(String),
+}
+
+impl KubernetesJobs {
+    pub(super) fn new(platform: KubernetesPlatform) -> KubernetesJobs {
+        KubernetesJobs { platform, cluster: OnceLock::new() }
+    }
+
+    fn cluster(&self) -> Result<&Cluster, StackError> {
+        self.cluster.get().ok_or_else(|| environment("using the cluster of the game day", "it was not reached"))
+    }
+}
+
+/// The namespace that a person gives to all game days.
+fn given_namespace() -> Option<String> {
+    std::env::var(NAMESPACE_VARIABLE).ok().filter(|name| !name.is_empty())
+}
+
+fn noted(cluster: &Cluster, run: &RunIdentity, jobs: Option<String>) -> Result<(), StackError> {
+    let dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+    let noted = NotedRun {
+        run: run.id.clone(),
+        dir,
+        context: cluster.context.clone(),
+        cluster: cluster.uid.clone(),
+        kubeconfig: cluster::kubeconfig_files(),
+        keep: run.keep,
+        jobs,
+    };
+    runs::note(&noted).map_err(|error| environment("noting that a namespace is made", error))
+}
+
+#[async_trait]
+impl RemoteSite for KubernetesJobs {
+    fn refusal(&self, request: &StackRequest) -> Option<String> {
+        if request.cluster.is_none() {
+            return Some("its stack is none of Kubernetes, and a Job has no Docker".into());
+        }
+        if request.isolate {
+            return Some("`isolate` needs the addresses of the API server, which a Job's account may not read".into());
+        }
+        let needs_docker = request.toolbox_image.is_some() && named_image().is_some();
+        needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
+    }
+
+    fn files(&self, request: &StackRequest) -> SourceFiles {
+        let mut files = SourceFiles::default();
+        match request.file.is_dir() {
+            true => files.folder(&request.file),
+            false => files.file(&request.file),
+        }
+        // Images are there already; a scenario is only right where they could be built, too.
+        let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
+        builds.for_each(|build| files.file(&build.folder.join("Dockerfile")));
+        files
+    }
+
+    async fn reach(&self, requests: &[&StackRequest]) -> Result<Vec<(usize, String)>, StackError> {
+        let mut others = Vec::new();
+        for (at, request) in requests.iter().enumerate() {
+            let own = self.platform.cluster(request).await?;
+            let first = self.cluster.get_or_init(|| own.clone());
+            if first.context != own.context {
+                others.push((at, format!("its cluster is {}, and the game day is in {}", own.context, first.context)));
+            }
+        }
+        Ok(others)
+    }
+
+    async fn version(&self) -> Option<String> {
+        self.cluster.get().map(|cluster| format!("Kubernetes {}", cluster.version))
+    }
+
+    async fn room(&self) -> Result<RemoteRoom, StackError> {
+        let each: BTreeMap<&str, f64> = [
+            ("pods", 1.0),
+            ("count/jobs.batch", 1.0),
+            ("count/secrets", 1.0),
+            ("secrets", 1.0),
+            ("requests.cpu", both(0)),
+            ("cpu", both(0)),
+            ("limits.cpu", both(1)),
+            ("requests.memory", both(2)),
+            ("memory", both(2)),
+            ("limits.memory", both(3)),
+        ]
+        .into();
+        room(self.cluster()?, given_namespace().as_deref(), &each).await
+    }
+
+    async fn open(&self, day: &RunIdentity) -> Result<(), StackError> {
+        if given_namespace().is_some() {
+            return Ok(());
+        }
+        let cluster = self.cluster()?;
+        noted(cluster, day, None)?;
+        create_namespace(cluster, &day.id).await
+    }
+
+    async fn run(
+        &self,
+        drill: &RemoteDrill,
+        day: &str,
+        printed: UnboundedSender<String>,
+        stop: &RemoteStop,
+    ) -> Result<RemoteEnd, StackError> {
+        let cluster = self.cluster()?;
+        let namespace = given_namespace().unwrap_or_else(|| names::namespace(day));
+        let images = self
+            .platform
+            .images_of(&drill.request)
+            .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
+        noted(cluster, &drill.run, Some(namespace.clone()))?;
+        let place = JobPlace { cluster, namespace: namespace.clone(), drill, images };
+        let came = tokio::select! {
+            biased;
+            () = stop.hurry.cancelled() => Err(StackError::Cancelled),
+            came = place.carry_out(&printed, stop) => came,
+        };
+        // The runner first: it would go on in a namespace that is being removed.
+        remove_job(cluster, &namespace, &drill.run.id).await?;
+        let removed = down(cluster, &drill.run.id).await?;
+        let end = came?;
+        match removed.left.is_empty() {
+            true => Ok(end),
+            false => Err(environment("removing what the drill left", removed.left.join(", "))),
+        }
+    }
+
+    async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
+        match given_namespace() {
+            Some(_) => Ok(StackDown { took: Duration::ZERO, left: Vec::new() }),
+            None => down(self.cluster()?, &day.id).await,
+        }
+    }
+}
+
+/// What both containers claim together: of processors (0, at most 1) in their number, of memory (2, at most 3) in bytes.
+fn both(which: usize) -> f64 {
+    let one = |all: [&str; 4]| all.get(which).map_or(0.0, |text| super::room::quantity(text));
+    one(OF_RUNNER) + one(OF_RESULTS)
+}
+
+impl JobPlace<'_> {
+    fn run(&self) -> &str {
+        &self.drill.run.id
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.cluster.client.clone(), &self.namespace)
+    }
+
+    /// The Pods of this Job.
+    fn own(&self) -> ListParams {
+        ListParams::default().labels(&format!("job-name={}", names::job(self.run())))
+    }
+
+    async fn carry_out(&self, printed: &UnboundedSender<String>, stop: &RemoteStop) -> Result<RemoteEnd, StackError> {
+        if self.drill.files.len() > MOST_FILES {
+            let cause =
+                format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
+            return Err(hinted("starting the Job", cause, "what is large belongs into an image of the stack"));
+        }
+        create_namespace(self.cluster, self.run()).await?;
+        self.make().await?;
+        let pod = tokio::select! {
+            () = stop.cancel.cancelled() => return Err(StackError::Cancelled),
+            pod = self.started() => pod?,
+        };
+        let end = self.followed(&pod, printed, stop).await?;
+        Ok(match end {
+            RunnerEnd::Gone(why) => RemoteEnd { lost: Some(why), ..RemoteEnd::default() },
+            RunnerEnd::Exited(code, why) => {
+                let results = self.in_results(&pod, &["job", "pack"], true).await.map_err(|error| error.to_string());
+                let broken =
+                    (![0, 1, 3, 130].contains(&code)).then(|| format!("it ended with exit code {code} ({why})"));
+                RemoteEnd { broken, results: Some(results), lost: None }
+            }
+        })
+    }
+
+    /// Makes the Job with all that it needs, and its account's rights in the namespace of the drill.
+    async fn make(&self) -> Result<(), StackError> {
+        let (name, drills) = (names::job(self.run()), names::namespace(self.run()));
+        let metadata = |name: &str| json!({ "name": name, "labels": { (RUN): names::short(self.run()) } });
+        let rules = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+        let subject = json!({ "kind": "ServiceAccount", "name": name, "namespace": self.namespace });
+        let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RUNNER });
+        let files = base64::engine::general_purpose::STANDARD.encode(&self.drill.files);
+        self.create::<Role>(&drills, json!({ "metadata": metadata(RUNNER), "rules": rules })).await?;
+        let binding = json!({ "metadata": metadata(RUNNER), "roleRef": role, "subjects": [subject] });
+        self.create::<RoleBinding>(&drills, binding).await?;
+        self.create::<ServiceAccount>(&self.namespace, json!({ "metadata": metadata(&name) })).await?;
+        let mut data: BTreeMap<&str, &str> =
+            self.drill.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        data.retain(|name, _| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
+        let secret = json!({ "metadata": metadata(&name), "data": { "files.tar": files }, "stringData": data });
+        self.create::<Secret>(&self.namespace, secret).await?;
+        self.create::<Job>(&self.namespace, job(self.drill, &self.images)).await
+    }
+
+    async fn create<K>(&self, namespace: &str, object: Value) -> Result<(), StackError>
+    where
+        K: Clone
+            + Debug
+            + DeserializeOwned
+            + Serialize
+            + Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let operation = format!("making the {} of the Job", K::kind(&()));
+        let object: K = serde_json::from_value(object).map_err(|error| environment(operation.as_str(), error))?;
+        let all: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
+        all.create(&params, &object).await.map(drop).map_err(api(operation))
+    }
+
+    /// Waits until the runner has begun; the name of its Pod.
+    async fn started(&self) -> Result<String, StackError> {
+        let operation = "starting the Job";
+        let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
+        let deadline = Instant::now() + STARTS_WITHIN;
+        let pods = self.pods();
+        let seen = watch::until(&pods, self.own(), deadline, operation, |found| {
+            let (name, pod) = found.iter().next()?;
+            if runner(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some()) {
+                return Some(Ok(name.clone()));
+            }
+            let ailment = ailment(pod)?;
+            why.clone_from(&ailment);
+            is_hopeless(&ailment).then_some(Err(ailment))
+        });
+        match seen.await? {
+            Some(Ok(pod)) => Ok(pod),
+            Some(Err(why)) => Err(environment(operation, why)),
+            None => Err(environment(operation, format!("not within {} s: {why}", STARTS_WITHIN.as_secs()))),
+        }
+    }
+
+    /// Waits for the end of the runner, and hands on what it prints meanwhile.
+    async fn followed(
+        &self,
+        pod: &str,
+        printed: &UnboundedSender<String>,
+        stop: &RemoteStop,
+    ) -> Result<RunnerEnd, StackError> {
+        let pods = self.pods();
+        let deadline = Instant::now() + self.drill.within + EXEC_WITHIN;
+        let end = watch::until(&pods, self.own(), deadline, "following the Job", |found| runner_end(found.get(pod)));
+        tokio::pin!(end);
+        let mut told = 0;
+        let mut asked = false;
+        let end = loop {
+            tokio::select! {
+                end = &mut end => break end?,
+                // A log that ends before the runner is followed again.
+                () = self.listen(pod, printed, &mut told, true) => tokio::time::sleep(Duration::from_secs(1)).await,
+                () = stop.cancel.cancelled(), if !asked => {
+                    asked = true;
+                    // A runner that cannot be asked is removed when the person insists.
+                    let _ = self.in_results(pod, &["job", "stop"], false).await;
+                }
+            }
+        };
+        if let Some(RunnerEnd::Exited(..)) = end {
+            let _ = tokio::time::timeout(EXEC_WITHIN, self.listen(pod, printed, &mut told, false)).await;
+        }
+        Ok(end.unwrap_or(RunnerEnd::Exited(-1, format!("not over within {} s", self.drill.within.as_secs()))))
+    }
+
+    /// Hands on the lines of the runner's log that were not handed on before.
+    async fn listen(&self, pod: &str, printed: &UnboundedSender<String>, told: &mut usize, follow: bool) {
+        let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
+        let Ok(log) = self.pods().log_stream(pod, &params).await else { return };
+        let mut lines = log.lines().enumerate();
+        while let Some((at, Ok(line))) = lines.next().await {
+            if at >= *told {
+                *told = at + 1;
+                // Whoever listens has the run's directory open until the end.
+                let _ = printed.send(line);
+            }
+        }
+    }
+
+    /// Runs Firedrill in the container that keeps the results.
+    async fn in_results(&self, pod: &str, arguments: &[&str], whole: bool) -> Result<Vec<u8>, StackError> {
+        let operation = "fetching the results of the Job";
+        let target = PodTarget { pod: pod.to_string(), container: "results".into() };
+        let directory = format!("{RESULTS}/{}", self.run());
+        let words = self.images.agent.launch.iter().map(String::as_str).chain(arguments.iter().copied());
+        let command: Vec<String> = words.chain([directory.as_str()]).map(str::to_string).collect();
+        let executor = Executor::new(&self.cluster.client, &self.namespace);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let run = executor.run(&target, &command, operation, (whole, &mut stdout, &mut stderr));
+        let code = tokio::time::timeout(EXEC_WITHIN, run)
+            .await
+            .unwrap_or_else(|_| Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))))?;
+        match code {
+            0 => Ok(stdout),
+            _ => Err(environment(operation, String::from_utf8_lossy(&stderr).trim())),
+        }
+    }
+}
+
+/// The state of the container of the runner.
+fn runner(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
+    pods::statuses(pod).iter().find(|status| status.name == "drill")?.state.as_ref()
+}
+
+/// How the runner of a Pod ended, if it has; `None` for the Pod is that there is none.
+fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
+    let Some(pod) = pod else { return Some(RunnerEnd::Gone("its Pod was removed".into())) };
+    if let Some(ended) = runner(pod).and_then(|state| state.terminated.as_ref()) {
+        return Some(RunnerEnd::Exited(ended.exit_code, ended.reason.clone().unwrap_or_default()));
+    }
+    let status = pod.status.as_ref();
+    let reason = status.and_then(|status| status.reason.clone()).unwrap_or_default();
+    let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("its node");
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Some(RunnerEnd::Gone(format!("its Pod on {node} is being removed {reason}").trim_end().into()));
+    }
+    ["Failed", "Unknown"].contains(&phase).then(|| RunnerEnd::Gone(format!("its Pod on {node} is {phase} {reason}")))
+}
+
+/// The Job of a drill.
+fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
+    let name = names::job(&drill.run.id);
+    let labels = json!({ (RUN): names::short(&drill.run.id) });
+    let words = |arguments: &[&str]| -> Vec<String> {
+        images.agent.launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect()
+    };
+    let resources = |[cpu, most_cpu, memory, most_memory]: [&str; 4]| json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "cpu": most_cpu, "memory": most_memory } });
+    let variables = [
+        (CONTEXT_VARIABLE, IN_CLUSTER),
+        (IMAGE_VARIABLE, images.toolbox.as_str()),
+        (JOB_VARIABLE, drill.run.id.as_str()),
+        ("HOME", "/tmp"),
+        // For the `kubectl` that makes manifests of kustomizations.
+        ("PATH", "/opt/kubectl:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ];
+    let variables = variables.map(|(name, value)| json!({ "name": name, "value": value }));
+    let given = drill.environment.keys().map(
+        |key| json!({ "name": key, "valueFrom": { "secretKeyRef": { "name": name, "key": key, "optional": true } } }),
+    );
+    let node = json!({ "name": "NODE", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } });
+    let container = |name: &str, command: Vec<String>, of: [&str; 4], more: Value| {
+        let mut container = json!({
+            "name": name,
+            "image": images.toolbox,
+            "imagePullPolicy": "IfNotPresent",
+            "command": command,
+            "resources": resources(of),
+            "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
+            "volumeMounts": [{ "name": "results", "mountPath": RESULTS }],
+        });
+        if let (Value::Object(container), Value::Object(more)) = (&mut container, more) {
+            container.extend(more);
+        }
+        container
+    };
+    let of_runner = json!({
+        "workingDir": drill.directory,
+        "env": given.chain(variables).chain([node]).collect::<Vec<_>>(),
+        "volumeMounts": [
+            { "name": "results", "mountPath": RESULTS },
+            { "name": "files", "mountPath": FILES, "readOnly": true },
+            { "name": "account", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true },
+        ],
+    });
+    let account = json!([
+        { "serviceAccountToken": { "path": "token", "expirationSeconds": 3600 } },
+        { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
+        { "downwardAPI": { "items": [{ "path": "namespace", "fieldRef": { "fieldPath": "metadata.namespace" } }] } },
+    ]);
+    let gone = |why: &str| {
+        json!({ "key": format!("node.kubernetes.io/{why}"), "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": NODE_GONE_AFTER })
+    };
+    let files = format!("{FILES}/files.tar");
+    json!({
+        "metadata": { "name": name, "labels": labels },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": drill.within.as_secs(),
+            "ttlSecondsAfterFinished": 600,
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": name,
+                    "automountServiceAccountToken": false,
+                    "enableServiceLinks": false,
+                    "terminationGracePeriodSeconds": 30,
+                    "tolerations": [gone("not-ready"), gone("unreachable")],
+                    "containers": [
+                        container("drill", words(&["job", "run", &files, RESULTS]), OF_RUNNER, of_runner),
+                        container("results", words(&["agent", "serve"]), OF_RESULTS, json!({})),
+                    ],
+                    "volumes": [
+                        { "name": "results", "emptyDir": { "sizeLimit": "256Mi" } },
+                        { "name": "files", "secret": { "secretName": name } },
+                        { "name": "account", "projected": { "sources": account } },
+                    ],
+                },
+            },
+        },
+    })
+}
+
+/// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
+pub(super) async fn remove_job(cluster: &Cluster, namespace: &str, run: &str) -> Result<(), StackError> {
+    let (name, operation) = (names::job(run), "removing the Job");
+    fn ignoring(error: kube::Error) -> Result<(), kube::Error> {
+        if is_missing(&error) { Ok(()) } else { Err(error) }
+    }
+    let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), namespace);
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), namespace);
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let own = ListParams::default().labels(&format!("job-name={name}"));
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    jobs.delete(&name, &DeleteParams::background()).await.map(drop).or_else(ignoring).map_err(api(operation))?;
+    pods.delete_collection(&now, &own).await.map(drop).or_else(ignoring).map_err(api(operation))?;
+    let once = DeleteParams::default();
+    secrets.delete(&name, &once).await.map(drop).or_else(ignoring).map_err(api(operation))?;
+    accounts.delete(&name, &once).await.map(drop).or_else(ignoring).map_err(api(operation))?;
+    let deadline = Instant::now() + GONE_WITHIN;
+    let gone = watch::until(&pods, own, deadline, operation, |found| found.is_empty().then_some(()));
+    match gone.await? {
+        Some(()) => Ok(()),
+        None => Err(environment(operation, format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs()))),
+    }
+}
+
+/// Removes the namespace of a game day whose process is gone, once no Job is left in it: the last one of its drills does.
+pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Result<(), StackError> {
+    let operation = format!("removing the namespace {namespace}");
+    let all: Api<Namespace> = Api::all(cluster.client.clone());
+    let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), namespace);
+    let Some(found) = all.get_opt(namespace).await.map_err(api(operation.as_str()))? else { return Ok(()) };
+    let annotations = found.metadata.annotations.unwrap_or_default();
+    let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
+        return Ok(());
+    };
+    let left = jobs.list(&ListParams::default().limit(1)).await.map_err(api(operation))?;
+    match left.items.is_empty() {
+        true => down(cluster, day).await.map(drop),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(status: Value, metadata: Value) -> Pod {
+        let spec = json!({ "nodeName": "n1", "containers": [] });
+        serde_json::from_value(json!({ "metadata": metadata, "status": status, "spec": spec })).unwrap()
+    }
+
+    fn status(state: Value) -> Value {
+        let of = |name: &str, state: &Value| json!({ "name": name, "image": "i", "imageID": "", "ready": true, "restartCount": 0, "state": state });
+        json!({ "phase": "Running", "containerStatuses": [of("results", &json!({ "running": {} })), of("drill", &state)] })
+    }
+
+    #[test]
+    fn a_runner_has_ended_by_itself_or_its_pod_is_gone() {
+        let told = |pod: Option<Pod>| match runner_end(pod.as_ref()) {
+            None => "runs".to_string(),
+            Some(RunnerEnd::Exited(code, why)) => format!("{code} {why}"),
+            Some(RunnerEnd::Gone(why)) => why,
+        };
+        let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let removed = json!({ "deletionTimestamp": "2026-11-20T00:00:00Z" });
+        assert_eq!(told(Some(pod(status(json!({ "running": {} })), json!({})))), "runs");
+        assert_eq!(told(Some(pod(status(killed.clone()), json!({})))), "137 OOMKilled");
+        assert_eq!(told(Some(pod(status(killed), removed.clone()))), "137 OOMKilled");
+        assert_eq!(told(Some(pod(status(json!({ "running": {} })), removed))), "its Pod on n1 is being removed");
+        let evicted = json!({ "phase": "Failed", "reason": "Evicted" });
+        assert_eq!(told(Some(pod(evicted, json!({})))), "its Pod on n1 is Failed Evicted");
+        assert_eq!(told(None), "its Pod was removed");
+    }
+
+    #[test]
+    fn a_job_ends_by_itself_claims_what_it_uses_and_is_tried_once() {
+        let run = RunIdentity { id: "r".into(), dir: "/x".into(), keep: false };
+        let drill = RemoteDrill {
+            run,
+            request: StackRequest::default(),
+            files: Vec::new(),
+            environment: BTreeMap::new(),
+            directory: "/shop".into(),
+            within: Duration::from_secs(1800),
+        };
+        let agent =
+            crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
+        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into() });
+        let _: Job = serde_json::from_value(job.clone()).unwrap();
+        assert_eq!(job["spec"]["backoffLimit"], json!(0));
+        assert_eq!(job["spec"]["activeDeadlineSeconds"], json!(1800));
+        let containers = job["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+        for container in containers {
+            assert!(container["resources"]["limits"]["memory"].is_string(), "{container}");
+            assert!(container["resources"]["requests"]["cpu"].is_string(), "{container}");
+        }
+        let mounts = containers[1]["volumeMounts"].to_string();
+        assert!(!mounts.contains("account") && !mounts.contains("files"), "results need no rights: {mounts}");
+    }
+}

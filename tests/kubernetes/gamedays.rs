@@ -1,0 +1,164 @@
+//! Game days whose drills are Jobs in a real cluster: their report, what is left of them, a Job whose Pod is taken away, and a killed
+//! game day.
+
+use super::drill::{PATIENCE, Project, poll};
+use super::{CALM, GONE_WITHIN, kubectl, no_cluster, project};
+use firedrill::archive::{read_day, read_run};
+use firedrill::record::{Cause, Day, DrillStatus, RunDir};
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A game day on its way.
+struct RunningDay {
+    child: Child,
+    project: Project,
+}
+
+impl RunningDay {
+    fn start(scenarios: &str, args: &[&str]) -> RunningDay {
+        let project = project("k8s-bad-deploy", &[], &[]);
+        let other = super::project("k8s-config", &[], &[]);
+        for path in ["scenarios/k8s-config.yaml", "runbooks/k8s-config.md"] {
+            project.write(path, &other.read(path));
+        }
+        let compose = Project::of_scenario("db-pool", &CALM);
+        for path in ["scenarios/db-pool.yaml", "runbooks/db-pool.md"] {
+            project.write(path, &compose.read(path));
+        }
+        project.write("gamedays/nightly.yaml", &format!("title: All\nscenarios: {scenarios}\n"));
+        let said = File::create(project.path().join("said.txt")).expect("a file");
+        let child = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+            .args(["gameday", "nightly", "--on", "kubernetes", "--out", "days"])
+            .args(args)
+            .current_dir(project.path())
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().expect("a file"))
+            .stderr(said)
+            .spawn()
+            .expect("firedrill runs");
+        RunningDay { child, project }
+    }
+
+    fn said(&self) -> String {
+        self.project.read("said.txt")
+    }
+
+    fn dir(&self) -> Result<PathBuf, String> {
+        let days = RunDir::list(&self.project.path().join("days")).map_err(|error| error.to_string())?;
+        days.first().map(|day| day.path().to_path_buf()).ok_or_else(|| format!("no game day yet\n{}", self.said()))
+    }
+
+    /// The namespace of a run or a game day.
+    fn namespace(&self, of: &str) -> String {
+        let all = kubectl(&["get", "namespaces", "--output", NAMES]).expect("namespaces");
+        let line = all.lines().find(|line| line.ends_with(of));
+        line.and_then(|line| line.split(' ').next()).unwrap_or("firedrill-unknown").to_string()
+    }
+
+    /// Names of the Pods of Jobs that run a drill.
+    fn runners(&self) -> Result<Vec<String>, String> {
+        let day = self.dir()?.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let wanted = ["--selector", "job-name", "--field-selector", "status.phase=Running", "--output", "name"];
+        let namespace = self.namespace(&day);
+        let pods = kubectl(&[&["get", "pods", "--namespace", &namespace], &wanted[..]].concat())?;
+        let pods: Vec<String> = pods.lines().map(|pod| format!("{namespace} {pod}")).collect();
+        if pods.is_empty() { Err(format!("no Job runs\n{}", self.said())) } else { Ok(pods) }
+    }
+
+    fn end(&mut self) -> (Option<i32>, Day) {
+        let exit = poll("the end of the game day", PATIENCE + PATIENCE, || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status.code()),
+            other => Err(format!("{other:?}\n{}", self.said())),
+        });
+        (exit, read_day(&self.dir().expect("its directory")).expect("its events"))
+    }
+
+    /// Every run of it, and the game day itself, has no namespace any more.
+    fn is_gone(&self) -> Result<(), String> {
+        let dir = self.dir()?;
+        let runs = RunDir::list(&dir.join("runs")).map_err(|error| error.to_string())?;
+        let ids =
+            runs.iter().map(|run| run.id().to_string()).chain(dir.file_name().map(|id| id.to_string_lossy().into()));
+        let all = kubectl(&["get", "namespaces", "--output", NAMES])?;
+        let left: Vec<String> = ids.filter(|id| all.contains(id.as_str())).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    }
+}
+
+impl Drop for RunningDay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Each namespace with the id of its run.
+const NAMES: &str =
+    r#"jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.dev\.firedrill/run-id}{"\n"}{end}"#;
+
+#[test]
+fn drills_are_jobs_and_the_report_is_as_on_one_machine() {
+    if no_cluster() {
+        return;
+    }
+    let mut running = RunningDay::start("[k8s-bad-deploy, db-pool, k8s-config]", &["--parallel", "2", "--retry", "2"]);
+    let (exit, day) = running.end();
+    assert_eq!(exit, Some(0), "{}", running.said());
+    assert_eq!(day.account().planned, 2);
+    let left_out: Vec<(&str, bool)> =
+        day.plan.left_out.iter().map(|left| (left.scenario.as_str(), left.why.contains("Kubernetes"))).collect();
+    assert_eq!(left_out, [("db-pool", true)]);
+    let dir = running.dir().expect("its directory");
+    for name in ["report.html", "junit.xml", "report.md"] {
+        let text = std::fs::read_to_string(dir.join(name)).expect("a report");
+        assert!(text.contains("k8s-config"), "{name}");
+    }
+    for run in RunDir::list(&dir.join("runs")).expect("its runs") {
+        let record = read_run(run.path()).expect("a record");
+        assert!(record.ended && record.plan.is_some(), "{}", run.id());
+        let executed = record.plan.and_then(|plan| plan.executed).expect("who carried it out");
+        assert!(executed.machine.starts_with("a Job on firedrill-test-"), "{}", executed.machine);
+        for name in ["kubernetes.json", "logs/fd-toolbox-firedrill.log", "manifest.json", "record.json"] {
+            assert!(run.path().join(name).exists(), "{name} of {}", run.id());
+        }
+    }
+    assert_eq!(running.is_gone(), Ok(()));
+}
+
+#[test]
+fn a_job_whose_pod_is_taken_away_is_run_again_once_and_marked() {
+    if no_cluster() {
+        return;
+    }
+    let mut running = RunningDay::start("[k8s-bad-deploy]", &["--retry", "2"]);
+    let pod = poll("a Job that runs", PATIENCE, || Ok(running.runners()?.remove(0)));
+    let (namespace, pod) = pod.split_once(' ').expect("a namespace and a Pod");
+    // Not before something was heard of it.
+    poll("events of it", PATIENCE, || {
+        let runs = RunDir::list(&running.dir()?.join("runs")).map_err(|error| error.to_string())?;
+        let heard = runs.first().and_then(|run| read_run(run.path()).ok()).is_some_and(|record| record.plan.is_some());
+        if heard { Ok(()) } else { Err("none".to_string()) }
+    });
+    kubectl(&["delete", "--namespace", namespace, pod, "--force", "--grace-period", "0"]).expect("it is deleted");
+    let (exit, day) = running.end();
+    assert_eq!(exit, Some(0), "{}", running.said());
+    let attempts: Vec<Cause> = day.drills[0].attempts.iter().map(|attempt| attempt.cause).collect();
+    assert_eq!(attempts[..2], [Cause::Planned, Cause::Lost], "{}", running.said());
+    assert_eq!(day.drills[0].status(), DrillStatus::Passed, "{}", running.said());
+    assert!(day.notes.iter().any(|note| note.contains("are lost, only what it printed")), "{:?}", day.notes);
+    let html = std::fs::read_to_string(running.dir().expect("its directory").join("report.html")).expect("a report");
+    assert!(html.contains("lost with its machine"));
+    assert_eq!(running.is_gone(), Ok(()));
+}
+
+#[test]
+fn nothing_is_left_of_a_game_day_that_is_killed() {
+    if no_cluster() {
+        return;
+    }
+    let mut running = RunningDay::start("[k8s-bad-deploy]", &[]);
+    poll("a Job that runs", PATIENCE, || running.runners());
+    running.child.kill().expect("it runs");
+    poll("everything to be gone", GONE_WITHIN + GONE_WITHIN, || running.is_gone());
+}
