@@ -19,17 +19,19 @@ const A_SHARE: TextForm = TextForm::new("a percentage like `25%`", Ratio::shape)
 const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
 
+named_enum! {
 /// What is to be done when so much of a budget is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BudgetStep {
     /// Tell the team.
-    Notify,
+    Notify = "notify",
     /// Nothing is released that is not critical.
-    FreezeNonCritical,
+    FreezeNonCritical = "freeze_non_critical",
     /// Nothing is released but what makes it more reliable, and a reliability review is called.
-    FreezeAll,
+    FreezeAll = "freeze_all",
     /// The team does reliability work only.
-    ReliabilityOnly,
+    ReliabilityOnly = "reliability_only",
+}
 }
 
 /// What would be released.
@@ -45,20 +47,6 @@ pub enum BudgetRelease {
 }
 
 impl BudgetStep {
-    /// Every step, the mildest first.
-    pub const ALL: [BudgetStep; 4] =
-        [BudgetStep::Notify, BudgetStep::FreezeNonCritical, BudgetStep::FreezeAll, BudgetStep::ReliabilityOnly];
-
-    /// As it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            BudgetStep::Notify => "notify",
-            BudgetStep::FreezeNonCritical => "freeze_non_critical",
-            BudgetStep::FreezeAll => "freeze_all",
-            BudgetStep::ReliabilityOnly => "reliability_only",
-        }
-    }
-
     /// For people.
     pub fn words(self) -> &'static str {
         match self {

@@ -345,13 +345,6 @@ impl SimpleCommand {
         !self.words.is_empty() && !self.declares() && !matches!(self.first(), "[" | "unset")
     }
 
-    /// The variables that it assigns, before its program or as a declaration, each with the value as it is written in `text`.
-    pub fn assigned<'t>(&self, text: &'t str) -> Vec<(&'t str, &'t str)> {
-        let own = self.assignments.iter().map(|assignment| assignment.span);
-        let declared = self.words.iter().skip(1).filter(|_| self.declares()).map(|word| word.span);
-        own.chain(declared).filter_map(|span| text.get(span.start..span.end)?.split_once('=')).collect()
-    }
-
     /// Its words as they are written in `text`, quotes included.
     pub fn written<'t>(&self, text: &'t str) -> Vec<&'t str> {
         self.words.iter().filter_map(|word| text.get(word.span.start..word.span.end)).collect()

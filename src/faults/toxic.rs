@@ -25,7 +25,7 @@ const ATTRIBUTES: [&str; 9] =
 
 const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(TOXICS.map(|(_, name, _)| name)));
 const A_STREAM: TextForm =
-    TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::BOTH.map(ToxicStream::name)));
+    TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::ALL.map(ToxicStream::name)));
 const A_NUMBER: TextForm = TextForm::new("a whole number", || shape::number(0, MOST));
 /// The highest attribute: a day in microseconds, 86 GB.
 const MOST: u64 = 86_400_000_000;
@@ -47,7 +47,7 @@ fn kind(text: &str) -> Result<KnownToxic, String> {
 }
 
 fn stream(text: &str) -> Result<ToxicStream, String> {
-    let known = ToxicStream::BOTH.into_iter().find(|stream| stream.name() == text);
+    let known = ToxicStream::ALL.into_iter().find(|stream| stream.name() == text);
     known.ok_or_else(|| format!("`{text}` is not a direction: it is `upstream` or `downstream`"))
 }
 

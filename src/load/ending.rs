@@ -8,72 +8,50 @@ use std::io;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
+named_enum! {
 /// Why a request got no complete answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Failure {
     /// No complete answer by the deadline.
-    Timeout,
+    Timeout = "timeout",
     /// All connections were busy until the deadline.
-    NoConnection,
+    NoConnection = "no_connection",
     /// The name was not found, or the resolver failed.
-    Dns,
+    Dns = "dns",
     /// The connection was refused.
-    Refused,
+    Refused = "refused",
     /// No route to the host: its container is gone.
-    Unreachable,
+    Unreachable = "unreachable",
     /// The connection was reset.
-    Reset,
+    Reset = "reset",
     /// The connection was closed before the answer was complete.
-    Closed,
+    Closed = "closed",
     /// The server's certificate is past its date.
-    TlsExpired,
+    TlsExpired = "tls_expired",
     /// The server's certificate is not valid yet.
-    TlsNotYetValid,
+    TlsNotYetValid = "tls_not_yet_valid",
     /// The server's certificate is for another name.
-    TlsName,
+    TlsName = "tls_name",
     /// The authority that the scenario names has not issued the server's certificate.
-    TlsUntrusted,
+    TlsUntrusted = "tls_untrusted",
     /// Any other failure of the handshake: no TLS at the other end, say, or no common version.
-    Tls,
+    Tls = "tls",
     /// What came back is not HTTP/1.
-    Protocol,
+    Protocol = "protocol",
     /// Any other error of the operating system.
-    Io,
+    Io = "io",
     /// The database answered with an error.
-    Database,
+    Database = "database",
     /// A journey ended before its last request: an answer was a failure, or had not what the next request needs.
-    Incomplete,
+    Incomplete = "incomplete",
     /// The answer says something else than the scenario expects.
-    Unexpected,
+    Unexpected = "unexpected",
     /// The task of the request died: our own mistake.
-    Internal,
+    Internal = "internal",
+}
 }
 
 impl Failure {
-    /// The name in `results`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Failure::Timeout => "timeout",
-            Failure::NoConnection => "no_connection",
-            Failure::Dns => "dns",
-            Failure::Refused => "refused",
-            Failure::Unreachable => "unreachable",
-            Failure::Reset => "reset",
-            Failure::Closed => "closed",
-            Failure::TlsExpired => "tls_expired",
-            Failure::TlsNotYetValid => "tls_not_yet_valid",
-            Failure::TlsName => "tls_name",
-            Failure::TlsUntrusted => "tls_untrusted",
-            Failure::Tls => "tls",
-            Failure::Protocol => "protocol",
-            Failure::Io => "io",
-            Failure::Database => "database",
-            Failure::Incomplete => "incomplete",
-            Failure::Unexpected => "unexpected",
-            Failure::Internal => "internal",
-        }
-    }
-
     /// What an error of a socket means.
     pub(crate) fn of_io(error: &io::Error) -> Failure {
         match error.kind() {

@@ -14,31 +14,23 @@ const LATELY: Duration = Duration::from_secs(10);
 /// So many days after the incident its postmortem is due.
 const POSTMORTEM_DAYS: i64 = 5;
 
+named_enum! {
 /// Where an incident stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Users are hurt, or an alert fired.
-    Opened,
+    Opened = "opened",
     /// Nothing is new but the time.
-    Update,
+    Update = "update",
     /// Users are served again.
-    Mitigated,
+    Mitigated = "mitigated",
     /// It is over.
-    Resolved,
+    Resolved = "resolved",
+}
 }
 
 impl IncidentState {
-    /// In a word.
-    pub fn name(self) -> &'static str {
-        match self {
-            IncidentState::Opened => "opened",
-            IncidentState::Update => "update",
-            IncidentState::Mitigated => "mitigated",
-            IncidentState::Resolved => "resolved",
-        }
-    }
-
     /// As a status page calls it.
     fn for_customers(self) -> &'static str {
         match self {

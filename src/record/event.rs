@@ -3,7 +3,7 @@
 
 use super::{
     AlertMoment, Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, MeasuredSeverity,
-    Numbers, RestoreLevel, Verdict, named_enum,
+    Numbers, RestoreLevel, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

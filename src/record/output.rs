@@ -75,11 +75,6 @@ impl StepOutput {
         }
     }
 
-    /// Whether there was none.
-    pub fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.tail.is_empty()
-    }
-
     /// Both streams as one text, in the order in which they came, with a line in the place of what was left out.
     pub fn text(&self) -> String {
         let mut text: String = self.head.iter().map(|c| c.text.as_str()).collect();

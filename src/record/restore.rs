@@ -1,7 +1,7 @@
 //! What a DR drill asserts beyond a recovery: how far the restore came, and which acknowledged writes survived it. Pure
 //! functions of what was recorded while it happened.
 
-use super::{DrillTime, Location, named_enum};
+use super::{DrillTime, Location};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -40,11 +40,6 @@ impl EventSink {
         DrillTime::from_duration(self.started.elapsed())
     }
 
-    /// The instant at which drill time is zero.
-    pub fn started(&self) -> Instant {
-        self.started
-    }
-
     /// What takes secrets out.
     pub fn redactor(&self) -> Redactor {
         self.secrets.redactor()

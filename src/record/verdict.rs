@@ -1,6 +1,5 @@
 //! What a drill comes to.
 
-use super::named_enum;
 use serde::{Deserialize, Serialize};
 
 named_enum! {

@@ -8,60 +8,29 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+named_enum! {
 /// Phase of a runbook, from its headings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunbookPhase {
     /// How one notices.
-    Detect,
+    Detect = "detect",
     /// How one finds the cause.
-    Diagnose,
+    Diagnose = "diagnose",
     /// What helps.
-    Mitigate,
+    Mitigate = "mitigate",
     /// How one sees that it helped.
-    Verify,
+    Verify = "verify",
     /// How one takes the mitigation back.
-    Rollback,
+    Rollback = "rollback",
     /// Whom to call.
-    Escalate,
+    Escalate = "escalate",
     /// Background.
-    Reference,
+    Reference = "reference",
     /// Anything else; a scenario can select it.
     #[default]
-    Other,
+    Other = "other",
 }
-
-impl RunbookPhase {
-    /// Every phase.
-    pub const ALL: [RunbookPhase; 8] = [
-        RunbookPhase::Detect,
-        RunbookPhase::Diagnose,
-        RunbookPhase::Mitigate,
-        RunbookPhase::Verify,
-        RunbookPhase::Rollback,
-        RunbookPhase::Escalate,
-        RunbookPhase::Reference,
-        RunbookPhase::Other,
-    ];
-
-    /// The name as it stands in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            RunbookPhase::Detect => "detect",
-            RunbookPhase::Diagnose => "diagnose",
-            RunbookPhase::Mitigate => "mitigate",
-            RunbookPhase::Verify => "verify",
-            RunbookPhase::Rollback => "rollback",
-            RunbookPhase::Escalate => "escalate",
-            RunbookPhase::Reference => "reference",
-            RunbookPhase::Other => "other",
-        }
-    }
-
-    /// The phase with that name.
-    pub fn from_name(name: &str) -> Option<RunbookPhase> {
-        RunbookPhase::ALL.into_iter().find(|p| p.name() == name)
-    }
 }
 
 /// A runbook.
@@ -191,27 +160,20 @@ pub struct Command {
     pub unread: Option<Unread>,
 }
 
+named_enum! {
 /// Where an unread command stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
     /// In a block without a tag and without prompts, or one with its output and no prompts.
-    Untagged,
+    Untagged = "untagged",
     /// On a line of its own, without a fence.
-    Unfenced,
+    Unfenced = "unfenced",
     /// In running text, or in a table.
-    Inline,
+    Inline = "inline",
+}
 }
 
 impl Unread {
-    /// The name as it stands in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unread::Untagged => "untagged",
-            Unread::Unfenced => "unfenced",
-            Unread::Inline => "inline",
-        }
-    }
-
     /// As it is told.
     pub fn text(self) -> &'static str {
         match self {

@@ -155,26 +155,17 @@ impl Span {
     }
 }
 
+named_enum! {
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The file cannot be used.
-    Error,
+    Error = "error",
     /// The file can be used, but something is likely not meant.
-    Warning,
+    Warning = "warning",
     /// Worth knowing; nothing has to be done.
-    Info,
+    Info = "info",
 }
-
-impl Severity {
-    /// The name as it stands in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Info => "info",
-        }
-    }
 }
 
 /// One mistake: where, what, why it is one, and what to do.

@@ -12,27 +12,16 @@ use std::time::Duration;
 /// How long looking a client's addresses up may take.
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
+named_enum! {
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToxicStream {
     /// From the client to the service.
-    Upstream,
+    Upstream = "upstream",
     /// From the service to the client.
-    Downstream,
+    Downstream = "downstream",
 }
-
-impl ToxicStream {
-    /// Both directions.
-    pub const BOTH: [ToxicStream; 2] = [ToxicStream::Upstream, ToxicStream::Downstream];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            ToxicStream::Upstream => "upstream",
-            ToxicStream::Downstream => "downstream",
-        }
-    }
 }
 
 /// What a toxic does. All but the last three are Toxiproxy's.

@@ -238,7 +238,7 @@ impl ToxicProxy {
                 (format!("toxiproxy_proxy_sent_bytes_total{{{labels}}}"), load(&traffic.sent)),
             ]
         };
-        ToxicStream::BOTH.into_iter().zip(&self.traffic).flat_map(of).collect()
+        ToxicStream::ALL.into_iter().zip(&self.traffic).flat_map(of).collect()
     }
 
     /// Its toxics: those of the upstream direction first.

@@ -33,7 +33,7 @@ impl Toxic {
         let toxicity = fields.toxicity()?.unwrap_or(1.0);
         let attributes = fields.attributes()?;
         let stream = stream.unwrap_or_else(|| "downstream".into());
-        let direction = ToxicStream::BOTH.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
+        let direction = ToxicStream::ALL.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
         let direction = direction
             .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
         let kind = kind.unwrap_or_default();

@@ -1,7 +1,6 @@
 //! Statistics that one odd run does not bend: quantiles, spread, an interval for a share, and whether the last runs
 //! differ from those before them.
 
-use crate::record::named_enum;
 use serde::Serialize;
 
 /// Runs that each half of a trend needs at least.

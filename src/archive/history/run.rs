@@ -2,7 +2,7 @@
 //! `Detail`. Both are pure functions of a record.
 
 use crate::archive::evidence::Digest;
-use crate::record::{Record, RunOutcome, StepStatus, Verdict, named_enum};
+use crate::record::{Record, RunOutcome, StepStatus, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;

@@ -2,7 +2,7 @@
 //! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
 
 use super::{Attempt, Day, DayDrill, Stopped};
-use crate::record::{RunOutcome, named_enum};
+use crate::record::RunOutcome;
 use serde::{Deserialize, Serialize};
 
 named_enum! {

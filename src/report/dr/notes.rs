@@ -64,51 +64,24 @@ pub struct Signature {
     pub date: Option<String>,
 }
 
+named_enum! {
 /// The kinds of tests and exercises, in the terms of NIST SP 800-34 and SP 800-84.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrillType {
     /// Talked through.
-    Tabletop,
+    Tabletop = "tabletop",
     /// Single parts are tried.
-    Component,
+    Component = "component",
     /// Carried out on a system that stands in for the real one.
-    Functional,
+    Functional = "functional",
     /// Recovered beside production, which goes on.
-    Parallel,
+    Parallel = "parallel",
     /// Everything and everybody takes part.
-    FullScale,
+    FullScale = "full_scale",
     /// Production itself is interrupted.
-    FullInterruption,
+    FullInterruption = "full_interruption",
 }
-
-impl DrillType {
-    /// Every type.
-    pub const ALL: [DrillType; 6] = [
-        DrillType::Tabletop,
-        DrillType::Component,
-        DrillType::Functional,
-        DrillType::Parallel,
-        DrillType::FullScale,
-        DrillType::FullInterruption,
-    ];
-
-    /// As it stands in notes.
-    pub fn name(self) -> &'static str {
-        match self {
-            DrillType::Tabletop => "tabletop",
-            DrillType::Component => "component",
-            DrillType::Functional => "functional",
-            DrillType::Parallel => "parallel",
-            DrillType::FullScale => "full_scale",
-            DrillType::FullInterruption => "full_interruption",
-        }
-    }
-
-    /// The type with that name.
-    pub fn from_name(name: &str) -> Option<DrillType> {
-        DrillType::ALL.into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 /// Which drills a note is about.
@@ -185,35 +158,23 @@ pub struct DrFinding {
     pub severity: Option<String>,
 }
 
+named_enum! {
 /// How far an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionStatus {
     /// Nobody has begun.
-    Open,
+    Open = "open",
     /// Somebody has.
-    InProgress,
+    InProgress = "in_progress",
     /// It is done.
-    Done,
+    Done = "done",
     /// It will not be done.
-    Dropped,
+    Dropped = "dropped",
+}
 }
 
 impl ActionStatus {
-    /// Every status.
-    pub const ALL: [ActionStatus; 4] =
-        [ActionStatus::Open, ActionStatus::InProgress, ActionStatus::Done, ActionStatus::Dropped];
-
-    /// As it stands in notes.
-    pub fn name(self) -> &'static str {
-        match self {
-            ActionStatus::Open => "open",
-            ActionStatus::InProgress => "in_progress",
-            ActionStatus::Done => "done",
-            ActionStatus::Dropped => "dropped",
-        }
-    }
-
     /// Whether something is still to be done.
     pub fn is_open(self) -> bool {
         matches!(self, ActionStatus::Open | ActionStatus::InProgress)

@@ -33,11 +33,6 @@ impl Fence {
         of_tag(&self.tag) == BlockLanguage::Shell
     }
 
-    /// Whether its tag names a language or a format that is not shell.
-    pub fn is_other(&self) -> bool {
-        matches!(of_tag(&self.tag), BlockLanguage::Foreign | BlockLanguage::Data)
-    }
-
     /// The terminal that it shows.
     pub fn terminal(&self) -> Transcript {
         let console = of_tag(&self.tag) == BlockLanguage::Console;
