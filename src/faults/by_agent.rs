@@ -1,6 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, Inject, Presence, Undo};
 use crate::agent::AgentError;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
@@ -58,8 +58,6 @@ impl fmt::Display for ProxyPlace {
 pub trait ProxyFault: fmt::Debug + Send + Sync + Sized {
     /// What the agent is asked for.
     type Rule: Ability + Sync;
-    /// What `init` writes for it.
-    fn draft() -> FaultDraft;
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     fn from_map(map: &mut MapReader<'_>) -> Option<Self>;
     /// What it does, in one line.
@@ -76,10 +74,6 @@ pub trait ProxyFault: fmt::Debug + Send + Sync + Sized {
 
 #[async_trait]
 impl<F: ProxyFault> Inject for F {
-    fn draft() -> FaultDraft {
-        F::draft()
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         F::from_map(map)
     }

@@ -16,10 +16,8 @@
 //!     irreversible: true           # instead of `undo`: it goes with the stack
 //! ```
 
-use super::undoing::Undoing;
-use super::{
-    FaultContext, FaultDraft, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
-};
+use super::undo::Undoing;
+use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers};
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
 use crate::stack::{CommandOutput, Stack};
@@ -132,17 +130,6 @@ pub(super) fn first_line(script: &str) -> String {
 
 #[async_trait]
 impl Inject for CommandFault {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "broken",
-            title: "{target} is broken",
-            settings: "{ service: {target}, run: touch /tmp/broken, undo: rm -f /tmp/broken, confirm: test -e /tmp/broken }",
-            check: Some("what breaks the service, how that is undone, and how it is seen (exit 0: it is in place)"),
-            advice: Some("a restart does hardly cure this fault: write into the runbook's mitigation what does"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let run = map.require_by("run", read_script);

@@ -9,7 +9,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedPart, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use super::{EndedPart, FaultContext, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
@@ -51,10 +51,6 @@ impl ContainerKill {
 
 #[async_trait]
 impl Inject for ContainerKill {
-    fn draft() -> FaultDraft {
-        FaultDraft::default()
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);

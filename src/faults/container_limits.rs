@@ -7,7 +7,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
 use async_trait::async_trait;
@@ -76,19 +76,6 @@ fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String
 
 #[async_trait]
 impl Inject for ContainerLimited {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "starved",
-            title: "{target} has too little processor time",
-            settings: "{ service: {target}, cpus: 0.02 }",
-            check: Some("how little it must have for users to feel it"),
-            advice: Some(
-                "a restart does not lift a limit: write into the runbook's mitigation what gives the service more, or makes it again",
-            ),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let nano_cpus = map.optional_with("cpus", CPUS, cpus);

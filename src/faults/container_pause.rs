@@ -6,7 +6,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, Inject, Presence, Undo};
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
@@ -19,15 +19,6 @@ pub struct ContainerPause {
 
 #[async_trait]
 impl Inject for ContainerPause {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "hangs",
-            title: "{target} hangs",
-            cure: ("A service that hangs is woken up.", "unpause"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         Some(ContainerPause { selected: selected? })

@@ -7,7 +7,7 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
@@ -125,17 +125,6 @@ fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, F
 
 #[async_trait]
 impl Inject for Deploy {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "release",
-            title: "a release breaks {target}",
-            settings: "{ service: {target}, environment: { BROKEN: \"1\" } }",
-            check: Some("what a bad release sets: `variables` of the Compose file, `image`, `environment`, `command`"),
-            advice: Some("a restart does hardly cure this fault: write into the runbook's mitigation what does"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let variables = map.optional_by("variables", settings);

@@ -9,7 +9,7 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultContext, FaultDraft, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
@@ -108,17 +108,6 @@ fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
 
 #[async_trait]
 impl Inject for Files {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "files",
-            title: "{target} has lost its files",
-            settings: "{ service: {target}, path: /data, do: remove, irreversible: true }",
-            check: Some("what is lost: a path on one of the service's volumes"),
-            advice: Some("a restart brings no data back: write into the runbook's mitigation how it is restored"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let path = map.require_with("path", A_PATH, path);

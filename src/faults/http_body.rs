@@ -6,7 +6,6 @@
 //! - http_body: { service: payments, path: /list, rate: 1KiB }      # a second
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use super::http::{A_SIZE, HttpRequests, size};
 use crate::agent::proxy::{HttpAction, HttpRule};
@@ -29,19 +28,6 @@ pub struct HttpBody {
 
 impl ProxyFault for HttpBody {
     type Rule = HttpRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "broken",
-            title: "{target} gives answers that nobody can read",
-            settings: "{ service: {target}, replace: broken }",
-            check: Some("what the answers of this service look like when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `http_body`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let requests = HttpRequests::read(map);

@@ -5,7 +5,6 @@
 //! - http_delay: { service: payments, path: /charges/*, share: 10%, delay: 3s }
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use super::http::HttpRequests;
 use crate::agent::proxy::{HttpAction, HttpRule};
@@ -29,19 +28,6 @@ pub struct HttpDelay {
 
 impl ProxyFault for HttpDelay {
     type Rule = HttpRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "slow",
-            title: "{target} answers slowly",
-            settings: "{ service: {target}, delay: 2s }",
-            check: Some("how late the answers of this service are when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `http_delay`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let requests = HttpRequests::read(map);

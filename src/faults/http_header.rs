@@ -4,7 +4,6 @@
 //! - http_header: { service: payments, set: { Cache-Control: no-store }, remove: [ETag] }
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use super::http::{HttpRequests, header_name, header_value};
 use crate::agent::proxy::{HttpAction, HttpRule};
@@ -23,19 +22,6 @@ pub struct HttpHeader {
 
 impl ProxyFault for HttpHeader {
     type Rule = HttpRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "headers",
-            title: "{target} answers with wrong headers",
-            settings: "{ service: {target}, set: { Content-Type: text/plain } }",
-            check: Some("the headers that this service gets wrong when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `http_header`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let requests = HttpRequests::read(map);

@@ -4,7 +4,6 @@
 //! - http_reset: { service: payments, after: 1KiB }    # of the body; right after the headers, when it is left out
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use super::http::{A_SIZE, HttpRequests, size};
 use crate::agent::proxy::{HttpAction, HttpRule};
@@ -19,18 +18,6 @@ pub struct HttpReset {
 
 impl ProxyFault for HttpReset {
     type Rule = HttpRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "resets",
-            title: "{target} resets its connections",
-            settings: "{ service: {target} }",
-            advice: Some(
-                "a restart does not cure `http_reset`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let requests = HttpRequests::read(map);

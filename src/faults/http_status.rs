@@ -13,7 +13,6 @@
 //!     retry_after: 30s
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use super::http::HttpRequests;
 use crate::agent::proxy::{HttpAction, HttpRule};
@@ -48,19 +47,6 @@ fn retry_after(text: &str) -> Result<u64, String> {
 
 impl ProxyFault for HttpStatus {
     type Rule = HttpRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "503",
-            title: "{target} answers 503",
-            settings: "{ service: {target}, status: 503 }",
-            check: Some("the answer that this service gives when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let requests = HttpRequests::read(map);

@@ -5,7 +5,7 @@
 //! - load_surge: { load: checkout, rate: 60/s }    # on top of what the load sends
 //! ```
 
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::surge;
 use crate::source::{MapReader, TextForm, parse_rate, shape};
 use crate::stack::AgentRole;
@@ -23,17 +23,6 @@ pub struct LoadSurge {
 
 #[async_trait]
 impl Inject for LoadSurge {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "surge",
-            title: "{entry} has more users than it can serve",
-            settings: "{ load: users, rate: 200/s }",
-            check: Some("more requests a second than the service can serve"),
-            advice: Some("a restart does hardly cure this fault: write into the runbook's mitigation what does"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let load = map.require("load");
         let rate = map.require_with("rate", A_RATE, parse_rate);

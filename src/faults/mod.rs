@@ -7,7 +7,6 @@ mod preset;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
-mod undoing;
 
 macro_rules! faults {
     ($($module:ident: $fault:ident,)*) => {
@@ -19,7 +18,6 @@ macro_rules! faults {
         }
 
         const READERS: &[FaultReader] = &[$(read::<$module::$fault>),*];
-        const DRAFTS: &[fn() -> FaultDraft] = &[$(<$module::$fault as Inject>::draft),*];
     };
 }
 
@@ -57,10 +55,11 @@ use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
 use crate::stack::{AgentRole, Need, Release, Stack};
 use async_trait::async_trait;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// How long looking at the stack may take: Docker and a database may hang.
@@ -126,38 +125,25 @@ pub struct FaultContext<'a> {
 }
 
 /// What `init` writes for a fault of a kind; `{target}` is the service that breaks, `{entry}` the one that users call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FaultDraft {
     /// What the names of scenario and runbook end with.
-    pub name: &'static str,
+    pub name: String,
     /// The title, in words.
-    pub title: &'static str,
+    pub title: String,
     /// Its parameters, as YAML.
-    pub settings: &'static str,
+    pub settings: String,
     /// What the author is to check about them.
-    pub check: Option<&'static str>,
+    pub check: Option<String>,
     /// What the draft of the runbook does about it: why, and the command of `docker compose` on the service.
-    pub cure: (&'static str, &'static str),
+    pub cure: (String, String),
     /// What the author must know about that.
-    pub advice: Option<&'static str>,
+    pub advice: Option<String>,
 }
 
-impl Default for FaultDraft {
-    fn default() -> Self {
-        FaultDraft {
-            name: "down",
-            title: "{target} is down",
-            settings: "{ service: {target} }",
-            check: None,
-            cure: ("What the service had in memory is lost.", "restart"),
-            advice: None,
-        }
-    }
-}
-
-/// What a restart of a database does.
-const ENDS_SESSIONS: (&str, &str) =
-    ("A restart ends every session, those that do harm and all others. Who was at work sees one error.", "restart");
+static DRAFTS: LazyLock<BTreeMap<String, FaultDraft>> =
+    LazyLock::new(|| serde_yaml::from_str(include_str!("drafts.yaml")).unwrap_or_default());
 
 /// A fault of a scenario, of any kind.
 #[derive(Debug, Clone)]
@@ -181,8 +167,8 @@ fn read<F: Inject + 'static>(map: &mut MapReader<'_>) -> Option<Arc<dyn Inject>>
 impl Fault {
     /// What `init` writes for a fault of this kind.
     pub fn draft(kind: &str) -> FaultDraft {
-        let draft = Fault::KINDS.iter().zip(DRAFTS).find(|(known, _)| **known == kind);
-        draft.map_or_else(FaultDraft::default, |(_, draft)| draft())
+        // A test holds that each kind has one.
+        DRAFTS.get(kind).cloned().unwrap_or_default()
     }
 
     /// Its kind, or the name of its preset.
@@ -265,10 +251,6 @@ pub struct EndedPart {
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
-    /// What `init` writes for it.
-    fn draft() -> FaultDraft
-    where
-        Self: Sized;
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     fn from_map(map: &mut MapReader<'_>) -> Option<Self>
     where

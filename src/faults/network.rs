@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
@@ -67,16 +67,6 @@ fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultE
 
 #[async_trait]
 impl Inject for NetworkLoss {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "cut-off",
-            title: "{target} is cut off from the network",
-            settings: "{ service: {target}, lose: connection }",
-            cure: ("Only a container that is made again is connected again.", "up -d --force-recreate"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let network = map.optional("network");

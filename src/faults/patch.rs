@@ -8,7 +8,7 @@
 //! - patch: { object: resourcequota/tiny, create: { apiVersion: v1, spec: { hard: { pods: "0" } } } }
 //! ```
 
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, Undone};
 use crate::record::Parts;
 use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
@@ -86,16 +86,6 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Resul
 
 #[async_trait]
 impl Inject for Patch {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "patched",
-            title: "{target} has no replicas",
-            settings: "{ object: deployment/{target}, set: { spec: { replicas: 0 } } }",
-            check: Some("only a stack in Kubernetes has such objects"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let object = map.require_with("object", OBJECT, |text| {
             let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');

@@ -14,7 +14,7 @@
 //!     port: 5432
 //! ```
 
-use super::{ENDS_SESSIONS, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 use crate::stack::AgentRole;
@@ -31,15 +31,6 @@ pub struct PostgresConnections {
 
 #[async_trait]
 impl Inject for PostgresConnections {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "connections",
-            title: "{target} has no free connections",
-            cure: ENDS_SESSIONS,
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let leave = map.optional("leave").unwrap_or(0);

@@ -18,7 +18,7 @@
 //!     port: 5432
 //! ```
 
-use super::{ENDS_SESSIONS, FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
 use crate::stack::AgentRole;
@@ -102,17 +102,6 @@ impl PostgresLock {
 
 #[async_trait]
 impl Inject for PostgresLock {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "lock",
-            title: "a lock in {target} stops everybody",
-            settings: "{ service: {target}, table: orders }",
-            check: Some("the table that users wait for"),
-            cure: ENDS_SESSIONS,
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let table = map.require_with("table", A_TABLE, table);

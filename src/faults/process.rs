@@ -13,7 +13,7 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm, shape};
 use crate::stack::{ContainerState, Ending, Process, Stack, TOOLBOX};
@@ -99,17 +99,6 @@ impl ProcessFault {
 
 #[async_trait]
 impl Inject for ProcessFault {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "client",
-            title: "a client overloads {target}",
-            settings: "{ service: {target}, name: bad-client, run: 'while :; do sleep 1; done', returns: 1s }",
-            check: Some("what the process does that harms the service, and how a person ends it"),
-            advice: Some("a restart does hardly cure this fault: write into the runbook's mitigation what does"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let name = map.require_with("name", A_NAME, name);
         let service = map.optional("service");

@@ -11,8 +11,8 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
-use super::undoing::{Undoing, filled};
-use super::{FaultContext, FaultDraft, FaultError, Inject, Presence, Undo, by_agent};
+use super::undo::{Undoing, filled};
+use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
 use crate::source::{MapReader, TextForm, shape};
@@ -34,17 +34,6 @@ pub struct Sql {
 
 #[async_trait]
 impl Inject for Sql {
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "data",
-            title: "{target} has lost its data",
-            settings: "{ service: {target}, run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true }",
-            check: Some("what is done to which data, and the query by which it is seen (true: it is in place)"),
-            advice: Some("a restart brings no data back: write into the runbook's mitigation how it is restored"),
-            ..FaultDraft::default()
-        }
-    }
-
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);

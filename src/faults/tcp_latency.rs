@@ -9,7 +9,6 @@
 //!     jitter: 50ms          # drawn evenly for each piece that the service sends: 150 to 250 ms
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{ProxyFault, ProxyPlace};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::source::{MapReader, TextForm, parse_duration, shape};
@@ -32,19 +31,6 @@ pub struct TcpLatency {
 
 impl ProxyFault for TcpLatency {
     type Rule = ToxicRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "slow",
-            title: "{target} answers slowly",
-            settings: "{ service: {target}, latency: 2s }",
-            check: Some("how late the answers of this service are when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `tcp_latency`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let place = ProxyPlace::read(map);

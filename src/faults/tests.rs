@@ -27,6 +27,13 @@ pub(crate) fn read(yaml: &str) -> Result<Fault, String> {
 }
 
 #[test]
+fn every_kind_has_a_draft() {
+    for kind in Fault::KINDS {
+        assert!(!Fault::draft(kind).name.is_empty(), "{kind}");
+    }
+}
+
+#[test]
 fn what_every_kind_says_of_itself() {
     let faults = [
         "postgres_lock: { service: db, table: inventory }",

@@ -13,7 +13,6 @@
 //!     attributes: { rate: 8 }
 //! ```
 
-use super::FaultDraft;
 use super::by_agent::{A_SHARE, ProxyFault, ProxyPlace, share};
 use crate::agent::proxy::{TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
@@ -95,19 +94,6 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
 
 impl ProxyFault for ToxicFault {
     type Rule = ToxicRule;
-
-    fn draft() -> FaultDraft {
-        FaultDraft {
-            name: "unreachable",
-            title: "{target} cannot be reached",
-            settings: "{ service: {target}, type: down }",
-            check: Some("what happens to the connections of this service when it is in trouble"),
-            advice: Some(
-                "a restart does not cure `toxic`: write into the runbook's mitigation what takes the service out of the way",
-            ),
-            ..FaultDraft::default()
-        }
-    }
 
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let place = ProxyPlace::read(map);

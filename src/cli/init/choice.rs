@@ -185,7 +185,7 @@ impl InitChoice {
 
     /// The item of `faults`, as YAML.
     pub fn fault(&self) -> String {
-        let settings = Fault::draft(self.kind).settings.replace("{target}", &super::text::yaml(&self.target));
+        let settings = Fault::draft(self.kind).settings.replace("{target}", &super::yaml(&self.target));
         format!("{}: {settings}", self.kind)
     }
 
@@ -220,6 +220,6 @@ impl InitChoice {
                 self.target
             ));
         }
-        Fault::draft(self.kind).advice.map(str::to_string)
+        Fault::draft(self.kind).advice
     }
 }
