@@ -44,33 +44,6 @@ pub(super) struct Flag {
     pub rule: OptionRule,
 }
 
-/// A flag without a value.
-pub(super) const fn on(long: &'static str, short: char) -> Flag {
-    Flag { long, short, value: false, rule: OptionRule::Pass }
-}
-
-/// A flag with a value.
-pub(super) const fn with(long: &'static str, short: char) -> Flag {
-    Flag { long, short, value: true, rule: OptionRule::Pass }
-}
-
-impl Flag {
-    /// The same, understood and not passed on.
-    pub(super) const fn kept(self) -> Flag {
-        Flag { rule: OptionRule::Keep, ..self }
-    }
-
-    /// The same, with its value from the step's environment.
-    pub(super) const fn env(self) -> Flag {
-        Flag { rule: OptionRule::Env, ..self }
-    }
-
-    /// The same, refused.
-    pub(super) const fn refused(self, why: &'static str) -> Flag {
-        Flag { rule: OptionRule::Refuse(why), ..self }
-    }
-}
-
 /// A command line that was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Arguments {

@@ -1,7 +1,7 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
 use super::arguments::{Arguments, Refusal, read, refuse};
-use super::table::{COMPOSE, COMPOSE_GLOBAL, Compose, DOCKER, DOCKER_GLOBAL, Docker, INSTEAD};
+use super::table::{COMPOSE, Compose, DOCKER, Docker, flag, global_flags, instead};
 use crate::stack::ToolCall;
 use std::path::Path;
 
@@ -79,7 +79,7 @@ pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refus
 }
 
 fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
-    let global = read(args, DOCKER_GLOBAL, true, env)?;
+    let global = read(args, &global_flags("docker"), true, env)?;
     if global.is_set("version") {
         return itself(&["--version"]);
     }
@@ -88,7 +88,7 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<St
         "compose" => return compose(rest, env, known),
         "help" => return itself(&["--help"]),
         "version" => {
-            let words = read(rest, &[super::arguments::with("format", 'f')], false, env)?;
+            let words = read(rest, &[flag("-f,--format=")], false, env)?;
             return Ok(StepRequest::Itself([vec!["version".into()], words.passed].concat()));
         }
         _ => {}
@@ -140,7 +140,7 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<St
 }
 
 fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
-    let global = read(args, COMPOSE_GLOBAL, true, env)?;
+    let global = read(args, &global_flags("compose"), true, env)?;
     if global.is_set("version") {
         return itself(&["compose", "version"]);
     }
@@ -165,8 +165,7 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<S
         return itself(&["compose", "--help"]);
     }
     if name == "version" {
-        let flags = [super::arguments::with("format", 'f'), super::arguments::on("short", '\0')];
-        let words = read(rest, &flags, false, env)?;
+        let words = read(rest, &[flag("-f,--format="), flag("--short")], false, env)?;
         return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
     }
     let Some((name, does, flags)) = COMPOSE.iter().find(|(known, ..)| known == name) else {
@@ -272,8 +271,7 @@ fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
 }
 
 fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
-    let instead = INSTEAD.iter().find(|(command, _)| *command == name).map(|(_, instead)| instead.to_string());
-    let why = instead.unwrap_or_else(|| format!("allowed are {}", known.join(", ")));
+    let why = instead(name).map(str::to_string).unwrap_or_else(|| format!("allowed are {}", known.join(", ")));
     Refusal(format!("`{program} {name}` is not carried out in a drill; {why}"))
 }
 
