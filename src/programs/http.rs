@@ -5,15 +5,7 @@ use super::effect::{CallArguments, Effect, OptionValue};
 use crate::bash::{EXPANDED, FILLED, WordKind};
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
-const VERBS_OF_ADDRESSES: &str = "
-abort ack activate add demote deregister down admin allow apply approve ban block cancel clean cleanup clear close commit compact create
-deactivate delete deny deploy destroy disable dismiss drain drop enable evict exec expire fail failback failover fix
-flip flush free freeze gc heal hook hooks invalidate kill maintenance mute off on open pause post promote purge push
-poweroff put quit reboot rebuild reconnect recover refresh reindex release reload remove renew repair replay requeue reset
-restart restore resume resync retry revert revoke rollback rotate run scale set shutdown silence start stop switch
-sync terminate toggle uninstall upgrade trigger truncate unban unblock unfreeze unlock unmute update vacuum warm warmup webhook wipe
-write
-";
+const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
 
 /// Options of `curl` whose values are looked at here.
 pub(super) const CHECKED: [&str; 9] =

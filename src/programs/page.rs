@@ -3,35 +3,7 @@
 use super::table::{Program, Way, table};
 use std::fmt::Write as _;
 
-const HEAD: &str = "\
-# What the programs of runbooks do
-
-Made from [`src/programs/programs.yaml`](../src/programs/programs.yaml); `UPDATE_DOCS=1 cargo test --test docs programs` writes it again.
-
-A command *looks* only where this table says so of exactly this way of calling a program; **what it does not know changes something**, and
-runs only if a person has [accepted](accept.md) it. A way is the first operands of a call (`a|b` one of these, `*` any one, `.` no more),
-and options that are given. A call that looks may have no other options than those under *only*, or any but those under *never with*.
-
-## Programs of your own
-
-What this table does not know can be said in `programs.yaml`, at the top of the project (`-C`). A name that the table has cannot be
-changed there. Whoever may change the file decides what runs without a question: review it like code. A file of that name without the key
-`programs` (or one that is nearly so) is taken for another tool's: Firedrill warns, and reads nothing from it, so that more is asked.
-
-```yaml
-programs:
-  - names: [shopctl]                          # without folders
-    looks: [status, queue list, apply --dry-run]   # ways of calling it that change nothing; any other one is a change
-    valued: [-e, --env]                       # options with a value, and …
-    flags: [--json]                           # … without one, that a call which looks may have
-    interactive: [console]                    # ways that need a person, …
-    endless: [tail]                           # … that never end, …
-    destroys: [tenant delete]                 # … and whose effect cannot be taken back
-```
-
-A way that looks and covers one that destroys (`looks: [tenant]`, `destroys: [tenant delete]`) is an error.
-
-";
+const HEAD: &str = include_str!("page.txt");
 
 /// The page.
 pub fn page() -> String {

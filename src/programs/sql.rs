@@ -34,56 +34,10 @@ integrity_check page_count quick_check table_info table_list table_xinfo
 
 /// Words and functions before a parenthesis that change nothing. What executes text (`query_to_xml`), takes a lock that stays
 /// or asks another server is not among them.
-const HARMLESS: &str = "
-abs age all analyze and any any_value array array_agg array_length array_position array_remove array_to_string as ascii avg
-between bigint bit_and bit_or bit_length bool_and bool_or btrim by case cast ceil ceiling char char_length character
-character_length clock_timestamp coalesce col_description concat concat_ws connection_id convert_tz corr count cume_dist
-curdate current_database current_date current_query current_schema current_schemas current_setting current_time
-current_timestamp current_user curtime database date date_add date_bin date_diff date_format date_part date_sub date_trunc
-datediff day dayname dayofmonth dayofweek dayofyear decimal degrees dense_rank distinct div double else end epoch every
-except exists exp explain extract field filter first_value floor for format format_bytes format_pico_time format_type from
-from_unixtime generate_series generate_subscripts greatest group group_concat grouping has_database_privilege
-has_schema_privilege has_table_privilege having hex hour if ifnull ilike in inet_client_addr inet_client_port
-inet_server_addr inet_server_port inner instr int integer intersect interval is isfinite isnull join json_agg json_array_length
-json_arrayagg json_build_array json_build_object json_each json_each_text json_extract json_extract_path
-json_extract_path_text json_length json_object json_object_agg json_object_keys json_objectagg json_unquote json_valid
-jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each
-jsonb_each_text jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_pretty jsonb_typeof
-julianday justify_days justify_hours justify_interval lag last_day last_value lateral lcase lead least left length like limit
-ln locate log log10 log2 lower lpad ltrim make_date make_interval make_timestamp materialized max md5 microsecond mid min
-minute mod mode month monthname not now nth_value ntile nullif num_nonnulls num_nulls numeric obj_description octet_length
-offset on or order over overlay partition percent_rank percentile_cont percentile_disc period_diff pg_backend_pid
-pg_blocking_pids pg_column_size pg_conf_load_time pg_control_checkpoint pg_control_system pg_current_logfile
-pg_current_snapshot pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn pg_current_xact_id_if_assigned
-pg_database_size pg_describe_object pg_encoding_to_char pg_filenode_relation pg_function_is_visible pg_get_constraintdef
-pg_get_expr pg_get_function_arguments pg_get_functiondef pg_get_indexdef pg_get_keywords pg_get_partkeydef
-pg_get_ruledef pg_get_serial_sequence pg_get_statisticsobjdef pg_get_triggerdef pg_get_userbyid pg_get_viewdef
-pg_has_role pg_indexes_size pg_is_in_backup pg_is_in_recovery pg_is_wal_replay_paused pg_jit_available
-pg_last_committed_xact pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_lock_status
-pg_ls_archive_statusdir pg_ls_logdir pg_ls_tmpdir pg_ls_waldir pg_my_temp_schema pg_postmaster_start_time
-pg_prepared_xact pg_relation_filenode pg_relation_filepath pg_relation_size pg_safe_snapshot_blocking_pids
-pg_settings_get_flags pg_show_all_file_settings pg_show_all_settings pg_size_bytes pg_size_pretty pg_sleep
-pg_table_is_visible pg_table_size pg_tablespace_databases pg_tablespace_location pg_tablespace_size pg_timezone_names
-pg_total_relation_size pg_typeof pg_wal_lsn_diff pg_walfile_name pg_walfile_name_offset pg_xact_commit_timestamp position
-pow power precision quarter quote_ident quote_literal quote_nullable radians rank real regexp_like regexp_match
-regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat replace returning reverse right
-round row row_count row_number row_to_json rpad rtrim schema sec_to_time second select session_user sign similar sleep some
-split_part sqrt stddev stddev_pop stddev_samp str_to_date strftime string_agg string_to_array strpos subdate substr
-substring substring_index subtime sum sysdate then time time_format time_to_sec timediff timeofday timestamp timestampdiff
-timestamptz timezone to_ascii to_char to_date to_days to_hex to_json to_jsonb to_number to_regclass to_timestamp
-transaction_timestamp translate trim trunc truncate typeof ucase union unix_timestamp unixepoch unnest upper user using
-utc_timestamp uuid_to_bin values var_pop var_samp varchar variance version week weekday when where width_bucket window with
-within year yearweek
-";
+const HARMLESS: &str = include_str!("sql_harmless.txt");
 
 /// Functions that change something: for the message, and nothing else.
-const FUNCTIONS: &str = "
-dblink_exec lo_create lo_export lo_import lo_unlink nextval pg_advisory_lock pg_backup_start pg_backup_stop
-pg_cancel_backend pg_create_logical_replication_slot pg_create_physical_replication_slot pg_create_restore_point
-pg_drop_replication_slot pg_promote pg_reload_conf pg_replication_slot_advance pg_rotate_logfile pg_start_backup
-pg_stat_reset pg_stat_reset_shared pg_stat_statements_reset pg_stop_backup pg_switch_wal pg_terminate_backend
-pg_wal_replay_pause pg_wal_replay_resume pg_xlog_replay_pause pg_xlog_replay_resume set_config setval
-";
+const FUNCTIONS: &str = include_str!("sql_functions.txt");
 
 /// Meta commands of psql that tell something or change how it is shown, beside those that begin with `\d`.
 const META: &str = "\\l \\l+ \\list \\list+ \\x \\timing \\conninfo \\pset \\echo \\q \\c \\connect \\? \\h \\a \\t \\z \\sf \\sf+ \\sv \\G";

@@ -7,82 +7,30 @@ use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollb
 use regex::Regex;
 use std::sync::LazyLock;
 
+named_enum! {
 /// Where in a heading a name counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Where {
+pub enum Where {
     /// Anywhere.
-    Within,
+    Within = "within",
     /// Where the heading says nothing else, or little.
-    Alone,
+    Alone = "alone",
     /// So as well; it only says that something follows, and means the phase where nothing above it names one.
-    Weak,
+    Weak = "weak",
     /// At the end, and then the heading means this, whatever stands above it.
-    End,
+    End = "end",
+}
 }
 
-/// The names of phases, most active first: a heading that names two phases ("Diagnosis and resolution") is the more active one,
-/// because commands of that one must not run as the other.
-const NAMES: &[(RunbookPhase, Where, &str)] = &[
-    (Escalate, Where::Within, "escalation,escalations,escalate,escalating,contacts,contact"),
-    (
-        Rollback,
-        Where::Within,
-        "rollback,rollbacks,roll back,rolling back,revert,reverting,backout,back out,undo,failback",
-    ),
-    (
-        Mitigate,
-        Where::Within,
-        "mitigation,mitigations,mitigate,mitigating,resolution,resolutions,resolve,resolving,remediation,remediations,\
-         remediate,fix,fixes,fixing,recovery,recover,procedure,procedures,playbook,recommended actions,immediate actions,\
-         immediate action,solution,solutions,workaround,workarounds,what to do,immediate response,first response,\
-         initial response,emergency response,attack response,breach response,compromise response,corruption response,\
-         failure response,latency response,leak response,loss response,outage response,vulnerability response,\
-         degradation strategies,incident handling,common incidents,known incidents,first moves",
-    ),
-    (Mitigate, Where::Alone, "incident response"),
-    (Mitigate, Where::Weak, "the steps,steps,step by step,step by step instructions,instructions"),
-    (
-        Verify,
-        Where::Within,
-        "verification,verify,verifying,validation,validate,validating,post check,post checks,postchecks,exit criteria,\
-         success criteria,acceptance criteria,completion criteria,closing criteria,confirm recovery,confirm the recovery,\
-         confirm the fix,recovery checklist,recovery verification,recovery verification checklist,recovery validation,\
-         recovery criteria",
-    ),
-    (
-        Diagnose,
-        Where::Within,
-        "diagnosis,diagnose,diagnosing,diagnostic,diagnostics,triage,investigation,investigations,investigate,investigating,\
-         troubleshooting,troubleshoot,possible checks,root cause,root causes,possible causes,common causes,likely causes,\
-         causes,assessment,debugging",
-    ),
-    (
-        Diagnose,
-        Where::Weak,
-        "pre flight,preflight,pre flight check,pre flight checks,preflight checks,pre flight checklist,pre check,pre checks,\
-         prechecks,before you start,common issues,common problems,\
-         common errors,common failures,known issues,known problems,health check,health checks,check status,status check,\
-         status checks,initial check,initial checks,quick check,quick checks,quick health check",
-    ),
-    (Detect, Where::Within, "detection,detect,detecting,alert,alerts,symptom,symptoms,triggers,trigger conditions"),
-    (Detect, Where::Alone, "trigger"),
-    (
-        Reference,
-        Where::Within,
-        "meaning,impact,background,overview,prevention,preventive measures,dashboard,dashboards,related,see also,\
-         table of contents,contents,appendix,summary,description,purpose,scope,architecture,further reading,post incident,\
-         reference,references,changelog,revision history,glossary,why,context,recovery time,recovery point,message template,message templates,\
-         communication template,communication templates,report template,incident severity levels,severity classification,communication channels,\
-         roles and responsibilities",
-    ),
-    (Reference, Where::Alone, "resources,links,template,templates,severity,severity levels"),
-    (
-        Reference,
-        Where::End,
-        "postmortem,post mortem,lessons learned,action items,cheat sheet,cheatsheet,useful commands,common commands,\
-         quick commands,handy commands,command reference",
-    ),
-];
+/// The names of phases, as `phases.txt` has them: phase, where they count, the names.
+static NAMES: LazyLock<Vec<(RunbookPhase, Where, &str)>> = LazyLock::new(|| {
+    let row = |line: &'static str| {
+        let (of, names) = line.split_once(": ")?;
+        let (phase, place) = of.split_once(' ')?;
+        Some((RunbookPhase::from_name(phase)?, Where::from_name(place)?, names))
+    };
+    include_str!("phases.txt").lines().filter_map(row).collect()
+});
 
 /// Words that change nothing about what a heading names.
 const FILLERS: &str = "a an and action actions basic common details external first for full further general guide guidelines how \
@@ -94,17 +42,7 @@ const WORK: &str = "backup deploy deployment maintenance migration onboarding re
 const HEADS: &str = "automation config configuration conflicts drill drills endpoint endpoints metrics objectives requirements rules \
      schedule script scripts setup strategy test testing tests thresholds version";
 /// Verbs of actions, of looking, and of telling others.
-const VERBS: &str = "add adjust allow announce apply ask assess attach block bump bypass call cancel change check checkpoint clean \
-     cleanup clear close communicate compare configure confirm consider contact copy cordon create decide decrease delete deploy \
-     detach detect determine diagnose disable document downgrade drain drop edit email enable engage ensure escalate evaluate \
-     evict examine exclude execute expand export fail failover file find fix flush force generate go identify import increase \
-     inform inspect install investigate kill know launch learn limit lock log look lower merge migrate mitigate monitor mount \
-     move navigate note notify observe open page pause post promote provision publish pull purge push raise read rebalance \
-     rebuild record recover recreate redeploy reduce refresh reindex reinstall release reload remediate remove rename renew \
-     repair replace replay report rerun reset resize resolve restart restore resume resync retry revert review revoke roll \
-     rollback rotate run scale schedule see send set shed shutdown skip start stop suspend switch sync tell terminate test \
-     throttle trigger troubleshoot truncate uncordon understand undo uninstall unlock unmount update upgrade upload use vacuum \
-     validate verify visit wait watch wipe work";
+const VERBS: &str = include_str!("verbs.txt");
 
 /// Whether a sentence asks a person for something: "Restart it", "Then restart it", "Re-enable it".
 pub(super) fn is_imperative(sentence: &str) -> bool {
@@ -171,7 +109,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         _ => {}
     }
     let mut found: Vec<PhaseName> = Vec::new();
-    for (phase, place, names) in NAMES {
+    for (phase, place, names) in NAMES.iter() {
         for name in names.split(',') {
             let width = name.split(' ').count();
             let at = words.windows(width).position(|window| window.iter().eq(name.split(' ')));
@@ -238,6 +176,12 @@ pub(super) fn is_step(heading: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_line_of_the_names_is_read() {
+        let lines = include_str!("phases.txt").lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(NAMES.len(), lines.count());
+    }
 
     #[test]
     fn headings_and_their_phases() {

@@ -14,21 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What to start from when there is no file yet.
-pub const EXAMPLE: &str = "\
-services:
-  checkout:                          # a service of the stacks that scenarios start
-    tier: 1                          # 1 is the most critical
-    owner: Team Checkout
-    rto: 15m                         # users have recovered this long after the fault, at most
-    slos:
-      latency: { objective: 99%, below: 300ms, window: 30d }
-    runbooks: [runbooks/db-pool.md]
-    alerts:
-      - CheckoutDbPoolExhausted: db_pool_available < 1
-    failure_modes:                   # what must be drilled: kinds of faults, or names of your own
-      - container_kill
-      - pool-exhausted: { fault: postgres_lock, service: db }
-";
+pub const EXAMPLE: &str = include_str!("example.yaml");
 
 /// The most critical tier is 1, the least critical one this.
 const LAST_TIER: u8 = 9;
