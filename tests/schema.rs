@@ -444,7 +444,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             }
             let mut more = base(place).clone();
             let free = [
-                "images", "args", "data", "headers", "header", "set", "body", "vars", "hosts", "labels", "series",
+                "images", "args", "data", "headers", "header", "set", "body", "vars", "hosts", "labels", "series", "create",
                 "variables", "environment", "env",
             ];
             if let Some(Value::Object(map)) = more.pointer_mut(place)

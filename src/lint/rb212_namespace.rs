@@ -46,7 +46,7 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 }
 
 /// What a call is given, up to `--`.
-fn arguments<'c>(command: &'c SimpleCommand) -> Vec<&'c str> {
+fn arguments(command: &SimpleCommand) -> Vec<&str> {
     command.words.iter().skip(1).map(|word| word.raw.as_str()).take_while(|word| *word != "--").collect()
 }
 
