@@ -444,8 +444,8 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             }
             let mut more = base(place).clone();
             let free = [
-                "images", "args", "data", "headers", "header", "set", "body", "vars", "hosts", "labels", "series", "create",
-                "variables", "environment", "env",
+                "images", "args", "data", "headers", "header", "set", "body", "vars", "hosts", "labels", "series",
+                "create", "variables", "environment", "env",
             ];
             if let Some(Value::Object(map)) = more.pointer_mut(place)
                 && !place.rsplit('/').next().is_some_and(|key| free.contains(&key))

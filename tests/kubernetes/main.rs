@@ -70,7 +70,10 @@ fn fails(
     args: &[&str],
     verdicts: &[Verdict],
 ) -> Drill {
-    let project = project(name, scenario, runbook);
+    // What helps does so within ten seconds; nobody waits long for what does not.
+    let soon = ("recover: { within: 45s", "recover: { within: 20s");
+    let scenario: Vec<(&str, &str)> = scenario.iter().copied().chain([soon]).collect();
+    let project = project(name, &scenario, runbook);
     let drill = project.drill(name, args);
     assert!(verdicts.contains(&drill.record.verdict), "{}", drill.story());
     drill.nothing_left();
@@ -212,7 +215,8 @@ fn the_page_of_a_provider_that_steps_do_not_trust_is_told() {
     let trusted = ("respond: { trust: { service: status, path: /tls/cert.pem } }\n", "");
     let drill = project("k8s-payments-api", &[trusted], &[]).drill("k8s-payments-api", &[]);
     // A step that only looks is no part of the cure, and it is told.
-    drill.came_to(Verdict::Passed, 0, &["exited with 60"]);
+    drill.came_to(Verdict::Passed, 0, &[]);
+    assert!(drill.story().contains("summary.json` exited with 60"), "{}", drill.story());
 }
 
 /// Every preset for Kubernetes at once: each is seen in place, undone, and gone; together they hurt.

@@ -15,6 +15,7 @@ mod platform;
 mod pods;
 mod ready;
 mod release;
+mod rights;
 mod room;
 mod runs;
 mod stack;

@@ -7,6 +7,7 @@ use super::manifests::{
     self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, items, kind, main_container,
     name, pod_spec, text,
 };
+use super::rights;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
 use crate::record::RunDir;
@@ -103,8 +104,17 @@ impl KubernetesPlatform {
         if std::env::var_os(CONTEXT_VARIABLE).is_none() {
             return Vec::new();
         }
-        let (state, seen, fix) = match self.cluster(&StackRequest::default()).await {
-            Ok(cluster) => (ProbeState::Ok, format!("{} ({})", cluster.context, cluster.version), None),
+        let looked = async {
+            let cluster = self.cluster(&StackRequest::default()).await?;
+            let missing = rights::missing(&cluster.client).await?;
+            Ok((format!("{} ({})", cluster.context, cluster.version), missing))
+        };
+        let (state, seen, fix) = match looked.await {
+            Ok((seen, missing)) if missing.is_empty() => (ProbeState::Ok, seen, None),
+            Ok((seen, missing)) => {
+                let fix = format!("this ClusterRole has all rights that drills need, and no more:\n{}", rights::role());
+                (ProbeState::Warn, format!("{seen}; rights are missing: {}", missing.join(", ")), Some(fix))
+            }
             Err(StackError::Environment { operation, cause, hint }) => {
                 (ProbeState::Warn, format!("{operation}: {cause}"), hint)
             }
