@@ -48,10 +48,11 @@ impl ObjectChanges<'_> {
 
     async fn set(&self, planned: &Value, set: &Value, back: bool, operation: &str) -> Result<(), StackError> {
         let set = as_shown(planned, set);
-        let patch = if back { taken_back(&set, Some(planned)) } else { set };
+        // What the cluster was extended with knows merge patches only, which replace lists.
+        let by_name = is_of_kubernetes(planned);
+        let patch = if back { taken_back(&set, Some(planned), by_name) } else { set };
         let all = objects(self.client, self.namespace, planned);
-        // What the cluster was extended with knows merge patches only.
-        let patch = if is_of_kubernetes(planned) { Patch::Strategic(patch) } else { Patch::Merge(patch) };
+        let patch = if by_name { Patch::Strategic(patch) } else { Patch::Merge(patch) };
         all.patch(name(planned), &PatchParams::default(), &patch).await.map_err(api(operation))?;
         self.settled(planned).await
     }
@@ -106,8 +107,15 @@ impl ObjectChanges<'_> {
         let mut found = BTreeMap::new();
         match &change.edit {
             ObjectEdit::Delete => drop(found.insert("absence".to_string(), live.is_none())),
-            // `kind` and `apiVersion` are how it was asked for.
-            ObjectEdit::Create(_) => compare(&without_type(set), live.as_ref(), String::new(), &mut found),
+            // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
+            ObjectEdit::Create(_) => {
+                if live.is_some() {
+                    compare(&without_type(set), live.as_ref(), String::new(), &mut found);
+                }
+                if found.is_empty() {
+                    found.insert("presence".to_string(), live.is_some());
+                }
+            }
             ObjectEdit::Set(_) => {
                 let set = as_shown(&object, &set);
                 compare(&set, live.as_ref(), String::new(), &mut found);
@@ -203,16 +211,17 @@ fn compare(set: &Value, live: Option<&Value>, path: String, found: &mut BTreeMap
     }
 }
 
-/// The merge patch that gives back what another one has set: the planned value, or none.
-fn taken_back(set: &Value, planned: Option<&Value>) -> Value {
+/// The merge patch that gives back what another one has set: the planned value, or none. `by_name`: lists of things with names are
+/// merged, not replaced.
+fn taken_back(set: &Value, planned: Option<&Value>, by_name: bool) -> Value {
     match (set, planned) {
         (Value::Object(set), Some(Value::Object(planned))) => {
-            let entry = |(key, value): (&String, &Value)| (key.clone(), taken_back(value, planned.get(key)));
+            let entry = |(key, value): (&String, &Value)| (key.clone(), taken_back(value, planned.get(key), by_name));
             Value::Object(set.iter().map(entry).collect::<Map<_, _>>())
         }
-        (Value::Array(items), planned) if is_named_list(set) => {
+        (Value::Array(items), planned) if by_name && is_named_list(set) => {
             let back = |item: &Value| match item_of(planned, text(item, "/name")) {
-                Some(planned) => taken_back(item, Some(planned)),
+                Some(planned) => taken_back(item, Some(planned), by_name),
                 None => json!({ "name": item.get("name"), "$patch": "delete" }),
             };
             items.iter().map(back).collect()
@@ -229,7 +238,17 @@ mod tests {
     fn a_change_is_taken_back_to_what_was_planned() {
         let set = json!({ "data": { "A": "9", "NEW": "x" }, "spec": { "selector": { "app": "none" } } });
         let planned = json!({ "data": { "A": "1", "B": "2" } });
-        assert_eq!(taken_back(&set, Some(&planned)), json!({ "data": { "A": "1", "NEW": null }, "spec": null }));
+        assert_eq!(taken_back(&set, Some(&planned), true), json!({ "data": { "A": "1", "NEW": null }, "spec": null }));
+    }
+
+    #[test]
+    fn lists_of_named_things_are_given_back_as_the_kind_merges_them() {
+        let set = json!({ "containers": [{ "name": "web", "image": "web:2" }, { "name": "new", "image": "x" }] });
+        let planned = json!({ "containers": [{ "name": "web", "image": "web:1" }, { "name": "side" }] });
+        let merged =
+            json!({ "containers": [{ "name": "web", "image": "web:1" }, { "name": "new", "$patch": "delete" }] });
+        assert_eq!(taken_back(&set, Some(&planned), true), merged);
+        assert_eq!(taken_back(&set, Some(&planned), false), planned);
     }
 
     #[test]
