@@ -315,6 +315,14 @@ fn unsupported<T>(operation: String) -> Result<T, StackError> {
 /// a stack does not have it refuses.
 #[async_trait]
 pub trait Stack: Send + Sync + 'static {
+    /// What has taken the proxy out of the way to a service that it stands in front of; `None` while everybody meets it.
+    ///
+    /// # Errors
+    /// When the stack cannot be asked.
+    async fn proxy_is_bypassed(&self, _service: &str) -> Result<Option<String>, StackError> {
+        Ok(None)
+    }
+
     /// Builds what must be built, starts everything, waits until it is healthy. On an error or a cancellation what was
     /// started so far stays for `down`.
     async fn up(&self, _cancel: &CancellationToken) -> Result<StackUp, StackError> {

@@ -16,7 +16,7 @@ pub struct ObjectChange {
 /// What becomes of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ObjectEdit {
-    /// Values are set, as by `kubectl patch`: maps are merged, and so are lists of things with a `name`.
+    /// Values are set, as by `kubectl patch`: maps are merged, and so are the lists that the cluster merges.
     Set(Value),
     /// It is made, as it stands here; the manifests have none of its name.
     Create(Value),

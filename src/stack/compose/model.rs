@@ -11,6 +11,7 @@ use crate::stack::{ResolveError, StackError, StackRequest};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use tokio::process::Command;
 
 /// A Compose model with everything resolved: `extends`, profiles, env files, interpolation, relative paths.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
         return Err(ResolveError::Refused { file: spec.file.clone(), findings });
     }
     let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
-    let mut command = endpoint.command();
+    let mut command = reading(endpoint, spec);
     command.arg("compose").args(file_options(spec, &file)).args(["config", "--format", "json"]);
     // Some paths of nested files Compose takes as relative to where it was started.
     command.current_dir(&directory);
@@ -86,7 +87,7 @@ async fn given(
     let file = place.path().join("compose.yaml");
     let model = serde_json::json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
     std::fs::write(&file, model.to_string()).map_err(failed)?;
-    let mut command = endpoint.command();
+    let mut command = reading(endpoint, spec);
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
     command.arg("--file").arg(&file).args(["config", "--format", "json"]).current_dir(directory);
     let output = told("docker compose config", command).await?;
@@ -125,6 +126,15 @@ fn name_hosts(json: &mut Map<String, Value>, hosts: &BTreeMap<String, String>) {
             *network = Value::Object(own);
         }
     }
+}
+
+/// A `docker` command that reads the team's files; it fetches others only where whoever runs the drill allows that.
+pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
+    let mut command = endpoint.command();
+    if !["include", "extends"].iter().any(|right| spec.allowed.rights.contains(*right)) {
+        command.envs(reads::NO_REMOTES);
+    }
+    command
 }
 
 /// The options that make Compose read the user's file in the user's place.

@@ -40,6 +40,28 @@ pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
     Ok(HostRequests { asks: reads.asks, ..HostRequests::default() })
 }
 
+/// Hosts whose addresses Compose takes without a scheme.
+const REMOTE_HOSTS: [&str; 3] = ["github.com/", "gitlab.com/", "bitbucket.org/"];
+
+/// What Compose is told so that it fetches nothing: a `.env` of the project would have it start Git with commands of the project's.
+pub(super) const NO_REMOTES: [(&str, &str); 3] = [
+    ("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "0"),
+    ("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "0"),
+    ("GIT_ALLOW_PROTOCOL", "none"),
+];
+
+/// The documents of a Compose file, in which `on` and `yes` are texts as they are for Compose. Aliases are counted as what they
+/// stand for, and there is an end to that.
+pub(super) fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
+    serde_yaml::from_multiple_with_options(text, serde_yaml::options! { strict_booleans: true })
+}
+
+/// Whether a tag may take a value away: `!reset`, also in a spelling of its own.
+fn resets(text: &str) -> bool {
+    let spelled = |tag: &str| tag.split([' ', ',', ']', '}', '\n']).next().is_some_and(|tag| tag.contains('%'));
+    text.contains("reset") && text.contains('!') || text.contains("%TAG") || text.split('!').skip(1).any(spelled)
+}
+
 /// A file, and from where the paths in it are resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ReadPlace {
@@ -78,11 +100,13 @@ impl Reads<'_> {
         let bytes = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
         // Compose reads UTF-16 as well.
         let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", file.display()))?;
-        // Aliases are counted as what they stand for, and there is an end to that.
-        let documents: Vec<Value> =
-            serde_yaml::from_multiple(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        for root in documents {
+        for root in documents(&text).map_err(|error| format!("{}: {error}", file.display()))? {
             if let Some(included) = entry(&root, "include") {
+                if resets(&text) {
+                    let why =
+                        "`!reset` or a tag of the file's own takes values away before Compose reads what they name";
+                    self.ask("include", format!("{}: {why}", file.display()), "!reset");
+                }
                 list(included).into_iter().for_each(|item| self.include(item, place));
             }
             for (name, service) in entry(&root, "services").and_then(Value::as_object).into_iter().flatten() {
@@ -105,15 +129,14 @@ impl Reads<'_> {
                 for (key, value) in entries {
                     match key.as_str() {
                         "extends" => {
-                            if let Some(file) = entry(value, "file").and_then(Value::as_str) {
-                                self.extends(file, base);
+                            for file in self.texts(entry(value, "file"), "extends") {
+                                self.extends(&file, base);
                             }
                         }
                         key @ ("env_file" | "label_file") => {
                             for item in list(value) {
-                                let path = item.as_str().or_else(|| entry(item, "path").and_then(Value::as_str));
-                                if let Some(path) = path {
-                                    self.named(path, base, key);
+                                for path in self.texts(Some(entry(item, "path").unwrap_or(item)), key) {
+                                    self.named(&path, base, key);
                                 }
                             }
                         }
@@ -138,11 +161,9 @@ impl Reads<'_> {
 
     /// What is included is resolved from `project_directory`, and without one from where its first file lies.
     fn include(&mut self, item: &Value, from: &ReadPlace) {
-        let texts = |key: &str| -> Vec<String> {
-            let found = entry(item, key).map(list).unwrap_or_default();
-            found.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
-        };
-        let paths: Vec<String> = item.as_str().map(str::to_string).into_iter().chain(texts("path")).collect();
+        let paths = self.texts(if item.is_object() { entry(item, "path") } else { Some(item) }, "include");
+        let [directories, env_files] =
+            ["project_directory", "env_file"].map(|key| self.texts(entry(item, key), "include"));
         let bases = BTreeSet::from([&from.base, &from.other]);
         for base in bases {
             let files: Vec<PathBuf> = paths
@@ -150,7 +171,7 @@ impl Reads<'_> {
                 .filter(|path| self.named(path, base, "include"))
                 .map(|path| clean(&base.join(path)))
                 .collect();
-            let directory = match texts("project_directory").first() {
+            let directory = match directories.first() {
                 Some(directory) if !self.named(directory, base, "include") => continue,
                 Some(directory) => clean(&base.join(directory)),
                 None => match paths.first().map(|path| clean(&base.join(path))) {
@@ -158,7 +179,6 @@ impl Reads<'_> {
                     None => continue,
                 },
             };
-            let env_files = texts("env_file");
             for file in &env_files {
                 self.named(file, base, "include");
             }
@@ -172,11 +192,26 @@ impl Reads<'_> {
         }
     }
 
+    /// The texts that stand here, one or a list. Of what is none, Compose may make a text that is not known here.
+    fn texts(&mut self, value: Option<&Value>, right: &str) -> Vec<String> {
+        let (texts, others): (Vec<&Value>, Vec<&Value>) =
+            value.map(list).unwrap_or_default().into_iter().partition(|item| item.is_string());
+        for other in others.into_iter().filter(|other| !other.is_null()) {
+            self.ask(
+                right,
+                format!("{other} is no text, and what Compose makes of it is not known"),
+                &other.to_string(),
+            );
+        }
+        texts.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
+    }
+
     /// Whether a path is one that can be followed; notes one that leads outside.
     fn named(&mut self, path: &str, base: &Path, right: &str) -> bool {
         let why = match path {
             _ if path.contains('$') => "a variable decides where it leads",
-            _ if path.contains("://") || path.starts_with("git@") || path.starts_with("oci:") => {
+            // Whatever Git or a registry could take for an address, though a file may be named like it.
+            _ if path.contains([':', '@']) || REMOTE_HOSTS.iter().any(|host| path.starts_with(host)) => {
                 "it is read from elsewhere"
             }
             _ if path.starts_with('~') => "it is in somebody's home",
@@ -326,6 +361,41 @@ mod tests {
         assert_eq!(error(&[("c.yaml", b"include: [d/i.yaml]"), ("d/i.yaml", &wide)]), "P/d/i.yaml is not UTF-8");
         let missing = error(&[("c.yaml", b"include: [d/i.yaml]")]);
         assert!(missing.starts_with("P/d/i.yaml cannot be read: "), "{missing}");
+    }
+
+    #[test]
+    fn words_that_yaml_has_for_booleans_are_names_of_files() {
+        let outside = [("on", "/etc/hostname"), ("d/yes", "/etc/hostname")];
+        for text in [
+            "services: { a: { image: a, env_file: on } }",
+            "services: { a: { image: a, env_file: [{ path: on }] } }",
+            "services: { a: { extends: { file: d/yes, service: e } } }",
+            "include: [on]",
+            "include: [{ path: a.yaml, env_file: on }]",
+        ] {
+            let asks = told(&[("c.yaml", text.as_bytes()), ("a.yaml", SERVICE)], &outside);
+            assert!(asks.as_ref().is_ok_and(|asks| !asks.is_empty()), "{text}: {asks:?}");
+        }
+        let asks = told(&[("c.yaml", b"services: { a: { env_file: [1, true] } }")], &[]).unwrap();
+        assert!(asks.len() == 2 && asks.iter().all(|ask| ask.contains("is no text")), "{asks:?}");
+    }
+
+    #[test]
+    fn addresses_of_git_are_no_files_though_files_are_named_like_them() {
+        for name in ["x@y:z.git", "github.com/x/y", "git@a:b", "oci:x"] {
+            let text = format!("include: ['{name}']");
+            let asks = told(&[("c.yaml", text.as_bytes()), (name, SERVICE)], &[]).unwrap();
+            assert!(asks.len() == 1 && asks[0].contains("it is read from elsewhere"), "{asks:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_away_before_an_include_is_asked_about() {
+        for tag in ["!reset", "!<!reset>", "!r%65set"] {
+            let text = format!("include: [{{ path: a.yaml, project_directory: {tag} deep/er }}]");
+            let asks = told(&[("c.yaml", text.as_bytes()), ("a.yaml", SERVICE)], &[]).unwrap();
+            assert!(asks.iter().any(|ask| ask.contains("takes values away")), "{tag}: {asks:?}");
+        }
     }
 
     #[test]

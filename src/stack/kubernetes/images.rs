@@ -3,6 +3,7 @@
 
 use super::cluster::Cluster;
 use super::errors::{api, environment, hinted};
+use crate::output::log_lines;
 use crate::process::{self, Running};
 use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 const BUILD_WITHIN: Duration = Duration::from_secs(900);
 /// How long loading images onto one node may take.
 const LOAD_WITHIN: Duration = Duration::from_secs(300);
+/// How long an image may be on a node until it has the label that says who has loaded it.
+const LABELLED_WITHIN: Duration = Duration::from_secs(5);
 /// Where kubectl is in the toolbox. Not in the `PATH` of the steps: what they call goes to the runner first.
 pub(super) const KUBECTL: &str = "/opt/kubectl/kubectl";
 /// Where the configuration of [`CONFIGURED`] is.
@@ -37,6 +40,9 @@ const CONFIGURED: &str = include_str!("toolbox.kubeconfig");
 
 /// Label of an image on a node: the id of the image of this engine that was loaded.
 const LOADED: &str = "dev.firedrill.loaded";
+
+/// Label of an image of this engine that Firedrill has built for a stack: the name under which it did.
+const BUILT: &str = "dev.firedrill.built";
 
 /// Names the one image that has Firedrill and kubectl in it, for runners that have no Docker: it is agent and toolbox, and nothing
 /// is made or loaded.
@@ -60,6 +66,7 @@ pub(super) async fn make(
     request: &StackRequest,
     options: &StackOptions,
     logs: &Path,
+    redactor: &Redactor,
     cancel: &CancellationToken,
 ) -> Result<FiredrillImages, StackError> {
     if let Some(image) = named_image() {
@@ -68,7 +75,7 @@ pub(super) async fn make(
     }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
-    let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: Redactor::default() };
+    let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
     let agent = images::agent(&compose, options).await?;
     let watch = Watch { log: Some(logs.join("toolbox.log")), within: BUILD_WITHIN, cancel, model: None };
     let named = request.toolbox_image.as_deref();
@@ -76,18 +83,30 @@ pub(super) async fn make(
     let toolbox = with_kubectl(&compose.endpoint, &toolbox).await?;
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {
-        let is_there = images::inspect(&compose.endpoint.docker, name).await?.is_some();
+        let there = images::inspect(&compose.endpoint.docker, name).await?;
         if let Some(build) = build
             && !options.no_build
         {
-            self::build(&compose.endpoint, name, build, logs).await?;
-        } else if !is_there {
+            let labels = there.as_ref().and_then(|image| image.config.as_ref()?.labels.as_ref());
+            if there.is_some() && labels.and_then(|labels| labels.get(BUILT)) != Some(name) {
+                let hint = format!(
+                    "if it may be lost: `docker image rm {name}`; else build under a name of your own, or take it as it \
+                     is: without a folder in `images`, or with `--no-build`"
+                );
+                let cause = "this engine has an image of that name that Firedrill has not built, and would lose it";
+                return Err(hinted(format!("building {name}"), cause, hint));
+            }
+            self::build(&compose.endpoint, name, build, logs, redactor).await?;
+        } else if there.is_none() {
             let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
         }
     }
-    let all: Vec<&str> =
-        [agent.tag.as_str(), toolbox.as_str()].into_iter().chain(teams.map(|(name, _)| name.as_str())).collect();
+    let ours = [(agent.tag.as_str(), false), (toolbox.as_str(), false)];
+    let built = |(name, build): (&String, &Option<ImageBuild>)| (name.clone(), build.is_some() && !options.no_build);
+    let teams: Vec<(String, bool)> = teams.map(built).collect();
+    let all: Vec<(&str, bool)> =
+        ours.into_iter().chain(teams.iter().map(|(name, built)| (name.as_str(), *built))).collect();
     load(cluster, &compose.endpoint, &all).await?;
     Ok(FiredrillImages { agent, toolbox })
 }
@@ -164,9 +183,15 @@ fn find_kubectl() -> Option<PathBuf> {
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
-async fn build(endpoint: &Endpoint, name: &str, build: &ImageBuild, logs: &Path) -> Result<(), StackError> {
+async fn build(
+    endpoint: &Endpoint,
+    name: &str,
+    build: &ImageBuild,
+    logs: &Path,
+    redactor: &Redactor,
+) -> Result<(), StackError> {
     let mut command = endpoint.with_own_builder().command();
-    command.args(["build", "--tag", name]);
+    command.args(["build", "--tag", name, "--label", &format!("{BUILT}={name}")]);
     for (key, value) in &build.args {
         command.args(["--build-arg", &format!("{key}={value}")]);
     }
@@ -175,6 +200,7 @@ async fn build(endpoint: &Endpoint, name: &str, build: &ImageBuild, logs: &Path)
     let output =
         process::output(command, BUILD_WITHIN).await.map_err(|error| environment(operation.as_str(), error))?;
     let said = [output.stdout.as_slice(), &output.stderr].concat();
+    let said = log_lines(&redactor.text(&String::from_utf8_lossy(&said)));
     let written = async {
         tokio::fs::create_dir_all(logs).await?;
         tokio::fs::write(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))), &said).await
@@ -184,8 +210,7 @@ async fn build(endpoint: &Endpoint, name: &str, build: &ImageBuild, logs: &Path)
     if output.status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     let tail = lines.iter().skip(lines.len().saturating_sub(20)).copied().collect::<Vec<_>>().join("\n");
     Err(StackError::Build {
         reason: format!("{name}: {}", lines.last().copied().unwrap_or("docker build failed")),
@@ -193,8 +218,42 @@ async fn build(endpoint: &Endpoint, name: &str, build: &ImageBuild, logs: &Path)
     })
 }
 
-/// Loads what is missing onto every node that is a container of this engine. Other nodes pull by themselves.
-async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[&str]) -> Result<(), StackError> {
+/// Why an image may not be made or loaded under this name, and what to do about it. `used`: the images of the stack's containers.
+pub(super) fn refused_name(name: &str, is_built: bool, used: &[&str]) -> Option<(String, &'static str)> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(fits) {
+        return Some((format!("`{name}` is no name of an image"), "write it as a Pod does: `shop/web:1.4.2`"));
+    }
+    let full = full_name(name).replacen("index.docker.io/", "docker.io/", 1);
+    let of_hub = full.strip_prefix("docker.io/").map(|rest| rest.strip_prefix("library/").unwrap_or(rest));
+    let is_reserved = full.starts_with("registry.k8s.io/")
+        || full.starts_with("k8s.gcr.io/")
+        || of_hub.is_some_and(|rest| ["kindest/", "rancher/", "firedrill"].iter().any(|own| rest.starts_with(own)));
+    if is_reserved && is_built {
+        let help = "nodes and other drills run what has that name: build under a name of your own";
+        return Some((format!("the image `{name}` would take the place of the cluster's or of Firedrill's own"), help));
+    }
+    let repository = repository(&full);
+    if is_built && !used.iter().any(|used| self::repository(&full_name(used)) == repository) {
+        let help =
+            "build what the stack's containers run; what else is needed is named without a folder, and built before";
+        return Some((format!("no container of the stack runs an image like `{name}`"), help));
+    }
+    None
+}
+
+/// The name of an image without its tag and its digest.
+fn repository(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// Loads what is missing onto every node that is a container of this engine. Other nodes pull by themselves. What was built here, which the
+/// second value says, does not take the place of what somebody else has put onto a node.
+async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -> Result<(), StackError> {
     let nodes: Api<Node> = Api::all(cluster.client.clone());
     let nodes = nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?;
     for node in nodes.items {
@@ -203,13 +262,30 @@ async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[&str]) -> Result
             continue;
         }
         let operation = format!("loading images onto the node {name}");
-        let known = on_node(endpoint, &name, &["list"]).await.map_err(|cause| {
-            let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
-            hinted(operation.as_str(), cause, hint)
-        })?;
+        let listed = || async {
+            on_node(endpoint, &name, &["list"]).await.map_err(|cause| {
+                let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
+                hinted(operation.as_str(), cause, hint)
+            })
+        };
+        let mut known = listed().await?;
+        if images.iter().any(|(image, is_built)| *is_built && is_of_others(&known, image)) {
+            // Another process of Firedrill may have loaded it just now, and not have said so yet.
+            tokio::time::sleep(LABELLED_WITHIN).await;
+            known = listed().await?;
+        }
         let mut missing = Vec::new();
-        for image in images {
+        for (image, is_built) in images {
             let id = images::inspect(&endpoint.docker, image).await?.and_then(|image| image.id).unwrap_or_default();
+            if *is_built && is_of_others(&known, image) {
+                let cause = format!("the node has another {image} that Firedrill has not loaded, and would lose it");
+                let hint = format!(
+                    "if it may be lost: `docker exec {name} ctr --namespace k8s.io images rm {}`; else build under a name \
+                     of your own",
+                    full_name(image)
+                );
+                return Err(hinted(operation, cause, hint));
+            }
             if !is_current(&known, image, &id) {
                 missing.push((*image, format!("{LOADED}={id}")));
             }
@@ -236,6 +312,13 @@ fn full_name(image: &str) -> String {
     }
 }
 
+/// Whether a node has an image of this name that was not loaded by Firedrill.
+fn is_of_others(known: &str, image: &str) -> bool {
+    let name = full_name(image);
+    let line = known.lines().map(str::split_whitespace).find(|words| words.clone().next() == Some(&name));
+    line.is_some_and(|words| !words.flat_map(|word| word.split(',')).any(|word| word.starts_with(LOADED)))
+}
+
 /// Whether a node has an image as it is here: by the label that says which one was loaded under this name. Whoever loads another one
 /// takes the label away.
 fn is_current(known: &str, image: &str, id: &str) -> bool {
@@ -259,7 +342,7 @@ async fn on_node(endpoint: &Endpoint, node: &str, args: &[&str]) -> Result<Strin
 /// `docker save` into the node's containerd.
 async fn import(endpoint: &Endpoint, node: &str, images: &[&str]) -> Result<(), String> {
     let mut save = endpoint.command();
-    save.arg("save").args(images).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    save.args(["save", "--"]).args(images).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut save = Running::start(save).map_err(|error| error.to_string())?;
     let archive: Stdio = match save.child.stdout.take().map(TryInto::try_into) {
         Some(Ok(stdout)) => stdout,
@@ -297,5 +380,30 @@ mod tests {
         assert!(!is_current(known, "shop/web:1", "sha256:b"), "another one was built since");
         assert!(!is_current(known, "shop/db:1", "sha256:a"), "somebody else has loaded it");
         assert!(!is_current(known, "shop/other:1", "sha256:a"));
+        let others = ["shop/web:1", "shop/db:1", "shop/other:1"].map(|image| is_of_others(known, image));
+        assert_eq!(others, [false, true, false]);
+    }
+
+    #[test]
+    fn an_image_is_built_under_a_name_of_the_stack_and_of_nobody_else() {
+        let used = ["shop/web:1.4.2", "registry.example:5000/shop/db@sha256:0", "registry.k8s.io/pause:3.9"];
+        for name in ["shop/web:1.5.0", "docker.io/shop/web", "registry.example:5000/shop/db:2"] {
+            assert_eq!(refused_name(name, true, &used), None, "{name}");
+        }
+        for name in [
+            "registry.k8s.io/pause:3.9",
+            "kindest/node:v1",
+            "docker.io/rancher/k3s:1",
+            "firedrill-agent:0",
+            "index.docker.io/library/firedrill-toolbox:0",
+            "--output=/x",
+            "shop web",
+            "alpine:3",
+            "shop/web2:1",
+        ] {
+            assert!(refused_name(name, true, &used).is_some(), "{name}");
+        }
+        assert_eq!(refused_name("postgres:16", false, &used), None, "one that is there already is only loaded");
+        assert!(refused_name("--output=/x", false, &used).is_some());
     }
 }

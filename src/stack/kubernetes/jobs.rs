@@ -12,6 +12,8 @@ use super::room::room;
 use super::runs::{self, NotedRun};
 use super::stack::{create_namespace, down};
 use super::{cluster, watch};
+use crate::output::log_line;
+use crate::record::Redactor;
 use crate::stack::{
     RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackDown, StackError,
     StackRequest,
@@ -347,12 +349,13 @@ impl JobPlace<'_> {
     async fn listen(&self, pod: &str, printed: &UnboundedSender<String>, told: &mut usize, follow: bool) {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
         let Ok(log) = self.pods().log_stream(pod, &params).await else { return };
+        let redactor = Redactor::new(self.drill.environment.values().cloned());
         let mut lines = log.lines().enumerate();
         while let Some((at, Ok(line))) = lines.next().await {
             if at >= *told {
                 *told = at + 1;
                 // Whoever listens has the run's directory open until the end.
-                let _ = printed.send(line);
+                let _ = printed.send(harmless(line, &redactor));
             }
         }
     }
@@ -374,6 +377,15 @@ impl JobPlace<'_> {
             0 => Ok(stdout),
             _ => Err(environment(operation, String::from_utf8_lossy(&stderr).trim())),
         }
+    }
+}
+
+/// A line of a runner's log: an event is as it is, its runner has hidden what is secret in it. What else is printed, by it or by a program
+/// that it runs, does nothing where it is shown.
+fn harmless(line: String, redactor: &Redactor) -> String {
+    match serde_json::from_str::<serde::de::IgnoredAny>(&line) {
+        Ok(_) => line,
+        Err(_) => log_line(&redactor.text(&line)),
     }
 }
 
@@ -555,6 +567,14 @@ mod tests {
         let evicted = json!({ "phase": "Failed", "reason": "Evicted" });
         assert_eq!(told(Some(pod(evicted, json!({})))), "its Pod on n1 is Failed Evicted");
         assert_eq!(told(None), "its Pod was removed");
+    }
+
+    #[test]
+    fn what_a_runner_prints_and_is_no_event_is_made_harmless() {
+        let redactor = Redactor::new(["hunter2-secret".to_string()]);
+        assert_eq!(harmless("\u{1b}[2J::error::hunter2-secret".into(), &redactor), "\u{241b}[2J::error::***");
+        let event = r#"{"type":"x","text":"::error::"}"#;
+        assert_eq!(harmless(event.into(), &redactor), event);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The team's manifests: read from a file, a folder, a kustomization or a chart, and what they say without a cluster.
 
+use super::boundary::unnameable;
 use crate::process;
 use crate::source::outside;
 use crate::stack::StackError;
@@ -35,6 +36,35 @@ const CLUSTER_SCOPED: &[&str] = &[
     "ValidatingWebhookConfiguration",
     "VolumeAttachment",
 ];
+
+/// Volumes that need nothing of the node and of no server but the cluster's own: what a claim stands for the cluster decides.
+const VOLUMES: &[&str] =
+    &["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
+
+/// What a chart is installed as, as far as its templates know. Not its folder's name: that would be a flag if it looked like one.
+const RELEASE: &str = "firedrill";
+
+/// For programs that make manifests: they have no business in a network. Loopback addresses go around these proxies, so whatever looks like
+/// an address is refused before, too.
+const NO_NETWORK: [(&str, &str); 7] = [
+    ("GIT_ALLOW_PROTOCOL", "none"),
+    ("HTTP_PROXY", NOWHERE),
+    ("HTTPS_PROXY", NOWHERE),
+    ("ALL_PROXY", NOWHERE),
+    ("http_proxy", NOWHERE),
+    ("https_proxy", NOWHERE),
+    ("all_proxy", NOWHERE),
+];
+/// A port on which nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// Keys of a kustomization under which there is only content, which may well have addresses in it, and no file is named.
+const CONTENT: [&str; 6] = ["annotations", "commonAnnotations", "commonLabels", "labels", "literals", "patch"];
+/// Lists of a kustomization that name files and folders.
+const BASES: [&str; 8] =
+    ["resources", "bases", "components", "crds", "configurations", "generators", "transformers", "validators"];
+/// Those of them whose files are instructions themselves.
+const INSTRUCTIONS: [&str; 3] = ["generators", "transformers", "validators"];
 
 /// Kinds of which Pods are made and that drills know as services.
 pub(super) const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"];
@@ -117,11 +147,14 @@ pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, Manifest
         return parse(path, &read_text(path, root)?);
     }
     if path.join("Chart.yaml").is_file() {
-        let name = path.file_name().map_or("chart".into(), |name| name.to_string_lossy().into_owned());
-        return rendered(path, "helm", &["template", &name, "."]).await;
+        let mut folders = BTreeSet::new();
+        if let Some(why) = leads_out(path, root, &mut folders).map_err(|error| invalid(path, error.to_string()))? {
+            return Err(invalid(path, format!("{why}: helm would read it")));
+        }
+        return rendered(path, "helm", &["template", RELEASE, "."]).await;
     }
     if kustomization(path).is_some() {
-        check_bases(path, root, &mut BTreeSet::new())?;
+        check_bases(path, root, false, &mut BTreeSet::new())?;
         return rendered(path, "kubectl", &["kustomize", "."]).await;
     }
     let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error.to_string()))?;
@@ -147,30 +180,111 @@ fn kustomization(folder: &Path) -> Option<PathBuf> {
     names.iter().map(|name| folder.join(name)).find(|file| file.is_file())
 }
 
-/// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, into the
-/// network too. What one folder says of its own files kubectl itself keeps inside of that folder.
-fn check_bases(folder: &Path, root: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<(), ManifestError> {
+/// The first link in a folder that leads outside of the project; folders to which links lead are looked through as well.
+fn leads_out(folder: &Path, root: &Path, seen: &mut BTreeSet<PathBuf>) -> std::io::Result<Option<String>> {
+    if let Some(why) = outside(root, folder) {
+        return Ok(Some(why));
+    }
+    if !seen.insert(folder.canonicalize()?) {
+        return Ok(None);
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let why = if path.is_dir() { leads_out(&path, root, seen)? } else { outside(root, &path) };
+        if why.is_some() {
+            return Ok(why);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, and fetches
+/// whatever looks like an address, also where a file of that very name is there. What one folder says of its own files kubectl itself keeps
+/// inside of that folder. `instructs`: its resources are instructions for kustomize, as those of `generators` are.
+fn check_bases(
+    folder: &Path,
+    root: &Path,
+    instructs: bool,
+    seen: &mut BTreeSet<(PathBuf, bool)>,
+) -> Result<(), ManifestError> {
     let Some(file) = kustomization(folder) else { return Ok(()) };
-    if !seen.insert(file.clone()) {
+    if !seen.insert((file.clone(), instructs)) {
         return Ok(());
     }
     let invalid = |why: String| ManifestError::Invalid(file.clone(), why);
-    let written: Value = serde_yaml::from_str(&read_text(&file, root)?).map_err(|error| invalid(error.to_string()))?;
-    for key in ["/resources", "/bases", "/components", "/crds", "/configurations", "/generators", "/transformers"] {
-        for entry in items(&written, key).filter_map(Value::as_str) {
-            let path = folder.join(entry);
-            if !path.exists() {
-                return Err(invalid(format!("`{entry}` is not in the project: what is elsewhere is not fetched")));
-            }
-            if let Some(why) = outside(root, &path) {
-                return Err(invalid(why));
-            }
-            if path.is_dir() {
-                check_bases(&path, root, seen)?;
+    for written in instructions(&file, root)? {
+        for key in BASES {
+            for entry in items(&written, &format!("/{key}")).filter_map(Value::as_str) {
+                let path = folder.join(entry);
+                if !path.exists() {
+                    // Instructions may stand there themselves.
+                    if INSTRUCTIONS.contains(&key) && is_of_lines(&Value::from(entry)) {
+                        continue;
+                    }
+                    return Err(invalid(format!("`{entry}` is not in the project: what is elsewhere is not fetched")));
+                }
+                if let Some(why) = outside(root, &path) {
+                    return Err(invalid(why));
+                }
+                let instructs =
+                    INSTRUCTIONS.contains(&key) || (instructs && !["crds", "configurations"].contains(&key));
+                if path.is_dir() {
+                    check_bases(&path, root, instructs, seen)?;
+                } else if instructs {
+                    instructions(&path, root)?;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// What a file tells kustomize, if it names nothing that is elsewhere.
+fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ManifestError> {
+    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
+    let text = read_text(file, root)?;
+    // A text in base64 would be another one here than there.
+    if let Some(tag) = ["!!binary", "!<", "%TAG"].iter().find(|tag| text.contains(**tag)) {
+        return Err(invalid(format!("it has `{tag}`: write its texts as they are")));
+    }
+    let written: Vec<Value> = serde_yaml::from_multiple(&text).map_err(|error| invalid(error.to_string()))?;
+    match written.iter().find_map(elsewhere) {
+        Some(place) => Err(invalid(format!(
+            "`{place}` is not in the project: what is elsewhere is not fetched, copy it into a file"
+        ))),
+        None => Ok(written),
+    }
+}
+
+/// The first text of a kustomization that kustomize may take for a place in the network.
+fn elsewhere(written: &Value) -> Option<&str> {
+    match written {
+        Value::String(text) => is_elsewhere(text).then_some(text.as_str()),
+        Value::Array(all) => all.iter().find_map(elsewhere),
+        Value::Object(map) => map.iter().find_map(|(key, value)| match key.as_str() {
+            // What is merged in would not be seen where it comes to stand.
+            "<<" => Some("<<"),
+            key if CONTENT.contains(&key) => None,
+            // A path, or the patch itself on several lines, which is never taken for an address.
+            "patchesStrategicMerge" => items(value, "").filter(|one| !is_of_lines(one)).find_map(elsewhere),
+            _ => elsewhere(value),
+        }),
+        _ => None,
+    }
+}
+
+fn is_of_lines(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| text.trim().contains('\n'))
+}
+
+fn is_elsewhere(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let first = text.split('/').next().unwrap_or_default();
+    // `git@host:path`, and no image by its digest.
+    let is_host = |host: &str| host.contains(':') && !host.starts_with("sha256:");
+    let is_git = !first.contains(char::is_whitespace) && first.split_once('@').is_some_and(|(_, host)| is_host(host));
+    let begins = ["git::", "gh:", "github.com:", "github.com/", "gitlab.com/", "bitbucket.org/"];
+    text.contains("://") || is_git || begins.iter().any(|start| text.starts_with(start))
 }
 
 fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
@@ -189,7 +303,7 @@ fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
 async fn rendered(folder: &Path, program: &str, args: &[&str]) -> Result<Manifests, ManifestError> {
     let operation = format!("{program} {} in {}", args.join(" "), folder.display());
     let mut command = process::command(program);
-    command.args(args).current_dir(folder);
+    command.args(args).current_dir(folder).envs(NO_NETWORK).env_remove("NO_PROXY").env_remove("no_proxy");
     let output = process::output(command, process::TELLS_WITHIN).await.map_err(|error| {
         let hint = format!("install {program}, or write the manifests out into a folder");
         ManifestError::Environment(super::errors::hinted(operation.as_str(), error, hint))
@@ -223,6 +337,9 @@ fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
             return Err(invalid(format!(
                 "{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name"
             )));
+        }
+        if let Some(why) = unnameable(object) {
+            return Err(invalid(format!("the {} `{}` cannot be: {why}", kind(object), name(object))));
         }
     }
     Ok(Manifests { objects })
@@ -349,8 +466,23 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
             asks.push(format!("it sets `{key}`"));
         }
     }
-    for volume in items(spec, "/volumes").filter(|volume| volume.get("hostPath").is_some()) {
+    for volume in items(spec, "/volumes").filter(|volume| volume.get("hostPath").is_some_and(|path| !path.is_null())) {
         asks.push(format!("its volume `{}` is the node's `{}`", text(volume, "/name"), text(volume, "/hostPath/path")));
+    }
+    for volume in items(spec, "/volumes") {
+        let own = |key: &&String| !["name", "hostPath"].contains(&key.as_str()) && !VOLUMES.contains(&key.as_str());
+        let set = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        for of in set.map(|(key, _)| key).filter(own) {
+            asks.push(format!("its volume `{}` is one that the node mounts (`{of}`)", text(volume, "/name")));
+        }
+    }
+    let class = text(spec, "/priorityClassName");
+    if class.starts_with("system-") {
+        asks.push(format!("its priority class `{class}` drives the Pods of others off it"));
+    }
+    let of_windows = "/securityContext/windowsOptions/hostProcess";
+    if std::iter::once(spec).chain(all_containers(spec)).any(|of| of.pointer(of_windows) == Some(&Value::Bool(true))) {
+        asks.push("it sets `hostProcess`".into());
     }
     for container in all_containers(spec) {
         let name = text(container, "/name");
@@ -362,6 +494,9 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
             items(container, "/securityContext/capabilities/add").filter_map(Value::as_str).collect();
         if added.iter().any(|added| *added != "NET_BIND_SERVICE") {
             asks.push(format!("its container `{name}` adds the capabilities {}", added.join(", ")));
+        }
+        if !["", "Default"].contains(&text(container, "/securityContext/procMount")) {
+            asks.push(format!("its container `{name}` sets `procMount`"));
         }
         if items(container, "/ports").any(|port| port.get("hostPort").is_some()) {
             asks.push(format!("its container `{name}` takes a port of the node (`hostPort`)"));
@@ -469,12 +604,106 @@ items:
         }
     }
 
+    #[tokio::test]
+    async fn nothing_that_looks_like_an_address_is_given_to_kustomize() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let told = || check_bases(&root.join("deploy"), root, false, &mut BTreeSet::new());
+        // Decoys: each of them is there by that very name, too.
+        write("deploy/http:/127.0.0.1/x.yaml", SHOP);
+        write("deploy/github.com/x/y/kustomization.yaml", "resources: []\n");
+        write("base/kustomization.yaml", "resources: []\n");
+        for bad in [
+            "resources: [\"http://127.0.0.1/x.yaml\"]",
+            "resources: [github.com/x/y]",
+            "resources: [\"git::https:/example.com/x\"]",
+            "resources: [\"org-1@github.com:x/y\"]",
+            "configMapGenerator: [{ name: a, files: [\"http://127.0.0.1/key\"] }]",
+            "secretGenerator: [{ name: a, envs: [\"file:///etc/passwd\"] }]",
+            "patches: [{ path: \" HTTP://127.0.0.1/x\" }]",
+            "transformers: [\"kind: PatchTransformer\\npath: http://127.0.0.1/x\"]",
+            "resources: [!!binary aHR0cDovLzEyNy4wLjAuMS94]",
+        ] {
+            write("deploy/kustomization.yaml", bad);
+            assert!(told().is_err(), "{bad}");
+        }
+        write("deploy/kustomization.yaml", "resources: [../base]\n");
+        write("base/kustomization.yaml", "configMapGenerator: [{ name: a, files: [\"https://example.com/x\"] }]\n");
+        assert!(told().is_err(), "a base");
+        write("deploy/kustomization.yaml", "generators: [one.yaml]\n");
+        write("deploy/one.yaml", "kind: ConfigMapGenerator\nfiles: [\"http://127.0.0.1/x\"]\n");
+        assert!(told().is_err(), "a generator");
+        write("deploy/kustomization.yaml", "generators: [../base]\n");
+        write("base/kustomization.yaml", "resources: [one.yaml]\n");
+        write("base/one.yaml", "kind: ConfigMapGenerator\nfiles: [\"http://127.0.0.1/x\"]\n");
+        assert!(told().is_err(), "a generator in a base");
+        write(
+            "deploy/kustomization.yaml",
+            "resources: [../base, x.yaml]\nconfigMapGenerator:\n- name: a\n  files: [k=x.yaml]\n  literals: [\"URL=https://example.com/\"]\nimages: [{ name: a, newName: \"a@sha256:0\" }]\ncommonAnnotations: { docs: \"https://example.com\" }\n",
+        );
+        write("deploy/x.yaml", SHOP);
+        assert!(told().is_ok(), "addresses in what is content: {:?}", told());
+    }
+
+    #[tokio::test]
+    async fn no_link_in_a_chart_leads_out_of_the_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, chart) = (dir.path().join("project"), dir.path().join("project/--post-renderer=sh"));
+        for folder in [&chart.join("templates"), &root.join("shared"), &dir.path().join("home")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(dir.path().join("home/key"), "secret").unwrap();
+        std::fs::write(root.join("shared/a.yaml"), "").unwrap();
+        std::fs::write(chart.join("Chart.yaml"), "name: x\n").unwrap();
+        let link = |to: &str, at: &Path| std::os::unix::fs::symlink(dir.path().join(to), at).unwrap();
+        let told = || leads_out(&chart, &root, &mut BTreeSet::new()).unwrap();
+        link("project/shared", &chart.join("templates/shared"));
+        link("project", &chart.join("templates/round"));
+        assert_eq!(told(), None, "inside of the project a link may lead anywhere");
+        for at in [chart.join("key"), root.join("shared/key")] {
+            link("home/key", &at);
+            assert!(told().is_some_and(|why| why.contains("outside of the project")), "{}", at.display());
+            std::fs::remove_file(&at).unwrap();
+        }
+        link("home", &chart.join("templates/home"));
+        assert!(told().is_some());
+        let refused = read(&chart, &root).await;
+        assert!(
+            matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("helm would read it")),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn what_would_be_more_than_a_name_in_an_address_is_no_object() {
+        for bad in [
+            "apiVersion: apps/v1/namespaces/kube-system/deployments?x=\nkind: ConfigMap\nmetadata: { name: a }\n",
+            "apiVersion: v1\nkind: List\nitems: [{ apiVersion: v1, kind: ConfigMap/x, metadata: { name: a } }]\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ../../x }\n",
+        ] {
+            let error = parse(Path::new("x.yaml"), bad).unwrap_err();
+            assert!(matches!(&error, ManifestError::Invalid(_, why) if why.contains("cannot be")), "{error:?}");
+        }
+    }
+
     #[test]
     fn what_reaches_the_node_is_told() {
         let spec = serde_json::json!({ "hostPID": true, "volumes": [{ "name": "v", "hostPath": { "path": "/" } }],
             "containers": [{ "name": "c", "ports": [{ "hostPort": 80 }],
                 "securityContext": { "privileged": true, "capabilities": { "add": ["SYS_ADMIN"] } } }] });
         assert_eq!(asks_of_the_node(&spec).len(), 5);
+        let more = serde_json::json!({ "priorityClassName": "system-node-critical",
+            "volumes": [{ "name": "a", "nfs": { "server": "x" } }, { "name": "b", "csi": {} }, { "name": "c", "emptyDir": {} },
+                        { "name": "d", "hostPath": null, "secret": {} }],
+            "securityContext": { "windowsOptions": { "hostProcess": true } },
+            "containers": [{ "name": "c", "securityContext": { "procMount": "Unmasked" } }] });
+        let asked = asks_of_the_node(&more);
+        assert_eq!(asked.len(), 5, "{asked:?}");
         assert!(asks_of_the_node(&serde_json::json!({ "hostPID": false, "containers": [{ "name": "c" }] })).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! A Kubernetes namespace as a stack: the team's manifests in a namespace of the drill's own, the agent and the toolbox as Pods
 //! in it, controlled by the API's `exec`.
 
+mod boundary;
 mod cluster;
 mod errors;
 mod exec;

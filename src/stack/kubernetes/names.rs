@@ -15,8 +15,15 @@ pub(super) const RUN_ID: &str = "dev.firedrill/run-id";
 pub(super) const STEPS: &str = "fd-steps";
 /// The account of a drill's own runner, in the drill's namespace.
 pub(super) const RUNNER: &str = "fd-runner";
+/// Annotation of an object: how it was written when it was last applied, by which `kubectl apply` knows what to take away again.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Who writes, for field ownership.
 pub(super) const MANAGER: &str = "firedrill";
+
+/// Whether a name is one of Firedrill's own.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.starts_with("fd-")
+}
 
 /// First characters of a hash of the run's id.
 pub(super) fn short(run: &str) -> String {

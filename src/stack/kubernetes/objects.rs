@@ -1,10 +1,13 @@
 //! Changes of single objects: what a `patch` sets, what was planned, and what is there now.
 
+use super::boundary::unnameable;
 use super::errors::{api, environment, is_missing};
 use super::manifests::{is_of_kubernetes, kind, map_at, name, text};
+use super::names::LAST_APPLIED;
 use super::pods;
 use super::ready::objects;
 use super::release::settled;
+use super::room::as_quantity;
 use super::transform::encode;
 use crate::stack::{ObjectChange, ObjectEdit, StackError};
 use kube::Client;
@@ -42,15 +45,28 @@ impl ObjectChanges<'_> {
     }
 
     fn made(&self, change: &ObjectChange) -> Result<Value, StackError> {
-        let cause = "its `apiVersion` and `kind` do not say what it is";
-        named(change).ok_or_else(|| environment(format!("making `{}`", change.object), cause))
+        named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
+    }
+
+    /// The object that is changed, if there is one.
+    pub(super) fn object(&self, change: &ObjectChange) -> Option<Value> {
+        match &change.edit {
+            ObjectEdit::Create(_) => named(change).ok(),
+            ObjectEdit::Set(_) | ObjectEdit::Delete => planned(self.planned, &change.object).ok().cloned(),
+        }
     }
 
     async fn set(&self, planned: &Value, set: &Value, back: bool, operation: &str) -> Result<(), StackError> {
         let set = as_shown(planned, set);
         // What the cluster was extended with knows merge patches only, which replace lists.
         let by_name = is_of_kubernetes(planned);
-        let patch = if back { taken_back(&set, Some(planned), by_name) } else { set };
+        let applied = applied_with(planned, (!back).then_some(&set));
+        let mut patch = if back { given_back(planned, &set) } else { set };
+        if let (Some(applied), Value::Object(patch)) = (applied, &mut patch)
+            && let Some(annotations) = map_at(patch, "metadata").and_then(|metadata| map_at(metadata, "annotations"))
+        {
+            annotations.insert(LAST_APPLIED.into(), json!(applied));
+        }
         let all = objects(self.client, self.namespace, planned);
         let patch = if by_name { Patch::Strategic(patch) } else { Patch::Merge(patch) };
         all.patch(name(planned), &PatchParams::default(), &patch).await.map_err(api(operation))?;
@@ -110,7 +126,7 @@ impl ObjectChanges<'_> {
             // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
             ObjectEdit::Create(_) => {
                 if live.is_some() {
-                    compare(&without_type(set), live.as_ref(), String::new(), &mut found);
+                    compare(SetAt::top(&object), &without_type(set), live.as_ref(), String::new(), &mut found);
                 }
                 if found.is_empty() {
                     found.insert("presence".to_string(), live.is_some());
@@ -118,9 +134,9 @@ impl ObjectChanges<'_> {
             }
             ObjectEdit::Set(_) => {
                 let set = as_shown(&object, &set);
-                compare(&set, live.as_ref(), String::new(), &mut found);
+                compare(SetAt::top(&object), &set, live.as_ref(), String::new(), &mut found);
                 let mut before = BTreeMap::new();
-                compare(&set, Some(&object), String::new(), &mut before);
+                compare(SetAt::top(&object), &set, Some(&object), String::new(), &mut before);
                 // The name of a container, the number of a port: what was planned so says nothing about the fault.
                 let says_something = |path: &String| before.get(path) != Some(&true);
                 if before.keys().any(says_something) {
@@ -145,16 +161,21 @@ pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> Result<&'v Valu
     })
 }
 
-/// The object that a fault makes, with the name that the fault gives; `None` when it is not of the kind that the fault says.
-pub(super) fn named(change: &ObjectChange) -> Option<Value> {
-    let (wanted, name) = change.object.split_once('/')?;
-    let ObjectEdit::Create(made) = &change.edit else { return None };
+/// The object that a fault makes, with the name that the fault gives; the error is why it cannot be.
+pub(super) fn named(change: &ObjectChange) -> Result<Value, String> {
+    let what_it_is = || "`create` needs `apiVersion`, and `kind` as in `object`".to_string();
+    let (wanted, name) = change.object.split_once('/').ok_or_else(what_it_is)?;
+    let ObjectEdit::Create(made) = &change.edit else { return Err("nothing is made".into()) };
     let mut made = made.clone();
     if !kind(&made).eq_ignore_ascii_case(wanted) || text(&made, "/apiVersion").is_empty() {
-        return None;
+        return Err(what_it_is());
     }
-    map_at(made.as_object_mut()?, "metadata")?.insert("name".into(), json!(name));
-    Some(made)
+    let metadata = made.as_object_mut().and_then(|made| map_at(made, "metadata")).ok_or("`metadata` is no map")?;
+    metadata.insert("name".into(), json!(name));
+    match unnameable(&made) {
+        Some(why) => Err(why),
+        None => Ok(made),
+    }
 }
 
 fn without_type(mut object: Value) -> Value {
@@ -165,14 +186,72 @@ fn without_type(mut object: Value) -> Value {
     object
 }
 
-/// Whether every thing of a list has a name, so that the cluster merges it by that: containers, variables, ports.
-fn is_named_list(value: &Value) -> bool {
-    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    !items.is_empty() && items.iter().all(|item| item.get("name").is_some_and(Value::is_string))
+/// By what the cluster tells the things of a list apart when it merges them into those of an object of a kind; a list of another name it
+/// replaces.
+fn merge_key(kind: &str, list: &str) -> Option<&'static str> {
+    Some(match (list, kind) {
+        ("ports", "Service") => "port",
+        ("ports", _) => "containerPort",
+        ("volumeMounts", _) => "mountPath",
+        ("volumeDevices", _) => "devicePath",
+        ("hostAliases", _) => "ip",
+        ("topologySpreadConstraints", _) => "topologyKey",
+        ("containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes", _) => "name",
+        ("imagePullSecrets", _) | ("secrets", "ServiceAccount") => "name",
+        _ => return None,
+    })
 }
 
-fn item_of<'v>(list: Option<&'v Value>, named: &str) -> Option<&'v Value> {
-    list?.as_array()?.iter().find(|item| text(item, "/name") == named)
+fn item_of<'v>(list: Option<&'v Value>, key: &str, wanted: Option<&Value>) -> Option<&'v Value> {
+    list?.as_array()?.iter().find(|item| wanted.is_some() && item.get(key) == wanted)
+}
+
+/// The first list of what is set whose things do not say which ones they are: the list and the key that is missing. The cluster refuses it.
+pub(super) fn keyless(of_kind: &str, set: &Value) -> Option<(String, &'static str)> {
+    set.as_object()?.iter().find_map(|(list, value)| match (value, merge_key(of_kind, list)) {
+        (Value::Array(items), Some(key)) if items.iter().any(|item| item.is_object() && item.get(key).is_none()) => {
+            Some((list.clone(), key))
+        }
+        (Value::Array(items), Some(_)) => items.iter().find_map(|item| keyless(of_kind, item)),
+        (value, _) => keyless(of_kind, value),
+    })
+}
+
+/// An object with what a patch sets, as the cluster merges it.
+pub(super) fn merged(of_kind: &str, list: &str, into: Value, set: &Value) -> Value {
+    match (into, set) {
+        (Value::Object(mut into), Value::Object(set)) => {
+            for (key, value) in set {
+                let old = into.remove(key).unwrap_or_default();
+                if !value.is_null() {
+                    into.insert(key.clone(), merged(of_kind, key, old, value));
+                }
+            }
+            Value::Object(into)
+        }
+        (_, Value::Object(_)) => merged(of_kind, list, Value::Object(Map::new()), set),
+        (Value::Array(mut into), Value::Array(set)) if merge_key(of_kind, list).is_some() => {
+            let key = merge_key(of_kind, list).unwrap_or_default();
+            for item in set {
+                match into.iter_mut().find(|old| item.get(key).is_some() && old.get(key) == item.get(key)) {
+                    Some(old) => *old = merged(of_kind, list, old.take(), item),
+                    None => into.push(merged(of_kind, list, Value::Null, item)),
+                }
+            }
+            Value::Array(into)
+        }
+        (_, set) => set.clone(),
+    }
+}
+
+/// How an object was last applied: as it is written, with what a fault sets as if somebody had applied that. So `kubectl apply` of what the
+/// team has written takes the fault's values away again.
+fn applied_with(planned: &Value, set: Option<&Value>) -> Option<String> {
+    let annotations = planned.pointer("/metadata/annotations")?;
+    let applied = annotations.get(LAST_APPLIED)?.as_str()?;
+    let Some(set) = set else { return Some(applied.to_string()) };
+    let written: Value = serde_json::from_str(applied).ok()?;
+    Some(merged(kind(planned), "", written, set).to_string() + "\n")
 }
 
 /// What is set, as the cluster shows it.
@@ -193,40 +272,87 @@ fn as_shown(planned: &Value, set: &Value) -> Value {
     set
 }
 
-fn compare(set: &Value, live: Option<&Value>, path: String, found: &mut BTreeMap<String, bool>) {
+/// Where in an object something stands.
+#[derive(Clone, Copy)]
+struct SetAt<'a> {
+    kind: &'a str,
+    key: &'a str,
+    /// Whether values are quantities there: `1Gi` and `1024Mi` are the same.
+    quantities: bool,
+}
+
+impl<'a> SetAt<'a> {
+    fn top(object: &'a Value) -> SetAt<'a> {
+        SetAt { kind: kind(object), key: "", quantities: false }
+    }
+
+    fn below(self, key: &'a str) -> SetAt<'a> {
+        SetAt { key, quantities: self.quantities || ["resources", "hard"].contains(&self.key), ..self }
+    }
+
+    fn is_same(self, one: &Value, other: &Value) -> bool {
+        let quantity = |value: &Value| match value {
+            Value::String(text) => as_quantity(text),
+            value => value.as_f64(),
+        };
+        match (quantity(one), quantity(other)) {
+            // Sums and products of decimals are not exact.
+            (Some(one), Some(other)) if self.quantities => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
+            _ => one == other,
+        }
+    }
+
+    /// The key by which each of these things of a list is found again.
+    fn key_of(self, items: &[Value]) -> Option<&'static str> {
+        let have = |key: &&str| !items.is_empty() && items.iter().all(|item| item.get(*key).is_some());
+        merge_key(self.kind, self.key).filter(have).or_else(|| Some("name").filter(have))
+    }
+}
+
+fn compare(at: SetAt<'_>, set: &Value, live: Option<&Value>, path: String, found: &mut BTreeMap<String, bool>) {
     match set {
         Value::Object(map) => {
             for (key, value) in map {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                compare(value, live.and_then(|live| live.get(key)), path, found);
+                compare(at.below(key), value, live.and_then(|live| live.get(key)), path, found);
             }
         }
-        Value::Array(items) if is_named_list(set) => {
+        Value::Array(items) if at.key_of(items).is_some() => {
+            let key = at.key_of(items).unwrap_or_default();
             for item in items {
-                let named = text(item, "/name");
-                compare(item, item_of(live, named), format!("{path}.{named}"), found);
+                let shown = match item.get("name").or_else(|| item.get(key)) {
+                    Some(Value::String(text)) => text.clone(),
+                    other => other.cloned().unwrap_or_default().to_string(),
+                };
+                compare(at.below(""), item, item_of(live, key, item.get(key)), format!("{path}.{shown}"), found);
             }
         }
-        value => drop(found.insert(path, live.unwrap_or(&Value::Null) == value)),
+        value => drop(found.insert(path, at.is_same(live.unwrap_or(&Value::Null), value))),
     }
 }
 
-/// The merge patch that gives back what another one has set: the planned value, or none. `by_name`: lists of things with names are
-/// merged, not replaced.
-fn taken_back(set: &Value, planned: Option<&Value>, by_name: bool) -> Value {
-    match (set, planned) {
-        (Value::Object(set), Some(Value::Object(planned))) => {
-            let entry = |(key, value): (&String, &Value)| (key.clone(), taken_back(value, planned.get(key), by_name));
+/// The patch that gives back what another one has set. What the cluster was extended with knows merge patches only, which replace lists.
+fn given_back(planned: &Value, set: &Value) -> Value {
+    taken_back(Some(kind(planned)).filter(|_| is_of_kubernetes(planned)), "", set, Some(planned))
+}
+
+/// The planned value in the place of what was set, or none. `of_kind`: lists are merged as this kind merges them.
+fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&Value>) -> Value {
+    let key = of_kind.and_then(|kind| merge_key(kind, list));
+    match (set, planned, key) {
+        (Value::Object(set), Some(Value::Object(planned)), _) => {
+            let entry =
+                |(key, value): (&String, &Value)| (key.clone(), taken_back(of_kind, key, value, planned.get(key)));
             Value::Object(set.iter().map(entry).collect::<Map<_, _>>())
         }
-        (Value::Array(items), planned) if by_name && is_named_list(set) => {
-            let back = |item: &Value| match item_of(planned, text(item, "/name")) {
-                Some(planned) => taken_back(item, Some(planned), by_name),
-                None => json!({ "name": item.get("name"), "$patch": "delete" }),
+        (Value::Array(items), planned, Some(key)) => {
+            let back = |item: &Value| match item_of(planned, key, item.get(key)) {
+                Some(planned) => taken_back(of_kind, "", item, Some(planned)),
+                None => json!({ (key): item.get(key), "$patch": "delete" }),
             };
             items.iter().map(back).collect()
         }
-        (_, planned) => planned.cloned().unwrap_or(Value::Null),
+        (_, planned, _) => planned.cloned().unwrap_or(Value::Null),
     }
 }
 
@@ -237,18 +363,44 @@ mod tests {
     #[test]
     fn a_change_is_taken_back_to_what_was_planned() {
         let set = json!({ "data": { "A": "9", "NEW": "x" }, "spec": { "selector": { "app": "none" } } });
-        let planned = json!({ "data": { "A": "1", "B": "2" } });
-        assert_eq!(taken_back(&set, Some(&planned), true), json!({ "data": { "A": "1", "NEW": null }, "spec": null }));
+        let planned = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "A": "1", "B": "2" } });
+        assert_eq!(given_back(&planned, &set), json!({ "data": { "A": "1", "NEW": null }, "spec": null }));
     }
 
     #[test]
-    fn lists_of_named_things_are_given_back_as_the_kind_merges_them() {
+    fn lists_are_given_back_as_the_kind_merges_them() {
         let set = json!({ "containers": [{ "name": "web", "image": "web:2" }, { "name": "new", "image": "x" }] });
-        let planned = json!({ "containers": [{ "name": "web", "image": "web:1" }, { "name": "side" }] });
+        let containers = json!([{ "name": "web", "image": "web:1" }, { "name": "side" }]);
+        let planned = json!({ "apiVersion": "v1", "kind": "Pod", "containers": containers });
         let merged =
             json!({ "containers": [{ "name": "web", "image": "web:1" }, { "name": "new", "$patch": "delete" }] });
-        assert_eq!(taken_back(&set, Some(&planned), true), merged);
-        assert_eq!(taken_back(&set, Some(&planned), false), planned);
+        assert_eq!(given_back(&planned, &set), merged);
+        let custom = json!({ "apiVersion": "example.com/v1", "kind": "Pod", "containers": containers });
+        assert_eq!(given_back(&custom, &set), json!({ "containers": containers }));
+        let subjects = json!({ "subjects": [{ "name": "a" }] });
+        let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "subjects": [{ "name": "b" }] });
+        assert_eq!(given_back(&binding, &subjects), json!({ "subjects": [{ "name": "b" }] }), "replaced as a whole");
+    }
+
+    #[test]
+    fn ports_and_mounts_are_known_by_what_the_cluster_knows_them_by() {
+        let service = json!({ "apiVersion": "v1", "kind": "Service", "spec": { "ports": [{ "port": 80, "targetPort": "http" }] } });
+        let set = json!({ "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": 1 }] } });
+        let back = json!({ "spec": { "ports": [{ "name": null, "port": 80, "targetPort": "http" }] } });
+        assert_eq!(given_back(&service, &set), back);
+        let mut found = BTreeMap::new();
+        let live = json!({ "spec": { "ports": [{ "name": "http", "port": 80, "protocol": "TCP", "targetPort": 1 }] } });
+        compare(SetAt::top(&service), &set, Some(&live), String::new(), &mut found);
+        assert!(found.len() == 3 && found.values().all(|is| *is), "{found:?}");
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "ports": [{ "containerPort": 1 }], "volumeMounts": [] });
+        let set = json!({ "ports": [{ "containerPort": 1, "protocol": "UDP" }], "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
+        let back = json!({ "ports": [{ "containerPort": 1, "protocol": null }], "volumeMounts": [{ "mountPath": "/v", "$patch": "delete" }] });
+        assert_eq!(given_back(&pod, &set), back);
+        assert_eq!(
+            keyless("Service", &json!({ "spec": { "ports": [{ "name": "http" }] } })),
+            Some(("ports".into(), "port"))
+        );
+        assert_eq!(keyless("Pod", &set), None);
     }
 
     #[test]
@@ -256,8 +408,54 @@ mod tests {
         let set = json!({ "data": { "a.b": "1", "GONE": null }, "spec": { "replicas": 0 } });
         let live = json!({ "data": { "a.b": "1", "GONE": "still" }, "spec": { "replicas": 0 } });
         let mut found = BTreeMap::new();
-        compare(&set, Some(&live), String::new(), &mut found);
+        compare(SetAt::top(&set), &set, Some(&live), String::new(), &mut found);
         let expected = [("data.GONE", false), ("data.a.b", true), ("spec.replicas", true)];
         assert_eq!(found, expected.map(|(path, is)| (path.to_string(), is)).into());
+    }
+
+    #[test]
+    fn quantities_are_compared_as_what_they_come_to() {
+        let same = |set: Value, live: Value| {
+            let mut found = BTreeMap::new();
+            compare(SetAt::top(&set), &set, Some(&live), String::new(), &mut found);
+            found.values().all(|is| *is)
+        };
+        let limits = |cpu: Value, memory: &str| json!({ "resources": { "limits": { "cpu": cpu, "memory": memory } } });
+        assert!(same(limits(json!("0.02"), "1024Mi"), limits(json!("20m"), "1Gi")));
+        assert!(same(limits(json!(1), "8Mi"), limits(json!("1"), "8388608")));
+        assert!(!same(limits(json!("0.02"), "1Gi"), limits(json!("20m"), "1G")));
+        assert!(same(json!({ "hard": { "pods": 0 } }), json!({ "hard": { "pods": "0" } })));
+        assert!(!same(
+            json!({ "data": { "A": "0.02", "hard": "1" } }),
+            json!({ "data": { "A": "20m", "hard": "1.0" } })
+        ));
+    }
+
+    #[test]
+    fn what_a_fault_sets_counts_as_applied() {
+        let written = json!({ "kind": "Service", "spec": { "selector": { "app": "web" } } });
+        let planned = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "annotations": { (LAST_APPLIED): written.to_string() } } });
+        let set = json!({ "spec": { "selector": { "release": "nowhere", "app": null } } });
+        let applied = applied_with(&planned, Some(&set)).unwrap();
+        let applied: Value = serde_json::from_str(&applied).unwrap();
+        assert_eq!(applied["spec"]["selector"], json!({ "release": "nowhere" }));
+        assert_eq!(applied_with(&planned, None), Some(written.to_string()));
+        assert_eq!(applied_with(&json!({ "kind": "Service" }), Some(&set)), None);
+    }
+
+    #[test]
+    fn what_a_fault_makes_is_named_by_the_fault() {
+        let change = |made: Value| ObjectChange {
+            object: "resourcequota/tiny".into(),
+            edit: ObjectEdit::Create(made),
+            restart: None,
+        };
+        let made = named(&change(json!({ "apiVersion": "v1", "kind": "ResourceQuota" }))).unwrap();
+        assert_eq!(name(&made), "tiny");
+        assert!(named(&change(json!({ "apiVersion": "v1", "kind": "ConfigMap" }))).is_err());
+        let path = "v1/namespaces/kube-system/resourcequotas?x=";
+        assert!(
+            named(&change(json!({ "apiVersion": path, "kind": "ResourceQuota" }))).unwrap_err().contains("apiVersion")
+        );
     }
 }

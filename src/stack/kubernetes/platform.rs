@@ -1,15 +1,18 @@
 //! Kubernetes as a kind of stack.
 
+use super::boundary::refusals;
 use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
-use super::images::FiredrillImages;
+use super::images::{FiredrillImages, refused_name};
 use super::jobs::KubernetesJobs;
 use super::manifests::{
-    self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, items, kind, main_container,
-    name, pod_spec, text,
+    self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
+    main_container, name, pod_spec, text,
 };
+use super::objects::{keyless, merged, named, planned};
 use super::rights;
 use super::runs::{self, NotedRun};
-use super::stack::{KubernetesStack, ReopenedNamespace};
+use super::stack::{KubernetesStack, ReopenedNamespace, redactor};
+use super::transform::TIES;
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, Need, ObjectChange, ObjectEdit, Place, Probe, ProbeState, Published,
@@ -17,7 +20,7 @@ use crate::stack::{
     StackRequest, SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -197,36 +200,53 @@ impl ResolvedManifests {
 impl ResolvedManifests {
     /// Why a fault cannot change an object like this, and what to do about it.
     fn cannot_change(&self, change: &ObjectChange) -> Option<(String, String)> {
-        let own: Vec<Value> =
-            self.manifests.objects.iter().filter(|object| kind(object) != "Ingress").cloned().collect();
-        let (found, made) = (super::objects::planned(&own, &change.object), super::objects::named(change));
-        let (set, kind_of) = match (&change.edit, &made, &found) {
-            (ObjectEdit::Create(_), _, Ok(_)) => {
+        let is_own = |object: &&Value| kind(object) != "Ingress" && !is_cluster_scoped(object);
+        let own: Vec<Value> = self.manifests.objects.iter().filter(is_own).cloned().collect();
+        let found = planned(&own, &change.object);
+        let (set, becomes) = match (&change.edit, &found) {
+            (ObjectEdit::Create(_), Ok(_)) => {
                 return Some(("the manifests have that object".into(), "take `set` or `delete`".into()));
             }
-            (ObjectEdit::Create(_), Some(made), _) => (made, kind(made)),
-            (ObjectEdit::Create(_), None, _) => {
-                let help = "write it as in a manifest, without `metadata.name`";
-                return Some(("`create` needs `apiVersion`, and `kind` as in `object`".into(), help.into()));
-            }
-            (_, _, Err(StackError::Environment { cause, .. })) => {
+            (ObjectEdit::Create(made), Err(_)) => match named(change) {
+                Ok(becomes) => (made, becomes),
+                Err(why) => return Some((why, "write it as in a manifest, without `metadata.name`".into())),
+            },
+            (_, Err(StackError::Environment { cause, .. })) => {
                 return Some((cause.clone(), "name one of these".into()));
             }
-            (_, _, Err(error)) => return Some((error.to_string(), String::new())),
-            (ObjectEdit::Set(set), _, Ok(planned)) => (set, kind(planned)),
-            (ObjectEdit::Delete, ..) => return None,
+            (_, Err(error)) => return Some((error.to_string(), String::new())),
+            (ObjectEdit::Set(set), Ok(planned)) => (set, merged(kind(planned), "", (*planned).clone(), set)),
+            (ObjectEdit::Delete, Ok(_)) => return None,
         };
-        let typed = json!({ "kind": kind_of });
-        if matches!(change.edit, ObjectEdit::Create(_)) && is_cluster_scoped(set) {
+        let kind_of = kind(&becomes);
+        if matches!(change.edit, ObjectEdit::Create(_)) && is_cluster_scoped(&becomes) {
             return Some((format!("{kind_of} belongs to the whole cluster"), "a drill has a namespace only".into()));
+        }
+        let is_changed = |pointer: &str, now: &str| !text(set, pointer).is_empty() && text(set, pointer) != now;
+        let is_other = found.is_ok_and(|planned| {
+            ["/apiVersion", "/kind", "/metadata/name"].iter().any(|at| is_changed(at, text(planned, at)))
+        });
+        if is_other || is_changed("/metadata/namespace", self.written()) {
+            let help = "leave `apiVersion`, `kind`, `metadata.name` and `metadata.namespace` out of it";
+            return Some(("it would be another object".into(), help.into()));
+        }
+        if let Some(tie) = TIES.iter().find(|tie| set.pointer(&format!("/metadata/{tie}")).is_some()) {
+            let help = "leave it out: the namespace has to be removed at the end";
+            return Some((format!("it sets `metadata.{tie}`, which ties the namespace to others"), help.into()));
         }
         let is_outside = matches!(text(set, "/spec/type"), "NodePort" | "LoadBalancer" | "ExternalName")
             || set.pointer("/spec/externalIPs").is_some();
         if kind_of == "Ingress" || (kind_of == "Service" && is_outside) {
             return Some(("it reaches out of the drill's namespace".into(), "a drill is for itself".into()));
         }
-        let spec = manifests::pod_spec_pointer(&typed).and_then(|pointer| set.pointer(pointer));
-        let ask = asks_of_the_node(spec?).into_iter().next()?;
+        if let Some((list, key)) = keyless(kind_of, set).filter(|_| is_of_kubernetes(&becomes)) {
+            let help = format!("say which one is meant: `{list}: [{{ {key}: … }}]`");
+            return Some((format!("the cluster tells `{list}` of a {kind_of} apart by `{key}`"), help));
+        }
+        if let Some((why, help)) = refusals(&becomes, self.written(), self.request.isolate).into_iter().next() {
+            return Some((format!("the {kind_of} then {why}"), help.into()));
+        }
+        let ask = asks_of_the_node(pod_spec(&becomes)?).into_iter().next()?;
         Some((format!("it asks for the node: {ask}"), "a drill may not reach the node".into()))
     }
 }
@@ -282,6 +302,9 @@ impl ResolvedStack for ResolvedManifests {
                     finding(None, "", format!("{what} is left out: its host name would be taken from others"), help);
                 found.push(Finding { error: false, ..warning });
             }
+            for (why, help) in refusals(object, self.written(), self.request.isolate) {
+                found.push(finding(None, "", format!("{what} {why}"), Some(help.into())));
+            }
             if let Some(spec) = pod_spec(object) {
                 for ask in asks_of_the_node(spec) {
                     let help = "a drill may not reach the node: leave it out of the drill's manifests";
@@ -290,6 +313,15 @@ impl ResolvedStack for ResolvedManifests {
             }
             if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
                 found.push(finding(None, "", format!("two workloads are called `{}`", name(object)), None));
+            }
+        }
+        let specs = self.manifests.objects.iter().filter_map(pod_spec);
+        let released = self.request.releases.iter().filter_map(|(_, release)| release.image.as_deref());
+        let used: Vec<&str> =
+            specs.flat_map(all_containers).map(|container| text(container, "/image")).chain(released).collect();
+        for (image, build) in self.request.cluster.iter().flat_map(|cluster| &cluster.images) {
+            if let Some((message, help)) = refused_name(image, build.is_some(), &used) {
+                found.push(finding(None, "images", message, Some(help.into())));
             }
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
@@ -368,8 +400,8 @@ impl ResolvedStack for ResolvedManifests {
         cancel: &CancellationToken,
     ) -> Result<(), StackError> {
         let cluster = self.platform.cluster(&self.request).await?;
-        let logs = run.dir.join("logs");
-        let made = super::images::make(&cluster, &self.request, options, &logs, cancel).await?;
+        let (logs, redactor) = (run.dir.join("logs"), redactor(&self.manifests, options));
+        let made = super::images::make(&cluster, &self.request, options, &logs, &redactor, cancel).await?;
         if let Ok(mut images) = self.platform.images.lock() {
             images.insert(self.images_key(), made);
         }
@@ -404,4 +436,96 @@ fn facts(manifests: &Manifests, service: &str) -> Option<ServiceFacts> {
         has_name: manifests.of_kind("Service").any(|object| name(object) == service),
         ..ServiceFacts::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::{ClusterRequest, ImageBuild};
+    use serde_json::json;
+
+    fn resolved(objects: Value) -> ResolvedManifests {
+        let cluster = ClusterRequest { namespace: "shop".into(), ..ClusterRequest::default() };
+        let request = StackRequest { cluster: Some(cluster), ..StackRequest::default() };
+        let manifests = Manifests { objects: objects.as_array().cloned().unwrap_or_default() };
+        ResolvedManifests { platform: KubernetesPlatform::default(), request, manifests }
+    }
+
+    fn shop() -> ResolvedManifests {
+        let pods = json!({ "containers": [{ "name": "web", "image": "shop/web:1" }] });
+        resolved(json!([
+            { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } },
+            { "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+              "spec": { "type": "NodePort", "ports": [{ "port": 80 }] } },
+            { "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+              "spec": { "template": { "spec": pods } } },
+            { "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "web" },
+              "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }] },
+        ]))
+    }
+
+    #[test]
+    fn what_a_fault_sets_and_makes_has_the_limits_of_the_manifests() {
+        let shop = shop();
+        assert_eq!(shop.findings(), [], "the stack itself is in order");
+        let told = |object: &str, edit: ObjectEdit| {
+            shop.cannot_change(&ObjectChange { object: object.into(), edit, restart: None }).map(|(why, _)| why)
+        };
+        let set = |object: &str, set: Value| told(object, ObjectEdit::Set(set));
+        let pods = |spec: Value| json!({ "spec": { "template": { "spec": spec } } });
+        assert_eq!(set("service/web", json!({ "spec": { "ports": [{ "port": 80, "targetPort": 1 }] } })), None);
+        assert_eq!(set("deployment/web", pods(json!({ "containers": [{ "name": "web", "image": "x:2" }] }))), None);
+        assert_eq!(told("deployment/web", ObjectEdit::Delete), None);
+        for (object, what) in [
+            (
+                "namespace/shop",
+                json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } }),
+            ),
+            ("role/web", json!({ "rules": [{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["patch"] }] })),
+            ("service/web", json!({ "spec": { "ports": [{ "name": "http", "targetPort": 1 }] } })),
+            ("service/web", json!({ "metadata": { "finalizers": ["a/b"] } })),
+            ("service/web", json!({ "metadata": { "namespace": "kube-system" } })),
+            ("service/web", json!({ "metadata": { "name": "other" } })),
+            ("service/web", json!({ "spec": { "type": "ExternalName" } })),
+            ("deployment/web", pods(json!({ "hostNetwork": true }))),
+            ("deployment/web", pods(json!({ "serviceAccountName": "fd-steps" }))),
+            ("deployment/web", pods(json!({ "volumes": [{ "name": "v", "nfs": { "server": "x", "path": "/" } }] }))),
+        ] {
+            assert!(set(object, what.clone()).is_some(), "{object} {what}");
+        }
+        let make = |object: &str, made: Value| told(object, ObjectEdit::Create(made));
+        let quota = |version: &str| json!({ "apiVersion": version, "kind": "ResourceQuota", "spec": { "hard": { "pods": "0" } } });
+        assert_eq!(make("resourcequota/tiny", quota("v1")), None);
+        assert!(make("resourcequota/fd-inside", quota("v1")).is_some());
+        assert!(make("resourcequota/tiny", quota("v1/namespaces/default/pods?x=")).is_some());
+        let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "roleRef": { "kind": "ClusterRole", "name": "cluster-admin" }, "subjects": [] });
+        assert!(make("rolebinding/x", binding).is_some());
+        let claim =
+            json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": { "volumeName": "pv-of-others" } });
+        assert!(make("persistentvolumeclaim/x", claim).is_some());
+    }
+
+    #[test]
+    fn what_leads_out_of_the_namespace_is_a_finding_of_the_check() {
+        let mut shop = shop();
+        if let Some(cluster) = &mut shop.request.cluster {
+            let build = Some(ImageBuild::default());
+            cluster.images =
+                [("shop/web:2".into(), build.clone()), ("alpine:3".into(), build), ("postgres:16".into(), None)].into();
+        }
+        shop.manifests.objects.push(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": { "name": "all" }, "roleRef": { "kind": "ClusterRole", "name": "cluster-admin" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": "shop" }] }));
+        let found = shop.findings();
+        let told: Vec<&str> =
+            found.iter().filter(|finding| finding.error).map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "RoleBinding all binds the ClusterRole `cluster-admin`",
+                "no container of the stack runs an image like `alpine:3`"
+            ]
+        );
+    }
 }

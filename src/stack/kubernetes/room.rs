@@ -10,12 +10,13 @@ use kube::api::{Api, ListParams};
 use std::collections::BTreeMap;
 
 /// What the ends of quantities mean, as `k8s.io/apimachinery/pkg/api/resource` writes them.
-const SUFFIXES: [(&str, f64); 14] = [
+const SUFFIXES: [(&str, f64); 15] = [
     ("Ki", 1024.0),
     ("Mi", 1_048_576.0),
     ("Gi", 1_073_741_824.0),
     ("Ti", 1_099_511_627_776.0),
     ("Pi", 1_125_899_906_842_624.0),
+    ("Ei", 1_152_921_504_606_846_976.0),
     ("n", 1e-9),
     ("u", 1e-6),
     ("m", 1e-3),
@@ -31,9 +32,16 @@ type Quantities = BTreeMap<String, Quantity>;
 
 /// What a quantity comes to: `250m` is 0.25, `64Mi` are 67108864. What is none is 0.
 pub(super) fn quantity(text: &str) -> f64 {
+    as_quantity(text).unwrap_or(0.0)
+}
+
+/// The same, where what is none is told.
+pub(super) fn as_quantity(text: &str) -> Option<f64> {
     let ended = SUFFIXES.iter().find_map(|(end, factor)| Some((text.strip_suffix(end)?, factor)));
     let (number, factor) = ended.unwrap_or((text, &1.0));
-    number.parse::<f64>().unwrap_or(0.0) * factor
+    // `inf` and `nan` are numbers only in Rust.
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    Some(number.parse::<f64>().ok().filter(|number| is_number && number.is_finite())? * factor)
 }
 
 fn of(quantities: Option<&Quantities>, what: &str) -> f64 {
@@ -110,6 +118,8 @@ mod tests {
         assert_eq!(quantity("2e3"), 2000.0);
         assert_eq!(quantity("1G"), 1e9);
         assert_eq!(quantity("x"), 0.0);
+        assert_eq!(as_quantity("2Ei"), Some(2_305_843_009_213_693_952.0));
+        assert_eq!(["", "x", "inf", "-inf", "nan", "1Xi"].map(as_quantity), [None; 6]);
     }
 
     #[test]

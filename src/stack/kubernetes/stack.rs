@@ -14,10 +14,12 @@ use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, DrillObjects};
 use super::{cluster, pods, ready, watch};
+use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Fingerprint, FullOutput, ObjectChange, Place,
-    Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
+    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Fingerprint, FullOutput, ObjectChange,
+    ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
+    TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod};
@@ -64,7 +66,7 @@ impl KubernetesStack {
         let mut run = run.clone();
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
         let namespace = names::namespace(&run.id);
-        let redactor = Redactor::new(secrets(&manifests)).with(options.secrets.clone());
+        let redactor = redactor(&manifests, options);
         Ok(KubernetesStack {
             executor: Executor::new(&cluster.client, &namespace),
             cluster,
@@ -103,7 +105,7 @@ impl KubernetesStack {
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         let began = Instant::now();
         let logs = self.run.dir.join("logs");
-        let ours = images::make(&self.cluster, &self.request, &self.options, &logs, cancel).await?;
+        let ours = images::make(&self.cluster, &self.request, &self.options, &logs, &self.redactor, cancel).await?;
         let ours = self.ours.get_or_init(|| ours);
         let build_took = began.elapsed();
         let short = names::short(&self.run.id);
@@ -200,6 +202,44 @@ impl KubernetesStack {
         serde_json::to_value(made).map_err(|error| environment(operation, error))
     }
 
+    /// Gives the steps the rights to put right what a fault changes, where they have none on objects of its kind.
+    async fn let_steps_undo(&self, change: &ObjectChange) -> Result<(), StackError> {
+        let Some(object) = self.changes().object(change) else { return Ok(()) };
+        let (short, makes) = (names::short(&self.run.id), matches!(change.edit, ObjectEdit::Delete));
+        let rights = transform::rights_on(&object, &self.namespace, &short, self.request.isolate, makes);
+        for right in rights.into_iter().flatten() {
+            let operation = format!("giving the steps rights on `{}`", change.object);
+            let typed: DynamicObject =
+                serde_json::from_value(right.clone()).map_err(|error| environment(operation.as_str(), error))?;
+            let all = objects(&self.cluster.client, &self.namespace, &right);
+            match all.create(&PostParams::default(), &typed).await {
+                // Of a fault that comes back.
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                made => drop(made.map_err(api(operation))?),
+            }
+        }
+        Ok(())
+    }
+
+    /// What has taken the agent out of the way to a Service that it stands in front of; `None` when everybody who calls the Service
+    /// still meets the agent.
+    pub(super) async fn bypass(&self, service: &str) -> Result<Option<String>, StackError> {
+        let planned = self.planned.get().into_iter().flatten();
+        let mut planned = planned.filter(|object| kind(object) == "Service" && name(object) == service);
+        let Some(planned) = planned.next().filter(|_| self.request.interposed.contains_key(service)) else {
+            return Ok(None);
+        };
+        let operation = format!("looking at the Service {service}");
+        let all = objects(&self.cluster.client, &self.namespace, planned);
+        let live = all.get_opt(service).await.map_err(api(operation.as_str()))?;
+        let live = live.filter(|live| live.metadata.deletion_timestamp.is_none());
+        let live = live.and_then(|live| serde_json::to_value(live).ok());
+        let behind = ListParams::default().labels(&format!("{}={service}", names::PROXY));
+        let pods = self.pods().list(&behind).await.map_err(api(operation))?;
+        let pods: Vec<String> = pods.items.iter().map(|pod| pods::name(pod).to_string()).collect();
+        Ok(transform::bypass(planned, live.as_ref(), &pods))
+    }
+
     /// The objects of a kind that the cluster was extended with.
     async fn discovered(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
         let known = resource(object);
@@ -236,6 +276,12 @@ impl KubernetesStack {
                 }
             }
         }
+        // The same once more, as it was written, secrets in base64 included.
+        for object in &mut shown {
+            if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+                annotations.remove(names::LAST_APPLIED);
+            }
+        }
         let text = self.redactor.text(&format!("{:#}\n", Value::Array(shown)));
         write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
     }
@@ -252,6 +298,11 @@ impl KubernetesStack {
         }
         Ok(found)
     }
+}
+
+/// What hides the secrets of the manifests and of the drill.
+pub(super) fn redactor(manifests: &Manifests, options: &StackOptions) -> Redactor {
+    Redactor::new(secrets(manifests)).with(options.secrets.clone())
 }
 
 /// The values of the manifests that must never be written anywhere.
@@ -272,6 +323,10 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 
 #[async_trait]
 impl Stack for KubernetesStack {
+    async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
+        self.bypass(service).await
+    }
+
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         if let Some(error) = &self.options.no_images {
             return Err(error.clone());
@@ -362,6 +417,9 @@ impl Stack for KubernetesStack {
     }
 
     async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
+        if !back {
+            self.let_steps_undo(change).await?;
+        }
         self.changes().change(change, back).await
     }
 
@@ -434,7 +492,7 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
                 let Ok(text) = pods.logs(pods::name(&pod), &params).await else { continue };
                 let end = if previous { "-previous" } else { "" };
                 let file = dir.join(format!("{}-{}{end}.log", pods::name(&pod), status.name));
-                let written = tokio::fs::write(&file, redactor.text(&text)).await;
+                let written = tokio::fs::write(&file, log_lines(&redactor.text(&text))).await;
                 written.map_err(|error| environment(format!("writing {}", file.display()), error))?;
             }
         }

@@ -2,7 +2,8 @@
 //! cluster. Everything that is not named here stays as the team wrote it.
 
 use super::manifests::{Manifests, is_cluster_scoped, items, kind, map_at, name, pod_spec_pointer, text};
-use super::names::{PROXY, RUN, SERVICE, STEPS, origin};
+use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
+use super::ready::resource;
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
@@ -27,8 +28,17 @@ pub(super) struct DrillObjects<'a> {
 pub(super) type Aliases = BTreeMap<String, Vec<String>>;
 
 /// What is written of an object by the cluster, and not by the team.
-const WRITTEN_BY_CLUSTER: [&str; 7] =
-    ["uid", "resourceVersion", "creationTimestamp", "selfLink", "generation", "managedFields", "ownerReferences"];
+const WRITTEN_BY_CLUSTER: [&str; 6] =
+    ["uid", "resourceVersion", "creationTimestamp", "selfLink", "generation", "managedFields"];
+/// What ties an object to others: a finalizer keeps the namespace from being removed, an owner that is elsewhere takes the object along.
+pub(super) const TIES: [&str; 2] = ["finalizers", "ownerReferences"];
+/// The most that an annotation may have; the cluster takes 256 KiB for all of them.
+const MOST_ANNOTATION: usize = 200 * 1024;
+
+/// What steps may write, without an API group and with one.
+const WRITTEN_BY_STEPS: [&str; 7] =
+    ["pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers"];
+const GROUPS_OF_STEPS: [&str; 4] = ["apps", "batch", "autoscaling", "policy"];
 
 /// The team's objects in the drill's namespace, those without Pods first.
 pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
@@ -40,6 +50,7 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
         }
         let mut own = object.clone();
         own_metadata(&mut own, drill);
+        own_annotation(&mut own, object, drill);
         match kind(object) {
             "Service" => {
                 inside_only(&mut own);
@@ -63,12 +74,52 @@ fn own_metadata(object: &mut Value, drill: &DrillObjects<'_>) {
     if let Value::Object(object) = object {
         object.remove("status");
         if let Some(metadata) = map_at(object, "metadata") {
-            WRITTEN_BY_CLUSTER.iter().for_each(|key| drop(metadata.remove(*key)));
+            WRITTEN_BY_CLUSTER.iter().chain(&TIES).for_each(|key| drop(metadata.remove(*key)));
             metadata.insert("namespace".into(), json!(drill.namespace));
             if let Some(labels) = map_at(metadata, "labels") {
                 labels.insert(RUN.into(), json!(drill.short));
             }
         }
+    }
+    untied(object);
+}
+
+/// What is made of an object has metadata of its own.
+fn untied(object: &mut Value) {
+    let made = ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
+    for pointer in made {
+        untie(object.pointer_mut(pointer));
+    }
+    let claims = object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+    claims.into_iter().flatten().for_each(|claim| untie(Some(claim)));
+}
+
+fn untie(object: Option<&mut Value>) {
+    if let Some(Value::Object(metadata)) = object.and_then(|object| object.get_mut("metadata")) {
+        TIES.iter().for_each(|key| drop(metadata.remove(*key)));
+    }
+}
+
+/// Says in the object how the team has written it, as `kubectl apply` does, so that this goes on from there.
+fn own_annotation(own: &mut Value, written: &Value, drill: &DrillObjects<'_>) {
+    let mut written = written.clone();
+    if let Some(written) = written.as_object_mut() {
+        written.remove("status");
+        if let Some(metadata) = map_at(written, "metadata") {
+            WRITTEN_BY_CLUSTER.iter().chain(&TIES).for_each(|key| drop(metadata.remove(*key)));
+            metadata.insert("namespace".into(), json!(drill.namespace));
+            if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+                annotations.remove(LAST_APPLIED);
+            }
+        }
+    }
+    untied(&mut written);
+    let written = written.to_string() + "\n";
+    let metadata = own.as_object_mut().and_then(|own| map_at(own, "metadata"));
+    let Some(annotations) = metadata.and_then(|metadata| map_at(metadata, "annotations")) else { return };
+    annotations.remove(LAST_APPLIED);
+    if written.len() <= MOST_ANNOTATION {
+        annotations.insert(LAST_APPLIED.into(), json!(written));
     }
 }
 
@@ -132,6 +183,9 @@ fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> [V
     let mut behind = service.clone();
     if let Some(metadata) = behind.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("name".into(), json!(origin(&name)));
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+            annotations.remove(LAST_APPLIED);
+        }
     }
     let own = items(&service, "/spec/ports").filter_map(port_number);
     let ports: BTreeSet<u16> = own.chain(ports.iter().copied()).collect();
@@ -213,18 +267,11 @@ pub(super) fn rights_of_steps(drill: &DrillObjects<'_>) -> [Value; 3] {
     let all = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
     let rule = |groups: &[&str], resources: &[&str], verbs: &[&str]| json!({ "apiGroups": groups, "resources": resources, "verbs": verbs });
     let rules = [
-        rule(
-            &[""],
-            &[
-                "pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims",
-                "replicationcontrollers",
-            ],
-            &all,
-        ),
+        rule(&[""], &WRITTEN_BY_STEPS, &all),
         rule(&[""], &["pods/exec", "pods/attach", "pods/portforward", "pods/eviction"], &["get", "create"]),
         rule(&[""], &["pods/log", "pods/status", "events", "limitranges", "resourcequotas"], &["get", "list", "watch"]),
         rule(&["events.k8s.io"], &["events"], &["get", "list", "watch"]),
-        rule(&["apps", "batch", "autoscaling", "policy"], &["*"], &all),
+        rule(&GROUPS_OF_STEPS, &["*"], &all),
         rule(&["networking.k8s.io", "discovery.k8s.io"], &["*"], &["get", "list", "watch"]),
         // Of the namespace itself that it is there.
         rule(&[""], &["namespaces"], &["get"]),
@@ -237,6 +284,71 @@ pub(super) fn rights_of_steps(drill: &DrillObjects<'_>) -> [Value; 3] {
                 "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": STEPS },
                 "subjects": [{ "kind": "ServiceAccount", "name": STEPS, "namespace": drill.namespace }] }),
     ]
+}
+
+/// The rights of the steps on an object that a fault changes, so that they can put it right; `None` where they have them, or may not
+/// have them: RBAC, and what `isolate` is made of. `makes`: they may have to make it again, which no right can bind to a name.
+pub(super) fn rights_on(
+    object: &Value,
+    namespace: &str,
+    short: &str,
+    isolated: bool,
+    makes: bool,
+) -> Option<[Value; 2]> {
+    let of = resource(object);
+    let has = (of.group.is_empty() && WRITTEN_BY_STEPS.contains(&of.plural.as_str()))
+        || GROUPS_OF_STEPS.contains(&of.group.as_str());
+    let may_not = of.group == "rbac.authorization.k8s.io" || (isolated && kind(object) == "NetworkPolicy");
+    if has || may_not {
+        return None;
+    }
+    let rule = |verbs: &[&str]| json!({ "apiGroups": [of.group], "resources": [of.plural], "verbs": verbs });
+    let mut named = rule(&["get", "update", "patch", "delete"]);
+    if let Value::Object(named) = &mut named {
+        named.insert("resourceNames".into(), json!([name(object)]));
+    }
+    let mut rules = vec![named, rule(&["list", "watch"])];
+    if makes {
+        rules.push(rule(&["create"]));
+    }
+    let role = format!("{STEPS}-{}", names::short(&format!("{}/{}", of.plural, name(object))));
+    let metadata = json!({ "name": role, "namespace": namespace, "labels": { (RUN): short } });
+    Some([
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules }),
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+                "subjects": [{ "kind": "ServiceAccount", "name": STEPS, "namespace": namespace }] }),
+    ])
+}
+
+/// What takes an agent out of the way to a Service: what is planned of the Service with the agent in front of it, what it is now, and the
+/// Pods that it leads to.
+pub(super) fn bypass(planned: &Value, live: Option<&Value>, pods: &[String]) -> Option<String> {
+    let service = name(planned);
+    let Some(live) = live else { return Some(format!("the Service {service} is not there")) };
+    let of = |object: &Value, pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    let led = of(live, "/spec/selector");
+    if led != of(planned, "/spec/selector") {
+        return Some(format!("the Service {service} leads to other Pods: its selector is {led}"));
+    }
+    if text(live, "/spec/type") == "ExternalName" {
+        return Some(format!("the Service {service} leads to `{}`", text(live, "/spec/externalName")));
+    }
+    for port in items(planned, "/spec/ports") {
+        let now = items(live, "/spec/ports").find(|now| now.get("port") == port.get("port"));
+        let leads_to = |port: &Value| port.get("targetPort").cloned().unwrap_or_default();
+        let number = port_number(port).unwrap_or_default();
+        match now {
+            None => return Some(format!("the Service {service} has no port {number} any more")),
+            Some(now) if leads_to(now) != leads_to(port) => {
+                return Some(format!("the port {number} of the Service {service} leads to {}", leads_to(now)));
+            }
+            Some(_) => {}
+        }
+    }
+    let own = AgentRole::Proxy { service: service.to_string() }.name();
+    let other = pods.iter().find(|pod| **pod != own)?;
+    Some(format!("the Service {service} leads to the Pod {other} as well"))
 }
 
 /// What nobody may make in the namespace: Services and Ingresses that are reached from outside of the cluster.
@@ -356,6 +468,13 @@ mod tests {
             json!({ "type": "ClusterIP", "selector": { "app": "pay" }, "ports": [{ "port": 80, "targetPort": "http" }] })
         );
         assert_eq!(service.pointer("/metadata/uid"), None);
+        let applied: Value = serde_json::from_str(text(
+            service,
+            "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+        ))
+        .unwrap();
+        assert_eq!(applied["metadata"], json!({ "name": "pay", "namespace": "firedrill-x" }));
+        assert_eq!(applied["spec"]["type"], json!("NodePort"), "as the team has written it");
     }
 
     #[test]
@@ -369,6 +488,66 @@ mod tests {
         assert_eq!(team[3]["metadata"]["labels"][PROXY], json!("pay"));
         let stands_for = team[3].pointer("/spec/containers/0/env/0/value").and_then(Value::as_str).unwrap();
         assert_eq!(stands_for, r#"{"service":"fd-origin-pay","ports":[{"port":80,"http":true}]}"#);
+    }
+
+    #[test]
+    fn what_takes_the_agent_out_of_the_way_is_told() {
+        let team = team(&manifests(), &request(&["pay"]), &DRILL);
+        let told = |change: Value, pods: &[&str]| {
+            let live = super::super::objects::merged("Service", "", team[0].clone(), &change);
+            let pods: Vec<String> = pods.iter().map(|pod| pod.to_string()).collect();
+            bypass(&team[0], Some(&live), &pods)
+        };
+        assert_eq!(told(json!({ "metadata": { "labels": { "x": "y" } } }), &["fd-pay"]), None);
+        assert_eq!(
+            told(json!({ "spec": { "ports": [{ "port": 81 }] } }), &[]),
+            None,
+            "one more port takes nothing away"
+        );
+        let selector = told(json!({ "spec": { "selector": { "app": "pay", (PROXY): null } } }), &["fd-pay"]);
+        assert_eq!(selector.unwrap(), r#"the Service pay leads to other Pods: its selector is {"app":"pay"}"#);
+        let port = told(json!({ "spec": { "ports": [{ "port": 80, "targetPort": "http" }] } }), &["fd-pay"]);
+        assert_eq!(port.unwrap(), r#"the port 80 of the Service pay leads to "http""#);
+        assert!(told(json!({ "spec": { "ports": null } }), &["fd-pay"]).is_some());
+        assert!(told(json!({ "spec": { "type": "ExternalName", "externalName": "x" } }), &["fd-pay"]).is_some());
+        assert!(told(json!({}), &["fd-pay", "made-by-a-step"]).is_some());
+        assert!(bypass(&team[0], None, &[]).is_some());
+    }
+
+    #[test]
+    fn steps_get_rights_on_what_a_fault_changes_and_on_nothing_else() {
+        let object =
+            |version: &str, kind: &str| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" } });
+        let on = |version: &str, kind: &str, isolated: bool, makes: bool| {
+            rights_on(&object(version, kind), "firedrill-x", "x", isolated, makes)
+        };
+        let [role, binding] = on("v1", "ResourceQuota", false, false).unwrap();
+        let rules = json!([
+            { "apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["get", "update", "patch", "delete"], "resourceNames": ["x"] },
+            { "apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list", "watch"] },
+        ]);
+        assert_eq!(role["rules"], rules);
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        assert_eq!(
+            on("networking.k8s.io/v1", "NetworkPolicy", false, true).unwrap()[0]["rules"][2]["verbs"],
+            json!(["create"])
+        );
+        for (version, kind) in
+            [("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("rbac.authorization.k8s.io/v1", "Role")]
+        {
+            assert_eq!(on(version, kind, false, true), None, "{kind}");
+        }
+        assert_eq!(on("networking.k8s.io/v1", "NetworkPolicy", true, false), None);
+    }
+
+    #[test]
+    fn nothing_of_the_team_ties_the_namespace_to_others() {
+        let tied = json!({ "name": "s", "finalizers": ["x/y"], "ownerReferences": [{ "uid": "1" }] });
+        let object = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": tied,
+            "spec": { "template": { "metadata": tied }, "volumeClaimTemplates": [{ "metadata": tied }] } });
+        let team = team(&Manifests { objects: vec![object] }, &request(&[]), &DRILL);
+        let text = team[0].to_string();
+        assert!(!text.contains("finalizers") && !text.contains("ownerReferences"), "{text}");
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl StepTools {
         }
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
-        let mut command = endpoint.command();
+        let mut command = model::reading(&endpoint, &spec);
         command.arg("compose").args(model::file_options(&spec, &stack.model.file));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);

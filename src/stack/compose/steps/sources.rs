@@ -4,6 +4,7 @@
 use crate::stack::StackRequest;
 use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::model::ResolvedModel;
+use crate::stack::compose::reads::documents;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -98,9 +99,12 @@ impl ResolvedModel {
 impl FoundSources {
     fn compose_file(&mut self, file: &Path) -> Result<(), String> {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let tree = serde_yaml::from_str(&text)
-            .map_err(|error| format!("{} is not understood here: {error}", file.display()))?;
-        self.walk(&tree)
+        let not_understood = |why: String| format!("{} is not understood here: {why}", file.display());
+        let documents = documents(&text).map_err(|error| not_understood(error.to_string()))?;
+        match documents.as_slice() {
+            [tree] => self.walk(tree),
+            several => Err(not_understood(format!("it holds {} documents", several.len()))),
+        }
     }
 
     /// Keys are looked for at every depth, because a merge (`<<`) brings them from anywhere in the file.

@@ -1,0 +1,299 @@
+//! What an object may be in a drill: a name that is nothing but a name, and nothing by which it leaves the drill's namespace or takes
+//! away what keeps a drill in there. Pure functions, for the manifests and for what faults set and make.
+
+use super::manifests::{items, kind, name, pod_spec, text};
+use super::names::is_ours;
+use serde_json::Value;
+
+/// Kinds of RBAC, whose names may have capitals and colons.
+const OF_RBAC: [&str; 4] = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+/// The one ClusterRole that may be bound: it reads, and no Secrets. `edit` and `admin` write NetworkPolicies.
+const BOUND: &str = "view";
+/// Verbs of which each gives more than it says.
+const STRONG_VERBS: [&str; 4] = ["*", "bind", "escalate", "impersonate"];
+/// Verbs that only look.
+const LOOKS: [&str; 3] = ["get", "list", "watch"];
+/// What keeps a drill in its namespace: whoever writes it leaves.
+const KEEPS_IN: [&str; 7] = [
+    "namespaces", "networkpolicies", "podsecuritypolicies", "resourcequotas", "rolebindings", "roles",
+    "securitycontextconstraints",
+];
+/// API groups whose objects have a controller install things elsewhere with its own rights, or are RBAC by another name.
+const GO_ELSEWHERE: [&str; 4] = ["argoproj.io", "authorization.openshift.io", "cattle.io", "fluxcd.io"];
+/// By what a claim takes the data of others.
+const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
+
+/// What is wrong with an object, as the end of a sentence that begins with it, and what to do about it.
+pub(super) type OutOfBounds = (String, &'static str);
+
+/// Why an object cannot be asked for: its version, kind and name become parts of addresses of the API, and must be no more than that.
+pub(super) fn unnameable(object: &Value) -> Option<String> {
+    let (version, kind, name) = (text(object, "/apiVersion"), kind(object), name(object));
+    if !is_api_version(version) {
+        return Some(format!("`{version}` is no apiVersion like `v1` or `apps/v1`"));
+    }
+    if !(kind.starts_with(|c: char| c.is_ascii_uppercase()) && kind.chars().all(|c| c.is_ascii_alphanumeric())) {
+        return Some(format!("`{kind}` is no kind like `Deployment`"));
+    }
+    if !is_name(name, OF_RBAC.contains(&kind)) {
+        return Some(format!("`{name}` is no name of an object: small letters, digits, `-` and `.`"));
+    }
+    None
+}
+
+fn is_small(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+fn is_api_version(text: &str) -> bool {
+    let (group, version) = text.split_once('/').map_or((None, text), |(group, version)| (Some(group), version));
+    let is_version = version.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_small));
+    is_version && group.is_none_or(|group| is_name(group, false))
+}
+
+fn is_name(text: &str, of_rbac: bool) -> bool {
+    let may_end = |c: char| if of_rbac { c.is_ascii_alphanumeric() } else { is_small(c) };
+    let fits = |c: char| may_end(c) || matches!(c, '-' | '.') || (of_rbac && matches!(c, ':' | '_'));
+    text.len() <= 253
+        && !text.contains("..")
+        && text.starts_with(may_end)
+        && text.ends_with(may_end)
+        && text.chars().all(fits)
+}
+
+/// What an object of the stack's namespace, which is written like this, may not be or ask for.
+pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<OutOfBounds> {
+    let mut found = Vec::new();
+    let mut refuse = |why: String, help: &'static str| found.push((why, help));
+    if is_ours(name(object)) {
+        refuse("has a name that begins with `fd-`".into(), "names that begin with `fd-` are Firedrill's own");
+    }
+    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    if GO_ELSEWHERE.iter().any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    {
+        let help = "put what it installs into the drill's manifests instead";
+        refuse(format!("is of `{group}`: a controller makes of it what it likes, in other namespaces too"), help);
+    }
+    match kind(object) {
+        "Role" | "ClusterRole" => {
+            let help = "a drill keeps its limits: leave that rule out of the drill's manifests";
+            items(object, "/rules").filter_map(too_much).for_each(|why| refuse(format!("gives {why}"), help));
+        }
+        "RoleBinding" => of_binding(object, written, &mut refuse),
+        "PersistentVolumeClaim" => of_claim(object.get("spec"), "", &mut refuse),
+        "NetworkPolicy" if isolated && items(object, "/spec/egress").any(reaches_out) => {
+            let help = "`isolate: true` lets Pods reach each other alone: leave that rule out, or `isolate`";
+            refuse("opens the way out of the namespace that `isolate` closes".into(), help);
+        }
+        _ => {}
+    }
+    for claim in items(object, "/spec/volumeClaimTemplates") {
+        of_claim(claim.get("spec"), &format!("in the claim `{}` ", name(claim)), &mut refuse);
+    }
+    let Some(spec) = pod_spec(object) else { return found };
+    for volume in items(spec, "/volumes") {
+        let claim = volume.pointer("/ephemeral/volumeClaimTemplate/spec");
+        of_claim(claim, &format!("in the volume `{}` ", text(volume, "/name")), &mut refuse);
+    }
+    if ["/serviceAccountName", "/serviceAccount"].iter().any(|key| is_ours(text(spec, key))) {
+        refuse("takes an account of Firedrill's own".into(), "accounts that begin with `fd-` are Firedrill's own");
+    }
+    found
+}
+
+/// What a rule of a Role gives that lets its holder take away the limits of the drill.
+fn too_much(rule: &Value) -> Option<String> {
+    let words = |key: &str| items(rule, key).filter_map(Value::as_str).collect::<Vec<_>>();
+    let (verbs, resources) = (words("/verbs"), words("/resources"));
+    if let Some(verb) = verbs.iter().find(|verb| STRONG_VERBS.contains(verb)) {
+        return Some(format!("the verb `{verb}`"));
+    }
+    if resources.iter().any(|resource| resource.starts_with('*')) || words("/apiGroups").contains(&"*") {
+        return Some("rights on everything (`*`)".into());
+    }
+    if verbs.iter().all(|verb| LOOKS.contains(verb)) {
+        return None;
+    }
+    let keeps_in = |resource: &str| {
+        resource == "serviceaccounts/token" || resource.split('/').next().is_some_and(|all| KEEPS_IN.contains(&all))
+    };
+    let resource = resources.into_iter().find(|resource| keeps_in(resource))?;
+    Some(format!("the right to write `{resource}`"))
+}
+
+fn of_binding(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
+    let role = text(binding, "/roleRef/name");
+    if text(binding, "/roleRef/kind") == "Role" {
+        if is_ours(role) {
+            refuse(format!("binds `{role}`"), "roles that begin with `fd-` are Firedrill's own");
+        }
+    } else if role != BOUND {
+        let help =
+            "bind a Role with the rules that are needed; of the cluster's own only `view` keeps a drill's limits";
+        refuse(format!("binds the ClusterRole `{role}`"), help);
+    }
+    for subject in items(binding, "/subjects") {
+        let (named, namespace) = (text(subject, "/name"), text(subject, "/namespace"));
+        let is_account = text(subject, "/kind") == "ServiceAccount";
+        if is_account && !namespace.is_empty() && namespace != written {
+            let help =
+                "a drill gives rights to its own accounts alone: `stack.kubernetes.namespace` says which one is meant";
+            refuse(format!("gives rights to `{named}` in the namespace `{namespace}`"), help);
+        }
+        if is_ours(named) || (!is_account && named.starts_with("system:")) {
+            let help = "a drill gives rights to the stack's own accounts alone";
+            refuse(format!("gives rights to `{named}`"), help);
+        }
+    }
+}
+
+fn of_claim(spec: Option<&Value>, place: &str, refuse: &mut impl FnMut(String, &'static str)) {
+    let is_set = |key: &&str| {
+        let value = spec.and_then(|spec| spec.get(*key)).unwrap_or(&Value::Null);
+        !value.is_null() && value.as_str() != Some("")
+    };
+    for key in TAKES_VOLUMES.iter().filter(|key| is_set(key)) {
+        let help = "a drill begins with empty volumes: leave it out, and let a container fill them";
+        refuse(format!("has `{key}` {place}which takes the data of others"), help);
+    }
+}
+
+/// Whether a rule of a NetworkPolicy leads to more than Pods of the same namespace and port 53, which `isolate` leaves open.
+fn reaches_out(rule: &Value) -> bool {
+    let mut ports = items(rule, "/ports").map(|port| port.get("port").and_then(Value::as_u64)).peekable();
+    if ports.peek().is_some() && ports.all(|port| port == Some(53)) {
+        return false;
+    }
+    let mut peers = items(rule, "/to").peekable();
+    let is_set = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
+    peers.peek().is_none() || peers.any(|peer| is_set(peer.get("ipBlock")) || is_set(peer.get("namespaceSelector")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(object: &Value) -> Vec<String> {
+        refusals(object, "shop", true).into_iter().map(|(why, _)| why).collect()
+    }
+
+    #[test]
+    fn versions_kinds_and_names_are_no_more_than_that() {
+        let object = |version: &str, kind: &str, name: &str| {
+            unnameable(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } }))
+        };
+        for (version, kind, name) in [
+            ("v1", "ConfigMap", "shop.app-1"),
+            ("apps/v1", "Deployment", "0web"),
+            ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "web"),
+            ("rbac.authorization.k8s.io/v1", "Role", "shop:Reader_1"),
+        ] {
+            assert_eq!(object(version, kind, name), None);
+        }
+        for version in
+            ["", "1", "v", "apps/v1/namespaces/kube-system/deployments?x=", "../v1", "a..b/v1", "/v1", "A/v1"]
+        {
+            assert!(object(version, "ConfigMap", "a").is_some_and(|why| why.contains("apiVersion")), "{version}");
+        }
+        for kind in ["", "deployment", "Deployment/x", "Deployment?x=", "Déployment"] {
+            assert!(object("apps/v1", kind, "a").is_some_and(|why| why.contains("no kind")), "{kind}");
+        }
+        for name in ["", "..", "a..b", "a/b", "a?b", "a#b", "a%2fb", "A", "a:b", "-a", "a.", "a b"] {
+            assert!(object("v1", "ConfigMap", name).is_some_and(|why| why.contains("no name")), "{name}");
+        }
+        assert!(object("rbac.authorization.k8s.io/v1", "Role", "a/../b").is_some());
+    }
+
+    #[test]
+    fn a_role_may_not_take_away_the_limits_of_the_drill() {
+        let role = |rule: Value| refused(&json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [rule] }));
+        let rule =
+            |resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [""], "resources": resources, "verbs": verbs });
+        for (resources, verbs) in [
+            (["namespaces"], ["patch"]),
+            (["namespaces/finalize"], ["update"]),
+            (["resourcequotas"], ["delete"]),
+            (["networkpolicies"], ["create"]),
+            (["roles"], ["bind"]),
+            (["rolebindings"], ["create"]),
+            (["serviceaccounts/token"], ["create"]),
+            (["configmaps"], ["*"]),
+            (["*"], ["get"]),
+            (["*/scale"], ["get"]),
+            (["users"], ["impersonate"]),
+        ] {
+            assert_eq!(role(rule(&resources, &verbs)).len(), 1, "{resources:?} {verbs:?}");
+        }
+        assert_eq!(role(json!({ "apiGroups": ["*"], "resources": ["pods"], "verbs": ["get"] })).len(), 1);
+        assert!(role(rule(&["namespaces", "resourcequotas"], &["get", "list", "watch"])).is_empty());
+        assert!(role(rule(&["pods", "configmaps", "leases"], &["get", "create", "delete"])).is_empty());
+    }
+
+    #[test]
+    fn a_binding_gives_rights_of_the_stack_to_accounts_of_the_stack() {
+        let binding = |kind: &str, role: &str, subject: Value| {
+            let role = json!({ "kind": kind, "name": role });
+            let metadata = json!({ "name": "b" });
+            refused(&json!({ "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject] }))
+        };
+        let web = || json!({ "kind": "ServiceAccount", "name": "web", "namespace": "shop" });
+        assert!(binding("Role", "reader", web()).is_empty());
+        assert!(binding("ClusterRole", "view", web()).is_empty());
+        for (kind, role) in
+            [("ClusterRole", "cluster-admin"), ("ClusterRole", "edit"), ("", "x"), ("Role", "fd-runner")]
+        {
+            assert_eq!(binding(kind, role, web()).len(), 1, "{kind} {role}");
+        }
+        for subject in [
+            json!({ "kind": "ServiceAccount", "name": "web", "namespace": "kube-system" }),
+            json!({ "kind": "ServiceAccount", "name": "fd-steps", "namespace": "shop" }),
+            json!({ "kind": "Group", "name": "system:authenticated" }),
+            json!({ "kind": "User", "name": "system:serviceaccount:shop:web" }),
+        ] {
+            assert_eq!(binding("Role", "reader", subject.clone()).len(), 1, "{subject}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_others_is_refused() {
+        let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
+        assert_eq!(refused(&named("fd-inside")).len(), 1);
+        assert!(refused(&named("fdx")).is_empty());
+        for group in ["helm.cattle.io", "source.toolkit.fluxcd.io", "argoproj.io"] {
+            let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "X", "metadata": { "name": "x" } });
+            assert_eq!(refused(&object).len(), 1, "{group}");
+        }
+        let other = json!({ "apiVersion": "notargoproj.io/v1", "kind": "X", "metadata": { "name": "x" } });
+        assert!(refused(&other).is_empty(), "other custom resources stay allowed");
+        let claim = |spec: Value| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": "c" }, "spec": spec });
+        assert!(refused(&claim(json!({ "storageClassName": "fast", "volumeName": "" }))).is_empty());
+        assert_eq!(refused(&claim(json!({ "volumeName": "pv-of-others" }))).len(), 1);
+        assert_eq!(
+            refused(&claim(json!({ "dataSource": { "name": "x" }, "dataSourceRef": { "name": "x" } }))).len(),
+            2
+        );
+        let set = json!({ "kind": "StatefulSet", "metadata": { "name": "s" }, "spec": {
+            "volumeClaimTemplates": [{ "metadata": { "name": "data" }, "spec": { "volumeName": "pv" } }],
+            "template": { "spec": { "serviceAccountName": "fd-steps", "volumes": [
+                { "name": "e", "ephemeral": { "volumeClaimTemplate": { "spec": { "dataSource": {} } } } }] } } } });
+        let found = refused(&set);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found[0], "has `volumeName` in the claim `data` which takes the data of others");
+    }
+
+    #[test]
+    fn no_policy_opens_what_isolate_closes() {
+        let policy = |egress: Value| json!({ "kind": "NetworkPolicy", "metadata": { "name": "p" }, "spec": { "egress": egress } });
+        for opens in [
+            json!([{}]),
+            json!([{ "to": [{ "ipBlock": { "cidr": "0.0.0.0/0" } }] }]),
+            json!([{ "to": [{ "namespaceSelector": {} }], "ports": [{ "port": 443 }] }]),
+        ] {
+            assert_eq!(refused(&policy(opens.clone())).len(), 1, "{opens}");
+            assert!(refusals(&policy(opens), "shop", false).is_empty(), "without `isolate`");
+        }
+        let own = json!([{ "to": [{ "podSelector": {} }] }, { "to": [{ "namespaceSelector": {} }], "ports": [{ "port": 53 }] }]);
+        assert!(refused(&policy(own)).is_empty());
+    }
+}
