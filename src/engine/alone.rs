@@ -159,7 +159,7 @@ struct AloneContext<'p> {
 
 #[async_trait]
 impl FollowContext for AloneContext<'_> {
-    async fn before(&mut self, _step: &Step, _command: &str) -> Result<(), Stop> {
+    async fn before(&mut self, _step: &Step, _helps: bool) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -196,10 +196,10 @@ impl CommonContext<'_> {
         })
     }
 
-    /// What is to be said of the faults that are in place and have not acted on anything.
+    /// What is to be said of the faults that are in place and have not acted on anything; nothing where each has.
     pub(super) async fn not_acted(&self) -> String {
         let mut said = String::new();
-        for planned in &self.plan.faults {
+        for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
             let acted = in_time("asking", &planned.id, planned.fault.acted(&self.fault_context(&planned.id))).await;
             // Of one that cannot be asked nothing is known.
             if let Ok(Some(0)) = acted {
@@ -207,6 +207,20 @@ impl CommonContext<'_> {
             }
         }
         said
+    }
+
+    /// What has taken a proxy fault out of the way of users, where something has. That is no cure: in production there is no proxy
+    /// that one could go around.
+    pub(super) async fn bypassed(&self) -> Option<String> {
+        for planned in &self.plan.faults {
+            let Some((service, _)) = planned.fault.interposes() else { continue };
+            match self.stack.proxy_is_bypassed(&service).await {
+                Ok(None) => {}
+                Ok(Some(why)) => return Some(format!("a step has taken `{}` out of the way: {why}", planned.id)),
+                Err(error) => return Some(format!("whether everybody meets `{}` cannot be told: {error}", planned.id)),
+            }
+        }
+        None
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {

@@ -1,7 +1,7 @@
 //! Impact and detect: users must feel the fault and the alert condition must hold, watched side by side from the
 //! confirmed injection on. `impact: none` turns the drill round.
 
-use super::context::{ARRIVAL, Context, seconds};
+use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::inject::Injected;
 use super::monitor::shown;
 use super::pages::paged;
@@ -62,12 +62,27 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
         let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(cx.plan.line_of("impact")));
         return Err(cx.failed(Check::Impact, injected, stop));
     };
+    let mut said = cx.not_acted().await;
+    while !said.is_empty() {
+        if cx.sink.now() >= last.plus(within) {
+            return Err(idle(cx, injected, &said));
+        }
+        watch(cx, cx.sink.now().plus(POLL), &mut seen, |_| false).await?;
+        said = cx.not_acted().await;
+    }
     let evidence =
         format!("{} fell below {} after {}", slis.join(", "), cx.plan.impact.below, seconds(at.since(injected)));
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
     Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None })
+}
+
+/// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
+fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
+    let reason = format!("a fault was in place for {}{said}", seconds(cx.plan.impact.within));
+    let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(cx.plan.line_of("faults")));
+    cx.failed(Check::Impact, injected, stop)
 }
 
 /// Waits until each fault with `lasts` has ended, noise as well: it may have hurt after all. Before a runbook is followed
@@ -199,6 +214,10 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
     match kept {
         Some(Ok(levels)) => {
             let evidence = format!("every SLI kept its objective for {}: {}", seconds(within), shown(&levels));
+            let said = cx.not_acted().await;
+            if !said.is_empty() {
+                return Err(idle(cx, injected, &said));
+            }
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok((cx.control || cx.plan.runbook.is_none()).then_some(evidence))
         }

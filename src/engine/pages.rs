@@ -7,7 +7,8 @@ use super::up::Up;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::record::{
-    AlertMoment, Check, CheckOutcome, DrillTime, Event, PageExpectation, PageMissed, Phase, Verdict, in_words,
+    AlertMoment, Check, CheckOutcome, DrillTime, Event, PageEscalation, PageExpectation, PageMissed, Phase, Verdict,
+    in_words,
 };
 use crate::spec::Show;
 use crate::stack::AgentRole;
@@ -90,7 +91,39 @@ pub(super) async fn paged(
         return Err(failed(cx, stop(cx, Verdict::Late, why)));
     }
     let took = seconds(came.at.since(first));
-    Ok(format!("{} was paged for {} after {took}: {}", came.receiver, page.alert, in_words(&came.parts)))
+    let mut said = format!("{} was paged for {} after {took}: {}", came.receiver, page.alert, in_words(&came.parts));
+    if let Some(escalation) = &page.escalation {
+        let reached = escalated(cx, seen, escalation, came.at).await?;
+        said += &format!("; nobody acknowledged it, and {} was paged {} later", escalation.receiver, seconds(reached));
+    }
+    Ok(said)
+}
+
+/// How long after the first page the second line was paged, as it must be in time.
+async fn escalated(
+    cx: &Context<'_>,
+    seen: &mut ImpactWatch,
+    escalation: &PageEscalation,
+    page: DrillTime,
+) -> Result<Duration, Stop> {
+    let (deadline, within) = (escalation.deadline(page), Duration::from_micros(escalation.within_us));
+    let reached = |moments: &[AlertMoment]| escalation.reached(moments, page);
+    watch(cx, deadline.plus(SCRAPE_GRACE), seen, |_| cx.monitor.alerts(reached).is_some()).await?;
+    let reached = cx.monitor.alerts(reached);
+    let in_time = reached.is_some_and(|at| at <= deadline);
+    cx.waited(format!("{} to page {}", escalation.alert, escalation.receiver), page, within, in_time);
+    let when = match reached {
+        Some(at) if in_time => return Ok(at.since(page)),
+        Some(at) => format!("was paged {} too late", seconds(at.since(deadline))),
+        None => "was not paged".to_string(),
+    };
+    let why = format!(
+        "nobody acknowledged the page, and {} {when}: {} must reach it within {} of the first page",
+        escalation.receiver,
+        escalation.alert,
+        seconds(within)
+    );
+    Err(cx.failed(Check::Detection, page, stop(cx, Verdict::Unescalated, why)))
 }
 
 /// After the recovery: nobody was paged for nothing, and the alert is over in time.

@@ -17,6 +17,9 @@ use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
+/// Users who are served for so long before the first mitigating command, and for as long as a request may take, were not helped by it.
+const SERVED_BEFORE: Duration = Duration::from_secs(1);
+
 /// What looking for a recovery came to.
 #[derive(Debug)]
 pub(super) struct Recovered {
@@ -88,6 +91,7 @@ impl Recovered {
             at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
         let ended = cx.ended_by_themselves(&gone, true).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
+        let served_before = followed && served_before(cx, impact, from);
         let hold = query.hold;
         cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
         if let Some(reason) = cx.monitor.disturbed() {
@@ -109,9 +113,14 @@ impl Recovered {
                 cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
-            (Some(_), false) if by_themselves.is_some() || responded.without_mitigation => {
+            (Some(_), false) if by_themselves.is_some() || responded.without_mitigation || served_before => {
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
-                let reason = "users recovered, but no command of the runbook was meant to help: it was not the runbook";
+                let reason = match responded.without_mitigation {
+                    true => "users recovered, but no command of the runbook was meant to help: it was not the runbook",
+                    false => {
+                        "users were served again before the first mitigating command, so the runbook proved nothing"
+                    }
+                };
                 let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx));
                 let stop = by_themselves.unwrap_or_else(by_none);
                 for sli in &cx.plan.slis {
@@ -122,6 +131,9 @@ impl Recovered {
                 Err(stop)
             }
             (Some(recovery), false) => {
+                if let Some(why) = cx.bypassed().await {
+                    return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
+                }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us, to_us });
                 each_sli(cx, &query, Some(at));
@@ -327,6 +339,13 @@ pub(super) fn judge_time(
     };
     let at = cx.in_scenario(cx.plan.line_of("rto"));
     Some(cx.failed(Check::RecoveryTime, fault, stop.at(at)))
+}
+
+/// Whether users had been served again for a while when the mitigation began.
+fn served_before(cx: &Context<'_>, impact: &FaultImpact, begun: DrillTime) -> bool {
+    let Some((_, hit)) = &impact.hit else { return false };
+    let quiet = SERVED_BEFORE + cx.longest_request();
+    cx.monitor.timeline(|timeline| timeline.served_before(hit, impact.faults.first, begun, quiet))
 }
 
 /// From when on a recovery counts: the first mitigating command, or without one the impact.

@@ -63,8 +63,9 @@ pub(super) async fn respond(
 #[async_trait]
 impl FollowContext for Mitigating<'_, '_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
-    async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop> {
-        if mitigates(self.cx.plan, step.phase) && self.mitigation.is_none() && !crate::programs::only_looks(command) {
+    async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
+        // One that only waits or looks is not meant to help.
+        if helps && mitigates(self.cx.plan, step.phase) && self.mitigation.is_none() {
             still_there(self.cx).await?;
             still_broken(self.cx, self.impact)?;
             self.mitigation = Some((self.cx.sink.now(), None));

@@ -26,6 +26,8 @@ pub enum Verdict {
     Late = "late",
     /// Somebody was paged while nothing was broken, for an alert that must be quiet, or too often.
     Noisy = "noisy",
+    /// Nobody acknowledged the page, and the second line was not paged in time.
+    Unescalated = "unescalated",
     /// Users had recovered before the first mitigating command, or without any runbook.
     SelfHealed = "self_healed",
     /// `impact: none` was promised, and an SLI missed its objective.

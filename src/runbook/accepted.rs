@@ -659,7 +659,8 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 const DOUBTS: &str = "
     if unless when whenever only either otherwise else alternatively alternative optional optionally option instead
     depending depends case until needed necessary appropriate applicable warning caution careful danger resort never
-    don't prompts interactively
+    don't prompts interactively pick choose deprecated obsolete outdated old assuming assume provided staging production example
+    examples not rollback
 ";
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
@@ -710,10 +711,11 @@ fn forbids(text: &str) -> bool {
     })
 }
 
-/// Whether a text begins with "or": `# Or with Docker`.
+/// Whether a text names another way with "or": `# Or with Docker`, "restart it, or, on Kubernetes, roll it back".
 fn says_or(text: &str) -> bool {
-    let first = text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
-    first.is_some_and(|word| word.eq_ignore_ascii_case("or"))
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let begins = words.next().is_some_and(|word| word.eq_ignore_ascii_case("or"));
+    begins || text.to_lowercase().contains(", or")
 }
 
 /// Whether the commands of a phase are there to be run while something is broken.

@@ -87,6 +87,8 @@ fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
     let mut folder: HashMap<Option<String>, &str> = HashMap::new();
     let mut found = HashMap::new();
     for step in steps {
+        // What may end the block before a command is reached: `[ -f lock ] || exit 0`.
+        let mut guards: Vec<(usize, &str)> = Vec::new();
         for command in step.commands() {
             let settings = step.settings(command.block);
             let place = settings.place.clone();
@@ -99,7 +101,12 @@ fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
             if !command.is_shell() {
                 meant.push(format!("language {}", command.language));
             }
+            guards.retain(|(block, _)| *block == command.block);
+            meant.extend(guards.iter().map(|(_, guard)| format!("behind {guard}")));
             meant.dedup();
+            if ends_its_block(&command.text) {
+                guards.push((command.block, &command.text));
+            }
             found.insert((command.line, command.column), meant);
             set.extend(command.sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
             if command.text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "cd" | "pushd" | "popd")) {
@@ -108,6 +115,15 @@ fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
         }
     }
     found
+}
+
+/// Whether what stands below a command in its block may not be reached.
+fn ends_its_block(command: &str) -> bool {
+    let words: Vec<&str> = command.split(|c: char| !(c.is_alphanumeric() || "-_".contains(c))).collect();
+    words.iter().any(|word| matches!(*word, "exit" | "exec" | "return"))
+        || words
+            .windows(2)
+            .any(|pair| matches!(pair, ["set", option] if option.starts_with('-') && option.contains(['e', 'o'])))
 }
 
 /// A heading that is open.
@@ -139,8 +155,14 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                     let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
                     self.open.push(Open { level: *level, title: text.clone(), prose: Vec::new(), of_several });
                 }
-                MarkdownBlock::Paragraph { text, .. } => self.prose(fold(text)),
-                MarkdownBlock::Code(code) => self.code(code),
+                MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html(text) => self.prose(fold(text)),
+                MarkdownBlock::Code(code) => {
+                    let behind = match blocks.get(index + 1) {
+                        Some(MarkdownBlock::Paragraph { text, .. }) if speaks_of_above(text) => Some(fold(text)),
+                        _ => None,
+                    };
+                    self.code(code, behind.as_deref());
+                }
                 MarkdownBlock::List { items, .. } => {
                     let ways = items.iter().filter(|item| item.blocks.first().is_some_and(says_way)).count();
                     for item in items {
@@ -167,7 +189,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         }
     }
 
-    fn code(&mut self, code: &MarkdownCode) {
+    /// `behind` is what stands behind the block and speaks of it.
+    fn code(&mut self, code: &MarkdownCode, behind: Option<&str>) {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
@@ -189,7 +212,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
             let row = code.row.iter().map(|row| fold(&row.whole));
-            let said: Vec<String> = row.chain(said.map(|(_, line)| fold(line))).chain(tail.map(fold)).collect();
+            let said = row.chain(said.map(|(_, line)| fold(line))).chain(tail.map(fold));
+            let said: Vec<String> = said.chain(behind.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
             command.governs = Arc::new(Governs { meant, ..self.governs(said) });
         }
@@ -231,6 +255,11 @@ fn holds_code(blocks: &[MarkdownBlock]) -> bool {
     })
 }
 
+/// Whether a text behind a block says when the block is for: "Do the above only if …".
+fn speaks_of_above(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("above"))
+}
+
 /// One line, however it was broken.
 fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -261,5 +290,7 @@ fn is_way(text: &str) -> bool {
         "via", "with", "for", "on", "either", "or",
     ];
     let first = phase::strip_number(text).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
-    first.is_some_and(|word| WORDS.contains(&word.to_lowercase().as_str()))
+    let is_letter =
+        |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".)".contains(c));
+    first.is_some_and(|word| WORDS.contains(&word.to_lowercase().as_str()) || is_letter(word))
 }

@@ -42,6 +42,8 @@ pub(super) enum MarkdownBlock {
         text: String,
         span: Span,
     },
+    /// What a block of HTML says, without its tags and comments: `<summary>Only in staging</summary>`.
+    Html(String),
     Code(MarkdownCode),
     List {
         start: Option<u64>,
@@ -104,6 +106,19 @@ pub(super) struct CommandRow {
 /// The cells of a row as one text.
 fn cells(row: &[(String, Span, Vec<Inline>)]) -> String {
     row.iter().map(|(text, ..)| text.trim()).collect::<Vec<_>>().join(" | ")
+}
+
+/// The text of some HTML; what stands in a comment is none.
+fn without_tags(html: &str) -> String {
+    let (mut text, mut rest) = (String::new(), html);
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        text.push(' ');
+        let end = if tag.starts_with("!--") { "-->" } else { ">" };
+        rest = tag.split_once(end).map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// An item of a list.
@@ -401,6 +416,10 @@ impl MarkdownReader<'_> {
             TagEnd::HtmlBlock => {
                 if let TextPlace::Html(html) = std::mem::take(&mut self.place) {
                     let comments = self.html(&html, CommentPlace::Block);
+                    let text = without_tags(&html.text);
+                    if !text.is_empty() {
+                        self.push(MarkdownBlock::Html(text));
+                    }
                     comments.into_iter().for_each(|comment| self.push(MarkdownBlock::Comment(comment)));
                 }
             }

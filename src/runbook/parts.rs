@@ -37,7 +37,7 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a MarkdownBlock>) ->
                 // A fence that fell out of the last item is introduced by it.
                 intro = items.last().and_then(introduction).or(intro);
             }
-            MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) => {}
+            MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) | MarkdownBlock::Html(_) => {}
         }
     }
     out
@@ -137,6 +137,7 @@ pub(super) fn span(block: &MarkdownBlock) -> Option<Span> {
         MarkdownBlock::Code(code) => Some(code.span),
         MarkdownBlock::Comment(comment) => Some(comment.span),
         MarkdownBlock::List { items, .. } => items.last().map(|item| item.span),
+        MarkdownBlock::Html(_) => None,
     }
 }
 

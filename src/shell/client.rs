@@ -43,6 +43,8 @@ pub struct CommandResult {
     pub omitted: u64,
     /// The exit codes of its last pipeline, program by program.
     pub pipe: Vec<i32>,
+    /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`. A terminal would be closed.
+    pub left_shell: bool,
 }
 
 /// The state of a session, for one in another container.
@@ -228,9 +230,9 @@ impl Shell {
             loop {
                 match self.said().await? {
                     FromShell::Output { id, stream, text } if id == wanted => on_output(stream, text),
-                    FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe } if id == wanted => {
+                    FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell } if id == wanted => {
                         let took = Duration::from_micros(took_us);
-                        return Ok(CommandResult { exit, took, timed_out, omitted, pipe });
+                        return Ok(CommandResult { exit, took, timed_out, omitted, pipe, left_shell });
                     }
                     FromShell::Failed { message } => return Err(ShellError::Closed(message)),
                     _ => {}

@@ -171,6 +171,9 @@ pub enum FromShell {
         /// The exit codes of its last pipeline, program by program.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pipe: Vec<i32>,
+        /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`.
+        #[serde(default)]
+        left_shell: bool,
     },
     /// The state was written down.
     Saved {

@@ -63,14 +63,13 @@ __firedrill_save() {
   done <@DIR@/names >|@DIR@/functions
   builtin alias -p >>@DIR@/parse
   builtin printf '' >|@DIR@/onexit
-  if [[ -n ${__firedrill_on_exit-} ]]; then
-    # In a terminal an EXIT trap runs when the session ends. A command that merely came to its end does not end it.
-    if [[ $__firedrill_command == exit || $__firedrill_command == exit[\;\ ]* ||
-      ($__firedrill_status -ne 0 && :$__firedrill_options: == *:errexit:*) ]]; then
-      __firedrill_fire=$__firedrill_on_exit
-    else
-      builtin printf '__firedrill_on_exit=%q\n' "$__firedrill_on_exit" >|@DIR@/onexit
-    fi
+  # In a terminal an EXIT trap runs when the session ends. A command that merely came to its end does not end it.
+  if [[ $__firedrill_command == exit || $__firedrill_command == exit[\;\ ]* ||
+    ($__firedrill_status -ne 0 && :$__firedrill_options: == *:errexit:*) ]]; then
+    builtin printf 'left=yes\n' >>@DIR@/facts
+    __firedrill_fire=${__firedrill_on_exit-}
+  elif [[ -n ${__firedrill_on_exit-} ]]; then
+    builtin printf '__firedrill_on_exit=%q\n' "$__firedrill_on_exit" >|@DIR@/onexit
   fi
   [[ :$__firedrill_shopts: != *:nocasematch:* ]] || builtin shopt -s nocasematch
 }

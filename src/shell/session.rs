@@ -274,12 +274,14 @@ impl Session {
         self.pipe.clear();
     }
 
-    /// Takes over the state that the bash of `dir` left, if it is complete; `exit` is how that bash ended.
-    pub fn adopt(&mut self, dir: &Path, exit: i32) -> Result<(), String> {
+    /// Takes over the state that the bash of `dir` left, if it is complete; `exit` is how that bash ended. Returns whether the
+    /// command ended its bash itself (`exit`, `exec`, a failure under `set -e`), as it would have ended a terminal.
+    pub fn adopt(&mut self, dir: &Path, exit: i32) -> Result<bool, String> {
         self.failed(exit);
         if !dir.join("complete").exists() {
-            return Ok(());
+            return Ok(true);
         }
+        let mut left_shell = false;
         let mut files = BTreeMap::new();
         let mut left = LARGEST;
         for name in CARRIED.into_iter().chain(["facts", "cwd"]) {
@@ -307,6 +309,7 @@ impl Session {
                 "depth" => in_function = !value.is_empty() && value != "0",
                 "last" if value.len() <= LONGEST_LAST => value.clone_into(&mut self.last),
                 "pipe" => self.pipe = value.split_whitespace().filter_map(|s| s.parse().ok()).collect(),
+                "left" => left_shell = true,
                 "job" => self.jobs.set_last(value),
                 "running" => self.jobs.goes_on(value),
                 "done" => self.jobs.done(value),
@@ -320,7 +323,7 @@ impl Session {
         // Exported functions are among the functions from now on.
         self.environment.retain(|(name, _)| !name.as_bytes().starts_with(b"BASH_FUNC_"));
         self.files.extend(files);
-        Ok(())
+        Ok(left_shell)
     }
 }
 

@@ -254,12 +254,11 @@ impl Supervisor {
             Ok(started) => started,
             Err(message) => {
                 self.note(order.id, &message).await?;
-                let took_us = micros(started.elapsed());
-                return self.ended(order.id, 126, took_us, false, 0, Vec::new()).await;
+                return self.not_run(order.id, micros(started.elapsed())).await;
             }
         };
         let Some(group) = running.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return self.ended(order.id, 126, 0, false, 0, Vec::new()).await;
+            return self.not_run(order.id, 0).await;
         };
         self.groups.remove(&group);
         let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
@@ -289,16 +288,21 @@ impl Supervisor {
             None => self.session.adopt(&dir, exit),
             Some(_) => {
                 self.session.failed(exit);
-                Ok(())
+                Ok(false)
             }
         };
         let _ = std::fs::remove_dir_all(&dir);
-        if let Err(message) = adopted {
-            self.note(order.id, &message).await?;
-        }
+        let left_shell = match adopted {
+            Ok(left_shell) => left_shell,
+            Err(message) => {
+                self.note(order.id, &message).await?;
+                false
+            }
+        };
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
-        self.ended(order.id, exit, micros(took), stopped == Some(StopReply::TimedOut), omitted, pipe).await
+        let (id, took_us, timed_out) = (order.id, micros(took), stopped == Some(StopReply::TimedOut));
+        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell }).await
     }
 
     /// Lets the programs that read it from their environment trust a certificate authority.
@@ -403,16 +407,9 @@ impl Supervisor {
         self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
     }
 
-    async fn ended(
-        &self,
-        id: u64,
-        exit: i32,
-        took_us: u64,
-        timed_out: bool,
-        omitted: u64,
-        pipe: Vec<i32>,
-    ) -> Option<()> {
-        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe }).await
+    async fn not_run(&self, id: u64, took_us: u64) -> Option<()> {
+        let (exit, timed_out, omitted, pipe, left_shell) = (126, false, 0, Vec::new(), false);
+        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell }).await
     }
 
     /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.

@@ -417,6 +417,18 @@ impl Timeline {
         answer
     }
 
+    /// **Served before** `at`, the first mitigating command, as it is known once every slice before it is: each SLI that was hit had
+    /// no bad event for `quiet` or longer just before, for longer than ever since `since` (the confirmed injection), and by so many
+    /// events in a row that chance does not make them: (1 − bad share until then)ⁿ < 1/1000, the share by Laplace's rule.
+    ///
+    /// `still_broken` sees a whole window, of which the end may have been good for long; and while requests hang, later ones that
+    /// were answered are not closed. `quiet` is longer than a request may take, so that those count that a mitigation has rescued.
+    pub fn served_before(&self, hit: &[String], since: DrillTime, at: DrillTime, quiet: Duration) -> bool {
+        let mut lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name)).peekable();
+        let served = |of: usize, line: &Line| line.served_before(of, since, at, quiet).unwrap_or_default();
+        lines.peek().is_some() && lines.all(|(_, of, line)| line.is_some_and(|line| served(of, line)))
+    }
+
     /// **Recovered**, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at `from` or
     /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`]. The time told is the
     /// instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
@@ -567,6 +579,19 @@ impl Timeline {
 }
 
 impl Line {
+    /// [`Timeline::served_before`] of one SLI; `None` where it had no bad event since then, or nothing is known of it.
+    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<bool> {
+        let known = self.known.get(self.first_from(since)..self.before(at))?;
+        let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(of).copied().unwrap_or(0));
+        let (first, last) = (known.iter().position(|s| bad(s) > 0)?, known.iter().rposition(|s| bad(s) > 0)?);
+        let (hurt, served) = (known.get(first..=last)?, known.get(last + 1..)?);
+        let longest = hurt.split(|slice| bad(slice) > 0).map(<[Total]>::len).max().unwrap_or_default();
+        let due = |slices: &[Total]| slices.iter().map(|slice| slice.due).sum::<u64>();
+        let share = hurt.iter().map(bad).sum::<u64>() as f64 / (due(hurt) + 1) as f64;
+        let by_chance = (1.0 - share).powf(due(served) as f64);
+        Some(served.len() >= slices(quiet) && served.len() > longest && by_chance < 0.001)
+    }
+
     /// Whether every event of the last slice that has any was good.
     fn last_was_good(&self, at: usize) -> bool {
         let last = self.known.iter().rev().find(|slice| slice.due > 0);

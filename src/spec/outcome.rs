@@ -1,9 +1,9 @@
 //! `impact:`, `detect:` and `expect:` of a scenario: what must be seen, and what must come out.
 
 use super::services::{Among, mention};
-use super::windows::{LONGEST, deadline, window};
+use super::windows::{LONGEST, Show, deadline, window};
 use super::{AlertReceiver, AlertsSpec, Detect, Impact, OnCall, loads};
-use crate::record::{PageExpectation, RestoreLevel, Verdict};
+use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, shape, shorten};
 use serde_json::json;
@@ -117,7 +117,8 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
     let page = read_page(&mut map);
     let of_a_condition = |map: &MapReader<'_>| ["metrics", "when"].into_iter().partition(|key| map.has(key));
     let (there, missing): (Vec<&str>, Vec<&str>) = of_a_condition(&map);
-    let of_a_page = ["labels", "receiver", "source", "before_impact", "quiet", "max_pages", "resolves_within"];
+    let of_a_page =
+        ["labels", "receiver", "source", "before_impact", "quiet", "max_pages", "resolves_within", "escalation"];
     match of_a_page.into_iter().find(|key| map.has(key)) {
         Some(key) if !map.has("alert") => {
             map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
@@ -147,6 +148,7 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
     let quiet = map.optional("quiet").unwrap_or_default();
     let max_pages: Option<u32> = map.optional("max_pages");
     let resolves = map.optional_by("resolves_within", |at| deadline(at, LONGEST));
+    let escalation = map.optional_by("escalation", |at| read_escalation(at, alert.as_deref()));
     Some(PageExpectation {
         alert: alert?,
         labels: labels.unwrap_or_default(),
@@ -156,8 +158,51 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
         quiet,
         max_pages,
         resolves_within_us: resolves.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX)),
+        escalation,
         unwatched: Vec::new(),
     })
+}
+
+/// Reads `detect.escalation`; its receiver is who stands behind that of the page.
+fn read_escalation(at: &mut At<'_>, page: Option<&str>) -> Option<PageEscalation> {
+    let mut map = at.map("`escalation`")?;
+    let alert: Option<String> = map.optional("alert");
+    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    map.finish()?;
+    let within_us = u64::try_from(within?.as_micros()).unwrap_or(u64::MAX);
+    Some(PageEscalation { alert: alert.or(page.map(String::from))?, receiver: String::new(), within_us })
+}
+
+/// Finds the second line in the file of who is on call.
+fn check_escalation(page: &mut PageExpectation, oncall: Option<&OnCall>, root: &Node, map: &mut MapReader<'_>) {
+    let Some(escalation) = &mut page.escalation else { return };
+    let first = page.receiver.as_ref();
+    // Behind whom somebody must be on call, like behind the first line.
+    let is_asleep =
+        |name: &String| oncall.and_then(|oncall| oncall.receiver(name)).is_some_and(|line| line.on_call.is_empty());
+    let line = oncall.zip(first).and_then(|(oncall, first)| oncall.receiver(first));
+    let (message, help) = match (oncall, first, line.and_then(|line| line.then.as_ref().zip(line.acknowledge_within))) {
+        (None, ..) => ("nothing says who the second line is".to_string(), "name the file: `oncall: oncall.yaml`"),
+        (_, None, _) => ("`escalation` needs the `receiver` of the first page".into(), "its second line is paged"),
+        (Some(oncall), Some(first), None) => (
+            format!("{} names no second line for `{}`", oncall.path().display(), shorten(first)),
+            "write `acknowledge_within: 5m, then: RECEIVER` there",
+        ),
+        (.., Some((second, _))) if is_asleep(second) => (
+            format!("nobody is on call behind `{}`, the second line", shorten(second)),
+            "name somebody in its `on_call`",
+        ),
+        (.., Some((second, after))) => {
+            escalation.receiver.clone_from(second);
+            let within = Duration::from_micros(escalation.within_us);
+            if after < within {
+                return;
+            }
+            let message = format!("the second line is paged {} after the first page at the earliest", Show(after));
+            (message, "give `escalation.within` more time than `acknowledge_within` of the file of who is on call")
+        }
+    };
+    wrong(map, root, "escalation", message).help(help);
 }
 
 /// Holds a page against the files of the alerts and of who is on call, and notes in it which receivers page nobody.
@@ -203,6 +248,7 @@ pub fn check_page(
             "its receiver is never told that an alert is over (`send_resolved`)".into(),
         );
     }
+    check_escalation(page, oncall, root, map);
     let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
     let silent = alerts.receivers.iter().filter(|receiver| !receiver.delivers);
     page.unwatched = nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect();

@@ -128,7 +128,8 @@ fn of_the_kind() -> serde_json::Value {
 /// The level that is expected; `None` when it does not go with the verdict.
 fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expected>) -> Option<RestoreLevel> {
     use Verdict::{
-        Damaged, Late, Misrouted, NoImpact, NotRecovered, Passed, StepFailed, Suppressed, TooLate, Undetected, Unsteady,
+        Damaged, Late, Misrouted, NoImpact, NotRecovered, Passed, StepFailed, Suppressed, TooLate, Undetected,
+        Unescalated, Unsteady,
     };
     let Expected { verdict, at, level } = expect?;
     let (span, message, help) = match (kind, verdict, level) {
@@ -141,7 +142,7 @@ fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expec
             format!("a DR drill that comes to {level} only has not passed"),
             "leave `level` out, or name the verdict that comes out then",
         ),
-        (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unsteady, level) => (
+        (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, level) => (
             level.as_ref().map_or(at, |(_, span)| span),
             format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
             "expect a verdict that is given once the runbook was followed, like `not_recovered`",

@@ -1,6 +1,6 @@
 //! Impact and detection: what ends a drill before the runbook is opened.
 
-use crate::support::{Alert, Case, Told};
+use crate::support::{Alert, Case, Switches, Told};
 use firedrill::record::{Check, Verdict};
 use std::time::Duration;
 
@@ -11,11 +11,29 @@ fn the_runbook_was_not_opened(told: &Told) {
 
 #[tokio::test]
 async fn a_fault_that_nobody_notices_proves_nothing() {
-    let told = Case::new().world(|world| world.toothless = true).run().await;
+    let nobody = |world: &mut Switches| (world.toothless, world.idle) = (true, Some("http_status"));
+    let told = Case::new().world(nobody).run().await;
     told.verdict(Verdict::NoImpact, &["90%", "availability: 100%", "`http_status` acted 0 times"])
         .at("fake.yaml", "impact:")
         .failed(Check::Impact);
     the_runbook_was_not_opened(&told);
+}
+
+/// Beside a fault that hurts, and where users are to notice none, one that never met a request would pass as survived.
+#[tokio::test]
+async fn a_fault_that_never_acts_proves_nothing_beside_another_one_either() {
+    let faults = "
+  - postgres_lock: { service: db, table: orders }
+  - http_status: { service: web, port: 80, status: 503 }";
+    let idle = || Case::new().set("faults", faults).set("impact", "{ below: 90%, within: 2s, window: 500ms }");
+    let told = idle().world(|world| world.idle = Some("http_status")).run().await;
+    told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]).failed(Check::Impact);
+    assert_eq!(told.commands(), Vec::<&str>::new());
+    idle().run().await.verdict(Verdict::Passed, &[]);
+    let nobody = |world: &mut Switches| (world.toothless, world.idle) = (true, Some("http_status"));
+    let none = Case::new().without("runbook").without("respond").set("impact", "{ none: true, within: 1s }");
+    let told = none.world(nobody).run().await;
+    told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
 }
 
 #[tokio::test]
@@ -71,6 +89,21 @@ async fn a_recovery_beside_a_runbook_that_fixes_nothing_is_self_healed() {
         .run()
         .await;
     told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+    told.passed(Check::StillBroken);
+}
+
+/// The window of the impact is longer than the fault has been gone: it still misses its objective when the mitigation begins.
+#[tokio::test]
+async fn a_fault_that_ended_within_the_window_of_the_impact_is_self_healed() {
+    let told = Case::new()
+        .replace("say looking", "sleep 5000")
+        .replace("fix", "say done")
+        .set("impact", "{ below: 90%, within: 10s, window: 10s }")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 10s }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1500)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]);
     told.passed(Check::StillBroken);
 }
 

@@ -81,9 +81,32 @@ async fn a_verification_that_never_passes_fails_when_the_time_to_recover_is_over
 
 #[tokio::test]
 async fn a_verification_is_tried_again_from_its_first_command() {
-    let told = Case::new().replace("healthy", "say again\nstubborn 1").run().await;
+    let told = Case::new().replace("healthy", "true\nstubborn 1").run().await;
     told.verdict(Verdict::Passed, &[]);
-    assert_eq!(told.commands(), ["say looking", "fix", "say again", "stubborn 1", "say again", "stubborn 1"]);
+    assert_eq!(told.commands(), ["say looking", "fix", "true", "stubborn 1", "true", "stubborn 1"]);
+}
+
+#[tokio::test]
+async fn what_a_verification_has_changed_is_not_changed_again() {
+    let told = Case::new().replace("healthy", "true\nsay one more\ntrue\nstubborn 2").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let again = ["true", "stubborn 2"];
+    assert_eq!(
+        told.commands(),
+        [&["say looking", "fix", "true", "say one more"][..], &again, &again, &again].concat(),
+        "a command that may do more than look is done once"
+    );
+}
+
+#[tokio::test]
+async fn a_block_that_ends_its_shell_ends_there() {
+    let told = Case::new().replace("say looking", "exit 0\nsay looking").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    assert_eq!(told.commands(), ["exit 0", "fix", "healthy"]);
+    assert!(told.story().contains("ended its shell, so the rest of its block (1) was not run"), "{}", told.story());
+    let told = Case::new().replace("say looking", "exit 3\nsay looking").run().await;
+    told.verdict(Verdict::Passed, &[]).step("look", StepStatus::Warned);
+    assert_eq!(told.commands(), ["exit 3", "fix", "healthy"]);
 }
 
 #[tokio::test]

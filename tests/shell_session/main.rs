@@ -202,6 +202,25 @@ async fn errexit_ends_the_command_and_not_the_session() {
 }
 
 #[tokio::test]
+async fn what_ends_its_own_bash_is_told() {
+    let mut rig = Rig::new().await;
+    for (text, left_shell) in [
+        ("[ -e /nothing ] || exit 0", true),
+        ("[ -e / ] || exit 0", false),
+        ("f() { exit 0; }; f", true),
+        ("(exit 0); exit_code=0", false),
+        ("exec true", true),
+        ("exec 3>/dev/null", false),
+        ("false", false),
+        ("set -e; false", true),
+        ("set -e; true", false),
+        ("trap 'echo bye' EXIT; exit 0", true),
+    ] {
+        assert_eq!(rig.run(text).await.result.left_shell, left_shell, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn exit_inside_functions_leaves_no_locals_behind() {
     let mut rig = Rig::new().await;
     rig.out("set -- p q; x=global; f() { local x=f only=f; g arg; }; g() { local x=g arr=(1) ; y=set; exit 7; }").await;

@@ -212,7 +212,10 @@ impl Agent {
             return AgentAnswer::Failed { reason: "pg_locks cannot be read".into() };
         }
         match self.world.in_place(fault) {
-            true => AgentAnswer::InPlace { detail: format!("{fault} is listed"), acted: Some(0) },
+            true => {
+                let acted = Some(u64::from(self.world.switches.idle != Some(fault)));
+                AgentAnswer::InPlace { detail: format!("{fault} is listed"), acted }
+            }
             false => AgentAnswer::Gone { detail: format!("{fault} is not listed") },
         }
     }

@@ -107,7 +107,8 @@ impl Supervisor {
         };
         let took_us = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
         let Ended { exit, timed_out } = ended;
-        self.send(FromShell::Ended { id, exit, took_us, timed_out, omitted: 0, pipe: Vec::new() }).await;
+        let left_shell = word == "exit";
+        self.send(FromShell::Ended { id, exit, took_us, timed_out, omitted: 0, pipe: Vec::new(), left_shell }).await;
         true
     }
 

@@ -22,6 +22,8 @@ pub struct Switches {
     pub bad_from_the_start: bool,
     /// Faults are in place, and users do not notice.
     pub toothless: bool,
+    /// This fault is in place, and nothing that it is for comes its way.
+    pub idle: Option<&'static str>,
     /// This fault cannot be injected: the agent answers that it failed.
     pub cannot_inject: Option<&'static str>,
     /// Asking whether this fault is in place fails.

@@ -8,7 +8,7 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    AlertMoment, Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
+    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
     ImpactRecord, InvariantRecord, InvariantTime, MeasuredSeverity, PageExpectation, Phase, Record, RecoveryRecord,
     SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
     severity_of,
@@ -371,6 +371,14 @@ impl<'a> Anew<'a> {
             && (self.told.mitigation_started_us.is_none() || self.told.faults.iter().any(ended))
     }
 
+    /// Whether users were served again before the first mitigating command. How long a request may take is not in the record.
+    fn served_before(&self, anew: &Record) -> bool {
+        let hit: Vec<String> = anew.impacts.iter().map(|impact| impact.sli.clone()).collect();
+        self.injected()
+            .zip(self.told.mitigation_started_us)
+            .is_some_and(|((first, _), begun)| self.timeline.served_before(&hit, first, begun, Duration::from_secs(1)))
+    }
+
     fn looked_for_a_recovery(&self) -> bool {
         // A measurement that cannot be trusted says nothing of one, whatever its slices add up to.
         self.told.hold.is_some() && !(self.told.verdict.is_harness() && told_recovery(self.told).is_none())
@@ -441,6 +449,12 @@ impl<'a> Anew<'a> {
         if anew.impacts.is_empty() {
             return Some(Some(Verdict::NoImpact));
         }
+        let unfelt =
+            |check: &CheckResult| check.check == Check::Impact && matches!(check.outcome, CheckOutcome::Failed { .. });
+        if self.told.verdict == Verdict::NoImpact && self.told.checks.iter().any(unfelt) {
+            // On how much each of several faults acted only the moment knew.
+            return Some(None);
+        }
         let within = windows.detect_within_us?;
         let Some((_, last)) = self.injected() else { return Some(None) };
         if let Some(page) = &self.plan.page {
@@ -465,8 +479,12 @@ impl<'a> Anew<'a> {
         match page.came(seen, first).filter(|came| came.at <= deadline) {
             // The condition beside it did not hold.
             Some(_) if self.told.verdict == Verdict::Undetected => Some(None),
-            Some(came) if early(came.at) => None,
-            Some(_) => Some(Some(Verdict::Late)),
+            Some(came) if !early(came.at) => Some(Some(Verdict::Late)),
+            Some(came) => {
+                let escalation = page.escalation.as_ref()?;
+                let reached = escalation.reached(seen, came.at).is_some_and(|at| at <= escalation.deadline(came.at));
+                (!reached).then_some(Some(Verdict::Unescalated))
+            }
             // What came of it later, and how far its expression was, decides nothing.
             None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
         }
@@ -494,6 +512,10 @@ impl<'a> Anew<'a> {
             }
         };
         let steady = told.windows.iter().any(|window| window.phase == Phase::Steady) && !lost(InvariantTime::Steady);
+        let paged = |page: &PageExpectation| page.paged_before(&told.alerts, told.last_us).is_some();
+        if steady && self.injected().is_none() && plan.page.as_ref().is_some_and(paged) {
+            return Some(Verdict::Noisy);
+        }
         if !steady || self.injected().is_none() {
             return Some(Verdict::Unsteady);
         }
@@ -537,7 +559,7 @@ impl<'a> Anew<'a> {
         if recovery.is_none() {
             return Some(Verdict::NotRecovered);
         }
-        if self.without_the_runbook() {
+        if self.without_the_runbook() || told.verdict == Verdict::SelfHealed && self.served_before(anew) {
             return Some(Verdict::SelfHealed);
         }
         // How a fault stood only the moment knew.

@@ -8,7 +8,7 @@ use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
 use crate::engine::context::micros;
 use crate::engine::stop::Stop;
-use crate::programs::EffectKind;
+use crate::programs::{EffectKind, only_looks};
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
 use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
@@ -46,6 +46,14 @@ impl<'s> CommandBlock<'s> {
     }
 }
 
+/// What of a block was done and is not repeated where the block is tried again: its commands up to the last one that did more than
+/// look, and what they wrote.
+#[derive(Debug, Default)]
+pub(super) struct DoneSoFar {
+    commands: usize,
+    written: capture::CapturedOutput,
+}
+
 /// Why a block did not do what it should.
 pub(super) struct BlockFailure {
     pub what: String,
@@ -77,7 +85,7 @@ impl Follower<'_> {
         &mut self,
         step: &Step,
         block: &CommandBlock<'_>,
-        begun: &mut u32,
+        (begun, done): (&mut u32, &mut DoneSoFar),
         context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         if block.settings.background == Some(true) {
@@ -88,7 +96,11 @@ impl Follower<'_> {
         let mut tried = 1;
         loop {
             *begun += 1;
-            match self.attempt(step, block, *begun, tried >= attempts, context).await? {
+            // A block that says itself that it is tried again is meant as a whole.
+            let mut of_attempt = if attempts > 1 { DoneSoFar::default() } else { std::mem::take(done) };
+            let attempted = self.attempt(step, block, (*begun, tried >= attempts), &mut of_attempt, context).await?;
+            *done = of_attempt;
+            match attempted {
                 Err(failure) if failure.may_pass && tried < attempts => {
                     tried += 1;
                     tokio::time::sleep(pause).await;
@@ -108,18 +120,19 @@ impl Follower<'_> {
         &mut self,
         step: &Step,
         block: &CommandBlock<'_>,
-        attempt: u32,
-        last: bool,
+        (attempt, last): (u32, bool),
+        done: &mut DoneSoFar,
         context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         let settings = &block.settings;
         let timeout = settings.timeout.unwrap_or(self.respond.timeout);
-        let (mut warnings, mut written) = (Vec::new(), capture::CapturedOutput::default());
-        for (number, command) in &block.commands {
+        let (mut warnings, mut written, mut before_last) = (Vec::new(), done.written.clone(), DoneSoFar::default());
+        for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(done.commands) {
             let (at, text) = (self.location(command), self.text(command, settings)?);
-            context.before(step, if text.client { "" } else { &text.says }).await?;
-            let place = place_of(settings, command, self.respond);
+            let (place, helps) = (place_of(settings, command, self.respond), text.helps(command));
+            // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
+            context.before(step, helps).await?;
             let order = CommandRequest {
                 step: &step.id,
                 number: *number,
@@ -152,7 +165,24 @@ impl Follower<'_> {
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let functions = crate::programs::functions(before);
-            let Some(fault) = judge(&ran, &text.run, !text.client, settings, &functions) else { continue };
+            let judged = judge(&ran, &text.run, !text.client, settings, &functions);
+            if judged.is_none() && helps {
+                before_last =
+                    std::mem::replace(done, DoneSoFar { commands: at_in_block + 1, written: written.clone() });
+            }
+            let rest = block.commands.len() - at_in_block - 1;
+            let ends_block = ran.result.left_shell && rest > 0;
+            if ends_block {
+                let what = first_line(&text.says);
+                let text = format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run");
+                self.sink.emit(Event::Note { text });
+            }
+            let Some(fault) = judged else {
+                if ends_block {
+                    break;
+                }
+                continue;
+            };
             let what = format!("`{}` {}{cut_off}", first_line(&text.says), fault.told(timeout));
             if let Some(wanted) = settings.expect_exit {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
@@ -163,11 +193,18 @@ impl Follower<'_> {
                 return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), verifies, timed_out }));
             }
             warnings.push(format!("{at}: {what}"));
+            if ends_block {
+                break;
+            }
         }
         if let Some(wanted) = settings.expect_exit {
             self.expected(step, block.index, attempt, format!("exit {wanted}"), Ok("every command ended so"));
         }
         if let Err(what) = self.outcome(step, block, attempt, &written).await {
+            // The output of the last command is not what it should be: it is asked again, whatever it does.
+            if done.commands == block.commands.len() {
+                *done = before_last;
+            }
             let at = self.block_location(step, block);
             return Ok(Err(BlockFailure { what, at, may_pass: true, verifies: true, timed_out: false }));
         }
@@ -219,10 +256,11 @@ impl Follower<'_> {
         if self.background.iter().any(|known| running(&known)) {
             return Ok(Ok(Vec::new()));
         }
-        context.before(step, "").await?;
-        let mut tasks = Vec::new();
+        let (mut tasks, mut helps) = (Vec::new(), false);
         for (number, command) in &block.commands {
-            let CommandText { run, says, client } = self.text(command, &block.settings)?;
+            let text = self.text(command, &block.settings)?;
+            helps |= text.helps(command);
+            let CommandText { run, says, client } = text;
             tasks.push(BackgroundCommand {
                 number: *number,
                 own: !client,
@@ -238,6 +276,7 @@ impl Follower<'_> {
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
         let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
+        context.before(step, helps).await?;
         let work = BackgroundBlock {
             step: step.id.clone(),
             block: block.index,
@@ -313,9 +352,17 @@ struct CommandText {
     client: bool,
 }
 
+impl CommandText {
+    /// Whether it does more than look or wait. What a client is given was judged where the runbook was read.
+    fn helps(&self, command: &Command) -> bool {
+        let looks = if self.client { command.effect().kind == EffectKind::Looks } else { only_looks(&self.says) };
+        !looks
+    }
+}
+
 /// A command that nobody saw end.
 fn killed(exit: i32) -> CommandResult {
-    CommandResult { exit, took: Duration::ZERO, timed_out: false, omitted: 0, pipe: Vec::new() }
+    CommandResult { exit, took: Duration::ZERO, timed_out: false, omitted: 0, pipe: Vec::new(), left_shell: false }
 }
 
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about

@@ -6,7 +6,7 @@ use crate::record::{looks_secret, url_password};
 const LARGEST: usize = 64 << 10;
 
 /// The standard output of a block, as far as it is kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct CapturedOutput {
     pub text: String,
     /// Bytes that are not in it.

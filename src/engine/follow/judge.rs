@@ -147,7 +147,8 @@ mod tests {
     use crate::shell::CommandResult;
 
     fn ended(exit: i32, timed_out: bool) -> RanCommand {
-        let result = CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new() };
+        let result =
+            CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new(), left_shell: false };
         RanCommand { result, stdout: String::new(), stderr: String::new(), last_line: None }
     }
 

@@ -27,11 +27,11 @@ use tokio_util::task::AbortOnDropHandle;
 /// What the one who follows a runbook knows beyond it.
 #[async_trait]
 pub trait FollowContext: Send {
-    /// Looked at before each command of a step; `command` is what bash is given, nothing where that is a client's.
+    /// Looked at before each command of a step; `helps` says whether it is meant to, and does more than look or wait.
     ///
     /// # Errors
     /// Why the command must not run.
-    async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop>;
+    async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop>;
 
     /// Looked at after each command.
     ///

@@ -1,6 +1,6 @@
 //! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
 
-use super::block::{BlockFailure, CommandBlock};
+use super::block::{BlockFailure, CommandBlock, DoneSoFar};
 use super::inputs::Lack;
 use super::judge::{Failing, failing, first_line};
 use super::{FollowContext, Follower, ManualOutcome};
@@ -199,11 +199,11 @@ impl Follower<'_> {
         context: &mut dyn FollowContext,
     ) -> Result<Vec<String>, StepError> {
         let mut warnings = Vec::new();
-        let mut begun = vec![0; blocks.len()];
+        let mut states: Vec<(u32, DoneSoFar)> = blocks.iter().map(|_| Default::default()).collect();
         let (mut tries, mut next) = (1_u32, 0);
-        while let (Some(block), Some(begun)) = (blocks.get(next), begun.get_mut(next)) {
+        while let (Some(block), Some((begun, done))) = (blocks.get(next), states.get_mut(next)) {
             let BlockFailure { what, at, verifies, timed_out, .. } =
-                match self.block(step, block, begun, context).await? {
+                match self.block(step, block, (begun, done), context).await? {
                     Ok(more) => {
                         warnings.extend(more);
                         next += 1;
@@ -222,7 +222,8 @@ impl Follower<'_> {
                 let reason = format!("{what}; the step was tried {tries} times, until {called} was over");
                 return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
             }
-            // From its first command on: a later one often looks at what an earlier one fetched.
+            // From its first command on, as a later one often looks at what an earlier one fetched. What has done more than look
+            // is done: what is repeated until it helps would be a cure of the drill's own.
             (tries, next) = (tries + 1, 0);
             tokio::time::sleep(RETRY).await;
         }

@@ -244,6 +244,27 @@ fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
 }
 
 #[test]
+fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() {
+    let hit = ["a".to_string()];
+    let served = |counts: &[(u64, u64)]| {
+        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(1000))
+    };
+    let line = |parts: &[(u64, usize)]| -> Vec<(u64, u64)> {
+        parts.iter().flat_map(|(good, count)| std::iter::repeat_n((5, *good), *count)).collect()
+    };
+    assert!(served(&line(&[(0, 20), (5, 10)])), "a second without a bad event");
+    assert!(!served(&line(&[(0, 20), (5, 9)])), "less than a second");
+    assert!(!served(&line(&[(0, 20), (5, 10), (4, 1)])), "the last slice was bad");
+    assert!(!served(&line(&[(0, 10), (5, 12), (0, 10), (5, 12)])), "it has been so before, and was not over");
+    assert!(served(&line(&[(0, 10), (5, 12), (0, 10), (5, 13)])), "longer than ever");
+    // One of fifty is bad: fifty good ones in a row are nothing special.
+    let rare: Vec<_> = (0..60).map(|i| (5, if i % 10 == 0 { 4 } else { 5 })).chain(line(&[(5, 11)])).collect();
+    assert!(!served(&rare), "by chance");
+    assert!(!served(&line(&[(5, 30)])), "never bad, and so not the one that was hit");
+    assert!(!served(&[]));
+}
+
+#[test]
 fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
     let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "jobs", 0.9)]);
     for i in 0..40 {
