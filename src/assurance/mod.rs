@@ -2,6 +2,7 @@
 //! drilled, what people note about DR drills (`drill-notes/*.yaml`), and how much is left of the error budgets (`budget.yaml`).
 
 pub mod actions;
+pub mod alert_rules;
 pub mod budget;
 pub mod coverage;
 pub mod notes;

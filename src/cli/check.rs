@@ -5,7 +5,7 @@ mod places;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
-use crate::source::{Diagnostics, Source, Span, render};
+use crate::source::{Diagnostics, Severity, Source, Span, render};
 use crate::spec::{
     AlertsSpec, Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find,
     find_game_day, is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
@@ -24,6 +24,9 @@ pub struct CheckArgs {
     /// Where the runs lie that prove closed actions: downloaded artifacts, at any depth [default: .firedrill of the project].
     #[arg(long, value_name = "DIR")]
     runs: Vec<PathBuf>,
+    /// Exit with 2 on warnings as well.
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     allow: super::consent::Allow,
 }
@@ -74,7 +77,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         print(&check_alerts(&plans, &*platform, &mut diags).await)?;
     }
     if diags.has_errors() || resolved.is_ok() {
-        let exit = report(&diags, &selected, globals)?;
+        let exit = report(&diags, &selected, args.strict, globals)?;
         say(&super::findings::consent(&open, &*platform).map(|how| format!("help: {how}\n")).unwrap_or_default());
         if let Err(error) = resolved {
             say(&format!("error: {error}\n"));
@@ -241,9 +244,10 @@ fn note_alerts(alerts: &AlertsSpec, finding: &AlertFinding, diags: &mut Diagnost
     };
 }
 
-fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) -> Result<Exit, Error> {
+fn report(diags: &Diagnostics, selected: &Selected, strict: bool, globals: &super::Globals) -> Result<Exit, Error> {
     say(&render(diags, globals.color()));
-    if diags.has_errors() {
+    let has_warnings = diags.all.iter().any(|found| found.level == Severity::Warning);
+    if diags.has_errors() || strict && has_warnings {
         return Ok(Exit::Usage);
     }
     let verdict = if diags.all.is_empty() { "no mistakes" } else { "no errors" };

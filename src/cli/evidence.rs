@@ -5,7 +5,7 @@ use crate::assurance::coverage::{PastDrill, Scenario, ScenarioStep};
 use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::class_of;
-use crate::record::Verdict;
+use crate::record::{Record, Verdict};
 use crate::source::{Severity, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
@@ -79,6 +79,13 @@ fn coverable(plan: &Plan) -> Scenario {
 /// The drills below these paths, or below the project's `.firedrill` when none is named, and what could not be read. One
 /// record at a time: there may be thousands.
 pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<String>), Error> {
+    let mut drills = Vec::new();
+    let problems = each_run(paths, project, |record| drills.extend(PastDrill::of(record)))?;
+    Ok((drills, problems))
+}
+
+/// Hands each of these runs to `take`, one at a time; returns what could not be read.
+pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<Vec<String>, Error> {
     let own = tidy(&project.join(".firedrill"));
     let paths = match paths {
         [] if own.is_dir() => vec![own],
@@ -88,12 +95,11 @@ pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<
     let found = archive::find(&paths)
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems = found.problems;
-    let mut drills = Vec::new();
     for dir in &found.runs {
         match archive::read_run(dir) {
-            Ok(record) => drills.extend(PastDrill::of(&record)),
+            Ok(record) => take(&record),
             Err(error) => problems.push(error.to_string()),
         }
     }
-    Ok((drills, problems))
+    Ok(problems)
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod actions;
 mod agent;
+mod alerts;
 mod ask;
 mod budget;
 mod check;
@@ -93,6 +94,7 @@ enum Subcommands {
     Stop(stop::StopArgs),
     Postmortem(postmortem::PostmortemArgs),
     Actions(actions::ActionsArgs),
+    Alerts(alerts::AlertsArgs),
     Budget(budget::BudgetArgs),
     Faults(faults::FaultsArgs),
     Init(init::InitArgs),
@@ -282,6 +284,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Subcommands::Stop(args) => stop::run(args, globals).await,
         Subcommands::Postmortem(args) => postmortem::run(args, globals).await,
         Subcommands::Actions(args) => actions::run(args, globals).await,
+        Subcommands::Alerts(args) => alerts::run(args, globals).await,
         Subcommands::Budget(args) => budget::run(args, globals).await,
         Subcommands::Init(args) => init::run(args, globals).await,
         Subcommands::Schema(args) => schema::run(&args),

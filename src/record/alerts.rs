@@ -93,9 +93,37 @@ pub struct PageExpectation {
     /// After the recovery it must be over within this time, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolves_within_us: Option<u64>,
+    /// Who must be paged when nobody acknowledges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<PageEscalation>,
     /// Receivers that page nobody: nobody is on call behind them, or they deliver to nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwatched: Vec<String>,
+}
+
+/// The second line, which must be paged because nobody acknowledges the first page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageEscalation {
+    /// Name of the alert that pages it, whoever sends it.
+    pub alert: String,
+    /// The receiver of the second line.
+    pub receiver: String,
+    /// At most this long after the first page was delivered, in microseconds.
+    pub within_us: u64,
+}
+
+impl PageEscalation {
+    /// When the second line was paged, since `first`, in time or not.
+    pub fn reached(&self, seen: &[AlertMoment], first: DrillTime) -> Option<DrillTime> {
+        let is_there = |station: &AlertStation| matches!(station, AlertStation::Delivered { receiver, .. } if *receiver == self.receiver);
+        let own = seen.iter().filter(|moment| moment.name() == self.alert && moment.at_us >= first);
+        own.filter(|moment| is_there(&moment.station)).map(|moment| moment.at_us).min()
+    }
+
+    /// Until when it must be paged where the first page came at `first`.
+    pub fn deadline(&self, first: DrillTime) -> DrillTime {
+        DrillTime(first.0.saturating_add(self.within_us))
+    }
 }
 
 /// A page that came.

@@ -35,7 +35,9 @@ pub(crate) mod testing;
 mod time;
 mod verdict;
 
-pub use alerts::{ALERT_NAME, AlertMoment, AlertStation, PageExpectation, PageMissed, PageSeen, in_words};
+pub use alerts::{
+    ALERT_NAME, AlertMoment, AlertStation, PageEscalation, PageExpectation, PageMissed, PageSeen, in_words,
+};
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};
 pub use beside::{BesideNote, NoteInbox, STOP, append_beside, beside_run, notes_beside, take_stop};

@@ -106,6 +106,7 @@ pub fn plainly(record: &Record) -> &'static str {
         Verdict::Suppressed => "the page was kept back",
         Verdict::Late => "the page came too late",
         Verdict::Noisy => "somebody was paged who should not have been",
+        Verdict::Unescalated => "the second line was not paged",
         Verdict::SelfHealed => "users recovered without the runbook",
         Verdict::Breached => "users noticed a fault that they should not",
         Verdict::StepFailed => "a step of the runbook failed",

@@ -84,6 +84,29 @@ fn a_page_of_a_patient_rule_is_late() {
 }
 
 #[test]
+fn a_page_that_nobody_acknowledges_reaches_the_second_line_or_is_unescalated() {
+    let unescalated = project("alert-unescalated", &[]);
+    let drill = unescalated.drill("alert-unescalated", &[]);
+    drill.came_to(Verdict::Unescalated, 0, &["checkout-second was not paged", "CheckoutDbPoolStillExhausted"]).sealed();
+    assert!(delivered(&drill).contains(&("CheckoutDbPoolStillExhausted", "checkout-oncall")), "{}", drill.story());
+
+    let edits = [
+        (
+            "rules: ../stacks/checkout/ops/rules/*.yml",
+            "rules: [../stacks/checkout/ops/rules/*.yml, ../stacks/checkout/ops/second-line.yml]",
+        ),
+        (
+            "receiver: checkout-oncall }",
+            "receiver: checkout-oncall, escalation: { alert: CheckoutDbPoolStillExhausted, within: 30s } }",
+        ),
+    ];
+    let escalated = project("db-pool", &edits);
+    let drill = escalated.drill("db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection);
+    assert!(drill.story().contains("nobody acknowledged it, and checkout-second was paged"), "{}", drill.story());
+}
+
+#[test]
 fn an_alert_that_never_fires_says_how_far_it_was_and_a_mute_time_keeps_one_back() {
     let edits = [("expect: { verdict: late }", "expect: { verdict: undetected }")];
     let never = project("alert-late", &edits);

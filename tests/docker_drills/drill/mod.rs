@@ -14,7 +14,7 @@ pub use story::Drill;
 use std::time::{Duration, Instant};
 
 /// Deadline of everything that a test waits for. The first drill on a machine builds the images of its stack.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(540);
 /// How soon after a killed runner nothing may be left of its drill on a quiet machine.
 pub const PROMISED: Duration = Duration::from_secs(10);
 /// How soon on a machine that runs other drills as well.

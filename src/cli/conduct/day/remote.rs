@@ -10,6 +10,7 @@ use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};
 use crate::error::Error;
 use crate::gameday;
+use crate::output::log_line;
 use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
@@ -388,7 +389,7 @@ impl HeardEvents {
     fn line(&mut self, line: &str) -> io::Result<()> {
         let Ok(event) = serde_json::from_str::<Stamped>(line) else {
             self.said = vec![line.to_string()];
-            return writeln!(self.log, "{line}");
+            return writeln!(self.log, "{}", log_line(line));
         };
         writeln!(self.file, "{line}")?;
         self.count += 1;

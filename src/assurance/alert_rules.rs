@@ -1,0 +1,276 @@
+//! What is wrong with alert rules before any of them had to fire: what can never be true, what nobody would hear of, what wakes
+//! people for causes. The advice is that of the Site Reliability Workbook, chapter 5, and of Prometheus' documentation on alerting.
+
+use crate::record::ALERT_NAME;
+use crate::source::{Diagnostics, Node, Source, Span, parse, shorten};
+use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// A team's alerts, and what is known beside them.
+#[derive(Debug, Clone, Default)]
+pub struct AlertRuleSet {
+    /// The files of rules.
+    pub rules: Vec<Arc<Source>>,
+    /// The text of Alertmanager's configuration.
+    pub alertmanager: String,
+    /// The text of Prometheus' configuration.
+    pub prometheus: String,
+    /// Receivers that page nobody.
+    pub unwatched: BTreeSet<String>,
+    /// Names of the alerts that fired in a drill; `None` where that was not asked.
+    pub fired: Option<BTreeSet<String>>,
+}
+
+/// `> 14.4 * 0.005`, `> (14.4 * (1 - 0.995))`: a factor and a budget.
+static BURN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    const FACTOR: &str = r"(\d+(?:\.\d+)?|\.\d+|\(\s*1\s*-\s*0?\.\d+\s*\))";
+    Regex::new(&format!(r">=?\s*\(?\s*{FACTOR}\s*\*\s*{FACTOR}")).ok()
+});
+static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[(\d+)(ms|s|m|h|d|w)[:\]]").ok());
+static AVERAGE_OF_BUCKETS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\bavg(?:_over_time)?\b[^)]*\w_bucket\b").ok());
+/// Metrics of machines and containers.
+static CAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"\b(?:node_(?:cpu|memory|load|filesystem|disk)|container_(?:cpu|memory)|process_(?:cpu|resident)|kube_pod_container_resource|machine_)\w*",
+    )
+    .ok()
+});
+/// Severities that wake somebody.
+const PAGING: [&str; 4] = ["page", "pager", "critical", "sev1"];
+/// The interval of Prometheus that says none.
+const SCRAPE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Notes what is wrong with the rules, each at its place.
+pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
+    let read = |text: &str| parse(&Source::new("", text), &mut Diagnostics::default());
+    let (routes, prometheus) = (read(&set.alertmanager), read(&set.prometheus));
+    let scrape = prometheus.as_ref().map_or(SCRAPE_DEFAULT, scrape_interval);
+    let external = prometheus.as_ref().and_then(|root| root.get(&["global", "external_labels"]));
+    for source in &set.rules {
+        let Some(root) = parse(source, &mut Diagnostics::default()) else { continue };
+        let groups = root.get(&["groups"]).or_else(|| root.get(&["spec", "groups"])).map_or(&[][..], Node::items);
+        for rule in groups.iter().filter_map(|group| group.get(&["rules"])).flat_map(Node::items) {
+            let mut labels = external.map(texts).unwrap_or_default();
+            labels.extend(rule.get(&["labels"]).map(texts).unwrap_or_default());
+            expression(rule, source, scrape, diags);
+            if let Some(alert) = rule.get(&["alert"]) {
+                labels.insert(ALERT_NAME.into(), alert.text().unwrap_or_default().into());
+                let mut receivers = Vec::new();
+                if let Some(route) = routes.as_ref().and_then(|root| root.get(&["route"])) {
+                    routed(route, &labels, "", &mut receivers);
+                }
+                of_alert(set, rule, &labels, &receivers, (source, alert.span), diags);
+            }
+        }
+    }
+}
+
+/// The expression of any rule, also of one that only records.
+fn expression(rule: &Node, source: &Arc<Source>, scrape: Duration, diags: &mut Diagnostics) {
+    let Some((text, span)) = rule.get(&["expr"]).and_then(|expr| Some((expr.text()?, expr.span))) else { return };
+    let products = BURN.iter().flat_map(|burn| burn.captures_iter(text)).filter_map(|found| {
+        let (a, b) = (factor(found.get(1)?.as_str())?, factor(found.get(2)?.as_str())?);
+        // One of them is a share: the error budget.
+        (a.min(b) < 1.0 && a.max(b) >= 1.0 && a * b >= 1.0).then(|| format!("{a} × {b} = {:.3}", a * b))
+    });
+    for product in products {
+        diags
+            .error(source, span, format!("it can never fire: a share of errors is at most 1, and {product}"))
+            .help("for an objective this low take a smaller factor, or a longer window");
+    }
+    let windows = WINDOW.iter().flat_map(|window| window.captures_iter(text)).filter_map(|found| {
+        let number: u64 = found.get(1)?.as_str().parse().ok()?;
+        Some((found.get(0)?.as_str(), duration(number, found.get(2)?.as_str())))
+    });
+    for (written, _) in windows.filter(|(_, length)| *length < 2 * scrape) {
+        let message = format!("`{written}` holds less than two scrapes, which come every {} s", scrape.as_secs_f64());
+        diags.error(source, span, message).help("a rate needs two samples; four scrape intervals bear a failed scrape");
+    }
+    if AVERAGE_OF_BUCKETS.as_ref().is_some_and(|average| average.is_match(text)) {
+        diags
+            .error(source, span, "an average over `_bucket` series means nothing: buckets are cumulative counters")
+            .help(
+                "take `histogram_quantile(0.99, sum by (le) (rate(…_bucket[5m])))`, or `rate(…_sum) / rate(…_count)`",
+            );
+    }
+}
+
+fn of_alert(
+    set: &AlertRuleSet,
+    rule: &Node,
+    labels: &BTreeMap<String, String>,
+    receivers: &[String],
+    (source, span): (&Arc<Source>, Span),
+    diags: &mut Diagnostics,
+) {
+    let name = labels.get(ALERT_NAME).map(|name| shorten(name).to_string()).unwrap_or_default();
+    let expr = rule.get(&["expr"]).and_then(Node::text).unwrap_or_default();
+    let severity = labels.get("severity").map(|severity| severity.to_lowercase()).unwrap_or_default();
+    let pages = PAGING.contains(&severity.as_str());
+    // Two windows are a patience of their own.
+    if rule.get(&["for"]).is_none() && !expr.contains(" and ") {
+        diags
+            .warning(source, span, format!("`{name}` has no `for`: one bad evaluation fires it"))
+            .help("write `for: 1m`, or join a second, shorter window with `and`");
+    }
+    let reaches = receivers.iter().any(|receiver| !set.unwatched.contains(receiver));
+    if pages && !reaches && !receivers.is_empty() {
+        diags
+            .error(source, span, format!("`{name}` goes to {}, where nobody is on call", receivers.join(" and ")))
+            .help("correct its labels or the routes of Alertmanager, or say in oncall.yaml who is behind the receiver");
+    }
+    let notes = rule.get(&["annotations"]);
+    if pages && !["runbook_url", "runbook"].iter().any(|key| notes.is_some_and(|notes| notes.get(&[key]).is_some())) {
+        diags
+            .warning(source, span, format!("`{name}` wakes somebody and names no runbook"))
+            .help("put its address into the annotation `runbook_url`");
+    }
+    if let (true, Some(metric)) = (pages, CAUSE.as_ref().and_then(|cause| cause.find(expr))) {
+        diags
+            .warning(source, span, format!("`{name}` wakes somebody for a cause, `{}`", metric.as_str()))
+            .help("page for what users feel (errors, latency); what a machine does is for a ticket or a dashboard");
+    }
+    if set.fired.as_ref().is_some_and(|fired| labels.get(ALERT_NAME).is_none_or(|name| !fired.contains(name))) {
+        diags
+            .warning(source, span, format!("no drill has ever made `{name}` fire"))
+            .help("name it as `detect.alert` of a scenario whose fault should raise it");
+    }
+}
+
+/// The receivers to which an alert with these labels goes; see Alertmanager's documentation of `route`.
+fn routed(route: &Node, labels: &BTreeMap<String, String>, inherited: &str, receivers: &mut Vec<String>) {
+    let receiver = route.get(&["receiver"]).and_then(Node::text).unwrap_or(inherited);
+    let before = receivers.len();
+    for child in route.get(&["routes"]).map_or(&[][..], Node::items).iter().filter(|child| takes(child, labels)) {
+        routed(child, labels, receiver, receivers);
+        let goes_on = child.get(&["continue"]).and_then(Node::text).is_some_and(|text| text == "true");
+        if !goes_on {
+            break;
+        }
+    }
+    if receivers.len() == before && !receivers.iter().any(|known| known == receiver) {
+        receivers.push(receiver.to_string());
+    }
+}
+
+/// Whether a route takes an alert with these labels. A label that is not there is empty.
+fn takes(route: &Node, labels: &BTreeMap<String, String>) -> bool {
+    let own = |name: &str| labels.get(name).map_or("", String::as_str);
+    // Regular expressions are anchored.
+    let is_like = |text: &str, pattern: &str| Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|re| re.is_match(text));
+    let written = |key: &str| route.get(&[key]).map(texts).unwrap_or_default();
+    let matcher = |text: &str| {
+        let Some(at) = text.find(['=', '!']) else { return true };
+        let (name, rest) = text.split_at(at);
+        let (sign, value) =
+            rest.split_at(rest.len().min(if rest.starts_with("=~") || rest.starts_with('!') { 2 } else { 1 }));
+        let (text, value) = (own(name.trim()), value.trim().trim_matches('"'));
+        match sign {
+            "=" => text == value,
+            "=~" => is_like(text, value),
+            "!~" => !is_like(text, value),
+            _ => text != value,
+        }
+    };
+    let matchers = route.get(&["matchers"]).map_or(&[][..], Node::items);
+    matchers.iter().filter_map(Node::text).all(matcher)
+        && written("match").iter().all(|(name, value)| own(name) == value)
+        && written("match_re").iter().all(|(name, pattern)| is_like(own(name), pattern))
+}
+
+/// The shortest interval at which any job is scraped.
+fn scrape_interval(root: &Node) -> Duration {
+    let of = |node: &Node| {
+        let text = node.get(&["scrape_interval"])?.text()?;
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        Some(duration(text.strip_suffix(unit)?.parse().ok()?, unit))
+    };
+    let usual = root.get(&["global"]).and_then(of).unwrap_or(SCRAPE_DEFAULT);
+    let jobs = root.get(&["scrape_configs"]).map_or(&[][..], Node::items);
+    jobs.iter().map(|job| of(job).unwrap_or(usual)).min().unwrap_or(usual)
+}
+
+/// A duration of Prometheus of one unit.
+fn duration(number: u64, unit: &str) -> Duration {
+    let ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => 604_800_000,
+    };
+    Duration::from_millis(number.saturating_mul(ms))
+}
+
+/// `14.4`, or `(1 - 0.995)`.
+fn factor(text: &str) -> Option<f64> {
+    match text.trim_start_matches('(').trim_end_matches(')').split_once('-') {
+        Some((_, objective)) => Some(1.0 - objective.trim().parse::<f64>().ok()?),
+        None => text.parse().ok(),
+    }
+}
+
+fn texts(node: &Node) -> BTreeMap<String, String> {
+    let text = |entry: &crate::source::Entry| Some((entry.key.clone(), entry.value.text()?.to_string()));
+    node.entries().iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(rules: &str, fired: Option<&[&str]>) -> Vec<String> {
+        let set = AlertRuleSet {
+            rules: vec![Source::new("rules.yml", format!("groups:\n- name: g\n  rules:\n{rules}"))],
+            alertmanager: "route:\n  receiver: list\n  routes:\n  - matchers: ['team=~\"pay.*\"', severity!=\"none\"]\n    \
+                           receiver: payments\n    continue: true\n  - match: { team: payments }\n    receiver: archive\n"
+                .into(),
+            prometheus: "global: { scrape_interval: 30s }\n".into(),
+            unwatched: BTreeSet::from(["list".to_string()]),
+            fired: fired.map(|names| names.iter().map(|name| name.to_string()).collect()),
+        };
+        let mut diags = Diagnostics::default();
+        lint(&set, &mut diags);
+        diags.all.iter().map(|found| format!("{}: {}", found.source.line(found.span.start), found.message)).collect()
+    }
+
+    const GOOD: &str = "  - alert: Down\n    expr: sum(rate(errors[5m])) / sum(rate(all[5m])) > 14.4 * 0.001\n    for: 1m\n    \
+                        labels: { severity: page, team: payments }\n    annotations: { runbook_url: https://example.com/a }\n";
+
+    #[test]
+    fn a_good_rule_has_no_finding_and_each_bad_one_has_its_own() {
+        assert_eq!(found(GOOD, Some(&["Down"])), Vec::<String>::new());
+        for (from, to, expected) in [
+            (
+                "14.4 * 0.001",
+                "14.4 * 0.1",
+                "5: it can never fire: a share of errors is at most 1, and 14.4 × 0.1 = 1.440",
+            ),
+            ("14.4 * 0.001", "(14.4 * (1 - 0.9))", "5: it can never fire"),
+            ("errors[5m]", "errors[45s]", "5: `[45s]` holds less than two scrapes, which come every 30 s"),
+            ("sum(rate(errors", "avg(rate(latency_bucket", "5: an average over `_bucket`"),
+            ("    for: 1m\n", "", "4: `Down` has no `for`"),
+            ("team: payments", "team: orders", "4: `Down` goes to list, where nobody is on call"),
+            ("runbook_url", "summary", "4: `Down` wakes somebody and names no runbook"),
+            ("rate(errors[5m])", "node_load1", "4: `Down` wakes somebody for a cause, `node_load1`"),
+        ] {
+            let rules = GOOD.replace(from, to);
+            assert_ne!(rules, GOOD, "{from}");
+            let found = found(&rules, None);
+            assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {found:?}");
+        }
+        assert_eq!(found(GOOD, Some(&["Other"])), ["4: no drill has ever made `Down` fire"]);
+    }
+
+    #[test]
+    fn what_wakes_nobody_may_be_about_causes_and_may_have_two_windows_instead_of_for() {
+        let quiet = GOOD.replace("severity: page", "severity: ticket").replace("rate(errors[5m])", "node_load1");
+        assert_eq!(found(&quiet.replace("runbook_url", "summary"), None), Vec::<String>::new());
+        let windows = GOOD.replace("    for: 1m\n", "").replace("0.001", "0.001 and rate(errors[1h]) > 14.4 * 0.001");
+        assert_eq!(found(&windows, None), Vec::<String>::new());
+    }
+}
