@@ -4,6 +4,8 @@ CARGO    ?= cargo
 SCENARIO ?= db-pool
 TRUTH    ?=
 ARGS     ?=
+# Of .config/nextest.toml: `all` for the tests that wait for the night as well.
+PROFILE  ?= default
 
 # rustup installs here; shells that are not login shells (CI, make from an editor) do not look there.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -21,19 +23,19 @@ drill: setup ## run one drill; SCENARIO=upstream-503 for another, ARGS="--junit 
 	$(CARGO) run --release -- scenario $(SCENARIO) $(ARGS)
 
 # Doc tests first, so that the last thing on the screen is the summary of the suite.
-test: ## the whole test suite
+test: ## the tests; PROFILE=all for those as well that wait for the night
 	@./scripts/setup.sh --tests
 	$(CARGO) test --doc
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	  set -x; $(CARGO) nextest run; \
+	  set -x; $(CARGO) nextest run --profile $(PROFILE); \
 	else \
 	  set -x; $(CARGO) test --lib --bins --tests --no-fail-fast; \
 	fi
 
 # The cluster of FIREDRILL_TEST_KUBECONFIG, or one that is made for it and taken down afterwards.
-test-kubernetes: ## the drills in Kubernetes; the first time a cluster is built for them (some minutes)
+test-kubernetes: ## the drills in Kubernetes (PROFILE as above); the first time a cluster is built for them (some minutes)
 	@./scripts/setup.sh
-	@./scripts/in-test-cluster.sh $(CARGO) nextest run --test kubernetes
+	@./scripts/in-test-cluster.sh $(CARGO) nextest run --profile $(PROFILE) --test kubernetes
 
 truth: ## every drill of known truth, into docs/truth.md; TRUTH=shop-lock,carts-acl/good for some of them
 	@./scripts/setup.sh

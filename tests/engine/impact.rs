@@ -2,6 +2,8 @@
 
 use crate::support::{Alert, Case, Switches, Told};
 use firedrill::record::{Check, Verdict};
+use firedrill::runbook::{Command, StepKind};
+use firedrill::spec::BlockClient;
 use std::time::Duration;
 
 fn the_runbook_was_not_opened(told: &Told) {
@@ -139,4 +141,46 @@ async fn a_runbook_that_only_looks_has_healed_nothing() {
         .run()
         .await;
     told.verdict(Verdict::SelfHealed, &["so the runbook proved nothing"]);
+}
+
+#[tokio::test]
+async fn a_question_to_a_client_and_one_in_the_background_have_healed_nothing() {
+    let looking = |case: Case| {
+        case.set("respond", "{ phases: [diagnose, mitigate] }")
+            .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+    };
+    let asked = looking(Case::new()).plan_with(|plan| {
+        let client = BlockClient { service: Some("db".into()), command: "psql -U shop".into() };
+        plan.respond.clients.insert("sql".into(), client);
+        let steps = &mut plan.runbook.as_mut().unwrap().steps;
+        let StepKind::Commands(commands) = &mut steps[1].kind else { panic!("a command step") };
+        let sql = "SELECT pid FROM locks;".to_string();
+        commands[0] = Command { text: sql, language: "sql".into(), ..commands[0].clone() };
+    });
+    asked.run().await.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+    let beside = looking(Case::new())
+        .replace("fix", "psql -c 'SELECT 1'")
+        .says("work", |settings| settings.background = Some(true));
+    beside.run().await.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+}
+
+#[tokio::test]
+async fn what_heals_while_the_session_of_the_mitigation_opens_has_healed_itself() {
+    let told = Case::new()
+        .says("work", |settings| settings.place = Some("db".into()))
+        .set("impact", "{ below: 90%, within: 10s, window: 10s }")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 20s }")
+        .world(|world| {
+            world.ends_after = Some(Duration::from_millis(1500));
+            world.service_shells_take = Duration::from_secs(5);
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]);
+}
+
+#[tokio::test]
+async fn a_runbook_that_leads_users_around_the_proxy_has_cured_nothing() {
+    let told = Case::new().world(|world| world.bypassed = Some("`web` has another selector")).run().await;
+    told.verdict(Verdict::HarnessError, &["out of the way", "`web` has another selector"]);
 }

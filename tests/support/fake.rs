@@ -85,10 +85,17 @@ impl Stack for FakeStack {
 
     async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
         self.maybe_panic("shell");
+        if *place != Place::Toolbox {
+            tokio::time::sleep(self.world.switches.service_shells_take).await;
+        }
         self.world.log.done(Happening::Opened { place: place.clone() });
         let (near, far) = Channel::pair(256);
         tokio::spawn(Supervisor::new(far, self.world.clone()).serve());
         Ok(near)
+    }
+
+    async fn proxy_is_bypassed(&self, _service: &str) -> Result<Option<String>, StackError> {
+        Ok(self.world.switches.bypassed.map(String::from))
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {

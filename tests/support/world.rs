@@ -44,6 +44,10 @@ pub struct Switches {
     pub probes: BTreeMap<&'static str, Vec<&'static str>>,
     /// How long it takes to save the logs.
     pub logs_take: Duration,
+    /// How long it takes to open a session in a service.
+    pub service_shells_take: Duration,
+    /// Why users do not meet the proxy any more.
+    pub bypassed: Option<&'static str>,
     /// How long a probe takes.
     pub probes_take: Duration,
     /// Faults end by themselves after this long.
