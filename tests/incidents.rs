@@ -207,3 +207,29 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     );
     assert!(project.says(0, &["budget"]).contains("warning: INC-41 is of `cart`"));
 }
+
+/// What a command says in this repository, and the code with which it ends.
+fn in_the_repository(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    let output = command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1").output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn alert_rules_are_linted_with_their_routes_and_strict_counts_warnings() {
+    let (code, said) = in_the_repository(&["alerts", "lint", "alert-misrouted"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("`CheckoutDbPoolExhausted` goes to shop-list, where nobody is on call"), "{said}");
+    assert!(said.contains("stacks/checkout/ops/rules/causes.yml:5:16"), "{said}");
+    let late = in_the_repository(&["alerts", "lint", "alert-late"]);
+    assert!(late.0 == Some(0) && late.1.contains("names no runbook"), "{late:?}");
+    assert_eq!(in_the_repository(&["alerts", "lint", "alert-late", "--strict"]).0, Some(1));
+}
+
+#[test]
+fn a_strict_check_takes_a_warning_for_a_mistake() {
+    let checked = in_the_repository(&["check", "k8s-scale"]);
+    assert!(checked.0 == Some(0) && checked.1.contains("warning: the SLI `latency` promises 90%"), "{checked:?}");
+    assert_eq!(in_the_repository(&["check", "k8s-scale", "--strict"]).0, Some(2));
+    assert_eq!(in_the_repository(&["check", "alert-late", "--strict"]).0, Some(0));
+}
