@@ -182,7 +182,6 @@ impl SliSource for AnswerAge {
     }
 }
 
-#[async_trait]
 impl Ability for AnswerAge {
     const NAME: &'static str = "answer_age";
 

@@ -25,7 +25,6 @@ struct WatchedPage {
     status: u16,
 }
 
-#[async_trait]
 impl Ability for StatusPage {
     const NAME: &'static str = "status_page";
 

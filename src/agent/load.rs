@@ -6,7 +6,6 @@ use super::protocol::{AgentAsk, Told};
 use super::source::{Environments, SliSource};
 use crate::load::{Generator, LoadReport, LoadSpec, SLICE, micros};
 use crate::slis::SliSpec;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -26,7 +25,6 @@ pub struct Load {
     pub seed: u64,
 }
 
-#[async_trait]
 impl Ability for Load {
     const NAME: &'static str = "load";
 

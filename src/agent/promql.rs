@@ -228,7 +228,6 @@ impl SliSource for PromCounts {
     }
 }
 
-#[async_trait]
 impl Ability for PromCounts {
     const NAME: &'static str = "prom_counts";
 

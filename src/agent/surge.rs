@@ -25,7 +25,6 @@ pub struct SurgeAbility {
     pub rate: f64,
 }
 
-#[async_trait]
 impl Ability for SurgeAbility {
     const NAME: &'static str = "load_surge";
 

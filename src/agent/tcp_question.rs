@@ -189,7 +189,6 @@ impl SliSource for TcpQuestion {
     }
 }
 
-#[async_trait]
 impl Ability for TcpQuestion {
     const NAME: &'static str = "tcp_question";
 

@@ -5,7 +5,6 @@ use super::http_page::HttpPage;
 use super::prometheus;
 use super::protocol::Told;
 use crate::slis::MetricCondition;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -26,7 +25,6 @@ pub struct MetricWatch {
     pub when: MetricCondition,
 }
 
-#[async_trait]
 impl Ability for MetricWatch {
     const NAME: &'static str = "metric_watch";
 

@@ -65,7 +65,6 @@ struct HeldServers {
     distance: Arc<Mutex<Distance>>,
 }
 
-#[async_trait]
 impl Ability for AlertServers {
     const NAME: &'static str = "alert_servers";
 

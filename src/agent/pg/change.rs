@@ -55,7 +55,6 @@ struct SqlRefusal {
     code: Option<SqlState>,
 }
 
-#[async_trait]
 impl Ability for PgChange {
     const NAME: &'static str = "pg_change";
 

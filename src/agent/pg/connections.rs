@@ -87,7 +87,6 @@ struct FillTask {
     tell: Tell,
 }
 
-#[async_trait]
 impl Ability for PgConnections {
     const NAME: &'static str = "pg_connections";
 

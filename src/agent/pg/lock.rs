@@ -86,7 +86,6 @@ struct LockTask {
     tell: Tell,
 }
 
-#[async_trait]
 impl Ability for PgLock {
     const NAME: &'static str = "pg_lock";
 

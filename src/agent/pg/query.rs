@@ -138,7 +138,6 @@ pub struct PgQueries {
     pub slis: Vec<SliSpec>,
 }
 
-#[async_trait]
 impl Ability for PgQueries {
     const NAME: &'static str = "pg_queries";
 
