@@ -8,6 +8,7 @@
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
 use super::stream::{StreamEnd, client_stream};
+use crate::agent::ability::locked;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
@@ -17,7 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -141,7 +142,7 @@ impl Exchange {
     /// Sends a request over the open connection, or over a new one when that was closed before anything of the
     /// request was sent. A request of which something was sent is never sent again.
     async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, NoAnswer> {
-        let kept = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = locked(&self.sender).take();
         let mut fresh = kept.is_none();
         let mut sender = match kept {
             Some(sender) => sender,
@@ -202,7 +203,7 @@ impl Exchange {
     }
 
     fn keep(&self, sender: client::SendRequest<Incoming>) {
-        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *locked(&self.sender) = Some(sender);
     }
 }
 
