@@ -1,7 +1,6 @@
 //! Takes every notification: those of the drill's Alertmanager, by the receiver that they are for, and pages that anything else posts
 //! as webhooks to `/source/NAME/RECEIVER`.
 
-use super::decoded;
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
@@ -14,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -98,6 +98,11 @@ fn notification(path: &str, json: &Value) -> Result<Delivered, String> {
         Ok((labels, station))
     };
     alerts.into_iter().map(of).collect()
+}
+
+/// The text that stands in a URL like this.
+pub(super) fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
