@@ -40,10 +40,8 @@ impl Ability for MetricWatch {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let scraped = match tokio::time::timeout(TIMEOUT, page.text(FORMAT)).await {
-                    Ok(scraped) => scraped,
-                    Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
-                };
+                let scraped = tokio::time::timeout(TIMEOUT, page.text(FORMAT)).await;
+                let scraped = scraped.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
                 tell(sample(scraped, &when, clock.now_us()));
             }
         }))

@@ -228,17 +228,19 @@ impl SharedFill {
     /// Takes note that sessions were ended.
     fn ended(&self, why: String, left: usize) -> FillMode {
         let why = format!("{why}, {left} sessions are left");
-        let known = self.state(|state| state.ended.replace(why.clone()).is_some());
+        let known = self.state(|state| {
+            state.coming_back = self.returns.is_some();
+            state.ended.replace(why.clone()).is_some()
+        });
+        self.driven_back(why, known)
+    }
+
+    /// How it goes on when somebody has taken slots away; why is told once.
+    fn driven_back(&self, why: String, known: bool) -> FillMode {
         if !known {
             self.note(why);
         }
-        match self.returns {
-            Some(after) => {
-                self.state(|state| state.coming_back = true);
-                FillMode::Away(Instant::now() + after)
-            }
-            None => FillMode::Cleared,
-        }
+        self.returns.map_or(FillMode::Cleared, |after| FillMode::Away(Instant::now() + after))
     }
 
     /// Takes the slots that are to be taken; says how it goes on.
@@ -295,13 +297,7 @@ impl SharedFill {
             state.coming_back = false;
             state.cannot.replace(why.clone()).is_some()
         });
-        if !known {
-            self.note(why);
-        }
-        match self.returns {
-            Some(after) => FillMode::Away(Instant::now() + after),
-            None => FillMode::Cleared,
-        }
+        self.driven_back(why, known)
     }
 
     fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {

@@ -2,11 +2,11 @@
 //! orderly close.
 
 use super::stages::{ConnectionCut, ToxicPiece};
+use crate::agent::ability::locked;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf};
 use tokio::net::TcpStream;
@@ -15,45 +15,31 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// What the end of what was sent means: that the sender has nothing more to say, unless it was said that it is gone, or that
 /// it has reset the connection, as a service does that refuses or resets.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StreamEnd(Arc<AtomicU8>);
+pub(super) struct StreamEnd(Arc<Mutex<Option<ConnectionCut>>>);
 
 impl StreamEnd {
-    const CLOSED: u8 = 1;
-    const RESET: u8 = 2;
-
     /// The end is a reset (RST).
     pub(super) fn reset(&self) {
-        self.0.store(Self::RESET, Ordering::Release);
+        *locked(&self.0) = Some(ConnectionCut::Reset);
     }
 
     /// The end is that of both directions.
     fn close(&self) {
-        self.0.fetch_max(Self::CLOSED, Ordering::AcqRel);
+        locked(&self.0).get_or_insert(ConnectionCut::Close);
     }
 
     /// A reset, when the error says that the other side reset or refused the connection.
     pub(super) fn reset_for(&self, error: &(dyn std::error::Error + 'static)) {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<io::Error>()
-                && matches!(
-                    io.kind(),
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionRefused
-                )
-            {
-                self.reset();
-            }
-            cause = error.source();
+        let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused];
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        if causes.filter_map(|error| error.downcast_ref::<io::Error>()).any(|io| gone.contains(&io.kind())) {
+            self.reset();
         }
     }
 
     /// What it means.
     pub(super) fn piece(&self) -> ToxicPiece {
-        match self.0.load(Ordering::Acquire) {
-            Self::RESET => ToxicPiece::Cut(ConnectionCut::Reset),
-            Self::CLOSED => ToxicPiece::Cut(ConnectionCut::Close),
-            _ => ToxicPiece::End,
-        }
+        locked(&self.0).map_or(ToxicPiece::End, ToxicPiece::Cut)
     }
 }
 
