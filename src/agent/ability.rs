@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Takes what an ability has to tell; never waits.
@@ -32,17 +32,25 @@ impl AgentContext {
     pub fn new(clock: Clock, proxy: Option<Proxy>) -> AgentContext {
         AgentContext { clock, proxy, loads: Mutex::default() }
     }
+
+    pub(super) fn proxy(&self) -> Result<&Proxy, String> {
+        self.proxy.as_ref().ok_or_else(|| "this agent is not in front of a service".into())
+    }
 }
 
 /// An ability: the message that asks for it, and how that is begun.
-#[async_trait]
 pub trait Ability: Serialize + DeserializeOwned + Send + 'static {
     /// Its name on the wire.
     const NAME: &'static str;
 
     /// Begins it under this id; says in plain words why that cannot be. It is given up by being dropped, and then nothing
     /// is held.
-    async fn begin(self, id: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String>;
+    fn begin(
+        self,
+        id: &str,
+        context: &AgentContext,
+        tell: Tell,
+    ) -> impl Future<Output = Result<Box<dyn Holding>, String>> + Send;
 
     /// The request that begins it.
     fn ask(&self, id: &str) -> AgentAsk {
@@ -54,7 +62,7 @@ pub trait Ability: Serialize + DeserializeOwned + Send + 'static {
 
 /// What an ability holds. Dropping it ends it as well.
 #[async_trait]
-pub trait Holding: Debug + Send + Sync {
+pub trait Holding: Send + Sync {
     /// `InPlace` or `Gone` with evidence, `Failed` when it cannot be told.
     async fn look(&self) -> AgentAnswer;
 
@@ -62,8 +70,18 @@ pub trait Holding: Debug + Send + Sync {
     async fn lift(&self) -> Result<String, String>;
 }
 
+impl Debug for dyn Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Holding")
+    }
+}
+
+/// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A task that is held: what only watches or sends.
-#[derive(Debug)]
 pub struct HeldTask(AbortOnDropHandle<()>);
 
 impl HeldTask {

@@ -13,23 +13,21 @@
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer};
-use super::load::tell_slices;
 use super::pg::SliQuery;
 use super::protocol::AgentAsk;
-use super::source::{Environments, FewNotes, SliSource, bounded, read_pace};
-use crate::load::{AnswerPlace, EventClient, Failure, Generator, RequestEnding, Sent, url_secrets};
+use super::source::{Environments, FewNotes, Question, SliSource, bounded, read_pace, tell_answers};
+use crate::load::{AnswerPlace, Failure, url_secrets};
 use crate::record::utc_now;
-use crate::slis::{EventAnswer, SliSpec};
+use crate::slis::SliSpec;
 use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
-use tokio::time::timeout_at;
 
 /// How far in the future the newest thing may be: clocks differ. What is later has a wrong time, and says nothing.
 const SKEW: Duration = Duration::from_secs(1);
@@ -182,54 +180,26 @@ impl SliSource for AnswerAge {
     }
 }
 
-#[async_trait]
 impl Ability for AnswerAge {
     const NAME: &'static str = "answer_age";
 
     /// Fails only when the URL cannot be used: whether the server is there is what is measured.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let page = HttpPage::parse(&self.url)?;
-        let (series, rate, slis) = (self.series.clone(), SliSource::rate(&self), self.slis.clone());
-        let client = AgeClient { page, asked: self, notes: FewNotes::new(tell.clone()) };
-        let generator =
-            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
-        Ok(tell_slices(generator, series, context.clock, tell))
+        HttpPage::parse(&self.url)?;
+        let slis = self.slis.clone();
+        tell_answers(self, &slis, context.clock, tell)
     }
-}
-
-#[derive(Debug)]
-struct AgeClient {
-    page: HttpPage,
-    asked: AnswerAge,
-    notes: FewNotes,
 }
 
 #[async_trait]
-impl EventClient for AgeClient {
-    async fn event(&self, _: u64, due: Instant, sent: Sent) {
-        let timeout = self.asked.timeout;
-        let deadline = tokio::time::Instant::from_std(due + timeout);
-        let result = match timeout_at(deadline, self.page.get("*/*")).await {
-            Ok(Ok(answer)) => Ok(match self.asked.age(&answer, utc_now()) {
-                Ok(age) => self.asked.is_young(age),
-                Err(why) => {
-                    self.note(why);
-                    false
-                }
-            }),
-            Ok(Err(error)) => {
-                self.note(error.text);
-                Err(error.failure)
-            }
-            Err(_) => Err(Failure::Timeout),
-        };
-        sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, timeout));
-    }
-}
-
-impl AgeClient {
-    fn note(&self, why: String) {
-        self.notes.note(format!("{}: no age: {why}", self.asked.series));
+impl Question for AnswerAge {
+    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
+        let note = |why: String| notes.note(format!("{}: no age: {why}", self.series));
+        let answer = PageAnswer::of(&self.url, "*/*").await.map_err(|error| {
+            note(error.text);
+            error.failure
+        })?;
+        Ok(self.age(&answer, utc_now()).map_err(note).is_ok_and(|age| self.is_young(age)))
     }
 }
 

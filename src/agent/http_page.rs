@@ -9,6 +9,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::http::request::Builder;
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::error::Error as _;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
@@ -43,6 +44,14 @@ pub(super) struct PageError {
     pub(super) text: String,
     /// For counts.
     pub(super) failure: Failure,
+}
+
+impl PageAnswer {
+    /// Asks for a page whose URL can be used. The caller has the deadline.
+    pub(super) async fn of(url: &str, accept: &str) -> Result<PageAnswer, PageError> {
+        let page = HttpPage::parse(url).map_err(|text| PageError { text, failure: Failure::Protocol })?;
+        page.get(accept).await
+    }
 }
 
 impl HttpPage {
@@ -118,6 +127,12 @@ impl HttpPage {
         }
         String::from_utf8(answer.body.into()).map_err(|_| format!("the page of {} is not UTF-8", self.authority))
     }
+}
+
+/// A text as a part of a URL.
+pub(super) fn encoded(text: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEPT).to_string()
 }
 
 #[cfg(test)]

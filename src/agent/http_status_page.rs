@@ -1,7 +1,7 @@
 //! Whether a page inside the stack has a status, asked whenever somebody wants to know.
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::http_page::HttpPage;
+use super::http_page::{HttpPage, PageAnswer};
 use super::protocol::AgentAnswer;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,26 +19,20 @@ pub struct StatusPage {
     pub status: u16,
 }
 
-#[derive(Debug)]
-struct WatchedPage {
-    page: HttpPage,
-    status: u16,
-}
-
-#[async_trait]
 impl Ability for StatusPage {
     const NAME: &'static str = "status_page";
 
     /// Fails only when the URL cannot be used.
     async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
-        Ok(Box::new(WatchedPage { page: HttpPage::parse(&self.url)?, status: self.status }))
+        HttpPage::parse(&self.url)?;
+        Ok(Box::new(self))
     }
 }
 
 #[async_trait]
-impl Holding for WatchedPage {
+impl Holding for StatusPage {
     async fn look(&self) -> AgentAnswer {
-        match tokio::time::timeout(WITHIN, self.page.get("*/*")).await {
+        match tokio::time::timeout(WITHIN, PageAnswer::of(&self.url, "*/*")).await {
             Ok(Ok(answer)) if answer.status.as_u16() == self.status => AgentAnswer::in_place(answer.status.to_string()),
             Ok(Ok(answer)) => AgentAnswer::gone(answer.status.to_string()),
             Ok(Err(error)) => AgentAnswer::gone(error.text),

@@ -1,14 +1,13 @@
 //! The load that users make: one load, with the SLIs over it.
 
-use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell, locked};
 use super::clock::Clock;
 use super::protocol::{AgentAsk, Told};
 use super::source::{Environments, SliSource};
-use crate::load::{Generator, LoadReport, LoadSpec, SLICE, micros};
+use crate::load::{EventClient, Generator, LoadReport, LoadSpec, SLICE, micros};
 use crate::slis::SliSpec;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +25,6 @@ pub struct Load {
     pub seed: u64,
 }
 
-#[async_trait]
 impl Ability for Load {
     const NAME: &'static str = "load";
 
@@ -34,7 +32,7 @@ impl Ability for Load {
         let Load { spec, slis, seed } = self;
         let generator = Generator::new(&spec, &slis, seed)?;
         let series = spec.name.clone();
-        context.loads.lock().unwrap_or_else(PoisonError::into_inner).insert(series.clone(), (spec, seed));
+        locked(&context.loads).insert(series.clone(), (spec, seed));
         Ok(tell_slices(generator, series, context.clock, tell))
     }
 }
@@ -67,8 +65,21 @@ impl SliSource for LoadSpec {
     }
 }
 
+/// Makes events at this rate, counts them for the SLIs over `series`, and tells their slices.
+pub(super) fn tell_events(
+    client: impl EventClient + 'static,
+    series: String,
+    rate: f64,
+    slis: &[SliSpec],
+    clock: Clock,
+    tell: Tell,
+) -> Result<Box<dyn Holding>, String> {
+    let generator = Generator::of(Arc::new(client), &series, rate, slis).map_err(|e| format!("`{series}`: {e}"))?;
+    Ok(tell_slices(generator, series, clock, tell))
+}
+
 /// Runs a generator and tells what it reports.
-pub(super) fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
+fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
     let (t0, t0_us) = next_slice(clock);
     let report = move |report| {
         let series = series.clone();

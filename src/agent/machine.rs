@@ -4,7 +4,6 @@
 use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
 use super::protocol::Told;
 use crate::record::MachineSample;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
@@ -30,7 +29,6 @@ struct MachineReading {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MachineWatch {}
 
-#[async_trait]
 impl Ability for MachineWatch {
     const NAME: &'static str = "machine";
 

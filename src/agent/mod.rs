@@ -16,7 +16,6 @@ pub mod prometheus;
 pub mod promql;
 pub mod protocol;
 pub mod proxy;
-mod proxy_rules;
 pub mod server;
 pub mod source;
 pub mod surge;

@@ -14,11 +14,11 @@
 //! ```
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::http_page::{A_PAGE, HttpPage, PageAnswer};
-use super::load::tell_slices;
+use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
+use super::load::tell_events;
 use super::protocol::AgentAsk;
 use super::source::{Environments, FewNotes, SliSource, bounded};
-use crate::load::{EventClient, Generator, RequestEnding, Sent, url_secrets};
+use crate::load::{EventClient, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, MapReader, TextForm, parse_rate, shape};
 use async_trait::async_trait;
@@ -175,11 +175,7 @@ pub(crate) fn in_window(query: &str, window: Duration) -> String {
 
 /// The URL at which a Prometheus answers a query.
 pub(crate) fn query_page(url: &str, query: &str) -> String {
-    let encoded = query.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    });
-    format!("{url}/api/v1/query?query={}", encoded.collect::<String>())
+    format!("{url}/api/v1/query?query={}", encoded(query))
 }
 
 /// What a query's answer is multiplied with to be a number of events.
@@ -228,7 +224,6 @@ impl SliSource for PromCounts {
     }
 }
 
-#[async_trait]
 impl Ability for PromCounts {
     const NAME: &'static str = "prom_counts";
 
@@ -243,9 +238,7 @@ impl Ability for PromCounts {
         }
         let every = self.every.as_secs_f64();
         let client = PromClient { page, asked: self, notes: FewNotes::new(tell.clone()) };
-        let generator =
-            Generator::of(Arc::new(client), &series, 1.0 / every, &slis).map_err(|e| format!("`{series}`: {e}"))?;
-        Ok(tell_slices(generator, series, context.clock, tell))
+        tell_events(client, series, 1.0 / every, &slis, context.clock, tell)
     }
 }
 

@@ -1,17 +1,21 @@
 //! Where the events of SLIs come from: a load of the scenario, or what an SLI names instead of one. Whatever it is, it
 //! yields slices; windows, impact, recovery and reports know no source.
 
-use super::ability::Tell;
+use super::ability::{Holding, Tell, locked};
+use super::clock::Clock;
+use super::load::tell_events;
 use super::protocol::{AgentAsk, Told};
-use crate::load::SLICE;
-use crate::slis::SliSpec;
+use crate::load::{EventClient, Failure, RequestEnding, SLICE, Sent};
+use crate::slis::{EventAnswer, SliSpec};
 use crate::source::MapReader;
+use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 
 const EVERY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,6 +67,41 @@ pub trait SliSource: Debug + Send + Sync {
     fn ask(&self, slis: &[SliSpec], seed: u64, environments: Environments<'_>) -> Result<AgentAsk, String>;
 }
 
+/// A question that is asked again and again; each time is an event.
+#[async_trait]
+pub(super) trait Question: SliSource + 'static {
+    /// Whether the answer is good, or why there is none.
+    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure>;
+}
+
+#[derive(Debug)]
+struct Asking<Q> {
+    question: Q,
+    notes: FewNotes,
+}
+
+#[async_trait]
+impl<Q: Question> EventClient for Asking<Q> {
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let timeout = self.question.longest();
+        let deadline = tokio::time::Instant::from_std(due + timeout);
+        let answer = timeout_at(deadline, self.question.put(&self.notes)).await.unwrap_or(Err(Failure::Timeout));
+        sent.end(RequestEnding::of(answer.map(EventAnswer::Truth), due, timeout));
+    }
+}
+
+/// Asks a question at its pace and tells the slices of its answers.
+pub(super) fn tell_answers(
+    question: impl Question,
+    slis: &[SliSpec],
+    clock: Clock,
+    tell: Tell,
+) -> Result<Box<dyn Holding>, String> {
+    let (series, rate) = (question.series().to_string(), question.rate());
+    let client = Asking { question, notes: FewNotes::new(tell.clone()) };
+    tell_events(client, series, rate, slis, clock, tell)
+}
+
 /// Reads `every` and `timeout` of a source that asks a question again and again.
 pub(super) fn read_pace(map: &mut MapReader<'_>) -> (Duration, Duration) {
     let every = bounded(map, "every", EVERY, SLICE..=LONGEST);
@@ -96,7 +135,7 @@ impl FewNotes {
     }
 
     pub(super) fn note(&self, text: String) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = locked(&self.told);
         if told.len() < MOST_NOTES && told.insert(text.clone()) {
             (self.tell)(Told::Note { text });
         }

@@ -1,13 +1,13 @@
 //! A surge: more of the same requests as a load of the session sends. It stands beside that load, and nothing of it is
 //! counted for an SLI: what users feel is measured with the requests that were there before.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, Holding, Tell, locked};
 use super::protocol::AgentAnswer;
 use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -25,12 +25,11 @@ pub struct SurgeAbility {
     pub rate: f64,
 }
 
-#[async_trait]
 impl Ability for SurgeAbility {
     const NAME: &'static str = "load_surge";
 
     async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
-        let running = context.loads.lock().unwrap_or_else(PoisonError::into_inner).get(&self.load).cloned();
+        let running = locked(&context.loads).get(&self.load).cloned();
         let (like, seed) = running.ok_or_else(|| format!("no load `{}` is running", self.load))?;
         Ok(Box::new(Surge::begin(id, &like, self.rate, seed)?))
     }
@@ -85,7 +84,7 @@ impl Surge {
         let counts = Arc::<Mutex<SurgeCounts>>::default();
         let counting = counts.clone();
         let report = move |report| {
-            let mut counts = counting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counts = locked(&counting);
             match report {
                 LoadReport::Slice(SliceCounts { due, results, .. }) => {
                     counts.due += due;
@@ -116,8 +115,8 @@ impl Surge {
 impl Holding for Surge {
     /// In place once a good share of a second's requests has ended, whichever way: by then the service has had them.
     async fn look(&self) -> AgentAnswer {
-        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let sending = locked(&self.sending);
+        let counts = locked(&self.counts);
         let detail = self.describe(&counts);
         match &*sending {
             Some(task) if !task.is_finished() && counts.reached => AgentAnswer::in_place(detail),
@@ -127,13 +126,13 @@ impl Holding for Surge {
 
     /// What is under way is given up.
     async fn lift(&self) -> Result<String, String> {
-        let task = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = locked(&self.sending).take();
         if let Some(task) = task {
             task.abort();
             // Its connections are closed when it has gone.
             let _ = task.await;
         }
-        Ok(self.describe(&self.counts.lock().unwrap_or_else(PoisonError::into_inner)))
+        Ok(self.describe(&locked(&self.counts)))
     }
 }
 

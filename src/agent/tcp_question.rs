@@ -10,20 +10,18 @@
 //! Redis is asked by inline commands (<https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands>).
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::load::tell_slices;
 use super::protocol::AgentAsk;
-use super::source::{Environments, FewNotes, SliSource, read_pace};
-use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
-use crate::slis::{EventAnswer, SliSpec};
+use super::source::{Environments, FewNotes, Question, SliSource, read_pace, tell_answers};
+use crate::load::Failure;
+use crate::slis::SliSpec;
 use crate::source::{At, MapReader, TextForm, shape};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout_at;
 
 /// A longer answer is not read to its end.
 const LONGEST_ANSWER: usize = 4096;
@@ -32,7 +30,7 @@ const AN_ADDRESS: TextForm =
 const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
 
 /// What is sent over a new connection, and what must come back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TcpQuestion {
     series: String,
     host: String,
@@ -110,20 +108,7 @@ impl TcpQuestion {
         let connect = map.require_with("connect", AN_ADDRESS, address);
         let (every, timeout) = read_pace(map);
         let (host, port) = connect?;
-        let (send, expect) = (String::new(), String::new());
-        Some(TcpQuestion {
-            series,
-            host,
-            port,
-            send,
-            skip: 0,
-            expect,
-            redis: false,
-            every,
-            timeout,
-            secret: None,
-            slis: Vec::new(),
-        })
+        Some(TcpQuestion { series, host, port, every, timeout, ..TcpQuestion::default() })
     }
 
     /// Whether the answer is the one that was expected.
@@ -189,40 +174,22 @@ impl SliSource for TcpQuestion {
     }
 }
 
-#[async_trait]
 impl Ability for TcpQuestion {
     const NAME: &'static str = "tcp_question";
 
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let (series, slis, rate) = (self.series.clone(), self.slis.clone(), SliSource::rate(&self));
-        let client = Asking { question: self, notes: FewNotes::new(tell.clone()) };
-        let generator =
-            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
-        Ok(tell_slices(generator, series, context.clock, tell))
+        let slis = self.slis.clone();
+        tell_answers(self, &slis, context.clock, tell)
     }
 }
 
-/// Asks it again and again.
-#[derive(Debug)]
-struct Asking {
-    question: TcpQuestion,
-    notes: FewNotes,
-}
-
 #[async_trait]
-impl EventClient for Asking {
-    async fn event(&self, _: u64, due: Instant, sent: Sent) {
-        let TcpQuestion { timeout, .. } = self.question;
-        let asked = timeout_at(tokio::time::Instant::from_std(due + timeout), self.question.exchange()).await;
-        let result = match asked {
-            Ok(Ok(good)) => Ok(EventAnswer::Truth(good)),
-            Ok(Err(error)) => {
-                self.notes.note(format!("no answer: {error}"));
-                Err(Failure::of_io(&error))
-            }
-            Err(_) => Err(Failure::Timeout),
-        };
-        sent.end(RequestEnding::of(result, due, timeout));
+impl Question for TcpQuestion {
+    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
+        self.exchange().await.map_err(|error| {
+            notes.note(format!("no answer: {error}"));
+            Failure::of_io(&error)
+        })
     }
 }
 

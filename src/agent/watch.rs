@@ -5,7 +5,6 @@ use super::http_page::HttpPage;
 use super::prometheus;
 use super::protocol::Told;
 use crate::slis::MetricCondition;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -26,7 +25,6 @@ pub struct MetricWatch {
     pub when: MetricCondition,
 }
 
-#[async_trait]
 impl Ability for MetricWatch {
     const NAME: &'static str = "metric_watch";
 
@@ -42,10 +40,8 @@ impl Ability for MetricWatch {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let scraped = match tokio::time::timeout(TIMEOUT, page.text(FORMAT)).await {
-                    Ok(scraped) => scraped,
-                    Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
-                };
+                let scraped = tokio::time::timeout(TIMEOUT, page.text(FORMAT)).await;
+                let scraped = scraped.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
                 tell(sample(scraped, &when, clock.now_us()));
             }
         }))

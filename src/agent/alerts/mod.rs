@@ -14,17 +14,16 @@ mod watch;
 
 pub use history::{SyntheticHistory, SyntheticSeries};
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::http_page::HttpPage;
+use super::ability::{Ability, AgentContext, Holding, Tell, locked};
+use super::http_page::{HttpPage, encoded};
 use super::protocol::AgentAnswer;
 use async_trait::async_trait;
 use distance::Distance;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Where Prometheus answers, inside the agent's container.
@@ -59,22 +58,22 @@ pub struct AlertServers {
     pub history: Option<SyntheticHistory>,
 }
 
-#[derive(Debug)]
 struct HeldServers {
     watch: AbortOnDropHandle<()>,
-    distance: Arc<Mutex<Distance>>,
+    /// How far the expression of the alert was from its threshold.
+    distance: Arc<Mutex<String>>,
 }
 
-#[async_trait]
 impl Ability for AlertServers {
     const NAME: &'static str = "alert_servers";
 
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
         let receiver = receiver::listen(RECEIVER_PORT, context.clock, tell.clone()).await?;
         let servers = servers::start(&self, &tell).await?;
-        let distance = Arc::new(Mutex::new(Distance::of(&self.alert)));
-        let watch = watch::watch(servers, receiver, distance.clone(), context.clock, tell);
-        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance }))
+        let distance = Distance::of(&self.alert);
+        let shown = Arc::new(Mutex::new(distance.to_string()));
+        let watch = watch::watch(servers, receiver, distance, shown.clone(), context.clock, tell);
+        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance: shown }))
     }
 }
 
@@ -84,7 +83,7 @@ impl Holding for HeldServers {
     async fn look(&self) -> AgentAnswer {
         match self.watch.is_finished() {
             true => AgentAnswer::gone("Prometheus and Alertmanager have ended"),
-            false => AgentAnswer::in_place(self.distance.lock().unwrap_or_else(PoisonError::into_inner).to_string()),
+            false => AgentAnswer::in_place(locked(&self.distance).clone()),
         }
     }
 
@@ -100,44 +99,28 @@ async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
     serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }
 
-/// What Prometheus' API wraps its answers in.
-#[derive(Deserialize)]
-struct PrometheusAnswer<T> {
-    data: T,
-}
-
-/// Asks Prometheus.
-async fn ask_prometheus<T: DeserializeOwned>(path: &str) -> Result<T, String> {
-    ask::<PrometheusAnswer<T>>(&format!("{PROMETHEUS}/api/v1/{path}")).await.map(|answer| answer.data)
+/// Asks Prometheus for what stands under a key of its answer.
+async fn ask_prometheus<T: DeserializeOwned>(path: &str, key: &str) -> Result<T, String> {
+    let url = format!("{PROMETHEUS}/api/v1/{path}");
+    let mut answer: Value = ask(&url).await?;
+    let found = answer.get_mut("data").and_then(|data| data.get_mut(key)).map(Value::take);
+    serde_json::from_value(found.unwrap_or_default())
+        .map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }
 
 /// The values that a query has now.
 async fn query(expression: &str) -> Result<Vec<f64>, String> {
-    #[derive(Deserialize)]
-    struct Found {
-        result: Value,
-    }
-    let found: Found = ask_prometheus(&format!("query?query={}", encoded(expression))).await?;
+    let found: Value = ask_prometheus(&format!("query?query={}", encoded(expression)), "result").await?;
     let number = |pair: &Value| pair.get(1).and_then(Value::as_str).and_then(|text| text.parse::<f64>().ok());
-    let items = found.result.as_array().map(Vec::as_slice).unwrap_or_default();
+    let items = found.as_array().map(Vec::as_slice).unwrap_or_default();
     let of_vector = items.iter().filter_map(|item| number(item.get("value")?));
     // A scalar is a pair itself.
-    Ok(of_vector.chain(number(&found.result)).filter(|value| !value.is_nan()).collect())
-}
-
-/// A text as a part of a URL.
-fn encoded(text: &str) -> String {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    utf8_percent_encode(text, KEPT).to_string()
-}
-
-/// The text that stands in a URL like that.
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+    Ok(of_vector.chain(number(&found)).filter(|value| !value.is_nan()).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::receiver::decoded;
     use super::*;
     use proptest::prelude::*;
 

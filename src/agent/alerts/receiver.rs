@@ -1,10 +1,10 @@
 //! Takes every notification: those of the drill's Alertmanager, by the receiver that they are for, and pages that anything else posts
 //! as webhooks to `/source/NAME/RECEIVER`.
 
-use super::decoded;
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
+use crate::agent::proxy::next_connection;
 use crate::record::{ALERT_NAME, AlertStation};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,18 +13,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 /// A notification that is longer is not read.
 const MAX_NOTIFICATION: usize = 4 * 1024 * 1024;
-/// Pause after an `accept` that failed, for instance for want of file descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Listens as long as what is returned is held.
 pub(super) async fn listen(port: u16, clock: Clock, tell: Tell) -> Result<AbortOnDropHandle<()>, String> {
@@ -32,10 +30,7 @@ pub(super) async fn listen(port: u16, clock: Clock, tell: Tell) -> Result<AbortO
     let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-                continue;
-            };
+            let (stream, _) = next_connection(&listener).await;
             let tell = tell.clone();
             let service = service_fn(move |request| take(request, clock, tell.clone()));
             // A peer that breaks its connection has delivered nothing.
@@ -103,6 +98,11 @@ fn notification(path: &str, json: &Value) -> Result<Delivered, String> {
         Ok((labels, station))
     };
     alerts.into_iter().map(of).collect()
+}
+
+/// The text that stands in a URL like this.
+pub(super) fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {

@@ -1,7 +1,7 @@
 //! Prometheus and Alertmanager: started with the team's files, and waited for until they work together.
 
 use super::{ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS, PROMETHEUS_FILE, ask_prometheus};
-use crate::agent::ability::Tell;
+use crate::agent::ability::{Tell, locked};
 use crate::agent::http_page::HttpPage;
 use crate::agent::protocol::Told;
 use crate::process::{self, Running};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, Command};
@@ -53,7 +53,7 @@ impl Server {
     /// Why it has ended, if it has.
     fn ended(&mut self) -> Option<String> {
         let status = self.running.child.try_wait().ok().flatten()?;
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = locked(&self.last);
         Some(format!("{} ended ({status}): {}", self.name, last.iter().cloned().collect::<Vec<_>>().join(" | ")))
     }
 }
@@ -75,7 +75,7 @@ async fn read_log(stderr: ChildStderr, last: Arc<Mutex<VecDeque<String>>>, lines
             let _ = log.write_all(format!("{line}\n").as_bytes()).await;
         }
         {
-            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = locked(&last);
             last.push_back(line.clone());
             if last.len() > LAST_LINES {
                 last.pop_front();
@@ -119,7 +119,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     }
     until(&mut servers, deadline, connected).await?;
     for target in scraped().await?.into_iter().filter(|target| target.health != "up") {
-        tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.url, target.error) });
+        tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.scrape_url, target.last_error) });
     }
     if let Some(history) = &asked.history {
         tell(Told::Note { text: history.check().await? });
@@ -172,36 +172,27 @@ async fn until(
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ScrapeTarget {
     health: String,
-    #[serde(rename = "scrapeUrl")]
-    url: String,
-    #[serde(rename = "lastError", default)]
-    error: String,
+    scrape_url: String,
+    #[serde(default)]
+    last_error: String,
 }
 
 async fn scraped() -> Result<Vec<ScrapeTarget>, String> {
-    #[derive(Deserialize)]
-    struct ScrapeTargets {
-        #[serde(rename = "activeTargets")]
-        active: Vec<ScrapeTarget>,
-    }
-    Ok(ask_prometheus::<ScrapeTargets>("targets?state=active").await?.active)
+    ask_prometheus("targets?state=active", "activeTargets").await
 }
 
 /// Whether Prometheus sends to Alertmanager and has scraped every target once.
 async fn connected() -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct KnownManagers {
-        #[serde(rename = "activeAlertmanagers")]
-        active: Vec<serde_json::Value>,
-    }
-    if ask_prometheus::<KnownManagers>("alertmanagers").await?.active.is_empty() {
+    let managers: Vec<serde_json::Value> = ask_prometheus("alertmanagers", "activeAlertmanagers").await?;
+    if managers.is_empty() {
         return Err("Prometheus does not know Alertmanager yet".into());
     }
     let targets = scraped().await?;
     match targets.iter().find(|target| target.health == "unknown") {
-        Some(target) => Err(format!("{} was not scraped yet", target.url)),
+        Some(target) => Err(format!("{} was not scraped yet", target.scrape_url)),
         None if targets.is_empty() => Err("Prometheus has no target to scrape".into()),
         None => Ok(()),
     }

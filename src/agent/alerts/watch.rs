@@ -4,13 +4,13 @@ use super::distance::Distance;
 use super::receiver::route_of;
 use super::servers::Servers;
 use super::{ALERTMANAGER, ask, ask_prometheus, query};
-use crate::agent::ability::Tell;
+use crate::agent::ability::{Tell, locked};
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
 use crate::record::{ALERT_NAME, AlertStation};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -27,24 +27,19 @@ const SILENT_FOR: Duration = Duration::from_secs(5);
 type AlertLabels = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
-struct RuleGroups {
-    groups: Vec<RuleGroup>,
-}
-
-#[derive(Deserialize)]
 struct RuleGroup {
     rules: Vec<Rule>,
 }
 
 /// A rule as Prometheus tells of it.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Rule {
     name: String,
     query: String,
-    #[serde(rename = "lastError", default)]
-    error: String,
-    #[serde(rename = "lastEvaluation")]
-    evaluated: String,
+    #[serde(default)]
+    last_error: String,
+    last_evaluation: String,
     alerts: Vec<Active>,
 }
 
@@ -73,11 +68,10 @@ struct Named {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Status {
-    #[serde(rename = "silencedBy")]
-    silenced: Vec<String>,
-    #[serde(rename = "inhibitedBy")]
-    inhibited: Vec<String>,
+    silenced_by: Vec<String>,
+    inhibited_by: Vec<String>,
 }
 
 /// What is known so far.
@@ -91,6 +85,7 @@ struct KnownAlerts {
     /// Fingerprint → why it was kept back when that was told.
     suppressed: BTreeMap<String, String>,
     muted: Muted,
+    distance: Distance,
 }
 
 /// What Alertmanager's log says of mute times: no API of this version does.
@@ -133,7 +128,8 @@ impl Muted {
 pub(super) async fn watch(
     mut servers: Servers,
     _receiver: AbortOnDropHandle<()>,
-    distance: Arc<Mutex<Distance>>,
+    distance: Distance,
+    shown: Arc<Mutex<String>>,
     clock: Clock,
     tell: Tell,
 ) {
@@ -144,6 +140,7 @@ pub(super) async fn watch(
         received: BTreeSet::new(),
         suppressed: BTreeMap::new(),
         muted: Muted::default(),
+        distance,
     };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -153,7 +150,8 @@ pub(super) async fn watch(
         while let Ok(line) = servers.log.try_recv() {
             known.muted.note(&line);
         }
-        let looked = known.look(&distance).await;
+        let looked = known.look().await;
+        *locked(&shown) = known.distance.to_string();
         if looked.is_ok() {
             answered = Instant::now();
         }
@@ -164,18 +162,8 @@ pub(super) async fn watch(
         }
         if asked.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
             asked = Some(Instant::now());
-            measure(&distance).await;
+            known.measure().await;
         }
-    }
-}
-
-/// Asks how far the expression is from its threshold.
-async fn measure(distance: &Mutex<Distance>) {
-    let questions = distance.lock().unwrap_or_else(PoisonError::into_inner).questions();
-    for left in questions {
-        // What cannot be asked alone is told as having no value.
-        let values = query(&left).await.unwrap_or_default();
-        distance.lock().unwrap_or_else(PoisonError::into_inner).note_values(&left, &values);
     }
 }
 
@@ -184,13 +172,19 @@ impl KnownAlerts {
         (self.tell)(Told::Alert { clock_us, labels: labels.clone(), station });
     }
 
-    async fn look(&mut self, distance: &Mutex<Distance>) -> Result<(), String> {
-        let RuleGroups { groups } = ask_prometheus("rules?type=alert").await?;
-        let rules: Vec<Rule> = groups.into_iter().flat_map(|group| group.rules).collect();
-        {
-            let mut distance = distance.lock().unwrap_or_else(PoisonError::into_inner);
-            rules.iter().for_each(|rule| distance.note_rule(&rule.name, &rule.query, &rule.error));
+    /// Asks how far the expression is from its threshold.
+    async fn measure(&mut self) {
+        for left in self.distance.questions() {
+            // What cannot be asked alone is told as having no value.
+            let values = query(&left).await.unwrap_or_default();
+            self.distance.note_values(&left, &values);
         }
+    }
+
+    async fn look(&mut self) -> Result<(), String> {
+        let groups: Vec<RuleGroup> = ask_prometheus("rules?type=alert", "groups").await?;
+        let rules: Vec<Rule> = groups.into_iter().flat_map(|group| group.rules).collect();
+        rules.iter().for_each(|rule| self.distance.note_rule(&rule.name, &rule.query, &rule.last_error));
         self.take_rules(&rules);
         let managed: Vec<Managed> = ask(&format!("http://{ALERTMANAGER}/api/v2/alerts")).await?;
         self.take_managed(&managed).await;
@@ -208,7 +202,7 @@ impl KnownAlerts {
                 self.note(&alert.labels, since, AlertStation::Pending);
             }
             if fires && before != Some(true) {
-                let evaluated = micros(&rule.evaluated).unwrap_or(since);
+                let evaluated = micros(&rule.last_evaluation).unwrap_or(since);
                 self.note(&alert.labels, evaluated.max(since), AlertStation::Firing);
             }
         }
@@ -228,7 +222,7 @@ impl KnownAlerts {
                 let at = micros(&alert.updated).unwrap_or_else(|| self.clock.now_us());
                 self.note(&alert.labels, at, AlertStation::Received { receivers });
             }
-            let by = match (alert.status.silenced.first(), alert.status.inhibited.first()) {
+            let by = match (alert.status.silenced_by.first(), alert.status.inhibited_by.first()) {
                 (Some(silence), _) => Some(silence_in_words(silence).await),
                 (None, Some(source)) => Some(inhibition_in_words(source, managed)),
                 (None, None) => self.muted.of(&alert.fingerprint).cloned(),

@@ -2,11 +2,12 @@
 
 use super::AgentError;
 use super::offset::{ClockOffset, Offsets};
+use crate::agent::ability::locked;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE};
 use crate::stack::Channel;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
@@ -84,7 +85,7 @@ impl AgentClient {
         for _ in 0..PROBES {
             client.ask(AgentAsk::Heartbeat).await?;
         }
-        *lock(&client.0.heartbeat) = Some(AbortOnDropHandle::new(tokio::spawn(beat(Arc::downgrade(&client.0)))));
+        *locked(&client.0.heartbeat) = Some(AbortOnDropHandle::new(tokio::spawn(beat(Arc::downgrade(&client.0)))));
         Ok((client, receiver))
     }
 
@@ -100,14 +101,14 @@ impl AgentClient {
     /// The agent's clock offset, by the best round trip of the last ten seconds.
     pub fn offset(&self) -> ClockOffset {
         // `open` returns only after the first probes.
-        lock(&self.0.shared.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
+        locked(&self.0.shared.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
     }
 
     /// Closes the channel, which makes the agent lift everything, and waits for it to have done so; `false` when
     /// that took too long. Clones can ask nothing more.
     pub async fn close(&self) -> bool {
-        lock(&self.0.heartbeat).take();
-        lock(&self.0.lines).take();
+        locked(&self.0.heartbeat).take();
+        locked(&self.0.lines).take();
         let ended = timeout(CLOSED_WITHIN, self.0.shared.ended.cancelled()).await.is_ok();
         self.0.shared.give_up("its channel was closed");
         ended
@@ -119,7 +120,7 @@ impl Inner {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let line = serde_json::to_string(&AgentRequest { id, ask })
             .map_err(|error| AgentError::Failed(format!("the request cannot be written: {error}")))?;
-        let lines = lock(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
+        let lines = locked(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
         // A place in the channel first: time spent in our own queue is no part of the round trip.
         let place = tokio::select! {
             () = self.shared.gone.cancelled() => return Err(self.shared.error("it was given up".into())),
@@ -134,14 +135,14 @@ impl Inner {
 impl Shared {
     /// The error of whatever is asked now; the first cause stands.
     fn error(&self, otherwise: String) -> AgentError {
-        let cause = lock(&self.state).cause.clone().unwrap_or(otherwise);
+        let cause = locked(&self.state).cause.clone().unwrap_or(otherwise);
         AgentError::Gone { agent: self.name.clone(), cause }
     }
 
     fn expect(&self, id: u64) -> Result<oneshot::Receiver<AgentAnswer>, AgentError> {
         let (tx, rx) = oneshot::channel();
         let sent_us = (self.now_us)();
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         if let Some(cause) = &state.cause {
             return Err(AgentError::Gone { agent: self.name.clone(), cause: cause.clone() });
         }
@@ -151,7 +152,7 @@ impl Shared {
 
     fn reply(&self, id: u64, clock_us: u64, answer: AgentAnswer) {
         let received_us = (self.now_us)();
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         let Some((sent_us, waiting)) = state.pending.remove(&id) else { return };
         // Any round trip is a probe; slow requests are slow probes, and lose.
         state.offsets.push(ClockOffset::of_probe(sent_us, clock_us, received_us));
@@ -162,7 +163,7 @@ impl Shared {
 
     /// Fails everything that waits and everything to come.
     fn give_up(&self, cause: &str) {
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         state.cause.get_or_insert_with(|| cause.to_string());
         state.pending.clear();
         drop(state);
@@ -224,7 +225,7 @@ async fn beat(inner: std::sync::Weak<Inner>) {
         if u128::from(unanswered.fetch_add(1, Ordering::Relaxed)) >= patience {
             inner.shared.give_up(&format!("it answered no heartbeat for {} s", LEASE.as_secs()));
             // Should it live after all, end-of-file makes it lift everything.
-            lock(&inner.lines).take();
+            locked(&inner.lines).take();
             return;
         }
         let unanswered = unanswered.clone();
@@ -240,8 +241,4 @@ async fn beat(inner: std::sync::Weak<Inner>) {
 /// As much of a line as a message can bear.
 fn head(line: &str) -> String {
     line.chars().take(200).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

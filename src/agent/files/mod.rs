@@ -2,10 +2,9 @@
 //! its own that has the service's mounts where the service has them, and nothing of the service's image.
 
 mod nested;
-mod remove;
-mod spot;
 
-use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+use aho_corasick::AhoCorasick;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{File, Metadata, OpenOptions};
@@ -28,15 +27,12 @@ pub fn carry_out(ask: &FileAsk, mounts: &[PathBuf]) -> Result<FileAnswer, String
 /// `everything` is where anything is mounted.
 fn carry_out_beside(ask: &FileAsk, mounts: &[PathBuf], everything: &[PathBuf]) -> Result<FileAnswer, String> {
     let path = within(Path::new(&ask.path), mounts, everything)?;
-    let found = look_at(&path)?;
-    let inside = nested::below(&path, everything);
+    let place = FoundPath { path: &path, found: look_at(&path)?, inside: nested::below(&path, everything) };
     match &ask.what {
-        FileDeed::Measure(harm) => measure(&path, found.as_ref(), harm, &inside).map(FileAnswer::Would),
-        FileDeed::Damage(damage) => {
-            do_it(&path, found.as_ref(), damage, &inside).map(|()| FileAnswer::Done(describe(&path, damage)))
-        }
-        FileDeed::Look(damage) => see(&path, found.as_ref(), damage, &inside),
-        FileDeed::Repair(damage) => repair(&path, found.as_ref(), damage, &inside).map(FileAnswer::Done),
+        FileDeed::Measure(harm) => place.measure(harm).map(FileAnswer::Would),
+        FileDeed::Damage(damage) => place.damage(damage).map(FileAnswer::Done),
+        FileDeed::Look(damage) => place.see(damage),
+        FileDeed::Repair(damage) => place.repair(damage).map(FileAnswer::Done),
     }
 }
 
@@ -77,125 +73,204 @@ fn look_at(path: &Path) -> Result<Option<Metadata>, String> {
     }
 }
 
-/// Opens a file that is no link, not even by now.
-fn open(path: &Path, write: bool) -> Result<File, String> {
-    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
-    let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
-    opened.map_err(|error| format!("{} cannot be opened: {error}", path.display()))
+/// A place on a volume, and what was found there.
+struct FoundPath<'a> {
+    path: &'a Path,
+    found: Option<Metadata>,
+    /// What is mounted inside of it, and left alone with its content: that may be the host's.
+    inside: Vec<PathBuf>,
 }
 
-fn measure(path: &Path, found: Option<&Metadata>, harm: &Harm, inside: &[PathBuf]) -> Result<Damage, String> {
-    let shown = path.display();
-    let found = found.ok_or_else(|| format!("{shown} is not there"))?;
-    if let Harm::Remove = harm {
-        return remove::measure(path, found, inside);
+impl FoundPath<'_> {
+    fn failed(&self, error: io::Error) -> String {
+        format!("{}: {error}", self.path.display())
     }
-    if !found.is_file() {
-        return Err(format!("{shown} is not a file"));
-    }
-    let size = found.len();
-    let file = open(path, false)?;
-    let failed = |error: io::Error| format!("{shown}: {error}");
-    match harm {
-        Harm::Remove => remove::measure(path, found, inside),
-        Harm::Truncate { to } => {
-            let to = match to {
-                Cut::Bytes(bytes) => *bytes,
-                Cut::Share(share) => (size as f64 * share).floor() as u64,
-            };
-            if to >= size {
-                return Err(format!("{shown} has {size} bytes, so nothing is lost when {to} stay"));
-            }
-            Ok(Damage::Truncated { from: size, to, sha256: end_of(&file, to).map_err(failed)? })
-        }
-        Harm::Flip { at } => {
-            let offset = spot::find(&file, at).map_err(failed)?;
-            let offset = offset.ok_or_else(|| format!("{shown} does not have that text"))?;
-            let original = byte(&file, offset).map_err(failed)?;
-            let original = original.ok_or_else(|| format!("{shown} has only {size} bytes"))?;
-            Ok(Damage::Flipped { offset, original })
-        }
-    }
-}
 
-fn do_it(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<(), String> {
-    let shown = path.display();
-    let failed = |error: io::Error| format!("{shown}: {error}");
-    match damage {
-        Damage::Removed { .. } => remove::remove(path, found, inside),
-        Damage::Truncated { to, .. } => {
-            let file = open(path, true)?;
-            let size = file.metadata().map_err(failed)?.len();
-            // Longer it would become with zeros at its end.
-            if size < *to {
-                return Err(format!("{shown} has only {size} bytes by now"));
+    /// Opens a file that is no link, not even by now.
+    fn open(&self, write: bool) -> Result<File, String> {
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+        let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(self.path);
+        opened.map_err(|error| format!("{} cannot be opened: {error}", self.path.display()))
+    }
+
+    /// Number and bytes of the files below a directory that are no directories themselves.
+    fn content(&self) -> Result<(u64, u64), String> {
+        count(self.path, &self.inside).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))
+    }
+
+    /// What would be lost.
+    fn measure(&self, harm: &Harm) -> Result<Damage, String> {
+        let shown = self.path.display();
+        let found = self.found.as_ref().ok_or_else(|| format!("{shown} is not there"))?;
+        let size = found.len();
+        match harm {
+            Harm::Remove if !found.is_dir() => Ok(Damage::Removed { directory: false, files: 1, bytes: size }),
+            Harm::Remove => match self.content()? {
+                (0, _) => Err(format!("{shown} has no files, so nothing would be lost")),
+                (files, bytes) => Ok(Damage::Removed { directory: true, files, bytes }),
+            },
+            _ if !found.is_file() => Err(format!("{shown} is not a file")),
+            Harm::Truncate { to } => {
+                let file = self.open(false)?;
+                let to = match to {
+                    Cut::Bytes(bytes) => *bytes,
+                    Cut::Share(share) => (size as f64 * share).floor() as u64,
+                };
+                if to >= size {
+                    return Err(format!("{shown} has {size} bytes, so nothing is lost when {to} stay"));
+                }
+                let sha256 = end_of(&file, to).map_err(|error| self.failed(error))?;
+                Ok(Damage::Truncated { from: size, to, sha256 })
             }
-            file.set_len(*to).and_then(|()| file.sync_all()).map_err(failed)
-        }
-        Damage::Flipped { offset, original } => {
-            let file = open(path, true)?;
-            match byte(&file, *offset).map_err(failed)? {
-                Some(now) if now == *original => write(&file, *offset, !original).map_err(failed),
-                _ => Err(format!("{shown} is another one by now: the byte at {offset} is not what it was")),
+            Harm::Flip { at } => {
+                let file = self.open(false)?;
+                let offset = find(&file, at).map_err(|error| self.failed(error))?;
+                let offset = offset.ok_or_else(|| format!("{shown} does not have that text"))?;
+                let original = byte(&file, offset).map_err(|error| self.failed(error))?;
+                let original = original.ok_or_else(|| format!("{shown} has only {size} bytes"))?;
+                Ok(Damage::Flipped { offset, original })
             }
         }
     }
-}
 
-fn see(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<FileAnswer, String> {
-    let shown = path.display();
-    let failed = |error: io::Error| format!("{shown}: {error}");
-    if let Damage::Removed { directory, .. } = damage {
-        return remove::see(path, found, *directory, inside);
-    }
-    let Some(found) = found.filter(|found| found.is_file()) else {
-        return Ok(FileAnswer::Gone(format!("{shown} is no file any more")));
-    };
-    let file = open(path, false)?;
-    match damage {
-        Damage::Removed { directory, .. } => remove::see(path, Some(found), *directory, inside),
-        Damage::Truncated { from, to, sha256 } => {
-            let size = found.len();
-            if size != *to {
-                return Ok(FileAnswer::Gone(format!("{shown} has {size} bytes, and not {to}")));
+    fn damage(&self, damage: &Damage) -> Result<String, String> {
+        let shown = self.path.display();
+        match damage {
+            Damage::Removed { files, bytes, .. } => {
+                let removed = match &self.found {
+                    None => Ok(()),
+                    Some(found) if found.is_dir() => clear(self.path, &self.inside),
+                    Some(_) => std::fs::remove_file(self.path),
+                };
+                removed.map_err(|error| format!("{shown} cannot be removed: {error}"))?;
+                Ok(format!("{shown}: {files} files with {bytes} bytes are removed"))
             }
-            Ok(match end_of(&file, *to).map_err(failed)? == *sha256 {
-                true => FileAnswer::InPlace(format!("{shown} has {to} of its {from} bytes")),
-                false => FileAnswer::Gone(format!("{shown} has {to} bytes, and they are others")),
-            })
-        }
-        Damage::Flipped { offset, original } => Ok(match byte(&file, *offset).map_err(failed)? {
-            Some(now) if now == !original => {
-                FileAnswer::InPlace(format!("{shown} has {now:#04x} at {offset}, and had {original:#04x}"))
+            Damage::Truncated { from, to, .. } => {
+                let file = self.open(true)?;
+                let size = file.metadata().map_err(|error| self.failed(error))?.len();
+                // Longer it would become with zeros at its end.
+                if size < *to {
+                    return Err(format!("{shown} has only {size} bytes by now"));
+                }
+                file.set_len(*to).and_then(|()| file.sync_all()).map_err(|error| self.failed(error))?;
+                Ok(format!("{shown} is cut from {from} to {to} bytes"))
             }
-            Some(now) => FileAnswer::Gone(format!("{shown} has {now:#04x} at {offset}")),
-            None => FileAnswer::Gone(format!("{shown} has no byte at {offset}")),
-        }),
-    }
-}
-
-fn repair(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<String, String> {
-    let shown = path.display();
-    let Damage::Flipped { offset, original } = damage else {
-        return Err(format!("{shown}: what was taken away cannot be put back"));
-    };
-    match see(path, found, damage, inside)? {
-        FileAnswer::InPlace(_) => {
-            let file = open(path, true)?;
-            write(&file, *offset, *original).map_err(|error| format!("{shown}: {error}"))?;
-            Ok(format!("{shown} has {original:#04x} at {offset} again"))
+            Damage::Flipped { offset, original } => {
+                let file = self.open(true)?;
+                if byte(&file, *offset).map_err(|error| self.failed(error))? != Some(*original) {
+                    return Err(format!("{shown} is another one by now: the byte at {offset} is not what it was"));
+                }
+                write(&file, *offset, !original).map_err(|error| self.failed(error))?;
+                Ok(format!("{shown}: the byte at {offset} is inverted"))
+            }
         }
-        FileAnswer::Gone(how) => Ok(format!("there was nothing to repair: {how}")),
-        FileAnswer::Would(_) | FileAnswer::Done(_) => Err("it was looked at, and not seen".into()),
+    }
+
+    /// Whether the damage is still in place. A file that is there again has been brought back by somebody.
+    fn see(&self, damage: &Damage) -> Result<FileAnswer, String> {
+        let shown = self.path.display();
+        let size = self.found.as_ref().map_or(0, Metadata::len);
+        Ok(match damage {
+            Damage::Removed { directory, .. } => match &self.found {
+                None => FileAnswer::InPlace(format!("{shown} is not there")),
+                Some(found) if *directory && found.is_dir() => match self.content()? {
+                    (0, _) => FileAnswer::InPlace(format!("{shown} has no files")),
+                    (files, bytes) => FileAnswer::Gone(format!("{shown} has {files} files with {bytes} bytes")),
+                },
+                Some(_) => FileAnswer::Gone(format!("{shown} is there, with {size} bytes")),
+            },
+            _ if !self.found.as_ref().is_some_and(Metadata::is_file) => {
+                FileAnswer::Gone(format!("{shown} is no file any more"))
+            }
+            Damage::Truncated { from, to, sha256 } => {
+                let file = self.open(false)?;
+                if size != *to {
+                    FileAnswer::Gone(format!("{shown} has {size} bytes, and not {to}"))
+                } else if end_of(&file, *to).map_err(|error| self.failed(error))? == *sha256 {
+                    FileAnswer::InPlace(format!("{shown} has {to} of its {from} bytes"))
+                } else {
+                    FileAnswer::Gone(format!("{shown} has {to} bytes, and they are others"))
+                }
+            }
+            Damage::Flipped { offset, original } => {
+                match byte(&self.open(false)?, *offset).map_err(|error| self.failed(error))? {
+                    Some(now) if now == !original => {
+                        FileAnswer::InPlace(format!("{shown} has {now:#04x} at {offset}, and had {original:#04x}"))
+                    }
+                    Some(now) => FileAnswer::Gone(format!("{shown} has {now:#04x} at {offset}")),
+                    None => FileAnswer::Gone(format!("{shown} has no byte at {offset}")),
+                }
+            }
+        })
+    }
+
+    fn repair(&self, damage: &Damage) -> Result<String, String> {
+        let shown = self.path.display();
+        let Damage::Flipped { offset, original } = damage else {
+            return Err(format!("{shown}: what was taken away cannot be put back"));
+        };
+        if let FileAnswer::Gone(how) = self.see(damage)? {
+            return Ok(format!("there was nothing to repair: {how}"));
+        }
+        write(&self.open(true)?, *offset, *original).map_err(|error| self.failed(error))?;
+        Ok(format!("{shown} has {original:#04x} at {offset} again"))
     }
 }
 
-fn describe(path: &Path, damage: &Damage) -> String {
-    let path = path.display();
-    match damage {
-        Damage::Removed { files, bytes, .. } => format!("{path}: {files} files with {bytes} bytes are removed"),
-        Damage::Truncated { from, to, .. } => format!("{path} is cut from {from} to {to} bytes"),
-        Damage::Flipped { offset, .. } => format!("{path}: the byte at {offset} is inverted"),
+/// Removes everything in a directory but what is mounted there. The directory itself stays, as it often is where a volume
+/// is mounted. Links are removed and never followed.
+fn clear(directory: &Path, inside: &[PathBuf]) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        if inside.contains(&path) {
+            continue;
+        }
+        let removed = match entry.file_type()?.is_dir() {
+            // It cannot be empty.
+            true if inside.iter().any(|mount| mount.starts_with(&path)) => clear(&path, inside),
+            true => clear(&path, inside).and_then(|()| std::fs::remove_dir(&path)),
+            false => std::fs::remove_file(&path),
+        };
+        match removed {
+            // Mounted just now; or somebody else was faster.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::NotFound) => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
+}
+
+fn count(directory: &Path, inside: &[PathBuf]) -> io::Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if inside.contains(&entry.path()) {
+            continue;
+        }
+        let found = entry.metadata().and_then(|found| match found.is_dir() {
+            true => count(&entry.path(), inside),
+            false => Ok((1, found.len())),
+        });
+        match found {
+            Ok((more, their)) => (files, bytes) = (files + more, bytes + their),
+            // A file may go while it is counted: the service may be at work.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((files, bytes))
+}
+
+/// The offset of a byte: as it is given, or that of the first text like this.
+fn find(file: &File, at: &BytePosition) -> io::Result<Option<u64>> {
+    match at {
+        BytePosition::Offset(offset) => Ok(Some(*offset)),
+        BytePosition::Text(text) if text.is_empty() => Ok(None),
+        BytePosition::Text(text) => {
+            let search = AhoCorasick::new([text]).map_err(io::Error::other)?;
+            Ok(search.stream_find_iter(file).next().transpose()?.map(|found| found.start() as u64))
+        }
     }
 }
 

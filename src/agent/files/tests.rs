@@ -1,7 +1,7 @@
 //! Damaging, seeing and repairing files in a directory of the test's own.
 
 use super::*;
-use crate::stack::BytePosition;
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
@@ -156,6 +156,27 @@ fn a_byte_is_inverted_and_put_right_as_often_as_asked() {
     assert_eq!(volume.measure("base.tar", at(1)), Err("/mount/base.tar has only 1 bytes".into()));
     let text = Harm::Flip { at: BytePosition::Text("Ada".into()) };
     assert_eq!(volume.measure("base.tar", text), Err("/mount/base.tar does not have that text".into()));
+}
+
+#[test]
+fn a_text_is_found_where_it_first_is() {
+    let volume = Volume::new(&[]);
+    let path = volume.0.path().join("x");
+    let found = |content: &str, text: &str| {
+        fs::write(&path, content).expect("a file");
+        find(&File::open(&path).expect("a file"), &BytePosition::Text(text.into())).expect("readable")
+    };
+    assert_eq!(found("Grace Hopper, Ada Lovelace", "Ada Lovelace"), Some(14));
+    assert_eq!(found("", "a"), None);
+    assert_eq!(found("abc", "abcd"), None);
+    assert_eq!(found("abc", ""), None);
+    for border in [64 * 1024, 1024 * 1024] {
+        let content = "a".repeat(border - 3) + "Ada Lovelace, Ada Lovelace";
+        assert_eq!(found(&content, "Ada Lovelace"), Some(border as u64 - 3), "across the border of two pieces");
+    }
+    proptest!(|(content in "[ab]{0,60}", text in "[ab]{1,5}")| {
+        prop_assert_eq!(found(&content, &text), content.find(&text).map(|at| at as u64));
+    });
 }
 
 #[test]

@@ -2,97 +2,89 @@
 //! roles and end sessions. It makes the fault's own role, and removes it.
 
 use super::session::{PgError, PgSession, PgTarget, answered, quote_name};
+use crate::agent::ability::locked;
+use crate::agent::protocol::AgentAnswer;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
 
 /// How long sessions may take to end once they were told to.
 const END_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
+/// `application_name` of its session.
+const APPLICATION: &str = "firedrill control";
 
 /// The connection, opened again when it is lost.
 pub(super) struct Admin {
     target: PgTarget,
     /// When the server started, as the first connection saw it.
-    started: String,
+    started: Option<String>,
     session: Mutex<Arc<PgSession>>,
 }
 
-impl std::fmt::Debug for Admin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin")
-            .field("host", &self.target.host)
-            .field("port", &self.target.port)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A role of the fault's own, without superuser, so that keeping it from logging in is a lasting cure.
-#[derive(Debug, Clone)]
 pub(super) struct FaultRole {
-    pub(super) name: String,
+    pub(super) admin: Admin,
     /// How to log in as it.
     pub(super) target: PgTarget,
+    lifted: Mutex<bool>,
 }
-
-const STARTED: &str = "SELECT pg_postmaster_start_time()::text";
 
 impl Admin {
     pub(super) async fn connect(target: PgTarget) -> Result<Admin, String> {
-        let place = format!("connect to {}:{} as {}", target.host, target.port, target.user);
-        let session = open(&target).await.map_err(|e| format!("{place}: {e}"))?;
-        let started = started(&session.client).await.map_err(|e| format!("{place}: {e}"))?;
-        Ok(Admin { target, started, session: Mutex::new(Arc::new(session)) })
+        let session = PgSession::open(&target, APPLICATION).await.map_err(|e| target.cannot_connect(&e))?;
+        let mut admin = Admin { target, started: None, session: Mutex::new(Arc::new(session)) };
+        admin.started = admin.started().await.map_err(|e| admin.target.cannot_connect(&e))?;
+        Ok(admin)
     }
 
-    async fn session(&self) -> Result<Arc<PgSession>, PgError> {
+    /// The session; another one in the place of one that is closed, or turned out to be broken.
+    async fn session(&self, broken: Option<&Arc<PgSession>>) -> Result<Arc<PgSession>, PgError> {
         let mut session = self.session.lock().await;
-        if session.client.is_closed() {
-            *session = Arc::new(open(&self.target).await?);
+        if session.client.is_closed() || broken.is_some_and(|broken| Arc::ptr_eq(&session, broken)) {
+            *session = Arc::new(PgSession::open(&self.target, APPLICATION).await?);
         }
         Ok(session.clone())
     }
 
-    /// A session in the place of one that turned out to be broken.
-    async fn renewed(&self, broken: &Arc<PgSession>) -> Result<Arc<PgSession>, PgError> {
-        let mut session = self.session.lock().await;
-        if Arc::ptr_eq(&session, broken) {
-            *session = Arc::new(open(&self.target).await?);
+    /// Carries a query out, or statements where there are no parameters.
+    async fn ask(&self, sql: &str, params: Option<&[&(dyn ToSql + Sync)]>) -> Result<Vec<Row>, PgError> {
+        let mut broken = None;
+        loop {
+            let session = self.session(broken.as_ref()).await?;
+            let asked = async {
+                match params {
+                    Some(params) => session.client.query(sql, params).await,
+                    None => session.client.batch_execute(sql).await.map(|()| Vec::new()),
+                }
+            };
+            match answered(asked).await {
+                Err(error) if error.is_broken() && broken.is_none() => broken = Some(session),
+                answer => return answer,
+            }
         }
-        Ok(session.clone())
     }
 
     pub(super) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
-        let session = self.session().await?;
-        match answered(session.client.query(sql, params)).await {
-            Err(error) if error.is_broken() => {
-                let session = self.renewed(&session).await?;
-                answered(session.client.query(sql, params)).await
-            }
-            answer => answer,
-        }
+        self.ask(sql, Some(params)).await
     }
 
     /// Runs statements, all of them or none.
-    pub(super) async fn run(&self, sql: &str) -> Result<(), PgError> {
-        let session = self.session().await?;
-        match answered(session.client.batch_execute(sql)).await {
-            Err(error) if error.is_broken() => {
-                let session = self.renewed(&session).await?;
-                answered(session.client.batch_execute(sql)).await
-            }
-            answer => answer,
-        }
+    async fn run(&self, sql: &str) -> Result<(), PgError> {
+        self.ask(sql, None).await.map(drop)
+    }
+
+    async fn started(&self) -> Result<Option<String>, PgError> {
+        let rows = self.query("SELECT pg_postmaster_start_time()::text", &[]).await?;
+        Ok(rows.first().and_then(|row| row.try_get(0).ok()))
     }
 
     /// Whether the server is another one than when the fault began: `Ok(true)` after a restart.
     pub(super) async fn restarted(&self) -> Result<bool, PgError> {
-        let rows = self.query(STARTED, &[]).await?;
-        let started: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
-        Ok(started.as_ref() != Some(&self.started))
+        Ok(self.started().await? != self.started)
     }
 
     /// Why a session of the fault ended, in plain words.
@@ -107,45 +99,18 @@ impl Admin {
         }
     }
 
-    /// Creates the fault's role with a random password and these grants. A role of that name is a remnant of an
-    /// agent that was killed: it is removed first.
-    pub(super) async fn create_role(&self, name: &str, grants: &[String]) -> Result<FaultRole, String> {
-        self.remove_role(name).await?;
-        let (role, password) = (quote_name(name), random_password()?);
-        let mut statements = vec![
-            "SET synchronous_commit = off".to_string(),
-            format!("CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{password}'"),
-            format!("GRANT CONNECT ON DATABASE {} TO {role}", quote_name(&self.target.database)),
-        ];
-        statements.extend(grants.iter().map(|grant| format!("GRANT {grant} TO {role}")));
-        if !self.is_superuser().await? {
-            // Without superuser only members of a role may end its sessions and drop what it was granted.
-            statements.push(format!("GRANT {role} TO CURRENT_USER"));
-        }
-        for statement in statements {
-            if let Err(error) = self.run(&statement).await {
-                // A half-made role must not stay behind; the first error is the one to tell.
-                let _ = self.remove_role(name).await;
-                return Err(format!("make the role {name}: {error}"));
-            }
-        }
-        let target = PgTarget { user: name.into(), password: Some(password), ..self.target.clone() };
-        Ok(FaultRole { name: name.into(), target })
-    }
-
     /// Ends every session of a role, then drops its grants and the role itself; idempotent.
-    pub(super) async fn remove_role(&self, name: &str) -> Result<bool, String> {
+    async fn remove_role(&self, name: &str) -> Result<(), String> {
         let failed = |what: &str, error: PgError| format!("{what} the role {name}: {error}");
         let there = self.query("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&name]).await;
         if there.map_err(|e| failed("look for", e))?.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         // Nobody may slip in between the last session's end and the removal.
         let role = quote_name(name);
         self.run(&format!("ALTER ROLE {role} NOLOGIN")).await.map_err(|e| failed("lock out", e))?;
         self.end_sessions(name).await?;
-        self.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.map_err(|e| failed("drop", e))?;
-        Ok(true)
+        self.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.map_err(|e| failed("drop", e))
     }
 
     async fn end_sessions(&self, role: &str) -> Result<(), String> {
@@ -170,12 +135,59 @@ impl Admin {
     }
 }
 
-async fn open(target: &PgTarget) -> Result<PgSession, PgError> {
-    PgSession::open(target, "firedrill control").await
-}
+impl FaultRole {
+    /// Creates the role with a random password and these grants. A role of that name is a remnant of an agent that was
+    /// killed: it is removed first.
+    pub(super) async fn create(admin: Admin, name: String, grants: &[String]) -> Result<FaultRole, String> {
+        admin.remove_role(&name).await?;
+        let (role, password) = (quote_name(&name), random_password()?);
+        let mut statements = vec![
+            "SET synchronous_commit = off".to_string(),
+            format!("CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{password}'"),
+            format!("GRANT CONNECT ON DATABASE {} TO {role}", quote_name(&admin.target.database)),
+        ];
+        statements.extend(grants.iter().map(|grant| format!("GRANT {grant} TO {role}")));
+        if !admin.is_superuser().await? {
+            // Without superuser only members of a role may end its sessions and drop what it was granted.
+            statements.push(format!("GRANT {role} TO CURRENT_USER"));
+        }
+        for statement in statements {
+            if let Err(error) = admin.run(&statement).await {
+                // A half-made role must not stay behind; the first error is the one to tell.
+                let _ = admin.remove_role(&name).await;
+                return Err(format!("make the role {name}: {error}"));
+            }
+        }
+        let target = PgTarget { user: name, password: Some(password), ..admin.target.clone() };
+        Ok(FaultRole { admin, target, lifted: Mutex::new(false) })
+    }
 
-async fn started(client: &Client) -> Result<String, PgError> {
-    answered(client.query_one(STARTED, &[])).await?.try_get(0).map_err(PgError::from)
+    /// The answer to a look once it was lifted.
+    pub(super) async fn lifted(&self) -> Option<AgentAnswer> {
+        self.lifted.lock().await.then(|| AgentAnswer::gone("its sessions were ended and its role was dropped"))
+    }
+
+    /// Closes the sessions and removes the role.
+    pub(super) async fn lift<T>(&self, sessions: &std::sync::Mutex<Option<T>>) -> Result<String, String> {
+        let mut lifted = self.lifted.lock().await;
+        if *lifted {
+            return Ok("it had been lifted already".into());
+        }
+        // A closed socket ends an idle transaction at once; a session that queues for a lock does not look at its
+        // socket and has to be ended by the server.
+        drop(locked(sessions).take());
+        let name = &self.target.user;
+        let detail = match self.admin.remove_role(name).await {
+            Ok(()) => format!("the sessions were ended, the role {name} was dropped"),
+            // Sessions end with their sockets; without a server there is nothing left that could hold anything.
+            Err(_) if self.admin.restarted().await.is_err() => {
+                format!("the sessions were closed; the database is away, so the role {name} is left")
+            }
+            Err(error) => return Err(error),
+        };
+        *lifted = true;
+        Ok(detail)
+    }
 }
 
 /// The name of a fault's role: `base`, and for a second fault of its kind the ordinal at the end of its id.

@@ -35,7 +35,6 @@ pub struct PgChange {
 
 /// A change that was made. Its connections are opened when they are needed and closed at once: what it did to the server
 /// may well be that the server goes away and comes back.
-#[derive(Debug)]
 struct HeldChange {
     change: PgChange,
     lifted: Mutex<bool>,
@@ -46,16 +45,9 @@ enum ChangeSeen {
     InPlace,
     Gone,
     /// The server did not answer it.
-    Refused(SqlRefusal),
+    Refused(PgError),
 }
 
-/// An error of the server or of the connection.
-struct SqlRefusal {
-    text: String,
-    code: Option<SqlState>,
-}
-
-#[async_trait]
 impl Ability for PgChange {
     const NAME: &'static str = "pg_change";
 
@@ -63,8 +55,10 @@ impl Ability for PgChange {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
         match self.seen().await? {
             ChangeSeen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),
-            ChangeSeen::Refused(refusal) if !refusal.is_not_yet_there() => {
-                return Err(format!("`confirm`: {}", refusal.text));
+            ChangeSeen::Refused(PgError { text, code })
+                if !code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code)) =>
+            {
+                return Err(text);
             }
             ChangeSeen::Refused(_) | ChangeSeen::Gone => {}
         }
@@ -78,7 +72,7 @@ impl PgChange {
     async fn carry_out(&self, what: &str, statements: &str) -> Result<(), String> {
         let session = self.open().await?;
         let client = &session.client;
-        let failed = |error: Error| format!("`{what}`: {}", SqlRefusal::of(error, statements).text);
+        let failed = |error: Error| refusal(what, error, statements).text;
         client.batch_execute("BEGIN").await.map_err(failed)?;
         // Without a deadline: it may wait for the locks of others, and the runner has one. Nobody waits, nothing is committed.
         client.batch_execute(statements).await.map_err(failed)?;
@@ -86,16 +80,14 @@ impl PgChange {
     }
 
     async fn open(&self) -> Result<PgSession, String> {
-        let PgTarget { host, port, user, .. } = &self.target;
-        let opened = PgSession::open(&self.target, APPLICATION).await;
-        opened.map_err(|error| format!("connect to {host}:{port} as {user}: {error}"))
+        PgSession::open(&self.target, APPLICATION).await.map_err(|error| self.target.cannot_connect(&error))
     }
 
     /// Asks whether the change is in place. `Err` when that is no question that has an answer.
     async fn seen(&self) -> Result<ChangeSeen, String> {
         let session = self.open().await?;
         let client = &session.client;
-        let refused = |error: Error| Ok(ChangeSeen::Refused(SqlRefusal::of(error, &self.confirm)));
+        let refused = |error: Error| Ok(ChangeSeen::Refused(refusal("confirm", error, &self.confirm)));
         let statement = match client.prepare(&self.confirm).await {
             Ok(statement) => statement,
             Err(error) => return refused(error),
@@ -127,8 +119,7 @@ impl Holding for HeldChange {
         match self.change.seen().await {
             Ok(ChangeSeen::InPlace) => AgentAnswer::in_place("`confirm` returns true"),
             Ok(ChangeSeen::Gone) => AgentAnswer::gone("`confirm` returns false"),
-            Ok(ChangeSeen::Refused(refusal)) => AgentAnswer::Failed { reason: format!("`confirm`: {}", refusal.text) },
-            Err(reason) => AgentAnswer::Failed { reason },
+            Ok(ChangeSeen::Refused(PgError { text: reason, .. })) | Err(reason) => AgentAnswer::Failed { reason },
         }
     }
 
@@ -158,23 +149,17 @@ impl Holding for HeldChange {
     }
 }
 
-impl SqlRefusal {
-    /// The server's words with SQLSTATE and the place in these statements.
-    fn of(error: Error, statements: &str) -> SqlRefusal {
-        let at = error.as_db_error().and_then(|db| match db.position() {
-            Some(ErrorPosition::Original(position)) => Some(place(statements, *position)),
-            _ => None,
-        });
-        let PgError { text, code } = PgError::from(error);
-        let state = code.as_ref().map_or_else(String::new, |code| format!("SQLSTATE {}", code.code()));
-        let more: Vec<String> = [state, at.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
-        let text = if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) };
-        SqlRefusal { text, code }
-    }
-
-    fn is_not_yet_there(&self) -> bool {
-        self.code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code))
-    }
+/// The server's words with SQLSTATE and the place in these statements, which stand under this key.
+fn refusal(key: &str, error: Error, statements: &str) -> PgError {
+    let at = error.as_db_error().and_then(|db| match db.position() {
+        Some(ErrorPosition::Original(position)) => Some(place(statements, *position)),
+        _ => None,
+    });
+    let PgError { text, code } = PgError::from(error);
+    let state = code.as_ref().map(|code| format!("SQLSTATE {}", code.code()));
+    let more: Vec<String> = state.into_iter().chain(at).collect();
+    let text = if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) };
+    PgError { text: format!("`{key}`: {text}"), code }
 }
 
 /// `line 2, column 5` of a text, from a position as PostgreSQL counts them: characters, from 1.

@@ -8,12 +8,12 @@
 
 use super::admin::{Admin, FaultRole, role_name};
 use super::session::{PgError, PgSession, PgTarget};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell, locked};
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -41,14 +41,18 @@ pub struct PgConnections {
 }
 
 /// Sessions that use the slots up.
-#[derive(Debug)]
 struct HeldConnections {
-    admin: Arc<Admin>,
+    fill: Arc<SharedFill>,
+    task: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// What who fills the slots and who holds it share.
+struct SharedFill {
     role: FaultRole,
     leave: i64,
-    state: Arc<Mutex<FillState>>,
-    task: Mutex<Option<AbortOnDropHandle<()>>>,
-    lifted: tokio::sync::Mutex<bool>,
+    returns: Option<Duration>,
+    state: Mutex<FillState>,
+    tell: Tell,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -78,28 +82,17 @@ struct Slots {
     limit: i64,
 }
 
-struct FillTask {
-    admin: Arc<Admin>,
-    role: FaultRole,
-    leave: i64,
-    returns: Option<Duration>,
-    state: Arc<Mutex<FillState>>,
-    tell: Tell,
-}
-
-#[async_trait]
 impl Ability for PgConnections {
     const NAME: &'static str = "pg_connections";
 
     /// Makes the role and begins to fill the slots.
     async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let leave = i64::from(self.leave);
-        let admin = Arc::new(Admin::connect(self.target).await?);
-        let role = admin.create_role(&role_name(ROLE, id), &[]).await?;
-        let (returns, state) = (self.returns, Arc::new(Mutex::new(FillState::default())));
-        let task = FillTask { admin: admin.clone(), role: role.clone(), leave, returns, state: state.clone(), tell };
-        let task = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(task.run()))));
-        Ok(Box::new(HeldConnections { admin, role, leave, state, task, lifted: tokio::sync::Mutex::new(false) }))
+        let admin = Admin::connect(self.target).await?;
+        let role = FaultRole::create(admin, role_name(ROLE, id), &[]).await?;
+        let (leave, returns, state) = (i64::from(self.leave), self.returns, Mutex::default());
+        let fill = Arc::new(SharedFill { role, leave, returns, state, tell });
+        let task = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(fill.clone().run()))));
+        Ok(Box::new(HeldConnections { fill, task }))
     }
 }
 
@@ -109,11 +102,12 @@ impl Holding for HeldConnections {
     /// and, with `leave: 0`, when a new connection is refused. Sessions that were ended and come back soon
     /// are in place as well: nothing lasting was done about them.
     async fn look(&self) -> AgentAnswer {
-        if *self.lifted.lock().await {
-            return AgentAnswer::gone("its sessions were ended and its role was dropped");
+        let SharedFill { role, leave, state, .. } = &*self.fill;
+        if let Some(gone) = role.lifted().await {
+            return gone;
         }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let slots = match slots(&self.admin, &self.role.name).await {
+        let state = locked(state).clone();
+        let slots = match slots(role).await {
             Ok(slots) => slots,
             Err(error) if state.held == 0 => {
                 let why = state.ended.unwrap_or_else(|| "no session is held".into());
@@ -124,7 +118,7 @@ impl Holding for HeldConnections {
         let facts = format!(
             "{} sessions of {}, {} slots free for ordinary roles, {} sessions of others, {} of superusers",
             state.held,
-            self.role.name,
+            role.target.user,
             slots.free.max(0),
             slots.others,
             slots.superusers
@@ -136,40 +130,26 @@ impl Holding for HeldConnections {
             let why = state.ended.unwrap_or_default();
             return AgentAnswer::in_place(format!("{why}; they are coming back; {facts}"));
         }
-        if state.held == 0 || !state.once || slots.free > self.leave {
+        if state.held == 0 || !state.once || slots.free > *leave {
             let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
             return AgentAnswer::gone(format!("{why}{facts}"));
         }
-        if self.leave > 0 {
+        if *leave > 0 {
             return AgentAnswer::in_place(facts);
         }
-        match PgSession::open(&self.role.target, APPLICATION).await {
+        match PgSession::open(&role.target, APPLICATION).await {
             Ok(_) => AgentAnswer::gone(format!("a new connection was let in; {facts}")),
             Err(error) if error.is_full() => AgentAnswer::in_place(format!("{error}; {facts}")),
             Err(error) => AgentAnswer::gone(format!("a new connection: {error}; {facts}")),
         }
     }
 
-    /// Closes the sessions and removes the role.
     async fn lift(&self) -> Result<String, String> {
-        let mut lifted = self.lifted.lock().await;
-        if *lifted {
-            return Ok("it had been lifted already".into());
-        }
-        drop(self.task.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let detail = match self.admin.remove_role(&self.role.name).await {
-            Ok(_) => format!("the sessions were ended, the role {} was dropped", self.role.name),
-            Err(_) if self.admin.restarted().await.is_err() => {
-                format!("the sessions were closed; the database is away, so the role {} is left", self.role.name)
-            }
-            Err(error) => return Err(error),
-        };
-        *lifted = true;
-        Ok(detail)
+        self.fill.role.lift(&self.task).await
     }
 }
 
-async fn slots(admin: &Admin, role: &str) -> Result<Slots, PgError> {
+async fn slots(role: &FaultRole) -> Result<Slots, PgError> {
     let sql = "SELECT current_setting('max_connections')::int8
                       - current_setting('superuser_reserved_connections')::int8
                       - coalesce(current_setting('reserved_connections', true), '0')::int8
@@ -180,7 +160,7 @@ async fn slots(admin: &Admin, role: &str) -> Result<Slots, PgError> {
                       (SELECT rolconnlimit::int8 FROM pg_roles WHERE rolname = $1)
                FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                WHERE a.backend_type = 'client backend'";
-    let rows = admin.query(sql, &[&role]).await?;
+    let rows = role.admin.query(sql, &[&role.target.user]).await?;
     let row = rows.first().ok_or_else(|| PgError::new("no answer"))?;
     Ok(Slots {
         free: row.try_get(0)?,
@@ -192,12 +172,12 @@ async fn slots(admin: &Admin, role: &str) -> Result<Slots, PgError> {
 }
 
 /// Ends the sessions of ordinary roles that are not the fault's own.
-async fn evict(admin: &Admin, role: &str) -> Result<(), PgError> {
+async fn evict(role: &FaultRole) -> Result<(), PgError> {
     let sql = "SELECT pg_terminate_backend(a.pid)
                FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
                  AND a.pid <> pg_backend_pid()";
-    admin.query(sql, &[&role]).await.map(|_| ())
+    role.admin.query(sql, &[&role.target.user]).await.map(drop)
 }
 
 /// What the sessions are about to do.
@@ -213,18 +193,18 @@ enum FillMode {
     Away(Instant),
 }
 
-impl FillTask {
-    async fn run(self) {
+impl SharedFill {
+    async fn run(self: Arc<Self>) {
         let mut held: JoinSet<PgError> = JoinSet::new();
         let mut mode = FillMode::Filling;
+        let mut ending = None;
         loop {
-            let mut ending = None;
             while let Some(ended) = held.try_join_next() {
                 ending = ended.ok();
             }
             self.state(|state| state.held = held.len());
-            if let Some(ending) = ending {
-                let why = self.admin.explain(&ending).await;
+            if let Some(ending) = ending.take() {
+                let why = self.role.admin.explain(&ending).await;
                 mode = self.ended(why, held.len());
             }
             if matches!(mode, FillMode::Away(until) if Instant::now() >= until) {
@@ -240,13 +220,7 @@ impl FillTask {
             let pause = if mode == FillMode::Filling { FILLING } else { HOLDING };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                Some(ended) = held.join_next() => {
-                    self.state(|state| state.held = held.len());
-                    if let Ok(ending) = ended {
-                        let why = self.admin.explain(&ending).await;
-                        mode = self.ended(why, held.len());
-                    }
-                }
+                Some(ended) = held.join_next() => ending = ended.ok(),
             }
         }
     }
@@ -254,22 +228,24 @@ impl FillTask {
     /// Takes note that sessions were ended.
     fn ended(&self, why: String, left: usize) -> FillMode {
         let why = format!("{why}, {left} sessions are left");
-        let known = self.state(|state| state.ended.replace(why.clone()).is_some());
+        let known = self.state(|state| {
+            state.coming_back = self.returns.is_some();
+            state.ended.replace(why.clone()).is_some()
+        });
+        self.driven_back(why, known)
+    }
+
+    /// How it goes on when somebody has taken slots away; why is told once.
+    fn driven_back(&self, why: String, known: bool) -> FillMode {
         if !known {
             self.note(why);
         }
-        match self.returns {
-            Some(after) => {
-                self.state(|state| state.coming_back = true);
-                FillMode::Away(Instant::now() + after)
-            }
-            None => FillMode::Cleared,
-        }
+        self.returns.map_or(FillMode::Cleared, |after| FillMode::Away(Instant::now() + after))
     }
 
     /// Takes the slots that are to be taken; says how it goes on.
     async fn fill(&self, held: &mut JoinSet<PgError>, mode: FillMode) -> Result<FillMode, PgError> {
-        let slots = slots(&self.admin, &self.role.name).await?;
+        let slots = slots(&self.role).await?;
         let room = if slots.limit < 0 { i64::MAX } else { slots.limit - i64::try_from(held.len()).unwrap_or(i64::MAX) };
         if !slots.may_log_in || room <= 0 {
             return Ok(self.shut_out(&slots));
@@ -279,7 +255,7 @@ impl FillTask {
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
         if mode == FillMode::Filling && slots.others > self.leave {
-            evict(&self.admin, &self.role.name).await?;
+            evict(&self.role).await?;
         }
         for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
             let opened = join_all(chunk.iter().map(|()| PgSession::open(&self.role.target, APPLICATION))).await;
@@ -305,7 +281,7 @@ impl FillTask {
             std::mem::take(&mut state.coming_back)
         });
         if came_back {
-            self.note(format!("{} came back: {} sessions", self.role.name, held.len()));
+            self.note(format!("{} came back: {} sessions", self.role.target.user, held.len()));
         }
         Ok(FillMode::Holding)
     }
@@ -313,25 +289,19 @@ impl FillTask {
     /// The role is kept out: the fault stays as far back as it was driven, and looks again later.
     fn shut_out(&self, slots: &Slots) -> FillMode {
         let why = if slots.may_log_in {
-            format!("the role {} may have no more than {} connections", self.role.name, slots.limit)
+            format!("the role {} may have no more than {} connections", self.role.target.user, slots.limit)
         } else {
-            format!("the role {} may not log in any more", self.role.name)
+            format!("the role {} may not log in any more", self.role.target.user)
         };
         let known = self.state(|state| {
             state.coming_back = false;
             state.cannot.replace(why.clone()).is_some()
         });
-        if !known {
-            self.note(why);
-        }
-        match self.returns {
-            Some(after) => FillMode::Away(Instant::now() + after),
-            None => FillMode::Cleared,
-        }
+        self.driven_back(why, known)
     }
 
     fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut locked(&self.state))
     }
 
     fn note(&self, text: String) {

@@ -5,11 +5,11 @@
 
 use super::admin::{Admin, FaultRole, role_name};
 use super::session::{PgError, PgSession, PgTarget, quote_name};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell, locked};
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_util::task::AbortOnDropHandle;
@@ -34,21 +34,20 @@ pub struct PgLock {
 }
 
 /// Sessions that hold a lock, or queue for it.
-#[derive(Debug)]
 struct HeldLock {
-    admin: Arc<Admin>,
-    role: FaultRole,
-    table: LockedTable,
-    sessions: Arc<Mutex<Vec<LockSession>>>,
+    lock: Arc<SharedLock>,
     tasks: Mutex<Option<Vec<AbortOnDropHandle<()>>>>,
-    lifted: tokio::sync::Mutex<bool>,
 }
 
-/// The locked table.
-#[derive(Debug, Clone)]
-struct LockedTable {
-    name: String,
+/// What the sessions and who holds them share.
+struct SharedLock {
+    role: FaultRole,
+    asked: PgLock,
+    /// The table's.
     oid: u32,
+    search_path: String,
+    sessions: Mutex<Vec<LockSession>>,
+    tell: Tell,
 }
 
 /// Where one of the sessions stands.
@@ -74,60 +73,31 @@ enum LockStage {
     Over { why: String },
 }
 
-/// What a session's task needs.
-struct LockTask {
-    number: usize,
-    admin: Arc<Admin>,
-    target: PgTarget,
-    search_path: String,
-    statements: Vec<String>,
-    returns: Option<Duration>,
-    sessions: Arc<Mutex<Vec<LockSession>>>,
-    tell: Tell,
-}
-
-#[async_trait]
 impl Ability for PgLock {
     const NAME: &'static str = "pg_lock";
 
     /// Makes the role and sends the sessions off to take the lock; does not wait until it is taken.
     async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let PgLock { target, statements, table, sessions, returns } = self;
-        let admin = Arc::new(Admin::connect(target).await?);
+        let table = &self.table;
+        let admin = Admin::connect(self.target.clone()).await?;
         let find = "SELECT c.oid, n.nspname::text, c.relname::text,
                            array_to_string(ARRAY(SELECT quote_ident(s) FROM unnest(current_schemas(false)) AS s), ', ')
                     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                     WHERE c.oid = $1::text::regclass";
         let failed = |e: PgError| format!("find the table {table}: {e}");
-        let rows = admin.query(find, &[&table]).await.map_err(failed)?;
+        let rows = admin.query(find, &[table]).await.map_err(failed)?;
         let row = rows.first().ok_or_else(|| format!("there is no table {table}"))?;
-        let column = |e: tokio_postgres::Error| failed(e.into());
-        let (schema, name): (String, String) = (row.try_get(1).map_err(column)?, row.try_get(2).map_err(column)?);
-        let (oid, search_path): (u32, String) = (row.try_get(0).map_err(column)?, row.try_get(3).map_err(column)?);
-        let grants = [
-            format!("USAGE ON SCHEMA {}", quote_name(&schema)),
-            format!("ALL ON TABLE {}.{}", quote_name(&schema), quote_name(&name)),
-        ];
-        let role = admin.create_role(&role_name(ROLE, id), &grants).await?;
-        let count = usize::try_from(sessions.max(1)).unwrap_or(usize::MAX);
-        let states = Arc::new(Mutex::new(vec![LockSession::default(); count]));
-        let tasks = (0..count)
-            .map(|number| {
-                let task = LockTask {
-                    number,
-                    admin: admin.clone(),
-                    target: role.target.clone(),
-                    search_path: search_path.clone(),
-                    statements: statements.clone(),
-                    returns,
-                    sessions: states.clone(),
-                    tell: tell.clone(),
-                };
-                AbortOnDropHandle::new(tokio::spawn(task.run()))
-            })
-            .collect();
-        let (table, tasks) = (LockedTable { name: table, oid }, Mutex::new(Some(tasks)));
-        Ok(Box::new(HeldLock { admin, role, table, sessions: states, tasks, lifted: tokio::sync::Mutex::new(false) }))
+        let text = |at: usize| row.try_get::<_, String>(at).map_err(|e| failed(e.into()));
+        let (schema, name, search_path) = (quote_name(&text(1)?), quote_name(&text(2)?), text(3)?);
+        let oid = row.try_get(0).map_err(|e| failed(e.into()))?;
+        let grants = [format!("USAGE ON SCHEMA {schema}"), format!("ALL ON TABLE {schema}.{name}")];
+        let role = FaultRole::create(admin, role_name(ROLE, id), &grants).await?;
+        let count = usize::try_from(self.sessions.max(1)).unwrap_or(usize::MAX);
+        let sessions = Mutex::new(vec![LockSession::default(); count]);
+        let lock = Arc::new(SharedLock { role, asked: self, oid, search_path, sessions, tell });
+        let task = |number| AbortOnDropHandle::new(tokio::spawn(lock.clone().run(number)));
+        let tasks = Mutex::new(Some((0..count).map(task).collect()));
+        Ok(Box::new(HeldLock { lock, tasks }))
     }
 }
 
@@ -136,20 +106,21 @@ impl Holding for HeldLock {
     /// In place when a session of the fault is seen in `pg_locks` to have the lock, over the connection held since before.
     /// A session that was ended and comes back soon is in place as well: nothing lasting was done about it.
     async fn look(&self) -> AgentAnswer {
-        if *self.lifted.lock().await {
-            return AgentAnswer::gone("its sessions were ended and its role was dropped");
+        let lock = &self.lock;
+        if let Some(gone) = lock.role.lifted().await {
+            return gone;
         }
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sessions = locked(&lock.sessions).clone();
         let holding: Vec<i32> = sessions.iter().filter_map(|s| s.stage.holding()).map(|(pid, _)| pid).collect();
         if !holding.is_empty() {
-            match self.granted(&holding).await {
+            match lock.granted(&holding).await {
                 Ok(Some(evidence)) => {
                     let rows: u64 = sessions.iter().filter_map(|s| s.stage.holding()).map(|(_, rows)| rows).sum();
                     let rows = if rows > 0 { format!(", {rows} rows locked") } else { String::new() };
                     return AgentAnswer::in_place(format!("{evidence}{rows}"));
                 }
                 Ok(None) => {}
-                Err(error) if self.admin.restarted().await.is_err() => {
+                Err(error) if lock.role.admin.restarted().await.is_err() => {
                     return AgentAnswer::gone(format!("the database went away: {error}"));
                 }
                 Err(error) => return AgentAnswer::Failed { reason: format!("look at pg_locks: {error}") },
@@ -161,49 +132,14 @@ impl Holding for HeldLock {
             _ => false,
         });
         let detail = match sessions.iter().max_by_key(|session| session.stage.rank()) {
-            Some(session) => session.stage.describe(&self.role.name, &self.table.name),
+            Some(session) => session.stage.describe(&lock.role.target.user, &lock.asked.table),
             None => "there are no sessions".into(),
         };
         if returning { AgentAnswer::in_place(detail) } else { AgentAnswer::Gone { detail } }
     }
 
-    /// Closes the sessions and removes the role.
     async fn lift(&self) -> Result<String, String> {
-        let mut lifted = self.lifted.lock().await;
-        if *lifted {
-            return Ok("it had been lifted already".into());
-        }
-        // A closed socket ends an idle transaction at once; a session that queues for the lock does not look at its
-        // socket and has to be ended by the server.
-        drop(self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let detail = match self.admin.remove_role(&self.role.name).await {
-            Ok(_) => format!("the sessions were ended, the role {} was dropped", self.role.name),
-            // Sessions end with their sockets; without a server there is nothing left that could hold anything.
-            Err(_) if self.admin.restarted().await.is_err() => {
-                format!("the sessions were closed; the database is away, so the role {} is left", self.role.name)
-            }
-            Err(error) => return Err(error),
-        };
-        *lifted = true;
-        Ok(detail)
-    }
-}
-
-impl HeldLock {
-    /// The evidence, when one of these server processes has a lock on the table.
-    async fn granted(&self, pids: &[i32]) -> Result<Option<String>, PgError> {
-        let sql = "SELECT l.pid, string_agg(DISTINCT l.mode, ', '), max(a.state),
-                          (SELECT count(*) FROM pg_stat_activity w WHERE pg_blocking_pids(w.pid) && $2)
-                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                   WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid = ANY($2)
-                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                   GROUP BY l.pid ORDER BY l.pid LIMIT 1";
-        let rows = self.admin.query(sql, &[&self.table.oid, &pids]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let (pid, modes): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
-        let (state, waiting): (Option<String>, i64) = (row.try_get(2)?, row.try_get(3)?);
-        let (role, table, state) = (&self.role.name, &self.table.name, state.unwrap_or_default());
-        Ok(Some(format!("{role} (pid {pid}) holds {modes} on {table}, {state}; {waiting} sessions wait for it")))
+        self.lock.role.lift(&self.tasks).await
     }
 }
 
@@ -238,43 +174,60 @@ impl LockStage {
     }
 }
 
-impl LockTask {
-    async fn run(self) {
+impl SharedLock {
+    /// The evidence, when one of these server processes has a lock on the table.
+    async fn granted(&self, pids: &[i32]) -> Result<Option<String>, PgError> {
+        let sql = "SELECT l.pid, string_agg(DISTINCT l.mode, ', '), max(a.state),
+                          (SELECT count(*) FROM pg_stat_activity w WHERE pg_blocking_pids(w.pid) && $2)
+                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                   WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid = ANY($2)
+                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                   GROUP BY l.pid ORDER BY l.pid LIMIT 1";
+        let rows = self.role.admin.query(sql, &[&self.oid, &pids]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (pid, modes): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+        let (state, waiting): (Option<String>, i64) = (row.try_get(2)?, row.try_get(3)?);
+        let (role, table, state) = (&self.role.target.user, &self.asked.table, state.unwrap_or_default());
+        Ok(Some(format!("{role} (pid {pid}) holds {modes} on {table}, {state}; {waiting} sessions wait for it")))
+    }
+
+    /// The life of one of the sessions.
+    async fn run(self: Arc<Self>, number: usize) {
         loop {
-            match self.session().await {
+            match self.session(number).await {
                 // The session stood, and ended.
                 Ok(ending) => {
-                    let why = self.admin.explain(&ending).await;
-                    match self.returns {
+                    let why = self.role.admin.explain(&ending).await;
+                    match self.asked.returns {
                         Some(after) => {
                             self.note(format!("{why}; it comes back in {} ms", after.as_millis()));
-                            self.set(LockStage::Away { why, failed: None });
+                            self.set(number, LockStage::Away { why, failed: None });
                         }
                         None => {
                             self.note(why.clone());
-                            return self.set(LockStage::Over { why });
+                            return self.set(number, LockStage::Over { why });
                         }
                     }
                 }
                 Err(error) => {
-                    let before = match self.why() {
+                    let before = match self.why(number) {
                         // Ended while it queued for the lock: as good as ended while it held it.
-                        None if error.is_terminated() => Some(self.admin.explain(&error).await),
+                        None if error.is_terminated() => Some(self.role.admin.explain(&error).await),
                         before => before,
                     };
-                    if error.is_refused() || self.returns.is_none() || before.is_none() {
+                    if error.is_refused() || self.asked.returns.is_none() || before.is_none() {
                         let why = match before {
                             Some(before) => format!("{before}, and cannot come back: {error}"),
                             None => format!("the lock could not be taken: {error}"),
                         };
                         self.note(why.clone());
-                        return self.set(LockStage::Over { why });
+                        return self.set(number, LockStage::Over { why });
                     }
                     let why = before.unwrap_or_default();
-                    self.set(LockStage::Away { why, failed: Some(error.text) });
+                    self.set(number, LockStage::Away { why, failed: Some(error.text) });
                 }
             }
-            match self.returns {
+            match self.asked.returns {
                 Some(after) => tokio::time::sleep(after).await,
                 None => return,
             }
@@ -282,15 +235,17 @@ impl LockTask {
     }
 
     /// One session from its beginning to its end. `Err` when it did not come to hold the lock.
-    async fn session(&self) -> Result<PgError, PgError> {
-        let session = PgSession::open(&self.target, APPLICATION).await?;
+    async fn session(&self, number: usize) -> Result<PgError, PgError> {
+        let session = PgSession::open(&self.role.target, APPLICATION).await?;
         let pid = session.pid().await?;
-        if self.why().is_none() {
-            self.set(LockStage::Waiting { pid });
+        if self.why(number).is_none() {
+            self.set(number, LockStage::Waiting { pid });
         }
         let search_path = format!("SET search_path TO {}", self.search_path);
         let mut rows = 0u64;
-        for statement in [search_path.as_str(), "BEGIN"].into_iter().chain(self.statements.iter().map(String::as_str)) {
+        for statement in
+            [search_path.as_str(), "BEGIN"].into_iter().chain(self.asked.statements.iter().map(String::as_str))
+        {
             // Without a deadline: a lock waits for as long as others hold it, and the runner polls `confirm`.
             let messages = session.client.simple_query(statement).await?;
             let got = messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
@@ -300,26 +255,26 @@ impl LockTask {
             }
             rows = rows.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
         }
-        let came_back = self.why().is_some();
-        self.set(LockStage::Holding { pid, rows });
+        let came_back = self.why(number).is_some();
+        self.set(number, LockStage::Holding { pid, rows });
         if came_back {
-            self.note(format!("{} came back (pid {pid})", self.target.user));
+            self.note(format!("{} came back (pid {pid})", self.role.target.user));
         }
         Ok(session.ended().await)
     }
 
-    fn set(&self, stage: LockStage) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get_mut(self.number) {
+    fn set(&self, number: usize, stage: LockStage) {
+        let mut sessions = locked(&self.sessions);
+        if let Some(session) = sessions.get_mut(number) {
             session.once |= stage.holding().is_some();
             session.stage = stage;
         }
     }
 
     /// Why it ended before, when it is to come back.
-    fn why(&self) -> Option<String> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        match &sessions.get(self.number)?.stage {
+    fn why(&self, number: usize) -> Option<String> {
+        let sessions = locked(&self.sessions);
+        match &sessions.get(number)?.stage {
             LockStage::Away { why, .. } => Some(why.clone()),
             _ => None,
         }

@@ -10,10 +10,10 @@
 use super::server::PgServer;
 use super::session::{PgError, PgSession, PgTarget, answered};
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
-use crate::agent::load::tell_slices;
+use crate::agent::load::tell_events;
 use crate::agent::protocol::AgentAsk;
 use crate::agent::source::{Environments, FewNotes, SliSource, read_pace};
-use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
+use crate::load::{EventClient, Failure, RequestEnding, Sent};
 use crate::record::sql_secrets;
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, TextForm, shape};
@@ -24,7 +24,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::NoTls;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 /// `application_name` of its sessions.
@@ -138,63 +137,34 @@ pub struct PgQueries {
     pub slis: Vec<SliSpec>,
 }
 
-#[async_trait]
 impl Ability for PgQueries {
     const NAME: &'static str = "pg_queries";
 
     /// Fails when the query can never have an answer; whether the server is there is what is measured.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let PgQueries { series, target, sql, rate, timeout, slis } = self;
-        let client = QueryClient {
-            target,
-            sql,
-            timeout,
-            slots: Semaphore::new(MOST_SESSIONS),
-            notes: FewNotes::new(tell.clone()),
-        };
-        match client.check().await {
-            Err(error)
-                if error.is_refused() || error.code.as_ref().is_some_and(|code| code.code().starts_with(WRONG)) =>
-            {
-                return Err(format!("`{series}`: {error}"));
-            }
-            Err(_) => {}
-            Ok(None | Some(Type::BOOL)) => {}
-            Ok(Some(other)) => {
-                return Err(format!(
-                    "`{series}`: the first column of the query must be a boolean, and is {}",
-                    other.name()
-                ));
-            }
-        }
-        let generator =
-            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
-        Ok(tell_slices(generator, series, context.clock, tell))
+        let (series, rate, slis) = (self.series.clone(), self.rate, self.slis.clone());
+        let (slots, notes) = (Semaphore::new(MOST_SESSIONS), FewNotes::new(tell.clone()));
+        let client = QueryClient { asked: self, slots, notes };
+        client.check().await.map_err(|why| format!("`{series}`: {why}"))?;
+        tell_events(client, series, rate, &slis, context.clock, tell)
     }
 }
 
 /// Asks the question, each time over a session of its own, as a client does that has just come: a server that lets nobody in any
 /// more, or another one behind the name, is noticed, and between the events the database has no session of ours.
+#[derive(Debug)]
 struct QueryClient {
-    target: PgTarget,
-    sql: String,
-    timeout: Duration,
+    asked: PgQueries,
     slots: Semaphore,
     notes: FewNotes,
-}
-
-impl std::fmt::Debug for QueryClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueryClient").field("host", &self.target.host).finish_non_exhaustive()
-    }
 }
 
 #[async_trait]
 impl EventClient for QueryClient {
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
-        let deadline = tokio::time::Instant::from_std(due + self.timeout);
+        let deadline = tokio::time::Instant::from_std(due + self.asked.timeout);
         let end = |result: Result<bool, Failure>| {
-            sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, self.timeout));
+            sent.end(RequestEnding::of(result.map(EventAnswer::Truth), due, self.asked.timeout));
         };
         let Ok(_slot) = timeout_at(deadline, self.slots.acquire()).await else {
             return end(Err(Failure::NoConnection));
@@ -219,7 +189,7 @@ impl EventClient for QueryClient {
 impl QueryClient {
     /// Whether the answer is true: null and no row at all are not.
     async fn ask(&self, session: &PgSession) -> Result<bool, Failure> {
-        let rows = session.client.query(&self.sql, &[]).await.map_err(|error| self.failure(&error.into()))?;
+        let rows = session.client.query(&self.asked.sql, &[]).await.map_err(|error| self.failure(&error.into()))?;
         let truth = rows.first().map(|row| row.try_get::<_, Option<bool>>(0)).transpose();
         let truth = truth.map_err(|error| self.failure(&error.into()))?.flatten();
         Ok(truth.unwrap_or(false))
@@ -227,24 +197,33 @@ impl QueryClient {
 
     /// A session that changes nothing, and whose queries end with their events.
     async fn open(&self) -> Result<PgSession, PgError> {
-        let session = PgSession::open(&self.target, APPLICATION).await?;
+        let session = PgSession::open(&self.asked.target, APPLICATION).await?;
         let settings = format!(
             "SET default_transaction_read_only = on; SET statement_timeout = {}",
-            self.timeout.as_millis().max(1)
+            self.asked.timeout.as_millis().max(1)
         );
         answered(session.client.batch_execute(&settings)).await?;
         Ok(session)
     }
 
-    /// The type of the first column, where there is one.
-    async fn check(&self) -> Result<Option<Type>, PgError> {
-        let session = self.open().await?;
-        let statement = answered(session.client.prepare(&self.sql)).await?;
-        if !statement.params().is_empty() {
-            let code = Some(SqlState::UNDEFINED_PARAMETER);
-            return Err(PgError { text: "the query has parameters (`$1`), and nobody gives them values".into(), code });
+    /// Why the query can never have an answer, if it cannot.
+    async fn check(&self) -> Result<(), String> {
+        let prepare = async {
+            let session = self.open().await?;
+            answered(session.client.prepare(&self.asked.sql)).await
+        };
+        match prepare.await {
+            Ok(statement) if !statement.params().is_empty() => {
+                Err("the query has parameters (`$1`), and nobody gives them values".into())
+            }
+            Ok(statement) => match statement.columns().first().map(|column| column.type_()) {
+                None | Some(&Type::BOOL) => Ok(()),
+                Some(other) => Err(format!("the first column of the query must be a boolean, and is {}", other.name())),
+            },
+            Err(PgError { text, code: Some(code) }) if code.code().starts_with(WRONG) => Err(text),
+            Err(error) if error.is_refused() => Err(error.text),
+            Err(_) => Ok(()),
         }
-        Ok(statement.columns().first().map(|column| column.type_().clone()))
     }
 
     fn failure(&self, error: &PgError) -> Failure {

@@ -28,6 +28,13 @@ pub struct PgTarget {
     pub database: String,
 }
 
+impl PgTarget {
+    /// Why nobody is let in, with the place.
+    pub(super) fn cannot_connect(&self, error: &PgError) -> String {
+        format!("connect to {}:{} as {}: {error}", self.host, self.port, self.user)
+    }
+}
+
 /// Why something could not be done in a database.
 #[derive(Debug, Clone)]
 pub(super) struct PgError {

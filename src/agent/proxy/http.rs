@@ -7,23 +7,21 @@
 
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
-use super::stream::{ClientStream, HangUp, StreamEnd};
-use bytes::Bytes;
+use super::stream::{StreamEnd, client_stream};
+use crate::agent::ability::locked;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
 use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
@@ -35,7 +33,7 @@ pub(super) async fn serve(
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
 ) {
-    let hang_up = HangUp::default();
+    let hang_up = CancellationToken::new();
     let exchange = Arc::new(Exchange {
         target,
         ending: ending.clone(),
@@ -63,7 +61,7 @@ pub(super) async fn serve(
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(ClientStream::new(stream, hang_up, ending)), service)
+        .serve_connection(TokioIo::new(client_stream(stream, hang_up, ending)), service)
         .with_upgrades();
     // How a connection ended is its client's business: there is nobody else to tell.
     let _ = connection.await;
@@ -75,22 +73,15 @@ struct Exchange {
     ending: StreamEnd,
     sender: Mutex<Option<client::SendRequest<Incoming>>>,
     /// Set when the service has closed its connection.
-    hang_up: HangUp,
+    hang_up: CancellationToken,
     /// An upgrade ends the HTTP part of a connection without closing it.
     upgrading: Arc<AtomicBool>,
 }
 
-/// The service gave no answer; ends the client's connection.
-#[derive(Debug)]
+/// Ends the client's connection.
+#[derive(Debug, thiserror::Error)]
+#[error("the service gave no answer")]
 struct NoAnswer;
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the service gave no answer")
-    }
-}
-
-impl std::error::Error for NoAnswer {}
 
 impl Exchange {
     async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
@@ -140,13 +131,18 @@ impl Exchange {
             _ => self.upgrading.store(false, Ordering::Release),
         }
         let ending = self.ending.clone();
-        Ok(response.map(|body| UpstreamBody { body, ending }.map_err(Into::into).boxed_unsync()))
+        // When the service resets its connection, so is the client's.
+        let failed = move |error: hyper::Error| {
+            ending.reset_for(&error);
+            error.into()
+        };
+        Ok(response.map(|body| body.map_err(failed).boxed_unsync()))
     }
 
     /// Sends a request over the open connection, or over a new one when that was closed before anything of the
     /// request was sent. A request of which something was sent is never sent again.
     async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, NoAnswer> {
-        let kept = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = locked(&self.sender).take();
         let mut fresh = kept.is_none();
         let mut sender = match kept {
             Some(sender) => sender,
@@ -200,14 +196,14 @@ impl Exchange {
         tokio::spawn(async move {
             let _ = connection.with_upgrades().await;
             if !upgrading.load(Ordering::Acquire) {
-                hang_up.set();
+                hang_up.cancel();
             }
         });
         Ok(sender)
     }
 
     fn keep(&self, sender: client::SendRequest<Incoming>) {
-        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *locked(&self.sender) = Some(sender);
     }
 }
 
@@ -216,31 +212,4 @@ fn wants_upgrade<B>(request: &Request<B>) -> bool {
         value.to_str().is_ok_and(|text| text.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade")))
     };
     request.method() == Method::CONNECT || request.headers().get_all(CONNECTION).iter().any(named)
-}
-
-/// A body on its way from the service; when the service resets its connection, so is the client's.
-struct UpstreamBody {
-    body: Incoming,
-    ending: StreamEnd,
-}
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Err(error))) = &frame {
-            self.ending.reset_for(error);
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -5,7 +5,6 @@ use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
 use super::stream::StreamEnd;
 use super::toxic::{ActiveToxic, ToxicStream};
 use bytes::{Bytes, BytesMut};
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,14 +36,6 @@ pub(in crate::agent) struct ToxicLink {
     stages: Stages,
     /// What the end of what is read means.
     pub(super) ending: StreamEnd,
-}
-
-/// What happened to a direction.
-enum LinkStep {
-    Changed(bool),
-    Read(io::Result<usize>),
-    Wrote(io::Result<usize>),
-    Woke,
 }
 
 /// Both directions of the `number`th connection of a proxy, from this client to this port. Equal seeds draw equally.
@@ -106,14 +97,12 @@ impl ToxicLink {
                 return ConnectionCut::Close;
             }
             let closes = self.stages.closes();
-            let changed = tokio::select! {
-                changed = self.toxics.changed() => changed.is_ok(),
+            let set = tokio::select! {
+                changed = self.toxics.changed() => changed.map_err(|_| ConnectionCut::Close).and_then(|()| self.set()),
                 () = sleep_until(closes.unwrap_or_else(Instant::now)), if closes.is_some() => continue,
             };
-            match changed.then(|| self.set()) {
-                Some(Ok(())) => {}
-                Some(Err(cut)) => return cut,
-                None => return ConnectionCut::Close,
+            if let Err(cut) = set {
+                return cut;
             }
         }
     }
@@ -146,23 +135,21 @@ impl ToxicLink {
             if room && buffer.capacity() < CHUNK / 2 {
                 buffer.reserve(CHUNK);
             }
-            let step = tokio::select! {
-                changed = self.toxics.changed() => LinkStep::Changed(changed.is_ok()),
-                wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => LinkStep::Wrote(wrote),
-                read = from.read_buf(&mut buffer), if room => LinkStep::Read(read),
-                () = sleep_until(wakes.unwrap_or(now)), if bytes.is_none() && wakes.is_some() => LinkStep::Woke,
-            };
-            match step {
-                LinkStep::Changed(true) => self.set()?,
-                LinkStep::Changed(false) => return Err(ConnectionCut::Close),
-                LinkStep::Read(Ok(0)) => self.stages.push(self.ending.piece(), Instant::now()),
-                LinkStep::Read(Ok(_)) => self.push(buffer.split().freeze()),
-                LinkStep::Wrote(Ok(wrote)) => {
+            tokio::select! {
+                changed = self.toxics.changed() => {
+                    changed.map_err(|_| ConnectionCut::Close)?;
+                    self.set()?;
+                }
+                wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => {
+                    let wrote = wrote.map_err(|_| ConnectionCut::Reset)?;
                     self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
                     self.stages.sent(wrote);
                 }
-                LinkStep::Read(Err(_)) | LinkStep::Wrote(Err(_)) => return Err(ConnectionCut::Reset),
-                LinkStep::Woke => {}
+                read = from.read_buf(&mut buffer), if room => match read.map_err(|_| ConnectionCut::Reset)? {
+                    0 => self.stages.push(self.ending.piece(), Instant::now()),
+                    _ => self.push(buffer.split().freeze()),
+                },
+                () = sleep_until(wakes.unwrap_or(now)), if bytes.is_none() && wakes.is_some() => {}
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Listens in front of a service and decides for each connection how it is passed on.
 
-use super::config::ProxyConfig;
 use super::http;
 use super::link::{ToxicLink, Traffic, links, pass};
 use super::rule_list::{RuleHandle, RuleList};
@@ -10,6 +9,7 @@ use super::stages::ConnectionCut;
 use super::stream::{StreamEnd, reset};
 use super::toxic::{ActiveToxic, ToxicRule};
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,10 +18,30 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long accepting rests when the process has run out of file descriptors.
-pub(in crate::agent) const OUT_OF_FILES: Duration = Duration::from_millis(50);
+const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// How many bytes are on their way between a connection and what serves it as HTTP.
 const BETWEEN: usize = 64 * 1024;
+
+/// What a proxy stands in front of: the value of `FIREDRILL_PROXY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyConfig {
+    /// The service, by the name under which the agent itself reaches it.
+    pub service: String,
+    /// Its ports.
+    pub ports: Vec<ProxyPort>,
+}
+
+/// A port that a proxy listens on and passes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyPort {
+    /// Port number, the same on both sides.
+    pub port: u16,
+    /// Parsed as HTTP/1 from the start, so that rules can bite on connections that are already open.
+    pub http: bool,
+}
 
 /// A listener and where its connections lead.
 #[derive(Debug)]
@@ -72,7 +92,8 @@ impl Proxy {
     pub async fn start(config: ProxyConfig) -> Result<Proxy, String> {
         let mut routes = Vec::with_capacity(config.ports.len());
         for port in config.ports {
-            let listener = bind(port.port).await.map_err(|e| format!("listen on port {}: {e}", port.port))?;
+            let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.port));
+            let listener = bind(any).await.map_err(|e| format!("listen on port {}: {e}", port.port))?;
             routes.push(ProxyRoute { listener, host: config.service.clone(), port: port.port, http: port.http });
         }
         Ok(Proxy::serve(routes))
@@ -86,8 +107,13 @@ impl Proxy {
         for ProxyRoute { listener, host, port, http } in routes {
             let (rules, toxics) = (rules.clone(), toxics.clone());
             let (traffic, connections) = (Default::default(), AtomicU64::new(0));
-            let target = ProxyTarget { host, port, http, rules, toxics, traffic, connections };
-            tokio::spawn(accept(listener, Arc::new(target)));
+            let target = Arc::new(ProxyTarget { host, port, http, rules, toxics, traffic, connections });
+            tokio::spawn(async move {
+                loop {
+                    let (client, address) = next_connection(&listener).await;
+                    tokio::spawn(pass_on(client, address.ip(), target.clone()));
+                }
+            });
         }
         Proxy { rules, toxics, ports, http_ports }
     }
@@ -126,22 +152,21 @@ pub async fn forward(port: u16, host: &str, target: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds a port on every address, IPv6 where the machine has it.
-async fn bind(port: u16) -> io::Result<TcpListener> {
-    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await
+/// Binds an address; every address where a machine without IPv6 is asked for all of them.
+pub(in crate::agent) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
         bound => bound,
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
+/// The next connection.
+pub(in crate::agent) async fn next_connection(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((client, address)) => {
-                tokio::spawn(pass_on(client, address.ip(), target.clone()));
-            }
+            Ok(accepted) => return accepted,
             // Errors of accept(2) are of one connection, or the process is out of file descriptors.
             Err(_) => tokio::time::sleep(OUT_OF_FILES).await,
         }

@@ -1,7 +1,6 @@
 //! The fault proxy in front of a service: passes traffic through untouched, lets rules act on its requests, and toxics on
 //! its connections.
 
-mod config;
 mod http;
 mod http_answer;
 mod link;
@@ -15,10 +14,9 @@ mod stream;
 mod tests;
 mod toxic;
 
-pub use config::{ProxyConfig, ProxyPort};
 pub(super) use link::{ToxicLink, ToxicWatch, Traffic, links, pass};
-pub(super) use listener::OUT_OF_FILES;
-pub use listener::{Proxy, ProxyRoute, forward};
+pub use listener::{Proxy, ProxyConfig, ProxyPort, ProxyRoute, forward};
+pub(super) use listener::{bind, next_connection};
 pub(super) use rule_list::Rules;
 pub use rule_list::{CountedRule, RuleHandle};
 pub use rules::{HttpAction, HttpRule};

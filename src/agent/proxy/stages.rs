@@ -151,13 +151,16 @@ impl Stages {
             for (at, piece) in pieces {
                 let drawn = unit(self.seed ^ stage.active.seed, self.drawn);
                 self.drawn += u64::from(stage.draws());
-                if is_new && let Some(bytes) = stage.affects(&piece) {
-                    stage.note(bytes);
-                }
-                match piece {
+                let acted = match piece {
                     ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
-                    ToxicPiece::End => out.push(stage.end(at)),
-                    cut => out.push((at, cut)),
+                    ToxicPiece::End => stage.end(at, &mut out),
+                    cut => {
+                        out.push((at, cut));
+                        None
+                    }
+                };
+                if let Some(bytes) = acted.filter(|_| is_new) {
+                    stage.note(bytes);
                 }
                 if out.last().is_some_and(|(_, piece)| matches!(piece, ToxicPiece::Cut(_))) {
                     break;
@@ -236,40 +239,23 @@ impl Stage {
         }
     }
 
-    /// On how many bytes of a piece that reaches it it acts; `None` where it does nothing.
-    fn affects(&self, piece: &ToxicPiece) -> Option<usize> {
-        match (self.toxic().kind, piece) {
-            (ToxicKind::SlowClose | ToxicKind::ResetPeer, ToxicPiece::End) => Some(0),
-            (ToxicKind::LimitData, ToxicPiece::Bytes(bytes)) => {
-                let left = u64::try_from(self.toxic().attributes[0]).unwrap_or(0).saturating_sub(self.passed);
-                (bytes.len() as u64 >= left).then(|| bytes.len() - left as usize)
-            }
-            (
-                ToxicKind::Latency
-                | ToxicKind::Bandwidth
-                | ToxicKind::Slicer
-                | ToxicKind::Timeout
-                | ToxicKind::ResetPeer,
-                ToxicPiece::Bytes(bytes),
-            ) => Some(bytes.len()),
-            _ => None,
-        }
-    }
-
     /// Whether it draws a number for each piece.
     fn draws(&self) -> bool {
         matches!(self.toxic().kind, ToxicKind::Latency | ToxicKind::Slicer)
     }
 
-    /// What becomes of bytes that reach it; `drawn` is in 0..1.
-    fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, ToxicPiece)>) {
-        let [first, second, third] = self.toxic().attributes;
+    /// What becomes of bytes that reach it; `drawn` is in 0..1. Says on how many it has acted, `None` where it does nothing.
+    fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, ToxicPiece)>) -> Option<usize> {
+        let ([first, second, third], all) = (self.toxic().attributes, bytes.len());
         match self.toxic().kind {
             ToxicKind::Noop
             | ToxicKind::SlowClose
             | ToxicKind::Down
             | ToxicKind::Refuse
-            | ToxicKind::LimitConnections => out.push((at, ToxicPiece::Bytes(bytes))),
+            | ToxicKind::LimitConnections => {
+                out.push((at, ToxicPiece::Bytes(bytes)));
+                return None;
+            }
             ToxicKind::Latency => {
                 let off = if second > 0 { (2.0 * drawn - 1.0) * second as f64 } else { 0.0 };
                 let late = Duration::from_secs_f64(((first as f64 + off) / 1e3).clamp(0.0, NEVER.as_secs_f64()));
@@ -292,25 +278,28 @@ impl Stage {
                 if take > 0 {
                     out.push((at, ToxicPiece::Bytes(bytes.slice(..take))));
                 }
-                if take as u64 == left {
-                    out.push((at, ToxicPiece::Cut(ConnectionCut::Close)));
+                if (take as u64) < left {
+                    return None;
                 }
+                out.push((at, ToxicPiece::Cut(ConnectionCut::Close)));
+                return Some(all - take);
             }
             ToxicKind::Timeout => self.closes = self.closes.map(|_| at + milliseconds(first)),
             ToxicKind::ResetPeer => out.push((at + milliseconds(first), ToxicPiece::Cut(ConnectionCut::Reset))),
         }
+        Some(all)
     }
 
-    /// What becomes of the end of the stream, which reaches it at this instant.
-    fn end(&self, at: Instant) -> (Instant, ToxicPiece) {
-        let busy = self.busy.max(at);
-        match self.toxic().kind {
-            ToxicKind::SlowClose => (busy + milliseconds(self.toxic().attributes[0]), ToxicPiece::End),
-            ToxicKind::ResetPeer => {
-                (at + milliseconds(self.toxic().attributes[0]), ToxicPiece::Cut(ConnectionCut::Reset))
-            }
-            _ => (busy, ToxicPiece::End),
-        }
+    /// What becomes of the end of the stream, which reaches it at this instant; as [`Stage::pass`].
+    fn end(&self, at: Instant, out: &mut Vec<(Instant, ToxicPiece)>) -> Option<usize> {
+        let (busy, time) = (self.busy.max(at), milliseconds(self.toxic().attributes[0]));
+        let (end, acted) = match self.toxic().kind {
+            ToxicKind::SlowClose => ((busy + time, ToxicPiece::End), Some(0)),
+            ToxicKind::ResetPeer => ((at + time, ToxicPiece::Cut(ConnectionCut::Reset)), Some(0)),
+            _ => ((busy, ToxicPiece::End), None),
+        };
+        out.push(end);
+        acted
     }
 
     /// Bytes at `rate` kilobytes (1,000 bytes) a second.

@@ -1,11 +1,11 @@
 //! What a session holds: begun, looked at, lifted; all at once when the session ends.
 
-use crate::agent::ability::Holding;
+use crate::agent::ability::{Holding, locked};
 use crate::agent::protocol::AgentAnswer;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -17,25 +17,16 @@ const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const NOT_HELD: &str = "this agent holds no such fault";
 
 /// What is held, by id.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Holdings {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
-#[derive(Debug)]
 struct Slot {
     /// Ends a fault that is only beginning.
     cancel: CancellationToken,
-    /// Locked while it is being begun, looked at or lifted.
-    state: tokio::sync::Mutex<SlotState>,
-}
-
-#[derive(Debug)]
-enum SlotState {
-    Beginning,
-    Held(Box<dyn Holding>),
-    /// With the evidence.
-    Lifted(String),
+    /// What is held, or the evidence that nothing is; locked while it is being begun, looked at or lifted.
+    state: tokio::sync::Mutex<Result<Box<dyn Holding>, String>>,
 }
 
 impl Holdings {
@@ -45,8 +36,8 @@ impl Holdings {
         fault: &str,
         beginning: impl Future<Output = Result<Box<dyn Holding>, String>>,
     ) -> Result<(), String> {
-        let slot =
-            Arc::new(Slot { cancel: CancellationToken::new(), state: tokio::sync::Mutex::new(SlotState::Beginning) });
+        let state = tokio::sync::Mutex::new(Err("it was given up while it began".into()));
+        let slot = Arc::new(Slot { cancel: CancellationToken::new(), state });
         // Taken before anyone else can see the slot.
         let mut state = slot.state.lock().await;
         self.insert(fault, slot.clone())?;
@@ -57,21 +48,21 @@ impl Holdings {
         };
         match begun {
             Ok(held) => {
-                *state = SlotState::Held(held);
+                *state = Ok(held);
                 Ok(())
             }
             Err(reason) => {
-                *state = SlotState::Lifted(format!("it never was in place: {reason}"));
+                *state = Err(format!("it never was in place: {reason}"));
                 Err(reason)
             }
         }
     }
 
     fn insert(&self, fault: &str, slot: Arc<Slot>) -> Result<(), String> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = locked(&self.slots);
         let free = slots.get(fault).is_none_or(|old| {
             // A slot that is locked is being begun, looked at or lifted: it is in use.
-            old.state.try_lock().is_ok_and(|state| matches!(*state, SlotState::Lifted(_)))
+            old.state.try_lock().is_ok_and(|state| state.is_err())
         });
         if !free {
             return Err(format!("the fault `{fault}` is already held"));
@@ -81,19 +72,18 @@ impl Holdings {
     }
 
     fn get(&self, fault: &str) -> Option<Arc<Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(fault).cloned()
+        locked(&self.slots).get(fault).cloned()
     }
 
     /// Whether it is in place.
     pub(super) async fn look(&self, id: &str) -> AgentAnswer {
         let Some(slot) = self.get(id) else { return AgentAnswer::gone(NOT_HELD) };
         match &*slot.state.lock().await {
-            SlotState::Held(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(|_| {
+            Ok(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(|_| {
                 let reason = format!("looking at it took more than {} s", LOOK_WITHIN.as_secs());
                 AgentAnswer::Failed { reason }
             }),
-            SlotState::Lifted(detail) => AgentAnswer::gone(detail),
-            SlotState::Beginning => AgentAnswer::gone("it was given up while it began"),
+            Err(detail) => AgentAnswer::gone(detail),
         }
     }
 
@@ -108,7 +98,7 @@ impl Holdings {
     /// Ends everything, side by side, and forgets it; what could not be ended is dropped, which closes its
     /// connections. Id → why it could not be ended.
     pub(super) async fn lift_all(&self) -> BTreeMap<String, String> {
-        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let slots = std::mem::take(&mut *locked(&self.slots));
         let lifts =
             slots.iter().map(|(fault, slot)| async move { slot.lift().await.err().map(|e| (fault.clone(), e)) });
         join_all(lifts).await.into_iter().flatten().collect()
@@ -119,17 +109,15 @@ impl Slot {
     async fn lift(&self) -> Result<String, String> {
         self.cancel.cancel();
         let mut state = self.state.lock().await;
-        match &*state {
-            SlotState::Held(held) => {
-                let lifted = tokio::time::timeout(LIFT_WITHIN, held.lift()).await;
-                let too_long = |_| Err(format!("lifting it took more than {} s", LIFT_WITHIN.as_secs()));
-                let detail = lifted.unwrap_or_else(too_long)?;
-                *state = SlotState::Lifted(detail.clone());
-                Ok(detail)
-            }
-            SlotState::Lifted(detail) => Ok(detail.clone()),
-            SlotState::Beginning => Ok("it was given up while it began".into()),
-        }
+        let held = match &*state {
+            Ok(held) => held,
+            Err(detail) => return Ok(detail.clone()),
+        };
+        let lifted = tokio::time::timeout(LIFT_WITHIN, held.lift()).await;
+        let too_long = |_| Err(format!("lifting it took more than {} s", LIFT_WITHIN.as_secs()));
+        let detail = lifted.unwrap_or_else(too_long)?;
+        *state = Err(detail.clone());
+        Ok(detail)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::owner::Ownership;
 use super::session::{AgentSession, SessionLines};
-use super::writer::write_lines;
 use super::{CONTROL, LIFT_WITHIN, MAX_LINE, PING, PONG};
 use crate::agent::Clock;
 use crate::agent::protocol::{AgentAnswer, AgentMessage, LEASE};
@@ -12,9 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinSet;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
@@ -117,17 +115,14 @@ async fn connection(stream: UnixStream, session: AgentSession, ownership: Owners
         PING => drop(to.write_all(format!("{PONG}\n").as_bytes()).await),
         CONTROL => match ownership.take().await {
             Ok(owner) => session.run(lines, to, owner).await,
-            Err(reason) => refuse(to, session.clock, reason).await,
+            Err(reason) => {
+                // In the protocol's own words: a reply to request 0, which nobody makes.
+                let (answer, clock_us) = (AgentAnswer::Failed { reason }, session.clock.now_us());
+                let refusal = AgentMessage::Reply { id: 0, clock_us, answer };
+                let line = serde_json::to_string(&refusal).unwrap_or_default() + "\n";
+                drop(tokio::time::timeout(FIRST_LINE, to.write_all(line.as_bytes())).await);
+            }
         },
         _ => {}
     }
-}
-
-/// Says no in the protocol's own words: a reply to request 0, which nobody makes.
-async fn refuse(to: OwnedWriteHalf, clock: Clock, reason: String) {
-    let (messages, queue) = unbounded_channel();
-    let answer = AgentAnswer::Failed { reason };
-    let _ = messages.send(AgentMessage::Reply { id: 0, clock_us: clock.now_us(), answer });
-    drop(messages);
-    let _ = write_lines(to, queue, FIRST_LINE).await;
 }

@@ -26,7 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) type SessionLines<R> = FramedRead<R, LinesCodec>;
 
 /// What sessions of one agent share.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct AgentSession {
     pub(super) clock: Clock,
     pub(super) proxy: Option<Proxy>,
@@ -35,14 +35,11 @@ pub(super) struct AgentSession {
     pub(super) shutdown: CancellationToken,
 }
 
-/// Why a session is over.
-enum SessionEnd {
-    /// The runner closed it, or is gone, or does not read.
-    Closed,
-    /// The runner was silent for longer than the lease.
-    LeaseLost,
-    /// The agent stops.
-    Shutdown,
+/// A session with what it has begun.
+struct LiveSession {
+    context: AgentContext,
+    held: Holdings,
+    messages: UnboundedSender<AgentMessage>,
 }
 
 impl AgentSession {
@@ -55,26 +52,26 @@ impl AgentSession {
     ) {
         let (messages, queue) = unbounded_channel();
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
-        let hello = AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() };
-        tell(&messages, hello);
         let context = AgentContext::new(self.clock, self.proxy.clone());
-        let held = Arc::new((context, Holdings::default()));
+        let live = Arc::new(LiveSession { context, held: Holdings::default(), messages });
+        live.tell(AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() });
         let mut asks = JoinSet::new();
         let mut heard = Instant::now();
-        let end = loop {
+        let lease_lost = loop {
             tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => break SessionEnd::Shutdown,
-                _ = &mut writer => break SessionEnd::Closed,
-                () = tokio::time::sleep_until((heard + self.lease).into()) => break SessionEnd::LeaseLost,
+                () = self.shutdown.cancelled() => break false,
+                // The runner is gone, or does not read.
+                _ = &mut writer => break false,
+                () = tokio::time::sleep_until((heard + self.lease).into()) => break true,
                 line = lines.next() => {
-                    let Some(Ok(line)) = line else { break SessionEnd::Closed };
+                    let Some(Ok(line)) = line else { break false };
                     // Requests that piled up while this process stood still are those of a lease that is over.
                     if heard.elapsed() > self.lease {
-                        break SessionEnd::LeaseLost;
+                        break true;
                     }
                     heard = Instant::now();
-                    self.take(&line, &held, &messages, &mut asks);
+                    live.take(&line, &mut asks);
                 }
                 Some(_) = asks.join_next() => {}
             }
@@ -82,50 +79,23 @@ impl AgentSession {
         owner.ending();
         // First nothing new may begin, then what there is ends.
         asks.shutdown().await;
-        for (id, reason) in held.1.lift_all().await {
-            tell(&messages, note(format!("the fault `{id}` could not be lifted: {reason}")));
+        for (id, reason) in live.held.lift_all().await {
+            live.tell(note(format!("the fault `{id}` could not be lifted: {reason}")));
         }
         drop(owner);
-        drop(held);
-        if let SessionEnd::LeaseLost = end {
-            tell(&messages, AgentMessage::LeaseLost);
-            self.refuse(lines, &messages).await;
+        if lease_lost {
+            live.tell(AgentMessage::LeaseLost);
+            self.refuse(lines, &live).await;
         }
-        drop(messages);
+        drop(live);
         // A handle must not be asked again once it has answered.
         if !writer.is_finished() {
             let _ = tokio::time::timeout(FAREWELL, writer).await;
         }
     }
 
-    fn take(
-        &self,
-        line: &str,
-        held: &Arc<(AgentContext, Holdings)>,
-        messages: &UnboundedSender<AgentMessage>,
-        asks: &mut JoinSet<()>,
-    ) {
-        match serde_json::from_str(line) {
-            // Answered here, so that nothing stands between a heartbeat and the clock that it measures.
-            Ok(AgentRequest { id, ask: AgentAsk::Heartbeat }) => {
-                self.reply(messages, id, AgentAnswer::Done { detail: String::new() });
-            }
-            Ok(AgentRequest { id, ask }) => {
-                let (session, held, messages) = (self.clone(), held.clone(), messages.clone());
-                asks.spawn(async move {
-                    let answer = answer(ask, &held.0, &held.1, &messages).await;
-                    session.reply(&messages, id, answer);
-                });
-            }
-            Err(error) => {
-                let reason = format!("this agent does not understand the request: {error}");
-                self.reply(messages, id_of(line), AgentAnswer::Failed { reason });
-            }
-        }
-    }
-
     /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
-    async fn refuse(&self, mut lines: SessionLines<impl AsyncRead + Unpin>, messages: &UnboundedSender<AgentMessage>) {
+    async fn refuse(&self, mut lines: SessionLines<impl AsyncRead + Unpin>, live: &LiveSession) {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
@@ -135,47 +105,63 @@ impl AgentSession {
                         "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
                         self.lease.as_secs_f64()
                     );
-                    self.reply(messages, id_of(&line), AgentAnswer::Failed { reason });
+                    live.reply(id_of(&line), AgentAnswer::Failed { reason });
                 }
             }
         }
     }
-
-    fn reply(&self, messages: &UnboundedSender<AgentMessage>, id: u64, answer: AgentAnswer) {
-        tell(messages, AgentMessage::Reply { id, clock_us: self.clock.now_us(), answer });
-    }
 }
 
-/// Does what is asked.
-async fn answer(
-    ask: AgentAsk,
-    context: &AgentContext,
-    holdings: &Holdings,
-    messages: &UnboundedSender<AgentMessage>,
-) -> AgentAnswer {
-    match ask {
-        AgentAsk::Heartbeat => Ok(String::new()).into(),
-        AgentAsk::Begin { ability, id, message } => {
-            let (named, messages) = (id.clone(), messages.clone());
-            let told: Tell = Arc::new(move |told| match told {
-                Told::Note { text } => tell(&messages, note(format!("{named}: {text}"))),
-                told => tell(&messages, AgentMessage::Told { told }),
-            });
-            let beginning = abilities::begin(&ability, message, &id, context, told);
-            holdings.begin(&id, beginning).await.map(|()| String::new()).into()
+impl LiveSession {
+    fn take(self: &Arc<Self>, line: &str, asks: &mut JoinSet<()>) {
+        match serde_json::from_str(line) {
+            // Answered here, so that nothing stands between a heartbeat and the clock that it measures.
+            Ok(AgentRequest { id, ask: AgentAsk::Heartbeat }) => self.reply(id, Ok(String::new()).into()),
+            Ok(AgentRequest { id, ask }) => {
+                let live = self.clone();
+                asks.spawn(async move { live.reply(id, live.answer(ask).await) });
+            }
+            Err(error) => {
+                let reason = format!("this agent does not understand the request: {error}");
+                self.reply(id_of(line), AgentAnswer::Failed { reason });
+            }
         }
-        AgentAsk::Look { id } => holdings.look(&id).await,
-        AgentAsk::Lift { id } => holdings.lift(&id).await.into(),
+    }
+
+    /// Does what is asked.
+    async fn answer(&self, ask: AgentAsk) -> AgentAnswer {
+        match ask {
+            AgentAsk::Heartbeat => Ok(String::new()).into(),
+            AgentAsk::Begin { ability, id, message } => {
+                let (named, messages) = (id.clone(), self.messages.clone());
+                let told: Tell = Arc::new(move |told| {
+                    let message = match told {
+                        Told::Note { text } => note(format!("{named}: {text}")),
+                        told => AgentMessage::Told { told },
+                    };
+                    // The writer is gone only when the connection is, and then the session ends by that.
+                    let _ = messages.send(message);
+                });
+                let beginning = abilities::begin(&ability, message, &id, &self.context, told);
+                self.held.begin(&id, beginning).await.map(|()| String::new()).into()
+            }
+            AgentAsk::Look { id } => self.held.look(&id).await,
+            AgentAsk::Lift { id } => self.held.lift(&id).await.into(),
+        }
+    }
+
+    fn reply(&self, id: u64, answer: AgentAnswer) {
+        self.tell(AgentMessage::Reply { id, clock_us: self.context.clock.now_us(), answer });
+    }
+
+    fn tell(&self, message: AgentMessage) {
+        // As above.
+        let _ = self.messages.send(message);
     }
 }
 
 fn note(text: String) -> AgentMessage {
     AgentMessage::Told { told: Told::Note { text } }
-}
-
-fn tell(messages: &UnboundedSender<AgentMessage>, message: AgentMessage) {
-    // The writer is gone only when the connection is, and then the session ends by that.
-    let _ = messages.send(message);
 }
 
 /// The number of a request that cannot be read as a whole; 0 is nobody's.

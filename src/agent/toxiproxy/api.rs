@@ -1,6 +1,6 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
-use super::super::proxy::{OUT_OF_FILES, Toxic};
+use super::super::proxy::{Toxic, next_connection};
 use super::proxies::ToxicProxies;
 use super::toxic::ApiRefusal;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, ORIGIN, USER_AGENT};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -29,10 +29,7 @@ const HEAD: Duration = Duration::from_secs(15);
 pub async fn serve(listener: TcpListener, proxies: ToxicProxies) -> Infallible {
     let proxies = Arc::new(Mutex::new(proxies));
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(OUT_OF_FILES).await;
-            continue;
-        };
+        let (stream, _) = next_connection(&listener).await;
         let proxies = proxies.clone();
         let service = service_fn(move |request| {
             let proxies = proxies.clone();
@@ -61,8 +58,8 @@ fn respond(status: StatusCode, kind: Option<&'static str>, text: impl Into<Bytes
     answer
 }
 
-const JSON: Option<&str> = Some("application/json");
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
+const NO_PAGE: &str = "404 page not found\n";
 
 fn refused(refusal: &ApiRefusal) -> Answer {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -80,12 +77,6 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
     let path = head.uri.path().trim_start_matches('/').split('/');
     let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let Some(call) = ApiCall::of(&path) else {
-        return respond(StatusCode::NOT_FOUND, TEXT, "404 page not found\n");
-    };
-    if !call.takes(&head.method) {
-        return respond(StatusCode::METHOD_NOT_ALLOWED, None, "");
-    }
     let body = match Limited::new(body, BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -94,116 +85,76 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
         Err(error) => return refused(&ApiRefusal::body(error)),
     };
     let mut proxies = proxies.lock().await;
-    call.carry_out(&head.method, &body, &mut proxies).await.unwrap_or_else(|refusal| refused(&refusal))
+    carry_out(head.method.as_str(), &path, &body, &mut proxies).await.unwrap_or_else(|refusal| refused(&refusal))
 }
 
-/// What is called, with the names in the path.
-#[derive(Debug, Clone, Copy)]
-enum ApiCall<'a> {
-    Reset,
-    Populate,
-    Proxies,
-    Proxy(&'a str),
-    Toxics(&'a str),
-    OneToxic(&'a str, &'a str),
-    Version,
-    Metrics,
-}
-
-impl<'a> ApiCall<'a> {
-    fn of(path: &[&'a str]) -> Option<ApiCall<'a>> {
-        let call = match path {
-            ["reset"] => ApiCall::Reset,
-            ["populate"] => ApiCall::Populate,
-            ["proxies"] => ApiCall::Proxies,
-            ["proxies", proxy] => ApiCall::Proxy(proxy),
-            ["proxies", proxy, "toxics"] => ApiCall::Toxics(proxy),
-            ["proxies", proxy, "toxics", toxic] => ApiCall::OneToxic(proxy, toxic),
-            ["version"] => ApiCall::Version,
-            ["metrics"] => ApiCall::Metrics,
-            _ => return None,
-        };
-        path.iter().all(|part| !part.is_empty()).then_some(call)
-    }
-
-    fn takes(self, method: &Method) -> bool {
-        match self {
-            ApiCall::Reset | ApiCall::Populate => method == Method::POST,
-            ApiCall::Proxies | ApiCall::Toxics(_) => method == Method::GET || method == Method::POST,
-            ApiCall::Proxy(_) | ApiCall::OneToxic(..) => {
-                [Method::GET, Method::POST, Method::PATCH, Method::DELETE].contains(method)
-            }
-            ApiCall::Version | ApiCall::Metrics => method == Method::GET,
+async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
+    let json = |status, value: Value| Ok(respond(status, Some("application/json"), value.to_string()));
+    let ok = |value| json(StatusCode::OK, value);
+    let done = || Ok(respond(StatusCode::NO_CONTENT, None, ""));
+    match (path, method) {
+        _ if path.contains(&"") => Ok(respond(StatusCode::NOT_FOUND, TEXT, NO_PAGE)),
+        (["reset"], "POST") => {
+            proxies.reset().await?;
+            done()
         }
-    }
-
-    async fn carry_out(self, method: &Method, body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
-        let ok = |value: Value| Ok(respond(StatusCode::OK, JSON, value.to_string()));
-        let done = || Ok(respond(StatusCode::NO_CONTENT, None, ""));
-        let (get, delete) = (method == Method::GET, method == Method::DELETE);
-        match self {
-            ApiCall::Reset => {
-                proxies.reset().await?;
-                done()
+        (["populate"], "POST") => {
+            let mut made = Vec::new();
+            let populated = match read(body) {
+                Ok(value) => proxies.populate(&value, &mut made).await,
+                Err(refusal) => Err(refusal),
+            };
+            let (mut status, mut told) = (201, Map::new());
+            if let Err(refusal) = populated {
+                status = refusal.status;
+                told.insert("error".into(), refusal.message.into());
+                told.insert("status".into(), status.into());
             }
-            ApiCall::Populate => {
-                let (made, refusal) = match read(body) {
-                    Ok(value) => proxies.populate(&value).await,
-                    Err(refusal) => (Vec::new(), Some(refusal)),
-                };
-                let status = refusal.as_ref().map_or(201, |refusal| refusal.status);
-                let mut told = Map::new();
-                if let Some(ApiRefusal { status, message }) = refusal {
-                    told.insert("error".into(), message.into());
-                    told.insert("status".into(), status.into());
-                }
-                told.insert("proxies".into(), made.into());
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Ok(respond(status, JSON, Value::Object(told).to_string()))
-            }
-            ApiCall::Proxies if get => {
-                let all = proxies.all().map(|proxy| (proxy.name().to_string(), proxy.json()));
-                ok(Value::Object(all.collect()))
-            }
-            ApiCall::Proxies => {
-                let made = proxies.create(&read(body)?).await?.json();
-                Ok(respond(StatusCode::CREATED, JSON, made.to_string()))
-            }
-            ApiCall::Proxy(name) if delete => {
-                proxies.remove(name).await?;
-                done()
-            }
-            ApiCall::Proxy(name) if get => ok(proxies.get(name)?.json()),
-            ApiCall::Proxy(name) => {
-                let proxy = proxies.get_mut(name)?;
-                proxy.change(&read(body)?).await?;
-                ok(proxy.json())
-            }
-            ApiCall::Toxics(proxy) if get => ok(proxies.get(proxy)?.toxics().iter().map(Toxic::json).collect()),
-            ApiCall::Toxics(proxy) => {
-                let proxy = proxies.get(proxy)?;
-                let toxic = Toxic::read(&read(body)?)?;
-                let json = toxic.json();
-                proxy.add(toxic)?;
-                ok(json)
-            }
-            ApiCall::OneToxic(proxy, toxic) => {
-                let proxy = proxies.get(proxy)?;
-                if delete {
-                    proxy.take_out(toxic)?;
-                    return done();
-                }
-                let found = proxy.toxic(toxic)?;
-                ok(if get { found.json() } else { proxy.update(toxic, &read(body)?)?.json() })
-            }
-            ApiCall::Version => {
-                let text = format!("{{\"version\": \"{VERSION}\"}}\n");
-                Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
-            }
-            ApiCall::Metrics => {
-                Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
-            }
+            told.insert("proxies".into(), made.into());
+            json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Value::Object(told))
         }
+        (["proxies"], "GET") => ok(proxies.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.json())).collect()),
+        (["proxies"], "POST") => json(StatusCode::CREATED, proxies.create(&read(body)?).await?.json()),
+        (["proxies", name], "GET") => ok(proxies.get(name)?.json()),
+        (["proxies", name], "POST" | "PATCH") => {
+            let proxy = proxies.get(name)?;
+            proxy.change(&read(body)?).await?;
+            ok(proxy.json())
+        }
+        (["proxies", name], "DELETE") => {
+            proxies.remove(name).await?;
+            done()
+        }
+        (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics().iter().map(Toxic::json).collect()),
+        (["proxies", proxy, "toxics"], "POST") => {
+            let proxy = proxies.get(proxy)?;
+            let toxic = Toxic::read(&read(body)?)?;
+            let json = toxic.json();
+            proxy.add(toxic)?;
+            ok(json)
+        }
+        (["proxies", proxy, "toxics", toxic], "GET") => ok(proxies.get(proxy)?.toxic(toxic)?.json()),
+        (["proxies", proxy, "toxics", toxic], "POST" | "PATCH") => {
+            let proxy = proxies.get(proxy)?;
+            let toxic = proxy.toxic(toxic)?;
+            ok(proxy.update(toxic, &read(body)?)?.json())
+        }
+        (["proxies", proxy, "toxics", toxic], "DELETE") => {
+            proxies.get(proxy)?.take_out(toxic)?;
+            done()
+        }
+        (["version"], "GET") => {
+            let text = format!("{{\"version\": \"{VERSION}\"}}\n");
+            Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
+        }
+        (["metrics"], "GET") => {
+            Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
+        }
+        (["reset" | "populate" | "proxies" | "version" | "metrics"], _)
+        | (["proxies", _] | ["proxies", _, "toxics"] | ["proxies", _, "toxics", _], _) => {
+            Ok(respond(StatusCode::METHOD_NOT_ALLOWED, None, ""))
+        }
+        _ => Ok(respond(StatusCode::NOT_FOUND, TEXT, NO_PAGE)),
     }
 }
 
@@ -220,11 +171,7 @@ fn metrics(proxies: &ToxicProxies) -> String {
     for (which, help) in [("received", "Bytes received from the sender."), ("sent", "Bytes passed on.")] {
         let name = format!("toxiproxy_proxy_{which}_bytes_total");
         text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n"));
-        for (sample, value) in proxies.all().flat_map(super::proxies::ToxicProxy::metrics) {
-            if sample.starts_with(&name) {
-                text.push_str(&format!("{sample} {value}\n"));
-            }
-        }
+        text.extend(proxies.proxies.values().map(|proxy| proxy.samples(&name, which == "sent")));
     }
     text
 }

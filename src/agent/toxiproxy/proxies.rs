@@ -1,23 +1,25 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveToxic, ConnectionCut, OUT_OF_FILES, Rules, Toxic, ToxicLink, ToxicStream, ToxicWatch, Traffic, links, pass,
-    reset,
+    ActiveToxic, ConnectionCut, Rules, Toxic, ToxicLink, ToxicStream, ToxicWatch, Traffic, bind, links,
+    next_connection, pass, reset,
 };
 use super::toxic::{ApiRefusal, Fields, addressable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 /// All proxies of a server, by name.
 #[derive(Debug, Default)]
 pub struct ToxicProxies {
-    proxies: BTreeMap<String, ToxicProxy>,
+    pub(super) proxies: BTreeMap<String, ToxicProxy>,
     seed: u64,
 }
 
@@ -28,7 +30,7 @@ pub(super) struct ToxicProxy {
     listen: String,
     upstream: String,
     /// What accepts its connections and holds them, while it is enabled.
-    accepts: Option<JoinHandle<()>>,
+    accepts: Option<AbortOnDropHandle<()>>,
     toxics: watch::Sender<Rules<ActiveToxic>>,
     traffic: [Arc<Traffic>; 2],
     seed: u64,
@@ -98,23 +100,16 @@ impl ToxicProxies {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let (made, refusal) = self.populate(&value).await;
-        refusal.map_or(Ok(made.len()), |refusal| Err(vec![format!(": {}", refusal.message)]))
+        let mut made = Vec::new();
+        let populated = self.populate(&value, &mut made).await;
+        populated.map(|()| made.len()).map_err(|refusal| vec![format!(": {}", refusal.message)])
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<&ToxicProxy, ApiRefusal> {
-        self.proxies.get(name).ok_or_else(|| ApiRefusal::new(404, "proxy not found"))
-    }
-
-    pub(super) fn get_mut(&mut self, name: &str) -> Result<&mut ToxicProxy, ApiRefusal> {
+    pub(super) fn get(&mut self, name: &str) -> Result<&mut ToxicProxy, ApiRefusal> {
         self.proxies.get_mut(name).ok_or_else(|| ApiRefusal::new(404, "proxy not found"))
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &ToxicProxy> {
-        self.proxies.values()
-    }
-
-    pub(super) async fn create(&mut self, value: &Value) -> Result<&ToxicProxy, ApiRefusal> {
+    pub(super) async fn create(&mut self, value: &Value) -> Result<&mut ToxicProxy, ApiRefusal> {
         let described = Described::read(value, "")?;
         if self.proxies.contains_key(&described.name) {
             return Err(ApiRefusal::new(409, "proxy already exists"));
@@ -122,7 +117,7 @@ impl ToxicProxies {
         self.make(described).await
     }
 
-    async fn make(&mut self, described: Described) -> Result<&ToxicProxy, ApiRefusal> {
+    async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let none = watch::Sender::new(Rules::default());
@@ -137,27 +132,19 @@ impl ToxicProxies {
         self.get(&name)
     }
 
-    /// Makes what is not there or differs, and says what became of each; stops at the first that cannot be started.
-    pub(super) async fn populate(&mut self, value: &Value) -> (Vec<Value>, Option<ApiRefusal>) {
-        let mut made = Vec::new();
-        let described = match read_all(value).and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>()) {
-            Ok(described) => described,
-            Err(refusal) => return (made, Some(refusal)),
-        };
-        for described in described {
-            let proxy = match self.make_or_keep(described).await {
-                Ok(proxy) => proxy.json(),
-                Err(refusal) => return (made, Some(refusal)),
-            };
+    /// Makes what is not there or differs, and adds what became of each; stops at the first that cannot be started.
+    pub(super) async fn populate(&mut self, value: &Value, made: &mut Vec<Value>) -> Result<(), ApiRefusal> {
+        for described in read_all(value)?.into_iter().collect::<Result<Vec<_>, _>>()? {
+            let proxy = self.make_or_keep(described).await?.json();
             // What the same call has replaced is there no more.
             let replaced = |other: &&mut Value| other["name"] == proxy["name"] && other["listen"] != proxy["listen"];
             made.iter_mut().filter(replaced).for_each(|other: &mut Value| other["enabled"] = false.into());
             made.push(proxy);
         }
-        (made, None)
+        Ok(())
     }
 
-    async fn make_or_keep(&mut self, described: Described) -> Result<&ToxicProxy, ApiRefusal> {
+    async fn make_or_keep(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
         let name = described.name.clone();
         if let Some(existing) = self.proxies.get_mut(&name) {
             if !existing.differs(&described.listen, &described.upstream).await? {
@@ -172,7 +159,7 @@ impl ToxicProxies {
     }
 
     pub(super) async fn remove(&mut self, name: &str) -> Result<(), ApiRefusal> {
-        self.get_mut(name)?.stop().await;
+        self.get(name)?.stop().await;
         self.proxies.remove(name);
         Ok(())
     }
@@ -194,19 +181,7 @@ fn read_all(value: &Value) -> Result<Vec<Result<Described, ApiRefusal>>, ApiRefu
     Ok(all.iter().enumerate().map(one).collect())
 }
 
-impl Drop for ToxicProxy {
-    fn drop(&mut self) {
-        if let Some(accepts) = &self.accepts {
-            accepts.abort();
-        }
-    }
-}
-
 impl ToxicProxy {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     pub(super) fn json(&self) -> Value {
         let toxics: Vec<Value> = self.toxics().iter().map(Toxic::json).collect();
         json!({
@@ -219,10 +194,9 @@ impl ToxicProxy {
         })
     }
 
-    /// Bytes received and sent, as samples of Prometheus' text format: name and value.
-    pub(super) fn metrics(&self) -> Vec<(String, u64)> {
-        let load = |number: &std::sync::atomic::AtomicU64| number.load(std::sync::atomic::Ordering::Relaxed);
-        let of = |(direction, traffic): (ToxicStream, &Arc<Traffic>)| {
+    /// Bytes sent or received in each direction, as samples of Prometheus' text format.
+    pub(super) fn samples(&self, name: &str, sent: bool) -> String {
+        let sample = |(direction, traffic): (ToxicStream, &Arc<Traffic>)| {
             let labels = [
                 ("direction", direction.name()),
                 ("listener", &self.listen),
@@ -232,13 +206,10 @@ impl ToxicProxy {
             let labels = labels.map(|(name, value)| {
                 format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
             });
-            let labels = labels.join(",");
-            [
-                (format!("toxiproxy_proxy_received_bytes_total{{{labels}}}"), load(&traffic.received)),
-                (format!("toxiproxy_proxy_sent_bytes_total{{{labels}}}"), load(&traffic.sent)),
-            ]
+            let bytes = if sent { &traffic.sent } else { &traffic.received };
+            format!("{name}{{{}}} {}\n", labels.join(","), bytes.load(Ordering::Relaxed))
         };
-        ToxicStream::ALL.into_iter().zip(&self.traffic).flat_map(of).collect()
+        ToxicStream::ALL.into_iter().zip(&self.traffic).map(sample).collect()
     }
 
     /// Its toxics: those of the upstream direction first.
@@ -263,9 +234,9 @@ impl ToxicProxy {
         Ok(())
     }
 
-    pub(super) fn update(&self, name: &str, value: &Value) -> Result<Toxic, ApiRefusal> {
-        let updated = self.toxic(name)?.updated(value)?;
-        let replaced = |toxic: Toxic| if toxic.name == name { updated.clone() } else { toxic };
+    pub(super) fn update(&self, old: Toxic, value: &Value) -> Result<Toxic, ApiRefusal> {
+        let updated = old.updated(value)?;
+        let replaced = |toxic: Toxic| if toxic.name == old.name { updated.clone() } else { toxic };
         self.put(self.toxics().into_iter().map(replaced).collect());
         Ok(updated)
     }
@@ -323,7 +294,8 @@ impl ToxicProxy {
         let listener = bind(address).await.map_err(refused)?;
         self.listen = listener.local_addr().map_err(refused)?.to_string();
         let (toxics, traffic) = (self.toxics.subscribe(), self.traffic.clone());
-        self.accepts = Some(tokio::spawn(accept(listener, self.upstream.clone(), toxics, traffic, self.seed)));
+        let accepts = tokio::spawn(accept(listener, self.upstream.clone(), toxics, traffic, self.seed));
+        self.accepts = Some(AbortOnDropHandle::new(accepts));
         Ok(())
     }
 
@@ -341,14 +313,9 @@ async fn accept(listener: TcpListener, upstream: String, toxics: ToxicWatch, tra
     let mut connections = JoinSet::new();
     let mut number = 0u64;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (client, address) = tokio::select! {
+            accepted = next_connection(&listener) => accepted,
             Some(_) = connections.join_next() => continue,
-        };
-        let Ok((client, address)) = accepted else {
-            // Errors of accept(2) are of one connection, or the process is out of file descriptors.
-            tokio::time::sleep(OUT_OF_FILES).await;
-            continue;
         };
         number += 1;
         let links = links(&toxics, address.ip(), 0, &traffic, seed, number);
@@ -394,14 +361,4 @@ async fn resolved(listen: &str) -> Result<SocketAddr, ApiRefusal> {
     };
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
     first.copied().ok_or_else(|| wrong("no such host"))
-}
-
-/// Binds an address; every address where a machine without IPv6 is asked for all of them.
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    }
 }
