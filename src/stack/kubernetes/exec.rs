@@ -5,14 +5,13 @@
 //! what a command is to read is sent with its length, and the rest of the stream stays open as the lease.
 
 use super::errors::{api, environment, hinted};
+use super::namespace::ClusterNamespace;
 use crate::record::Stream;
 use crate::stack::{CallOutput, Channel, MOST_OUTPUT, StackError};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
-use kube::{Api, Client};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -45,23 +44,8 @@ pub(super) struct PodTarget {
     pub container: String,
 }
 
-/// The Pods of one namespace.
-#[derive(Clone)]
-pub(super) struct Executor {
-    pods: Api<Pod>,
-}
-
-impl std::fmt::Debug for Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Executor")
-    }
-}
-
-impl Executor {
-    pub(super) fn new(client: &Client, namespace: &str) -> Executor {
-        Executor { pods: Api::namespaced(client.clone(), namespace) }
-    }
-
+/// Commands in its Pods.
+impl ClusterNamespace {
     async fn start(
         &self,
         target: &PodTarget,
@@ -69,7 +53,7 @@ impl Executor {
         operation: &str,
     ) -> Result<AttachedProcess, StackError> {
         let params = AttachParams::default().container(&target.container).stdin(true).stdout(true).stderr(true);
-        self.pods.exec(&target.pod, command, &params).await.map_err(api(operation))
+        self.pods().exec(&target.pod, command, &params).await.map_err(api(operation))
     }
 
     /// Starts a command and waits until it says its first line, which stays in the channel.
