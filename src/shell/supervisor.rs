@@ -2,7 +2,7 @@
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
 use super::output::Bounded;
-use super::processes::{self, Identity, Target};
+use super::processes::{self, Identity, SessionProcess, Target};
 use super::protocol::{Blob, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
@@ -413,16 +413,12 @@ impl Supervisor {
     async fn end(&mut self) {
         let deadline = Instant::now() + GIVE_UP;
         loop {
-            let mut alive: BTreeSet<i32> = BTreeSet::new();
-            for process in processes::all().into_iter().filter(|p| !p.zombie) {
-                let ours = match self.own_session {
-                    Some(session) => process.session == session,
-                    None => self.groups.contains(&process.group),
-                };
-                if ours {
-                    alive.insert(process.identity.pid);
-                }
-            }
+            let is_ours = |process: &SessionProcess| match self.own_session {
+                Some(session) => process.session == session,
+                None => self.groups.contains(&process.group),
+            };
+            let alive = processes::all().into_iter().filter(|process| !process.zombie && is_ours(process));
+            let alive: Vec<i32> = alive.map(|process| process.identity.pid).collect();
             if alive.is_empty() || Instant::now() > deadline {
                 break;
             }

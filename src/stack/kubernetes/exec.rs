@@ -128,8 +128,7 @@ impl ClusterNamespace {
         let mut process = self.start(target, &command, operation).await?;
         let lease = process.stdin();
         let (out, err) = (process.stdout(), process.stderr());
-        let most = if whole { MOST_OUTPUT } else { usize::MAX };
-        let reading = async { tokio::try_join!(take(out, stdout, whole, most), take(err, stderr, false, usize::MAX)) };
+        let reading = async { tokio::try_join!(take(out, stdout, whole), take(err, stderr, false)) };
         reading.await.map_err(|cause| environment(operation, cause))?;
         let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
         drop(lease);
@@ -185,12 +184,7 @@ fn exit_code(status: Option<Status>) -> Result<i64, String> {
 }
 
 /// Reads a stream to its end, whole or the end of it.
-async fn take(
-    from: Option<impl AsyncRead + Unpin>,
-    into: &mut Vec<u8>,
-    whole: bool,
-    most: usize,
-) -> Result<(), String> {
+async fn take(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>, whole: bool) -> Result<(), String> {
     let Some(mut from) = from else { return Ok(()) };
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -199,8 +193,8 @@ async fn take(
             return Ok(());
         }
         into.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if into.len() > most {
-            return Err(format!("it wrote more than {} MiB", most / 1024 / 1024));
+        if whole && into.len() > MOST_OUTPUT {
+            return Err(format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024));
         }
         if !whole {
             let over = into.len().saturating_sub(MAX_OUTPUT);

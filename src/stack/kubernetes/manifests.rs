@@ -71,6 +71,11 @@ pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item =
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The same, to be changed.
+pub(super) fn items_mut<'v>(value: &'v mut Value, pointer: &str) -> impl Iterator<Item = &'v mut Value> + use<'v> {
+    value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 /// Names and texts of a map at a pointer.
 pub(super) fn texts(value: &Value, pointer: &str) -> BTreeMap<String, String> {
     let map = value.pointer(pointer).and_then(Value::as_object);
@@ -370,8 +375,7 @@ impl Manifests {
         let Some(container) = main_container(spec, service) else { return found };
         for from in items(container, "/envFrom") {
             let prefix = text(from, "/prefix");
-            let all = ["ConfigMap", "Secret"].into_iter().zip(["/configMapRef/name", "/secretRef/name"]);
-            for (kind, pointer) in all {
+            for (kind, pointer) in [("ConfigMap", "/configMapRef/name"), ("Secret", "/secretRef/name")] {
                 let data = self.data(kind, text(from, pointer));
                 found.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }

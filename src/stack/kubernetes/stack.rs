@@ -217,15 +217,13 @@ impl KubernetesStack {
     fn keep_copy(&self, objects: &[Value]) -> Result<(), StackError> {
         let path = self.run.dir.join("kubernetes.json");
         let mut shown = objects.to_vec();
-        for secret in shown.iter_mut().filter(|object| kind(object) == "Secret") {
-            for key in ["data", "stringData"] {
-                if let Some(Value::Object(data)) = secret.get_mut(key) {
-                    data.values_mut().for_each(|value| *value = json!(HIDDEN));
-                }
-            }
-        }
-        // The same once more, as it was written, secrets in base64 included.
         for object in &mut shown {
+            let held = if kind(object) == "Secret" { &["/data", "/stringData"][..] } else { &[] };
+            for held in held {
+                let held = object.pointer_mut(held).and_then(Value::as_object_mut);
+                held.into_iter().flat_map(|held| held.values_mut()).for_each(|value| *value = json!(HIDDEN));
+            }
+            // The same once more, as it was written, secrets in base64 included.
             if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
                 annotations.remove(names::LAST_APPLIED);
             }

@@ -2,7 +2,7 @@
 //! cluster. Everything that is not named here stays as the team wrote it.
 
 use super::errors::environment;
-use super::manifests::{Manifests, is_cluster_scoped, items, kind, map_at, name, pod_spec_pointer, text};
+use super::manifests::{Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, text};
 use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
 use super::namespace::resource;
 use crate::stack::http_ports::carries_http;
@@ -81,8 +81,7 @@ fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
     for pointer in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
         untie(own.pointer_mut(pointer));
     }
-    let claims = own.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
-    claims.into_iter().flatten().for_each(|claim| untie(Some(claim)));
+    items_mut(&mut own, "/spec/volumeClaimTemplates").for_each(|claim| untie(Some(claim)));
     if let Value::Object(own) = &mut own {
         own.remove("status");
         if let Some(metadata) = map_at(own, "metadata") {
@@ -127,11 +126,9 @@ pub(super) fn encode(secret: &mut Value) {
 
 /// The subjects of the written namespace are those of the drill's.
 fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
-    for subject in binding.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Value::Object(subject) = subject
-            && subject.get("namespace").and_then(Value::as_str) == Some(written)
-        {
-            subject.insert("namespace".into(), json!(drill.namespace));
+    for namespace in items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace")) {
+        if namespace.as_str() == Some(written) {
+            *namespace = json!(drill.namespace);
         }
     }
 }
@@ -158,10 +155,8 @@ fn inside_only(service: &mut Value) {
     if matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer")) {
         spec.insert("type".into(), json!("ClusterIP"));
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Value::Object(port) = port {
-            port.remove("nodePort");
-        }
+    for port in items_mut(service, "/spec/ports").filter_map(Value::as_object_mut) {
+        port.remove("nodePort");
     }
 }
 
@@ -179,11 +174,11 @@ fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> Re
     let ports: BTreeSet<u16> = own.chain(ports.iter().copied()).collect();
     if let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("selector".into(), json!({ PROXY: name }));
-        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            let number = port_number(port);
-            if let (Value::Object(port), Some(number)) = (port, number) {
-                port.insert("targetPort".into(), json!(number));
-            }
+    }
+    for port in items_mut(&mut service, "/spec/ports") {
+        let number = port_number(port);
+        if let (Value::Object(port), Some(number)) = (port, number) {
+            port.insert("targetPort".into(), json!(number));
         }
     }
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
