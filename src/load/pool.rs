@@ -10,7 +10,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -38,8 +38,8 @@ pub(super) struct Pool {
     limit: usize,
     slots: Arc<Semaphore>,
     idle: Mutex<VecDeque<Conn>>,
-    /// Connections that exist, busy or idle.
-    open: Arc<AtomicUsize>,
+    /// Held by every connection that exists, busy or idle.
+    open: Arc<()>,
     /// Connections opened so far; also picks the address.
     opened: AtomicU64,
     /// What the name was when it was last looked up.
@@ -66,24 +66,7 @@ pub(super) struct Conn {
     use_until: Instant,
     idle_since: Instant,
     _driver: AbortOnDropHandle<()>,
-    _count: Count,
-}
-
-/// Counts a connection for as long as it exists.
-#[derive(Debug)]
-struct Count(Arc<AtomicUsize>);
-
-impl Count {
-    fn one(open: &Arc<AtomicUsize>) -> Count {
-        open.fetch_add(1, Ordering::Relaxed);
-        Count(open.clone())
-    }
-}
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    _open: Arc<()>,
 }
 
 impl Pool {
@@ -98,7 +81,7 @@ impl Pool {
             limit,
             slots: Arc::new(Semaphore::new(limit)),
             idle: Mutex::new(VecDeque::new()),
-            open: Arc::new(AtomicUsize::new(0)),
+            open: Arc::new(()),
             opened: AtomicU64::new(0),
             known: Mutex::default(),
         }
@@ -118,7 +101,7 @@ impl Pool {
             (known.addresses.as_ref().map_or(1, |addresses| addresses.len()), known.changes)
         };
         let spread = MIN_SPREAD.max(addresses).min(self.limit);
-        if self.open.load(Ordering::Relaxed) < spread {
+        if Arc::strong_count(&self.open) - 1 < spread {
             return None;
         }
         let now = Instant::now();
@@ -133,7 +116,7 @@ impl Pool {
 
     /// Opens a new connection, to the next of the addresses that the name has now.
     pub(super) async fn connect(&self) -> Result<Conn, Failure> {
-        let count = Count::one(&self.open);
+        let open = self.open.clone();
         let addresses = self.resolver.resolve().await?;
         let changes = self.note(&addresses);
         let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +137,7 @@ impl Pool {
             use_until: now + age(ordinal),
             idle_since: now,
             _driver: driver,
-            _count: count,
+            _open: open,
         })
     }
 

@@ -2,12 +2,23 @@
 
 use super::LoadSpec;
 use crate::record::{looks_secret, url_password};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 /// Headers whose whole purpose is a credential, whatever their value looks like.
 const CREDENTIALS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-auth"];
 /// A cookie's value of at least so many characters is taken for a session and not for a setting.
 const SESSION: usize = 16;
+
+/// Reads base64 with and without padding, whatever the bits are that no byte needs.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 impl LoadSpec {
     /// Values that must never be shown: credentials in headers (whole, without their scheme, and the password inside of
@@ -102,24 +113,7 @@ fn texts(value: &str) -> Vec<String> {
 
 /// Base64 of UTF-8 text (RFC 4648, sections 4 and 5); `None` when it is something else.
 fn unbase64(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for c in text.trim_end_matches('=').bytes() {
-        let six = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = (held << 6 | u32::from(six)) & 0xFFFF;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(held >> bits & 0xFF).ok()?);
-        }
-    }
+    let bytes = LENIENT.decode(text.trim_end_matches('=').replace('-', "+").replace('_', "/")).ok()?;
     String::from_utf8(bytes).ok()
 }
 

@@ -35,33 +35,25 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
             plain.push_str(before);
-            let word = after.split_once("}}").map(|(word, tail)| (word.trim(), tail));
-            match word {
-                Some((word @ ("counter" | "id"), tail)) => {
-                    if !plain.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    }
-                    pieces.push(if word == "id" { Piece::Id } else { Piece::Counter });
-                    rest = tail;
-                }
-                Some((word, tail)) if known.iter().any(|name| name == word) => {
-                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Taken(word.to_string()));
-                    rest = tail;
-                }
-                Some((word, _)) if is_word(word) => {
+            let (word, tail) = after.split_once("}}").map_or(("", after), |(word, tail)| (word.trim(), tail));
+            let piece = match word {
+                "counter" => Piece::Counter,
+                "id" => Piece::Id,
+                word if known.iter().any(|name| name == word) => Piece::Taken(word.to_string()),
+                word if is_word(word) => {
                     return Err(format!("`{{{{{word}}}}}` is not known: there are `{{{{counter}}}}` and `{{{{id}}}}`"));
                 }
                 _ => {
                     plain.push_str("{{");
                     rest = after;
+                    continue;
                 }
-            }
+            };
+            pieces.extend([Piece::Text(std::mem::take(&mut plain)), piece]);
+            rest = tail;
         }
         plain.push_str(rest);
-        if !plain.is_empty() {
-            pieces.push(Piece::Text(plain));
-        }
+        pieces.push(Piece::Text(plain));
         Ok(Template(pieces))
     }
 

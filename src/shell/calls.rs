@@ -60,10 +60,9 @@ pub(super) async fn serve(
                 };
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
-                    Some(FromShell::Call { id, part: FromCall::Begun { program, args, cwd, env } }) => {
+                    Some(FromShell::Call { id, part: FromCall::Begun(call) }) => {
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
-                        let call = ToolCall { program, args, cwd, env };
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
@@ -128,7 +127,7 @@ async fn carry_out(
                 }
                 Some(FromCall::InputEnd) => peer.chunks = None,
                 Some(FromCall::Took { bytes }) => room = room.saturating_add(u64::from(bytes)),
-                Some(FromCall::Begun { .. }) => {}
+                Some(FromCall::Begun(_)) => {}
                 Some(FromCall::Gone) | None => {
                     gone = true;
                     peer.chunks = None;

@@ -16,6 +16,7 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 const SLACK: Duration = Duration::from_secs(15);
 /// How long a session may take to hand its state over.
 const EXPORT_WITHIN: Duration = Duration::from_secs(3);
+const NO_ANSWER: &str = "its supervisor does not answer";
 /// Bytes of output kept of each stream of a command.
 pub const KEEP_BYTES: u64 = 128 << 10;
 
@@ -104,9 +105,7 @@ impl Shell {
         };
         let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, ended, _calls: calls };
         shell.send(&ToShell::Token { token }).await?;
-        if !vars.is_empty() {
-            shell.set(vars).await?;
-        }
+        shell.set(vars).await?;
         Ok(shell)
     }
 
@@ -152,17 +151,18 @@ impl Shell {
 
     /// Sets variables for the commands that follow, exported.
     pub async fn set(&self, vars: &[(String, String)]) -> Result<(), ShellError> {
-        match vars.is_empty() {
-            true => Ok(()),
-            false => self.send(&ToShell::Env { vars: vars.to_vec(), unset: Vec::new() }).await,
-        }
+        self.change_env(vars.to_vec(), Vec::new()).await
     }
 
     /// Takes variables away for the commands that follow.
     pub async fn unset(&self, names: &[String]) -> Result<(), ShellError> {
-        match names.is_empty() {
+        self.change_env(Vec::new(), names.to_vec()).await
+    }
+
+    async fn change_env(&self, vars: Vec<(String, String)>, unset: Vec<String>) -> Result<(), ShellError> {
+        match vars.is_empty() && unset.is_empty() {
             true => Ok(()),
-            false => self.send(&ToShell::Env { vars: Vec::new(), unset: names.to_vec() }).await,
+            false => self.send(&ToShell::Env { vars, unset }).await,
         }
     }
 
@@ -170,32 +170,18 @@ impl Shell {
     /// takes.
     pub async fn save(&mut self) -> Result<String, ShellError> {
         self.send(&ToShell::Save).await?;
-        let saved = timeout(SLACK, async {
-            loop {
-                match self.said().await? {
-                    FromShell::Saved { path } => return Ok(path),
-                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
-                    _ => {}
-                }
-            }
-        });
-        saved.await.unwrap_or_else(|_| Err(ShellError::Closed("its supervisor does not answer".into())))
+        let path = |said| if let FromShell::Saved { path } = said { Some(path) } else { None };
+        self.answer(SLACK, NO_ANSWER, path).await
     }
 
     /// The session's state, for one in another container; `None` when it is too large to be carried about.
     pub async fn export(&mut self) -> Result<Option<SessionState>, ShellError> {
         let exported = async {
             self.send(&ToShell::Export).await?;
-            loop {
-                match self.said().await? {
-                    FromShell::Exported { state } => return Ok(state.map(SessionState)),
-                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
-                    _ => {}
-                }
-            }
+            let state = |said| if let FromShell::Exported { state } = said { Some(state) } else { None };
+            Ok(self.answer(EXPORT_WITHIN, NO_ANSWER, state).await?.map(SessionState))
         };
-        let late = || Err(ShellError::Closed("its supervisor does not answer".into()));
-        timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(|_| late())
+        timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(|_| Err(ShellError::Closed(NO_ANSWER.into())))
     }
 
     /// Goes on with the state of a session in another container, before any command.
@@ -226,24 +212,43 @@ impl Shell {
         within: Duration,
         on_output: &mut impl FnMut(Stream, String),
     ) -> Result<CommandResult, ShellError> {
-        let waited = timeout(within, async {
-            loop {
-                match self.said().await? {
-                    FromShell::Output { id, stream, text } if id == wanted => on_output(stream, text),
-                    FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell } if id == wanted => {
-                        let took = Duration::from_micros(took_us);
-                        return Ok(CommandResult { exit, took, timed_out, omitted, pipe, left_shell });
-                    }
-                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
-                    _ => {}
-                }
+        let late = "its supervisor does not answer (is the container paused or out of memory?)";
+        let ended = self.answer(within, late, |said| match said {
+            FromShell::Output { id, stream, text } if id == wanted => {
+                on_output(stream, text);
+                None
             }
+            FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell } if id == wanted => {
+                let took = Duration::from_micros(took_us);
+                Some(CommandResult { exit, took, timed_out, omitted, pipe, left_shell })
+            }
+            _ => None,
         });
-        let result = waited.await.unwrap_or_else(|_| {
-            Err(ShellError::Closed("its supervisor does not answer (is the container paused or out of memory?)".into()))
-        })?;
+        let result = ended.await?;
         self.unfinished = None;
         Ok(result)
+    }
+
+    /// What one of the next messages says; `late` is said when none does in time.
+    async fn answer<T>(
+        &mut self,
+        within: Duration,
+        late: &str,
+        mut says: impl FnMut(FromShell) -> Option<T>,
+    ) -> Result<T, ShellError> {
+        let answer = async {
+            loop {
+                match self.said().await? {
+                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
+                    said => {
+                        if let Some(answer) = says(said) {
+                            return Ok(answer);
+                        }
+                    }
+                }
+            }
+        };
+        timeout(within, answer).await.unwrap_or_else(|_| Err(ShellError::Closed(late.into())))
     }
 
     /// The next message. Of a session into which something else writes nothing is believed any more.

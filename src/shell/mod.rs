@@ -3,7 +3,6 @@
 
 mod calls;
 pub mod client;
-mod frames;
 mod jobs;
 mod output;
 mod processes;

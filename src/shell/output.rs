@@ -92,12 +92,6 @@ fn complete(bytes: &[u8]) -> usize {
 }
 
 fn pieces(text: String) -> Vec<String> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    if text.len() <= LONGEST {
-        return vec![text];
-    }
     let mut pieces = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {

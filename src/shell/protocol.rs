@@ -3,6 +3,7 @@
 //! know it.
 
 use crate::record::Stream;
+use crate::stack::ToolCall;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,11 @@ pub enum ToShell {
     },
 }
 
-/// Runner → a program that a step called.
+/// The longest line that a program that a step called and the supervisor say to each other over the socket between them, in bytes: a call
+/// with its environment.
+pub(super) const LONGEST_LINE: usize = 4 << 20;
+
+/// Runner → a program that a step called; also the lines that the supervisor writes to the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum ToCall {
@@ -90,21 +95,12 @@ pub enum ToCall {
     },
 }
 
-/// A program that a step called → runner.
+/// A program that a step called → runner; also the lines that the program writes to the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum FromCall {
     /// It was called.
-    Begun {
-        /// Its name: `docker`.
-        program: String,
-        /// Its arguments.
-        args: Vec<String>,
-        /// Its working directory.
-        cwd: String,
-        /// Variables that its environment has beyond the container's own, or with other values.
-        env: Vec<(String, String)>,
-    },
+    Begun(ToolCall),
     /// Bytes of its standard input.
     Input {
         /// The bytes, in base64.
@@ -219,6 +215,10 @@ mod tests {
         let line = serde_json::to_string(&from).unwrap();
         assert!(is_of_a_call(&line), "{line}");
         assert_eq!(serde_json::from_str::<FromShell>(&line).unwrap(), from);
+        let call = ToolCall { program: "docker".into(), args: vec!["ps".into()], cwd: "/é".into(), env: Vec::new() };
+        let line = serde_json::to_string(&FromCall::Begun(call.clone())).unwrap();
+        assert_eq!(line, r#"{"is":"begun","program":"docker","args":["ps"],"cwd":"/é","env":[]}"#);
+        assert_eq!(serde_json::from_str::<FromCall>(&line).unwrap(), FromCall::Begun(call));
         assert!(!is_of_a_call(&serde_json::to_string(&ToShell::Cancel).unwrap()));
     }
 }

@@ -24,10 +24,7 @@ pub(super) struct Outlet {
 impl Outlet {
     async fn send(&self, texts: Vec<String>) {
         for text in texts {
-            let text = self
-                .ours
-                .iter()
-                .fold(text, |text, ours| if text.contains(ours) { text.replace(ours, "") } else { text });
+            let text = self.ours.iter().fold(text, |text, ours| text.replace(ours, ""));
             if text.is_empty() {
                 continue;
             }

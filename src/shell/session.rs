@@ -8,6 +8,7 @@
 use super::jobs::Jobs;
 use super::protocol::Blob;
 use crate::record::private_dir_in;
+use aho_corasick::AhoCorasick;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -28,14 +29,12 @@ const HANDLER: &str = concat!(
     r#""${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT; builtin trap -p >|@DIR@/traps; "#,
     r#"__firedrill_finish; } 2>/dev/null && builtin :; builtin eval "${__firedrill_fire-}""#
 );
-/// Largest state that is handed over to the runner, in bytes.
-const LARGEST_EXPORT: usize = 1 << 20;
 /// Longest `$_` that is carried over, in bytes.
 const LONGEST_LAST: usize = 4096;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
 
-/// A state as it is handed over to a session in another container.
+/// A state as it is handed over to another session.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct ExportedFiles {
     /// The directory of the session's own files.
@@ -173,36 +172,24 @@ impl Session {
         if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
     }
 
-    /// The state, by names of files. Background jobs stay with the session that started them.
-    fn state(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    /// The state for another session; `own` is the directory of this one. Background jobs stay with the session that started them.
+    pub fn export_state(&self, own: &Path) -> io::Result<Vec<u8>> {
         let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
         let environment: Vec<&[u8]> = environment.map(|text| text.as_bytes()).collect();
-        let own = [
+        let more = [
             ("cwd", self.cwd.clone()),
             ("options", self.options.join("\n").into_bytes()),
             ("environment", environment.join(&0)),
         ];
-        self.files.iter().map(|(name, bytes)| (*name, bytes.clone())).chain(own)
-    }
-
-    /// Writes the state into `dir`, which must not exist.
-    pub fn save(&self, dir: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().mode(0o700).create(dir)?;
-        for (name, bytes) in self.state() {
-            write(&dir.join(name), &bytes)?;
-        }
-        Ok(())
-    }
-
-    /// The state for a session in another container; `own` is the directory of this one. `None` when it is too large.
-    pub fn export_state(&self, own: &Path) -> Option<Vec<u8>> {
-        let files = self.state().map(|(name, bytes)| (name.to_string(), Blob(bytes.into()))).collect();
+        let files = self.files.iter().map(|(name, bytes)| (*name, bytes.clone())).chain(more);
+        let files = files.map(|(name, bytes)| (name.to_string(), Blob(bytes.into()))).collect();
         let exported = ExportedFiles { dir: own.to_owned(), container: container_environment(), files };
-        serde_json::to_vec(&exported).ok().filter(|state| state.len() <= LARGEST_EXPORT)
+        Ok(serde_json::to_vec(&exported)?)
     }
 
-    /// Goes on with the state of a session in another container, in whose place this one is. What this container has in its
-    /// environment by itself, and that one had not, is as it is here.
+    /// Goes on with the state of another session, which may be in a container in whose place this one is. What this container has in its
+    /// environment by itself, and that one had not, is as it is here. `own` is the directory of this session: its programs are meant, and
+    /// not those of the other one, which knows nothing of its commands.
     pub fn import_state(&mut self, state: &[u8], own: &Path) -> io::Result<()> {
         let ExportedFiles { dir, container, files } = serde_json::from_slice(state)?;
         self.take_over(files.into_iter().map(|(name, blob)| (name, blob.0.to_vec())).collect(), &dir, own)?;
@@ -212,21 +199,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-
-    /// Goes on with a state that another session has saved, and removes what it had written. `own` is the directory of
-    /// this session: its programs are meant, and not those of the other one, which knows nothing of its commands.
-    pub fn restore(&mut self, dir: &Path, own: &Path) -> io::Result<()> {
-        let mut files = BTreeMap::new();
-        for name in CARRIED.into_iter().chain(["cwd", "options", "environment"]) {
-            match fs::read(dir.join(name)) {
-                Ok(bytes) => drop(files.insert(name.to_string(), bytes)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.take_over(files, dir.parent().unwrap_or(dir), own)?;
-        fs::remove_dir_all(dir)
     }
 
     /// Goes on with the files of another session's state; `other` and `own` are the directories of the two.
@@ -361,16 +333,8 @@ pub(super) fn quote(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn replace_bytes(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut result = Vec::with_capacity(text.len() + to.len());
-    let mut rest = text;
-    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
-        let (before, after) = rest.split_at(at);
-        result.extend_from_slice(before);
-        result.extend_from_slice(to);
-        rest = after.get(from.len()..).unwrap_or_default();
-    }
-    result.extend_from_slice(rest);
-    result
+    // One short text is never too much to look for.
+    AhoCorasick::new([from]).map_or_else(|_| text.to_vec(), |found| found.replace_all_bytes(text, &[to]))
 }
 
 /// What the container gives to every process that is started in it, as far as it is text.
@@ -387,7 +351,7 @@ fn is_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     io::Write::write_all(&mut file, bytes)
 }

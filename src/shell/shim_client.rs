@@ -1,11 +1,12 @@
 //! `docker` in a step: a process that only carries its arguments, environment and streams to the supervisor of its
 //! session, and the answer back. It decides nothing.
 
-use super::frames::{Frame, read_now, write_now};
+use super::protocol::{Blob, FromCall, LONGEST_LINE, ToCall};
 use crate::output::{pipe, say_line};
-use crate::stack::{PIECE, REFUSED};
+use crate::record::Stream;
+use crate::stack::{PIECE, REFUSED, ToolCall};
 use std::ffi::OsString;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,8 +31,8 @@ pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
     let cwd = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let call = Frame::Call { program: program.to_string(), args: utf8, cwd, env: env.collect() };
-    match converse(socket, &call) {
+    let call = ToolCall { program: program.to_string(), args: utf8, cwd, env: env.collect() };
+    match converse(socket, call) {
         Ok(exit) => exit,
         Err(error) => {
             say(&format!("the drill does not answer: {error}"));
@@ -44,15 +45,23 @@ fn say(text: &str) {
     say_line(&format!("firedrill: {text}"));
 }
 
-fn converse(socket: &Path, call: &Frame) -> io::Result<i32> {
+fn converse(socket: &Path, call: ToolCall) -> io::Result<i32> {
     let mut stream = UnixStream::connect(socket)?;
-    write_now(&mut stream, call)?;
+    send(&mut stream, &FromCall::Begun(call))?;
     let (wants, wanted) = channel();
     let to = stream.try_clone()?;
     // Never joined: it may be waiting for input that nobody sends.
     std::thread::spawn(move || input(wanted, to));
-    let from = BufReader::with_capacity(PIECE * 2, stream);
-    output(from, &wants)
+    output(BufReader::with_capacity(PIECE * 2, stream), &wants)
+}
+
+fn send(to: &mut UnixStream, part: &FromCall) -> io::Result<()> {
+    let mut line = serde_json::to_vec(part)?;
+    if line.len() > LONGEST_LINE {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the call is too long"));
+    }
+    line.push(b'\n');
+    to.write_all(&line)
 }
 
 /// Sends as much of standard input as is wanted.
@@ -68,33 +77,31 @@ fn input(wanted: Receiver<u32>, mut to: UnixStream) {
         room = wanted.try_iter().fold(room, |room, more| room.saturating_add(more as usize));
         let longest = buffer.len().min(room);
         let read = buffer.get_mut(..longest).map(|buffer| stdin.read(buffer));
-        let frame = match read {
+        let part = match read {
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
             Some(Ok(n)) if n > 0 => {
                 room -= n;
-                Frame::Input(buffer.get(..n).unwrap_or_default().to_vec().into())
+                FromCall::Input { data: Blob(buffer.get(..n).unwrap_or_default().to_vec().into()) }
             }
-            _ => Frame::InputEnd,
+            _ => FromCall::InputEnd,
         };
-        let over = frame == Frame::InputEnd;
-        if write_now(&mut to, &frame).is_err() || over {
+        if send(&mut to, &part).is_err() || part == FromCall::InputEnd {
             return;
         }
     }
 }
 
 /// Writes what comes, until the exit code does.
-fn output(mut from: impl Read, wants: &Sender<u32>) -> io::Result<i32> {
-    while let Some(frame) = read_now(&mut from)? {
-        let written = match frame {
-            Frame::Exit(code) => return Ok(code),
-            Frame::Want(bytes) => {
+fn output(from: impl BufRead, wants: &Sender<u32>) -> io::Result<i32> {
+    for line in from.lines() {
+        let written = match serde_json::from_str(&line?)? {
+            ToCall::Ended { exit } => return Ok(exit),
+            ToCall::Want { bytes } => {
                 let _ = wants.send(bytes);
                 Ok(())
             }
-            Frame::Stdout(bytes) => put(pipe::stdout().lock(), &bytes),
-            Frame::Stderr(bytes) => put(pipe::stderr().lock(), &bytes),
-            Frame::Call { .. } | Frame::Input(_) | Frame::InputEnd => Ok(()),
+            ToCall::Output { stream: Stream::Stdout, data } => put(pipe::stdout().lock(), &data.0),
+            ToCall::Output { stream: Stream::Stderr, data } => put(pipe::stderr().lock(), &data.0),
         };
         match written {
             Ok(()) => {}

@@ -1,13 +1,11 @@
 //! The container's side of what steps call: programs at the front of their `PATH` that are Firedrill itself, and the
 //! socket at which these knock. What they say goes to the runner, and what the runner says goes back.
 
-use super::frames::{Frame, read, write};
 use super::processes;
-use super::protocol::{FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use super::protocol::{FromCall, FromShell, LONGEST_LINE, ToCall, ToShell, is_of_a_call};
 use super::session::{Session, bin};
-use crate::record::Stream;
-use crate::stack::PIECE;
-use std::collections::{BTreeMap, HashMap};
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -15,10 +13,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::BufReader;
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
 /// The programs.
@@ -51,66 +50,48 @@ pub(super) fn install(
     if programs == Programs::None {
         return Ok(rx);
     }
-    let shims = ShimServer::open(dir, bash, tx, over);
-    let shims = shims.map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
-    session.set_env("PATH", &shims.path(programs).to_string_lossy());
-    Ok(shims.route(rx))
+    let calls = ShimCalls::default();
+    let (bin, listener) =
+        open(dir, bash).map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
+    let listening = listen(listener, tx, calls.clone(), over.clone());
+    tokio::spawn(async move { over.run_until_cancelled_owned(listening).await });
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut path: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| !dir.as_os_str().is_empty()).collect();
+    path.insert(if programs == Programs::First { 0 } else { path.len() }, bin);
+    session.set_env("PATH", &std::env::join_paths(path).unwrap_or_default().to_string_lossy());
+    Ok(route(rx, calls))
 }
 
-/// The programs of one session.
-#[derive(Debug)]
-struct ShimServer {
-    bin: PathBuf,
-    calls: ShimCalls,
+/// Writes the programs into a directory of their own in `dir`, and listens for them.
+fn open(dir: &Path, bash: &Path) -> std::io::Result<(PathBuf, UnixListener)> {
+    let bin = bin(dir);
+    std::fs::DirBuilder::new().mode(0o700).create(&bin)?;
+    let socket = dir.join("shim.sock");
+    let listener = UnixListener::bind(&socket)?;
+    for program in PROGRAMS {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o700).open(bin.join(program))?;
+        file.write_all(&launcher(bash, &launch(), &socket, program))?;
+    }
+    Ok((bin, listener))
 }
 
-impl ShimServer {
-    /// Writes the programs into `dir` and listens for them until `over`.
-    fn open(dir: &Path, bash: &Path, tx: mpsc::Sender<String>, over: CancellationToken) -> std::io::Result<ShimServer> {
-        let bin = bin(dir);
-        std::fs::DirBuilder::new().mode(0o700).create(&bin)?;
-        let socket = dir.join("shim.sock");
-        let listener = UnixListener::bind(&socket)?;
-        for program in PROGRAMS {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o700).open(bin.join(program))?;
-            file.write_all(&launcher(bash, &launch(), &socket, program))?;
-        }
-        let calls = ShimCalls::default();
-        let listening = listen(listener, tx, calls.clone(), over.clone());
-        tokio::spawn(async move { over.run_until_cancelled_owned(listening).await });
-        Ok(ShimServer { bin, calls })
-    }
-
-    /// The `PATH` of the session.
-    fn path(&self, programs: Programs) -> OsString {
-        let own = std::env::var_os("PATH").unwrap_or_default();
-        let own = std::env::split_paths(&own).filter(|dir| !dir.as_os_str().is_empty());
-        let paths: Vec<PathBuf> = match programs {
-            Programs::First => std::iter::once(self.bin.clone()).chain(own).collect(),
-            Programs::Last => own.chain([self.bin.clone()]).collect(),
-            Programs::None => own.collect(),
-        };
-        std::env::join_paths(paths).unwrap_or_default()
-    }
-
-    /// Takes the messages of calls out of what the runner sends; the rest is handed on.
-    fn route(self, mut from: mpsc::Receiver<String>) -> mpsc::Receiver<String> {
-        let (tx, rest) = mpsc::channel(256);
-        tokio::spawn(async move {
-            while let Some(line) = from.recv().await {
-                if !is_of_a_call(&line) {
-                    if tx.send(line).await.is_err() {
-                        return;
-                    }
-                } else if let Ok(ToShell::Call { id, part }) = serde_json::from_str(&line) {
-                    let call = lock(&self.calls).get(&id).cloned();
-                    let _ = call.map(|call| call.send(part));
+/// Takes the messages of calls out of what the runner sends; the rest is handed on.
+fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<String> {
+    let (tx, rest) = mpsc::channel(256);
+    tokio::spawn(async move {
+        while let Some(line) = from.recv().await {
+            if !is_of_a_call(&line) {
+                if tx.send(line).await.is_err() {
+                    return;
                 }
+            } else if let Ok(ToShell::Call { id, part }) = serde_json::from_str(&line) {
+                let call = lock(&calls).get(&id).cloned();
+                let _ = call.map(|call| call.send(part));
             }
-        });
-        rest
-    }
+        }
+    });
+    rest
 }
 
 fn lock(calls: &ShimCalls) -> std::sync::MutexGuard<'_, BTreeMap<u64, mpsc::UnboundedSender<ToCall>>> {
@@ -166,19 +147,19 @@ async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCal
     }
 }
 
+type ShimLines = FramedRead<OwnedReadHalf, LinesCodec>;
+
 async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: ShimCalls) {
     let (reader, writer) = caller.into_split();
-    let mut reader = BufReader::with_capacity(PIECE * 2, reader);
-    let header = tokio::time::timeout(HEADER_WITHIN, read(&mut reader)).await;
-    let Ok(Ok(Some(Frame::Call { program, args, cwd, env }))) = header else { return };
+    let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(LONGEST_LINE));
+    let first = tokio::time::timeout(HEADER_WITHIN, heard(&mut lines)).await;
+    let Ok(Some(FromCall::Begun(mut call))) = first else { return };
     let (replies, told) = mpsc::unbounded_channel();
     lock(&calls).insert(id, replies);
-    let own: HashMap<OsString, OsString> = std::env::vars_os().collect();
-    let differs = |(name, value): &(String, String)| own.get(std::ffi::OsStr::new(name)) != Some(&value.into());
-    let env = env.into_iter().filter(differs).collect();
-    tell(&tx, id, FromCall::Begun { program, args, cwd, env }).await;
+    call.env.retain(|(name, value)| std::env::var_os(name).as_deref() != Some(value.as_ref()));
+    tell(&tx, id, FromCall::Begun(call)).await;
     let ended = tokio::select! {
-        () = input(id, reader, &tx) => false,
+        () = input(id, lines, &tx) => false,
         ended = output(id, writer, told, &tx) => ended,
     };
     lock(&calls).remove(&id);
@@ -187,14 +168,16 @@ async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Shi
     }
 }
 
+/// The next thing that a program says; `None` at its end, and when it is none of the protocol.
+async fn heard(lines: &mut ShimLines) -> Option<FromCall> {
+    serde_json::from_str(&lines.next().await?.ok()?).ok()
+}
+
 /// What the program reads goes to the runner, until the program is gone.
-async fn input(id: u64, mut reader: BufReader<OwnedReadHalf>, tx: &mpsc::Sender<String>) {
-    while let Ok(Some(frame)) = read(&mut reader).await {
-        match frame {
-            Frame::Input(data) => tell(tx, id, FromCall::Input { data: super::protocol::Blob(data) }).await,
-            Frame::InputEnd => tell(tx, id, FromCall::InputEnd).await,
-            _ => return,
-        }
+async fn input(id: u64, mut lines: ShimLines, tx: &mpsc::Sender<String>) {
+    // Anything else is not the program's to say.
+    while let Some(part @ (FromCall::Input { .. } | FromCall::InputEnd)) = heard(&mut lines).await {
+        tell(tx, id, part).await;
     }
 }
 
@@ -206,23 +189,18 @@ async fn output(
     tx: &mpsc::Sender<String>,
 ) -> bool {
     while let Some(part) = told.recv().await {
-        let (frame, took) = match part {
-            ToCall::Want { bytes } => (Frame::Want(bytes), 0),
-            ToCall::Ended { exit } => {
-                // Nothing to be done for one that is gone by now.
-                let _ = write(&mut writer, &Frame::Exit(exit)).await;
-                return true;
+        let Ok(mut line) = serde_json::to_vec(&part) else { return false };
+        line.push(b'\n');
+        let written = writer.write_all(&line).await;
+        match part {
+            // Nothing to be done for one that is gone by now.
+            ToCall::Ended { .. } => return true,
+            _ if written.is_err() => return false,
+            ToCall::Output { data, .. } if !data.0.is_empty() => {
+                let bytes = u32::try_from(data.0.len()).unwrap_or(u32::MAX);
+                tell(tx, id, FromCall::Took { bytes }).await;
             }
-            ToCall::Output { stream, data } => {
-                let took = u32::try_from(data.0.len()).unwrap_or(u32::MAX);
-                (if stream == Stream::Stdout { Frame::Stdout(data.0) } else { Frame::Stderr(data.0) }, took)
-            }
-        };
-        if write(&mut writer, &frame).await.is_err() {
-            return false;
-        }
-        if took > 0 {
-            tell(tx, id, FromCall::Took { bytes: took }).await;
+            ToCall::Output { .. } | ToCall::Want { .. } => {}
         }
     }
     false

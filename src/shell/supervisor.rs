@@ -2,7 +2,7 @@
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
 use super::output::Bounded;
-use super::processes::{self, Identity, Target};
+use super::processes::{self, Identity, SessionProcess, Target};
 use super::protocol::{Blob, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
@@ -17,9 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// From TERM to KILL.
@@ -28,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 /// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
 const GIVE_UP: Duration = Duration::from_secs(3);
+/// Largest state that is handed over to the runner, in bytes.
+const LARGEST_EXPORT: usize = 1 << 20;
 
 /// From now on no other process of the container, root's neither, may open the memory, standard input and output of this one through
 /// `/proc`, or trace it, unless it has CAP_SYS_PTRACE (PR_SET_DUMPABLE in prctl(2)). What was opened before stays open: the earlier, the
@@ -145,14 +145,6 @@ struct Supervisor {
     stop: CancellationToken,
 }
 
-/// One command as it was asked for.
-struct Order {
-    id: u64,
-    text: String,
-    timeout: Duration,
-    keep_bytes: u64,
-}
-
 /// Why a command is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StopReply {
@@ -180,10 +172,7 @@ impl Supervisor {
                         let line = line?;
                         match parse(&line) {
                             Some(message) => break message,
-                            None => {
-                                fail(&self.tx, format!("what arrived is no message of this version: {line}")).await;
-                                return None;
-                            }
+                            None => return self.fail(format!("what arrived is no message of this version: {line}")).await,
                         }
                     }
                     () = self.stop.cancelled() => return None,
@@ -212,62 +201,69 @@ impl Supervisor {
             ToShell::Save => {
                 self.commands += 1;
                 let path = self.dir.join(format!("saved{}", self.commands));
-                match self.session.save(&path) {
+                let saved = self.session.export_state(&self.dir).and_then(|state| session::write(&path, &state));
+                match saved {
                     Ok(()) => self.send(&FromShell::Saved { path: path.display().to_string() }).await,
-                    Err(error) => {
-                        fail(&self.tx, format!("the state of the session cannot be saved: {error}")).await;
-                        None
-                    }
+                    Err(error) => self.fail(format!("the state of the session cannot be saved: {error}")).await,
                 }
             }
             ToShell::Restore { path } => {
-                if let Err(error) = self.session.restore(Path::new(&path), &self.dir) {
-                    fail(&self.tx, format!("the state of another session cannot be read: {error}")).await;
-                    return None;
-                }
-                Some(())
+                let state = std::fs::read(&path);
+                // What cannot be removed goes with the session that has written it.
+                let _ = std::fs::remove_file(path);
+                self.import(state).await
             }
             ToShell::Export => {
-                let state = self.session.export_state(&self.dir).map(|state| Blob(state.into()));
-                self.send(&FromShell::Exported { state }).await
+                let state = self.session.export_state(&self.dir).ok().filter(|state| state.len() <= LARGEST_EXPORT);
+                self.send(&FromShell::Exported { state: state.map(|state| Blob(state.into())) }).await
             }
-            ToShell::Import { state } => {
-                if let Err(error) = self.session.import_state(&state.0, &self.dir) {
-                    fail(&self.tx, format!("the state of another session cannot be read: {error}")).await;
-                    return None;
-                }
-                Some(())
-            }
+            ToShell::Import { state } => self.import(Ok(state.0.to_vec())).await,
             ToShell::Run { id, text, timeout_ms, keep_bytes } => {
-                self.run(Order { id, text, timeout: Duration::from_millis(timeout_ms), keep_bytes }).await
+                self.run(id, &text, Duration::from_millis(timeout_ms), keep_bytes).await
             }
         }
     }
 
-    async fn run(&mut self, order: Order) -> Option<()> {
+    async fn import(&mut self, state: std::io::Result<Vec<u8>>) -> Option<()> {
+        match state.and_then(|state| self.session.import_state(&state, &self.dir)) {
+            Ok(()) => Some(()),
+            Err(error) => self.fail(format!("the state of another session cannot be read: {error}")).await,
+        }
+    }
+
+    /// The session cannot go on.
+    async fn fail(&self, message: String) -> Option<()> {
+        fail(&self.tx, message).await;
+        None
+    }
+
+    async fn run(&mut self, id: u64, text: &str, timeout: Duration, keep_bytes: u64) -> Option<()> {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
         // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
         let before: BTreeSet<Identity> = processes::in_session(self.own_session).map(|p| p.identity).collect();
         let started = Instant::now();
-        let (mut running, ours) = match self.start(&dir, &order.text) {
+        let (mut running, ours) = match self.start(&dir, text) {
             Ok(started) => started,
             Err(message) => {
-                self.note(order.id, &message).await?;
-                return self.not_run(order.id, micros(started.elapsed())).await;
+                self.note(id, &message).await?;
+                return self.not_run(id, micros(started.elapsed())).await;
             }
         };
         let Some(group) = running.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return self.not_run(order.id, 0).await;
+            return self.not_run(id, 0).await;
         };
         self.groups.remove(&group);
         let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
         self.groups.insert(group);
 
         let (over, watched) = watch::channel(false);
-        let stdout = running.child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, &[], &watched));
-        let stderr = running.child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, &ours, &watched));
-        let outcome = self.watch(&mut running, &target, started, order.timeout).await;
+        let outlet = |stream, ours| Outlet { id, stream, tx: self.tx.clone(), ours };
+        let (out, err) = (outlet(Stream::Stdout, Vec::new()), outlet(Stream::Stderr, ours.to_vec()));
+        let bounded = || Bounded::new(keep_bytes);
+        let stdout = running.child.stdout.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), out, watched.clone())));
+        let stderr = running.child.stderr.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), err, watched)));
+        let outcome = self.watch(&mut running, &target, started, timeout).await;
         let took = started.elapsed();
         let Some((status, stopped)) = outcome else {
             target.signal(Signal::KILL);
@@ -295,13 +291,13 @@ impl Supervisor {
         let left_shell = match adopted {
             Ok(left_shell) => left_shell,
             Err(message) => {
-                self.note(order.id, &message).await?;
+                self.note(id, &message).await?;
                 false
             }
         };
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
-        let (id, took_us, timed_out) = (order.id, micros(took), stopped == Some(StopReply::TimedOut));
+        let (took_us, timed_out) = (micros(took), stopped == Some(StopReply::TimedOut));
         self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell }).await
     }
 
@@ -384,19 +380,6 @@ impl Supervisor {
         }
     }
 
-    fn pump(
-        &self,
-        pipe: impl AsyncRead + Unpin + Send + 'static,
-        stream: Stream,
-        order: &Order,
-        ours: &[String],
-        over: &watch::Receiver<bool>,
-    ) -> JoinHandle<u64> {
-        let bounded = Bounded::new(order.keep_bytes);
-        let outlet = Outlet { id: order.id, stream, tx: self.tx.clone(), ours: ours.to_vec() };
-        tokio::spawn(pump(pipe, bounded, outlet, over.clone()))
-    }
-
     fn reap(&mut self, own: Option<i32>) {
         for (pid, exit) in processes::reap(own) {
             self.session.orphan_ended(&self.dir, pid, exit);
@@ -430,16 +413,12 @@ impl Supervisor {
     async fn end(&mut self) {
         let deadline = Instant::now() + GIVE_UP;
         loop {
-            let mut alive: BTreeSet<i32> = BTreeSet::new();
-            for process in processes::all().into_iter().filter(|p| !p.zombie) {
-                let ours = match self.own_session {
-                    Some(session) => process.session == session,
-                    None => self.groups.contains(&process.group),
-                };
-                if ours {
-                    alive.insert(process.identity.pid);
-                }
-            }
+            let is_ours = |process: &SessionProcess| match self.own_session {
+                Some(session) => process.session == session,
+                None => self.groups.contains(&process.group),
+            };
+            let alive = processes::all().into_iter().filter(|process| !process.zombie && is_ours(process));
+            let alive: Vec<i32> = alive.map(|process| process.identity.pid).collect();
             if alive.is_empty() || Instant::now() > deadline {
                 break;
             }

@@ -1,6 +1,7 @@
 //! The target system: a Compose project or a Kubernetes namespace. Nothing above this room may know which.
 
 mod alerts;
+mod arguments;
 mod capacity;
 mod channel;
 mod cluster_request;

@@ -5,6 +5,7 @@ use crate::record::Stream;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ pub const WINDOW: u32 = 256 << 10;
 pub const REFUSED: i32 = 126;
 
 /// A program that a step called.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// Its name: `docker`, `docker-compose`.
     pub program: String,

@@ -1,9 +1,10 @@
 //! Which cluster is meant, and the client that speaks with it. A cluster is never taken because it happens to be the current one.
 
 use super::errors::{environment, hinted};
+use super::namespace::ClusterNamespace;
 use crate::stack::StackError;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,12 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
+impl Cluster {
+    pub(super) fn namespace(&self, name: impl Into<String>) -> ClusterNamespace {
+        ClusterNamespace { client: self.client.clone(), name: name.into() }
+    }
+}
+
 /// Reaches the cluster of a context; without a name, that which the environment names, or the one test cluster that there is.
 pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
     let operation = "finding a Kubernetes cluster";
@@ -59,9 +66,13 @@ pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
     let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     let context = choose(&known, named, variable(CONTEXT_VARIABLE).as_deref(), variable(ALLOWED_VARIABLE).as_deref())
         .map_err(|(why, hint)| hinted(operation, why, hint))?;
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    connect(context, config.map_err(|error| environment(operation, error))?).await
+    let config = config(kubeconfig, &context).await.map_err(|error| environment(operation, error))?;
+    connect(context, config).await
+}
+
+async fn config(kubeconfig: Kubeconfig, context: &str) -> Result<Config, KubeconfigError> {
+    let options = KubeConfigOptions { context: Some(context.to_string()), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &options).await
 }
 
 /// Reaches the cluster of a context that a run has used, as the kubeconfig has it now.
@@ -78,10 +89,9 @@ pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>)
             .try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?)),
     });
     let kubeconfig = reading.await.map_err(|error| environment(operation.as_str(), error))?;
-    let options = KubeConfigOptions { context: Some(context.to_string()), ..KubeConfigOptions::default() };
     let kubeconfig = kubeconfig.map_err(|error| environment(operation.as_str(), error))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let cluster = connect(context.to_string(), config.map_err(|error| environment(operation.as_str(), error))?).await?;
+    let config = config(kubeconfig, context).await.map_err(|error| environment(operation.as_str(), error))?;
+    let cluster = connect(context.to_string(), config).await?;
     match (uid, &cluster.uid) {
         (Some(noted), Some(now)) if noted != now => {
             Err(environment(operation, "the context leads to another cluster than when the drill ran"))

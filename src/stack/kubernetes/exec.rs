@@ -5,14 +5,13 @@
 //! what a command is to read is sent with its length, and the rest of the stream stays open as the lease.
 
 use super::errors::{api, environment, hinted};
+use super::namespace::ClusterNamespace;
 use crate::record::Stream;
 use crate::stack::{CallOutput, Channel, MOST_OUTPUT, StackError};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
-use kube::{Api, Client};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -45,23 +44,8 @@ pub(super) struct PodTarget {
     pub container: String,
 }
 
-/// The Pods of one namespace.
-#[derive(Clone)]
-pub(super) struct Executor {
-    pods: Api<Pod>,
-}
-
-impl std::fmt::Debug for Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Executor")
-    }
-}
-
-impl Executor {
-    pub(super) fn new(client: &Client, namespace: &str) -> Executor {
-        Executor { pods: Api::namespaced(client.clone(), namespace) }
-    }
-
+/// Commands in its Pods.
+impl ClusterNamespace {
     async fn start(
         &self,
         target: &PodTarget,
@@ -69,7 +53,7 @@ impl Executor {
         operation: &str,
     ) -> Result<AttachedProcess, StackError> {
         let params = AttachParams::default().container(&target.container).stdin(true).stdout(true).stderr(true);
-        self.pods.exec(&target.pod, command, &params).await.map_err(api(operation))
+        self.pods().exec(&target.pod, command, &params).await.map_err(api(operation))
     }
 
     /// Starts a command and waits until it says its first line, which stays in the channel.
@@ -144,8 +128,7 @@ impl Executor {
         let mut process = self.start(target, &command, operation).await?;
         let lease = process.stdin();
         let (out, err) = (process.stdout(), process.stderr());
-        let most = if whole { MOST_OUTPUT } else { usize::MAX };
-        let reading = async { tokio::try_join!(take(out, stdout, whole, most), take(err, stderr, false, usize::MAX)) };
+        let reading = async { tokio::try_join!(take(out, stdout, whole), take(err, stderr, false)) };
         reading.await.map_err(|cause| environment(operation, cause))?;
         let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
         drop(lease);
@@ -201,12 +184,7 @@ fn exit_code(status: Option<Status>) -> Result<i64, String> {
 }
 
 /// Reads a stream to its end, whole or the end of it.
-async fn take(
-    from: Option<impl AsyncRead + Unpin>,
-    into: &mut Vec<u8>,
-    whole: bool,
-    most: usize,
-) -> Result<(), String> {
+async fn take(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>, whole: bool) -> Result<(), String> {
     let Some(mut from) = from else { return Ok(()) };
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -215,8 +193,8 @@ async fn take(
             return Ok(());
         }
         into.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if into.len() > most {
-            return Err(format!("it wrote more than {} MiB", most / 1024 / 1024));
+        if whole && into.len() > MOST_OUTPUT {
+            return Err(format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024));
         }
         if !whole {
             let over = into.len().saturating_sub(MAX_OUTPUT);

@@ -312,20 +312,23 @@ fn full_name(image: &str) -> String {
     }
 }
 
+/// What stands in a node's list of images in the line of this one, word by word.
+fn listed<'k>(known: &'k str, image: &str) -> Option<impl Iterator<Item = &'k str>> {
+    let name = full_name(image);
+    let line = known.lines().find(|line| line.split_whitespace().next() == Some(&name))?;
+    Some(line.split_whitespace().flat_map(|word| word.split(',')))
+}
+
 /// Whether a node has an image of this name that was not loaded by Firedrill.
 fn is_of_others(known: &str, image: &str) -> bool {
-    let name = full_name(image);
-    let line = known.lines().map(str::split_whitespace).find(|words| words.clone().next() == Some(&name));
-    line.is_some_and(|words| !words.flat_map(|word| word.split(',')).any(|word| word.starts_with(LOADED)))
+    listed(known, image).is_some_and(|mut words| !words.any(|word| word.starts_with(LOADED)))
 }
 
 /// Whether a node has an image as it is here: by the label that says which one was loaded under this name. Whoever loads another one
 /// takes the label away.
 fn is_current(known: &str, image: &str, id: &str) -> bool {
-    let name = full_name(image);
     let label = format!("{LOADED}={id}");
-    let line = known.lines().map(str::split_whitespace).find(|words| words.clone().next() == Some(&name));
-    line.is_some_and(|words| words.flat_map(|word| word.split(',')).any(|word| word == label))
+    listed(known, image).is_some_and(|mut words| words.any(|word| word == label))
 }
 
 /// `ctr images …` on a node; what it prints.

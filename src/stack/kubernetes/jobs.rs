@@ -3,15 +3,17 @@
 
 use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE};
 use super::errors::{api, environment, hinted, is_missing};
-use super::exec::{Executor, PodTarget};
+use super::exec::PodTarget;
 use super::images::{FiredrillImages, IMAGE_VARIABLE, named_image};
+use super::manifests::kind;
 use super::names::{self, RUN, RUNNER};
+use super::namespace::ClusterNamespace;
 use super::platform::KubernetesPlatform;
 use super::pods::{self, ailment, is_hopeless};
 use super::room::room;
-use super::runs::{self, NotedRun};
 use super::stack::{create_namespace, down};
-use super::{cluster, watch};
+use super::transform::{grant, own_object};
+use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
@@ -22,15 +24,10 @@ use async_trait::async_trait;
 use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::Resource;
-use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Api, DeleteParams, ListParams, LogParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -49,8 +46,6 @@ const OF_RUNNER: [&str; 4] = ["100m", "1", "64Mi", "512Mi"];
 const OF_RESULTS: [&str; 4] = ["10m", "200m", "16Mi", "128Mi"];
 /// How long a Job's Pod may take to run, with the cluster's own tries.
 const STARTS_WITHIN: Duration = Duration::from_secs(300);
-/// How long a node may be unreachable until its Jobs are given up, in seconds.
-const NODE_GONE_AFTER: u32 = 30;
 /// How long fetching results, or asking a runner to stop, may take.
 const EXEC_WITHIN: Duration = Duration::from_secs(60);
 /// How long the Job of a run may take to be gone.
@@ -66,7 +61,7 @@ pub(super) struct KubernetesJobs {
 /// One Job.
 struct JobPlace<'a> {
     cluster: &'a Cluster,
-    namespace: String,
+    namespace: ClusterNamespace,
     drill: &'a RemoteDrill,
     images: FiredrillImages,
 }
@@ -92,20 +87,6 @@ impl KubernetesJobs {
 /// The namespace that a person gives to all game days.
 fn given_namespace() -> Option<String> {
     std::env::var(NAMESPACE_VARIABLE).ok().filter(|name| !name.is_empty())
-}
-
-fn noted(cluster: &Cluster, run: &RunIdentity, jobs: Option<String>) -> Result<(), StackError> {
-    let dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
-    let noted = NotedRun {
-        run: run.id.clone(),
-        dir,
-        context: cluster.context.clone(),
-        cluster: cluster.uid.clone(),
-        kubeconfig: cluster::kubeconfig_files(),
-        keep: run.keep,
-        jobs,
-    };
-    runs::note(&noted).map_err(|error| environment("noting that a namespace is made", error))
 }
 
 #[async_trait]
@@ -171,7 +152,7 @@ impl RemoteSite for KubernetesJobs {
             return Ok(());
         }
         let cluster = self.cluster()?;
-        noted(cluster, day, None)?;
+        runs::note(cluster, day, None)?;
         create_namespace(cluster, &day.id).await
     }
 
@@ -188,15 +169,15 @@ impl RemoteSite for KubernetesJobs {
             .platform
             .images_of(&drill.request)
             .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
-        noted(cluster, &drill.run, Some(namespace.clone()))?;
-        let place = JobPlace { cluster, namespace: namespace.clone(), drill, images };
+        runs::note(cluster, &drill.run, Some(namespace.clone()))?;
+        let place = JobPlace { cluster, namespace: cluster.namespace(namespace.as_str()), drill, images };
         let came = tokio::select! {
             biased;
             () = stop.hurry.cancelled() => Err(StackError::Cancelled),
             came = place.carry_out(&printed, stop) => came,
         };
         // The runner first: it would go on in a namespace that is being removed.
-        remove_job(cluster, &namespace, &drill.run.id).await?;
+        remove_job(&place.namespace, &drill.run.id).await?;
         let removed = down(cluster, &drill.run.id).await?;
         let end = came?;
         match removed.left.is_empty() {
@@ -222,10 +203,6 @@ fn both(which: usize) -> f64 {
 impl JobPlace<'_> {
     fn run(&self) -> &str {
         &self.drill.run.id
-    }
-
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
     }
 
     /// The Pods of this Job.
@@ -259,37 +236,22 @@ impl JobPlace<'_> {
 
     /// Makes the Job with all that it needs, and its account's rights in the namespace of the drill.
     async fn make(&self) -> Result<(), StackError> {
-        let (name, drills) = (names::job(self.run()), names::namespace(self.run()));
-        let metadata = |name: &str| json!({ "name": name, "labels": { (RUN): names::short(self.run()) } });
-        let rules = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
-        let subject = json!({ "kind": "ServiceAccount", "name": name, "namespace": self.namespace });
-        let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RUNNER });
+        let (name, short) = (names::job(self.run()), names::short(self.run()));
+        let metadata = json!({ "name": name, "labels": { (RUN): short } });
+        let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+        let drills = self.cluster.namespace(names::namespace(self.run()));
+        for right in grant(RUNNER, &short, &everything, (&name, &self.namespace.name))? {
+            drills.make(&right, &making(&right)).await?;
+        }
         let files = base64::engine::general_purpose::STANDARD.encode(&self.drill.files);
-        self.create::<Role>(&drills, json!({ "metadata": metadata(RUNNER), "rules": rules })).await?;
-        let binding = json!({ "metadata": metadata(RUNNER), "roleRef": role, "subjects": [subject] });
-        self.create::<RoleBinding>(&drills, binding).await?;
-        self.create::<ServiceAccount>(&self.namespace, json!({ "metadata": metadata(&name) })).await?;
-        let mut data: BTreeMap<&str, &str> =
-            self.drill.environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        data.retain(|name, _| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
-        let secret = json!({ "metadata": metadata(&name), "data": { "files.tar": files }, "stringData": data });
-        self.create::<Secret>(&self.namespace, secret).await?;
-        self.create::<Job>(&self.namespace, job(self.drill, &self.images)).await
-    }
-
-    async fn create<K>(&self, namespace: &str, object: Value) -> Result<(), StackError>
-    where
-        K: Clone
-            + Debug
-            + DeserializeOwned
-            + Serialize
-            + Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    {
-        let operation = format!("making the {} of the Job", K::kind(&()));
-        let object: K = serde_json::from_value(object).map_err(|error| environment(operation.as_str(), error))?;
-        let all: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
-        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
-        all.create(&params, &object).await.map(drop).map_err(api(operation))
+        let fits = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let given: BTreeMap<_, _> = self.drill.environment.iter().filter(|(name, _)| fits(name)).collect();
+        let account = own_object("account", &json!({ "metadata": metadata }))?;
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": { "files.tar": files }, "stringData": given });
+        for object in [account, secret, job(self.drill, &self.images)?] {
+            self.namespace.make(&object, &making(&object)).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the runner has begun; the name of its Pod.
@@ -297,7 +259,7 @@ impl JobPlace<'_> {
         let operation = "starting the Job";
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
         let deadline = Instant::now() + STARTS_WITHIN;
-        let pods = self.pods();
+        let pods = self.namespace.pods();
         let seen = watch::until(&pods, self.own(), deadline, operation, |found| {
             let (name, pod) = found.iter().next()?;
             if runner(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some()) {
@@ -321,7 +283,7 @@ impl JobPlace<'_> {
         printed: &UnboundedSender<String>,
         stop: &RemoteStop,
     ) -> Result<RunnerEnd, StackError> {
-        let pods = self.pods();
+        let pods = self.namespace.pods();
         let deadline = Instant::now() + self.drill.within + EXEC_WITHIN;
         let end = watch::until(&pods, self.own(), deadline, "following the Job", |found| runner_end(found.get(pod)));
         tokio::pin!(end);
@@ -348,7 +310,7 @@ impl JobPlace<'_> {
     /// Hands on the lines of the runner's log that were not handed on before.
     async fn listen(&self, pod: &str, printed: &UnboundedSender<String>, told: &mut usize, follow: bool) {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
-        let Ok(log) = self.pods().log_stream(pod, &params).await else { return };
+        let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return };
         let redactor = Redactor::new(self.drill.environment.values().cloned());
         let mut lines = log.lines().enumerate();
         while let Some((at, Ok(line))) = lines.next().await {
@@ -367,9 +329,8 @@ impl JobPlace<'_> {
         let directory = format!("{RESULTS}/{}", self.run());
         let words = self.images.agent.launch.iter().map(String::as_str).chain(arguments.iter().copied());
         let command: Vec<String> = words.chain([directory.as_str()]).map(str::to_string).collect();
-        let executor = Executor::new(&self.cluster.client, &self.namespace);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = executor.run(&target, &command, operation, (whole, &mut stdout, &mut stderr));
+        let run = self.namespace.run(&target, &command, operation, (whole, &mut stdout, &mut stderr));
         let code = tokio::time::timeout(EXEC_WITHIN, run)
             .await
             .unwrap_or_else(|_| Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))))?;
@@ -391,7 +352,7 @@ fn harmless(line: String, redactor: &Redactor) -> String {
 
 /// The state of the container of the runner.
 fn runner(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
-    pods::statuses(pod).iter().find(|status| status.name == "drill")?.state.as_ref()
+    pods::status_of(pod, "drill")?.state.as_ref()
 }
 
 /// How the runner of a Pod ended, if it has; `None` for the Pod is that there is none.
@@ -410,10 +371,13 @@ fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
     ["Failed", "Unknown"].contains(&phase).then(|| RunnerEnd::Gone(format!("its Pod on {node} is {phase} {reason}")))
 }
 
+fn making(object: &Value) -> String {
+    format!("making the {} of the Job", kind(object))
+}
+
 /// The Job of a drill.
-fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
+fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackError> {
     let name = names::job(&drill.run.id);
-    let labels = json!({ (RUN): names::short(&drill.run.id) });
     let words = |arguments: &[&str]| -> Vec<String> {
         images.agent.launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect()
     };
@@ -431,87 +395,39 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
         |key| json!({ "name": key, "valueFrom": { "secretKeyRef": { "name": name, "key": key, "optional": true } } }),
     );
     let node = json!({ "name": "NODE", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } });
-    let container = |name: &str, command: Vec<String>, of: [&str; 4], more: Value| {
-        let mut container = json!({
-            "name": name,
-            "image": images.toolbox,
-            "imagePullPolicy": "IfNotPresent",
-            "command": command,
-            "resources": resources(of),
-            "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
-            "volumeMounts": [{ "name": "results", "mountPath": RESULTS }],
-        });
-        if let (Value::Object(container), Value::Object(more)) = (&mut container, more) {
-            container.extend(more);
-        }
-        container
-    };
-    let of_runner = json!({
-        "workingDir": drill.directory,
+    let values = json!({
+        "name": name,
+        "labels": { (RUN): names::short(&drill.run.id) },
+        "within": drill.within.as_secs(),
+        "image": images.toolbox,
+        "directory": drill.directory,
+        "runs": words(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
+        "keeps": words(&["agent", "serve"]),
         "env": given.chain(variables).chain([node]).collect::<Vec<_>>(),
-        "volumeMounts": [
-            { "name": "results", "mountPath": RESULTS },
-            { "name": "files", "mountPath": FILES, "readOnly": true },
-            { "name": "account", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true },
-        ],
+        "of_runner": resources(OF_RUNNER),
+        "of_results": resources(OF_RESULTS),
+        "results": RESULTS,
+        "files": FILES,
     });
-    let account = json!([
-        { "serviceAccountToken": { "path": "token", "expirationSeconds": 3600 } },
-        { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
-        { "downwardAPI": { "items": [{ "path": "namespace", "fieldRef": { "fieldPath": "metadata.namespace" } }] } },
-    ]);
-    let gone = |why: &str| {
-        json!({ "key": format!("node.kubernetes.io/{why}"), "operator": "Exists", "effect": "NoExecute",
-                "tolerationSeconds": NODE_GONE_AFTER })
-    };
-    let files = format!("{FILES}/files.tar");
-    json!({
-        "metadata": { "name": name, "labels": labels },
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": drill.within.as_secs(),
-            "ttlSecondsAfterFinished": 600,
-            "template": {
-                "metadata": { "labels": labels },
-                "spec": {
-                    "restartPolicy": "Never",
-                    "serviceAccountName": name,
-                    "automountServiceAccountToken": false,
-                    "enableServiceLinks": false,
-                    "terminationGracePeriodSeconds": 30,
-                    "tolerations": [gone("not-ready"), gone("unreachable")],
-                    "containers": [
-                        container("drill", words(&["job", "run", &files, RESULTS]), OF_RUNNER, of_runner),
-                        container("results", words(&["agent", "serve"]), OF_RESULTS, json!({})),
-                    ],
-                    "volumes": [
-                        { "name": "results", "emptyDir": { "sizeLimit": "256Mi" } },
-                        { "name": "files", "secret": { "secretName": name } },
-                        { "name": "account", "projected": { "sources": account } },
-                    ],
-                },
-            },
-        },
-    })
+    own_object("job", &values)
 }
 
 /// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
-pub(super) async fn remove_job(cluster: &Cluster, namespace: &str, run: &str) -> Result<(), StackError> {
-    let (name, operation) = (names::job(run), "removing the Job");
-    fn ignoring(error: kube::Error) -> Result<(), kube::Error> {
-        if is_missing(&error) { Ok(()) } else { Err(error) }
-    }
-    let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), namespace);
-    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
-    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), namespace);
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Result<(), StackError> {
+    let (name, operation, pods) = (names::job(run), "removing the Job", namespace.pods());
     let own = ListParams::default().labels(&format!("job-name={name}"));
+    let remove = async |version: &str, kind: &str| {
+        let object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } });
+        namespace.remove(&object, &DeleteParams::background(), operation).await
+    };
+    remove("batch/v1", "Job").await?;
     let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    jobs.delete(&name, &DeleteParams::background()).await.map(drop).or_else(ignoring).map_err(api(operation))?;
-    pods.delete_collection(&now, &own).await.map(drop).or_else(ignoring).map_err(api(operation))?;
-    let once = DeleteParams::default();
-    secrets.delete(&name, &once).await.map(drop).or_else(ignoring).map_err(api(operation))?;
-    accounts.delete(&name, &once).await.map(drop).or_else(ignoring).map_err(api(operation))?;
+    match pods.delete_collection(&now, &own).await {
+        Err(error) if !is_missing(&error) => return Err(api(operation)(error)),
+        _ => {}
+    }
+    remove("v1", "Secret").await?;
+    remove("v1", "ServiceAccount").await?;
     let deadline = Instant::now() + GONE_WITHIN;
     let gone = watch::until(&pods, own, deadline, operation, |found| found.is_empty().then_some(()));
     match gone.await? {
@@ -524,7 +440,7 @@ pub(super) async fn remove_job(cluster: &Cluster, namespace: &str, run: &str) ->
 pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Result<(), StackError> {
     let operation = format!("removing the namespace {namespace}");
     let all: Api<Namespace> = Api::all(cluster.client.clone());
-    let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), namespace);
+    let jobs = cluster.namespace(namespace).all::<Job>();
     let Some(found) = all.get_opt(namespace).await.map_err(api(operation.as_str()))? else { return Ok(()) };
     let annotations = found.metadata.annotations.unwrap_or_default();
     let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
@@ -590,7 +506,8 @@ mod tests {
         };
         let agent =
             crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
-        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into() });
+        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into() }).unwrap();
+        assert!(!job.to_string().contains('$'), "{job}");
         let _: Job = serde_json::from_value(job.clone()).unwrap();
         assert_eq!(job["spec"]["backoffLimit"], json!(0));
         assert_eq!(job["spec"]["activeDeadlineSeconds"], json!(1800));

@@ -1,11 +1,13 @@
 //! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
 //! rights in the drill's namespace only.
 
-use super::exec::{Executor, PodTarget};
+use super::exec::PodTarget;
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{NamespaceNames, Request, translate};
+use super::namespace::ClusterNamespace;
 use crate::record::{Secrets, Stream};
 use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
+use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -22,12 +24,11 @@ const MOST_INPUT: usize = 64 * 1024 * 1024;
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
 pub(super) struct KubectlTools {
-    pub executor: Executor,
     pub place: Place,
     /// The namespace that runbooks write.
     pub written: String,
     /// The drill's.
-    pub namespace: String,
+    pub namespace: ClusterNamespace,
     /// Contexts that runbooks write.
     pub contexts: BTreeSet<String>,
     /// The run's directory.
@@ -49,7 +50,6 @@ impl Tools for KubectlTools {
 
 impl KubectlTools {
     async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
-        let refuse = |why: String| async move { format!("firedrill: {why}\n") };
         let refusal = match (call.program.as_str(), &self.place) {
             ("kubectl", Place::Toolbox) => None,
             ("kubectl", Place::Service(service)) => {
@@ -57,14 +57,14 @@ impl KubectlTools {
             }
             (other, _) => Some(format!("`{other}` has nothing to talk to: this stack is in Kubernetes")),
         };
-        let names = NamespaceNames { written: &self.written, real: &self.namespace, contexts: &self.contexts };
+        let names = NamespaceNames { written: &self.written, real: &self.namespace.name, contexts: &self.contexts };
         let request = match refusal {
             Some(why) => Err(why),
             None => translate(&call.args, &names),
         };
         let (mut args, renames) = match request {
             Err(why) => {
-                io.out.say(&refuse(why).await).await;
+                io.out.say(&format!("firedrill: {why}\n")).await;
                 return REFUSED;
             }
             Ok(Request::Answer(text)) => {
@@ -74,8 +74,8 @@ impl KubectlTools {
             Ok(Request::Run { args, renames_output }) => (args, renames_output),
         };
         let mut input = Vec::new();
-        while let Some(bytes) = reads_input(&args).then_some(()).map(|()| io.stdin.next()) {
-            let Some(bytes) = bytes.await else { break };
+        let is_read = reads_input(&args);
+        while is_read && let Some(bytes) = io.stdin.next().await {
             input.extend_from_slice(&bytes);
             if input.len() > MOST_INPUT {
                 io.out.say(&format!("firedrill: more than {} MiB of input\n", MOST_INPUT / 1024 / 1024)).await;
@@ -84,7 +84,7 @@ impl KubectlTools {
         }
         let takes_objects = ["apply", "create", "replace", "delete", "diff"];
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
-            input = in_namespace(&input, &self.written, &self.namespace);
+            input = in_namespace(&input, &self.written, &self.namespace.name);
             if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
                 args.retain(|arg| !arg.starts_with(FILE));
                 args.push(format!("{FILE}-"));
@@ -102,10 +102,10 @@ impl KubectlTools {
             .chain([KUBECTL.to_string()])
             .chain(args)
             .collect();
-        let (real, written) = (self.namespace.as_str(), self.written.as_str());
+        let (real, written) = (self.namespace.name.as_str(), self.written.as_str());
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
         tokio::select! {
-            ended = self.executor.run_call(&target, &command, &input, &io.out, change) => match ended {
+            ended = self.namespace.run_call(&target, &command, &input, &io.out, change) => match ended {
                 Ok(code) => code,
                 Err(error) => {
                     io.out.say(&format!("{error}\n")).await;
@@ -124,11 +124,11 @@ impl KubectlTools {
         for file in files {
             let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
             let (mut held, mut complaint) = (Vec::new(), Vec::new());
-            let read = self.executor.run(&toolbox, &command, "reading a file", (true, &mut held, &mut complaint));
+            let read = self.namespace.run(&toolbox, &command, "reading a file", (true, &mut held, &mut complaint));
             if file == "-" || read.await.ok() != Some(0) || held.len() > MOST_INPUT {
                 return None;
             }
-            let own = in_namespace(&held, &self.written, &self.namespace);
+            let own = in_namespace(&held, &self.written, &self.namespace.name);
             changed |= own != held;
             all.extend_from_slice(b"---\n");
             all.extend(own);
@@ -164,16 +164,10 @@ fn is_passed(name: &str) -> bool {
     !name.starts_with("KUBE") && !["HOME", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH"].contains(&name)
 }
 
-/// Whether kubectl reads standard input with these arguments: a file `-`, or a command that is to have it.
+/// Whether kubectl reads standard input with these translated arguments: a file `-`, or a command that is to have it.
 fn reads_input(args: &[String]) -> bool {
-    let own: Vec<&str> = args.iter().map(String::as_str).take_while(|arg| *arg != "--").collect();
-    let file = own.windows(2).any(|two| matches!(two, ["-f" | "--filename", "-"]));
-    let stuck =
-        own.iter().any(|arg| matches!(*arg, "-f-" | "-f=-" | "--filename=-" | "-" | "--stdin" | "--stdin=true"));
-    let short =
-        own.iter().any(|arg| arg.starts_with('-') && !arg.starts_with("--") && arg.contains('i') && arg.len() <= 4);
-    let command = own.iter().any(|arg| ["exec", "attach", "run"].contains(arg));
-    file || stuck || (command && short)
+    let mut own = args.iter().map(String::as_str).take_while(|arg| *arg != "--");
+    own.any(|arg| matches!(arg, "--filename=-" | "-" | "--stdin" | "--stdin=true"))
 }
 
 /// Objects on standard input that are written for the namespace of the runbooks, for the drill's. What is no text is left alone.
@@ -189,20 +183,8 @@ fn in_namespace(input: &[u8], written: &str, real: &str) -> Vec<u8> {
 
 /// Replaces the drill's namespace by the one that is written.
 fn replaced(bytes: Bytes, real: &str, written: &str) -> Bytes {
-    let (from, to) = (real.as_bytes(), written.as_bytes());
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes.as_ref();
-    while let Some(at) = rest.windows(from.len().max(1)).position(|window| window == from) {
-        let (before, behind) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(to);
-        rest = behind.get(from.len()..).unwrap_or_default();
-    }
-    if out.is_empty() {
-        return bytes;
-    }
-    out.extend_from_slice(rest);
-    Bytes::from(out)
+    // One short text is never too much to look for.
+    AhoCorasick::new([real]).map_or(bytes.clone(), |found| found.replace_all_bytes(&bytes, &[written]).into())
 }
 
 #[cfg(test)]
@@ -216,14 +198,14 @@ mod tests {
     #[test]
     fn input_is_read_only_by_what_reads_it() {
         for reads in [
-            "apply -f -", "apply --filename=- --prune", "exec -i web -- psql", "exec -it web -- sh",
-            "run x -i --image=y",
+            "apply --filename=-", "apply --filename=- --prune", "exec --stdin web -- psql",
+            "exec --stdin --tty web -- sh", "run --stdin=true --image=y x",
         ] {
             assert!(reads_input(&words(reads)), "{reads}");
         }
         for not in [
-            "get pods", "apply -f x.yaml", "logs -f web", "exec web -- cat -", "rollout undo deployment/web",
-            "get pods -l i",
+            "get pods", "apply --filename=x.yaml", "logs --follow web", "exec web -- cat -",
+            "rollout undo deployment/web", "get --selector=i pods",
         ] {
             assert!(!reads_input(&words(not)), "{not}");
         }

@@ -4,6 +4,7 @@
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
 use super::names::SERVICE;
+use crate::stack::arguments::{self, CommandFlag, FlagError};
 use std::collections::BTreeSet;
 
 /// What a call of kubectl comes to.
@@ -32,208 +33,36 @@ pub struct NamespaceNames<'a> {
     pub contexts: &'a BTreeSet<String>,
 }
 
+const TABLE: &str = include_str!("kubectl.txt");
+
+named_enum! {
 /// How the words of a command are read. Every command but those of `Help`, `About` and `Config` is given the namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Words {
-    /// NamespaceNames of commands.
-    Help,
+pub enum Words {
+    /// Names of commands.
+    Help = "help",
     /// No objects, and no namespace.
-    About,
+    About = "about",
     /// No objects.
-    Free,
+    Free = "free",
     /// None.
-    None,
+    None = "none",
     /// Objects that are read: `TYPE NAME…` or `TYPE/NAME…`.
-    Read,
+    Read = "read",
     /// Objects that are changed: the same.
-    Change,
+    Change = "change",
     /// `NAME`, of a type that the command says.
-    Name,
+    Name = "name",
     /// `POD` or `TYPE/NAME`, to read its log; more words are no objects.
-    Logs,
+    Logs = "logs",
     /// `POD` or `TYPE/NAME`, to reach its processes; more words are a command or ports.
-    Inside,
+    Inside = "inside",
     /// Two paths, one as `POD:PATH` or `NAMESPACE/POD:PATH`.
-    Copy,
+    Copy = "copy",
     /// `kubectl config`, which is answered without a cluster.
-    Config,
+    Config = "config",
 }
-
-/// A flag of kubectl. Those without a separate value may still have one as `--flag=value`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct KubectlFlag {
-    long: &'static str,
-    short: Option<char>,
-    value: bool,
 }
-
-/// Flags of all commands. A flag is written as `long`, `long,s` with a short name, and `long=` or `long,s=` with a value.
-const GLOBAL: &str =
-    "namespace,n= context= cluster= help,h v,v= request-timeout= match-server-version warnings-as-errors";
-
-/// Flags that many commands have, by the word that stands for them below.
-const GROUPS: &[(&str, &str)] = &[
-    ("PRINT", "output,o= template= allow-missing-template-keys show-managed-fields"),
-    ("FILES", "filename,f= kustomize,k= recursive,R"),
-    ("WRITE", "dry-run field-manager="),
-    (
-        "NEW",
-        "output,o= template= allow-missing-template-keys show-managed-fields dry-run field-manager= save-config validate",
-    ),
-    ("STREAM", "container,c= pod-running-timeout= quiet,q stdin,i tty,t"),
-];
-
-/// Commands that are run, each with its flags in kubectl 1.20 to 1.33. `|` separates commands with the same flags.
-const COMMANDS: &[(Words, &str)] = &[
-    (Words::Help, "help:"),
-    (
-        Words::About,
-        "version: client output,o= short;
-        api-versions: ;
-        api-resources: api-group= cached categories= namespaced no-headers output,o= sort-by= verbs=;
-        explain: api-version= output,o= recursive;
-        kustomize: load-restrictor= output,o=",
-    ),
-    (Words::Free, "auth can-i: all-namespaces,A list no-headers quiet,q subresource="),
-    (
-        Words::Config,
-        "config current-context: ;
-        config get-contexts: no-headers output,o=;
-        config use-context|use: ;
-        config set-context: current",
-    ),
-    (
-        Words::Read,
-        "get: PRINT FILES all-namespaces,A chunk-size= field-selector= ignore-not-found label-columns,L= no-headers
-            output-watch-events selector,l= server-print show-kind show-labels sort-by= subresource= watch,w watch-only;
-        describe: FILES all-namespaces,A chunk-size= selector,l= show-events",
-    ),
-    (
-        Words::Logs,
-        "logs: all-containers all-pods container,c= follow,f ignore-errors insecure-skip-tls-verify-backend limit-bytes=
-            max-log-requests= pod-running-timeout= prefix previous,p selector,l= since= since-time= tail= timestamps",
-    ),
-    (
-        Words::None,
-        "events: PRINT all-namespaces,A chunk-size= for= no-headers types= watch,w;
-        cluster-info|clusterinfo: ;
-        apply: PRINT FILES WRITE cascade force force-conflicts grace-period= openapi-patch overwrite prune
-            prune-allowlist= prune-whitelist= record selector,l= server-side subresource= timeout= validate wait;
-        apply set-last-applied: PRINT create-annotation dry-run filename,f=;
-        create: FILES NEW record selector,l= windows-line-endings;
-        replace: FILES NEW cascade force grace-period= subresource= timeout= wait;
-        diff: FILES concurrency= field-manager= force-conflicts prune prune-allowlist= selector,l= server-side
-            show-managed-fields",
-    ),
-    (
-        Words::Change,
-        "rollout status: FILES revision= selector,l= timeout= watch,w;
-        rollout history: PRINT FILES revision= selector,l=;
-        rollout undo: PRINT FILES dry-run selector,l= to-revision=;
-        rollout restart|pause|resume: PRINT FILES field-manager= selector,l=;
-        scale: PRINT FILES all current-replicas= dry-run record replicas= resource-version= selector,l= timeout=;
-        autoscale: PRINT FILES WRITE cpu-percent= max= min= name= record save-config;
-        set image: PRINT FILES WRITE all local record selector,l=;
-        set env: PRINT FILES WRITE all containers,c= env,e= from= keys= list local overwrite prefix= resolve selector,l=;
-        set resources: PRINT FILES WRITE all containers,c= limits= local record requests= selector,l=;
-        set selector: PRINT WRITE all filename,f= local record recursive,R resource-version=;
-        set serviceaccount|sa: PRINT FILES WRITE all local record;
-        set subject: PRINT FILES WRITE all group= local selector,l= serviceaccount= user=;
-        label|annotate: PRINT FILES WRITE all all-namespaces,A field-selector= list local overwrite record
-            resource-version= selector,l=;
-        patch: PRINT FILES WRITE local patch,p= patch-file= record subresource= type=;
-        apply view-last-applied: FILES all output,o= selector,l=;
-        delete: FILES all all-namespaces,A cascade dry-run field-selector= force grace-period= ignore-not-found now
-            output,o= selector,l= timeout= wait;
-        expose: PRINT FILES WRITE cluster-ip= external-ip= generator= labels,l= load-balancer-ip= name= override-type=
-            overrides= port= protocol= record save-config selector= session-affinity= target-port= type=;
-        wait: PRINT all all-namespaces,A field-selector= filename,f= for= local recursive,R selector,l= timeout=",
-    ),
-    (
-        Words::Name,
-        "top pod|pods|po: all-namespaces,A containers field-selector= no-headers selector,l= sort-by= sum
-            use-protocol-buffers;
-        create configmap|cm: NEW append-hash from-env-file= from-file= from-literal=;
-        create cronjob|cj: NEW image= restart= schedule=;
-        create deployment|deploy: NEW image= port= replicas,r=;
-        create ingress|ing: NEW annotation= class= default-backend= rule=;
-        create job: NEW from= image=;
-        create poddisruptionbudget|pdb: NEW max-unavailable= min-available= selector=;
-        create quota|resourcequota: NEW hard= scopes=;
-        create role: NEW resource= resource-name= verb=;
-        create rolebinding: NEW clusterrole= group= role= serviceaccount= user=;
-        create secret generic: NEW append-hash from-env-file= from-file= from-literal= type=;
-        create secret tls: NEW append-hash cert= key=;
-        create secret docker-registry: NEW append-hash docker-email= docker-password= docker-server= docker-username=
-            from-file=;
-        create service|svc clusterip: NEW clusterip= tcp=;
-        create service|svc externalname: NEW external-name= tcp=;
-        create service|svc loadbalancer: NEW tcp=;
-        create service|svc nodeport: NEW node-port= tcp=;
-        create serviceaccount|sa: NEW",
-    ),
-    (
-        Words::Inside,
-        "exec|attach: STREAM;
-        port-forward: address= pod-running-timeout=;
-        run: PRINT FILES WRITE annotations= attach cascade command env= expose force grace-period= hostport= image=
-            image-pull-policy= labels,l= leave-stdin-open limits= override-type= overrides= pod-running-timeout= port=
-            privileged quiet,q record requests= restart= rm save-config serviceaccount= stdin,i timeout= tty,t wait",
-    ),
-    (Words::Copy, "cp: container,c= no-preserve retries="),
-];
-
-const NAMESPACE: &str = "the namespace is the drill's";
-const NO_NODES: &str = "a drill has no nodes of its own";
-const WIDE: &str = "it is not part of a namespace, and a drill has one namespace";
-const PERSON: &str = "it needs an editor and a person";
-const IDENTITY: &str = "a drill's calls are made with the rights of the drill";
-const CLUSTER: &str = "another cluster or another configuration is not part of the drill";
-const LOCAL: &str = "it writes files of kubectl's own";
-
-/// Commands that are not run, and why.
-const REFUSED: &[(&str, &str)] = &[
-    ("edit", PERSON),
-    ("apply edit-last-applied", PERSON),
-    (
-        "proxy",
-        "it gives the drill's rights to everybody who reaches its port: use `kubectl get` or `kubectl port-forward`",
-    ),
-    ("plugin", "plugins are not part of a drill"),
-    ("debug", "it needs a terminal and a person: use `kubectl exec`"),
-    ("certificate", "certificates are signed for a whole cluster"),
-    ("cordon|uncordon|drain|taint", NO_NODES),
-    ("top node|nodes|no", NO_NODES),
-    ("completion", "it is for a person's shell"),
-    ("cluster-info dump", "it reads other namespaces: use `kubectl get`, `describe` and `logs`"),
-    ("config view", "it shows the configuration of the toolbox and not the team's"),
-    ("create namespace|ns", NAMESPACE),
-    ("create clusterrole|clusterrolebinding|priorityclass|pc", WIDE),
-    ("create token", "it hands out credentials"),
-];
-
-/// Flags that are refused in every command that has none of its own by this name, and why.
-const REFUSED_FLAGS: &[(&str, &str)] = &[
-    ("as as-group as-uid as-user-extra user username password token client-certificate client-key", IDENTITY),
-    ("server,s kubeconfig certificate-authority insecure-skip-tls-verify tls-server-name", CLUSTER),
-    ("raw", "a path of the API may lead out of the namespace: name the objects"),
-    ("cache-dir profile profile-output", LOCAL),
-    ("edit interactive", PERSON),
-];
-
-const NAMESPACES: &str = "namespace namespaces ns";
-/// Kinds of objects that have no namespace.
-const CLUSTER_KINDS: &str = "no node nodes pv persistentvolume persistentvolumes sc storageclass storageclasses \
-    clusterrole clusterroles clusterrolebinding clusterrolebindings crd crds customresourcedefinition \
-    customresourcedefinitions apiservice apiservices mutatingwebhookconfiguration mutatingwebhookconfigurations \
-    validatingwebhookconfiguration validatingwebhookconfigurations csr certificatesigningrequest \
-    certificatesigningrequests pc priorityclass priorityclasses ingressclass ingressclasses runtimeclass \
-    runtimeclasses csidriver csidrivers csinode csinodes volumeattachment volumeattachments cs componentstatus \
-    componentstatuses psp podsecuritypolicy podsecuritypolicies flowschema flowschemas prioritylevelconfiguration \
-    prioritylevelconfigurations";
-/// Kinds of objects of which the drill has some itself.
-const DRILL_KINDS: &str = "all po pod pods svc service services cm configmap configmaps secret secrets sa serviceaccount \
-    serviceaccounts role roles rolebinding rolebindings netpol networkpolicy networkpolicies";
 
 /// A command line that was read: flags by long name, words, and where among the words `--` stands.
 #[derive(Debug, Default)]
@@ -264,11 +93,11 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<Request,
         (name, rest) = (longer, after);
     }
     let command = name.join(" ");
-    if let Some((_, why)) = REFUSED.iter().find(|(path, _)| is_named(path, &name, true)) {
+    if let Some((_, reason)) = rows("refused").find(|(path, _)| is_named(path, &name, true)) {
         if line.is_set("help") || rest.iter().any(|arg| arg == "--help" || arg == "-h") {
             return Ok(help(&name));
         }
-        return Err(format!("`kubectl {command}` is not run in a drill: {why}"));
+        return Err(format!("`kubectl {command}` is not run in a drill: {}", why(reason)));
     }
     let Some((_, takes, flags)) = commands().find(|(path, ..)| is_named(path, &name, true)) else {
         // A flag that may not stand before a command is refused with its own reason.
@@ -316,7 +145,7 @@ impl KubectlLine {
     fn read<'a>(
         &mut self,
         mut args: &'a [String],
-        flags: &[KubectlFlag],
+        flags: &[CommandFlag],
         name: &[&str],
         in_front: bool,
     ) -> Result<&'a [String], String> {
@@ -333,51 +162,17 @@ impl KubectlLine {
                 args = after;
                 continue;
             }
-            match self.read_flag(arg, after.first(), flags, name) {
-                Ok(with_next) => args = after.get(usize::from(with_next)..).unwrap_or_default(),
+            match arguments::read(arg, after.first(), flags) {
+                Ok((found, with_next)) => {
+                    self.flags.extend(found.into_iter().map(|(flag, value)| (flag.long, value)));
+                    args = after.get(usize::from(with_next)..).unwrap_or_default();
+                }
                 Err(_) if in_front && !name.is_empty() => break,
-                Err(why) => return Err(why),
+                Err(FlagError::NoValue) => return Err(format!("`{} {arg}` needs a value", kubectl(name))),
+                Err(FlagError::Unknown(flag)) => return Err(refused_flag(&kubectl(name), &flag)),
             }
         }
         Ok(args)
-    }
-
-    /// Reads an argument that begins with `-`; says whether its value was the next argument.
-    fn read_flag(
-        &mut self,
-        arg: &str,
-        next: Option<&String>,
-        flags: &[KubectlFlag],
-        name: &[&str],
-    ) -> Result<bool, String> {
-        let kubectl = [&["kubectl"], name].concat().join(" ");
-        let needed = || next.cloned().ok_or_else(|| format!("`{kubectl} {arg}` needs a value"));
-        if let Some(long) = arg.strip_prefix("--") {
-            let (long, given) = long.split_once('=').map_or((long, None), |(long, given)| (long, Some(given)));
-            let Some(flag) = flags.iter().find(|flag| flag.long == long) else {
-                return Err(refused_flag(&kubectl, &format!("--{long}"), |flag| flag.long == long));
-            };
-            let with_next = flag.value && given.is_none();
-            self.flags.push((flag.long, if with_next { Some(needed()?) } else { given.map(String::from) }));
-            return Ok(with_next);
-        }
-        let mut letters = arg.chars();
-        letters.next();
-        while let Some(letter) = letters.next() {
-            let Some(flag) = flags.iter().find(|flag| flag.short == Some(letter)) else {
-                return Err(refused_flag(&kubectl, &format!("-{letter}"), |flag| flag.short == Some(letter)));
-            };
-            let left = letters.as_str();
-            let given = left.strip_prefix('=').filter(|given| !given.is_empty());
-            let with_next = flag.value && left.is_empty();
-            let value = given.or(Some(left).filter(|left| flag.value && !left.is_empty())).map(String::from);
-            let ends = with_next || value.is_some();
-            self.flags.push((flag.long, if with_next { Some(needed()?) } else { value }));
-            if ends {
-                return Ok(with_next);
-            }
-        }
-        Ok(false)
     }
 
     fn is_set(&self, long: &str) -> bool {
@@ -407,7 +202,7 @@ impl KubectlLine {
             }
         }
         if self.is_set("all") && name != ["wait"] {
-            let of_the_drill = |kind: &&str| is_kind(kind, DRILL_KINDS);
+            let of_the_drill = |kind: &&str| is_kind(kind, "drill");
             if let Some(kind) = self.words.iter().flat_map(|word| word.split(',')).find(of_the_drill) {
                 return Err(format!("`--all` of `{kind}` has the drill's own objects as well: name them or use `-l`"));
             }
@@ -541,36 +336,55 @@ fn configuration(name: &[&str], line: &KubectlLine, names: &NamespaceNames<'_>) 
     }
 }
 
-fn refused_flag(kubectl: &str, flag: &str, is_it: impl Fn(&KubectlFlag) -> bool) -> String {
-    match REFUSED_FLAGS.iter().find(|(flags, _)| flags_in(flags).any(|flag| is_it(&flag))) {
-        Some((_, why)) => format!("`{kubectl} {flag}` is not allowed in a drill: {why}"),
+fn kubectl(name: &[&str]) -> String {
+    [&["kubectl"], name].concat().join(" ")
+}
+
+fn refused_flag(kubectl: &str, flag: &str) -> String {
+    match rows("flags").find(|(_, flags)| flags.split(' ').any(|refused| refused == flag)) {
+        Some((reason, _)) => format!("`{kubectl} {flag}` is not allowed in a drill: {}", why(reason)),
         None => format!(
             "`{kubectl} {flag}` is not known to Firedrill: `{kubectl}` has no such flag in kubectl 1.20 to 1.33"
         ),
     }
 }
 
-/// The rows of the table of commands: names, how words are read, flags.
+/// The lines of the table, each as three parts: `read get: PRINT`.
+fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let parts = |line: &'static str| {
+        let (path, rest) = line.split_once(':')?;
+        let (first, path) = path.split_once(' ')?;
+        Some((first, path.trim(), rest.trim()))
+    };
+    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(parts)
+}
+
+/// Those that begin with this word.
+fn rows(first: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    lines().filter(move |(word, ..)| *word == first).map(|(_, path, rest)| (path, rest))
+}
+
+/// What stands in one of them.
+fn row(first: &str, path: &str) -> Option<&'static str> {
+    rows(first).find(|(known, _)| *known == path).map(|(_, rest)| rest)
+}
+
+fn why(reason: &'static str) -> &'static str {
+    row("why", reason).unwrap_or(reason)
+}
+
+/// The commands that are run: names, how words are read, flags.
 fn commands() -> impl Iterator<Item = (&'static str, Words, &'static str)> {
-    let rows = COMMANDS.iter().flat_map(|(takes, rows)| rows.split(';').map(move |row| (*takes, row)));
-    rows.filter_map(|(takes, row)| row.split_once(':').map(|(path, flags)| (path.trim(), takes, flags)))
+    lines().filter_map(|(words, path, flags)| Some((path, Words::from_name(words)?, flags)))
 }
 
-fn flags_of(text: &'static str) -> Vec<KubectlFlag> {
-    let group = |word: &'static str| GROUPS.iter().find(|(name, _)| *name == word).map_or(word, |(_, flags)| flags);
-    text.split_ascii_whitespace().map(group).chain([GLOBAL]).flat_map(flags_in).collect()
-}
-
-fn flags_in(group: &'static str) -> impl Iterator<Item = KubectlFlag> {
-    group.split_ascii_whitespace().map(|text| {
-        let (names, value) = text.strip_suffix('=').map_or((text, false), |names| (names, true));
-        let (long, short) = names.split_once(',').unwrap_or((names, ""));
-        KubectlFlag { long, short: short.chars().next(), value }
-    })
+fn flags_of(text: &'static str) -> Vec<CommandFlag> {
+    let group = |word: &'static str| row("group", word).unwrap_or(word).split_ascii_whitespace();
+    text.split_ascii_whitespace().chain(["*"]).flat_map(group).map(CommandFlag::of).collect()
 }
 
 fn all_names() -> impl Iterator<Item = &'static str> {
-    commands().map(|(path, ..)| path).chain(REFUSED.iter().map(|(path, _)| *path))
+    commands().map(|(path, ..)| path).chain(rows("refused").map(|(path, _)| path))
 }
 
 /// Whether a path of the tables (`rollout restart|pause`) has these words: all of them, or the first ones.
@@ -581,7 +395,7 @@ fn is_named(path: &str, name: &[&str], whole: bool) -> bool {
 }
 
 fn unknown(name: &[&str], word: &str) -> String {
-    let kubectl = [&["kubectl"], name].concat().join(" ");
+    let kubectl = kubectl(name);
     if all_names().any(|path| is_named(path, &[name, &[word]].concat(), false)) {
         return format!("`{kubectl} {word}` is written before its own flags");
     }
@@ -607,23 +421,25 @@ fn help(name: &[&str]) -> Request {
 
 /// Whether kinds (`pods,svc`) are namespaces; an error for those that a call may not name.
 fn names_namespaces(kinds: &str, takes: Words, names: &NamespaceNames<'_>) -> Result<bool, String> {
-    if let Some(kind) = kinds.split(',').find(|kind| is_kind(kind, CLUSTER_KINDS)) {
-        return Err(format!("`{kind}`: {WIDE}"));
+    if let Some(kind) = kinds.split(',').find(|kind| is_kind(kind, "cluster")) {
+        return Err(format!("`{kind}`: {}", why("wide")));
     }
-    let any = kinds.split(',').any(|kind| is_kind(kind, NAMESPACES));
+    let any = kinds.split(',').any(|kind| is_kind(kind, "namespaces"));
     if any && (takes != Words::Read || kinds.contains(',')) { Err(not_the_namespace(names)) } else { Ok(any) }
 }
 
 fn not_the_namespace(names: &NamespaceNames<'_>) -> String {
-    format!("{NAMESPACE}: only `kubectl get namespace {0}` and `kubectl describe namespace {0}` are run", names.written)
+    let (why, written) = (why("namespace"), names.written);
+    format!("{why}: only `kubectl get namespace {written}` and `kubectl describe namespace {written}` are run")
 }
 
-/// Whether a kind is among those listed, as kubectl has them: in any case, and with version and group (`nodes.v1`).
-fn is_kind(kind: &str, list: &str) -> bool {
+/// Whether a kind is among these of the table, as kubectl has them: in any case, and with version and group (`nodes.v1`).
+fn is_kind(kind: &str, which: &str) -> bool {
     let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
     let group = group.trim_end_matches('.');
     let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");
-    is_builtin && list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(kind))
+    let mut listed = row("kinds", which).unwrap_or_default().split(' ');
+    is_builtin && listed.any(|listed| listed.eq_ignore_ascii_case(kind))
 }
 
 fn not_of_the_drill(word: &str) -> Result<(), String> {
@@ -958,16 +774,18 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_flags_is_one_that_the_table_has() {
-        let known = |word: &str| GROUPS.iter().any(|(name, _)| *name == word);
+    fn every_line_of_the_table_is_read() {
+        let of_table = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        let others = ["group", "refused", "flags", "why", "kinds"];
+        assert_eq!(commands().count() + others.map(|first| rows(first).count()).iter().sum::<usize>(), of_table);
         for (path, _, flags) in commands() {
-            let odd =
-                flags.split_ascii_whitespace().find(|word| word.chars().all(|c| c.is_uppercase()) && !known(word));
-            assert_eq!(odd, None, "{path}");
             for flag in flags_of(flags) {
                 assert!(flag.long.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{path}: {}", flag.long);
             }
         }
+        let reasons = rows("refused").map(|(_, reason)| reason).chain(rows("flags").map(|(reason, _)| reason));
+        assert_eq!(reasons.map(why).find(|reason| !reason.contains(' ')), None);
+        assert_eq!(["namespaces", "cluster", "drill"].map(|kinds| row("kinds", kinds).is_some()), [true; 3]);
     }
 
     /// All lines of up to three of these words: nothing panics, and what is run names the drill's namespace only.

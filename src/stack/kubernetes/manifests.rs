@@ -12,30 +12,10 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 8 * 1024 * 1024;
 
 /// Kinds that belong to no namespace, of Kubernetes' own. What a cluster adds to them is known once it is asked.
-const CLUSTER_SCOPED: &[&str] = &[
-    "APIService",
-    "CSIDriver",
-    "CSINode",
-    "CertificateSigningRequest",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "FlowSchema",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PodSecurityPolicy",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "VolumeAttachment",
-];
+const CLUSTER_SCOPED: &str = "APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding \
+    CustomResourceDefinition FlowSchema IngressClass MutatingWebhookConfiguration Namespace Node PersistentVolume \
+    PodSecurityPolicy PriorityClass PriorityLevelConfiguration RuntimeClass StorageClass ValidatingAdmissionPolicy \
+    ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment";
 
 /// Volumes that need nothing of the node and of no server but the cluster's own: what a claim stands for the cluster decides.
 const VOLUMES: &[&str] =
@@ -46,15 +26,7 @@ const RELEASE: &str = "firedrill";
 
 /// For programs that make manifests: they have no business in a network. Loopback addresses go around these proxies, so whatever looks like
 /// an address is refused before, too.
-const NO_NETWORK: [(&str, &str); 7] = [
-    ("GIT_ALLOW_PROTOCOL", "none"),
-    ("HTTP_PROXY", NOWHERE),
-    ("HTTPS_PROXY", NOWHERE),
-    ("ALL_PROXY", NOWHERE),
-    ("http_proxy", NOWHERE),
-    ("https_proxy", NOWHERE),
-    ("all_proxy", NOWHERE),
-];
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 /// A port on which nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -85,6 +57,10 @@ pub(super) enum ManifestError {
     Environment(StackError),
 }
 
+fn invalid(path: &Path, why: impl ToString) -> ManifestError {
+    ManifestError::Invalid(path.to_path_buf(), why.to_string())
+}
+
 /// The text at a pointer, or nothing.
 pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -93,6 +69,11 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 /// The elements of a list at a pointer.
 pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The same, to be changed.
+pub(super) fn items_mut<'v>(value: &'v mut Value, pointer: &str) -> impl Iterator<Item = &'v mut Value> + use<'v> {
+    value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 /// Names and texts of a map at a pointer.
@@ -142,13 +123,12 @@ pub(super) fn main_container<'v>(spec: &'v Value, service: &str) -> Option<&'v V
 /// Reads the manifests at a path. Nothing is read that lies outside of `root`, which is the project: the machine's other files are
 /// not its business.
 pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, ManifestError> {
-    let invalid = |path: &Path, why: String| ManifestError::Invalid(path.to_path_buf(), why);
     if path.is_file() {
         return parse(path, &read_text(path, root)?);
     }
     if path.join("Chart.yaml").is_file() {
         let mut folders = BTreeSet::new();
-        if let Some(why) = leads_out(path, root, &mut folders).map_err(|error| invalid(path, error.to_string()))? {
+        if let Some(why) = leads_out(path, root, &mut folders).map_err(|error| invalid(path, error))? {
             return Err(invalid(path, format!("{why}: helm would read it")));
         }
         return rendered(path, "helm", &["template", RELEASE, "."]).await;
@@ -157,7 +137,7 @@ pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, Manifest
         check_bases(path, root, false, &mut BTreeSet::new())?;
         return rendered(path, "kubectl", &["kustomize", "."]).await;
     }
-    let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error.to_string()))?;
+    let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| {
         let end = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
@@ -169,7 +149,7 @@ pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, Manifest
         all.objects.extend(parse(file, &read_text(file, root)?)?.objects);
     }
     match all.objects.is_empty() {
-        true => Err(invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder".into())),
+        true => Err(invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder")),
         false => Ok(all),
     }
 }
@@ -211,7 +191,6 @@ fn check_bases(
     if !seen.insert((file.clone(), instructs)) {
         return Ok(());
     }
-    let invalid = |why: String| ManifestError::Invalid(file.clone(), why);
     for written in instructions(&file, root)? {
         for key in BASES {
             for entry in items(&written, &format!("/{key}")).filter_map(Value::as_str) {
@@ -221,10 +200,13 @@ fn check_bases(
                     if INSTRUCTIONS.contains(&key) && is_of_lines(&Value::from(entry)) {
                         continue;
                     }
-                    return Err(invalid(format!("`{entry}` is not in the project: what is elsewhere is not fetched")));
+                    return Err(invalid(
+                        &file,
+                        format!("`{entry}` is not in the project: what is elsewhere is not fetched"),
+                    ));
                 }
                 if let Some(why) = outside(root, &path) {
-                    return Err(invalid(why));
+                    return Err(invalid(&file, why));
                 }
                 let instructs =
                     INSTRUCTIONS.contains(&key) || (instructs && !["crds", "configurations"].contains(&key));
@@ -241,17 +223,17 @@ fn check_bases(
 
 /// What a file tells kustomize, if it names nothing that is elsewhere.
 fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ManifestError> {
-    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
     let text = read_text(file, root)?;
     // A text in base64 would be another one here than there.
     if let Some(tag) = ["!!binary", "!<", "%TAG"].iter().find(|tag| text.contains(**tag)) {
-        return Err(invalid(format!("it has `{tag}`: write its texts as they are")));
+        return Err(invalid(file, format!("it has `{tag}`: write its texts as they are")));
     }
-    let written: Vec<Value> = serde_yaml::from_multiple(&text).map_err(|error| invalid(error.to_string()))?;
+    let written: Vec<Value> = serde_yaml::from_multiple(&text).map_err(|error| invalid(file, error))?;
     match written.iter().find_map(elsewhere) {
-        Some(place) => Err(invalid(format!(
-            "`{place}` is not in the project: what is elsewhere is not fetched, copy it into a file"
-        ))),
+        Some(place) => Err(invalid(
+            file,
+            format!("`{place}` is not in the project: what is elsewhere is not fetched, copy it into a file"),
+        )),
         None => Ok(written),
     }
 }
@@ -288,37 +270,41 @@ fn is_elsewhere(text: &str) -> bool {
 }
 
 fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
-    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
     if let Some(why) = outside(root, file) {
-        return Err(invalid(why));
+        return Err(invalid(file, why));
     }
-    let size = std::fs::metadata(file).map_err(|error| invalid(error.to_string()))?.len();
+    let size = std::fs::metadata(file).map_err(|error| invalid(file, error))?.len();
     if size > MOST {
-        return Err(invalid(format!("it has {size} bytes, and manifests may have {MOST}")));
+        return Err(invalid(file, format!("it has {size} bytes, and manifests may have {MOST}")));
     }
-    std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))
+    std::fs::read_to_string(file).map_err(|error| invalid(file, error))
 }
 
 /// What a program makes of a folder: a kustomization or a chart.
 async fn rendered(folder: &Path, program: &str, args: &[&str]) -> Result<Manifests, ManifestError> {
     let operation = format!("{program} {} in {}", args.join(" "), folder.display());
     let mut command = process::command(program);
-    command.args(args).current_dir(folder).envs(NO_NETWORK).env_remove("NO_PROXY").env_remove("no_proxy");
+    command
+        .args(args)
+        .current_dir(folder)
+        .envs(PROXIES.map(|name| (name, NOWHERE)))
+        .env("GIT_ALLOW_PROTOCOL", "none")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
     let output = process::output(command, process::TELLS_WITHIN).await.map_err(|error| {
         let hint = format!("install {program}, or write the manifests out into a folder");
         ManifestError::Environment(super::errors::hinted(operation.as_str(), error, hint))
     })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        return Err(ManifestError::Invalid(folder.to_path_buf(), format!("{operation}: {said}")));
+        return Err(invalid(folder, format!("{operation}: {said}")));
     }
     parse(folder, &String::from_utf8_lossy(&output.stdout))
 }
 
 /// The objects of a text of one or more documents.
 fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
-    let invalid = |why: String| ManifestError::Invalid(file.to_path_buf(), why);
-    let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(error.to_string()))?;
+    let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(file, error))?;
     let mut objects = Vec::new();
     for document in documents {
         if document.is_null() {
@@ -334,12 +320,13 @@ fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
         let has = |pointer: &str| !self::text(object, pointer).is_empty();
         if !(has("/apiVersion") && has("/kind") && has("/metadata/name")) {
             let what = if has("/kind") { format!("the {}", kind(object)) } else { "a document".into() };
-            return Err(invalid(format!(
-                "{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name"
-            )));
+            return Err(invalid(
+                file,
+                format!("{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name"),
+            ));
         }
         if let Some(why) = unnameable(object) {
-            return Err(invalid(format!("the {} `{}` cannot be: {why}", kind(object), name(object))));
+            return Err(invalid(file, format!("the {} `{}` cannot be: {why}", kind(object), name(object))));
         }
     }
     Ok(Manifests { objects })
@@ -388,8 +375,7 @@ impl Manifests {
         let Some(container) = main_container(spec, service) else { return found };
         for from in items(container, "/envFrom") {
             let prefix = text(from, "/prefix");
-            let all = ["ConfigMap", "Secret"].into_iter().zip(["/configMapRef/name", "/secretRef/name"]);
-            for (kind, pointer) in all {
+            for (kind, pointer) in [("ConfigMap", "/configMapRef/name"), ("Secret", "/secretRef/name")] {
                 let data = self.data(kind, text(from, pointer));
                 found.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
             }
@@ -455,7 +441,7 @@ fn data_of(object: &Value) -> BTreeMap<String, String> {
 
 /// Whether objects of this kind belong to no namespace, as far as that is known without a cluster.
 pub(super) fn is_cluster_scoped(object: &Value) -> bool {
-    CLUSTER_SCOPED.contains(&kind(object))
+    CLUSTER_SCOPED.split(' ').any(|scoped| scoped == kind(object))
 }
 
 /// What a Pod asks of the node that it runs on, one sentence each.
@@ -517,9 +503,9 @@ pub(super) fn map_at<'v>(object: &'v mut Map<String, Value>, key: &str) -> Optio
 /// Whether an object is of a kind that every cluster has.
 pub(super) fn is_of_kubernetes(object: &Value) -> bool {
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let of_rights_and_networks = ["networking", "rbac.authorization", "discovery", "coordination"];
     ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
-        || ["networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io", "coordination.k8s.io"]
-            .contains(&group)
+        || group.strip_suffix(".k8s.io").is_some_and(|group| of_rights_and_networks.contains(&group))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod kubectl;
 mod kubectl_request;
 mod manifests;
 mod names;
+mod namespace;
 mod objects;
 mod platform;
 mod pods;

@@ -1,25 +1,23 @@
 //! Changes of single objects: what a `patch` sets, what was planned, and what is there now.
 
 use super::boundary::unnameable;
-use super::errors::{api, environment, is_missing};
+use super::errors::environment;
 use super::manifests::{is_of_kubernetes, kind, map_at, name, text};
 use super::names::LAST_APPLIED;
+use super::namespace::ClusterNamespace;
 use super::pods;
-use super::ready::objects;
 use super::release::settled;
 use super::room::as_quantity;
 use super::transform::encode;
 use crate::stack::{ObjectChange, ObjectEdit, StackError};
-use kube::Client;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The objects of one drill, as they were started.
 #[derive(Clone, Copy)]
 pub(super) struct ObjectChanges<'a> {
-    pub client: &'a Client,
-    pub namespace: &'a str,
+    pub namespace: &'a ClusterNamespace,
     pub planned: &'a [Value],
 }
 
@@ -27,16 +25,11 @@ impl ObjectChanges<'_> {
     /// What `Stack::change` does.
     pub(super) async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
         let operation = format!("changing `{}`", change.object);
-        match &change.edit {
-            ObjectEdit::Set(set) => self.set(planned(self.planned, &change.object)?, set, back, &operation).await?,
-            ObjectEdit::Create(_) => {
-                let made = self.made(change)?;
-                if back { self.delete(&made, &operation).await? } else { self.create(&made, &operation).await? }
-            }
-            ObjectEdit::Delete => {
-                let planned = planned(self.planned, &change.object)?;
-                if back { self.create(planned, &operation).await? } else { self.delete(planned, &operation).await? }
-            }
+        let object = self.object(change)?;
+        match (&change.edit, back) {
+            (ObjectEdit::Set(set), _) => self.set(&object, set, back, &operation).await?,
+            (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => self.create(&object, &operation).await?,
+            (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => self.delete(&object, &operation).await?,
         }
         match &change.restart {
             Some(service) => self.restart(service).await,
@@ -44,15 +37,13 @@ impl ObjectChanges<'_> {
         }
     }
 
-    fn made(&self, change: &ObjectChange) -> Result<Value, StackError> {
-        named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
-    }
-
-    /// The object that is changed, if there is one.
-    pub(super) fn object(&self, change: &ObjectChange) -> Option<Value> {
+    /// The object that is changed: as it was started, or as the fault makes it.
+    pub(super) fn object(&self, change: &ObjectChange) -> Result<Value, StackError> {
         match &change.edit {
-            ObjectEdit::Create(_) => named(change).ok(),
-            ObjectEdit::Set(_) | ObjectEdit::Delete => planned(self.planned, &change.object).ok().cloned(),
+            ObjectEdit::Create(_) => {
+                named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
+            }
+            ObjectEdit::Set(_) | ObjectEdit::Delete => planned(self.planned, &change.object).cloned(),
         }
     }
 
@@ -67,31 +58,23 @@ impl ObjectChanges<'_> {
         {
             annotations.insert(LAST_APPLIED.into(), json!(applied));
         }
-        let all = objects(self.client, self.namespace, planned);
         let patch = if by_name { Patch::Strategic(patch) } else { Patch::Merge(patch) };
-        all.patch(name(planned), &PatchParams::default(), &patch).await.map_err(api(operation))?;
+        self.namespace.patch(planned, &patch, operation).await?;
         self.settled(planned).await
     }
 
     async fn create(&self, object: &Value, operation: &str) -> Result<(), StackError> {
-        let typed: DynamicObject =
-            serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
-        let all = objects(self.client, self.namespace, object);
-        all.create(&PostParams::default(), &typed).await.map_err(api(operation))?;
+        self.namespace.make(object, operation).await?;
         self.settled(object).await
     }
 
     async fn delete(&self, object: &Value, operation: &str) -> Result<(), StackError> {
-        let all = objects(self.client, self.namespace, object);
-        match all.delete(name(object), &DeleteParams::background()).await {
-            Err(error) if !is_missing(&error) => Err(api(operation)(error)),
-            _ => Ok(()),
-        }
+        self.namespace.remove(object, &DeleteParams::background(), operation).await
     }
 
     async fn settled(&self, object: &Value) -> Result<(), StackError> {
         match pods::is_rolled_out(object) {
-            true => settled(self.client, self.namespace, object).await,
+            true => settled(self.namespace, object).await,
             false => Ok(()),
         }
     }
@@ -103,37 +86,29 @@ impl ObjectChanges<'_> {
         let Some(workload) = workload else { return Err(environment(operation, "there is no such workload")) };
         let at = crate::record::utc_text(crate::record::utc_now());
         let marked = json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": at } } });
-        let all = objects(self.client, self.namespace, workload);
         let patch = Patch::Merge(json!({ "spec": { "template": marked } }));
-        all.patch(name(workload), &PatchParams::default(), &patch).await.map_err(api(operation))?;
-        settled(self.client, self.namespace, workload).await
+        self.namespace.patch(workload, &patch, &operation).await?;
+        settled(self.namespace, workload).await
     }
 
     /// What `Stack::changed` says.
     pub(super) async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
-        let (object, set) = match &change.edit {
-            ObjectEdit::Set(set) => (planned(self.planned, &change.object)?.clone(), set.clone()),
-            ObjectEdit::Create(made) => (self.made(change)?, made.clone()),
-            ObjectEdit::Delete => (planned(self.planned, &change.object)?.clone(), Value::Null),
-        };
-        let all = objects(self.client, self.namespace, &object);
-        let found = all.get_opt(name(&object)).await.map_err(api(format!("looking at `{}`", change.object)))?;
-        let live = found.filter(|live| live.metadata.deletion_timestamp.is_none());
-        let live = live.and_then(|live| serde_json::to_value(live).ok());
+        let object = self.object(change)?;
+        let live = self.namespace.live(&object, format!("looking at `{}`", change.object)).await?;
         let mut found = BTreeMap::new();
         match &change.edit {
             ObjectEdit::Delete => drop(found.insert("absence".to_string(), live.is_none())),
             // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
-            ObjectEdit::Create(_) => {
+            ObjectEdit::Create(made) => {
                 if live.is_some() {
-                    compare(SetAt::top(&object), &without_type(set), live.as_ref(), String::new(), &mut found);
+                    compare(SetAt::top(&object), &without_type(made.clone()), live.as_ref(), String::new(), &mut found);
                 }
                 if found.is_empty() {
                     found.insert("presence".to_string(), live.is_some());
                 }
             }
-            ObjectEdit::Set(_) => {
-                let set = as_shown(&object, &set);
+            ObjectEdit::Set(set) => {
+                let set = as_shown(&object, set);
                 compare(SetAt::top(&object), &set, live.as_ref(), String::new(), &mut found);
                 let mut before = BTreeMap::new();
                 compare(SetAt::top(&object), &set, Some(&object), String::new(), &mut before);

@@ -82,8 +82,7 @@ impl KubernetesPlatform {
             // As a finding: what is wrong is no matter of Compose.
             Err(ManifestError::Invalid(file, why)) => {
                 let message = format!("the manifests cannot be used: {}: {why}", file.display());
-                let findings =
-                    vec![finding(None, "", message, Some("`kubectl apply --dry-run=client -f` says the same".into()))];
+                let findings = vec![finding(message, Some("`kubectl apply --dry-run=client -f` says the same"))];
                 return Err(ResolveError::Refused { file, findings });
             }
         };
@@ -179,8 +178,9 @@ async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
     SweptRun { run: noted.run, dir, things, fate }
 }
 
-fn finding(service: Option<&str>, key: &str, message: String, help: Option<String>) -> Finding {
-    Finding { service: service.map(str::to_string), key: key.to_string(), message, help, error: true, right: None }
+fn finding(message: String, help: Option<&str>) -> Finding {
+    let help = help.map(str::to_string);
+    Finding { service: None, key: String::new(), message, help, error: true, right: None }
 }
 
 /// The team's manifests, for one request.
@@ -195,9 +195,7 @@ impl ResolvedManifests {
     fn written(&self) -> &str {
         self.request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str())
     }
-}
 
-impl ResolvedManifests {
     /// Why a fault cannot change an object like this, and what to do about it.
     fn cannot_change(&self, change: &ObjectChange) -> Option<(String, String)> {
         let is_own = |object: &&Value| kind(object) != "Ingress" && !is_cluster_scoped(object);
@@ -281,38 +279,28 @@ impl ResolvedStack for ResolvedManifests {
         let mut seen = BTreeSet::new();
         for object in &self.manifests.objects {
             let what = format!("{} {}", kind(object), name(object));
+            let refused = |why: String, help: &str| finding(format!("{what} {why}"), Some(help));
             let namespace = text(object, "/metadata/namespace");
             if is_cluster_scoped(object) && !(kind(object) == "Namespace" && name(object) == self.written()) {
                 let help = "a drill has a namespace of its own and nothing else: leave it out of the drill's manifests";
-                found.push(finding(None, "", format!("{what} belongs to the whole cluster"), Some(help.into())));
+                found.push(refused("belongs to the whole cluster".into(), help));
             }
             if !namespace.is_empty() && namespace != self.written() {
-                let message =
-                    format!("{what} is in the namespace `{namespace}`, and the drill has `{}` only", self.written());
-                found.push(finding(
-                    None,
-                    "",
-                    message,
-                    Some("`stack.kubernetes.namespace` says which one is meant".into()),
-                ));
+                let why = format!("is in the namespace `{namespace}`, and the drill has `{}` only", self.written());
+                found.push(refused(why, "`stack.kubernetes.namespace` says which one is meant"));
             }
             if kind(object) == "Ingress" {
-                let help = Some("let the load call the Service".to_string());
-                let warning =
-                    finding(None, "", format!("{what} is left out: its host name would be taken from others"), help);
-                found.push(Finding { error: false, ..warning });
+                let why = "is left out: its host name would be taken from others".into();
+                found.push(Finding { error: false, ..refused(why, "let the load call the Service") });
             }
-            for (why, help) in refusals(object, self.written(), self.request.isolate) {
-                found.push(finding(None, "", format!("{what} {why}"), Some(help.into())));
-            }
-            if let Some(spec) = pod_spec(object) {
-                for ask in asks_of_the_node(spec) {
-                    let help = "a drill may not reach the node: leave it out of the drill's manifests";
-                    found.push(finding(None, "", format!("{what} asks for the node: {ask}"), Some(help.into())));
-                }
+            let own = refusals(object, self.written(), self.request.isolate);
+            found.extend(own.into_iter().map(|(why, help)| refused(why, help)));
+            for ask in pod_spec(object).map(asks_of_the_node).unwrap_or_default() {
+                let help = "a drill may not reach the node: leave it out of the drill's manifests";
+                found.push(refused(format!("asks for the node: {ask}"), help));
             }
             if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
-                found.push(finding(None, "", format!("two workloads are called `{}`", name(object)), None));
+                found.push(finding(format!("two workloads are called `{}`", name(object)), None));
             }
         }
         let specs = self.manifests.objects.iter().filter_map(pod_spec);
@@ -321,24 +309,24 @@ impl ResolvedStack for ResolvedManifests {
             specs.flat_map(all_containers).map(|container| text(container, "/image")).chain(released).collect();
         for (image, build) in self.request.cluster.iter().flat_map(|cluster| &cluster.images) {
             if let Some((message, help)) = refused_name(image, build.is_some(), &used) {
-                found.push(finding(None, "images", message, Some(help.into())));
+                found.push(Finding { key: "images".into(), ..finding(message, Some(help)) });
             }
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
         for service in self.request.interposed.keys().filter(|service| !services.contains(service.as_str())) {
             let message = format!("nothing can be put in front of `{service}`: there is no Service of that name");
-            found.push(finding(None, "", message, None));
+            found.push(finding(message, None));
         }
         for (host, service) in self.request.hosts.iter().filter(|(_, service)| !services.contains(service.as_str())) {
             let message = format!("`{host}` cannot lead to `{service}`: there is no Service of that name");
-            found.push(finding(None, "", message, None));
+            found.push(finding(message, None));
         }
         let unable = [
             (!self.request.processes.is_empty(), "a process of a fault"),
             (self.request.monitoring, "Prometheus with the team's alerts (`alerts:`)"),
         ];
         for (_, what) in unable.iter().filter(|(wanted, _)| *wanted) {
-            found.push(finding(None, "", format!("{what} cannot be started in Kubernetes yet"), None));
+            found.push(finding(format!("{what} cannot be started in Kubernetes yet"), None));
         }
         found
     }

@@ -61,7 +61,7 @@ pub(super) fn statuses(pod: &Pod) -> &[ContainerStatus] {
     pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default()
 }
 
-fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
+pub(super) fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
     statuses(pod).iter().find(|status| status.name == container)
 }
 

@@ -2,14 +2,13 @@
 //! release it is.
 
 use super::errors::{api, environment, is_missing};
-use super::manifests::{Manifests, items, kind, main_container, name, pod_spec, text};
+use super::manifests::{Manifests, items, kind, main_container, pod_spec, text};
+use super::namespace::ClusterNamespace;
 use super::pods;
-use super::ready::{now, objects, stands};
+use super::ready::stands;
 use crate::stack::compose::bundle::hex;
 use crate::stack::{ContainerState, Fingerprint, Release, StackError};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -29,7 +28,7 @@ pub(super) struct Releases<'a> {
     /// The team's manifests.
     pub manifests: &'a Manifests,
     /// The drill's namespace.
-    pub namespace: &'a str,
+    pub namespace: &'a ClusterNamespace,
     /// Id of the run.
     pub run: &'a str,
 }
@@ -43,99 +42,84 @@ impl Releases<'_> {
     }
 
     /// What `Stack::preview` says.
-    pub(super) async fn preview(
-        &self,
-        client: &Client,
-        service: &str,
-        release: &Release,
-    ) -> Result<Fingerprint, StackError> {
+    pub(super) async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
         self.workload(service)?;
         if !release.variables.is_empty() {
             let cause =
                 "manifests have no `variables`: name the `image`, the `command` or the `environment` of the release";
             return Err(environment(format!("releasing `{service}`"), cause));
         }
-        let mut wanted = Fingerprint::new();
-        let mut mark = |setting: String, value: &str| wanted.insert(setting.clone(), self.mark(&setting, value));
-        release.image.iter().for_each(|image| drop(mark("image".into(), image)));
-        release.command.iter().for_each(|command| drop(mark("command".into(), &command.join("\0"))));
-        for (name, value) in &release.environment {
-            mark(format!("environment.{name}"), value);
-        }
-        let current = self.fingerprints(client, service).await?;
+        let command = release.command.as_ref().map(|command| command.join("\0"));
+        let environment = release.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut wanted = self.marks(release.image.as_deref(), command, environment);
+        let current = self.fingerprints(service).await?;
         wanted.retain(|setting, mark| !current.iter().all(|(_, own)| own.get(setting) == Some(mark)));
         Ok(wanted)
     }
 
     /// What `Stack::fingerprints` says.
-    pub(super) async fn fingerprints(
-        &self,
-        client: &Client,
-        service: &str,
-    ) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
-        let all: Api<Pod> = Api::namespaced(client.clone(), self.namespace);
-        let pods = pods::of_service(&all, self.manifests, service).await?;
+    pub(super) async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+        let pods = pods::of_service(&self.namespace.pods(), self.manifests, service).await?;
         if pods.is_empty() {
             // Those of before have gone and the next have not come: what they will be is known.
-            let live = now(client, self.namespace, self.workload(service)?).await?;
+            let live = self.namespace.now(self.workload(service)?).await?;
             let state = ContainerState { name: service.into(), status: "without Pods,".into(), ..Default::default() };
             return Ok(pod_spec(&live).map(|spec| (state, self.of_spec(spec, service))).into_iter().collect());
         }
-        Ok(pods.iter().map(|pod| (pods::state(pod, service), self.of_pod(pod, service))).collect())
-    }
-
-    fn of_pod(&self, pod: &Pod, service: &str) -> Fingerprint {
-        self.of_spec(&serde_json::to_value(&pod.spec).unwrap_or_default(), service)
+        let marked = pods.iter().map(|pod| {
+            let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
+            (pods::state(pod, service), self.of_spec(&spec, service))
+        });
+        Ok(marked.collect())
     }
 
     fn of_spec(&self, spec: &Value, service: &str) -> Fingerprint {
-        let mut marks = Fingerprint::new();
-        let Some(container) = main_container(spec, service) else { return marks };
-        let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), self.mark(&setting, value));
-        mark("image".into(), text(container, "/image"));
-        mark("command".into(), &items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0"));
-        for entry in items(container, "/env") {
-            if let Some(value) = entry.get("value").and_then(Value::as_str) {
-                mark(format!("environment.{}", text(entry, "/name")), value);
-            }
-        }
-        marks
+        let Some(container) = main_container(spec, service) else { return Fingerprint::new() };
+        let command = items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0");
+        let set =
+            items(container, "/env").filter_map(|entry| Some((text(entry, "/name"), entry.get("value")?.as_str()?)));
+        self.marks(Some(text(container, "/image")), Some(command), set)
+    }
+
+    fn marks<'v>(
+        &self,
+        image: Option<&str>,
+        command: Option<String>,
+        environment: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> Fingerprint {
+        let image = image.map(|image| ("image".to_string(), image));
+        let command = command.as_deref().map(|command| ("command".to_string(), command));
+        let environment = environment.map(|(name, value)| (format!("environment.{name}"), value));
+        let all = image.into_iter().chain(command).chain(environment);
+        all.map(|(setting, value)| (setting.clone(), self.mark(&setting, value))).collect()
     }
 
     /// What `Stack::deploy` does.
-    pub(super) async fn deploy(
-        &self,
-        client: &Client,
-        service: &str,
-        release: Option<&Release>,
-    ) -> Result<(), StackError> {
+    pub(super) async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
         let operation = format!("releasing `{service}`");
         let workload = self.workload(service)?;
         let container = pod_spec(workload).and_then(|spec| main_container(spec, service));
         let container = container.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
-        let current = now(client, self.namespace, workload).await?;
+        let current = self.namespace.now(workload).await?;
         let current = pod_spec(&current).and_then(|spec| main_container(spec, service)).cloned().unwrap_or_default();
         let change = match release {
             Some(release) => changed(container, release),
             None => as_planned(container, &current),
         };
         let patch = json!({ "spec": { "template": { "spec": { "containers": [change] } } } });
-        let api_of = objects(client, self.namespace, workload);
-        let patched = api_of.patch(name(workload), &PatchParams::default(), &Patch::Strategic(patch)).await;
-        patched.map_err(api(operation))?;
+        self.namespace.patch(workload, &Patch::Strategic(patch), &operation).await?;
         if release.is_none() && kind(workload) == "StatefulSet" {
-            self.remove_stuck(client, service).await?;
+            self.remove_stuck(service).await?;
         }
-        settled(client, self.namespace, workload).await
+        settled(self.namespace, workload).await
     }
 
     /// Removes the Pods of a service that are not ready: a StatefulSet waits for the one that it has begun, although its template has
     /// changed since.
-    async fn remove_stuck(&self, client: &Client, service: &str) -> Result<(), StackError> {
-        let all: Api<Pod> = Api::namespaced(client.clone(), self.namespace);
-        for pod in
-            pods::of_service(&all, self.manifests, service).await?.iter().filter(|pod| pods::ailment(pod).is_some())
-        {
+    async fn remove_stuck(&self, service: &str) -> Result<(), StackError> {
+        let all = self.namespace.pods();
+        let found = pods::of_service(&all, self.manifests, service).await?;
+        for pod in found.iter().filter(|pod| pods::ailment(pod).is_some()) {
             match all.delete(pods::name(pod), &DeleteParams::default()).await {
                 Err(error) if !is_missing(&error) => return Err(api(format!("removing {}", pods::name(pod)))(error)),
                 _ => {}
@@ -151,15 +135,15 @@ impl Releases<'_> {
 }
 
 /// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
-pub(super) async fn settled(client: &Client, namespace: &str, workload: &Value) -> Result<(), StackError> {
+pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> Result<(), StackError> {
     let begun = Instant::now();
     let mut counted = None;
     loop {
         let until = Instant::now() + NO_PROGRESS_FOR;
-        if stands(client, namespace, workload, until.min(begun + READY_WITHIN)).await? {
+        if stands(namespace, workload, until.min(begun + READY_WITHIN)).await? {
             return Ok(());
         }
-        let seen = now(client, namespace, workload).await?;
+        let seen = namespace.now(workload).await?;
         let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
         if counted == Some(counts) || begun.elapsed() > READY_WITHIN {
             return Ok(());

@@ -1,7 +1,10 @@
 //! Which runs have a namespace in which cluster: noted before the namespace is made, so that a reaper or a sweep finds it although
 //! nothing of a drill names its cluster. One small file for each run, in the user's own state directory.
 
+use super::cluster::{Cluster, kubeconfig_files};
+use super::errors::environment;
 use crate::record::write_atomic;
+use crate::stack::{RunIdentity, StackError};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -37,11 +40,23 @@ fn file(run: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!("{run}.json")))
 }
 
-/// Notes a run.
-pub(super) fn note(run: &NotedRun) -> io::Result<()> {
-    let file = file(&run.run)?;
-    std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
-    write_atomic(&file, serde_json::to_string(run)?.as_bytes())
+/// Notes a run before its namespace is made in this cluster; `jobs` as above.
+pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<String>) -> Result<(), StackError> {
+    let written = || -> io::Result<()> {
+        let noted = NotedRun {
+            run: run.id.clone(),
+            dir: std::path::absolute(&run.dir)?,
+            context: cluster.context.clone(),
+            cluster: cluster.uid.clone(),
+            kubeconfig: kubeconfig_files(),
+            keep: run.keep,
+            jobs,
+        };
+        let file = file(&run.id)?;
+        std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
+        write_atomic(&file, serde_json::to_string(&noted)?.as_bytes())
+    };
+    written().map_err(|error| environment("noting that a namespace is made", error))
 }
 
 /// Forgets a run of which nothing is left.

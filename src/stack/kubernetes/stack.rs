@@ -2,14 +2,14 @@
 
 use super::cluster::Cluster;
 use super::errors::{api, environment, hinted, is_conflict, is_missing};
-use super::exec::{Executor, PodTarget};
+use super::exec::PodTarget;
 use super::images::{self, FiredrillImages};
 use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
-use super::manifests::{Manifests, WORKLOADS, is_of_kubernetes, kind, name};
+use super::manifests::{Manifests, WORKLOADS, kind, name};
 use super::names::{self, RUN, RUN_ID};
+use super::namespace::ClusterNamespace;
 use super::objects::ObjectChanges;
-use super::ready::{objects, resource};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, DrillObjects};
@@ -22,10 +22,8 @@ use crate::stack::{
     TOOLBOX, Tools,
 };
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, LogParams, PostParams};
-use kube::core::GroupVersionKind;
-use kube::discovery::{Scope, pinned_kind};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, ServiceAccount};
+use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,9 +44,8 @@ pub(super) struct KubernetesStack {
     request: StackRequest,
     run: RunIdentity,
     options: StackOptions,
-    namespace: String,
+    namespace: ClusterNamespace,
     redactor: Redactor,
-    executor: Executor,
     /// The team's objects as they were started.
     planned: OnceLock<Vec<Value>>,
     /// Firedrill's own images; known once they are made.
@@ -65,17 +62,14 @@ impl KubernetesStack {
     ) -> Result<KubernetesStack, StackError> {
         let mut run = run.clone();
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
-        let namespace = names::namespace(&run.id);
-        let redactor = redactor(&manifests, options);
         Ok(KubernetesStack {
-            executor: Executor::new(&cluster.client, &namespace),
+            namespace: cluster.namespace(names::namespace(&run.id)),
+            redactor: redactor(&manifests, options),
             cluster,
             manifests,
             request: request.clone(),
             run,
             options: options.clone(),
-            namespace,
-            redactor,
             planned: OnceLock::new(),
             ours: OnceLock::new(),
         })
@@ -85,21 +79,17 @@ impl KubernetesStack {
         self.request.cluster.clone().unwrap_or_default()
     }
 
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
-    }
-
     fn releases(&self) -> Releases<'_> {
         Releases { manifests: &self.manifests, namespace: &self.namespace, run: &self.run.id }
     }
 
     fn changes(&self) -> ObjectChanges<'_> {
         let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
-        ObjectChanges { client: &self.cluster.client, namespace: &self.namespace, planned }
+        ObjectChanges { namespace: &self.namespace, planned }
     }
 
     async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
-        pods::running(&self.pods(), &self.manifests, service).await
+        pods::running(&self.namespace.pods(), &self.manifests, service).await
     }
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -110,36 +100,23 @@ impl KubernetesStack {
         let build_took = began.elapsed();
         let short = names::short(&self.run.id);
         let drill = DrillObjects {
-            namespace: &self.namespace,
+            namespace: &self.namespace.name,
             short: &short,
             agent_image: &ours.agent.tag,
             toolbox_image: &ours.toolbox,
             launch: &ours.agent.launch,
         };
-        let noted = NotedRun {
-            run: self.run.id.clone(),
-            dir: self.run.dir.clone(),
-            context: self.cluster.context.clone(),
-            cluster: self.cluster.uid.clone(),
-            kubeconfig: cluster::kubeconfig_files(),
-            keep: self.run.keep,
-            jobs: None,
-        };
-        runs::note(&noted).map_err(|error| environment("noting that a namespace is made", error))?;
+        runs::note(&self.cluster, &self.run, None)?;
         let up_began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.request.up_within;
         if !self.cluster.in_job {
             create_namespace(&self.cluster, &self.run.id).await?;
         }
-        for object in transform::rights_of_steps(&drill) {
+        let api_server = if self.request.isolate { Some(self.api_server().await?) } else { None };
+        for object in transform::limits(&drill, api_server.as_deref())? {
             self.create(&object).await?;
         }
-        self.create(&transform::quota(&drill)).await?;
-        if self.request.isolate {
-            let api_server = self.api_server().await?;
-            self.create(&transform::isolation(&drill, &api_server)).await?;
-        }
-        let team = transform::team(&self.manifests, &self.request, &drill);
+        let team = transform::team(&self.manifests, &self.request, &drill)?;
         self.keep_copy(&team)?;
         let _ = self.planned.set(team.clone());
         let mut addresses = BTreeMap::new();
@@ -154,7 +131,7 @@ impl KubernetesStack {
         let aliases = transform::aliases(&self.manifests, &self.request, |service| addresses.get(service).cloned());
         let mut waited = Vec::new();
         self.account_is_there().await?;
-        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill)) {
+        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill)?) {
             transform::add_aliases(&mut object, &aliases);
             self.create(&object).await?;
             if WORKLOADS.contains(&kind(&object)) {
@@ -163,9 +140,9 @@ impl KubernetesStack {
         }
         let up_took = up_began.elapsed();
         let healthy_began = Instant::now();
-        ready::wait(&self.cluster, &self.namespace, &waited, deadline, &self.redactor).await?;
+        ready::wait(&self.namespace, &waited, deadline, &self.redactor).await?;
         Ok(StackUp {
-            project: self.namespace.clone(),
+            project: self.namespace.name.clone(),
             images: self.images().await?,
             localhost: BTreeMap::new(),
             build_took,
@@ -177,7 +154,7 @@ impl KubernetesStack {
 
     /// Addresses and ports of the API server, as Pods reach it.
     async fn api_server(&self) -> Result<Vec<(String, u16)>, StackError> {
-        let all: Api<Endpoints> = Api::namespaced(self.cluster.client.clone(), "default");
+        let all = self.cluster.namespace("default").all::<Endpoints>();
         let found = all.get("kubernetes").await.map_err(api("looking at the Endpoints of the API server"))?;
         let mut addresses = Vec::new();
         for subset in found.subsets.iter().flatten() {
@@ -188,34 +165,20 @@ impl KubernetesStack {
         Ok(addresses)
     }
 
-    /// Makes an object, and returns it as the cluster has it.
     async fn create(&self, object: &Value) -> Result<Value, StackError> {
-        let operation = format!("making {} {}", kind(object), name(object));
-        let typed: DynamicObject =
-            serde_json::from_value(object.clone()).map_err(|error| environment(operation.as_str(), error))?;
-        let all = match is_of_kubernetes(object) {
-            true => objects(&self.cluster.client, &self.namespace, object),
-            false => self.discovered(object, &operation).await?,
-        };
-        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
-        let made = all.create(&params, &typed).await.map_err(api(operation.as_str()))?;
-        serde_json::to_value(made).map_err(|error| environment(operation, error))
+        self.namespace.make(object, &format!("making {} {}", kind(object), name(object))).await
     }
 
     /// Gives the steps the rights to put right what a fault changes, where they have none on objects of its kind.
     async fn let_steps_undo(&self, change: &ObjectChange) -> Result<(), StackError> {
-        let Some(object) = self.changes().object(change) else { return Ok(()) };
+        let Ok(object) = self.changes().object(change) else { return Ok(()) };
         let (short, makes) = (names::short(&self.run.id), matches!(change.edit, ObjectEdit::Delete));
-        let rights = transform::rights_on(&object, &self.namespace, &short, self.request.isolate, makes);
-        for right in rights.into_iter().flatten() {
-            let operation = format!("giving the steps rights on `{}`", change.object);
-            let typed: DynamicObject =
-                serde_json::from_value(right.clone()).map_err(|error| environment(operation.as_str(), error))?;
-            let all = objects(&self.cluster.client, &self.namespace, &right);
-            match all.create(&PostParams::default(), &typed).await {
+        let operation = format!("giving the steps rights on `{}`", change.object);
+        for right in transform::rights_on(&object, &self.namespace.name, &short, self.request.isolate, makes)? {
+            match self.namespace.try_to_make(&right, &operation).await? {
                 // Of a fault that comes back.
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                made => drop(made.map_err(api(operation))?),
+                made => drop(made.map_err(api(operation.as_str()))?),
             }
         }
         Ok(())
@@ -230,31 +193,16 @@ impl KubernetesStack {
             return Ok(None);
         };
         let operation = format!("looking at the Service {service}");
-        let all = objects(&self.cluster.client, &self.namespace, planned);
-        let live = all.get_opt(service).await.map_err(api(operation.as_str()))?;
-        let live = live.filter(|live| live.metadata.deletion_timestamp.is_none());
-        let live = live.and_then(|live| serde_json::to_value(live).ok());
+        let live = self.namespace.live(planned, operation.clone()).await?;
         let behind = ListParams::default().labels(&format!("{}={service}", names::PROXY));
-        let pods = self.pods().list(&behind).await.map_err(api(operation))?;
+        let pods = self.namespace.pods().list(&behind).await.map_err(api(operation))?;
         let pods: Vec<String> = pods.items.iter().map(|pod| pods::name(pod).to_string()).collect();
         Ok(transform::bypass(planned, live.as_ref(), &pods))
     }
 
-    /// The objects of a kind that the cluster was extended with.
-    async fn discovered(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
-        let known = resource(object);
-        let wanted = GroupVersionKind::gvk(&known.group, &known.version, &known.kind);
-        let (found, abilities) = pinned_kind(&self.cluster.client, &wanted).await.map_err(api(operation))?;
-        if abilities.scope == Scope::Cluster {
-            return Err(environment(operation, "its kind belongs to no namespace, and a drill has only its own"));
-        }
-        Ok(Api::namespaced_with(self.cluster.client.clone(), &self.namespace, &found))
-    }
-
     /// Pods are refused until the cluster has made the namespace's `default` ServiceAccount.
     async fn account_is_there(&self) -> Result<(), StackError> {
-        let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
-            Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        let accounts = self.namespace.all::<ServiceAccount>();
         let operation = "waiting for the ServiceAccount default";
         let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
         let seen = watch::until(&accounts, watch::only("default"), deadline, operation, |found| {
@@ -269,15 +217,13 @@ impl KubernetesStack {
     fn keep_copy(&self, objects: &[Value]) -> Result<(), StackError> {
         let path = self.run.dir.join("kubernetes.json");
         let mut shown = objects.to_vec();
-        for secret in shown.iter_mut().filter(|object| kind(object) == "Secret") {
-            for key in ["data", "stringData"] {
-                if let Some(Value::Object(data)) = secret.get_mut(key) {
-                    data.values_mut().for_each(|value| *value = json!(HIDDEN));
-                }
-            }
-        }
-        // The same once more, as it was written, secrets in base64 included.
         for object in &mut shown {
+            let held = if kind(object) == "Secret" { &["/data", "/stringData"][..] } else { &[] };
+            for held in held {
+                let held = object.pointer_mut(held).and_then(Value::as_object_mut);
+                held.into_iter().flat_map(|held| held.values_mut()).for_each(|value| *value = json!(HIDDEN));
+            }
+            // The same once more, as it was written, secrets in base64 included.
             if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
                 annotations.remove(names::LAST_APPLIED);
             }
@@ -290,10 +236,9 @@ impl KubernetesStack {
     async fn images(&self) -> Result<BTreeMap<String, String>, StackError> {
         let mut found = BTreeMap::new();
         for service in self.services() {
-            let pods = pods::of_service(&self.pods(), &self.manifests, &service).await?;
+            let pods = pods::of_service(&self.namespace.pods(), &self.manifests, &service).await?;
             let Some(pod) = pods.first() else { continue };
-            let main = pods::main_container(pod, &service);
-            let status = pods::statuses(pod).iter().find(|status| status.name == main);
+            let status = pods::status_of(pod, &pods::main_container(pod, &service));
             found.extend(status.map(|status| (service, status.image_id.clone())));
         }
         Ok(found)
@@ -357,7 +302,6 @@ impl Stack for KubernetesStack {
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
         let ClusterRequest { namespace: written, contexts, .. } = self.asked();
         Arc::new(KubectlTools {
-            executor: self.executor.clone(),
             place: place.clone(),
             written,
             namespace: self.namespace.clone(),
@@ -368,7 +312,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
-        let found = pods::of_service(&self.pods(), &self.manifests, service).await?;
+        let found = pods::of_service(&self.namespace.pods(), &self.manifests, service).await?;
         Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
     }
 
@@ -376,7 +320,7 @@ impl Stack for KubernetesStack {
         let operation = format!("running a command in `{service}`");
         let target = self.running(service).await?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = self.executor.run(&target, command, &operation, (false, &mut stdout, &mut stderr));
+        let run = self.namespace.run(&target, command, &operation, (false, &mut stdout, &mut stderr));
         let code = tokio::time::timeout(within, run).await.unwrap_or_else(|_| {
             Err(environment(operation, format!("it did not end within {} s and was ended", within.as_secs())))
         })?;
@@ -388,7 +332,7 @@ impl Stack for KubernetesStack {
         let operation = format!("running a command in `{service}`");
         let target = self.running(service).await?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = self.executor.run(&target, command, &operation, (true, &mut stdout, &mut stderr));
+        let run = self.namespace.run(&target, command, &operation, (true, &mut stdout, &mut stderr));
         let code = tokio::time::timeout(within, run).await.ok().transpose()?;
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         Ok(FullOutput { container: target.pod, code, stdout, stderr })
@@ -405,15 +349,15 @@ impl Stack for KubernetesStack {
     }
 
     async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
-        self.releases().preview(&self.cluster.client, service, release).await
+        self.releases().preview(service, release).await
     }
 
     async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
-        self.releases().fingerprints(&self.cluster.client, service).await
+        self.releases().fingerprints(service).await
     }
 
     async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
-        self.releases().deploy(&self.cluster.client, service, release).await
+        self.releases().deploy(service, release).await
     }
 
     async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
@@ -444,7 +388,7 @@ impl Stack for KubernetesStack {
     }
 
     fn how_to_look(&self) -> Vec<String> {
-        let (context, namespace) = (&self.cluster.context, &self.namespace);
+        let (context, namespace) = (&self.cluster.context, &self.namespace.name);
         vec![
             format!("kubectl --context {context} --namespace {namespace} get all"),
             format!("kubectl --context {context} delete namespace {namespace}"),
@@ -452,7 +396,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
-        save_logs(&self.pods(), dir, redactor).await
+        save_logs(&self.namespace.pods(), dir, redactor).await
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
@@ -468,7 +412,7 @@ impl KubernetesStack {
         let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
         let command: Vec<String> =
             ours.agent.launch.iter().cloned().chain(arguments.iter().map(|argument| argument.to_string())).collect();
-        self.executor.open(&target, &command, what).await
+        self.namespace.open(&target, &command, what).await
     }
 }
 
@@ -540,7 +484,7 @@ pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, Stac
         return Err(environment(operation, "it is not the run's: its annotation names another one"));
     }
     // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+    let pods = cluster.namespace(namespace.as_str()).pods();
     let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     match all.delete(&namespace, &DeleteParams::background()).await {
         // A second call for one that is being removed is a conflict.
@@ -583,7 +527,7 @@ impl Stack for ReopenedNamespace {
 
     async fn down(&self) -> Result<StackDown, StackError> {
         if let Some(jobs) = &self.noted.jobs {
-            remove_job(&self.cluster, jobs, &self.noted.run).await?;
+            remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await?;
         }
         let down = down(&self.cluster, &self.noted.run).await?;
         if let Some(jobs) = &self.noted.jobs {

@@ -1,11 +1,12 @@
 //! The team's objects as a drill starts them: pure functions, so that what a drill changes can be read and tested without a
 //! cluster. Everything that is not named here stays as the team wrote it.
 
-use super::manifests::{Manifests, is_cluster_scoped, items, kind, map_at, name, pod_spec_pointer, text};
+use super::errors::environment;
+use super::manifests::{Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, text};
 use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
-use super::ready::resource;
+use super::namespace::resource;
 use crate::stack::http_ports::carries_http;
-use crate::stack::{AgentRole, StackRequest, TOOLBOX};
+use crate::stack::{AgentRole, StackError, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,21 +42,23 @@ const WRITTEN_BY_STEPS: [&str; 7] =
 const GROUPS_OF_STEPS: [&str; 4] = ["apps", "batch", "autoscaling", "policy"];
 
 /// The team's objects in the drill's namespace, those without Pods first.
-pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
+pub(super) fn team(
+    manifests: &Manifests,
+    request: &StackRequest,
+    drill: &DrillObjects<'_>,
+) -> Result<Vec<Value>, StackError> {
     let written = request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str());
     let mut objects = Vec::new();
     for object in &manifests.objects {
         if is_cluster_scoped(object) || kind(object) == "Ingress" {
             continue;
         }
-        let mut own = object.clone();
-        own_metadata(&mut own, drill);
-        own_annotation(&mut own, object, drill);
+        let mut own = owned(object, drill);
         match kind(object) {
             "Service" => {
                 inside_only(&mut own);
                 match request.interposed.get(name(object)) {
-                    Some(ports) => objects.extend(interposed(own, ports, drill)),
+                    Some(ports) => objects.extend(interposed(own, ports, drill)?),
                     None => objects.push(own),
                 }
                 continue;
@@ -67,45 +70,21 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
         objects.push(own);
     }
     objects.sort_by_key(|object| pod_spec_pointer(object).is_some());
-    objects
+    Ok(objects)
 }
 
-fn own_metadata(object: &mut Value, drill: &DrillObjects<'_>) {
-    if let Value::Object(object) = object {
-        object.remove("status");
-        if let Some(metadata) = map_at(object, "metadata") {
-            WRITTEN_BY_CLUSTER.iter().chain(&TIES).for_each(|key| drop(metadata.remove(*key)));
-            metadata.insert("namespace".into(), json!(drill.namespace));
-            if let Some(labels) = map_at(metadata, "labels") {
-                labels.insert(RUN.into(), json!(drill.short));
-            }
-        }
+/// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
+/// written it, as `kubectl apply` does, so that this goes on from there.
+fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
+    let mut own = object.clone();
+    // What is made of an object has metadata of its own.
+    for pointer in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
+        untie(own.pointer_mut(pointer));
     }
-    untied(object);
-}
-
-/// What is made of an object has metadata of its own.
-fn untied(object: &mut Value) {
-    let made = ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
-    for pointer in made {
-        untie(object.pointer_mut(pointer));
-    }
-    let claims = object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
-    claims.into_iter().flatten().for_each(|claim| untie(Some(claim)));
-}
-
-fn untie(object: Option<&mut Value>) {
-    if let Some(Value::Object(metadata)) = object.and_then(|object| object.get_mut("metadata")) {
-        TIES.iter().for_each(|key| drop(metadata.remove(*key)));
-    }
-}
-
-/// Says in the object how the team has written it, as `kubectl apply` does, so that this goes on from there.
-fn own_annotation(own: &mut Value, written: &Value, drill: &DrillObjects<'_>) {
-    let mut written = written.clone();
-    if let Some(written) = written.as_object_mut() {
-        written.remove("status");
-        if let Some(metadata) = map_at(written, "metadata") {
+    items_mut(&mut own, "/spec/volumeClaimTemplates").for_each(|claim| untie(Some(claim)));
+    if let Value::Object(own) = &mut own {
+        own.remove("status");
+        if let Some(metadata) = map_at(own, "metadata") {
             WRITTEN_BY_CLUSTER.iter().chain(&TIES).for_each(|key| drop(metadata.remove(*key)));
             metadata.insert("namespace".into(), json!(drill.namespace));
             if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
@@ -113,13 +92,21 @@ fn own_annotation(own: &mut Value, written: &Value, drill: &DrillObjects<'_>) {
             }
         }
     }
-    untied(&mut written);
-    let written = written.to_string() + "\n";
-    let metadata = own.as_object_mut().and_then(|own| map_at(own, "metadata"));
-    let Some(annotations) = metadata.and_then(|metadata| map_at(metadata, "annotations")) else { return };
-    annotations.remove(LAST_APPLIED);
-    if written.len() <= MOST_ANNOTATION {
-        annotations.insert(LAST_APPLIED.into(), json!(written));
+    let written = own.to_string() + "\n";
+    if let Some(metadata) = own.as_object_mut().and_then(|own| map_at(own, "metadata")) {
+        if let Some(labels) = map_at(metadata, "labels") {
+            labels.insert(RUN.into(), json!(drill.short));
+        }
+        if let Some(annotations) = map_at(metadata, "annotations").filter(|_| written.len() <= MOST_ANNOTATION) {
+            annotations.insert(LAST_APPLIED.into(), json!(written));
+        }
+    }
+    own
+}
+
+fn untie(object: Option<&mut Value>) {
+    if let Some(Value::Object(metadata)) = object.and_then(|object| object.get_mut("metadata")) {
+        TIES.iter().for_each(|key| drop(metadata.remove(*key)));
     }
 }
 
@@ -139,11 +126,9 @@ pub(super) fn encode(secret: &mut Value) {
 
 /// The subjects of the written namespace are those of the drill's.
 fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
-    for subject in binding.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Value::Object(subject) = subject
-            && subject.get("namespace").and_then(Value::as_str) == Some(written)
-        {
-            subject.insert("namespace".into(), json!(drill.namespace));
+    for namespace in items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace")) {
+        if namespace.as_str() == Some(written) {
+            *namespace = json!(drill.namespace);
         }
     }
 }
@@ -170,15 +155,13 @@ fn inside_only(service: &mut Value) {
     if matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer")) {
         spec.insert("type".into(), json!("ClusterIP"));
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Value::Object(port) = port {
-            port.remove("nodePort");
-        }
+    for port in items_mut(service, "/spec/ports").filter_map(Value::as_object_mut) {
+        port.remove("nodePort");
     }
 }
 
 /// A Service that leads to the agent in front of it, a second one that leads to its true Pods, and the agent.
-fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> [Value; 3] {
+fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> Result<[Value; 3], StackError> {
     let name = name(&service).to_string();
     let mut behind = service.clone();
     if let Some(metadata) = behind.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -191,102 +174,120 @@ fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> [V
     let ports: BTreeSet<u16> = own.chain(ports.iter().copied()).collect();
     if let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("selector".into(), json!({ PROXY: name }));
-        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            let number = port_number(port);
-            if let (Value::Object(port), Some(number)) = (port, number) {
-                port.insert("targetPort".into(), json!(number));
-            }
+    }
+    for port in items_mut(&mut service, "/spec/ports") {
+        let number = port_number(port);
+        if let (Value::Object(port), Some(number)) = (port, number) {
+            port.insert("targetPort".into(), json!(number));
         }
     }
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
     let stands_for = json!({ "service": origin(&name), "ports": listening }).to_string();
     let role = AgentRole::Proxy { service: name.clone() };
-    let mut pod = our_pod(&role.name(), drill.agent_image, &["agent", "serve"], drill);
-    let labels = pod.pointer_mut("/metadata/labels").and_then(Value::as_object_mut);
-    labels.into_iter().for_each(|labels| drop(labels.insert(PROXY.into(), json!(name))));
-    if let Some(Value::Object(container)) = pod.pointer_mut("/spec/containers/0") {
-        container.insert("env".into(), json!([{ "name": "FIREDRILL_PROXY", "value": stands_for }]));
-    }
-    [service, behind, pod]
+    let pod = our_pod(&role.name(), drill, Some((&name, stands_for)))?;
+    Ok([service, behind, pod])
 }
 
 fn port_number(port: &Value) -> Option<u16> {
     port.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok())
 }
 
-/// A Pod of Firedrill's own.
-fn our_pod(service: &str, image: &str, arguments: &[&str], drill: &DrillObjects<'_>) -> Value {
-    let args: Vec<&str> = drill.launch.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": service,
-            "namespace": drill.namespace,
-            "labels": { (RUN): drill.short, (SERVICE): service },
-        },
-        "spec": {
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "firedrill",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": args,
-                "resources": { "requests": { "cpu": "50m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
-            }],
-        },
-    })
+/// What Firedrill itself puts into a cluster, by this name in `own.yaml`, with these values for its `$names`.
+pub(super) fn own_object(which: &str, values: &Value) -> Result<Value, StackError> {
+    fn fill(value: &mut Value, values: &Value) {
+        match value {
+            Value::String(text) => {
+                if let Some(given) = text.strip_prefix('$').and_then(|name| values.get(name)).cloned() {
+                    *value = given;
+                }
+            }
+            Value::Array(all) => all.iter_mut().for_each(|one| fill(one, values)),
+            Value::Object(map) => map.values_mut().for_each(|one| fill(one, values)),
+            _ => {}
+        }
+    }
+    let mut all: BTreeMap<String, Value> = serde_yaml::from_str(include_str!("own.yaml"))
+        .map_err(|error| environment("reading Firedrill's own manifests", error))?;
+    let mut object = all.remove(which).unwrap_or_default();
+    fill(&mut object, values);
+    Ok(object)
+}
+
+/// A Pod of Firedrill's own, of this name among services; with `proxy`, the Service that it stands in front of, and how.
+fn our_pod(service: &str, drill: &DrillObjects<'_>, proxy: Option<(&str, String)>) -> Result<Value, StackError> {
+    let is_toolbox = service == TOOLBOX;
+    let does = ["agent", if is_toolbox { "forward" } else { "serve" }];
+    let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(does).collect();
+    let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
+    let mut env = Vec::new();
+    if let Some((proxied, stands_for)) = proxy {
+        labels.insert(PROXY.into(), json!(proxied));
+        env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
+    }
+    let values = json!({
+        "name": service,
+        "namespace": drill.namespace,
+        "labels": labels,
+        "image": if is_toolbox { drill.toolbox_image } else { drill.agent_image },
+        "command": command,
+        "env": env,
+        "is_toolbox": is_toolbox,
+        "account": if is_toolbox { STEPS } else { "default" },
+        // Dumps and restores run in the toolbox.
+        "memory": if is_toolbox { "1Gi" } else { "256Mi" },
+    });
+    own_object("pod", &values)
 }
 
 /// The drill's agent and the toolbox.
-pub(super) fn our_pods(drill: &DrillObjects<'_>) -> [Value; 2] {
-    let agent = our_pod(&AgentRole::Drill.name(), drill.agent_image, &["agent", "serve"], drill);
-    let mut toolbox = our_pod(TOOLBOX, drill.toolbox_image, &["agent", "forward"], drill);
-    if let Some(Value::Object(spec)) = toolbox.get_mut("spec") {
-        spec.insert("automountServiceAccountToken".into(), json!(true));
-        spec.insert("serviceAccountName".into(), json!(STEPS));
-        // One process of it takes in those whose parent a killed step was.
-        spec.insert("shareProcessNamespace".into(), json!(true));
-    }
-    // Dumps and restores run here.
-    if let Some(limits) = toolbox.pointer_mut("/spec/containers/0/resources/limits") {
-        *limits = json!({ "memory": "1Gi" });
-    }
-    [agent, toolbox]
+pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<[Value; 2], StackError> {
+    Ok([our_pod(&AgentRole::Drill.name(), drill, None)?, our_pod(TOOLBOX, drill, None)?])
 }
 
-/// What the steps may do: everything that a team does to its own workloads, in the drill's namespace and nowhere else. No right on
-/// ServiceAccounts, Roles and the namespace itself.
-pub(super) fn rights_of_steps(drill: &DrillObjects<'_>) -> [Value; 3] {
-    let metadata =
-        |labels: Map<String, Value>| json!({ "name": STEPS, "namespace": drill.namespace, "labels": labels });
-    let labels = || Map::from_iter([(RUN.to_string(), json!(drill.short))]);
+/// A Role of this name with these rules, and what gives it to an account.
+pub(super) fn grant(
+    role: &str,
+    short: &str,
+    rules: &Value,
+    (account, namespace): (&str, &str),
+) -> Result<Vec<Value>, StackError> {
+    let metadata = json!({ "name": role, "labels": { (RUN): short } });
+    let values =
+        json!({ "metadata": metadata, "rules": rules, "role": role, "account": account, "namespace": namespace });
+    match own_object("grant", &values)? {
+        Value::Array(objects) => Ok(objects),
+        object => Ok(vec![object]),
+    }
+}
+
+/// What limits the drill to its namespace: the account of the steps with their rights, a quota, and with the addresses of the API server
+/// what isolates it.
+pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16)]>) -> Result<Vec<Value>, StackError> {
+    let labels = json!({ (RUN): drill.short });
     let all = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-    let rule = |groups: &[&str], resources: &[&str], verbs: &[&str]| json!({ "apiGroups": groups, "resources": resources, "verbs": verbs });
-    let rules = [
-        rule(&[""], &WRITTEN_BY_STEPS, &all),
-        rule(&[""], &["pods/exec", "pods/attach", "pods/portforward", "pods/eviction"], &["get", "create"]),
-        rule(&[""], &["pods/log", "pods/status", "events", "limitranges", "resourcequotas"], &["get", "list", "watch"]),
-        rule(&["events.k8s.io"], &["events"], &["get", "list", "watch"]),
-        rule(&GROUPS_OF_STEPS, &["*"], &all),
-        rule(&["networking.k8s.io", "discovery.k8s.io"], &["*"], &["get", "list", "watch"]),
-        // Of the namespace itself that it is there.
-        rule(&[""], &["namespaces"], &["get"]),
-        rule(&["metrics.k8s.io"], &["pods"], &["get", "list"]),
-    ];
-    [
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(labels()) }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata(labels()), "rules": rules }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata(labels()),
-                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": STEPS },
-                "subjects": [{ "kind": "ServiceAccount", "name": STEPS, "namespace": drill.namespace }] }),
-    ]
+    let rules = json!({ "written": WRITTEN_BY_STEPS, "groups": GROUPS_OF_STEPS, "all": all });
+    let values = json!({
+        "namespace": drill.namespace,
+        "metadata": { "name": STEPS, "labels": labels },
+        "labels": labels,
+    });
+    let mut objects = vec![own_object("account", &values)?];
+    objects.extend(grant(STEPS, drill.short, &own_object("rules", &rules)?, (STEPS, drill.namespace))?);
+    objects.push(own_object("quota", &values)?);
+    if let Some(api_server) = api_server {
+        let mut isolation = own_object("isolation", &values)?;
+        let reached = api_server.iter().map(|(ip, port)| {
+            let length = if ip.contains(':') { 128 } else { 32 };
+            json!({ "to": [{ "ipBlock": { "cidr": format!("{ip}/{length}") } }], "ports": [{ "port": port, "protocol": "TCP" }] })
+        });
+        let egress = isolation.pointer_mut("/spec/egress").and_then(Value::as_array_mut);
+        egress.into_iter().for_each(|egress| egress.extend(reached.clone()));
+        objects.push(isolation);
+    }
+    Ok(objects)
 }
 
-/// The rights of the steps on an object that a fault changes, so that they can put it right; `None` where they have them, or may not
+/// The rights of the steps on an object that a fault changes, so that they can put it right; nothing where they have them, or may not
 /// have them: RBAC, and what `isolate` is made of. `makes`: they may have to make it again, which no right can bind to a name.
 pub(super) fn rights_on(
     object: &Value,
@@ -294,13 +295,13 @@ pub(super) fn rights_on(
     short: &str,
     isolated: bool,
     makes: bool,
-) -> Option<[Value; 2]> {
+) -> Result<Vec<Value>, StackError> {
     let of = resource(object);
     let has = (of.group.is_empty() && WRITTEN_BY_STEPS.contains(&of.plural.as_str()))
         || GROUPS_OF_STEPS.contains(&of.group.as_str());
     let may_not = of.group == "rbac.authorization.k8s.io" || (isolated && kind(object) == "NetworkPolicy");
     if has || may_not {
-        return None;
+        return Ok(Vec::new());
     }
     let rule = |verbs: &[&str]| json!({ "apiGroups": [of.group], "resources": [of.plural], "verbs": verbs });
     let mut named = rule(&["get", "update", "patch", "delete"]);
@@ -312,13 +313,7 @@ pub(super) fn rights_on(
         rules.push(rule(&["create"]));
     }
     let role = format!("{STEPS}-{}", names::short(&format!("{}/{}", of.plural, name(object))));
-    let metadata = json!({ "name": role, "namespace": namespace, "labels": { (RUN): short } });
-    Some([
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
-                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
-                "subjects": [{ "kind": "ServiceAccount", "name": STEPS, "namespace": namespace }] }),
-    ])
+    grant(&role, short, &Value::Array(rules), (STEPS, namespace))
 }
 
 /// What takes an agent out of the way to a Service: what is planned of the Service with the agent in front of it, what it is now, and the
@@ -349,42 +344,6 @@ pub(super) fn bypass(planned: &Value, live: Option<&Value>, pods: &[String]) -> 
     let own = AgentRole::Proxy { service: service.to_string() }.name();
     let other = pods.iter().find(|pod| **pod != own)?;
     Some(format!("the Service {service} leads to the Pod {other} as well"))
-}
-
-/// What nobody may make in the namespace: Services and Ingresses that are reached from outside of the cluster.
-pub(super) fn quota(drill: &DrillObjects<'_>) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": { "name": "fd-inside", "namespace": drill.namespace, "labels": { (RUN): drill.short } },
-        "spec": { "hard": {
-            "services.nodeports": "0",
-            "services.loadbalancers": "0",
-            "count/ingresses.networking.k8s.io": "0",
-        } },
-    })
-}
-
-/// Lets Pods of the namespace speak with each other, with the cluster's DNS and with the API server at these addresses, and with
-/// nothing else. Where the cluster's network carries out no policies it does nothing.
-pub(super) fn isolation(drill: &DrillObjects<'_>, api_server: &[(String, u16)]) -> Value {
-    let api_server = api_server.iter().map(|(ip, port)| {
-        let length = if ip.contains(':') { 128 } else { 32 };
-        json!({ "to": [{ "ipBlock": { "cidr": format!("{ip}/{length}") } }], "ports": [{ "port": port, "protocol": "TCP" }] })
-    });
-    let dns = json!({ "to": [{ "namespaceSelector": {} }],
-                      "ports": [{ "port": 53, "protocol": "UDP" }, { "port": 53, "protocol": "TCP" }] });
-    let egress: Vec<Value> = [json!({ "to": [{ "podSelector": {} }] }), dns].into_iter().chain(api_server).collect();
-    json!({
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": { "name": "fd-isolated", "namespace": drill.namespace, "labels": { (RUN): drill.short } },
-        "spec": {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": egress,
-        },
-    })
 }
 
 /// Names that the cluster's DNS does not have in the drill: those of the written namespace, and those of production. `address`
@@ -459,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_service_is_reached_from_inside_alone_and_comes_before_what_has_pods() {
-        let team = team(&manifests(), &request(&[]), &DRILL);
+        let team = team(&manifests(), &request(&[]), &DRILL).unwrap();
         assert_eq!(team.iter().map(kind).collect::<Vec<_>>(), ["Service", "Deployment"], "no Ingress");
         let service = &team[0];
         assert_eq!(text(service, "/metadata/namespace"), "firedrill-x");
@@ -479,7 +438,7 @@ mod tests {
 
     #[test]
     fn an_agent_in_front_of_a_service_has_its_name_and_leads_to_its_pods() {
-        let team = team(&manifests(), &request(&["pay"]), &DRILL);
+        let team = team(&manifests(), &request(&["pay"]), &DRILL).unwrap();
         assert_eq!(team.iter().map(name).collect::<Vec<_>>(), ["pay", "fd-origin-pay", "pay", "fd-pay"]);
         assert_eq!(team[0]["spec"]["selector"], json!({ PROXY: "pay" }));
         assert_eq!(team[0]["spec"]["ports"][0]["targetPort"], json!(80));
@@ -492,7 +451,7 @@ mod tests {
 
     #[test]
     fn what_takes_the_agent_out_of_the_way_is_told() {
-        let team = team(&manifests(), &request(&["pay"]), &DRILL);
+        let team = team(&manifests(), &request(&["pay"]), &DRILL).unwrap();
         let told = |change: Value, pods: &[&str]| {
             let live = super::super::objects::merged("Service", "", team[0].clone(), &change);
             let pods: Vec<String> = pods.iter().map(|pod| pod.to_string()).collect();
@@ -515,29 +474,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_firedrills_own_is_whole() {
+        let api_server = [("10.0.0.1".to_string(), 6443)];
+        let limits = limits(&DRILL, Some(&api_server)).unwrap();
+        let kinds = ["ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "NetworkPolicy"];
+        assert_eq!(limits.iter().map(kind).collect::<Vec<_>>(), kinds);
+        assert_eq!(limits[1]["rules"].as_array().map(Vec::len), Some(8));
+        assert_eq!(limits[2]["subjects"][0]["namespace"], json!("firedrill-x"));
+        assert_eq!(limits[4].pointer("/spec/egress/2/to/0/ipBlock/cidr"), Some(&json!("10.0.0.1/32")));
+        let pods = our_pods(&DRILL).unwrap();
+        assert_eq!(pods[1].pointer("/spec/serviceAccountName"), Some(&json!(STEPS)));
+        assert_eq!(
+            pods.each_ref().map(|pod| &pod["spec"]["automountServiceAccountToken"]),
+            [&json!(false), &json!(true)]
+        );
+        for object in limits.iter().chain(&pods) {
+            assert!(!object.to_string().contains('$'), "{object}");
+        }
+    }
+
+    #[test]
     fn steps_get_rights_on_what_a_fault_changes_and_on_nothing_else() {
         let object =
             |version: &str, kind: &str| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" } });
         let on = |version: &str, kind: &str, isolated: bool, makes: bool| {
-            rights_on(&object(version, kind), "firedrill-x", "x", isolated, makes)
+            rights_on(&object(version, kind), "firedrill-x", "x", isolated, makes).unwrap()
         };
-        let [role, binding] = on("v1", "ResourceQuota", false, false).unwrap();
+        let [role, binding]: [Value; 2] = on("v1", "ResourceQuota", false, false).try_into().unwrap();
         let rules = json!([
             { "apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["get", "update", "patch", "delete"], "resourceNames": ["x"] },
             { "apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list", "watch"] },
         ]);
         assert_eq!(role["rules"], rules);
         assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
-        assert_eq!(
-            on("networking.k8s.io/v1", "NetworkPolicy", false, true).unwrap()[0]["rules"][2]["verbs"],
-            json!(["create"])
-        );
+        assert_eq!(on("networking.k8s.io/v1", "NetworkPolicy", false, true)[0]["rules"][2]["verbs"], json!(["create"]));
         for (version, kind) in
             [("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("rbac.authorization.k8s.io/v1", "Role")]
         {
-            assert_eq!(on(version, kind, false, true), None, "{kind}");
+            assert!(on(version, kind, false, true).is_empty(), "{kind}");
         }
-        assert_eq!(on("networking.k8s.io/v1", "NetworkPolicy", true, false), None);
+        assert!(on("networking.k8s.io/v1", "NetworkPolicy", true, false).is_empty());
     }
 
     #[test]
@@ -545,7 +521,7 @@ mod tests {
         let tied = json!({ "name": "s", "finalizers": ["x/y"], "ownerReferences": [{ "uid": "1" }] });
         let object = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": tied,
             "spec": { "template": { "metadata": tied }, "volumeClaimTemplates": [{ "metadata": tied }] } });
-        let team = team(&Manifests { objects: vec![object] }, &request(&[]), &DRILL);
+        let team = team(&Manifests { objects: vec![object] }, &request(&[]), &DRILL).unwrap();
         let text = team[0].to_string();
         assert!(!text.contains("finalizers") && !text.contains("ownerReferences"), "{text}");
     }

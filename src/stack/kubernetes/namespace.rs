@@ -1,0 +1,126 @@
+//! A namespace of a cluster, and the objects in it as JSON.
+
+use super::errors::{api, environment, is_missing};
+use super::manifests::{is_of_kubernetes, kind, name, text};
+use super::names::MANAGER;
+use crate::stack::StackError;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{Scope, pinned_kind};
+use kube::{Client, Resource};
+use serde_json::Value;
+
+/// A namespace.
+#[derive(Clone)]
+pub(super) struct ClusterNamespace {
+    pub client: Client,
+    pub name: String,
+}
+
+impl std::fmt::Debug for ClusterNamespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// What the API calls the objects of a kind, for the kinds that a drill waits for and changes.
+pub(super) fn resource(object: &Value) -> ApiResource {
+    let version = text(object, "/apiVersion");
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind(object)))
+}
+
+/// What the cluster says of an object, with its kind, which lists leave out.
+pub(super) fn as_value(found: &DynamicObject, object: &Value) -> Value {
+    let mut value = serde_json::to_value(found).unwrap_or_default();
+    if let Value::Object(value) = &mut value {
+        value.insert("kind".into(), Value::from(kind(object)));
+    }
+    value
+}
+
+impl ClusterNamespace {
+    /// Its objects of a type.
+    pub(super) fn all<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    pub(super) fn pods(&self) -> Api<Pod> {
+        self.all()
+    }
+
+    /// Its objects of the kind of this one.
+    pub(super) fn of(&self, object: &Value) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.name, &resource(object))
+    }
+
+    /// An object as the cluster has it now.
+    pub(super) async fn now(&self, object: &Value) -> Result<Value, StackError> {
+        let operation = format!("looking at {} {}", kind(object), name(object));
+        let found = self.of(object).get(name(object)).await.map_err(api(operation))?;
+        Ok(as_value(&found, object))
+    }
+
+    /// The same; `None` where there is none, or one that is being removed.
+    pub(super) async fn live(&self, object: &Value, operation: String) -> Result<Option<Value>, StackError> {
+        let found = self.of(object).get_opt(name(object)).await.map_err(api(operation))?;
+        let live = found.filter(|live| live.metadata.deletion_timestamp.is_none());
+        Ok(live.map(|live| as_value(&live, object)))
+    }
+
+    /// Makes an object, and returns it as the cluster has it.
+    pub(super) async fn make(&self, object: &Value, operation: &str) -> Result<Value, StackError> {
+        let made = self.try_to_make(object, operation).await?.map_err(api(operation))?;
+        serde_json::to_value(made).map_err(|error| environment(operation, error))
+    }
+
+    /// The same, with the cluster's own answer.
+    pub(super) async fn try_to_make(
+        &self,
+        object: &Value,
+        operation: &str,
+    ) -> Result<kube::Result<DynamicObject>, StackError> {
+        let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
+        let all = match is_of_kubernetes(object) {
+            true => self.of(object),
+            false => self.discovered(object, operation).await?,
+        };
+        let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+        Ok(all.create(&params, &typed).await)
+    }
+
+    /// The objects of a kind that the cluster was extended with.
+    async fn discovered(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
+        let known = resource(object);
+        let wanted = GroupVersionKind::gvk(&known.group, &known.version, &known.kind);
+        let (found, abilities) = pinned_kind(&self.client, &wanted).await.map_err(api(operation))?;
+        if abilities.scope == Scope::Cluster {
+            return Err(environment(operation, "its kind belongs to no namespace, and a drill has only its own"));
+        }
+        Ok(Api::namespaced_with(self.client.clone(), &self.name, &found))
+    }
+
+    pub(super) async fn patch(&self, object: &Value, patch: &Patch<Value>, operation: &str) -> Result<(), StackError> {
+        let patched = self.of(object).patch(name(object), &PatchParams::default(), patch).await;
+        patched.map(drop).map_err(api(operation))
+    }
+
+    /// Removes an object; that it is gone by now is as good.
+    pub(super) async fn remove(
+        &self,
+        object: &Value,
+        params: &DeleteParams,
+        operation: &str,
+    ) -> Result<(), StackError> {
+        match self.of(object).delete(name(object), params).await {
+            Err(error) if !is_missing(&error) => Err(api(operation)(error)),
+            _ => Ok(()),
+        }
+    }
+}
