@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Where Prometheus answers, inside the agent's container.
@@ -93,9 +94,14 @@ impl Holding for HeldServers {
     }
 }
 
-/// Asks an API for JSON.
+/// After so long without an answer nothing can be said about alerts any more.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+
+/// Asks an API for JSON. One that takes the question and never answers is silent as well.
 async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
-    let text = HttpPage::parse(url)?.text(JSON).await?;
+    let page = HttpPage::parse(url)?;
+    let answer = tokio::time::timeout(SILENT_FOR, page.text(JSON)).await;
+    let text = answer.unwrap_or_else(|_| Err(format!("{url} has not answered within {SILENT_FOR:?}")))?;
     serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }
 

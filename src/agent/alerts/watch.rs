@@ -3,7 +3,7 @@
 use super::distance::Distance;
 use super::receiver::route_of;
 use super::servers::Servers;
-use super::{ALERTMANAGER, ask, ask_prometheus, query};
+use super::{ALERTMANAGER, SILENT_FOR, ask, ask_prometheus, query};
 use crate::agent::ability::{Tell, locked};
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
@@ -21,8 +21,6 @@ use tokio_util::task::AbortOnDropHandle;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often it is asked how far an expression is from its threshold.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// After so long without an answer nothing can be said about alerts any more.
-const SILENT_FOR: Duration = Duration::from_secs(5);
 
 type AlertLabels = BTreeMap<String, String>;
 

@@ -55,21 +55,31 @@ impl ClusterNamespace {
         self.all()
     }
 
-    /// Its objects of the kind of this one.
-    pub(super) fn of(&self, object: &Value) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.name, &resource(object))
+    /// Its objects of the kind of this one. What the API calls a kind with which the cluster was extended, only the cluster knows: under a
+    /// name that was guessed nothing would be found, and what is not found counts as removed.
+    pub(super) async fn of(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
+        let known = resource(object);
+        if is_of_kubernetes(object) {
+            return Ok(Api::namespaced_with(self.client.clone(), &self.name, &known));
+        }
+        let wanted = GroupVersionKind::gvk(&known.group, &known.version, &known.kind);
+        let (found, abilities) = pinned_kind(&self.client, &wanted).await.map_err(api(operation))?;
+        if abilities.scope == Scope::Cluster {
+            return Err(environment(operation, "its kind belongs to no namespace, and a drill has only its own"));
+        }
+        Ok(Api::namespaced_with(self.client.clone(), &self.name, &found))
     }
 
     /// An object as the cluster has it now.
     pub(super) async fn now(&self, object: &Value) -> Result<Value, StackError> {
         let operation = format!("looking at {} {}", kind(object), name(object));
-        let found = self.of(object).get(name(object)).await.map_err(api(operation))?;
+        let found = self.of(object, &operation).await?.get(name(object)).await.map_err(api(operation))?;
         Ok(as_value(&found, object))
     }
 
     /// The same; `None` where there is none, or one that is being removed.
     pub(super) async fn live(&self, object: &Value, operation: String) -> Result<Option<Value>, StackError> {
-        let found = self.of(object).get_opt(name(object)).await.map_err(api(operation))?;
+        let found = self.of(object, &operation).await?.get_opt(name(object)).await.map_err(api(operation))?;
         let live = found.filter(|live| live.metadata.deletion_timestamp.is_none());
         Ok(live.map(|live| as_value(&live, object)))
     }
@@ -87,27 +97,13 @@ impl ClusterNamespace {
         operation: &str,
     ) -> Result<kube::Result<DynamicObject>, StackError> {
         let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
-        let all = match is_of_kubernetes(object) {
-            true => self.of(object),
-            false => self.discovered(object, operation).await?,
-        };
+        let all = self.of(object, operation).await?;
         let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
         Ok(all.create(&params, &typed).await)
     }
 
-    /// The objects of a kind that the cluster was extended with.
-    async fn discovered(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
-        let known = resource(object);
-        let wanted = GroupVersionKind::gvk(&known.group, &known.version, &known.kind);
-        let (found, abilities) = pinned_kind(&self.client, &wanted).await.map_err(api(operation))?;
-        if abilities.scope == Scope::Cluster {
-            return Err(environment(operation, "its kind belongs to no namespace, and a drill has only its own"));
-        }
-        Ok(Api::namespaced_with(self.client.clone(), &self.name, &found))
-    }
-
     pub(super) async fn patch(&self, object: &Value, patch: &Patch<Value>, operation: &str) -> Result<(), StackError> {
-        let patched = self.of(object).patch(name(object), &PatchParams::default(), patch).await;
+        let patched = self.of(object, operation).await?.patch(name(object), &PatchParams::default(), patch).await;
         patched.map(drop).map_err(api(operation))
     }
 
@@ -118,7 +114,7 @@ impl ClusterNamespace {
         params: &DeleteParams,
         operation: &str,
     ) -> Result<(), StackError> {
-        match self.of(object).delete(name(object), params).await {
+        match self.of(object, operation).await?.delete(name(object), params).await {
             Err(error) if !is_missing(&error) => Err(api(operation)(error)),
             _ => Ok(()),
         }

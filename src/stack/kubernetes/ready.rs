@@ -62,7 +62,7 @@ pub(super) async fn stands(
     deadline: Instant,
 ) -> Result<bool, StackError> {
     let operation = format!("looking at {} {}", kind(workload), name(workload));
-    let all = namespace.of(workload);
+    let all = namespace.of(workload, &operation).await?;
     let seen = watch::until(&all, watch::only(name(workload)), deadline, &operation, |found| {
         match standing(&as_value(found.values().next()?, workload)) {
             Ok(()) => Some(true),
