@@ -3,6 +3,7 @@
 use super::{FaultContext, FaultError, Inject, Presence, Undo};
 use crate::agent::AgentError;
 use crate::agent::ability::Ability;
+use crate::agent::pg::{PgServer, PgTarget};
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm};
@@ -10,6 +11,7 @@ use crate::stack::AgentRole;
 use async_trait::async_trait;
 use std::fmt;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 /// A percentage above 0%.
 pub(super) const A_SHARE: TextForm = TextForm::new("a percentage like `50%`", Ratio::shape);
@@ -41,10 +43,6 @@ impl ProxyPlace {
     pub(super) fn port(&self) -> Option<u16> {
         self.port.map(NonZeroU16::get)
     }
-
-    fn role(&self) -> AgentRole {
-        AgentRole::Proxy { service: self.service.clone() }
-    }
 }
 
 impl fmt::Display for ProxyPlace {
@@ -54,69 +52,158 @@ impl fmt::Display for ProxyPlace {
     }
 }
 
-/// A fault that the agent in front of a service holds: as [`Inject`], but for what all of them have in common.
-pub trait ProxyFault: fmt::Debug + Send + Sync + Sized {
-    /// What the agent is asked for.
-    type Rule: Ability + Sync;
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self>;
+/// What an agent is asked for, once the stack is up.
+type Asked = dyn Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + Sync;
+
+/// A fault that an agent holds.
+pub struct AgentFault {
     /// What it does, in one line.
-    fn summary(&self) -> String;
-    /// Where it acts.
-    fn place(&self) -> &ProxyPlace;
-    /// What the agent is asked for, with this seed.
-    fn rule(&self, seed: u64) -> Self::Rule;
+    pub(super) summary: String,
+    /// Services of the stack that it names.
+    pub(super) services: Vec<String>,
     /// The service on whose connections alone it acts.
-    fn client(&self) -> Option<&str> {
-        None
+    pub(super) client: Option<String>,
+    /// The load that it names.
+    pub(super) load: Option<String>,
+    /// It comes back this long after it was ended.
+    pub(super) returns: Option<Duration>,
+    /// Values of its parameters that must never reach a record.
+    pub(super) secrets: Vec<String>,
+    /// Nothing undoes it.
+    pub(super) irreversible: bool,
+    /// Who holds it.
+    pub(super) role: AgentRole,
+    /// The ports of its service that the scenario gives.
+    pub(super) ports: Vec<u16>,
+    /// What it is asked for.
+    pub(super) asked: Box<Asked>,
+}
+
+impl AgentFault {
+    /// One that the drill's agent holds.
+    pub(super) fn of_drill(
+        summary: String,
+        asked: impl Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + Sync + 'static,
+    ) -> AgentFault {
+        AgentFault {
+            summary,
+            services: Vec::new(),
+            client: None,
+            load: None,
+            returns: None,
+            secrets: Vec::new(),
+            irreversible: false,
+            role: AgentRole::Drill,
+            ports: Vec::new(),
+            asked: Box::new(asked),
+        }
+    }
+
+    /// One that the agent in front of a service holds, by this rule with the seed of the drill.
+    pub(super) fn in_front<R: Ability>(
+        place: &ProxyPlace,
+        summary: String,
+        rule: impl Fn(u64) -> R + Send + Sync + 'static,
+    ) -> AgentFault {
+        AgentFault {
+            services: vec![place.service.clone()],
+            role: AgentRole::Proxy { service: place.service.clone() },
+            ports: place.port().into_iter().collect(),
+            ..AgentFault::of_drill(summary, move |context| Ok(rule(context.seed).ask(context.id)))
+        }
+    }
+
+    /// One that the drill's agent holds on a PostgreSQL server.
+    pub(super) fn on_server(
+        server: PgServer,
+        summary: String,
+        asked: impl Fn(PgTarget, &str) -> AgentAsk + Send + Sync + 'static,
+    ) -> AgentFault {
+        let (services, secrets) = (vec![server.service.clone()], server.secrets());
+        let of_drill = AgentFault::of_drill(summary, move |context| {
+            Ok(asked(server.target(&context.stack.environment(&server.service))?, context.id))
+        });
+        AgentFault { services, secrets, ..of_drill }
+    }
+
+    async fn look(&self, context: &FaultContext<'_>, operation: &str) -> Result<AgentAnswer, FaultError> {
+        ask(context, &self.role.name(), operation, AgentAsk::Look { id: context.id.into() }).await
+    }
+}
+
+impl fmt::Debug for AgentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)
     }
 }
 
 #[async_trait]
-impl<F: ProxyFault> Inject for F {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        F::from_map(map)
-    }
-
+impl Inject for AgentFault {
     fn summary(&self) -> String {
-        F::summary(self)
+        self.summary.clone()
     }
 
     fn interposes(&self) -> Option<(String, Vec<u16>)> {
-        Some((self.place().service.clone(), self.place().port().into_iter().collect()))
+        match &self.role {
+            AgentRole::Proxy { service } => Some((service.clone(), self.ports.clone())),
+            _ => None,
+        }
     }
 
     fn services(&self) -> Vec<String> {
-        vec![self.place().service.clone()]
+        self.services.clone()
     }
 
     fn client(&self) -> Option<&str> {
-        F::client(self)
+        self.client.as_deref()
+    }
+
+    fn load(&self) -> Option<&str> {
+        self.load.as_deref()
+    }
+
+    fn returns(&self) -> Option<Duration> {
+        self.returns
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.secrets.clone()
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        Ok(undo(&self.place().role(), context))
+        // What cannot be asked for is no fault.
+        (self.asked)(context)?;
+        Ok(match self.irreversible {
+            true => Undo::nothing(),
+            // The agent has the undo and the password; so the ledger needs neither.
+            false => Undo::Agent { agent: self.role.name(), fault: context.id.into() },
+        })
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        begin(context, &self.place().role(), &self.rule(context.seed)).await
+        ask(context, &self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        confirm(context, &self.place().role()).await
+        match self.look(context, "confirm").await? {
+            AgentAnswer::InPlace { detail, .. } => Ok(Presence::InPlace(detail)),
+            AgentAnswer::Gone { detail } => Ok(Presence::Gone(detail)),
+            other => {
+                let operation = format!("confirm `{}`", context.id);
+                Err(FaultError::new(operation, format!("the agent answered something else: {other:?}")))
+            }
+        }
     }
 
     async fn acted(&self, context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {
-        match ask(context, &self.place().role().name(), "ask", AgentAsk::Look { id: context.id.into() }).await? {
+        if self.interposes().is_none() {
+            return Ok(None);
+        }
+        match self.look(context, "ask").await? {
             AgentAnswer::InPlace { acted, .. } => Ok(acted),
             _ => Ok(None),
         }
     }
-}
-
-/// The undo of a fault that this agent holds.
-pub(super) fn undo(role: &AgentRole, context: &FaultContext<'_>) -> Undo {
-    Undo::Agent { agent: role.name(), fault: context.id.into() }
 }
 
 async fn ask(
@@ -133,27 +220,6 @@ async fn ask(
         Ok(answer) => Ok(answer),
         Err(AgentError::Failed(reason)) => Err(failed(reason)),
         Err(gone @ AgentError::Gone { .. }) => Err(failed(gone.to_string())),
-    }
-}
-
-/// Has the agent begin a fault.
-pub(super) async fn begin(
-    context: &FaultContext<'_>,
-    role: &AgentRole,
-    ability: &impl Ability,
-) -> Result<(), FaultError> {
-    ask(context, &role.name(), "inject", ability.ask(context.id)).await.map(|_| ())
-}
-
-/// Has the agent look whether a fault is in place.
-pub(super) async fn confirm(context: &FaultContext<'_>, role: &AgentRole) -> Result<Presence, FaultError> {
-    match ask(context, &role.name(), "confirm", AgentAsk::Look { id: context.id.into() }).await? {
-        AgentAnswer::InPlace { detail, .. } => Ok(Presence::InPlace(detail)),
-        AgentAnswer::Gone { detail } => Ok(Presence::Gone(detail)),
-        other => {
-            let operation = format!("confirm `{}`", context.id);
-            Err(FaultError::new(operation, format!("the agent answered something else: {other:?}")))
-        }
     }
 }
 

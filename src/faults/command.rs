@@ -128,9 +128,9 @@ pub(super) fn first_line(script: &str) -> String {
     format!("{first}{more}")
 }
 
-#[async_trait]
-impl Inject for CommandFault {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl CommandFault {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let run = map.require_by("run", read_script);
         let instead =
@@ -141,7 +141,10 @@ impl Inject for CommandFault {
         let covers = read_covers(map);
         Some(CommandFault { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
     }
+}
 
+#[async_trait]
+impl Inject for CommandFault {
     fn summary(&self) -> String {
         match &self.summary {
             Some(summary) => format!("{summary} (by a command in `{}`)", self.service),

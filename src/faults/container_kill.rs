@@ -44,6 +44,14 @@ fn signal(text: &str) -> Result<String, String> {
 }
 
 impl ContainerKill {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let selected = SelectedContainers::read(map);
+        let signal = map.optional_with("signal", A_SIGNAL, signal);
+        let returns = map.optional("returns");
+        Some(ContainerKill { selected: selected?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
+    }
+
     fn kill(&self) -> ContainerOp {
         ContainerOp::Kill { signal: self.signal.clone() }
     }
@@ -51,13 +59,6 @@ impl ContainerKill {
 
 #[async_trait]
 impl Inject for ContainerKill {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let signal = map.optional_with("signal", A_SIGNAL, signal);
-        let returns = map.optional("returns");
-        Some(ContainerKill { selected: selected?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
-    }
-
     fn summary(&self) -> String {
         let again = match self.returns {
             Some(after) => format!(", and again {after:?} after each start"),

@@ -53,6 +53,20 @@ fn pids(text: &str) -> Result<i64, String> {
 }
 
 impl ContainerLimited {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let selected = SelectedContainers::read(map);
+        let nano_cpus = map.optional_with("cpus", CPUS, cpus);
+        let memory = map.optional_with("memory", MEMORY, memory);
+        let pids = map.optional_with("pids", PIDS, pids);
+        if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
+            let span = map.span();
+            map.error(span, "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
+        }
+        let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
+        Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
+    }
+
     /// The limits of a container that had these, with the fault.
     fn over(&self, had: ContainerLimits) -> ContainerLimits {
         let or = |wanted: i64, had: i64| if wanted > 0 { wanted } else { had };
@@ -76,19 +90,6 @@ fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String
 
 #[async_trait]
 impl Inject for ContainerLimited {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let nano_cpus = map.optional_with("cpus", CPUS, cpus);
-        let memory = map.optional_with("memory", MEMORY, memory);
-        let pids = map.optional_with("pids", PIDS, pids);
-        if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
-            let span = map.span();
-            map.error(span, "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
-        }
-        let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
-        Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
-    }
-
     fn summary(&self) -> String {
         format!("gives {} no more than {}", self.selected.describe(), words(self.limits))
     }

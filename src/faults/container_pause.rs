@@ -17,13 +17,16 @@ pub struct ContainerPause {
     selected: SelectedContainers,
 }
 
-#[async_trait]
-impl Inject for ContainerPause {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl ContainerPause {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         Some(ContainerPause { selected: selected? })
     }
+}
 
+#[async_trait]
+impl Inject for ContainerPause {
     fn summary(&self) -> String {
         format!("pauses {}", self.selected.describe())
     }

@@ -68,7 +68,8 @@ impl SelectedContainers {
     }
 }
 
-async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
+/// The containers of a service, as the stack has them now.
+pub(super) async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
     stack
         .containers(service)
         .await

@@ -68,6 +68,33 @@ pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn St
 }
 
 impl Deploy {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let service = map.require("service");
+        let variables = map.optional_by("variables", settings);
+        let image: Option<String> = map.optional("image");
+        let command: Option<Vec<String>> = map.optional("command");
+        if command.as_ref().is_some_and(Vec::is_empty) {
+            map.wrong("command", "`command` is empty")
+                .help("leave it out, or write its words like `[serve, --port, \"80\"]`");
+        }
+        let environment = map.optional_by("environment", settings);
+        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
+        // A map without a service says so, and is told once.
+        if nothing && map.node("service").is_some() {
+            let span = map.span();
+            map.error(span, "`deploy` releases nothing")
+                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
+        }
+        let release = Release {
+            variables: variables.unwrap_or_default(),
+            image,
+            command,
+            environment: environment.unwrap_or_default(),
+        };
+        Some(Deploy { service: service?, release })
+    }
+
     /// What the release sets, for people: `CHECKOUT_VERSION=1.5.0`.
     fn describe(&self) -> String {
         let Release { variables, image, command, environment } = &self.release;
@@ -125,32 +152,6 @@ fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, F
 
 #[async_trait]
 impl Inject for Deploy {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let variables = map.optional_by("variables", settings);
-        let image: Option<String> = map.optional("image");
-        let command: Option<Vec<String>> = map.optional("command");
-        if command.as_ref().is_some_and(Vec::is_empty) {
-            map.wrong("command", "`command` is empty")
-                .help("leave it out, or write its words like `[serve, --port, \"80\"]`");
-        }
-        let environment = map.optional_by("environment", settings);
-        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
-        // A map without a service says so, and is told once.
-        if nothing && map.node("service").is_some() {
-            let span = map.span();
-            map.error(span, "`deploy` releases nothing")
-                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
-        }
-        let release = Release {
-            variables: variables.unwrap_or_default(),
-            image,
-            command,
-            environment: environment.unwrap_or_default(),
-        };
-        Some(Deploy { service: service?, release })
-    }
-
     fn summary(&self) -> String {
         format!("releases `{}` with {}", self.service, self.describe())
     }

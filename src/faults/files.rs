@@ -81,34 +81,8 @@ fn text(text: &str) -> Result<String, String> {
 }
 
 impl Files {
-    async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> Result<FileAnswer, FaultError> {
-        let doing = match what {
-            FileDeed::Measure(_) => "measure",
-            FileDeed::Damage(_) => "damage",
-            FileDeed::Look(_) => "look at",
-            FileDeed::Repair(_) => "repair",
-        };
-        let ask = FileAsk { path: self.path.clone(), what };
-        let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
-        stack.files(&self.service, &ask).await.map_err(failed)
-    }
-}
-
-/// What an undo says of the damage.
-fn damage(undo: &Undo) -> Result<&Damage, FaultError> {
-    match undo {
-        Undo::File { damage, .. } | Undo::Nothing { damage: Some(damage), .. } => Ok(damage),
-        _ => Err(FaultError::new("read the undo", "it is not that of a file")),
-    }
-}
-
-fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
-    Err(FaultError::new("read the answer", format!("it is one to something else: {answer:?}")))
-}
-
-#[async_trait]
-impl Inject for Files {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let path = map.require_with("path", A_PATH, path);
         let deed = map.require_with("do", A_DEED, deed);
@@ -149,6 +123,33 @@ impl Inject for Files {
         Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
     }
 
+    async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> Result<FileAnswer, FaultError> {
+        let doing = match what {
+            FileDeed::Measure(_) => "measure",
+            FileDeed::Damage(_) => "damage",
+            FileDeed::Look(_) => "look at",
+            FileDeed::Repair(_) => "repair",
+        };
+        let ask = FileAsk { path: self.path.clone(), what };
+        let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
+        stack.files(&self.service, &ask).await.map_err(failed)
+    }
+}
+
+/// What an undo says of the damage.
+fn damage(undo: &Undo) -> Result<&Damage, FaultError> {
+    match undo {
+        Undo::File { damage, .. } | Undo::Nothing { damage: Some(damage), .. } => Ok(damage),
+        _ => Err(FaultError::new("read the undo", "it is not that of a file")),
+    }
+}
+
+fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
+    Err(FaultError::new("read the answer", format!("it is one to something else: {answer:?}")))
+}
+
+#[async_trait]
+impl Inject for Files {
     fn summary(&self) -> String {
         let Files { service, path, harm, .. } = self;
         match harm {

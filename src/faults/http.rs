@@ -1,6 +1,6 @@
 //! What the faults of HTTP requests have in common: on which requests of a service they act.
 
-use super::by_agent::{A_SHARE, ProxyPlace, share};
+use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use crate::agent::proxy::{HttpAction, HttpRule};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, parse_size, shape};
@@ -69,7 +69,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// On which requests of a service a fault acts.
 #[derive(Debug, Clone)]
 pub(super) struct HttpRequests {
-    pub(super) place: ProxyPlace,
+    place: ProxyPlace,
     method: Option<String>,
     path: Option<String>,
     header: Option<(String, Option<String>)>,
@@ -93,10 +93,11 @@ impl HttpRequests {
         })
     }
 
-    /// What the agent is asked for.
-    pub(super) fn rule(&self, action: HttpAction, seed: u64) -> HttpRule {
-        let HttpRequests { place, method, path, header, share, first, every } = self.clone();
-        HttpRule { port: place.port(), method, path, header, share, first, every, action, seed }
+    /// The fault that does this about them.
+    pub(super) fn fault(self, summary: String, action: HttpAction) -> AgentFault {
+        let HttpRequests { place, method, path, header, share, first, every } = self;
+        let rule = HttpRule { port: place.port(), method, path, header, share, first, every, action, seed: 0 };
+        AgentFault::in_front(&place, summary, move |seed| HttpRule { seed, ..rule.clone() })
     }
 
     /// In words: `50% of POST /charge on ...`.

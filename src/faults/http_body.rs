@@ -6,9 +6,9 @@
 //! - http_body: { service: payments, path: /list, rate: 1KiB }      # a second
 //! ```
 
-use super::by_agent::{ProxyFault, ProxyPlace};
+use super::by_agent::AgentFault;
 use super::http::{A_SIZE, HttpRequests, size};
-use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::agent::proxy::HttpAction;
 use crate::source::MapReader;
 use serde_json::json;
 
@@ -20,16 +20,11 @@ fn rate(text: &str) -> Result<u64, String> {
 }
 
 /// Answers whose body is not what the service sent.
-#[derive(Debug, Clone)]
-pub struct HttpBody {
-    requests: HttpRequests,
-    action: HttpAction,
-}
+pub struct HttpBody;
 
-impl ProxyFault for HttpBody {
-    type Rule = HttpRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl HttpBody {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let requests = HttpRequests::read(map);
         let replace: Option<String> = map.optional("replace");
         let cut = map.optional_with("cut", A_SIZE, size);
@@ -43,23 +38,13 @@ impl ProxyFault for HttpBody {
         let replaced = replace.map(|body| HttpAction::ReplaceBody { body });
         let cut = cut.map(|after| HttpAction::CutBody { after, reset: false });
         let action = replaced.or(cut).or(rate.map(|rate| HttpAction::SlowBody { rate }));
-        Some(HttpBody { requests: requests?, action: action? })
-    }
-
-    fn summary(&self) -> String {
-        let requests = self.requests.words();
-        match &self.action {
-            HttpAction::CutBody { after, .. } => format!("cuts the answers to {requests} to {after} bytes"),
-            HttpAction::SlowBody { rate } => format!("sends the answers to {requests} at {rate} bytes a second"),
-            _ => format!("replaces the body of the answers to {requests}"),
-        }
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.requests.place
-    }
-
-    fn rule(&self, seed: u64) -> HttpRule {
-        self.requests.rule(self.action.clone(), seed)
+        let (requests, action) = (requests?, action?);
+        let which = requests.words();
+        let summary = match &action {
+            HttpAction::CutBody { after, .. } => format!("cuts the answers to {which} to {after} bytes"),
+            HttpAction::SlowBody { rate } => format!("sends the answers to {which} at {rate} bytes a second"),
+            _ => format!("replaces the body of the answers to {which}"),
+        };
+        Some(requests.fault(summary, action))
     }
 }

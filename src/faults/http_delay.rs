@@ -5,9 +5,9 @@
 //! - http_delay: { service: payments, path: /charges/*, share: 10%, delay: 3s }
 //! ```
 
-use super::by_agent::{ProxyFault, ProxyPlace};
+use super::by_agent::AgentFault;
 use super::http::HttpRequests;
-use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, parse_duration, shape};
 use std::time::Duration;
 
@@ -19,34 +19,17 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 /// Requests that reach a service later.
-#[derive(Debug, Clone)]
-pub struct HttpDelay {
-    requests: HttpRequests,
-    delay: Duration,
-    jitter: Duration,
-}
+pub struct HttpDelay;
 
-impl ProxyFault for HttpDelay {
-    type Rule = HttpRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl HttpDelay {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let requests = HttpRequests::read(map);
         let delay = map.require_with("delay", A_DELAY, delay);
         let jitter: Option<Duration> = map.optional("jitter");
-        Some(HttpDelay { requests: requests?, delay: delay?, jitter: jitter.unwrap_or_default() })
-    }
-
-    fn summary(&self) -> String {
-        let HttpDelay { requests, delay, jitter } = self;
+        let (requests, delay, jitter) = (requests?, delay?, jitter.unwrap_or_default());
         let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        format!("delays {} by {delay:?}{spread}", requests.words())
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.requests.place
-    }
-
-    fn rule(&self, seed: u64) -> HttpRule {
-        self.requests.rule(HttpAction::Delay { delay: self.delay, jitter: self.jitter }, seed)
+        let summary = format!("delays {} by {delay:?}{spread}", requests.words());
+        Some(requests.fault(summary, HttpAction::Delay { delay, jitter }))
     }
 }

@@ -4,26 +4,20 @@
 //! - http_header: { service: payments, set: { Cache-Control: no-store }, remove: [ETag] }
 //! ```
 
-use super::by_agent::{ProxyFault, ProxyPlace};
+use super::by_agent::AgentFault;
 use super::http::{HttpRequests, header_name, header_value};
-use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, shape};
 
 const A_NAME: TextForm = TextForm::new("the name of a header", shape::scalar);
 const A_VALUE: TextForm = TextForm::new("the value of a header", shape::scalar);
 
 /// Answers with other headers.
-#[derive(Debug, Clone)]
-pub struct HttpHeader {
-    requests: HttpRequests,
-    set: Vec<(String, String)>,
-    remove: Vec<String>,
-}
+pub struct HttpHeader;
 
-impl ProxyFault for HttpHeader {
-    type Rule = HttpRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl HttpHeader {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let requests = HttpRequests::read(map);
         let set = map.optional_by("set", |at| {
             let set = at.entries("a map of headers", "write `{ Cache-Control: no-store }`", |at| {
@@ -44,20 +38,10 @@ impl ProxyFault for HttpHeader {
         if !map.has("set") && !map.has("remove") {
             map.error(map.head(), "no header is changed: neither `set` nor `remove`").help("write `remove: [ETag]`");
         }
-        Some(HttpHeader { requests: requests?, set, remove })
-    }
-
-    fn summary(&self) -> String {
-        let set: Vec<String> = self.set.iter().map(|(name, value)| format!("sets `{name}: {value}`")).collect();
-        let removed: Vec<String> = self.remove.iter().map(|name| format!("removes `{name}`")).collect();
-        format!("{} on the answers to {}", [set, removed].concat().join(", "), self.requests.words())
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.requests.place
-    }
-
-    fn rule(&self, seed: u64) -> HttpRule {
-        self.requests.rule(HttpAction::Headers { set: self.set.clone(), remove: self.remove.clone() }, seed)
+        let requests = requests?;
+        let words = set.iter().map(|(name, value)| format!("sets `{name}: {value}`"));
+        let words = words.chain(remove.iter().map(|name| format!("removes `{name}`"))).collect::<Vec<_>>().join(", ");
+        let summary = format!("{words} on the answers to {}", requests.words());
+        Some(requests.fault(summary, HttpAction::Headers { set, remove }))
     }
 }

@@ -13,9 +13,9 @@
 //!     retry_after: 30s
 //! ```
 
-use super::by_agent::{ProxyFault, ProxyPlace};
+use super::by_agent::AgentFault;
 use super::http::HttpRequests;
-use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, parse_duration, shape};
 
 const A_STATUS: TextForm = TextForm::new("an HTTP status like `503`", || shape::number(200, 599));
@@ -23,13 +23,7 @@ const A_STATUS: TextForm = TextForm::new("an HTTP status like `503`", || shape::
 const A_RETRY: TextForm = TextForm::new("a duration like `30s`", shape::duration);
 
 /// Answers in the place of a service.
-#[derive(Debug, Clone)]
-pub struct HttpStatus {
-    requests: HttpRequests,
-    status: u16,
-    body: Option<String>,
-    retry_after: Option<u64>,
-}
+pub struct HttpStatus;
 
 fn status(text: &str) -> Result<u16, String> {
     let status = text.parse().ok().filter(|status| (200..=599).contains(status));
@@ -45,27 +39,15 @@ fn retry_after(text: &str) -> Result<u64, String> {
     }
 }
 
-impl ProxyFault for HttpStatus {
-    type Rule = HttpRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl HttpStatus {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let requests = HttpRequests::read(map);
         let status = map.require_with("status", A_STATUS, status);
         let body: Option<String> = map.optional("body");
         let retry_after = map.optional_with("retry_after", A_RETRY, retry_after);
-        Some(HttpStatus { requests: requests?, status: status?, body, retry_after })
-    }
-
-    fn summary(&self) -> String {
-        format!("answers {} with {}", self.requests.words(), self.status)
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.requests.place
-    }
-
-    fn rule(&self, seed: u64) -> HttpRule {
-        let (status, body, retry_after) = (self.status, self.body.clone(), self.retry_after);
-        self.requests.rule(HttpAction::Status { status, body, retry_after }, seed)
+        let (requests, status) = (requests?, status?);
+        let summary = format!("answers {} with {status}", requests.words());
+        Some(requests.fault(summary, HttpAction::Status { status, body, retry_after }))
     }
 }

@@ -17,7 +17,7 @@ macro_rules! faults {
             pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
         }
 
-        const READERS: &[FaultReader] = &[$(read::<$module::$fault>),*];
+        const READERS: &[FaultReader] = &[$(|map| Some(Arc::new($module::$fault::from_map(map)?))),*];
     };
 }
 
@@ -160,10 +160,6 @@ pub struct Fault {
 /// Reads the parameters of one kind of fault.
 type FaultReader = fn(&mut MapReader<'_>) -> Option<Arc<dyn Inject>>;
 
-fn read<F: Inject + 'static>(map: &mut MapReader<'_>) -> Option<Arc<dyn Inject>> {
-    F::from_map(map).map(|fault| Arc::new(fault) as Arc<dyn Inject>)
-}
-
 impl Fault {
     /// What `init` writes for a fault of this kind.
     pub fn draft(kind: &str) -> FaultDraft {
@@ -251,10 +247,6 @@ pub struct EndedPart {
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self>
-    where
-        Self: Sized;
     /// What it does, in one line.
     fn summary(&self) -> String;
     /// The service whose ports an agent must stand in front of, with the ports that the scenario gives.

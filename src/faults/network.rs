@@ -28,6 +28,18 @@ pub struct NetworkLoss {
 }
 
 impl NetworkLoss {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let selected = SelectedContainers::read(map);
+        let network = map.optional("network");
+        let names = map.require_with("lose", WHAT, |text| match text {
+            "connection" => Ok(false),
+            "names" => Ok(true),
+            _ => Err(did_you_mean(text, LOSES)),
+        });
+        Some(NetworkLoss { selected: selected?, network, names: names? })
+    }
+
     fn is_meant(&self, endpoint: &NetworkEndpoint) -> bool {
         // Compose puts the name of its project in front.
         let own = endpoint.network.split_once('_').map(|(_, name)| name);
@@ -67,17 +79,6 @@ fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultE
 
 #[async_trait]
 impl Inject for NetworkLoss {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let network = map.optional("network");
-        let names = map.require_with("lose", WHAT, |text| match text {
-            "connection" => Ok(false),
-            "names" => Ok(true),
-            _ => Err(did_you_mean(text, LOSES)),
-        });
-        Some(NetworkLoss { selected: selected?, network, names: names? })
-    }
-
     fn summary(&self) -> String {
         let from = self.network.as_ref().map_or_else(|| "every network".into(), |name| format!("the network `{name}`"));
         match self.names {

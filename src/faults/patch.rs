@@ -84,9 +84,9 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Resul
     Ok(Undone::Done { what: vec![format!("gave `{}` back what was planned", change.object)], output: String::new() })
 }
 
-#[async_trait]
-impl Inject for Patch {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl Patch {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let object = map.require_with("object", OBJECT, |text| {
             let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
             let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
@@ -111,7 +111,10 @@ impl Inject for Patch {
         };
         Some(Patch { change: ObjectChange { object: object?, edit, restart } })
     }
+}
 
+#[async_trait]
+impl Inject for Patch {
     fn summary(&self) -> String {
         let object = &self.change.object;
         match &self.change.edit {

@@ -14,69 +14,29 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
+use super::by_agent::AgentFault;
+use crate::agent::ability::Ability;
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
-use crate::stack::AgentRole;
-use async_trait::async_trait;
 use std::time::Duration;
 
 /// Clients that use the connection slots up.
-#[derive(Debug, Clone)]
-pub struct PostgresConnections {
-    server: PgServer,
-    leave: u32,
-    returns: Option<Duration>,
-}
+pub struct PostgresConnections;
 
-#[async_trait]
-impl Inject for PostgresConnections {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl PostgresConnections {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let server = PgServer::read(map);
-        let leave = map.optional("leave").unwrap_or(0);
-        let returns = map.optional("returns");
-        Some(PostgresConnections { server: server?, leave, returns })
-    }
-
-    fn summary(&self) -> String {
-        let slots = match self.leave {
+        let leave: u32 = map.optional("leave").unwrap_or(0);
+        let returns: Option<Duration> = map.optional("returns");
+        let server = server?;
+        let slots = match leave {
             0 => "every connection slot".to_string(),
             leave => format!("all but {leave} connection slots"),
         };
-        let returns = match self.returns {
-            Some(after) => format!(" that come back {after:?} after they were ended"),
-            None => String::new(),
-        };
-        format!("uses {slots} of `{}` up by clients{returns}", self.server.service)
-    }
-
-    fn returns(&self) -> Option<Duration> {
-        self.returns
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.server.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        self.server.secrets()
-    }
-
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.server.target(&context.stack.environment(&self.server.service))?;
-        Ok(by_agent::undo(&AgentRole::Drill, context))
-    }
-
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let connections = PgConnections {
-            target: self.server.target(&context.stack.environment(&self.server.service))?,
-            leave: self.leave,
-            returns: self.returns,
-        };
-        by_agent::begin(context, &AgentRole::Drill, &connections).await
-    }
-
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        by_agent::confirm(context, &AgentRole::Drill).await
+        let again = returns.map_or_else(String::new, |after| format!(" that come back {after:?} after they were ended"));
+        let summary = format!("uses {slots} of `{}` up by clients{again}", server.service);
+        let ask = move |target, id: &str| PgConnections { target, leave, returns }.ask(id);
+        Some(AgentFault { returns, ..AgentFault::on_server(server, summary, ask) })
     }
 }

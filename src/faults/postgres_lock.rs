@@ -18,11 +18,10 @@
 //!     port: 5432
 //! ```
 
-use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
+use super::by_agent::AgentFault;
+use crate::agent::ability::Ability;
 use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
-use crate::stack::AgentRole;
-use async_trait::async_trait;
 use std::time::Duration;
 
 /// More sessions would use the server's connections up, which is another fault.
@@ -37,21 +36,7 @@ const A_CONDITION: TextForm = TextForm::new(
 const SOME_SESSIONS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
 
 /// A lock held by an idle transaction.
-#[derive(Debug, Clone)]
-pub struct PostgresLock {
-    server: PgServer,
-    table: String,
-    mode: LockMode,
-    sessions: u32,
-    returns: Option<Duration>,
-}
-
-/// What is locked.
-#[derive(Debug, Clone)]
-enum LockMode {
-    Table,
-    Rows { condition: Option<String> },
-}
+pub struct PostgresLock;
 
 /// A table as SQL names it: `inventory`, `sales.orders`, `"Odd Name"`.
 fn table(text: &str) -> Result<String, String> {
@@ -88,21 +73,8 @@ fn sessions(text: &str) -> Result<u32, String> {
 }
 
 impl PostgresLock {
-    fn statement(&self) -> String {
-        let table = &self.table;
-        match &self.mode {
-            LockMode::Table => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
-            LockMode::Rows { condition: None } => format!("SELECT 1 FROM {table} FOR UPDATE"),
-            LockMode::Rows { condition: Some(condition) } => {
-                format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE")
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Inject for PostgresLock {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let server = PgServer::read(map);
         let table = map.require_with("table", A_TABLE, table);
         let rows = map.optional_with("mode", A_MODE, mode);
@@ -113,53 +85,22 @@ impl Inject for PostgresLock {
             map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
         let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
-        let returns = map.optional("returns");
-        let mode = if rows == Some(true) { LockMode::Rows { condition } } else { LockMode::Table };
-        Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
-    }
-
-    fn summary(&self) -> String {
-        let what = match &self.mode {
-            LockMode::Table => format!("the table `{}`", self.table),
-            LockMode::Rows { condition: None } => format!("every row of `{}`", self.table),
-            LockMode::Rows { condition: Some(condition) } => format!("the rows of `{}` where {condition}", self.table),
+        let returns: Option<Duration> = map.optional("returns");
+        let (server, table) = (server?, table?);
+        let (what, statement) = match (rows, condition) {
+            (Some(true), None) => (format!("every row of `{table}`"), format!("SELECT 1 FROM {table} FOR UPDATE")),
+            (Some(true), Some(condition)) => (
+                format!("the rows of `{table}` where {condition}"),
+                format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
+            ),
+            _ => (format!("the table `{table}`"), format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")),
         };
-        let returns = match self.returns {
-            Some(after) => format!(", which comes back {after:?} after it was ended"),
-            None => String::new(),
+        let again = returns.map_or_else(String::new, |after| format!(", which comes back {after:?} after it was ended"));
+        let summary = format!("locks {what} on `{}` by an idle transaction{again}", server.service);
+        let ask = move |target, id: &str| {
+            let (statements, table) = (vec![statement.clone()], table.clone());
+            PgLock { target, statements, table, sessions, returns }.ask(id)
         };
-        format!("locks {what} on `{}` by an idle transaction{returns}", self.server.service)
-    }
-
-    fn returns(&self) -> Option<Duration> {
-        self.returns
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.server.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        self.server.secrets()
-    }
-
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.server.target(&context.stack.environment(&self.server.service))?;
-        Ok(by_agent::undo(&AgentRole::Drill, context))
-    }
-
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let lock = PgLock {
-            target: self.server.target(&context.stack.environment(&self.server.service))?,
-            statements: vec![self.statement()],
-            table: self.table.clone(),
-            sessions: self.sessions,
-            returns: self.returns,
-        };
-        by_agent::begin(context, &AgentRole::Drill, &lock).await
-    }
-
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        by_agent::confirm(context, &AgentRole::Drill).await
+        Some(AgentFault { returns, ..AgentFault::on_server(server, summary, ask) })
     }
 }

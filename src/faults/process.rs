@@ -16,7 +16,7 @@ use super::command::{ask, read_question, read_script};
 use super::{FaultContext, FaultError, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm, shape};
-use crate::stack::{ContainerState, Ending, Process, Stack, TOOLBOX};
+use crate::stack::{Ending, Process, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -88,18 +88,8 @@ impl FaultProbe {
 }
 
 impl ProcessFault {
-    async fn containers(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
-        let name = &self.process.name;
-        stack
-            .containers(name)
-            .await
-            .map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
-    }
-}
-
-#[async_trait]
-impl Inject for ProcessFault {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let name = map.require_with("name", A_NAME, name);
         let service = map.optional("service");
         let run = map.require_by("run", read_script);
@@ -116,7 +106,10 @@ impl Inject for ProcessFault {
             covers,
         })
     }
+}
 
+#[async_trait]
+impl Inject for ProcessFault {
     fn summary(&self) -> String {
         let Process { name, service, run, replicas, returns } = &self.process;
         let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
@@ -176,7 +169,7 @@ impl Inject for ProcessFault {
     /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so
     /// a process that runs is not gone, although it may be waiting to be started again.
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        let all = self.containers(context.stack).await?;
+        let all = containers::states(&self.process.name, context.stack).await?;
         // A paused one does nothing; what it still holds (a lock), users feel.
         let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();
         let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
@@ -209,7 +202,7 @@ impl Inject for ProcessFault {
         if !mitigated && endings.iter().all(|ending| !ending.by_itself) {
             return Ok(None);
         }
-        let states = self.containers(stack).await?;
+        let states = containers::states(&self.process.name, stack).await?;
         if states.iter().any(containers::is_up) {
             return Ok(None);
         }

@@ -11,85 +11,46 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
+use super::by_agent::AgentFault;
 use super::undo::{Undoing, filled};
-use super::{FaultContext, FaultError, Inject, Presence, Undo, by_agent};
+use crate::agent::ability::Ability;
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
 use crate::source::{MapReader, TextForm, shape};
-use crate::stack::AgentRole;
-use async_trait::async_trait;
 
 const STATEMENTS: TextForm = TextForm::new("statements in SQL", shape::filled);
 const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
 /// A change in a database.
-#[derive(Debug, Clone)]
-pub struct Sql {
-    server: PgServer,
-    run: String,
-    confirm: String,
-    undo: Undoing,
-    summary: Option<String>,
-}
+pub struct Sql;
 
-#[async_trait]
-impl Inject for Sql {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl Sql {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
         let undo = Undoing::read(map, "`sql`");
-        let summary = map.optional("summary");
-        Some(Sql { server: server?, run: run?, confirm: confirm?, undo: undo?, summary })
-    }
-
-    fn summary(&self) -> String {
-        let service = &self.server.service;
-        match &self.summary {
-            Some(summary) => format!("{summary} (by SQL in `{service}`)"),
+        let summary: Option<String> = map.optional("summary");
+        let (server, run, confirm) = (server?, run?, confirm?);
+        let undo = match undo? {
+            Undoing::By(undo) => Some(undo),
+            Undoing::Never => None,
+        };
+        let service = &server.service;
+        let summary = match (summary, server.database()) {
+            (Some(summary), _) => format!("{summary} (by SQL in `{service}`)"),
             // Never the statement: it may hold data of people, and secrets that no name gives away.
-            None => match self.server.database() {
-                Some(database) => format!("changes the database `{database}` by SQL in `{service}`"),
-                None => format!("changes the database of `{service}` by SQL"),
-            },
-        }
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.server.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let undo = match &self.undo {
-            Undoing::By(undo) => sql_secrets(undo),
-            Undoing::Never => Vec::new(),
+            (None, Some(database)) => format!("changes the database `{database}` by SQL in `{service}`"),
+            (None, None) => format!("changes the database of `{service}` by SQL"),
         };
-        self.server.secrets().into_iter().chain(sql_secrets(&self.run)).chain(undo).collect()
-    }
-
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.server.target(&context.stack.environment(&self.server.service))?;
-        Ok(match self.undo {
-            // The agent has the undo and the password; so the ledger needs neither.
-            Undoing::By(_) => by_agent::undo(&AgentRole::Drill, context),
-            Undoing::Never => Undo::nothing(),
-        })
-    }
-
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let change = PgChange {
-            target: self.server.target(&context.stack.environment(&self.server.service))?,
-            run: self.run.clone(),
-            confirm: self.confirm.clone(),
-            undo: match &self.undo {
-                Undoing::By(undo) => Some(undo.clone()),
-                Undoing::Never => None,
-            },
+        let irreversible = undo.is_none();
+        let told: Vec<String> = [Some(&run), undo.as_ref()].into_iter().flatten().flat_map(|sql| sql_secrets(sql)).collect();
+        let ask = move |target, id: &str| {
+            PgChange { target, run: run.clone(), confirm: confirm.clone(), undo: undo.clone() }.ask(id)
         };
-        by_agent::begin(context, &AgentRole::Drill, &change).await
-    }
-
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        by_agent::confirm(context, &AgentRole::Drill).await
+        let mut fault = AgentFault::on_server(server, summary, ask);
+        fault.secrets.extend(told);
+        Some(AgentFault { irreversible, ..fault })
     }
 }

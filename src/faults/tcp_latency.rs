@@ -9,7 +9,7 @@
 //!     jitter: 50ms          # drawn evenly for each piece that the service sends: 150 to 250 ms
 //! ```
 
-use super::by_agent::{ProxyFault, ProxyPlace};
+use super::by_agent::{AgentFault, ProxyPlace};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::source::{MapReader, TextForm, parse_duration, shape};
 use std::time::Duration;
@@ -22,37 +22,22 @@ fn latency(text: &str) -> Result<Duration, String> {
 }
 
 /// Delays what a service sends.
-#[derive(Debug, Clone)]
-pub struct TcpLatency {
-    place: ProxyPlace,
-    latency: Duration,
-    jitter: Duration,
-}
+pub struct TcpLatency;
 
-impl ProxyFault for TcpLatency {
-    type Rule = ToxicRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl TcpLatency {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let place = ProxyPlace::read(map);
         let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
         let jitter: Option<Duration> = map.optional("jitter");
-        Some(TcpLatency { place: place?, latency: latency?, jitter: jitter.unwrap_or_default() })
-    }
-
-    fn summary(&self) -> String {
-        let TcpLatency { place, latency, jitter } = self;
+        let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
         let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        format!("delays what {place} sends by {latency:?}{spread}")
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.place
-    }
-
-    fn rule(&self, seed: u64) -> ToxicRule {
+        let summary = format!("delays what {place} sends by {latency:?}{spread}");
         // A duration is a day at most.
-        let [latency, jitter] = [self.latency, self.jitter].map(|it| it.as_millis() as i64);
+        let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
         let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
-        ToxicRule { port: self.place.port(), from: None, toxic, seed }
+        let port = place.port();
+        let rule = move |seed| ToxicRule { port, from: None, toxic: toxic.clone(), seed };
+        Some(AgentFault::in_front(&place, summary, rule))
     }
 }

@@ -13,7 +13,7 @@
 //!     attributes: { rate: 8 }
 //! ```
 
-use super::by_agent::{A_SHARE, ProxyFault, ProxyPlace, share};
+use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use crate::agent::proxy::{TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, list, shape};
@@ -30,12 +30,7 @@ const A_NUMBER: TextForm = TextForm::new("a whole number", || shape::number(0, M
 const MOST: u64 = 86_400_000_000;
 
 /// A toxic in front of a service.
-#[derive(Debug, Clone)]
-pub struct ToxicFault {
-    place: ProxyPlace,
-    from: Option<String>,
-    toxic: Toxic,
-}
+pub struct ToxicFault;
 
 type KnownToxic = (ToxicKind, &'static str, &'static [&'static str]);
 
@@ -92,43 +87,33 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
     Some(values)
 }
 
-impl ProxyFault for ToxicFault {
-    type Rule = ToxicRule;
-
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+impl ToxicFault {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let place = ProxyPlace::read(map);
         let kind = map.require_with("type", A_TYPE, kind);
         let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
         let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
-        let from = map.optional("from");
+        let from: Option<String> = map.optional("from");
         let attributes = attributes(map, kind);
         let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
-        Some(ToxicFault { place: place?, from, toxic })
+        let place = place?;
+        let summary = summary(&place, from.as_deref(), &toxic);
+        let (port, client) = (place.port(), from.clone());
+        let rule = move |seed| ToxicRule { port, from: from.clone(), toxic: toxic.clone(), seed };
+        Some(AgentFault { client, ..AgentFault::in_front(&place, summary, rule) })
     }
+}
 
-    fn summary(&self) -> String {
-        let Toxic { direction, toxicity, attributes, .. } = &self.toxic;
-        let (_, name, own) = self.toxic.described();
-        let attributes: Vec<String> =
-            own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
-        let from = self.from.as_ref().map_or_else(String::new, |from| format!(" from `{from}`"));
-        let share = match Ratio::new(f64::from(*toxicity)) {
-            Some(share) if *toxicity < 1.0 => format!("{share} of the "),
-            _ => String::new(),
-        };
-        let stream = if own.is_empty() { String::new() } else { format!(", {}", direction.name()) };
-        format!("does `{name}{}` to {share}connections{from} to {}{stream}", attributes.concat(), self.place)
-    }
-
-    fn place(&self) -> &ProxyPlace {
-        &self.place
-    }
-
-    fn rule(&self, seed: u64) -> ToxicRule {
-        ToxicRule { port: self.place.port(), from: self.from.clone(), toxic: self.toxic.clone(), seed }
-    }
-
-    fn client(&self) -> Option<&str> {
-        self.from.as_deref()
-    }
+fn summary(place: &ProxyPlace, from: Option<&str>, toxic: &Toxic) -> String {
+    let Toxic { direction, toxicity, attributes, .. } = toxic;
+    let (_, name, own) = toxic.described();
+    let attributes: Vec<String> = own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
+    let from = from.map_or_else(String::new, |from| format!(" from `{from}`"));
+    let share = match Ratio::new(f64::from(*toxicity)) {
+        Some(share) if *toxicity < 1.0 => format!("{share} of the "),
+        _ => String::new(),
+    };
+    let stream = if own.is_empty() { String::new() } else { format!(", {}", direction.name()) };
+    format!("does `{name}{}` to {share}connections{from} to {place}{stream}", attributes.concat())
 }

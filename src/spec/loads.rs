@@ -58,13 +58,7 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     let name = at.key.to_string();
     let by = format!("load `{}`", shorten(&name));
     let mut map = at.map(by.as_str())?.of_section("load");
-    let request = map.require_by("request", |at| {
-        let (method, url) = at.parse(A_REQUEST, parse_request)?;
-        if let Some(host) = host_of(&url) {
-            mention(at, by.clone(), host, Among::Hosts);
-        }
-        Some((method, url))
-    });
+    let request = map.require_by("request", |at| read_request(at, &by, &[]));
     let rate = map.require_with("rate", A_RATE, parse_rate);
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
     let mut headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
@@ -158,6 +152,15 @@ fn read_expected(at: &mut At<'_>) -> Option<ExpectedAnswer> {
     Some(ExpectedAnswer { body, values })
 }
 
+/// Reads the method and the URL of a request, whose path may hold what was taken before.
+fn read_request(at: &mut At<'_>, by: &str, known: &[String]) -> Option<(String, String)> {
+    let (method, url) = at.parse(A_REQUEST, |text| parse_request(text, known))?;
+    if let Some(host) = host_of(&url) {
+        mention(at, by.to_string(), host, Among::Hosts);
+    }
+    Some((method, url))
+}
+
 /// Reads a request of a journey that follows another one; `known` are the names that were taken from answers before.
 fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<JourneyStep> {
     let mut map = at.map("the request")?.of_section("then");
@@ -182,13 +185,7 @@ fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<Journ
             Some((at.key.to_string(), place))
         }))
     });
-    let request = map.require_by("request", |at| {
-        let (method, url) = at.parse(A_REQUEST, |text| parse_request_with(text, known))?;
-        if let Some(host) = host_of(&url) {
-            mention(at, by.to_string(), host, Among::Hosts);
-        }
-        Some((method, url))
-    });
+    let request = map.require_by("request", |at| read_request(at, by, known));
     let mut headers = map.optional_by("headers", |at| Some(read_headers(at, known))).unwrap_or_default();
     let body = map.optional_by("body", |at| read_body(at, &mut headers, known));
     map.finish()?;
@@ -233,29 +230,20 @@ fn is_https(url: &str) -> bool {
     url.starts_with("https://")
 }
 
-/// Reads `POST http://checkout:8080/checkout`.
-pub fn parse_request(text: &str) -> Result<(String, String), String> {
-    parse_request_with(text, &[])
-}
-
-/// The same; these words may stand in `{{…}}` as well.
-fn parse_request_with(text: &str, known: &[String]) -> Result<(String, String), String> {
+/// Reads `POST http://checkout:8080/checkout`; beside the counter its path may hold the names that are `known`.
+pub fn parse_request(text: &str, known: &[String]) -> Result<(String, String), String> {
     let (method, url) =
         text.trim().split_once(char::is_whitespace).ok_or_else(|| format!("`{}`: {REQUEST}", shorten(text)))?;
     let upper = method.to_uppercase();
     if upper != method || Method::from_bytes(method.as_bytes()).is_err() || upper == "CONNECT" {
         return Err(format!("`{}` is not a method for a load: {REQUEST}", shorten(method)));
     }
-    parse_url_with(url.trim(), true, known)?;
+    parse_url(url.trim(), true, known)?;
     Ok((method.to_string(), url.trim().to_string()))
 }
 
 /// Checks `http://service:port/path`, or `https:` where `tls` says so, in whose path `{{counter}}` and `{{id}}` may stand.
-pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
-    parse_url_with(url, tls, &[])
-}
-
-fn parse_url_with(url: &str, tls: bool, known: &[String]) -> Result<String, String> {
+pub fn parse_url(url: &str, tls: bool, known: &[String]) -> Result<String, String> {
     let shown = shorten(url);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{shown}` is not a URL: {URL}"))?;
     if scheme != "http" && !(tls && scheme == "https") {
@@ -489,7 +477,7 @@ mod tests {
             "GET http://x/{{ id }}/y",
             "GET https://x/",
         ] {
-            assert!(parse_request(good).is_ok(), "{good}: {:?}", parse_request(good));
+            assert!(parse_request(good, &[]).is_ok(), "{good}: {:?}", parse_request(good, &[]));
         }
         assert_eq!(host_of("http://checkout:8080/a:b"), Some("checkout"));
         assert_eq!(host_of("http://checkout?x"), Some("checkout"));
@@ -497,7 +485,7 @@ mod tests {
 
     #[test]
     fn mistakes_in_requests_are_told() {
-        let why = |text| parse_request(text).expect_err(text);
+        let why = |text| parse_request(text, &[]).expect_err(text);
         insta::assert_snapshot!(
             [
                 "", "http://x/", "post http://x/", "P@ST http://x/", "CONNECT http://x/", "GET x:80/", "GET ftp://x/",
@@ -553,7 +541,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*|GET http://[a-z:/?#@{}0-9]{0,30}") {
-            if let Ok((_, url)) = parse_request(&text) {
+            if let Ok((_, url)) = parse_request(&text, &[]) {
                 prop_assert!(host_of(&url).is_some());
             }
         }

@@ -278,7 +278,7 @@ pub fn read_page_url(at: &mut At<'_>, by: &str) -> Option<String> {
         if text.contains("{{") {
             return Err("placeholders cannot stand in this URL".into());
         }
-        loads::parse_url(text.trim(), false)
+        loads::parse_url(text.trim(), false, &[])
     })?;
     if let Some(host) = loads::host_of(&url) {
         mention(at, by.into(), host, Among::Hosts);

@@ -58,6 +58,12 @@ fn events_needed(objective: Ratio) -> Option<f64> {
     (budget > ROUNDING).then(|| 1.0 / budget)
 }
 
+/// So many seconds, rounded up to whole slices.
+fn whole_slices(seconds: f64) -> Duration {
+    let slices = (seconds / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
+    Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9))
+}
+
 /// Whether one bad event alone breaks the objective over this window: rate × window < 1 / (1 − objective).
 pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     let events = rate * window.as_secs_f64();
@@ -99,21 +105,14 @@ impl WindowChecks<'_> {
             let Some(rate) = self.rate(sli) else { continue };
             self.check_interval(sli, diags);
             self.check_stop(sli, rate, diags);
-            self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, rate, diags);
+            self.judge(("steady", "for"), self.steady, sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
-                    self.judge(
-                        "`impact.within`",
-                        Some(impact.within),
-                        (self.place)("impact", "within"),
-                        sli,
-                        rate,
-                        diags,
-                    );
+                    self.judge(("impact", "within"), Some(impact.within), sli, rate, diags);
                 }
                 impact => {
                     self.check_revert(sli, rate, diags);
-                    self.judge("`recover.hold`", self.recover, (self.place)("recover", "hold"), sli, rate, diags);
+                    self.judge(("recover", "hold"), self.recover, sli, rate, diags);
                     if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
                         self.check_impact(impact, sli, rate, diags);
                     }
@@ -189,18 +188,16 @@ impl WindowChecks<'_> {
             Show(hold),
             Show(after)
         );
-        let slices = needed.as_secs_f64() / SLICE.as_secs_f64() * (1.0 - ROUNDING);
-        let smallest = Duration::from_secs_f64((slices.ceil() * SLICE.as_secs_f64()).min(1e9));
-        diags
-            .error(self.source, (self.place)("recover", "hold"), message)
-            .help(format!("at least {}: its return, and one `impact.window` to be felt", Show(smallest)));
+        diags.error(self.source, (self.place)("recover", "hold"), message).help(format!(
+            "at least {}: its return, and one `impact.window` to be felt",
+            Show(whole_slices(needed.as_secs_f64()))
+        ));
     }
 
     fn judge(
         &self,
-        what: &str,
+        (outer, inner): (&str, &str),
         window: Option<Duration>,
-        span: Span,
         sli: &SliSpec,
         rate: f64,
         diags: &mut Diagnostics,
@@ -210,13 +207,13 @@ impl WindowChecks<'_> {
         if too_short(window, rate, sli.objective) {
             let events = (rate * window.as_secs_f64()).floor();
             let message = format!(
-                "{what} is too short for `{}`: of {events} requests in {} one bad one alone breaks {}",
+                "`{outer}.{inner}` is too short for `{}`: of {events} requests in {} one bad one alone breaks {}",
                 sli.name,
                 Show(window),
                 sli.objective
             );
             let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
-            diags.error(self.source, span, message).help(help);
+            diags.error(self.source, (self.place)(outer, inner), message).help(help);
         }
     }
 
@@ -233,15 +230,14 @@ impl WindowChecks<'_> {
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         let [below, window] = ["below", "window"].map(|key| (self.place)("impact", key));
         if !self.can_show_impact(impact, rate) && !self.another_can(impact) {
-            let slices = (IMPACT_EVENTS / rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
-            let smallest = Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9));
+            let smallest = Show(whole_slices(IMPACT_EVENTS / rate));
             let message = format!(
                 "`impact.window` is too short for `{}`: an impact needs five bad events, and {} hold fewer at {}/s",
                 sli.name,
                 Show(impact.window),
                 rate
             );
-            diags.error(self.source, window, message).help(format!("at least {}, or a higher rate", Show(smallest)));
+            diags.error(self.source, window, message).help(format!("at least {smallest}, or a higher rate"));
         }
         if impact.below > sli.objective {
             let message = format!(
