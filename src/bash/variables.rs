@@ -52,10 +52,12 @@ pub fn of_command(text: &str) -> VariableReads {
 }
 
 /// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
-struct Stretches(Vec<(usize, usize)>);
+#[derive(Debug, Default)]
+pub(crate) struct Stretches(Vec<(usize, usize)>);
 
 impl Stretches {
-    fn of(mut spans: Vec<(usize, usize)>) -> Self {
+    /// The stretches with these beginnings and ends.
+    pub fn of(mut spans: Vec<(usize, usize)>) -> Self {
         spans.sort_unstable();
         let mut furthest = 0;
         for (_, to) in &mut spans {
@@ -66,7 +68,7 @@ impl Stretches {
     }
 
     /// Whether one of them holds the byte.
-    fn hold(&self, at: usize) -> bool {
+    pub fn hold(&self, at: usize) -> bool {
         let begun = self.0.partition_point(|&(from, _)| from <= at);
         begun.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|&(_, to)| at < to)
     }

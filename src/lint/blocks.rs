@@ -1,5 +1,6 @@
 //! RB205 to RB207: blocks of code whose tag does not say what they hold.
 
+use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, FenceUse, is_known_program};
 
@@ -62,16 +63,10 @@ pub(super) fn contradicts(fence: &Fence) -> Option<&'static str> {
 
 /// The command on the first line of a block of data that cannot begin with one.
 fn begins_with_command(fence: &Fence) -> Option<&str> {
-    const TAGS: &[&str] = &["sql", "psql", "pgsql", "postgresql", "mysql", "promql", "yaml", "yml", "json", "logql"];
-    // Not what is a word of one of these languages as well.
-    const PROGRAMS: &[&str] = &[
-        "$", "aws", "az", "curl", "docker", "docker-compose", "gcloud", "git", "helm", "kubectl", "mysql", "oc",
-        "psql", "redis-cli", "ssh", "sudo", "systemctl", "terraform", "wget",
-    ];
     let mut lines = fence.text().lines().map(str::trim_start);
     let mut words = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-']))?.split_whitespace();
-    let program = words.next().filter(|word| PROGRAMS.contains(word))?;
-    (TAGS.contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)
+    let program = words.next().filter(|word| phrases("programs").contains(word))?;
+    (phrases("tags of data").contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)
 }
 
 /// RB207: a terminal with prompts and output in a block that says it is a script.
@@ -146,15 +141,11 @@ fn is_sql(lines: &[&str]) -> bool {
 
 /// `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
 fn is_promql(lines: &[&str]) -> bool {
-    const FUNCTIONS: &[&str] = &[
-        "rate", "irate", "increase", "sum", "avg", "max", "min", "count", "histogram_quantile", "topk", "bottomk",
-        "absent", "changes", "delta", "predict_linear", "max_over_time", "avg_over_time", "quantile", "time",
-    ];
     let line = lines.first().map_or("", |line| line.trim());
     let width = line.bytes().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b':')).count();
     let (name, rest) = line.split_at(width);
     let selects = rest.starts_with('{') && rest.contains("=\"") | rest.contains("=~\"") && rest.contains('}');
-    let calls = FUNCTIONS.contains(&name) && rest.trim_start().starts_with(['(', 'b']) && rest.contains('(');
+    let calls = phrases("PromQL").contains(&name) && rest.trim_start().starts_with(['(', 'b']) && rest.contains('(');
     width > 0 && (selects || calls)
 }
 

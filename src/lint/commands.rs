@@ -2,7 +2,7 @@
 //! say nothing. What is known of each program stands in the table of programs.
 
 use super::page::{begin, fixed};
-use super::words::holds;
+use super::words::{holds, phrases};
 use super::{FindingReport, LintPage};
 use crate::bash::OutputTaker;
 use crate::programs::{
@@ -12,10 +12,6 @@ use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
 use crate::runbook::look::PageCommand;
 use crate::source::Span;
 use std::collections::HashMap;
-
-/// Words in the headings of lists of commands that nobody follows from the first to the last.
-const CHEAT_SHEETS: &[&str] =
-    &["useful commands", "common commands", "key commands", "quick reference", "command reference", "cheat*"];
 
 /// RB208: commands that never end, or open an editor, above others of their block.
 pub(super) fn never_ends(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
@@ -31,7 +27,8 @@ pub(super) fn never_ends(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         // must be seen that something has helped, looks count as well.
         let rest = page.commands().iter().skip(index + 1).take_while(|next| page.in_one_block(shell, next));
         let mut acts = rest.filter(|next| is_kept(shell, next));
-        let listed = || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, CHEAT_SHEETS));
+        let listed =
+            || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, phrases("cheat sheets")));
         for call in shell.calls().iter().filter(|call| words_wait(&call.words, false).is_some()) {
             let around = call.around;
             let (name, what, help) = match words_wait(&call.words, around.fed) {

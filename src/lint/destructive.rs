@@ -2,6 +2,7 @@
 //! programs; here is how they are found behind others, and what is too small to be told.
 
 use super::guard::Guards;
+use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::programs::{self, Word, statements};
 use crate::runbook::look::calls_in;
@@ -200,10 +201,8 @@ pub(super) fn is_wide(word: &str) -> bool {
 
 /// Whether a name says that nobody will miss the thing.
 pub(super) fn is_scratch(name: &str) -> bool {
-    const PARTS: &[&str] =
-        &["tmp", "temp", "scratch", "test", "validat", "sandbox", "dummy", "drill", "canary", "chaos", "verify"];
     let name = name.to_lowercase();
-    PARTS.iter().any(|part| name.contains(part))
+    phrases("scratch").iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::LintPage;
 use super::destructive::{DestroyedByCall, is_client, is_scratch, is_wide};
 use super::page::{begin, fixed};
-use super::words::holds;
+use super::words::{holds, phrases};
 use crate::programs::{self, EffectKind, StandardInput};
 use crate::runbook::Step;
 use crate::runbook::look::{Fence, PageCall, PageCommand};
@@ -11,28 +11,10 @@ use crate::source::{Span, beginning};
 use std::cell::Cell;
 use std::collections::HashMap;
 
-/// Words that warn, wherever in the section they stand.
-const WARNS: &[&str] = &[
-    "warning*", "caution*", "danger*", "destructive*", "destroy*", "irreversib*", "irrecoverab*", "unrecoverab*",
-    "data loss", "lose data", "loses data", "lose all", "loses all", "will be lost", "is lost", "are lost",
-    "permanent*", "be undone", "no undo", "careful*", "last resort", "approval", "approve*", "sign off", "sign-off",
-    "be sure", "backup before", "back up", "take a backup", "take a snapshot", "emergency only", "think twice",
-];
 /// Signs that do.
 const SIGNS: [char; 7] = ['⚠', '🚨', '❗', '‼', '☠', '🛑', '⛔'];
-/// Words that ask for a look or put a condition: above the command, or beside it.
-const ASKS: &[&str] = &[
-    "make sure", "ensure", "confirm*", "double-check*", "double check", "verify that", "check that", "never", "do not",
-    "don't", "must not", "only if", "only when", "only after", "only on", "only for", "only then", "if", "unless",
-    "in case", "optional", "optionally", "scratch", "throwaway", "disposable", "local development", "dev only",
-    "test only",
-];
-/// Words of a list above the block.
-const LISTED: &[&str] = &["make sure", "double check", "double-check*"];
 /// Alerts of GitHub.
 const ALERTS: [&str; 4] = ["[!WARNING]", "[!CAUTION]", "[!IMPORTANT]", "[!DANGER]"];
-/// Programs that copy or move; what they copy must be what is destroyed later.
-const COPIES: &[&str] = &["cp", "mv", "tar", "rsync", "pg_basebackup"];
 /// How far behind a command, and into it, comments are looked for, in bytes: a page may be one line.
 const NEAR: usize = 1000;
 /// Names of more parts than this are taken apart, but not put together again in every way.
@@ -96,8 +78,8 @@ enum Scope {
 
 impl Warnings {
     fn of(text: &str) -> Warnings {
-        let warns = holds(text, WARNS) || text.contains(SIGNS);
-        Warnings { warns, asks: holds(text, ASKS), listed: holds(text, LISTED) }
+        let warns = holds(text, phrases("warns")) || text.contains(SIGNS);
+        Warnings { warns, asks: holds(text, phrases("asks")), listed: holds(text, phrases("listed")) }
     }
 }
 
@@ -262,7 +244,7 @@ fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
         known.push(Guard::Look("prune"));
     }
     let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
-    if COPIES.contains(&program) || matches!(program, "test" | "[") || looks() {
+    if phrases("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
         known.extend(named().map(Guard::Look));
     }
     // `SELECT pg_terminate_backend(…)` does something.
@@ -337,7 +319,7 @@ fn by_comments(page: &LintPage<'_>, fence: &Fence, comments: &[(usize, Warnings)
     let mut inside = inside.filter_map(|line| line.split_once(" # ").or_else(|| line.split_once("-- ")));
     above.warns
         || above.asks
-        || holds(beside, WARNS)
-        || holds(beside, ASKS)
-        || inside.any(|(_, said)| holds(said, WARNS))
+        || holds(beside, phrases("warns"))
+        || holds(beside, phrases("asks"))
+        || inside.any(|(_, said)| holds(said, phrases("warns")))
 }

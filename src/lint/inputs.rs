@@ -1,7 +1,7 @@
 //! RB202 to RB204: what is to be filled in: placeholders that bash takes for something else, variables that nobody has set
 //! and what that does to `rm -rf "$DIR/"`, and one thing under several names.
 
-use super::words::words;
+use super::words::{phrases, words};
 use super::{FindingReport, LintPage};
 use crate::programs::EffectKind;
 use crate::runbook::RunbookInput;
@@ -155,19 +155,9 @@ fn destroyed(shell: &PageCommand<'_>, input: &RunbookInput) -> Option<String> {
 
 /// Names that are in the environment wherever such a page is followed.
 fn is_custom(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "CI", "DISPLAY", "EDITOR", "HOSTNAME", "KUBECONFIG", "KUBECTL", "MANPATH", "NAMESPACE_DEFAULT", "PAGER",
-        "SSH_AUTH_SOCK", "SUDO_USER", "VISUAL", "http_proxy", "https_proxy", "no_proxy", "DATABASE_URL", "REDIS_URL",
-        "DB_URL",
-    ];
-    const PREFIXES: &[&str] = &[
-        "AWS_", "AZURE_", "CI_", "CLOUDSDK_", "DOCKER_", "GITHUB_", "GITLAB_", "GOOGLE_", "HTTP_", "HTTPS_", "PG",
-        "VAULT_", "XDG_",
-    ];
-    const SECRETS: &[&str] = &["KEY", "TOKEN", "PASSWORD", "PASS", "SECRET", "CREDENTIALS", "DSN"];
-    NAMES.contains(&name)
-        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || name.split('_').next_back().is_some_and(|last| SECRETS.contains(&last))
+    phrases("variables").contains(&name)
+        || phrases("variables beginning").iter().any(|prefix| name.starts_with(prefix))
+        || name.split('_').next_back().is_some_and(|last| phrases("variables ending").contains(&last))
 }
 
 /// What text, comments, other blocks, and commands that only ask for it, name.

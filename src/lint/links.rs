@@ -1,9 +1,11 @@
 //! RB401: a link to a file, a folder or a heading that is not there. Anchors are those that GitHub makes of headings, and those
 //! that HTML names; links in a page lead to files of the repository as GitHub and generators of sites resolve them.
 
+use super::words::phrases;
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
 use crate::source::{Source, Span, beginning, nearest, shorten, tidy};
+use percent_encoding::percent_decode_str;
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -160,19 +162,7 @@ fn similar(page: &Path, path: &str, seen: &mut SeenPages) -> String {
 
 /// `%20` and the like resolved, where that is UTF-8.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    let hex = |c: &u8| char::from(*c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    while let [first, tail @ ..] = rest {
-        let escaped = match tail {
-            [a, b, after @ ..] if *first == b'%' => hex(a).zip(hex(b)).map(|(a, b)| (a * 16 + b, after)),
-            _ => None,
-        };
-        let (byte, after) = escaped.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_string(), |decoded| decoded.into_owned())
 }
 
 /// The anchors of a page, in lower case.
@@ -279,11 +269,6 @@ enum Leads {
 /// Where the path of a link in `file` leads. GitHub resolves it beside the file, or from the root of the repository
 /// when it begins with `/`; generators of sites leave out `.md`, and take pages for folders.
 fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
-    /// Pages of GitHub about a repository: `../../issues` beside a file at its root is one.
-    const OF_GITHUB: &[&str] = &[
-        "issues", "pulls", "pull", "wiki", "releases", "actions", "discussions", "security", "compare", "commit",
-        "commits", "tree", "blob", "projects", "milestones", "labels", "graphs", "settings", "tags",
-    ];
     if let Some(path) = path.strip_prefix('/') {
         let Some(root) = root else { return Leads::Unknown };
         if let Some(found) = existing(&root.join(path)) {
@@ -313,7 +298,7 @@ fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
     let first = path.split('/').find(|part| *part != ".." && *part != ".");
     match plain.starts_with(root) {
         true => Leads::Nowhere,
-        false if first.is_some_and(|first| OF_GITHUB.contains(&first)) => Leads::Unknown,
+        false if first.is_some_and(|first| phrases("pages of GitHub").contains(&first)) => Leads::Unknown,
         false => Leads::Outside,
     }
 }

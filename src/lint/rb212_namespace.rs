@@ -1,19 +1,8 @@
 //! RB212: `kubectl` without a namespace on a page whose other commands name one.
 
+use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::bash::SimpleCommand;
-
-/// Verbs whose objects always belong to a namespace.
-const IN_NAMESPACES: [&str; 10] =
-    ["attach", "autoscale", "cp", "exec", "expose", "logs", "port-forward", "rollout", "run", "scale"];
-/// Verbs that take objects of every kind.
-const OF_ANY_KIND: [&str; 8] = ["annotate", "delete", "describe", "edit", "get", "label", "patch", "set"];
-/// Kinds that are asked for most, and belong to a namespace.
-const KINDS: [&str; 24] = [
-    "cm", "configmap", "configmaps", "deploy", "deployment", "deployments", "env", "hpa", "image", "job", "jobs", "po",
-    "pod", "pods", "pvc", "secret", "secrets", "service", "services", "statefulset", "statefulsets", "sts", "svc",
-    "resources",
-];
 
 pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let (mut named, mut without) = (false, Vec::new());
@@ -65,10 +54,10 @@ fn needs(arguments: &[&str]) -> bool {
     }
     let mut plain = arguments.iter().filter(|word| !word.starts_with('-'));
     match plain.next() {
-        Some(verb) if IN_NAMESPACES.contains(verb) => true,
-        Some(verb) if OF_ANY_KIND.contains(verb) => {
+        Some(verb) if phrases("kubectl in namespaces").contains(verb) => true,
+        Some(verb) if phrases("kubectl of any kind").contains(verb) => {
             let kind = plain.next().map_or("", |object| object.split('/').next().unwrap_or_default());
-            KINDS.contains(&kind)
+            phrases("kinds in namespaces").contains(&kind)
         }
         _ => false,
     }

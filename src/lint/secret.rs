@@ -1,6 +1,7 @@
 //! RB302: secrets in a page: tokens of a known form, passwords in URLs and arguments, and what stands under a name that is a
 //! secret's and looks random. Placeholders, variables and what everybody writes in examples are none.
 
+use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::record::{HIDDEN, Redactor, Secret, looks_secret};
 use crate::source::{Diagnostic, Diagnostics, SHORTENED, Source, Span, beginning};
@@ -121,27 +122,8 @@ fn in_text(text: &str) -> Vec<SecretFound> {
     found
 }
 
-/// How tokens begin, characters that follow at least, and what they are (as their issuers describe them).
-const TOKENS: &[(&str, usize, &str)] = &[
-    ("ghp_ gho_ ghu_ ghs_ ghr_", 36, "a token of GitHub"),
-    ("github_pat_", 50, "a token of GitHub"),
-    ("glpat-", 20, "a token of GitLab"),
-    ("xoxb- xoxp- xoxa- xoxr- xoxs- xapp-", 20, "a token of Slack"),
-    ("sk_live_ rk_live_", 20, "a key of Stripe"),
-    ("sk-ant-", 40, "a key of Anthropic"),
-    ("sk-proj-", 40, "a key of OpenAI"),
-    ("AIza", 35, "a key of Google"),
-    ("ya29.", 30, "a token of Google"),
-    ("npm_", 36, "a token of npm"),
-    ("pypi-", 60, "a token of PyPI"),
-    ("SG.", 50, "a key of SendGrid"),
-    ("dop_v1_", 64, "a token of DigitalOcean"),
-    ("hvs.", 24, "a token of Vault"),
-    ("dckr_pat_", 20, "a token of Docker Hub"),
-    ("glsa_", 32, "a token of Grafana"),
-    ("PMAK-", 40, "a key of Postman"),
-    ("shpat_", 32, "a token of Shopify"),
-];
+/// Characters that follow at least, what a token is, and how it begins (as their issuers describe them).
+const TOKENS: &str = include_str!("tokens.txt");
 
 fn token(word: &str) -> Option<&'static str> {
     // None is shorter, and most words are.
@@ -160,9 +142,11 @@ fn token(word: &str) -> Option<&'static str> {
         // The one of jwt.io stands in every tutorial.
         return (!signature.starts_with("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV")).then_some("a JSON Web Token");
     }
-    TOKENS.iter().find_map(|(begins, least, what)| {
+    TOKENS.lines().find_map(|line| {
+        let (about, begins) = line.split_once(": ")?;
         let rest = begins.split(' ').find_map(|begin| word.strip_prefix(begin))?;
-        (rest.len() >= *least && looks_random(rest, 16)).then_some(*what)
+        let (least, what) = about.split_once(' ')?;
+        (rest.len() >= least.parse().ok()? && looks_random(rest, 16)).then_some(what)
     })
 }
 
@@ -196,12 +180,8 @@ fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Secre
 /// How long what stands under a name is at least, where that is a secret. What only speaks of one (`secret-id`,
 /// `KEY_FINGERPRINT`) is none, and the name of a secret is as often called `secret` as the secret itself.
 fn least(name: &str) -> Option<usize> {
-    const ABOUT: &[&str] = &[
-        "hash", "checksum", "fingerprint", "digest", "sha", "version", "name", "ref", "count", "file", "path", "arn",
-        "gpg", "public", "server", "signing",
-    ];
     let lower = name.trim_start_matches('-').to_lowercase();
-    let about = ABOUT.iter().any(|word| lower.contains(word));
+    let about = phrases("about a secret").iter().any(|word| lower.contains(word));
     let vague = ["key", "keys", "token", "tokens", "secret", "secrets"].contains(&lower.as_str());
     (!about && looks_secret(name)).then_some(if vague { 20 } else { 6 })
 }
@@ -311,13 +291,6 @@ fn arguments(page: &LintPage<'_>, found: &mut Vec<SecretFound>) {
     }
 }
 
-/// Parts of texts that stand for a secret in examples.
-const EXAMPLES: &[&str] = &[
-    "example", "changeme", "change-me", "change_me", "placeholder", "your", "redacted", "dummy", "sample", "xxx",
-    "fake", "insert", "replace", "1234", "abcd", "abc123", "deadbeef", "foobar", "hunter2", "passw0rd", "p@ssw0rd",
-    "s3cr3t", "...",
-];
-
 /// Whether a value stands for a secret and is none: `<password>`, `$PASSWORD`, `***`, `changeme`.
 fn is_placeholder(value: &str) -> bool {
     let lower = value.to_lowercase();
@@ -325,7 +298,7 @@ fn is_placeholder(value: &str) -> bool {
     let first = chars.next();
     value.contains(['$', '<', '>', '{', '}', '*', '…', '[', '%', '(']) && !value.contains(char::is_whitespace)
         || first.is_none_or(|first| chars.all(|c| c == first))
-        || EXAMPLES.iter().any(|example| lower.contains(example))
+        || phrases("example values").iter().any(|example| lower.contains(example))
 }
 
 /// Whether a value of at least so many characters looks random: letters and digits in one part of it, and more variety

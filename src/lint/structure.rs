@@ -2,7 +2,7 @@
 //! way back, whom to call, which alert leads here, which of several ways to take.
 
 use super::page::{begin, fixed};
-use super::words::{find, holds, words};
+use super::words::{find, holds, phrases, words};
 use super::{FindingReport, LintPage, RuleCheck};
 use crate::programs::{self, EffectKind};
 use crate::report::many;
@@ -12,16 +12,9 @@ use crate::source::{Severity, Span};
 
 /// RB101: a runbook that does not say what helps.
 pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// Words by which people say what helps, wherever they say it.
-    const HELPS: &[&str] = &[
-        "mitigat*", "resol*", "remed*", "fix*", "recover*", "workaround*", "solution*", "restor*", "failover",
-        "restart*",
-    ];
-    /// A page that only mentions a trigger somewhere is not yet about an incident.
-    const INCIDENT: &[&str] =
-        &["impact", "meaning", "symptom*", "diagnos*", "detect*", "alert*", "trigger*", "escalat*", "investigat*"];
     let look = page.look;
-    let is_incident = page.has_phase(Diagnose) && look.headings.iter().any(|heading| holds(&heading.text, INCIDENT))
+    let is_incident = page.has_phase(Diagnose)
+        && look.headings.iter().any(|heading| holds(&heading.text, phrases("incident")))
         || page.has_phase(Detect) && page.has_phase(Escalate);
     if page.is_index() || page.has_open_fence() || !is_incident || page.has_phase(Mitigate) || page.has_phase(Rollback)
     {
@@ -30,7 +23,7 @@ pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>)
     let says_so = look.texts.iter().any(|text| {
         // "**Resolution:** restart it" is a section in all but name; so is a heading that was not understood.
         let lead = text.text().split([':', '.', '\u{2013}', '\u{2014}']).next().unwrap_or_default();
-        text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, HELPS)
+        text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, phrases("helps"))
     });
     // Commands and steps under headings that say nothing may be the mitigation.
     let acts = |reading: FenceUse| matches!(reading, FenceUse::Run | FenceUse::Held | FenceUse::Person);
@@ -70,17 +63,6 @@ fn changes(page: &LintPage<'_>) -> Vec<ChangingSection> {
 
 /// RB102: a runbook that changes something and never looks whether it helped.
 pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// Words by which people say that something is to be looked at.
-    const LOOKS: &[&str] = &[
-        "verif*", "check*", "confirm*", "validat*", "ensure*", "make sure", "monitor*", "watch*", "observe*", "test*",
-        "wait until", "wait for", "should now", "should be", "should return", "should recover", "inspect*", "resolves",
-        "recovers", "is back", "smoke",
-    ];
-    /// Words in the heading of a section that verifies; one that only says `check` must also say what is expected.
-    const VERIFIES: &[&str] = &[
-        "verif*", "validat*", "confirm*", "recover*", "resolved", "health*", "smoke", "success*", "test*", "post-*",
-        "after",
-    ];
     let look = page.look;
     let changes = changes(page);
     let Some(first) = changes.first() else { return };
@@ -92,13 +74,14 @@ pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_
         let fences = look.fences.iter().filter(|fence| (within.start..within.end).contains(&fence.span.start));
         let mut comments =
             fences.flat_map(|fence| fence.text().lines()).filter(|line| line.trim_start().starts_with('#'));
-        texts(within).any(|text| holds(text.text(), LOOKS)) || comments.any(|line| holds(line, LOOKS))
+        texts(within).any(|text| holds(text.text(), phrases("looks")))
+            || comments.any(|line| holds(line, phrases("looks")))
     };
     let mut verifying = look.headings.iter().filter(|heading| heading.phase == Verify);
     let verifies = verifying.any(|heading| {
         let within = Span::new(heading.span.end, heading.section_end);
         let expected = page.commands().iter().filter(|shell| shell.command.expected.is_some());
-        holds(&heading.text, VERIFIES)
+        holds(&heading.text, phrases("verifies"))
             || texts(within).next().is_some() && page.unfenced().next().is_none()
             || expected.map(begin).any(|at| (within.start..within.end).contains(&at))
     });
@@ -131,12 +114,7 @@ pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_
 
 /// RB103: a change that outlives the incident, and no word on how to take it back.
 pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// Words by which people say that something is taken back, or that it is already the way back.
-    const BACK: &[&str] = &[
-        "roll back", "rollback*", "rolling back", "revert*", "undo", "restor*", "back to", "uncordon", "scale down",
-        "scale back", "temporar*", "afterwards", "after the incident", "re-enable*", "original", "previous",
-    ];
-    if page.has_phase(Rollback) || page.says(BACK) {
+    if page.has_phase(Rollback) || page.says(phrases("takes back")) {
         return;
     }
     let calls = || page.commands().iter().flat_map(|shell| shell.calls().iter().map(move |call| (shell, call)));
@@ -160,26 +138,22 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 
 /// RB104: a runbook that leaves its reader alone.
 pub(super) const NOBODY: RuleCheck = RuleCheck::Once {
-    has: |page| page.acts().then(|| page.has_phase(Escalate) || page.says(WHO) || page.project.has_codeowners()),
+    has: |page| {
+        page.acts().then(|| page.has_phase(Escalate) || page.says(phrases("who")) || page.project.has_codeowners())
+    },
     by_custom: false,
     says: (
         "this runbook names nobody: no owner, nobody to escalate to",
         "add who owns it below the title, and `## Escalation`: when to call whom",
     ),
 };
-/// Words by which people say who answers for it.
-const WHO: &[&str] = &[
-    "owner*", "owned by", "team*", "maintainer*", "contact*", "escalat*", "on-call", "oncall", "on call", "pager*",
-    "opsgenie", "slack", "support", "call the", "call your", "ask the", "incident commander", "sre", "dba*",
-    "administrator*", "notify", "author*", "responsible", "engineer*", "open an issue", "issue tracker", "phone",
-];
 
 /// RB105: a page that nobody finds by what woke them up.
 pub(super) const NO_ALERT: RuleCheck = RuleCheck::Once {
     // What is planned answers no alert.
     has: |page| {
-        let answers = page.acts() && !holds(page.text(page.top()), PLANNED);
-        answers.then(|| is_name_of_alert(page) || page.has_phase(Detect) || page.says(LEADS))
+        let answers = page.acts() && !holds(page.text(page.top()), phrases("planned"));
+        answers.then(|| is_name_of_alert(page) || page.has_phase(Detect) || page.says(phrases("leads")))
     },
     by_custom: false,
     says: (
@@ -187,18 +161,6 @@ pub(super) const NO_ALERT: RuleCheck = RuleCheck::Once {
         "add `Alert:` with its name below the title, or what users and dashboards show",
     ),
 };
-/// Words by which people say what leads to a page.
-const LEADS: &[&str] = &[
-    "alert*", "alarm*", "symptom*", "trigger*", "fires", "fired", "firing", "detect*", "paged", "pagerduty",
-    "opsgenie", "use this runbook", "use this page", "use this guide", "use when", "use if", "use for", "when to use",
-    "when this applies", "indicator*", "purpose", "scope", "impact",
-];
-
-/// Words in the titles of pages for work that is planned.
-const PLANNED: &[&str] = &[
-    "migrat*", "consolidat*", "rotat*", "upgrad*", "deploy*", "releas*", "renew*", "onboard*", "offboard*",
-    "maintenance", "setup", "set up", "install*", "configur*", "provision*", "decommission*", "cutover",
-];
 
 /// Whether the title is the name of an alert: `KubePodCrashLooping`.
 fn is_name_of_alert(page: &LintPage<'_>) -> bool {
@@ -208,34 +170,22 @@ fn is_name_of_alert(page: &LintPage<'_>) -> bool {
 
 /// RB109: a page of which nobody can tell how old it is.
 pub(super) const NO_DATE: RuleCheck = RuleCheck::Once {
-    has: |page| page.acts().then(|| page.says(REVIEWED)),
+    has: |page| page.acts().then(|| page.says(phrases("reviewed"))),
     by_custom: true,
     says: (
         "this runbook does not say when somebody last looked at it, and most others do",
         "add the date of its last review, as the other pages have it",
     ),
 };
-/// Words by which people say when a page was looked at.
-const REVIEWED: &[&str] = &[
-    "last review*", "last updated", "last update", "last tested", "last verified", "last modified", "last validated",
-    "last_review*", "last_updated", "last-review*", "last-updated", "lastreviewed", "lastupdated", "reviewed",
-    "reviewed on", "review date", "review_date", "next review", "next_review", "updated on",
-];
 
 /// RB106: a choice that is left to somebody who cannot know.
 pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// Words by which people say when to take which.
-    const WHICH: &[&str] = &[
-        "if", "when", "in case", "for", "recommended", "prefer*", "only", "first", "otherwise", "unless", "fallback",
-        "last resort", "emergency", "quick*", "fast*", "slow*", "safe*", "with", "via", "using", "on", "depend*",
-        "need*", "requires",
-    ];
     let changes = |shell: &PageCommand<'_>| shell.command.effect().kind == EffectKind::Changes;
     let untold = page.commands().iter().find(|shell| {
         let governs = &shell.command.governs;
         let mut said = governs.headings.iter().chain(&governs.under);
         let several = shell.step.phase == Mitigate && governs.of_several && changes(shell);
-        several && !said.any(|text| holds(text, WHICH) || text.contains('('))
+        several && !said.any(|text| holds(text, phrases("which")) || text.contains('('))
     });
     if let Some(shell) = untold {
         let heading = page.look.section(begin(shell)).map_or(page.top(), |heading| heading.span);
@@ -275,11 +225,6 @@ fn says_or(line: &str) -> bool {
 pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     /// Marks that are words of their own in capitals.
     const MARKS: &[&str] = &["TODO", "TBD", "TBA", "FIXME"];
-    /// Phrases that stand for a text.
-    const PHRASES: &[&str] = &[
-        "insert site specific", "insert site-specific", "to be added", "to be written", "to be documented",
-        "coming soon",
-    ];
     // A block that holds nothing but comments that say so: `# TODO: command needed`.
     let blocks = page.look.fences.iter().filter_map(|fence| {
         let mut lines = fence.text().lines().map(str::trim).filter(|line| !line.is_empty());
@@ -290,7 +235,7 @@ pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let whole = text.text();
         let marked = words(whole).find(|(word, span)| MARKS.contains(word) && !is_a_name(whole, *span, text.kind));
         // A phrase counts where it is all that is said: "To be added."
-        let phrase = || find(whole, PHRASES).filter(|_| words(whole).count() <= 8);
+        let phrase = || find(whole, phrases("unfinished")).filter(|_| words(whole).count() <= 8);
         // One finding is enough for a block.
         let span = marked.map(|(_, span)| span).or_else(phrase)?;
         (!text.is_code(span)).then(|| text.place(span))
@@ -311,19 +256,13 @@ fn is_a_name(text: &str, span: Span, kind: TextKind) -> bool {
 
 /// RB108: a mitigation that is a telephone number.
 pub(super) fn only_escalates(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// Sentences that hold one of these wake up somebody else.
-    const CALLS: &[&str] = &[
-        "contact*", "call the", "call your", "escalat*", "notify", "page the", "page your", "inform", "reach out",
-        "ask the", "ask your", "open a ticket", "raise a ticket", "file a ticket", "open an issue", "get in touch",
-        "get help",
-    ];
     let is_mitigation = |at: usize| page.look.phase(at) == RunbookPhase::Mitigate;
     let Some(first) = page.look.headings.iter().find(|heading| heading.phase == Mitigate) else { return };
     let texts = page.look.texts.iter().filter(|text| text.kind != TextKind::Heading && is_mitigation(text.span.start));
     let sentences = texts.flat_map(|text| text.text().split(['.', ';', '!'])).filter(|said| !said.trim().is_empty());
     let mut sentences = sentences.peekable();
     let does = page.look.fences.iter().any(|fence| is_mitigation(fence.span.start));
-    if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, CALLS)) {
+    if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, phrases("calls somebody"))) {
         report
             .at(first.span, "this mitigation only calls somebody else")
             .help("say what can be done until they are there, or page them directly");

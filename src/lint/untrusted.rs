@@ -1,5 +1,6 @@
 //! RB303: what comes over the network unread, or unprotected, and is trusted.
 
+use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::bash::OutputTaker;
 use crate::runbook::look::{PageCall, PageCommand};
@@ -92,23 +93,14 @@ fn plain<'t>(call: &PageCall<'t>) -> Option<(&'t str, Span)> {
 }
 
 fn is_outside(host: &str) -> bool {
-    const INSIDE: &[&str] = &[
-        "local", "localhost", "internal", "svc", "cluster", "lan", "home", "corp", "intranet", "private", "test",
-        "consul", "docker", "invalid", "example", "company", "mycompany", "yourcompany", "yourdomain", "domain",
-        "acme", "arpa",
-    ];
-    // `shop.default.svc`, `redis.shop`: the last label of a name in the world has a registry behind it.
-    const PUBLIC: &[&str] = &[
-        "com", "org", "net", "io", "dev", "co", "app", "cloud", "de", "eu", "uk", "us", "fr", "sh", "me", "info", "ai",
-    ];
     if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
         let shared = matches!(address.octets(), [0, ..] | [100, 64..=127, ..]);
         return !(address.is_private() || address.is_loopback() || address.is_link_local() || shared);
     }
     // Variables and placeholders as well: nobody knows what they stand for.
     let name = |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| PUBLIC.contains(&last));
-    is_public && host.split('.').all(|label| name(label) && !INSIDE.contains(&label))
+    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| phrases("labels in public").contains(&last));
+    is_public && host.split('.').all(|label| name(label) && !phrases("labels inside").contains(&label))
 }
 
 #[cfg(test)]

@@ -1,6 +1,22 @@
 //! Words in running text: what several rules ask of it.
 
 use crate::source::Span;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The lists of `phrases.txt` by their names. A test holds that those that rules ask for are there.
+static PHRASES: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let lists = include_str!("phrases.txt").split("\n\n").filter_map(|list| list.split_once('\n'));
+    let list = |(head, list): (&'static str, &'static str)| {
+        Some((head.split_once(':')?.0, list.split([',', '\n']).map(str::trim).filter(|one| !one.is_empty()).collect()))
+    };
+    lists.filter_map(list).collect()
+});
+
+/// The words and phrases of a list of `phrases.txt`.
+pub(super) fn phrases(name: &str) -> &'static [&'static str] {
+    PHRASES.get(name).map_or(&[], Vec::as_slice)
+}
 
 /// The words of a text with their places: letters, digits, `_`, `-` and `'`.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, Span)> {
@@ -42,6 +58,24 @@ pub(super) fn find(text: &str, phrases: &[&str]) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_list_that_a_rule_asks_for_is_there() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lint");
+        let mut asked = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(folder).expect("the room") {
+            let path = entry.expect("an entry").path();
+            let text = if path.is_file() { std::fs::read_to_string(path).expect("a file") } else { String::new() };
+            let names = text.split("phrases(\"").skip(1).filter_map(|rest| rest.split_once("\")"));
+            asked.extend(names.map(|(name, _)| name.to_string()).filter(|name| !name.is_empty() && name.len() < 40));
+        }
+        assert_eq!(asked.iter().map(String::as_str).collect::<Vec<_>>(), {
+            let mut known: Vec<&str> = PHRASES.keys().copied().collect();
+            known.sort_unstable();
+            known
+        });
+        assert!(PHRASES.values().all(|list| !list.is_empty()));
+    }
 
     #[test]
     fn phrases_are_found_as_words() {

@@ -400,8 +400,7 @@ fn called(
         // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.
         next = match programs::wrapper(name).filter(|wrapper| wrapper.feeds) {
             Some(wrapper) => {
-                let valued: Vec<&str> = wrapper.valued.iter().map(String::as_str).collect();
-                let rest = after_options(simple.arguments(), &valued);
+                let rest = after_options(simple.arguments(), &wrapper.valued);
                 Some(Simple { words: rest.to_vec(), ..simple.clone() }).filter(|inner| !inner.words.is_empty())
             }
             None => simple.inner().or_else(|| of_run(&simple)),
@@ -433,8 +432,7 @@ fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
         let at = arguments.iter().position(|word| given(word) || *word == "--command")?;
         return arguments.get(at + 1).map(|text| plain(text));
     }
-    let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
-    let words = after_options(arguments, &valued).get(script.operands..)?;
+    let words = after_options(arguments, &script.valued).get(script.operands..)?;
     let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
@@ -442,8 +440,7 @@ fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
 /// The shell text that a shell reads from its standard input: `bash <<EOF`, `sh -s`, `ssh HOST <<EOF`.
 fn script_on_input(name: &str, simple: &Simple<'_>, fed: Option<&str>) -> Option<String> {
     let script = programs::script(name).filter(|_| name != "eval")?;
-    let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
-    let behind = after_options(simple.arguments(), &valued);
+    let behind = after_options(simple.arguments(), &script.valued);
     let reads = behind.len() <= script.operands || script.switch.is_some() && simple.arguments().contains(&"-s");
     fed.filter(|_| reads || matches!(name, "su" | "runuser")).map(str::to_string)
 }

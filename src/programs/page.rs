@@ -27,9 +27,9 @@ pub fn page() -> String {
     let _ = writeln!(out, "\n## Programs that are known, and never only look\n");
     let _ = writeln!(out, "{}\n", code(others.into_iter().flat_map(names)));
     let _ = writeln!(out, "## Programs that run another one, and are looked through\n");
-    let wrappers = table.wrappers.iter().flat_map(|wrapper| wrapper.names());
-    let scripts = table.scripts.iter().flat_map(|script| script.names());
-    let _ = writeln!(out, "{}", code(wrappers.chain(scripts)));
+    let wrappers = table.wrappers.iter().flat_map(|wrapper| &wrapper.names);
+    let scripts = table.scripts.iter().flat_map(|script| &script.names);
+    let _ = writeln!(out, "{}", code(wrappers.chain(scripts).map(String::as_str)));
     out
 }
 

@@ -30,21 +30,8 @@ const SETS: &str = "read eval printf unset mapfile readarray getopts wait let";
 const SET_BY_BASH: &str = "
 _ COPROC DIRSTACK EPOCHREALTIME FUNCNAME HISTCMD MAPFILE OLDPWD OPTARG OPTIND PIPESTATUS PPID PWD REPLY SRANDOM
 ";
-/// Variables that decide what programs run, or what a variable is: whole names, …
-const DANGEROUS: &str = "
-ALL_PROXY AWS_CA_BUNDLE AWS_SHARED_CREDENTIALS_FILE BASHPID CC CDPATH CLASSPATH EDITOR ENV EPOCHSECONDS GLOBIGNORE GNUPGHOME GREP HELM_PLUGINS HOME
-HTTPS_PROXY HTTP_PROXY IFS KUBERC KUBECONFIG LESS LESSCLOSE LESSKEY LESSKEYIN LESSOPEN LINENO
-MORE MYSQL_HOME NODE_OPTIONS NODE_PATH PAGER PATH PGOPTIONS PGSERVICEFILE PGSYSCONFDIR POSIXLY_CORRECT PROMPT_COMMAND PS0 PS1
-PS2 PS4 PSQLRC RANDOM SECONDS SHELL SHELLOPTS SSLKEYLOGFILE TERMINFO VAULT_ADDR VISUAL WGETRC all_proxy
-http_proxy https_proxy
-";
-/// … beginnings …
-const DANGEROUS_BEGINNINGS: &str = "
-ANSIBLE_ APACHE_ AWS_ENDPOINT AZURE_ BASH CASSANDRA_ CEPH_ CLOUDSDK_ CONTAINERS_ CQLSH_ DOCKER_ DYLD_ ERL_ GCONV GIT_ GLIBC_ KUBECTL_ KRB5 LD_ MALLOC_ MTR_ NODE_ NPM_CONFIG OPENSSL_ PERL PGBACKREST_
-PGSERVICE PGSSL PHP PIP_ PYTHON RABBITMQ_ RPM_ RUBY TF_ _JAVA npm_config
-";
-/// … and ends.
-const DANGEROUS_ENDS: &str = "_ASKPASS _BROWSER _COMMAND _EDITOR _PAGER _PLUGINS _PRELOAD _RSH _SHELL TOOL_OPTIONS";
+/// Variables that decide what programs run, or what a variable is; a `*` stands for the rest of a name.
+const DANGEROUS: &str = include_str!("dangerous_variables.txt");
 /// Ends of names that only matter to a program that gets them: `AWS_CONFIG_FILE`, `XDG_CONFIG_HOME`, `TAR_OPTIONS`.
 const DANGEROUS_TO_OTHERS: &str = "_CONFIG _CONFIG_DIR _CONFIG_FILE _CONFIG_HOME _FLAGS _HOME _OPTIONS _OPTS _PATH";
 
@@ -344,12 +331,14 @@ impl EffectWalk {
 
     /// A variable that is set; `exported`: for the program before which it stands.
     fn name(&mut self, name: &str, exported: bool) {
-        let begins = |known: &str| name.starts_with(known);
         let ends = |known: &str| name.ends_with(known);
-        let dangerous = among(name, DANGEROUS)
-            || DANGEROUS_BEGINNINGS.split_ascii_whitespace().any(begins)
-            || DANGEROUS_ENDS.split_ascii_whitespace().any(ends)
-            || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
+        let dangerous = DANGEROUS.split_ascii_whitespace().any(|known| match known.split_once('*') {
+            Some(("", end)) => ends(end),
+            Some((begin, _)) => name.starts_with(begin),
+            None => name == known,
+        });
+        let dangerous =
+            dangerous || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
         if dangerous {
             self.unknown(format!("`{name}` decides what other programs do"));
         }

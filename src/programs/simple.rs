@@ -64,8 +64,7 @@ pub fn bare(mut command: Simple<'_>) -> Simple<'_> {
         let words = &command.words;
         let Some(&first) = words.first() else { return command };
         let Some(wrapper) = programs::wrapper(first).filter(|wrapper| !wrapper.feeds) else { return command };
-        let valued: Vec<&str> = wrapper.valued.iter().map(String::as_str).collect();
-        let rest = after_options(&words[1..], &valued);
+        let rest = after_options(&words[1..], &wrapper.valued);
         let begin = rest.iter().position(|word| !wrapper.assignments || !word.contains('='));
         let rest = begin.and_then(|begin| rest.get(begin + wrapper.operands..)).unwrap_or_default().to_vec();
         // `sudo -i` and `sudo -s` alone open a shell: the words stay.
@@ -79,7 +78,7 @@ pub fn bare(mut command: Simple<'_>) -> Simple<'_> {
 }
 
 /// What stands behind the options, the values of `valued` ones included.
-pub fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[&str]) -> &'w [&'a str] {
+pub fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[impl AsRef<str>]) -> &'w [&'a str] {
     let mut at = 0;
     while let Some(word) = words.get(at) {
         if *word == "--" {
@@ -88,7 +87,7 @@ pub fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[&str]) -> &'w [&'a 
         if !word.starts_with('-') || *word == "-" {
             break;
         }
-        at += if valued.contains(word) { 2 } else { 1 };
+        at += if valued.iter().any(|option| option.as_ref() == *word) { 2 } else { 1 };
     }
     words.get(at..).unwrap_or_default()
 }

@@ -30,75 +30,53 @@ pub(super) struct ProgramTable {
 
 /// A program, under each of its names.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Program {
     pub names: Vec<String>,
-    #[serde(default)]
     pub exit: ExitMeaning,
     /// With any of these it is the other kind of exit code.
-    #[serde(default)]
     pub unless: Vec<Switch>,
     /// What would make its exit code tell, for a message.
-    #[serde(default)]
     pub advice: Option<String>,
     /// Whether its options end at the first other word.
-    #[serde(default)]
     pub options_first: bool,
     /// Options whose value is the next word, or the rest of theirs.
-    #[serde(default)]
     pub valued: Vec<String>,
     /// Options whose value can only be the rest of their word.
-    #[serde(default)]
     pub attached: Vec<String>,
     /// Options without a value.
-    #[serde(default)]
     pub flags: Vec<String>,
     /// Ways of calling it that only look …
-    #[serde(default)]
     pub looks: Vec<Way>,
     /// … with no other options than these …
-    #[serde(default)]
     pub only: Option<Vec<String>>,
     /// … or with none of these.
-    #[serde(default)]
     pub refuse: Vec<String>,
     /// Ways of calling it that change something, for a message: so does everything that is not known to look.
-    #[serde(default)]
     pub changes: Vec<Way>,
     /// Whether its operands are compared without regard to case.
-    #[serde(default)]
     pub ignores_case: bool,
     /// What it is told is in this language.
-    #[serde(default)]
     pub language: Option<InputLanguage>,
     /// Options whose value is text in that language.
-    #[serde(default)]
     pub text: Vec<String>,
     /// The operand, from 1, with which such text begins.
-    #[serde(default)]
     pub text_at: Option<usize>,
     /// Ways of calling it that open a session or an editor.
-    #[serde(default)]
     pub interactive: Vec<Way>,
     /// Ways of calling it that never end by themselves.
-    #[serde(default)]
     pub endless: Vec<Way>,
     /// Ways of calling it whose effect cannot be taken back.
-    #[serde(default)]
     pub destroys: Vec<Way>,
     /// Ways of calling it that keep a copy of what may be lost.
-    #[serde(default)]
     pub keeps: Vec<Way>,
     /// Ways of calling it whose effect stays until somebody takes it back.
-    #[serde(default)]
     pub lasts: Vec<Way>,
     /// Ways of calling it that it refuses, as something is missing.
-    #[serde(default)]
     pub incomplete: Vec<Way>,
-    #[serde(default)]
     pub errors: Vec<ErrorLine>,
     /// For those who read the table.
-    #[serde(default, rename = "notes")]
+    #[serde(rename = "notes")]
     pub(super) _notes: Option<String>,
 }
 
@@ -141,18 +119,15 @@ pub(super) enum ExitMeaning {
 }
 
 /// A switch that is given, by any of its names.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Switch {
     switch: Vec<String>,
-    /// What its whole value must match.
-    #[serde(default)]
-    value: Option<WholeMatch>,
+    /// What its value must begin with.
+    value: Option<Beginning>,
     /// Whether it counts only where it is given once.
-    #[serde(default)]
     once: bool,
     /// Switches with which it does not count.
-    #[serde(default)]
     without: Vec<String>,
 }
 
@@ -162,7 +137,6 @@ pub(super) struct Switch {
 pub(super) struct ErrorLine {
     pub on: On,
     /// What stands at the beginning of the line.
-    #[serde(default)]
     pub line: Option<Beginning>,
     /// Whether another exit code than 0 always comes with it.
     #[serde(default)]
@@ -171,7 +145,6 @@ pub(super) struct ErrorLine {
     #[serde(default)]
     pub with: Vec<Switch>,
     /// Of the lines that begin like this only the last one counts …
-    #[serde(default)]
     pub last_of: Option<Beginning>,
     /// … where one of these is given.
     #[serde(default)]
@@ -194,46 +167,36 @@ pub(super) enum On {
 }
 
 /// A program that only runs another one.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Wrapper {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Options whose value is the next word.
-    #[serde(default)]
     pub valued: Vec<String>,
     /// Options without a value.
-    #[serde(default)]
     pub flags: Vec<String>,
     /// How many words stand before the command.
-    #[serde(default)]
     pub operands: usize,
     /// Whether `NAME=value` may stand before the command.
-    #[serde(default)]
     pub assignments: bool,
     /// Whether it ends the command after some time.
-    #[serde(default)]
     pub timed: bool,
     /// Whether it gives the command its arguments.
-    #[serde(default)]
     pub feeds: bool,
 }
 
 /// A program that takes shell text.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ScriptRunner {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// The letter of the switch behind which the text stands; none: it is made of the words.
-    #[serde(default)]
     pub switch: Option<char>,
     /// Options whose value is the next word.
-    #[serde(default)]
     pub valued: Vec<String>,
     /// Options without a value.
-    #[serde(default)]
     pub flags: Vec<String>,
     /// How many words stand before the text.
-    #[serde(default)]
     pub operands: usize,
 }
 
@@ -242,26 +205,11 @@ pub struct ScriptRunner {
 #[serde(from = "String")]
 pub(super) struct Beginning(Pattern);
 
-/// A pattern for the whole of a text.
-#[derive(Debug, Deserialize)]
-#[serde(from = "String")]
-struct WholeMatch(Pattern);
-
 type Pattern = LazyLock<Option<Regex>, Box<dyn FnOnce() -> Option<Regex> + Send>>;
-
-fn pattern(text: String) -> Pattern {
-    LazyLock::new(Box::new(move || Regex::new(&text).ok()))
-}
 
 impl From<String> for Beginning {
     fn from(text: String) -> Beginning {
-        Beginning(pattern(format!("^(?:{text})")))
-    }
-}
-
-impl From<String> for WholeMatch {
-    fn from(text: String) -> WholeMatch {
-        WholeMatch(pattern(format!("^(?:{text})$")))
+        Beginning(LazyLock::new(Box::new(move || Regex::new(&format!("^(?:{text})")).ok())))
     }
 }
 
@@ -272,30 +220,10 @@ impl Beginning {
     }
 }
 
-impl WholeMatch {
-    fn is_match(&self, text: &str) -> bool {
-        self.0.as_ref().is_some_and(|regex| regex.is_match(text))
-    }
-}
-
 impl<'de> Deserialize<'de> for Way {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Way, D::Error> {
         let text = String::deserialize(deserializer)?;
         Way::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no way of calling a program")))
-    }
-}
-
-impl Wrapper {
-    /// Its names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
-    }
-}
-
-impl ScriptRunner {
-    /// Its names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
     }
 }
 

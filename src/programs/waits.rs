@@ -84,10 +84,9 @@ fn is_told(command: &Simple<'_>) -> bool {
             *word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
         }),
         None => {
-            let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
-            let behind = after_options(command.arguments(), &valued).get(script.operands..).unwrap_or_default();
+            let behind = after_options(command.arguments(), &script.valued).get(script.operands..).unwrap_or_default();
             // Options may stand behind the host as well: `ssh host -p 22`.
-            !after_options(behind, &valued).is_empty()
+            !after_options(behind, &script.valued).is_empty()
         }
     })
 }

@@ -1,14 +1,14 @@
 //! Blocks that a client runs instead of a shell (`clients: { sql: … }` in the scenario): SQL and the like. Such a block is
 //! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
 
-use super::commands::BlockUse;
+use super::commands::{self, BlockUse};
 use super::language::{self, BlockLanguage};
 use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::CommandRun;
 use super::text::Excerpt;
-use super::{Command, Filled, RunbookInput, unified_name};
+use super::{Command, Filled, RunbookInput};
 use crate::source::{Source, Span, beginning};
 
 /// Longer names are sentences.
@@ -98,29 +98,7 @@ fn block(mut commands: Vec<Command>) -> BlockUse {
 }
 
 fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
-    let start = source.pos(excerpt.origin(0));
-    let input = |found: Placeholder| {
-        let at = source.pos(excerpt.origin(found.span.start));
-        let spelling = excerpt.text.get(found.span.start..found.span.end).unwrap_or_default().to_string();
-        RunbookInput { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
-    };
-    let inputs = find(&excerpt.text, Dialect::of(tag)).into_iter().map(input).collect();
-    Command {
-        inputs,
-        line: start.line,
-        column: start.column,
-        language: tag.to_string(),
-        block: 0,
-        origin: None,
-        expected: None,
-        by_hand: None,
-        governs: std::sync::Arc::default(),
-        handling: super::Handling::default(),
-        unread: None,
-        reads: Vec::new(),
-        sets: Vec::new(),
-        text: excerpt.text,
-    }
+    commands::with_inputs(source, &excerpt, tag, &find(&excerpt.text, Dialect::of(tag)))
 }
 
 pub(super) fn is_sql(tag: &str) -> bool {
@@ -358,12 +336,8 @@ struct Fitting {
 
 impl Fitting {
     fn of(command: &Command) -> Fitting {
-        let placeholders: Vec<Placeholder> =
-            command.inputs.iter().map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
-        let sql = is_sql(&command.language);
-        let masked = mask(&command.text, &placeholders);
-        let (stretches, sure) = stretches(&masked, Dialect::of(&command.language));
-        Fitting { stretches, sql, sure }
+        let (stretches, sure) = stretches(&command.masked(), Dialect::of(&command.language));
+        Fitting { stretches, sql: is_sql(&command.language), sure }
     }
 
     /// The value as it is to stand there; `None` when it would not stay one.

@@ -2,6 +2,7 @@
 //! `psql -c "…"`), and what such a program is fed. A value there must be a plain word: no quoting of bash reaches it.
 
 use crate::bash::lexer::{Lexed, Quoting};
+use crate::bash::variables::Stretches;
 use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::source::Span;
 
@@ -29,46 +30,27 @@ const WRAPPERS: &[&str] = &[
     "stdbuf", "xargs", "sshpass", "chroot", "nsenter",
 ];
 
-/// Where code stands in a shell command: spans by their beginnings, each with the furthest end of all up to it.
-pub(super) struct CodeSpans {
-    spans: Vec<Span>,
-}
-
-impl CodeSpans {
-    /// Looks for it; `masked` is the text with a word for each placeholder.
-    pub fn of(masked: &str, lexed: &Lexed) -> CodeSpans {
-        let mut spans = Vec::new();
-        // Most commands call none of these.
-        if masked.split(|c: char| !c.is_ascii_alphanumeric()).any(is_known) {
-            let script = read(masked);
-            match script.stopped {
-                None => calls(&script, masked, &mut spans),
-                // What cannot be read might hold code anywhere.
-                Some(_) => spans.push(Span::new(0, masked.len())),
-            }
-            for heredoc in &lexed.heredocs {
-                let line = masked.get(..heredoc.body.start).unwrap_or_default().trim_end_matches('\n');
-                let line = line.rsplit('\n').next().unwrap_or_default();
-                if line.split(|c: char| c.is_whitespace() || "|;&()'\"".contains(c)).any(reads_code) {
-                    spans.push(heredoc.body);
-                }
+/// Where code stands in a shell command; `masked` is the text with a word for each placeholder.
+pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
+    let mut spans = Vec::new();
+    // Most commands call none of these.
+    if masked.split(|c: char| !c.is_ascii_alphanumeric()).any(is_known) {
+        let script = read(masked);
+        match script.stopped {
+            None => calls(&script, masked, &mut spans),
+            // What cannot be read might hold code anywhere.
+            Some(_) => spans.push(Span::new(0, masked.len())),
+        }
+        for heredoc in &lexed.heredocs {
+            let line = masked.get(..heredoc.body.start).unwrap_or_default().trim_end_matches('\n');
+            let line = line.rsplit('\n').next().unwrap_or_default();
+            if line.split(|c: char| c.is_whitespace() || "|;&()'\"".contains(c)).any(reads_code) {
+                spans.push(heredoc.body);
             }
         }
-        spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
-        spans.sort_by_key(|span| span.start);
-        let mut furthest = 0;
-        for span in &mut spans {
-            furthest = furthest.max(span.end);
-            span.end = furthest;
-        }
-        CodeSpans { spans }
     }
-
-    /// Whether the byte at `at` is code.
-    pub fn holds(&self, at: usize) -> bool {
-        let begun = self.spans.partition_point(|span| span.start <= at);
-        begun.checked_sub(1).and_then(|last| self.spans.get(last)).is_some_and(|span| at < span.end)
-    }
+    spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
+    Stretches::of(spans.into_iter().map(|span| (span.start, span.end)).collect())
 }
 
 fn base(word: &str) -> &str {

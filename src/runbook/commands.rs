@@ -4,11 +4,12 @@ use super::file_contents::{self, Contents};
 use super::hands::Hands;
 use super::language::{self, BlockLanguage};
 use super::markdown::MarkdownCode;
+use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
 use super::text::Excerpt;
 use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
-use super::{ManualReason, client, look, placeholder, unified_name};
+use super::{ManualReason, client, look, unified_name};
 use crate::bash::lexer::lex;
 use crate::bash::{has_syntax_error, split, variables};
 use crate::source::{Source, Span};
@@ -115,38 +116,34 @@ pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &
     wrong.then_some(Contents { from: 0, why, invalid: true })
 }
 
+/// A shell command.
 pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
-    let text = &excerpt.text;
-    let start = source.pos(excerpt.origin(0));
-    let input = |name: &str, span: Span| {
-        let at = source.pos(excerpt.origin(span.start));
-        let spelling = text.get(span.start..span.end).unwrap_or_default().to_string();
-        RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
-    };
-    let found = placeholder::find(text);
-    let inputs = found.iter().map(|p| input(&p.name, p.span)).collect();
-    let variables = variables::of_command(&placeholder::mask(text, &found));
+    let found = placeholder::find(&excerpt.text);
+    let variables = variables::of_command(&placeholder::mask(&excerpt.text, &found));
     let reads = variables
         .reads
         .into_iter()
-        .map(|(read, in_function)| VariableRead { input: input(&read.name, read.span), in_function })
-        .collect();
+        .map(|(read, in_function)| VariableRead { input: input(source, excerpt, &read.name, read.span), in_function });
+    Command { reads: reads.collect(), sets: variables.assigned, ..with_inputs(source, excerpt, tag, &found) }
+}
+
+/// A command of any language, with an input for each placeholder.
+pub(super) fn with_inputs(source: &Source, excerpt: &Excerpt, tag: &str, found: &[Placeholder]) -> Command {
+    let start = source.pos(excerpt.origin(0));
     Command {
-        text: text.clone(),
+        text: excerpt.text.clone(),
         line: start.line,
         column: start.column,
         language: tag.to_string(),
-        block: 0,
-        origin: None,
-        expected: None,
-        by_hand: None,
-        governs: std::sync::Arc::default(),
-        handling: super::Handling::default(),
-        unread: None,
-        inputs,
-        reads,
-        sets: variables.assigned,
+        inputs: found.iter().map(|one| input(source, excerpt, &one.name, one.span)).collect(),
+        ..Command::default()
     }
+}
+
+fn input(source: &Source, excerpt: &Excerpt, name: &str, span: Span) -> RunbookInput {
+    let at = source.pos(excerpt.origin(span.start));
+    let spelling = excerpt.text.get(span.start..span.end).unwrap_or_default().to_string();
+    RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
 }
 
 /// Phases in which every block is something to do.

@@ -128,7 +128,7 @@ pub enum StepKind {
 }
 
 /// One command: a complete shell command of a block.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Command {
     /// The text, prompts and indentation of the Markdown removed, inputs as they were written.
     pub text: String,

@@ -2,7 +2,7 @@
 //! which bash evaluates, and code in a string, which another program reads. What does not fit there is refused.
 
 use super::client::is_plain;
-use super::code::CodeSpans;
+use super::code;
 use super::{Command, RunbookInput};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
 
@@ -18,7 +18,7 @@ pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>
     }
     let masked = command.masked();
     let lexed = lex(&masked);
-    let code = CodeSpans::of(&masked, &lexed);
+    let code = code::stretches(&masked, &lexed);
     let refuses = |input: &&RunbookInput| {
         let Some(value) = lookup(&input.name) else { return false };
         let at = input.span.start;
@@ -28,7 +28,7 @@ pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>
         {
             return true;
         }
-        !is_word(&value) && is_arithmetic(&masked, at, &lexed) || !is_plain(&value) && code.holds(at)
+        !is_word(&value) && is_arithmetic(&masked, at, &lexed) || !is_plain(&value) && code.hold(at)
     };
     command.inputs.iter().filter(refuses).cloned().collect()
 }

@@ -39,13 +39,15 @@ pub struct BlockSettings {
     pub errors: Option<Errors>,
 }
 
+named_enum! {
 /// What becomes of an error that a program tells of with exit code 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Errors {
     /// It is meant so.
-    Allowed,
+    Allowed = "allowed",
     /// It fails the command, as usual.
-    Fail,
+    Fail = "fail",
+}
 }
 
 impl Errors {
@@ -54,19 +56,7 @@ impl Errors {
     /// # Errors
     /// What is wrong with it, for its author.
     pub fn parse(text: &str) -> Result<Errors, String> {
-        match text {
-            "allowed" => Ok(Errors::Allowed),
-            "fail" => Ok(Errors::Fail),
-            _ => Err(format!("expected `allowed` or `fail`, found `{}`", shorten(text))),
-        }
-    }
-
-    /// The word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Errors::Allowed => "allowed",
-            Errors::Fail => "fail",
-        }
+        Errors::from_name(text).ok_or_else(|| format!("expected `allowed` or `fail`, found `{}`", shorten(text)))
     }
 }
 
