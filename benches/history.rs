@@ -6,8 +6,8 @@ use firedrill::archive::history::{
     Filter, Index, IndexedRun, Overview, PageForm, ScenarioView, Summary, Update, overview_text, with_index,
 };
 use firedrill::record::{
-    Announcement, DrillTime, Event, FileRef, Location, Phase, Record, SliInfo, Slice, Stamped, StepInfo, Verdict,
-    Windows,
+    Announcement, DrillTime, Event, FileRef, Location, Phase, Record, RecoveryRecord, SliInfo, Slice, StackRecord,
+    Stamped, StepInfo, Verdict, Windows,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,11 +114,11 @@ fn record(number: usize, slices: u64) -> Record {
     let mut events = vec![
         Event::Announced(Box::new(plan(number))),
         Event::PhaseStarted { phase: Phase::Up },
-        Event::StackUp { project: "fd-shop".into(), images, localhost: Default::default() },
+        Event::StackUp(StackRecord { project: "fd-shop".into(), images, localhost: Default::default() }),
         Event::PhaseEnded { phase: Phase::Up },
     ];
     events.extend((0..slices).map(slice));
-    events.push(Event::Recovered { sli: String::new(), recovered_us: DrillTime(recovered) });
+    events.push(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: DrillTime(recovered) }));
     events.push(Event::Judged { verdict, reason: "users had recovered".into(), at: None });
     events.push(Event::Ended { left: Vec::new(), kept: false });
     for (seq, event) in events.into_iter().enumerate() {

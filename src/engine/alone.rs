@@ -2,14 +2,14 @@
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
 use super::announce::{file_ref, reading_info, shown_vars, step_info};
-use super::context::micros;
 use super::follow::{FollowContext, Follower, ManualOutcome, RunbookInputs};
 use super::guard::caught;
 use super::ledger::Ledger;
 use super::person::Operator;
 use super::stop::{Shutdown, Stop};
 use crate::record::{
-    Announcement, Check, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, Verdict, Windows,
+    Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, StackRecord,
+    Verdict, Windows, micros,
 };
 use crate::runbook::{Runbook, RunbookInput, Step};
 use crate::spec::Respond;
@@ -132,9 +132,9 @@ async fn follow(
     sink.emit(Event::PhaseStarted { phase: Phase::Up });
     let up = stack.up(&shutdown.cancel).await?;
     for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
-        sink.emit(Event::StackTook { what: what.into(), took_us: micros(took) });
+        sink.emit(Event::StackTook(ComposeRecord { what: what.into(), took_us: micros(took) }));
     }
-    sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
+    sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
     sink.emit(Event::PhaseEnded { phase: Phase::Up });
     context.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });

@@ -3,15 +3,14 @@
 use crate::programs::EffectKind;
 use crate::record::{
     Announcement, BudgetInfo, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
-    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows,
+    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros,
+    sha256_hex,
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Who a drill is: known before it begins.
 #[derive(Debug, Clone)]
@@ -209,14 +208,8 @@ fn windows(plan: &Plan) -> Windows {
     }
 }
 
-/// A duration in whole microseconds.
-pub(super) fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
-}
-
 pub(super) fn file_ref(source: &Source) -> FileRef {
-    let digest = Sha256::digest(source.text.as_bytes());
-    FileRef { path: shown(source), sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+    FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
 }
 
 /// What was decided about the commands of a runbook.

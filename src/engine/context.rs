@@ -1,14 +1,15 @@
 //! What a drill works with and must release whatever becomes of its phases, what must survive a phase that is cancelled, and
 //! how every phase tells what it has seen.
 
-pub(super) use super::announce::micros;
 use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::source::SliSource;
 use crate::faults::Undo;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
+use crate::record::{
+    Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
+};
 use crate::slis::window::Level;
 use crate::spec::{Plan, PlannedFault, RestoreSpec};
 use crate::stack::{AgentRole, Stack};
@@ -90,6 +91,11 @@ impl CommonContext<'_> {
             deadline_us: micros(deadline),
             met,
         });
+    }
+
+    /// Notes what starting or removing the stack took.
+    pub fn stack_took(&self, what: &str, took: Duration) {
+        self.sink.emit(Event::StackTook(ComposeRecord { what: what.into(), took_us: micros(took) }));
     }
 
     /// A line of the scenario.
@@ -190,6 +196,11 @@ impl<'a> Context<'a> {
         self.verdict.is_none()
     }
 
+    /// A reason that rests on a key of the scenario, with its line.
+    pub fn stop_at(&self, key: &str, verdict: Verdict, reason: impl Into<String>) -> Stop {
+        Stop::new(verdict, reason).at(self.in_scenario(self.plan.line_of(key)))
+    }
+
     /// Notes how an assertion came out.
     pub fn decided(&self, check: Check, started_us: DrillTime, outcome: CheckOutcome) {
         self.sink.emit(Event::CheckEnded { check, started_us, outcome });
@@ -214,7 +225,7 @@ impl<'a> Context<'a> {
     pub fn window_held(&self, phase: Phase, levels: &[Level]) {
         let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
         let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
-        self.sink.emit(Event::WindowHeld { phase, from_us, to_us });
+        self.sink.emit(Event::WindowHeld(WindowRecord { phase, from_us, to_us }));
     }
 
     /// SLIs that miss their objectives, with the most frequent answers in the window that says so.

@@ -2,11 +2,10 @@
 //! down run whatever happened, outside the token that was cancelled.
 
 use super::contention::ConcurrentDrills;
-use super::context::{CommonContext, Context, micros};
+use super::context::{CommonContext, Context};
 use super::follow::{Opening, RunbookInputs};
-use super::guard::caught;
+use super::guard::{caught, unless};
 use super::impact::{FaultImpact, impact, outlast};
-use super::inject::inject;
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
 use super::monitor::Monitor;
@@ -21,7 +20,7 @@ use super::steady::{Steady, steady};
 use super::stop::{Shutdown, Stop};
 use super::stop_when::{overtime, unless_stopped};
 use super::up::up;
-use super::{faults, usage};
+use super::{faults, faults::inject, usage};
 use crate::agent::AgentClient;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RestoreLevel,
@@ -279,12 +278,8 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
     }
     let recovering = cx.phase_began;
     cx.begin(Phase::Revert);
-    let undone = tokio::select! {
-        biased;
-        () = shutdown.hurry.cancelled() => Ok(()),
-        undone = caught(revert(cx, &course.recovered, &mut course.invariants, recovering, &shutdown.cancel)) => undone,
-    };
-    if let Err(panic) = undone {
+    let reverted = revert(cx, &course.recovered, &mut course.invariants, recovering, &shutdown.cancel);
+    if let Some(Err(panic)) = unless(&shutdown.hurry, caught(reverted)).await {
         cx.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
     }
     cx.end_phase();
@@ -292,11 +287,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
 
 /// Saves the logs and closes the channels of the agents.
 async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
-    tokio::select! {
-        biased;
-        () = shutdown.hurry.cancelled() => {}
-        () = save_logs(cx, run_dir) => {}
-    }
+    unless(&shutdown.hurry, save_logs(cx, run_dir)).await;
     let agents = std::mem::take(&mut cx.agents);
     // First, so that each channel is closed before a hurry is looked at.
     tokio::select! {
@@ -362,7 +353,7 @@ async fn down(cx: &mut Context<'_>) -> Vec<String> {
     });
     let (outcome, left) = match down {
         Ok(down) => {
-            cx.sink.emit(Event::StackTook { what: "down".into(), took_us: micros(down.took) });
+            cx.stack_took("down", down.took);
             if down.left.is_empty() {
                 (CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }, vec![])
             } else {

@@ -5,7 +5,7 @@ use super::context::{CommonContext, Context, EndedInTime, InjectedFault, POLL, s
 use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
-use crate::record::{DrillTime, Event, FaultEvent, Parts, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
 use crate::spec::PlannedFault;
 use crate::stack::Stack;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -32,9 +32,52 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How each fault stood when it was asked.
 pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
 
+/// Faults that are in place, without those that are noise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Injected {
+    /// When the first injection was begun.
+    pub began: DrillTime,
+    /// The first confirmation.
+    pub first: DrillTime,
+    /// The last one.
+    pub last: DrillTime,
+}
+
+/// Inject: one fault after the other goes in, each when it is its time, and is seen in place.
+pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
+    let plan = cx.plan;
+    let (mut injected, mut before): (Option<Injected>, Option<DrillTime>) = (None, None);
+    for planned in &plan.faults {
+        if let (Some(after), Some(before)) = (planned.timing.after, before) {
+            // Nothing is waited for but the time, or that an agent is gone.
+            cx.monitor.until(before.plus(after), |_| None::<()>).await?;
+        }
+        let check = Check::Injection { fault: planned.id.clone() };
+        let started = cx.sink.now();
+        match cx.inject_one(planned).await {
+            Ok((began, evidence)) => {
+                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+                let last = cx.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
+                before = Some(last);
+                if !planned.timing.noise {
+                    injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
+                }
+                cx.decided(check, started, CheckOutcome::Passed { evidence });
+            }
+            Err(stop) => {
+                let stop = stop.at(cx.in_scenario(planned.line));
+                cx.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
+                return Err(cx.failed(check, started, stop));
+            }
+        }
+    }
+    let now = cx.sink.now();
+    Ok(injected.unwrap_or(Injected { began: now, first: now, last: now }))
+}
+
 impl<'a> Context<'a> {
     /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
-    pub(super) async fn inject_one(&mut self, planned: &'a PlannedFault) -> Result<(DrillTime, String), Stop> {
+    async fn inject_one(&mut self, planned: &'a PlannedFault) -> Result<(DrillTime, String), Stop> {
         let PlannedFault { id, fault, timing, .. } = planned;
         let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
         if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
@@ -53,10 +96,10 @@ impl<'a> Context<'a> {
                 let _ = self.injected.send(InjectedFault { common: self.common.clone(), planned, undo });
                 Ok((began, evidence))
             }
-            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::new(
-                Verdict::HarnessError,
-                format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),
-            )),
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
+                "`{id}` could not be seen in place within {}: {evidence}",
+                seconds(CONFIRM_WITHIN)
+            ))),
         }
     }
 
@@ -155,7 +198,7 @@ impl CommonContext<'_> {
     }
 
     /// Undoes a fault and sees it gone: the evidence, or why not. `said` takes what the undo writes.
-    pub(super) async fn lift(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
+    async fn lift(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
         let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
         let within = undo.within();
@@ -178,22 +221,32 @@ impl CommonContext<'_> {
         }
     }
 
-    /// Undoes a fault whose time is over, beside the phases: when it was seen gone.
-    async fn end_in_time(&self, planned: &PlannedFault, undo: &Undo, lasts: Duration) -> Result<DrillTime, String> {
-        let (id, mut said) = (&planned.id, String::new());
-        let lifted = self.lift(id, undo, &mut said).await;
+    /// Undoes a fault and tells what came of it, as an event `what` whose evidence follows on `how`: when it was seen gone.
+    pub(super) async fn undo(&self, id: &str, undo: &Undo, what: FaultEvent, how: &str) -> Result<DrillTime, String> {
+        let mut said = String::new();
+        // A panic over one fault must not keep the others in place.
+        let lifted = caught(self.lift(id, undo, &mut said)).await;
+        let lifted = lifted.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}")));
         let failed = lifted.is_err();
-        let ended = lifted.and_then(|evidence| {
-            self.ledger.done(id).map_err(|error| format!("the ledger could not be written: {error}"))?;
-            Ok(self.fault_event(id, FaultEvent::EndedByTime, &format!("after {}: {evidence}", seconds(lasts))))
-        });
+        let gone = match lifted {
+            Ok(evidence) => {
+                let at = self.fault_event(id, what, &format!("{how}{evidence}"));
+                self.note_done(id).map(|()| at)
+            }
+            Err(reason) => {
+                self.fault_event(id, FaultEvent::Failed, &reason);
+                Err(reason)
+            }
+        };
         if !said.trim().is_empty() {
-            self.sink.emit(Event::UndoOutput { fault: id.clone(), text: said, failed });
+            self.sink.emit(Event::UndoOutput { fault: id.to_string(), text: said, failed });
         }
-        ended.map_err(|reason| {
-            self.fault_event(id, FaultEvent::Failed, &reason);
-            format!("`{id}` did not end by `lasts`: {reason}")
-        })
+        gone
+    }
+
+    /// Notes in the ledger that nothing is left to be done about a fault.
+    pub(super) fn note_done(&self, id: &str) -> Result<(), String> {
+        self.ledger.done(id).map_err(|error| format!("the ledger could not be written: {error}"))
     }
 
     /// What is to be said of the faults that are in place and have not acted on anything; nothing where each has.
@@ -341,7 +394,9 @@ async fn carry_on_one(
     if ending.run_until_cancelled(tokio::time::sleep(lasts)).await.is_none() {
         return Ok(());
     }
-    let at = common.end_in_time(planned, &undo, lasts).await;
+    let how = format!("after {}: ", seconds(lasts));
+    let at = common.undo(&planned.id, &undo, FaultEvent::EndedByTime, &how).await;
+    let at = at.map_err(|reason| format!("`{}` did not end by `lasts`: {reason}", planned.id));
     ended.send_modify(|ended| match (ended, &at) {
         (Ok(ended), Ok(at)) => drop(ended.insert(planned.id.clone(), *at)),
         (ended, Err(reason)) => *ended = Err(reason.clone()),

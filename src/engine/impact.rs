@@ -2,13 +2,13 @@
 //! confirmed injection on. `impact: none` turns the drill round.
 
 use super::context::{ARRIVAL, Context, POLL, seconds};
-use super::inject::Injected;
+use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
 use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
-use crate::slis::window::{Level, WindowAnswer, required_hold};
+use crate::slis::window::{WindowAnswer, required_hold};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
             cx.shown_with_answers(&cx.latest(within)),
             cx.not_acted().await
         );
-        let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(cx.plan.line_of("impact")));
+        let stop = cx.stop_at("impact", Verdict::NoImpact, reason);
         return Err(cx.failed(Check::Impact, injected, stop));
     };
     let mut said = cx.not_acted().await;
@@ -81,7 +81,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
 fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
     let reason = format!("a fault was in place for {}{said}", seconds(cx.plan.impact.within));
-    let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(cx.plan.line_of("faults")));
+    let stop = cx.stop_at("faults", Verdict::NoImpact, reason);
     cx.failed(Check::Impact, injected, stop)
 }
 
@@ -161,44 +161,23 @@ async fn condition_held(
     }
     if seen.held.is_some() && cx.monitor.condition().since < seen.faults.began {
         let reason = format!("the alert condition `{when}` held before the fault went in");
-        let stop = Stop::new(Verdict::Unsteady, reason).at(cx.in_scenario(cx.plan.line_of("detect")));
+        let stop = cx.stop_at("detect", Verdict::Unsteady, reason);
         return Err(cx.failed(Check::Detection, seen.faults.first, stop));
     }
     let in_time = seen.held.is_some_and(|at| at <= deadline);
     cx.waited("the alert condition", seen.faults.first, within, in_time);
-    match seen.held {
-        Some(at) if in_time => Ok(format!("`{when}` held after {}", seconds(at.since(seen.faults.first)))),
-        _ => {
-            let alert = cx.monitor.condition();
-            let last = match (alert.value, alert.error) {
-                (Some(value), _) => format!("its last value was {value}"),
-                (None, Some(error)) => format!("it has no value: {error}"),
-                (None, None) => "it has no value".to_string(),
-            };
-            let reason = format!(
-                "the alert condition `{when}` did not hold within {} of the injection; {last}",
-                seconds(within)
-            );
-            let stop = Stop::new(Verdict::Undetected, reason).at(cx.in_scenario(cx.plan.line_of("detect")));
-            Err(cx.failed(Check::Detection, seen.faults.first, stop))
-        }
+    if let Some(at) = seen.held.filter(|_| in_time) {
+        return Ok(format!("`{when}` held after {}", seconds(at.since(seen.faults.first))));
     }
-}
-
-/// Waits until it is decided whether every SLI meets its objective over [from, from + window].
-async fn held(
-    cx: &Context<'_>,
-    from: DrillTime,
-    window: Duration,
-    deadline: DrillTime,
-) -> Result<Option<Result<Vec<Level>, Vec<Level>>>, Stop> {
-    cx.monitor
-        .until(deadline, |monitor| match monitor.timeline(|timeline| timeline.held(from, window)) {
-            WindowAnswer::Yes(levels) => Some(Ok(levels)),
-            WindowAnswer::No(levels) => Some(Err(levels)),
-            WindowAnswer::NotYet => None,
-        })
-        .await
+    let alert = cx.monitor.condition();
+    let last = match (alert.value, alert.error) {
+        (Some(value), _) => format!("its last value was {value}"),
+        (None, Some(error)) => format!("it has no value: {error}"),
+        (None, None) => "it has no value".to_string(),
+    };
+    let within = seconds(within);
+    let reason = format!("the alert condition `{when}` did not hold within {within} of the injection; {last}");
+    Err(cx.failed(Check::Detection, seen.faults.first, cx.stop_at("detect", Verdict::Undetected, reason)))
 }
 
 /// `impact: none`: with the fault confirmed, every SLI keeps its objective for `impact.within`.
@@ -206,7 +185,13 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
-    let kept = held(cx, injected, within, deadline).await?;
+    let kept =
+        cx.monitor.until(deadline, |monitor| match monitor.timeline(|timeline| timeline.held(injected, within)) {
+            WindowAnswer::Yes(levels) => Some(Ok(levels)),
+            WindowAnswer::No(levels) => Some(Err(levels)),
+            WindowAnswer::NotYet => None,
+        });
+    let kept = kept.await?;
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
     if let Some(reason) = cx.monitor.disturbed() {
         return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
@@ -223,7 +208,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
         }
         Some(Err(levels)) => {
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));
-            let stop = Stop::new(Verdict::Breached, reason).at(cx.in_scenario(cx.plan.line_of("impact")));
+            let stop = cx.stop_at("impact", Verdict::Breached, reason);
             Err(cx.failed(Check::Impact, injected, stop))
         }
         None => Err(cx.failed(Check::Impact, injected, Stop::harness("no complete measurement under the fault"))),

@@ -9,7 +9,6 @@ mod faults;
 mod follow;
 mod guard;
 mod impact;
-mod inject;
 mod invariants;
 pub mod ledger;
 mod monitor;

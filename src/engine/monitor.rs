@@ -5,7 +5,7 @@ use super::contention::{ConcurrentDrills, Contention};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{AgentMessage, Told};
 use crate::load::SliceCounts;
-use crate::record::{AlertMoment, DrillTime, Event, EventSink, Slice, WriteRecord};
+use crate::record::{AlertMoment, DrillTime, Event, EventSink, LateRecord, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,7 +125,7 @@ impl Monitor {
             }
             Told::Late { series: load, worst_us, count } => {
                 self.lock().lateness.late(self.sink.now(), count, worst_us);
-                self.sink.emit(Event::Late { load, worst_us, count });
+                self.sink.emit(Event::Late(LateRecord { load, worst_us, count }));
             }
             Told::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
         }
@@ -146,14 +146,8 @@ impl Monitor {
         let mut state = self.lock();
         let first = state.condition.sampled.is_none();
         let turned = first || state.condition.holds != holds;
-        if turned {
-            state.condition.since = at;
-        }
-        state.condition.holds = holds;
-        state.condition.sampled = Some(at);
-        state.condition.value = value;
-        state.condition.error = error;
-        state.condition.readable = readable;
+        let since = if turned { at } else { state.condition.since };
+        state.condition = Condition { holds, since, sampled: Some(at), value, error, readable };
         drop(state);
         if let (true, Some(when)) = (turned, &self.when) {
             self.sink.emit(Event::Condition { when: when.clone(), value, holds });

@@ -48,7 +48,7 @@ pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> 
 pub(super) fn was_quiet(cx: &Context<'_>, until: DrillTime) -> Result<(), Stop> {
     let Some(page) = cx.plan.page() else { return Ok(()) };
     match cx.monitor.alerts(|seen| page.paged_before(seen, until)) {
-        Some(why) => Err(stop(cx, Verdict::Noisy, why)),
+        Some(why) => Err(cx.stop_at("detect", Verdict::Noisy, why)),
         None => Ok(()),
     }
 }
@@ -76,7 +76,7 @@ pub(super) async fn paged(
     let Some(came) = came.filter(|_| in_time) else {
         let PageMissed { verdict, seen } = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
         let why = format!("the page {} did not come within {} of the injection: {seen}", page.text(), seconds(within));
-        return Err(failed(cx, stop(cx, verdict, why)));
+        return Err(failed(cx, cx.stop_at("detect", verdict, why)));
     };
     if let (true, Some((impact, slis))) = (page.before_impact, &seen.impact)
         && *impact <= came.at
@@ -88,7 +88,7 @@ pub(super) async fn paged(
             slis.join(", "),
             in_words(&came.parts)
         );
-        return Err(failed(cx, stop(cx, Verdict::Late, why)));
+        return Err(failed(cx, cx.stop_at("detect", Verdict::Late, why)));
     }
     let took = seconds(came.at.since(first));
     let mut said = format!("{} was paged for {} after {took}: {}", came.receiver, page.alert, in_words(&came.parts));
@@ -123,7 +123,7 @@ async fn escalated(
         escalation.alert,
         seconds(within)
     );
-    Err(cx.failed(Check::Detection, page, stop(cx, Verdict::Unescalated, why)))
+    Err(cx.failed(Check::Detection, page, cx.stop_at("detect", Verdict::Unescalated, why)))
 }
 
 /// After the recovery: nobody was paged for nothing, and the alert is over in time.
@@ -141,12 +141,12 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: O
             None => {
                 let why =
                     format!("nobody was told within {} of the recovery that {} is over", seconds(within), page.alert);
-                return Err(failed(stop(cx, Verdict::Late, why)));
+                return Err(failed(cx.stop_at("detect", Verdict::Late, why)));
             }
         }
     }
     if let Some(why) = cx.monitor.alerts(|seen| page.noise(seen, first)) {
-        return Err(failed(stop(cx, Verdict::Noisy, why)));
+        return Err(failed(cx.stop_at("detect", Verdict::Noisy, why)));
     }
     said.push("nobody was paged for nothing".into());
     cx.decided(Check::Pages, at, CheckOutcome::Passed { evidence: said.join("; ") });
@@ -160,8 +160,4 @@ async fn distance(cx: &Context<'_>) -> String {
         Ok(AgentAnswer::InPlace { detail, .. }) => detail,
         _ => String::new(),
     }
-}
-
-fn stop(cx: &Context<'_>, verdict: Verdict, why: String) -> Stop {
-    Stop::new(verdict, why).at(cx.in_scenario(cx.plan.line_of("detect")))
 }

@@ -2,7 +2,7 @@
 //! until it begins to undo it. Each fault is asked when the runbook has ended and at the end of the hold, so that the record
 //! says whether the runbook cleared it or worked around it.
 
-use super::context::{ARRIVAL, Context, micros, seconds};
+use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, returns};
 use super::monitor::shown;
@@ -11,7 +11,8 @@ use super::stop::Stop;
 use super::words::beside;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
+    Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
+    WAIT_SERVED, WindowRecord, micros,
 };
 use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
 use crate::spec::{Plan, PlannedFault};
@@ -135,9 +136,9 @@ impl Recovered {
                     return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
-                cx.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us, to_us });
+                cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
                 each_sli(cx, &query, Some(at));
-                cx.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
+                cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
@@ -396,7 +397,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
                 continue;
             }
         };
-        cx.sink.emit(Event::Recovered { sli: sli.name.clone(), recovered_us: at });
+        cx.sink.emit(Event::Recovered(RecoveryRecord { sli: sli.name.clone(), recovered_us: at }));
         let evidence = format!("met its objective again after {}", seconds(at.since(from)));
         cx.decided(check, from, CheckOutcome::Passed { evidence });
     }

@@ -13,8 +13,8 @@ use super::respond::Responded;
 use super::stop::Stop;
 use super::words::{self, ProbeAnswer, ended, facts, grouped, judged, kept, too_old};
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord,
-    backup_age_us,
+    Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER,
+    WAIT_BEFORE, WriteRecord, backup_age_us,
 };
 use crate::slis::window::{Recovery, WindowAnswer};
 use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
@@ -93,7 +93,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
             let why = "it is the checksum of nothing: does the command before the `|` fail?";
             return Err(unsteady(cx, &check.probe, &what, why));
         }
-        cx.sink.emit(Event::ContentNoted { name: check.name.clone(), text: kept(&whole.stdout) });
+        cx.sink.emit(Event::ContentNoted(ContentRecord { name: check.name.clone(), text: kept(&whole.stdout) }));
         baseline.contents.insert(check.name.clone(), whole.stdout);
     }
     ledger_holds(cx, restore).await?;
@@ -107,10 +107,10 @@ async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(), Sto
     if let Some(broke) = read.broke {
         return Err(broke);
     }
-    let Some(survivors) = &read.survivors else {
-        return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.evidence));
+    let Some(survivors) = &read.seen.survivors else {
+        return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.seen.evidence));
     };
-    let judged = |write: &&WriteRecord| write.is_acknowledged() && write.ended() <= read.asked;
+    let judged = |write: &&WriteRecord| write.is_acknowledged() && write.ended() <= read.seen.asked_us;
     let (acknowledged, lost, unknown) = cx.monitor.writes(|writes| {
         let ended: Numbers = writes.iter().map(|write| write.number()).collect();
         let unknown: Numbers = survivors.iter().filter(|number| !ended.contains(*number)).collect();
@@ -178,15 +178,17 @@ pub(super) async fn after_restore(
     let hold = recovered.hold.unwrap_or_else(|| impact.required_hold(cx.plan, None));
     let levels = levels(cx, restore, baseline, recovered.recovery, hold).await;
     let read = read_back(cx, &restore.ledger.survivors).await;
-    read.tell(&cx.sink);
+    cx.sink.emit(Event::ReadBack(read.seen.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx, hold);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, impact, responded, recovered);
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, impact.faults.first);
-    let data_lost = read.lost_data(cx, impact);
-    let (lost, point) = judge_point(cx, restore, &read, complete, (impact, backup_age), started);
+    let figures = read.figures(cx, impact);
+    let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
+    let figures = figures.map(|figures| figures.bounded(backup_age));
+    let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
     let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
     let outcome = std::mem::replace(&mut recovered.outcome, Ok(String::new()));
     recovered.outcome = match (outcome, stops.first()) {

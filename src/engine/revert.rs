@@ -2,12 +2,12 @@
 //! must hold once more.
 
 use super::context::{Context, SETTLE, seconds};
-use super::guard::caught;
+use super::guard::unless;
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
+use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::WindowAnswer;
 use crate::source::list;
 use tokio_util::sync::CancellationToken;
@@ -27,43 +27,20 @@ pub(super) async fn revert(
     let started = cx.sink.now();
     let mut problems = Vec::new();
     for (id, undo) in outstanding {
-        if let Some(reason) = undo.irreversible() {
-            cx.fault_event(&id, FaultEvent::Irreversible, reason);
-            cx.irreversible.push(id.clone());
-            if let Err(error) = cx.ledger.done(&id) {
-                problems.push(format!("`{id}`: the ledger could not be written: {error}"));
+        let undone = match undo.irreversible() {
+            Some(reason) => {
+                cx.fault_event(&id, FaultEvent::Irreversible, reason);
+                cx.irreversible.push(id.clone());
+                cx.note_done(&id)
             }
-            continue;
-        }
-        // A panic over one fault must not keep the others in place.
-        let mut said = String::new();
-        let undone = caught(cx.lift(&id, &undo, &mut said)).await;
-        let undone = undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}")));
-        let failed = undone.is_err();
-        match undone {
-            Ok(evidence) => {
-                cx.fault_event(&id, FaultEvent::Reverted, &evidence);
-                if let Err(error) = cx.ledger.done(&id) {
-                    problems.push(format!("`{id}`: the ledger could not be written: {error}"));
-                }
-            }
-            Err(reason) => {
-                cx.fault_event(&id, FaultEvent::Failed, &reason);
-                problems.push(format!("`{id}`: {reason}"));
-            }
-        }
-        if !said.trim().is_empty() {
-            cx.sink.emit(Event::UndoOutput { fault: id, text: said, failed });
-        }
+            None => cx.undo(&id, &undo, FaultEvent::Reverted, "").await.map(drop),
+        };
+        problems.extend(undone.err().map(|reason| format!("`{id}`: {reason}")));
     }
     // Only now everything is known about the time until the first undo, and it is all that counts.
     if cx.unspoiled() && !cancel.is_cancelled() {
-        let served = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Ok(()),
-            served = no_relapse(cx, recovered, started, recovering) => served,
-        };
-        if let Err(stop) = served {
+        let served = unless(cancel, no_relapse(cx, recovered, started, recovering)).await;
+        if let Some(Err(stop)) = served {
             cx.judge(stop);
         }
     }
@@ -75,8 +52,11 @@ pub(super) async fn revert(
     match held {
         Ok(evidence) => {
             cx.decided(Check::Revert, started, CheckOutcome::Passed { evidence });
-            if cx.unspoiled() {
-                undamaged(cx, invariants, cancel).await;
+            // The invariants are asked a last time, of a drill that would pass.
+            if cx.unspoiled()
+                && let Some(Err(stop)) = unless(cancel, ask_invariants(cx, invariants, InvariantTime::Reverted)).await
+            {
+                cx.judge(stop);
             }
         }
         Err(stop) => {
@@ -109,34 +89,21 @@ fn not_reverted(cx: &Context<'_>, reason: String) -> Stop {
     }
 }
 
-/// Asks the invariants a last time, of a drill that would pass.
-async fn undamaged(cx: &mut Context<'_>, invariants: &mut InvariantValues, cancel: &CancellationToken) {
-    let asked = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return,
-        asked = ask_invariants(cx, invariants, InvariantTime::Reverted) => asked,
-    };
-    if let Err(stop) = asked {
-        cx.judge(stop);
-    }
-}
-
 /// The SLIs hold once more for `revert.hold`, with the fault gone, after they had a moment to settle: undoing a fault is a
 /// change, too.
 async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, Stop> {
     let hold = cx.plan.revert_hold;
     let from = cx.sink.now();
     let within = hold + SETTLE + cx.longest_request();
-    let held = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Ok(format!("{}; interrupted before the SLIs had held", gone(cx))),
-        held = cx.monitor.until(from.plus(within), |monitor| {
-            match monitor.timeline(|timeline| timeline.steady(hold, from)) {
-                WindowAnswer::Yes(levels) => Some(levels),
-                _ => None,
-            }
-        }) => held?,
+    let held =
+        cx.monitor.until(from.plus(within), |monitor| match monitor.timeline(|timeline| timeline.steady(hold, from)) {
+            WindowAnswer::Yes(levels) => Some(levels),
+            _ => None,
+        });
+    let Some(held) = unless(cancel, held).await else {
+        return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
+    let held = held?;
     cx.waited("every SLI to hold after the revert", from, within, held.is_some());
     let length = seconds(hold);
     if let Some(levels) = held {

@@ -1,10 +1,10 @@
 //! What is seen from the injection on until the runbook begins: the impact, the alert condition and the page, side by side.
 
 use super::context::Context;
-use super::inject::Injected;
+use super::faults::Injected;
 use super::monitor::Monitor;
 use super::stop::Stop;
-use crate::record::{DrillTime, Event, EventSink};
+use crate::record::{DrillTime, Event, EventSink, ImpactRecord};
 use crate::slis::window::{ImpactQuery, WindowAnswer};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Optio
     let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
     for hit in &hits {
         let ratio = hit.level.ratio().unwrap_or_default();
-        sink.emit(Event::Impacted { sli: hit.level.sli.clone(), impact_us: hit.at, ratio });
+        sink.emit(Event::Impacted(ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio }));
     }
     let first = hits.iter().map(|hit| hit.at).min()?;
     Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))

@@ -1,11 +1,12 @@
 //! Up: the stack is started and healthy, and every agent is connected.
 
-use super::context::{Context, micros};
+use super::context::Context;
 use super::stop::Stop;
 use crate::agent::AgentClient;
-use crate::record::{Check, Event};
+use crate::record::{Check, ClockRecord, Event, StackRecord};
 use crate::spec::Plan;
 use crate::stack::AgentRole;
+use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 /// A stack that is up.
@@ -23,12 +24,13 @@ pub(super) async fn up(cx: &mut Context<'_>, cancel: &CancellationToken) -> Resu
 
 async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, Stop> {
     let up = cx.stack.up(cancel).await?;
-    let pulled = (!up.pull_took.is_zero()).then_some(("pull", up.pull_took));
-    let started_by = [("up", up.up_took), ("healthy", up.healthy_took)];
-    for (what, took) in [("build", up.build_took)].into_iter().chain(pulled).chain(started_by) {
-        cx.sink.emit(Event::StackTook { what: what.into(), took_us: micros(took) });
+    cx.stack_took("build", up.build_took);
+    if !up.pull_took.is_zero() {
+        cx.stack_took("pull", up.pull_took);
     }
-    cx.sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
+    cx.stack_took("up", up.up_took);
+    cx.stack_took("healthy", up.healthy_took);
+    cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
     let agent = connect(cx, AgentRole::Drill).await?;
     for role in proxies(cx.plan) {
         connect(cx, role).await?;
@@ -42,9 +44,7 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
 
 fn proxies(plan: &Plan) -> impl Iterator<Item = AgentRole> + use<> {
     let services = plan.faults.iter().filter_map(|planned| planned.fault.interposes()).map(|(name, _)| name);
-    let mut services: Vec<String> = services.collect();
-    services.sort();
-    services.dedup();
+    let services: BTreeSet<String> = services.collect();
     services.into_iter().map(|service| AgentRole::Proxy { service })
 }
 
@@ -53,7 +53,11 @@ async fn connect(cx: &mut Context<'_>, role: AgentRole) -> Result<AgentClient, S
     let sink = cx.sink.clone();
     let (client, messages) = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
     let offset = client.offset();
-    cx.sink.emit(Event::ClockOffset { agent: role.name(), offset_us: offset.offset_us, rtt_us: offset.rtt_us });
+    cx.sink.emit(Event::ClockOffset(ClockRecord {
+        agent: role.name(),
+        offset_us: offset.offset_us,
+        rtt_us: offset.rtt_us,
+    }));
     cx.pumps.push(cx.monitor.pump(role.name(), client.clone(), messages));
     cx.agents.insert(role, client.clone());
     Ok(client)

@@ -1,10 +1,9 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
 use crate::assurance::services::show;
-use crate::record::{DrillTime, Numbers, looks_secret};
+use crate::record::{DrillTime, Numbers, looks_secret, sha256_hex};
 use crate::spec::Expectation;
 use crate::stack::FullOutput;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -67,10 +66,7 @@ pub(super) fn kept(stdout: &[u8]) -> String {
     let content = stdout.trim_ascii_end();
     match std::str::from_utf8(content) {
         Ok(text) if !is_long(content) => text.to_string(),
-        _ => {
-            let digest: String = Sha256::digest(stdout).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("sha256:{digest}")
-        }
+        _ => format!("sha256:{}", sha256_hex(stdout)),
     }
 }
 
@@ -332,15 +328,11 @@ mod tests {
 
     #[test]
     fn the_checksum_of_nothing_is_known() {
-        assert_eq!(kept_digest(b""), OF_NOTHING[2]);
+        assert_eq!(sha256_hex(b""), OF_NOTHING[2]);
         for sum in OF_NOTHING {
             assert!(is_checksum_of_nothing(format!("{sum}  -\n").as_bytes()), "{sum}");
         }
         assert!(!is_checksum_of_nothing(b"12\n") && !is_checksum_of_nothing(b""));
-    }
-
-    fn kept_digest(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::message::{IncidentMessage, IncidentState};
 use super::target::ReadyTarget;
 use super::{pagerduty, slack};
 use crate::record::{
-    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, Stamped, append_beside, open_plain,
-    utc_now, utc_text,
+    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, RecoveryRecord, Stamped, append_beside,
+    open_plain, utc_now, utc_text,
 };
 use serde_json::json;
 use std::collections::VecDeque;
@@ -98,12 +98,14 @@ impl DrillNotifier {
     /// What this event changes about where the incident stands.
     fn state(&self, stamped: &Stamped) -> Option<IncidentState> {
         let Some(said) = self.said else {
-            let opens = matches!(stamped.event, Event::Impacted { .. } | Event::Detected { .. });
+            let opens = matches!(stamped.event, Event::Impacted(_) | Event::Detected { .. });
             return opens.then_some(IncidentState::Opened);
         };
         match &stamped.event {
             Event::Ended { .. } => Some(IncidentState::Resolved),
-            Event::Recovered { sli, .. } if sli.is_empty() && !self.mitigated => Some(IncidentState::Mitigated),
+            Event::Recovered(RecoveryRecord { sli, .. }) if sli.is_empty() && !self.mitigated => {
+                Some(IncidentState::Mitigated)
+            }
             Event::Relapsed { .. } => Some(IncidentState::Update),
             _ if stamped.at_us.since(said) < self.every => None,
             _ if self.mitigated => Some(IncidentState::Mitigated),

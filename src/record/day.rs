@@ -20,7 +20,7 @@ mod sink;
 pub use accounting::{Account, DrillStatus};
 pub use sink::{DayObserver, DaySink};
 
-use super::lines::read_lines;
+use super::stream::read_lines;
 use super::{FileRef, RunOutcome, Verdict};
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
@@ -287,15 +287,8 @@ impl Day {
             DayEvent::ImagesReady { took_us } => self.images_us = Some(*took_us),
             DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
                 let (attempt, run, cause, running, waited_us) = (*attempt, run.clone(), *cause, *running, *waited_us);
-                let begun = Attempt {
-                    attempt,
-                    run,
-                    cause,
-                    started_us: stamped.at_us,
-                    running,
-                    waited_us,
-                    ..Attempt::default()
-                };
+                let started_us = stamped.at_us;
+                let begun = Attempt { attempt, run, cause, started_us, running, waited_us, ..Attempt::default() };
                 match self.drill(*number) {
                     Some(drill) => drill.attempts.push(begun),
                     None => self.damage.push(format!("drill {number} was started and is not in the plan")),

@@ -2,8 +2,9 @@
 //! record and through it every report are readers of this one stream.
 
 use super::{
-    AlertMoment, Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, MeasuredSeverity,
-    Numbers, RestoreLevel, Verdict,
+    AlertMoment, Announcement, Check, CheckOutcome, ClockRecord, ComposeRecord, ContentRecord, DrillTime, HoldRecord,
+    ImpactRecord, InvariantRecord, LateRecord, Location, MeasuredSeverity, ReadBackRecord, RecoveryRecord,
+    RestoreLevel, StackRecord, Verdict, WindowRecord,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -161,24 +162,10 @@ pub enum Event {
         phase: Phase,
     },
     /// The stack is up: its Compose project and the image digest of every service.
-    StackUp {
-        /// Compose project name.
-        project: String,
-        /// Service → image id.
-        images: BTreeMap<String, String>,
-        /// Port → service and port of it, for the ports on which `localhost` in the toolbox leads to one.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        localhost: BTreeMap<String, String>,
-    },
+    StackUp(StackRecord),
     /// What starting or removing the stack took, for the breakdown of time. Emitted within the phase in which it was spent.
     #[serde(rename = "compose_took")]
-    StackTook {
-        /// `build`, `pull` (only when an image was missing), `up`, `healthy` (what was then waited until everything was
-        /// healthy) or `down`.
-        what: String,
-        /// Microseconds.
-        took_us: u64,
-    },
+    StackTook(ComposeRecord),
     /// Something was waited for: every wait is a poll with a deadline, and says so.
     Waited {
         /// What for.
@@ -191,25 +178,11 @@ pub enum Event {
         met: bool,
     },
     /// Clock offset of an agent, measured by the channel's own round trips.
-    ClockOffset {
-        /// The agent.
-        agent: String,
-        /// Agent's clock minus runner's, in microseconds.
-        offset_us: i64,
-        /// Round trip of the best probe, in microseconds.
-        rtt_us: u64,
-    },
+    ClockOffset(ClockRecord),
     /// 100 ms of a load.
     Slice(Slice),
     /// The generator woke late: the measurement is disturbed when it was more than allowed.
-    Late {
-        /// The load.
-        load: String,
-        /// Worst lateness, in microseconds.
-        worst_us: u64,
-        /// Requests sent late by more than allowed.
-        count: u64,
-    },
+    Late(LateRecord),
     /// The measurement was disturbed: the generator was late by more than a verdict allows.
     Disturbed {
         /// How far.
@@ -249,14 +222,7 @@ pub enum Event {
         failed: bool,
     },
     /// An SLI fell below its impact threshold.
-    Impacted {
-        /// The SLI.
-        sli: String,
-        /// When, in drill time (end of the trailing window).
-        impact_us: DrillTime,
-        /// The ratio then.
-        ratio: f64,
-    },
+    Impacted(ImpactRecord),
     /// The alert condition held, or the page was delivered.
     Detected {
         /// When.
@@ -346,21 +312,9 @@ pub enum Event {
     /// The last mitigating step ended.
     MitigationEnded,
     /// An SLI recovered: at `recovered_us` by the design's definition.
-    Recovered {
-        /// The SLI, or every one when it is empty.
-        sli: String,
-        /// When.
-        recovered_us: DrillTime,
-    },
+    Recovered(RecoveryRecord),
     /// Every SLI met its objective over a window that a phase had to show: steady, recover or revert.
-    WindowHeld {
-        /// The phase.
-        phase: Phase,
-        /// Start of the window.
-        from_us: DrillTime,
-        /// End of the window.
-        to_us: DrillTime,
-    },
+    WindowHeld(WindowRecord),
     /// How long users must be served for a recovery to count, said when the wait for it begins.
     HoldRequired(HoldRecord),
     /// Users had recovered, and lost the service again before the faults were undone.
@@ -385,12 +339,7 @@ pub enum Event {
         facts: BTreeMap<String, String>,
     },
     /// The content before the fault, to compare the restored one with.
-    ContentNoted {
-        /// Name of the check.
-        name: String,
-        /// What its command wrote, or `sha256:…` of it where it is long.
-        text: String,
-    },
+    ContentNoted(ContentRecord),
     /// A level of the restore was looked at.
     Probed {
         /// The level.
@@ -403,16 +352,7 @@ pub enum Event {
         evidence: String,
     },
     /// The survivors of the ledger were read back.
-    ReadBack {
-        /// When the question was put.
-        asked_us: DrillTime,
-        /// The numbers that are there; `None` when they could not be read.
-        survivors: Option<Numbers>,
-        /// How often a number came more than once.
-        duplicates: u64,
-        /// What was read in words, or why it could not be.
-        evidence: String,
-    },
+    ReadBack(ReadBackRecord),
     /// How severe the incident was, measured when the recovery had been looked for.
     SeverityMeasured(MeasuredSeverity),
     /// An assertion was decided.

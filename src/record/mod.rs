@@ -10,9 +10,6 @@ mod check;
 mod day;
 mod event;
 mod figures;
-mod journal;
-mod lines;
-mod observer;
 mod outcome;
 mod output;
 mod parts;
@@ -21,14 +18,12 @@ mod private;
 #[allow(clippy::module_inception)]
 mod record;
 mod redact;
-mod replay;
 mod restore;
-mod restored;
 mod rundir;
 mod series;
 mod severity;
-mod sink;
 mod story;
+mod stream;
 #[cfg(test)]
 #[path = "tests/stories/mod.rs"]
 pub(crate) mod testing;
@@ -46,8 +41,6 @@ pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use day::*;
 pub use event::*;
 pub use figures::{Figures, Measuring, SliFigures, StepFigures};
-pub use journal::Journal;
-pub use observer::RecordObserver;
 pub use outcome::RunOutcome;
 pub use output::{Chunk, StepOutput};
 pub use parts::*;
@@ -59,11 +52,11 @@ pub use redact::{
     script_secrets, secrets_in_text, sql_secrets, url_password,
 };
 pub use restore::*;
-pub use rundir::{RunDir, is_run_id};
+pub use rundir::{RunDir, is_run_id, sha256_hex};
 pub use series::{Counts, LoadSeries, SLICE_US};
 pub use severity::{MeasuredSeverity, SeverityLevel, severity_of, understated};
-pub use sink::{EventSink, Observer};
-pub use time::{DrillTime, utc_now, utc_text};
+pub use stream::{EventSink, Journal, Observer, RecordObserver};
+pub use time::{DrillTime, micros, utc_now, utc_text};
 pub use verdict::Verdict;
 
 /// Version of the format of `events.jsonl` and `record.json`; raised when a reader of the old one would misread.

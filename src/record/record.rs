@@ -142,20 +142,27 @@ impl Record {
                     open.ended_us = Some(at_us);
                 }
             }
-            Event::StackUp { project, images, localhost } => {
-                let (project, images, localhost) = (project.clone(), images.clone(), localhost.clone());
-                self.stack = Some(StackRecord { project, images, localhost });
-            }
-            Event::StackTook { what, took_us } => {
-                self.compose.push(ComposeRecord { what: what.clone(), took_us: *took_us });
-            }
+            Event::StackUp(stack) => self.stack = Some(stack.clone()),
+            Event::StackTook(took) => self.compose.push(took.clone()),
             Event::Waited { what, took_us, deadline_us, met } => {
                 let (what, took_us, deadline_us, met) = (what.clone(), *took_us, *deadline_us, *met);
                 self.waits.push(WaitRecord { ended_us: at_us, what, took_us, deadline_us, met });
             }
-            Event::ClockOffset { agent, offset_us, rtt_us } => self.clock(agent, *offset_us, *rtt_us),
-            Event::Slice(slice) => self.slice(slice),
-            Event::Late { load, worst_us, count } => self.late(load, *worst_us, *count),
+            Event::ClockOffset(clock) => {
+                *known(&mut self.clocks, |known| known.agent == clock.agent, || clock.clone()) = clock.clone();
+            }
+            Event::Slice(slice) => {
+                let series = known(&mut self.loads, |series| series.load == slice.load, || LoadSeries::new(slice));
+                if !series.push(slice) {
+                    self.damage.push(format!("slice {} of load {} is beyond all reason", slice.index, slice.load));
+                }
+            }
+            Event::Late(LateRecord { load, worst_us, count }) => {
+                let none = || LateRecord { load: load.clone(), worst_us: 0, count: 0 };
+                let late = known(&mut self.late, |late| late.load == *load, none);
+                late.worst_us = late.worst_us.max(*worst_us);
+                late.count = late.count.saturating_add(*count);
+            }
             Event::Disturbed { why } => {
                 self.disturbed.get_or_insert_with(|| why.clone());
             }
@@ -171,37 +178,78 @@ impl Record {
                     known.undo_output.clone_from(text);
                 }
             }
-            Event::Impacted { sli, impact_us, ratio } => {
-                self.impacts.push(ImpactRecord { sli: sli.clone(), impact_us: *impact_us, ratio: *ratio });
-            }
+            Event::Impacted(impact) => self.impacts.push(impact.clone()),
             Event::Detected { detected_us, .. } => {
                 self.detected_us.get_or_insert(*detected_us);
             }
-            Event::StepStarted { .. }
-            | Event::CommandStarted { .. }
-            | Event::Output { .. }
-            | Event::CommandEnded { .. }
-            | Event::Expected { .. }
-            | Event::StepEnded { .. } => self.step_event(&stamped.event, at_us),
+            Event::StepStarted { step } => {
+                self.step(step, at_us);
+            }
+            Event::CommandStarted { step, command, text, at, attempt, background } => {
+                let commands = &mut self.step(step, at_us).commands;
+                match commands.iter_mut().find(|c| c.command == *command) {
+                    Some(again) => again.again(text, *attempt, at_us),
+                    None => commands.push(CommandRecord {
+                        command: *command,
+                        text: text.clone(),
+                        at: at.clone(),
+                        attempts: (*attempt).max(1),
+                        started_us: at_us,
+                        attempt_started_us: at_us,
+                        background: *background,
+                        ..CommandRecord::default()
+                    }),
+                }
+            }
+            Event::Output { step, command, stream, text } => {
+                if let Some(command) = self.command(step, *command, at_us) {
+                    command.output.push(*stream, text);
+                }
+            }
+            Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped } => {
+                if let Some(command) = self.command(step, *command, at_us) {
+                    command.ended_us = Some(at_us);
+                    command.exit = Some(*exit);
+                    command.took_us = *took_us;
+                    command.all_took_us = command.all_took_us.saturating_add(*took_us);
+                    (command.timed_out, command.omitted, command.stopped) = (*timed_out, *omitted, *stopped);
+                }
+            }
+            Event::Expected { step, block, attempt, what, met, evidence } => {
+                let expectations = &mut self.step(step, at_us).expectations;
+                expectations.retain(|known| (known.block, &known.what) != (*block, what));
+                let (what, evidence) = (what.clone(), evidence.clone());
+                expectations.push(ExpectationRecord { block: *block, attempt: *attempt, what, met: *met, evidence });
+            }
+            Event::StepEnded { step, status, reason, at } => {
+                let step = self.step(step, at_us);
+                step.ended_us = Some(at_us);
+                step.status = Some(*status);
+                step.reason = reason.clone();
+                step.at = at.clone();
+            }
             Event::MitigationStarted => {
                 self.mitigation_started_us.get_or_insert(at_us);
             }
             Event::MitigationEnded => self.mitigation_ended_us = Some(at_us),
-            Event::Recovered { sli, recovered_us } => {
-                self.recoveries.retain(|r| r.sli != *sli);
-                self.recoveries.push(RecoveryRecord { sli: sli.clone(), recovered_us: *recovered_us });
+            Event::Recovered(recovery) => {
+                self.recoveries.retain(|r| r.sli != recovery.sli);
+                self.recoveries.push(recovery.clone());
             }
-            Event::WindowHeld { phase, from_us, to_us } => {
-                self.windows.push(WindowRecord { phase: *phase, from_us: *from_us, to_us: *to_us });
-            }
+            Event::WindowHeld(window) => self.windows.push(window.clone()),
             Event::HoldRequired(hold) => self.hold = Some(*hold),
             Event::Relapsed { relapsed_us } => self.relapsed_us = Some(*relapsed_us),
             Event::Invariant(answer) => self.invariants.push(answer.clone()),
-            Event::Written { .. }
-            | Event::BackupSeen { .. }
-            | Event::ContentNoted { .. }
-            | Event::Probed { .. }
-            | Event::ReadBack { .. } => self.restore_event(&stamped.event, at_us),
+            Event::Written { write, ended_us, acknowledged } => {
+                self.writes.push(WriteRecord(*write, *ended_us, *acknowledged));
+            }
+            Event::BackupSeen { facts } => self.backup = Some(facts.clone()),
+            Event::ContentNoted(content) => self.contents.push(content.clone()),
+            Event::Probed { level, name, held, evidence } => {
+                let (name, evidence) = (name.clone(), evidence.clone());
+                self.probes.push(ProbeRecord { at_us, level: *level, name, held: *held, evidence });
+            }
+            Event::ReadBack(read) => self.read_back = Some(read.clone()),
             Event::CheckEnded { check, started_us, outcome } => {
                 let (check, outcome) = (check.clone(), outcome.clone());
                 self.checks.push(CheckResult { check, outcome, started_us: *started_us, ended_us: at_us });
@@ -222,57 +270,19 @@ impl Record {
         }
     }
 
-    fn clock(&mut self, agent: &str, offset_us: i64, rtt_us: u64) {
-        let agent = agent.to_string();
-        match self.clocks.iter_mut().find(|c| c.agent == agent) {
-            Some(clock) => (clock.offset_us, clock.rtt_us) = (offset_us, rtt_us),
-            None => self.clocks.push(ClockRecord { agent, offset_us, rtt_us }),
-        }
-    }
-
-    fn slice(&mut self, slice: &Slice) {
-        let at = match self.loads.iter().position(|series| series.load == slice.load) {
-            Some(at) => at,
-            None => {
-                self.loads.push(LoadSeries::new(slice));
-                self.loads.len() - 1
-            }
-        };
-        let kept = self.loads.get_mut(at).is_some_and(|series| series.push(slice));
-        if !kept {
-            self.damage.push(format!("slice {} of load {} is beyond all reason", slice.index, slice.load));
-        }
-    }
-
-    fn late(&mut self, load: &str, worst_us: u64, count: u64) {
-        match self.late.iter_mut().find(|late| late.load == load) {
-            Some(late) => {
-                late.worst_us = late.worst_us.max(worst_us);
-                late.count = late.count.saturating_add(count);
-            }
-            None => self.late.push(LateRecord { load: load.to_string(), worst_us, count }),
-        }
-    }
-
     fn fault(&mut self, id: &str, what: FaultEvent, detail: &str, at_us: DrillTime) {
-        let at = match self.faults.iter().position(|fault| fault.fault == id) {
-            Some(at) => at,
-            None => {
-                self.faults.push(FaultRecord { fault: id.to_string(), ..FaultRecord::default() });
-                self.faults.len() - 1
-            }
-        };
         let asked_again = self.phases.last().is_some_and(|p| p.phase == Phase::Recover && p.ended_us.is_none());
-        let Some(fault) = self.faults.get_mut(at) else { return };
-        match what {
-            FaultEvent::ClearedByRunbook => fault.after = Some(FaultAfter::ClearedByRunbook),
-            FaultEvent::EndedByItself => fault.after = Some(FaultAfter::EndedByItself),
-            FaultEvent::EndedByTime => fault.after = Some(FaultAfter::EndedByTime),
-            FaultEvent::StillActive => fault.after = Some(FaultAfter::StillActive),
-            FaultEvent::PartiallyActive => fault.after = Some(FaultAfter::PartiallyActive),
-            FaultEvent::Failed if asked_again => fault.after = Some(FaultAfter::Unknown),
-            _ => {}
-        }
+        let none = || FaultRecord { fault: id.to_string(), ..FaultRecord::default() };
+        let fault = known(&mut self.faults, |fault| fault.fault == id, none);
+        fault.after = match what {
+            FaultEvent::ClearedByRunbook => Some(FaultAfter::ClearedByRunbook),
+            FaultEvent::EndedByItself => Some(FaultAfter::EndedByItself),
+            FaultEvent::EndedByTime => Some(FaultAfter::EndedByTime),
+            FaultEvent::StillActive => Some(FaultAfter::StillActive),
+            FaultEvent::PartiallyActive => Some(FaultAfter::PartiallyActive),
+            FaultEvent::Failed if asked_again => Some(FaultAfter::Unknown),
+            _ => fault.after,
+        };
         fault.life.push(FaultMoment { at_us, what, detail: detail.to_string() });
     }
 
@@ -303,85 +313,10 @@ impl Record {
         }
     }
 
-    fn restore_event(&mut self, event: &Event, at_us: DrillTime) {
-        match event {
-            Event::Written { write, ended_us, acknowledged } => {
-                self.writes.push(WriteRecord(*write, *ended_us, *acknowledged));
-            }
-            Event::BackupSeen { facts } => self.backup = Some(facts.clone()),
-            Event::ContentNoted { name, text } => {
-                self.contents.push(ContentRecord { name: name.clone(), text: text.clone() });
-            }
-            Event::Probed { level, name, held, evidence } => {
-                let (name, evidence) = (name.clone(), evidence.clone());
-                self.probes.push(ProbeRecord { at_us, level: *level, name, held: *held, evidence });
-            }
-            Event::ReadBack { asked_us, survivors, duplicates, evidence } => {
-                let (survivors, evidence) = (survivors.clone(), evidence.clone());
-                let (asked_us, duplicates) = (*asked_us, *duplicates);
-                self.read_back = Some(ReadBackRecord { asked_us, survivors, duplicates, evidence });
-            }
-            _ => {}
-        }
-    }
-
-    fn step_event(&mut self, event: &Event, at_us: DrillTime) {
-        match event {
-            Event::StepStarted { step } => {
-                self.step(step, at_us);
-            }
-            Event::CommandStarted { step, command, text, at, attempt, background } => {
-                let commands = &mut self.step(step, at_us).commands;
-                match commands.iter_mut().find(|c| c.command == *command) {
-                    Some(again) => again.again(text, *attempt, at_us),
-                    None => {
-                        let begun = CommandRecord::begin(*command, text, at, *attempt, at_us);
-                        commands.push(CommandRecord { background: *background, ..begun });
-                    }
-                }
-            }
-            Event::Output { step, command, stream, text } => {
-                if let Some(command) = self.command(step, *command, at_us) {
-                    command.output.push(*stream, text);
-                }
-            }
-            Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped } => {
-                if let Some(command) = self.command(step, *command, at_us) {
-                    command.end(*exit, *took_us, *timed_out, *omitted, at_us);
-                    command.stopped = *stopped;
-                }
-            }
-            Event::Expected { step, block, attempt, what, met, evidence } => {
-                let seen = ExpectationRecord {
-                    block: *block,
-                    attempt: *attempt,
-                    what: what.clone(),
-                    met: *met,
-                    evidence: evidence.clone(),
-                };
-                let expectations = &mut self.step(step, at_us).expectations;
-                expectations.retain(|known| (known.block, &known.what) != (*block, what));
-                expectations.push(seen);
-            }
-            Event::StepEnded { step, status, reason, at } => {
-                let step = self.step(step, at_us);
-                step.ended_us = Some(at_us);
-                step.status = Some(*status);
-                step.reason = reason.clone();
-                step.at = at.clone();
-            }
-            _ => {}
-        }
-    }
-
     /// The step with that id, begun now if it was not.
     fn step(&mut self, id: &str, at_us: DrillTime) -> &mut StepRecord {
-        let at = self.steps.iter().position(|step| step.step == id).unwrap_or(self.steps.len());
-        if at == self.steps.len() {
-            self.steps.push(StepRecord { step: id.to_string(), started_us: at_us, ..StepRecord::default() });
-        }
-        // In range: the position that was found, or that of the step just pushed.
-        &mut self.steps[at]
+        let begun = || StepRecord { step: id.to_string(), started_us: at_us, ..StepRecord::default() };
+        known(&mut self.steps, |step| step.step == id, begun)
     }
 
     fn command(&mut self, step: &str, number: usize, at_us: DrillTime) -> Option<&mut CommandRecord> {
@@ -422,18 +357,6 @@ impl Record {
 }
 
 impl CommandRecord {
-    fn begin(command: usize, text: &str, at: &Location, attempt: u32, at_us: DrillTime) -> Self {
-        CommandRecord {
-            command,
-            text: text.to_string(),
-            at: at.clone(),
-            attempts: attempt.max(1),
-            started_us: at_us,
-            attempt_started_us: at_us,
-            ..CommandRecord::default()
-        }
-    }
-
     fn again(&mut self, text: &str, attempt: u32, at_us: DrillTime) {
         self.text = text.to_string();
         self.attempts = attempt.max(self.attempts.saturating_add(1));
@@ -445,15 +368,16 @@ impl CommandRecord {
         self.output = StepOutput::default();
         self.omitted = 0;
     }
+}
 
-    fn end(&mut self, exit: i32, took_us: u64, timed_out: bool, omitted: u64, at_us: DrillTime) {
-        self.ended_us = Some(at_us);
-        self.exit = Some(exit);
-        self.took_us = took_us;
-        self.all_took_us = self.all_took_us.saturating_add(took_us);
-        self.timed_out = timed_out;
-        self.omitted = omitted;
+/// The first of a list that `is` the one meant, or a new one at its end.
+fn known<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> &mut T {
+    let at = list.iter().position(is).unwrap_or(list.len());
+    if at == list.len() {
+        list.push(new());
     }
+    // In range: the position that was found, or that of the one just pushed.
+    &mut list[at]
 }
 
 #[cfg(test)]

@@ -2,20 +2,16 @@
 
 mod command;
 mod find;
-mod known;
 mod spell;
-mod stream;
 
 pub use command::{concealed, script_secrets, sql_secrets};
 pub use find::{looks_secret, secrets_in_text, url_password};
-pub use known::Secrets;
-pub use stream::StreamRedactor;
 
 use super::Event;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";
@@ -193,7 +189,77 @@ impl Redactor {
 
     /// A redactor for text that comes in pieces.
     pub fn stream(&self) -> StreamRedactor {
-        StreamRedactor::new(self.clone())
+        StreamRedactor { redactor: self.clone(), held: String::new(), hidden: 0 }
+    }
+}
+
+/// Replaces secrets in a stream. Text is held back only while its end could be the beginning of a secret.
+#[derive(Debug, Clone)]
+pub struct StreamRedactor {
+    redactor: Redactor,
+    held: String,
+    /// Bytes at the beginning of `held` that belong to a secret for which `***` went out already.
+    hidden: usize,
+}
+
+impl StreamRedactor {
+    /// Takes the next piece; returns what can go out by now.
+    pub fn push(&mut self, piece: &str) -> String {
+        if self.redactor.is_empty() {
+            return piece.to_owned();
+        }
+        self.held.push_str(piece);
+        let from = self.redactor.undecided(&self.held);
+        self.release(from)
+    }
+
+    /// The end of the stream: what was held back. The next piece begins a new one.
+    pub fn finish(&mut self) -> String {
+        self.release(self.held.len())
+    }
+
+    /// Lets everything before `until` go; no secret that begins there lacks its end.
+    fn release(&mut self, until: usize) -> String {
+        let text = std::mem::take(&mut self.held);
+        let mut out = String::new();
+        let mut done = self.hidden;
+        for (start, end) in self.redactor.spans(&text).into_iter().take_while(|(start, _)| *start < until) {
+            // One that begins inside of what is hidden already only makes that longer.
+            if start >= done {
+                out.push_str(text.get(done..start).unwrap_or_default());
+                out.push_str(HIDDEN);
+            }
+            done = done.max(end);
+        }
+        out.push_str(text.get(done..until).unwrap_or_default());
+        self.hidden = done.saturating_sub(until);
+        self.held = text.get(until..).unwrap_or_default().to_owned();
+        out
+    }
+}
+
+/// The secrets of a run that are known by now: a runbook finds out more while it is followed, and everybody who writes has to
+/// hide those as well. Cheap to clone; what one clone learns, all of them know.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    known: Arc<Mutex<Redactor>>,
+}
+
+impl Secrets {
+    /// Those that a redactor hides.
+    pub fn new(redactor: Redactor) -> Secrets {
+        Secrets { known: Arc::new(Mutex::new(redactor)) }
+    }
+
+    /// What hides those that are known now.
+    pub fn redactor(&self) -> Redactor {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these values are hidden as well.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.with(secrets);
     }
 }
 

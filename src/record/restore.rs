@@ -1,7 +1,7 @@
 //! What a DR drill asserts beyond a recovery: how far the restore came, and which acknowledged writes survived it. Pure
 //! functions of what was recorded while it happened.
 
-use super::{DrillTime, Location};
+use super::{DrillTime, FaultEvent, Location, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -309,31 +309,27 @@ pub struct DataFigures {
     pub later_survived: u64,
 }
 
-/// Survivors that could be read back.
-#[derive(Debug, Clone, Copy)]
-pub struct Survivors<'a> {
-    /// When the question was put.
-    pub asked: DrillTime,
-    /// The numbers that are there.
-    pub survivors: &'a Numbers,
-    /// How often a number came more than once.
-    pub duplicates: u64,
-}
-
 impl DataFigures {
     /// What became of the writes of a ledger. `begun` is the beginning of the first injection, `fault` its confirmation.
-    pub fn of(writes: &[WriteRecord], read: &Survivors<'_>, begun: DrillTime, fault: DrillTime) -> DataFigures {
+    /// `None` where the survivors could not be read back.
+    pub fn of(
+        writes: &[WriteRecord],
+        read: &ReadBackRecord,
+        begun: DrillTime,
+        fault: DrillTime,
+    ) -> Option<DataFigures> {
+        let survivors = read.survivors.as_ref()?;
         let mut figures = DataFigures { duplicates: read.duplicates, ..DataFigures::default() };
         let mut ended = BTreeSet::new();
         let mut oldest: Option<DrillTime> = None;
         for write in writes {
             let (number, at) = (write.number(), write.ended());
             ended.insert(number);
-            match (write.is_acknowledged(), read.survivors.contains(number)) {
+            match (write.is_acknowledged(), survivors.contains(number)) {
                 (false, true) => {
                     figures.unacknowledged_survived.insert(number);
                 }
-                (true, survived) if at <= read.asked => {
+                (true, survived) if at <= read.asked_us => {
                     figures.acknowledged += 1;
                     if survived {
                         figures.survived += 1;
@@ -352,12 +348,12 @@ impl DataFigures {
                 (false, false) => {}
             }
         }
-        figures.unknown = read.survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
+        figures.unknown = survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
         figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
-        let survived = |write: &WriteRecord| write.is_acknowledged() && read.survivors.contains(write.number());
+        let survived = |write: &WriteRecord| write.is_acknowledged() && survivors.contains(write.number());
         figures.rpo_at_least =
             oldest.is_some_and(|oldest| !writes.iter().any(|write| write.ended() < oldest && survived(write)));
-        figures
+        Some(figures)
     }
 
     /// The same with the age of the backup at the fault, which bounds a loss that is known from below only.
@@ -383,6 +379,67 @@ pub fn backup_age_us(facts: &BTreeMap<String, String>, started_utc: &str, at: Dr
     let parsed = |text: &str| OffsetDateTime::parse(text.trim(), &Rfc3339).ok();
     let at = parsed(started_utc)?.checked_add(time::Duration::microseconds(i64::try_from(at.0).ok()?))?;
     u64::try_from((at - parsed(facts.get("taken")?)?).whole_microseconds()).ok()
+}
+
+impl Record {
+    /// The size of the backup, as its fact `bytes` says; an error says what that is instead.
+    pub fn backup_bytes(&self) -> Result<u64, String> {
+        let text =
+            self.backup.as_ref().and_then(|facts| facts.get("bytes")).ok_or("the backup does not tell its `bytes`")?;
+        let bytes = text.trim().parse().ok().filter(|bytes| *bytes > 0);
+        bytes.ok_or_else(|| format!("`bytes={text}` of the backup is no whole number above 0"))
+    }
+
+    /// How long the restore would take in production; `None` where the scenario does not say how much that has, the backup not
+    /// how large it is, or users have not recovered.
+    pub fn restore_projection(&self) -> Option<RestoreProjection> {
+        let production_bytes = self.restore_plan()?.production_bytes?;
+        let backup_bytes = self.backup_bytes().ok()?;
+        let measured_us = self.recovered_us()?.0.checked_sub(self.mitigation_started_us?.0)?;
+        let projected = u128::from(measured_us) * u128::from(production_bytes) / u128::from(backup_bytes);
+        let projected_us = u64::try_from(projected).unwrap_or(u64::MAX);
+        Some(RestoreProjection { backup_bytes, production_bytes, measured_us, projected_us })
+    }
+
+    /// What the drill set out to show about the restore; `None` for drills of other kinds.
+    pub fn restore_plan(&self) -> Option<&RestorePlan> {
+        self.plan.as_ref()?.restore.as_ref()
+    }
+
+    /// The highest level of which every check held, with all levels below it; `None` when nobody asked. The latest answer of
+    /// each check counts.
+    pub fn restore_level(&self) -> Option<RestoreLevel> {
+        self.restore_plan()?;
+        if self.probes.is_empty() {
+            return None;
+        }
+        let probes = self.probes.iter().map(|probe| (probe.level, probe.name.as_str(), probe.held));
+        Some(RestoreLevel::reached(probes, self.recovered_us().is_some()))
+    }
+
+    /// Whether a check of the content was asked after the restore.
+    pub fn content_was_compared(&self) -> bool {
+        self.probes.iter().any(|probe| probe.level == RestoreLevel::L4)
+    }
+
+    /// Whether the level is the one that the scenario expects; a control, and drills of other kinds, expect none.
+    pub fn level_as_expected(&self) -> bool {
+        match self.restore_plan() {
+            Some(plan) if !self.is_control() => self.restore_level() == Some(plan.expect),
+            _ => true,
+        }
+    }
+
+    /// What became of the writes; `None` when the survivors could not be read back, or no fault was confirmed.
+    pub fn data_figures(&self) -> Option<DataFigures> {
+        self.restore_plan()?;
+        let read_back = self.read_back.as_ref()?;
+        let fault = self.injected_us()?;
+        let begun = self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
+        let started = self.plan.as_ref()?.started_utc.as_str();
+        let age = self.backup.as_ref().and_then(|facts| backup_age_us(facts, started, fault));
+        Some(DataFigures::of(&self.writes, read_back, begun, fault)?.bounded(age))
+    }
 }
 
 #[cfg(test)]

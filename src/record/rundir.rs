@@ -312,7 +312,7 @@ impl RunDir {
                 Err(error) => return Err(error),
             }
         }
-        Ok(FileRef { path: path.to_string(), sha256: hex(&Sha256::digest(content)) })
+        Ok(FileRef { path: path.to_string(), sha256: sha256_hex(content) })
     }
 
     /// Marks the stack of this run as kept on the user's wish; `how` says how to look into it and how to remove it.
@@ -377,8 +377,9 @@ pub fn is_run_id(name: &str) -> bool {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// SHA-256 of some bytes, in lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The story of a drill from its record alone, for what has no `events.jsonl` beside it: the events that people read, in the
 //! order of their times. Output, slices and samples are figures, and no part of it.
 
-use super::{DrillTime, Event, Record, Stamped};
+use super::{CommandRecord, DrillTime, Event, Record, Stamped};
 
 impl Record {
     /// The events that the record still tells; their numbers are those of this list, not of `events.jsonl`.
@@ -21,8 +21,7 @@ impl Record {
             }
         }
         for impact in &self.impacts {
-            let (sli, impact_us, ratio) = (impact.sli.clone(), impact.impact_us, impact.ratio);
-            tell(impact_us, Event::Impacted { sli, impact_us, ratio });
+            tell(impact.impact_us, Event::Impacted(impact.clone()));
         }
         let when = self.plan.as_ref().and_then(|plan| plan.detect.clone()).unwrap_or_default();
         for seen in &self.conditions {
@@ -37,21 +36,14 @@ impl Record {
         }
         for step in &self.steps {
             tell(step.started_us, Event::StepStarted { step: step.step.clone() });
-            for command in &step.commands {
-                let (step, number) = (step.step.clone(), command.command);
-                let (text, at) = (command.text.clone(), command.at.clone());
-                let (attempt, background) = (command.attempts, command.background);
-                tell(
-                    command.attempt_started_us,
-                    Event::CommandStarted { step: step.clone(), command: number, text, at, attempt, background },
-                );
-                if let Some((ended, exit)) = command.ended_us.zip(command.exit) {
-                    let (took_us, timed_out) = (command.took_us, command.timed_out);
-                    let (omitted, stopped) = (command.omitted, command.stopped);
-                    tell(
-                        ended,
-                        Event::CommandEnded { step, command: number, exit, took_us, timed_out, omitted, stopped },
-                    );
+            for ran in &step.commands {
+                let (step, command, attempt) = (step.step.clone(), ran.command, ran.attempts);
+                let (text, at, background) = (ran.text.clone(), ran.at.clone(), ran.background);
+                let started = Event::CommandStarted { step: step.clone(), command, text, at, attempt, background };
+                tell(ran.attempt_started_us, started);
+                if let Some((ended, exit)) = ran.ended_us.zip(ran.exit) {
+                    let CommandRecord { took_us, timed_out, omitted, stopped, .. } = *ran;
+                    tell(ended, Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped });
                 }
             }
             if let Some((ended, status)) = step.ended_us.zip(step.status) {
@@ -59,15 +51,10 @@ impl Record {
                 tell(ended, Event::StepEnded { step: step.step.clone(), status, reason, at });
             }
         }
-        if let Some(at) = self.mitigation_started_us {
-            tell(at, Event::MitigationStarted);
-        }
-        if let Some(at) = self.mitigation_ended_us {
-            tell(at, Event::MitigationEnded);
-        }
+        self.mitigation_started_us.into_iter().for_each(|at| tell(at, Event::MitigationStarted));
+        self.mitigation_ended_us.into_iter().for_each(|at| tell(at, Event::MitigationEnded));
         for recovery in &self.recoveries {
-            let (sli, recovered_us) = (recovery.sli.clone(), recovery.recovered_us);
-            tell(recovered_us, Event::Recovered { sli, recovered_us });
+            tell(recovery.recovered_us, Event::Recovered(recovery.clone()));
         }
         if let Some(relapsed_us) = self.relapsed_us {
             tell(relapsed_us, Event::Relapsed { relapsed_us });
@@ -78,21 +65,13 @@ impl Record {
         }
         for note in &self.notes {
             let text = note.text.clone();
-            tell(
-                note.at_us,
-                match &note.by {
-                    Some(by) => Event::Noted { by: by.clone(), text },
-                    None => Event::Note { text },
-                },
-            );
+            let event = note.by.clone().map_or(Event::Note { text: text.clone() }, |by| Event::Noted { by, text });
+            tell(note.at_us, event);
         }
-        if let Some(at) = self.judged_us {
-            let (reason, place) = (self.reason.clone(), self.at.clone());
-            tell(at, Event::Judged { verdict: self.verdict, reason, at: place });
-        }
-        for later in &self.aftermath {
-            let (reason, at) = (later.reason.clone(), later.at.clone());
-            tell(later.judged_us, Event::Judged { verdict: later.verdict, reason, at });
+        let first = self.judged_us.map(|at| (at, self.verdict, &self.reason, &self.at));
+        let later = self.aftermath.iter().map(|later| (later.judged_us, later.verdict, &later.reason, &later.at));
+        for (judged_us, verdict, reason, at) in first.into_iter().chain(later) {
+            tell(judged_us, Event::Judged { verdict, reason: reason.clone(), at: at.clone() });
         }
         if self.ended {
             tell(self.last_us, Event::Ended { left: self.left.clone(), kept: self.kept });

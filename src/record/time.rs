@@ -13,7 +13,7 @@ pub struct DrillTime(pub u64);
 impl DrillTime {
     /// From a duration since the beginning.
     pub fn from_duration(d: Duration) -> Self {
-        DrillTime(u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+        DrillTime(micros(d))
     }
 
     /// The duration since the beginning.
@@ -28,8 +28,13 @@ impl DrillTime {
 
     /// This instant plus a duration.
     pub fn plus(self, d: Duration) -> Self {
-        DrillTime(self.0.saturating_add(u64::try_from(d.as_micros()).unwrap_or(u64::MAX)))
+        DrillTime(self.0.saturating_add(micros(d)))
     }
+}
+
+/// A duration in whole microseconds.
+pub fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Now, in UTC.

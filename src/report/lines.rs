@@ -3,7 +3,7 @@
 use super::paint::Paint;
 use super::text::{cut, fold, wrap};
 use crate::output::{one_line, terminal_lines};
-use crate::record::{Announcement, Event, Phase, Stamped};
+use crate::record::{Announcement, ComposeRecord, Event, Phase, StackRecord, Stamped};
 use crate::view::format::seconds;
 use crate::view::{StatusSymbol, event_line, words};
 use std::collections::{BTreeMap, VecDeque};
@@ -176,8 +176,10 @@ impl EventLines {
     fn say(&mut self, event: &Event) -> Vec<(StatusSymbol, String)> {
         let v = self.verbose();
         match event {
-            Event::StackTook { what, took_us } => self.compose.push(format!("{what} {}", seconds(*took_us))),
-            Event::StackUp { project, localhost, .. } => return vec![self.stack_up(project, localhost)],
+            Event::StackTook(ComposeRecord { what, took_us }) => {
+                self.compose.push(format!("{what} {}", seconds(*took_us)))
+            }
+            Event::StackUp(StackRecord { project, localhost, .. }) => return vec![self.stack_up(project, localhost)],
             Event::UndoOutput { fault, text, failed } if v || *failed => {
                 let mut said = vec![(StatusSymbol::Plain, one_line(&format!("the undo of {fault} wrote:")))];
                 let lines = terminal_lines(text);

@@ -4,7 +4,8 @@
 use super::markdown;
 use crate::output::one_line;
 use crate::record::{
-    BesideNote, Counts, Event, FaultAfter, FaultEvent, Figures, Record, Stamped, StepRecord, StepStatus, Verdict,
+    BesideNote, Counts, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record, RecoveryRecord, Stamped,
+    StepRecord, StepStatus, Verdict,
 };
 use crate::view::format::{declared, percent, seconds};
 use crate::view::{answers, clock, timeline, words};
@@ -120,7 +121,7 @@ impl IncidentFacts<'_> {
     }
 
     fn to_impact(&self) -> Option<String> {
-        Some(self.link(&seconds(self.figures.to_impact_us?), |event| matches!(event, Event::Impacted { .. })))
+        Some(self.link(&seconds(self.figures.to_impact_us?), |event| matches!(event, Event::Impacted(_))))
     }
 
     fn to_detect(&self) -> Option<String> {
@@ -132,7 +133,7 @@ impl IncidentFacts<'_> {
     }
 
     fn to_recover(&self) -> Option<String> {
-        let all = |event: &Event| matches!(event, Event::Recovered { sli, .. } if sli.is_empty());
+        let all = |event: &Event| matches!(event, Event::Recovered(RecoveryRecord { sli, .. }) if sli.is_empty());
         Some(self.link(&seconds(self.figures.to_recover_us?), all))
     }
 
@@ -194,7 +195,8 @@ impl IncidentFacts<'_> {
         let rows = self.figures.slis.iter().map(|sli| {
             let hurt = format!("{} of {} requests", bad(sli.during), sli.during.valid);
             let ratio = sli.during.ratio().map_or("no data".into(), percent);
-            let fell = |event: &Event| matches!(event, Event::Impacted { sli: own, .. } if *own == sli.sli);
+            let fell =
+                |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
             vec![
                 prose(&sli.sli),
                 percent(sli.objective),
@@ -212,7 +214,7 @@ impl IncidentFacts<'_> {
         if let Some(data) = &self.figures.data {
             let lost = data.acknowledged.saturating_sub(data.survived);
             let said = format!("{lost} of {} acknowledged writes were lost", data.acknowledged);
-            text.push_str(&format!("\n{}\n", self.link(&said, |event| matches!(event, Event::ReadBack { .. }))));
+            text.push_str(&format!("\n{}\n", self.link(&said, |event| matches!(event, Event::ReadBack(_)))));
         }
         text
     }

@@ -5,7 +5,9 @@ use super::symbol::StatusSymbol;
 use super::{filters, words};
 use crate::output::one_line;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Phase, StepInfo, StepStatus, Verdict,
+    Announcement, Check, CheckOutcome, ClockRecord, ComposeRecord, ContentRecord, DrillTime, Event, FaultEvent,
+    ImpactRecord, LateRecord, Location, Phase, ReadBackRecord, RecoveryRecord, StackRecord, StepInfo, StepStatus,
+    Verdict, WindowRecord,
 };
 use askama::Template;
 

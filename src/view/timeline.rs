@@ -5,7 +5,10 @@ use super::event_line;
 use super::format::seconds;
 use super::words::{TIMED_OUT, exit as exit_code};
 use crate::output::one_line;
-use crate::record::{BesideNote, DrillTime, Event, Location, Record, Stamped, StepStatus, utc_text};
+use crate::record::{
+    BesideNote, DrillTime, Event, ImpactRecord, Location, ReadBackRecord, Record, RecoveryRecord, Stamped, StepStatus,
+    utc_text,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::Duration;
@@ -131,10 +134,10 @@ fn words(record: &Record, event: &Event) -> Option<String> {
 /// When it happened: some events are told later than that.
 fn happened(stamped: &Stamped) -> DrillTime {
     match &stamped.event {
-        Event::Impacted { impact_us: at, .. }
+        Event::Impacted(ImpactRecord { impact_us: at, .. })
         | Event::Detected { detected_us: at, .. }
-        | Event::Recovered { recovered_us: at, .. }
-        | Event::ReadBack { asked_us: at, .. } => *at,
+        | Event::Recovered(RecoveryRecord { recovered_us: at, .. })
+        | Event::ReadBack(ReadBackRecord { asked_us: at, .. }) => *at,
         Event::Alert(moment) => moment.at_us,
         _ => stamped.at_us,
     }
@@ -231,9 +234,7 @@ impl<'a> EventIndex<'a> {
         };
         Some(match event {
             Event::CommandEnded { .. } => ("runbook", TimelineWeight::Command),
-            Event::Impacted { .. } | Event::Detected { .. } | Event::Recovered { .. } => {
-                ("system", TimelineWeight::Key)
-            }
+            Event::Impacted(_) | Event::Detected { .. } | Event::Recovered(_) => ("system", TimelineWeight::Key),
             Event::Condition { .. } | Event::Alert(_) => ("system", TimelineWeight::Detail),
             Event::Noted { .. } => ("person", TimelineWeight::Key),
             Event::SeverityMeasured(_) => ("Firedrill", TimelineWeight::Detail),
@@ -246,13 +247,13 @@ impl<'a> EventIndex<'a> {
             Event::Announced(_)
             | Event::Fault { .. }
             | Event::Probed { .. }
-            | Event::ReadBack { .. }
+            | Event::ReadBack(_)
             | Event::Judged { .. }
             | Event::Ended { .. } => ("Firedrill", TimelineWeight::Key),
             Event::PhaseStarted { .. }
-            | Event::StackUp { .. }
+            | Event::StackUp(_)
             | Event::BackupSeen { .. }
-            | Event::ContentNoted { .. }
+            | Event::ContentNoted(_)
             | Event::Disturbed { .. }
             | Event::Note { .. } => ("Firedrill", TimelineWeight::Detail),
             _ => return None,
@@ -268,18 +269,18 @@ impl<'a> EventIndex<'a> {
             Event::StepStarted { step } | Event::StepEnded { step, .. } => {
                 record.step_info(step).map(|info| info.at.to_string())
             }
-            Event::Impacted { .. }
+            Event::Impacted(_)
             | Event::Condition { .. }
             | Event::Alert(_)
             | Event::Detected { .. }
-            | Event::Recovered { .. } => Some("agent".into()),
+            | Event::Recovered(_) => Some("agent".into()),
             Event::Probed { level, name, .. } => {
                 let probes = record.restore_plan().map(|plan| plan.probes.as_slice()).unwrap_or_default();
                 let probe = probes.iter().find(|probe| probe.level == *level && probe.name == *name);
                 Some(probe.map_or_else(|| "container".into(), |probe| format!("container `{}`", probe.service)))
             }
             Event::Noted { .. } => Some("note".into()),
-            Event::BackupSeen { .. } | Event::ContentNoted { .. } | Event::ReadBack { .. } => Some("container".into()),
+            Event::BackupSeen { .. } | Event::ContentNoted(_) | Event::ReadBack(_) => Some("container".into()),
             _ => None,
         };
         place.unwrap_or_else(|| "runner".into())

@@ -36,7 +36,7 @@ fn its_runbook_is_followed_inside_its_service() {
     assert_eq!(check.exit, Some(0), "{}{}", check.stdout, check.stderr);
     let meanwhile = |running: &mut Running| {
         let run = running.run();
-        running.until("the stack", |event| matches!(event, Event::StackUp { .. }));
+        running.until("the stack", |event| matches!(event, Event::StackUp(_)));
         let expected = ["audit running", "cache running", "catalog running", "edge running", "warm-up exited"];
         assert_eq!(services(&run), expected);
         developers_own_is_untouched();

@@ -9,9 +9,9 @@ mod answers;
 use crate::archive;
 use crate::record::{
     AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
-    ImpactRecord, InvariantRecord, InvariantTime, MeasuredSeverity, PageExpectation, Phase, Record, RecoveryRecord,
-    SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
-    severity_of,
+    ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase, Record,
+    RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord,
+    read_file, severity_of,
 };
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, WindowAnswer, required_hold};
@@ -256,7 +256,7 @@ impl<'a> Anew<'a> {
         for stamped in self.events.iter().take(last) {
             match &stamped.event {
                 Event::Slice(slice) => lateness.due(slice.due),
-                Event::Late { worst_us, count, .. } => lateness.late(stamped.at_us, *count, *worst_us),
+                Event::Late(LateRecord { worst_us, count, .. }) => lateness.late(stamped.at_us, *count, *worst_us),
                 _ => {}
             }
         }

@@ -3,29 +3,15 @@
 
 use super::block::{CommandRequest, RanCommand, SessionLost, ended, run};
 use super::judge::{first_line, judge};
-use crate::record::{Event, EventSink, Location};
+use crate::record::{Event, EventSink};
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long the end of one may take: TERM, two seconds, KILL.
 const END_WITHIN: Duration = Duration::from_secs(6);
-
-/// A command of such a block.
-pub(super) struct BackgroundCommand {
-    /// Number within the step.
-    pub number: usize,
-    /// What bash is given.
-    pub text: String,
-    /// What the runbook says.
-    pub says: String,
-    /// Whether that is what the runbook says, and not a client's command line.
-    pub own: bool,
-    /// Where it stands.
-    pub at: Location,
-}
 
 /// A block under way.
 pub(super) struct Background {
@@ -34,79 +20,61 @@ pub(super) struct Background {
     /// Which of its blocks.
     pub block: usize,
     stop: CancellationToken,
-    working: Option<JoinHandle<()>>,
-}
-
-/// What is to be done.
-pub(super) struct BackgroundBlock {
-    pub step: String,
-    pub block: usize,
-    pub attempt: u32,
-    pub tasks: Vec<BackgroundCommand>,
-    pub timeout: Duration,
-    pub settings: BlockSettings,
+    /// Its session goes with it, and the supervisor kills what runs there.
+    working: AbortOnDropHandle<()>,
 }
 
 impl Background {
-    pub(super) fn start(shell: Shell, sink: EventSink, work: BackgroundBlock) -> Background {
+    /// Begins a block: the commands of it, and what it says of them.
+    pub(super) fn start(
+        shell: Shell,
+        sink: EventSink,
+        (step, block): (String, usize),
+        orders: Vec<CommandRequest>,
+        settings: BlockSettings,
+    ) -> Background {
         let stop = CancellationToken::new();
-        let (step, block) = (work.step.clone(), work.block);
-        let working = tokio::spawn(carry_out(shell, sink, work, stop.clone()));
-        Background { step, block, stop, working: Some(working) }
+        let working = tokio::spawn(carry_out(shell, sink, orders, settings, stop.clone()));
+        Background { step, block, stop, working: AbortOnDropHandle::new(working) }
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.working.as_ref().is_some_and(|working| !working.is_finished())
+        !self.working.is_finished()
     }
 
     /// Ends it, and waits until it has said how.
-    pub(super) async fn end(mut self) {
+    pub(super) async fn end(self) {
         self.stop.cancel();
-        if let Some(working) = &mut self.working {
-            let _ = tokio::time::timeout(END_WITHIN, working).await;
-        }
+        let _ = tokio::time::timeout(END_WITHIN, self.working).await;
     }
 }
 
-impl Drop for Background {
-    fn drop(&mut self) {
-        // Its session goes with it, and the supervisor kills what runs there.
-        if let Some(working) = self.working.take() {
-            working.abort();
-        }
-    }
-}
-
-async fn carry_out(mut shell: Shell, sink: EventSink, work: BackgroundBlock, stop: CancellationToken) {
-    for task in &work.tasks {
+async fn carry_out(
+    mut shell: Shell,
+    sink: EventSink,
+    orders: Vec<CommandRequest>,
+    settings: BlockSettings,
+    stop: CancellationToken,
+) {
+    for order in &orders {
         if stop.is_cancelled() {
             return;
         }
-        let order = CommandRequest {
-            step: &work.step,
-            number: task.number,
-            text: &task.text,
-            at: &task.at,
-            attempt: work.attempt,
-            timeout: work.timeout,
-            background: true,
-            capture: None,
-        };
-        let what = first_line(&task.says);
-        let (ran, stopped) = match one(&mut shell, &sink, &order, &stop).await {
+        let (at, what) = (&order.at, first_line(&order.says));
+        let (ran, stopped) = match one(&mut shell, &sink, order, &stop).await {
             Ok(ended) => ended,
             Err(lost) => {
-                let text = format!("{}: `{what}` ran in the background and was lost: {}", task.at, lost.error);
+                let text = format!("{at}: `{what}` ran in the background and was lost: {}", lost.error);
                 return sink.emit(Event::Note { text });
             }
         };
-        ended(&sink, &order, &ran.result, stopped);
+        ended(&sink, order, &ran.result, stopped);
         if stopped {
             return;
         }
-        if let Some(fault) = judge(&ran, &task.text, task.own, &work.settings, "") {
-            let told = fault.told(work.timeout);
-            let text = format!("{}: warning: `{what}`, in the background, {told} before the runbook ended", task.at);
+        if let Some(fault) = judge(&ran, order, &settings, "") {
+            let told = fault.told(order.timeout);
+            let text = format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended");
             return sink.emit(Event::Note { text });
         }
     }
@@ -116,7 +84,7 @@ async fn carry_out(mut shell: Shell, sink: EventSink, work: BackgroundBlock, sto
 async fn one(
     shell: &mut Shell,
     sink: &EventSink,
-    order: &CommandRequest<'_>,
+    order: &CommandRequest,
     stop: &CancellationToken,
 ) -> Result<(RanCommand, bool), SessionLost> {
     let canceller = shell.canceller();

@@ -1,18 +1,16 @@
 //! A block of a step: its commands in order, in one session, judged by what the block says of them; tried again where it
 //! says so.
 
-use super::background::{Background, BackgroundBlock, BackgroundCommand};
+use super::background::Background;
 use super::judge::{CommandFailure, Failing, failing, first_line, judge};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
-use crate::engine::context::micros;
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, only_looks};
-use crate::record::{Event, EventSink, Location, Stream, Verdict};
+use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
-use crate::spec::BlockClient;
 use crate::stack::Place;
 use std::time::{Duration, Instant};
 
@@ -58,25 +56,30 @@ pub(super) struct DoneSoFar {
 pub(super) struct BlockFailure {
     pub what: String,
     pub at: Location,
-    /// Another attempt may come out otherwise.
+    /// Another attempt may come out otherwise: an exit code, an expectation, a time-out; not a command that cannot run.
     pub may_pass: bool,
-    /// An exit code or an expectation, which a verification may still meet; not a command that cannot run.
-    pub verifies: bool,
     /// It ran out of its time, which says nothing about it where the machine was full.
     pub timed_out: bool,
 }
 
 /// One command as it is run.
-pub(super) struct CommandRequest<'o> {
-    pub step: &'o str,
+pub(super) struct CommandRequest {
+    pub step: String,
     pub number: usize,
-    pub text: &'o str,
-    pub at: &'o Location,
+    /// What bash is given.
+    pub text: String,
+    /// What the runbook says.
+    pub says: String,
+    /// Whether that is given to a client, so that what bash is given is the client's command line.
+    pub client: bool,
+    /// Whether it does more than look or wait.
+    pub helps: bool,
+    pub at: Location,
     pub attempt: u32,
     pub timeout: Duration,
     pub background: bool,
     /// Its output is held back until it is known what of it is secret.
-    pub capture: Option<&'o str>,
+    pub capture: Option<String>,
 }
 
 impl Follower<'_> {
@@ -125,24 +128,13 @@ impl Follower<'_> {
         context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         let settings = &block.settings;
-        let timeout = settings.timeout.unwrap_or(self.respond.timeout);
         let (mut warnings, mut written, mut before_last) = (Vec::new(), done.written.clone(), DoneSoFar::default());
         for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(done.commands) {
-            let (at, text) = (self.location(command), self.text(command, settings)?);
-            let (place, helps) = (place_of(settings, command, self.respond), text.helps(command));
+            let order = self.request(step, block, (*number, command), attempt)?;
+            let (at, place) = (&order.at, place_of(settings, command, self.respond));
             // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
-            context.before(step, helps).await?;
-            let order = CommandRequest {
-                step: &step.id,
-                number: *number,
-                text: &text.run,
-                at: &at,
-                attempt,
-                timeout,
-                background: false,
-                capture: settings.capture.as_deref(),
-            };
+            context.before(step, order.helps).await?;
             let begun = Instant::now();
             let (ran, cut_off) = match run(shell, &self.sink, &order).await {
                 Ok(ran) => {
@@ -151,7 +143,7 @@ impl Follower<'_> {
                 }
                 Err(lost) => match self.sessions.lost_container(&place).await {
                     Some(calls) => {
-                        let (exit, why) = cut_off(&calls, &text, &place);
+                        let (exit, why) = cut_off(&calls, &order, &place);
                         let result = CommandResult { took: begun.elapsed(), ..killed(exit) };
                         (RanCommand { result, ..lost.ran }, why)
                     }
@@ -165,15 +157,15 @@ impl Follower<'_> {
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let functions = crate::programs::functions(before);
-            let judged = judge(&ran, &text.run, !text.client, settings, &functions);
-            if judged.is_none() && helps {
+            let judged = judge(&ran, &order, settings, &functions);
+            if judged.is_none() && order.helps {
                 before_last =
                     std::mem::replace(done, DoneSoFar { commands: at_in_block + 1, written: written.clone() });
             }
             let rest = block.commands.len() - at_in_block - 1;
             let ends_block = ran.result.left_shell && rest > 0;
             if ends_block {
-                let what = first_line(&text.says);
+                let what = first_line(&order.says);
                 let text = format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run");
                 self.sink.emit(Event::Note { text });
             }
@@ -183,14 +175,13 @@ impl Follower<'_> {
                 }
                 continue;
             };
-            let what = format!("`{}` {}{cut_off}", first_line(&text.says), fault.told(timeout));
+            let what = format!("`{}` {}{cut_off}", first_line(&order.says), fault.told(order.timeout));
             if let Some(wanted) = settings.expect_exit {
-                self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
+                self.expected(step, block.index, attempt, format!("exit {wanted}"), (false, &what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let timed_out = fault == CommandFailure::TimedOut;
-                let verifies = fault.may_pass() && !timed_out;
-                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), verifies, timed_out }));
+                let (at, timed_out) = (order.at, fault == CommandFailure::TimedOut);
+                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), timed_out }));
             }
             warnings.push(format!("{at}: {what}"));
             if ends_block {
@@ -198,7 +189,7 @@ impl Follower<'_> {
             }
         }
         if let Some(wanted) = settings.expect_exit {
-            self.expected(step, block.index, attempt, format!("exit {wanted}"), Ok("every command ended so"));
+            self.expected(step, block.index, attempt, format!("exit {wanted}"), (true, "every command ended so"));
         }
         if let Err(what) = self.outcome(step, block, attempt, &written).await {
             // The output of the last command is not what it should be: it is asked again, whatever it does.
@@ -206,7 +197,7 @@ impl Follower<'_> {
                 *done = before_last;
             }
             let at = self.block_location(step, block);
-            return Ok(Err(BlockFailure { what, at, may_pass: true, verifies: true, timed_out: false }));
+            return Ok(Err(BlockFailure { what, at, may_pass: true, timed_out: false }));
         }
         Ok(Ok(warnings))
     }
@@ -220,10 +211,11 @@ impl Follower<'_> {
         written: &capture::CapturedOutput,
     ) -> Result<(), String> {
         if let Some(expect) = &block.settings.expect {
-            let seen = matched(expect, written);
-            let seen = seen.as_ref().map(String::as_str).map_err(String::as_str);
-            self.expected(step, block.index, attempt, format!("output /{}/", expect.pattern), seen);
-            seen.map_err(|why| format!("the output does not match /{}/: {why}", expect.pattern))?;
+            let (met, seen) = matched(expect, written);
+            self.expected(step, block.index, attempt, format!("output /{}/", expect.pattern), (met, &seen));
+            if !met {
+                return Err(format!("the output does not match /{}/: {seen}", expect.pattern));
+            }
         }
         if let Some(name) = &block.settings.capture {
             let may_be_empty = self.inputs.may_be_empty(name);
@@ -236,12 +228,9 @@ impl Follower<'_> {
         Ok(())
     }
 
-    fn expected(&self, step: &Step, block: usize, attempt: u32, what: String, seen: Result<&str, &str>) {
-        let (met, evidence) = match seen {
-            Ok(evidence) => (true, evidence.to_string()),
-            Err(evidence) => (false, evidence.to_string()),
-        };
-        self.sink.emit(Event::Expected { step: step.id.clone(), block, attempt, what, met, evidence });
+    fn expected(&self, step: &Step, block: usize, attempt: u32, what: String, (met, seen): (bool, &str)) {
+        let (step, evidence) = (step.id.clone(), seen.to_string());
+        self.sink.emit(Event::Expected { step, block, attempt, what, met, evidence });
     }
 
     /// Starts a block that runs beside the runbook, unless it does already.
@@ -256,68 +245,70 @@ impl Follower<'_> {
         if self.background.iter().any(|known| running(&known)) {
             return Ok(Ok(Vec::new()));
         }
-        let (mut tasks, mut helps) = (Vec::new(), false);
-        for (number, command) in &block.commands {
-            let text = self.text(command, &block.settings)?;
-            helps |= text.helps(command);
-            let CommandText { run, says, client } = text;
-            tasks.push(BackgroundCommand {
-                number: *number,
-                own: !client,
-                says,
-                text: run,
-                at: self.location(command),
-            });
-        }
+        let orders =
+            block.commands.iter().map(|(number, command)| self.request(step, block, (*number, command), attempt));
+        let orders = orders.collect::<Result<Vec<_>, _>>()?;
         let Some((_, first)) = block.commands.first() else { return Ok(Ok(Vec::new())) };
-        let place = place_of(&block.settings, first, self.respond);
-        let at = self.location(first);
+        let (place, at) = (place_of(&block.settings, first, self.respond), self.location(first));
         let session = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
         let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
-        context.before(step, helps).await?;
-        let work = BackgroundBlock {
-            step: step.id.clone(),
-            block: block.index,
-            attempt,
-            tasks,
-            // It may take as long as the runbook does, unless it says how long itself.
-            timeout: block.settings.timeout.unwrap_or(Duration::MAX),
-            settings: block.settings.clone(),
-        };
-        self.background.push(Background::start(shell, self.sink.clone(), work));
+        context.before(step, orders.iter().any(|order| order.helps)).await?;
+        let of = (step.id.clone(), block.index);
+        self.background.push(Background::start(shell, self.sink.clone(), of, orders, block.settings.clone()));
         Ok(Ok(Vec::new()))
     }
 
     /// What of a command is run, with its inputs filled in.
-    fn text(&self, command: &Command, settings: &BlockSettings) -> Result<CommandText, Stop> {
-        let inputs = &self.inputs;
+    fn request(
+        &self,
+        step: &Step,
+        block: &CommandBlock<'_>,
+        (number, command): (usize, &Command),
+        attempt: u32,
+    ) -> Result<CommandRequest, Stop> {
+        let (inputs, settings) = (&self.inputs, &block.settings);
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
         // A variable of the environment is in the session already.
         needs.inputs.retain(|input| input.variable().is_none() || inputs.lack(input).is_some());
+        let blocked = |reason: String| Stop::new(Verdict::StepBlocked, reason).at(self.location(command));
         let says = needs.fill(|name| inputs.get(name)).map_err(|missing| {
             let names: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
             // The step was looked through before: only a block that was to give it can have failed to.
             let refused = missing.iter().any(|input| inputs.get(&input.name).is_some());
             let why = if refused { "has a value that cannot stand there" } else { "has no value" };
-            Stop::new(Verdict::StepBlocked, format!("{} {why}", names.join(", "))).at(self.location(command))
+            blocked(format!("{} {why}", names.join(", ")))
         })?;
+        let looks = command.effect().kind == EffectKind::Looks;
         // A placeholder counts as a name; what begins with a dash would be an option, about which nobody has decided.
         let option = needs.inputs.iter().find(|input| {
             input.variable().is_none() && inputs.get(&input.name).is_some_and(|value| value.starts_with('-'))
         });
-        if let Some(input) = option.filter(|_| command.effect().kind == EffectKind::Looks) {
-            let reason = format!(
+        if let Some(input) = option.filter(|_| looks) {
+            return Err(blocked(format!(
                 "the value of {} begins with `-`: it would be an option; give it one that does not, or `./-…` for a file",
                 input.spelling
-            );
-            return Err(Stop::new(Verdict::StepBlocked, reason).at(self.location(command)));
+            )));
         }
-        Ok(match self.client(command) {
-            Some(client) => CommandText { run: client::command(client, &command.language, &says), says, client: true },
-            None => CommandText { run: says.clone(), says, client: false },
+        let client = self.respond.clients.get(&command.language);
+        let background = settings.background == Some(true);
+        // One in the background may take as long as the runbook does, unless it says how long itself.
+        let longest = if background { Duration::MAX } else { self.respond.timeout };
+        Ok(CommandRequest {
+            step: step.id.clone(),
+            number,
+            text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
+            client: client.is_some(),
+            // What a client is given was judged where the runbook was read.
+            helps: if client.is_some() { !looks } else { !only_looks(&says) },
+            says,
+            at: self.location(command),
+            attempt,
+            timeout: settings.timeout.unwrap_or(longest),
+            background,
+            capture: settings.capture.clone(),
         })
     }
 
@@ -332,31 +323,9 @@ impl Follower<'_> {
         inputs
     }
 
-    fn client(&self, command: &Command) -> Option<&BlockClient> {
-        self.respond.clients.get(&command.language)
-    }
-
     fn block_location(&self, step: &Step, block: &CommandBlock<'_>) -> Location {
         let first = block.commands.first().map(|(_, command)| self.location(command));
         first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line })
-    }
-}
-
-/// A command's text.
-struct CommandText {
-    /// What bash is given.
-    run: String,
-    /// What the runbook says.
-    says: String,
-    /// Whether it is for a client.
-    client: bool,
-}
-
-impl CommandText {
-    /// Whether it does more than look or wait. What a client is given was judged where the runbook was read.
-    fn helps(&self, command: &Command) -> bool {
-        let looks = if self.client { command.effect().kind == EffectKind::Looks } else { only_looks(&self.says) };
-        !looks
     }
 }
 
@@ -368,8 +337,8 @@ fn killed(exit: i32) -> CommandResult {
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
 /// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
 /// is all of it; otherwise the command was killed in the middle.
-fn cut_off(calls: &[EndedCall], text: &CommandText, place: &Place) -> (i32, String) {
-    let whole = !text.client && is_one_command(&text.run);
+fn cut_off(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
+    let whole = !order.client && is_one_command(&order.text);
     if let ([call], true) = (calls, whole) {
         return (call.exit, String::new());
     }
@@ -381,23 +350,22 @@ fn cut_off(calls: &[EndedCall], text: &CommandText, place: &Place) -> (i32, Stri
     (KILLED, format!(": the container of {place} ended while it ran{advice}"))
 }
 
-/// The line that matches, or what is there instead.
-fn matched(expect: &Expect, written: &capture::CapturedOutput) -> Result<String, String> {
+/// Whether an output is as expected: the line that matches, or what is there instead.
+fn matched(expect: &Expect, written: &capture::CapturedOutput) -> (bool, String) {
     if let Some(found) = expect.regex.find(&written.text) {
         let before = written.text.get(..found.start()).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = written.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        return Ok(shortened(line));
+        return (true, shortened(line));
     }
     let cut = match written.omitted {
         0 => String::new(),
         omitted => format!(" ({omitted} bytes of it were left out, and not looked at)"),
     };
-    let text = written.text.trim();
-    if text.is_empty() {
-        return Err(format!("there is none{cut}"));
+    match written.text.trim() {
+        "" => (false, format!("there is none{cut}")),
+        text => (false, format!("it is `{}`{cut}", shortened(text))),
     }
-    Err(format!("it is `{}`{cut}", shortened(text)))
 }
 
 /// A text as far as it is shown as evidence.
@@ -429,71 +397,55 @@ pub(super) struct SessionLost {
 pub(super) async fn run(
     shell: &mut Shell,
     sink: &EventSink,
-    order: &CommandRequest<'_>,
+    order: &CommandRequest,
 ) -> Result<RanCommand, SessionLost> {
-    let CommandRequest { number, attempt, background, .. } = *order;
-    sink.emit(Event::CommandStarted {
-        step: order.step.to_string(),
-        command: number,
-        text: order.text.to_string(),
-        at: order.at.clone(),
-        attempt,
-        background,
-    });
+    let (step, command, attempt, background) = (&order.step, order.number, order.attempt, order.background);
+    let (text, at) = (order.text.clone(), order.at.clone());
+    sink.emit(Event::CommandStarted { step: step.clone(), command, text, at, attempt, background });
     // A secret may be cut in two by the borders of the chunks, in each stream by itself.
-    let redactor = sink.redactor();
-    let (mut stdout, mut stderr) = (redactor.stream(), redactor.stream());
+    const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+    let mut clean = STREAMS.map(|_| sink.redactor().stream());
     let mut last_line = None;
     let mut show = |stream, text: String| {
         if let Some(line) = text.lines().rfind(|line| line.contains(char::is_alphanumeric)) {
             last_line = Some(shortened(line.trim()));
         }
         if !text.is_empty() {
-            sink.emit(Event::Output { step: order.step.to_string(), command: number, stream, text });
+            sink.emit(Event::Output { step: step.clone(), command, stream, text });
         }
     };
-    let (mut written, mut errors, mut held) = (String::new(), String::new(), Vec::new());
-    let on_output = |stream, text: String| {
-        match stream {
-            Stream::Stdout => written.push_str(&text),
-            Stream::Stderr => errors.push_str(&text),
-        }
-        match stream {
-            _ if order.capture.is_some() => held.push((stream, text)),
-            Stream::Stdout => show(stream, stdout.push(&text)),
-            Stream::Stderr => show(stream, stderr.push(&text)),
+    let (mut written, mut held) = (STREAMS.map(|_| String::new()), Vec::new());
+    let on_output = |stream: Stream, text: String| {
+        written[stream as usize].push_str(&text);
+        match order.capture {
+            Some(_) => held.push((stream, text)),
+            None => show(stream, clean[stream as usize].push(&text)),
         }
     };
-    let result = shell.run(order.text, order.timeout, on_output).await;
-    if let Some(name) = order.capture {
-        sink.hide(capture::secrets(name, &written));
+    let result = shell.run(&order.text, order.timeout, on_output).await;
+    if let Some(name) = &order.capture {
+        sink.hide(capture::secrets(name, &written[Stream::Stdout as usize]));
         // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
-        let redactor = sink.redactor();
-        (stdout, stderr) = (redactor.stream(), redactor.stream());
+        clean = STREAMS.map(|_| sink.redactor().stream());
         for (stream, text) in held {
-            match stream {
-                Stream::Stdout => show(stream, stdout.push(&text)),
-                Stream::Stderr => show(stream, stderr.push(&text)),
-            }
+            show(stream, clean[stream as usize].push(&text));
         }
     }
-    show(Stream::Stdout, stdout.finish());
-    show(Stream::Stderr, stderr.finish());
-    let (result, error) = match result {
-        Ok(result) => (result, None),
-        Err(error) => (killed(KILLED), Some(error)),
-    };
-    let ran = RanCommand { result, stdout: written, stderr: errors, last_line };
-    match error {
-        None => Ok(ran),
-        Some(error) => Err(SessionLost { error, ran }),
+    for stream in STREAMS {
+        show(stream, clean[stream as usize].finish());
+    }
+    let [stdout, stderr] = written;
+    let ran = |result| RanCommand { result, stdout, stderr, last_line };
+    match result {
+        Ok(result) => Ok(ran(result)),
+        Err(error) => Err(SessionLost { error, ran: ran(killed(KILLED)) }),
     }
 }
 
 /// Says how a command ended.
-pub(super) fn ended(sink: &EventSink, order: &CommandRequest<'_>, result: &CommandResult, stopped: bool) {
+pub(super) fn ended(sink: &EventSink, order: &CommandRequest, result: &CommandResult, stopped: bool) {
     sink.emit(Event::CommandEnded {
-        step: order.step.to_string(),
+        step: order.step.clone(),
         command: order.number,
         exit: result.exit,
         took_us: micros(result.took),

@@ -1,6 +1,6 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
-use super::block::{RanCommand, shortened};
+use super::block::{CommandRequest, RanCommand, shortened};
 use crate::engine::context::seconds;
 use crate::programs::{self, ExitUse, RefusedAnswer};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
@@ -94,12 +94,20 @@ impl CommandFailure {
     }
 }
 
-/// Why a command did not do what it should, if so. `text` is what bash was given; `own` says that it is what the runbook
-/// says, and not a client's command line; `functions` are those that were defined before.
+/// Why a command did not do what it should, if so; `functions` are those that were defined before.
 pub(super) fn judge(
     ran: &RanCommand,
-    text: &str,
-    own: bool,
+    order: &CommandRequest,
+    settings: &BlockSettings,
+    functions: &str,
+) -> Option<CommandFailure> {
+    judge_text(ran, (&order.text, !order.client), settings, functions)
+}
+
+/// The same of what bash was given; `own` says that it is what the runbook says, and not a client's command line.
+fn judge_text(
+    ran: &RanCommand,
+    (text, own): (&str, bool),
     settings: &BlockSettings,
     functions: &str,
 ) -> Option<CommandFailure> {
@@ -110,7 +118,10 @@ pub(super) fn judge(
         126 | 127 => Some(CommandFailure::NotFound(exit)),
         2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => Some(CommandFailure::Syntax(2)),
         _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
-            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, &format!("{functions}{text}")),
+            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => {
+                programs::answered(&format!("{functions}{text}"), &ran.stdout, &ran.stderr)
+                    .map(CommandFailure::Answered)
+            }
             code if code == exit => None,
             _ => Some(wanted.map_or(CommandFailure::Exit(exit), |wanted| CommandFailure::Unexpected { exit, wanted })),
         }),
@@ -119,7 +130,7 @@ pub(super) fn judge(
 
 /// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
 fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
-    let calls = crate::programs::calls(text);
+    let calls = programs::calls(text);
     let program = programs::missing_among(&calls, &ran.stderr);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
     let with = |code| calls.iter().any(|call| call.code == code);
@@ -127,11 +138,6 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
-}
-
-/// What a program said that its exit code does not tell.
-fn answered(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
-    crate::programs::answered(text, &ran.stdout, &ran.stderr).map(CommandFailure::Answered)
 }
 
 /// The first line of a command, for a message.
@@ -153,7 +159,7 @@ mod tests {
     }
 
     fn judge(ran: &RanCommand, text: &str, own: bool, settings: &BlockSettings) -> Option<CommandFailure> {
-        super::judge(ran, text, own, settings, "")
+        judge_text(ran, (text, own), settings, "")
     }
 
     fn wanted(expect_exit: Option<i32>) -> BlockSettings {
@@ -198,7 +204,7 @@ mod tests {
         assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(CommandFailure::Exit(1)));
         assert_eq!(judge(&said(0), "redis-cli CLIENT KIL 7 | grep -c ERR", true, &wanted(None)), None);
         let by_function =
-            super::judge(&said(0), "kick 7", true, &wanted(None), "kick() { redis-cli CLIENT KIL $1; }\n");
+            judge_text(&said(0), ("kick 7", true), &wanted(None), "kick() { redis-cli CLIENT KIL $1; }\n");
         assert!(matches!(by_function, Some(CommandFailure::Answered(_))), "{by_function:?}");
         for (text, fails) in [
             ("until redis-cli CLIENT KIL 7; do sleep 1; done", true),

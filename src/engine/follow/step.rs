@@ -202,7 +202,7 @@ impl Follower<'_> {
         let mut states: Vec<(u32, DoneSoFar)> = blocks.iter().map(|_| Default::default()).collect();
         let (mut tries, mut next) = (1_u32, 0);
         while let (Some(block), Some((begun, done))) = (blocks.get(next), states.get_mut(next)) {
-            let BlockFailure { what, at, verifies, timed_out, .. } =
+            let BlockFailure { what, at, may_pass, timed_out } =
                 match self.block(step, block, (begun, done), context).await? {
                     Ok(more) => {
                         warnings.extend(more);
@@ -211,7 +211,7 @@ impl Follower<'_> {
                     }
                     Err(failure) => failure,
                 };
-            if failing(step.phase) != Failing::TriedAgain || !verifies {
+            if failing(step.phase) != Failing::TriedAgain || !may_pass || timed_out {
                 let stop = Stop::new(Verdict::StepFailed, what).at(at);
                 return Err(if timed_out { stop.measured() } else { stop }.into());
             }

@@ -5,80 +5,56 @@ use super::super::impact::FaultImpact;
 use super::super::probe::ask_probe;
 use super::super::stop::Stop;
 use super::super::words::{beside, ended, grouped, numbers};
-use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Survivors, Verdict};
+use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Numbers, ReadBackRecord, Verdict, micros};
 use crate::spec::{RestoreSpec, ServiceScript};
 use std::time::Duration;
 
-/// The survivors as they were read back.
+/// The survivors as they were read back, and why they could not be asked for, when that was Docker's fault.
 #[derive(Debug)]
 pub(super) struct ReadBack {
-    /// When the question was put.
-    pub(super) asked: DrillTime,
-    /// The numbers; `None` when they could not be read.
-    pub(super) survivors: Option<Numbers>,
-    duplicates: u64,
-    /// What was read, or why it could not be.
-    pub(super) evidence: String,
-    /// Why they could not be asked for, when that was Docker's fault.
+    pub(super) seen: ReadBackRecord,
     pub(super) broke: Option<Stop>,
 }
 
 impl ReadBack {
-    fn unread(asked: DrillTime, evidence: String) -> ReadBack {
-        ReadBack { asked, survivors: None, duplicates: 0, evidence, broke: None }
-    }
-
-    /// Whether an acknowledged write is not among the survivors, as far as these could be read.
-    pub(super) fn lost_data(&self, cx: &Context<'_>, impact: &FaultImpact) -> bool {
-        let Some(survivors) = &self.survivors else { return false };
-        let read = Survivors { asked: self.asked, survivors, duplicates: self.duplicates };
-        let figures =
-            cx.monitor.writes(|writes| DataFigures::of(writes, &read, impact.faults.began, impact.faults.first));
-        figures.is_lossy()
-    }
-
-    /// Makes an event of it.
-    pub(super) fn tell(&self, sink: &EventSink) {
-        sink.emit(Event::ReadBack {
-            asked_us: self.asked,
-            survivors: self.survivors.clone(),
-            duplicates: self.duplicates,
-            evidence: self.evidence.clone(),
-        });
+    /// What became of the writes, as far as the survivors could be read.
+    pub(super) fn figures(&self, cx: &Context<'_>, impact: &FaultImpact) -> Option<DataFigures> {
+        cx.monitor.writes(|writes| DataFigures::of(writes, &self.seen, impact.faults.began, impact.faults.first))
     }
 }
 
 /// Reads the survivors back.
 pub(super) async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
-    let asked = cx.sink.now();
+    let (asked_us, evidence) = (cx.sink.now(), String::new());
+    let mut seen = ReadBackRecord { asked_us, survivors: None, duplicates: 0, evidence };
     let looked = match ask_probe(cx, survivors).await {
         Ok(looked) => looked,
         Err(stop) => {
-            let stop = stop.at(cx.in_scenario(survivors.line));
-            let evidence = format!("it could not be asked: {}", stop.reason);
-            return ReadBack { broke: Some(stop), ..ReadBack::unread(asked, evidence) };
+            seen.evidence = format!("it could not be asked: {}", stop.reason);
+            return ReadBack { seen, broke: Some(stop.at(cx.in_scenario(survivors.line))) };
         }
     };
-    let asked = looked.asked;
-    match looked.answer {
-        Err(why) => ReadBack::unread(asked, why),
-        Ok(whole) if whole.code != Some(0) => ReadBack::unread(asked, ended(&whole)),
-        Ok(whole) => match numbers(&whole.stdout) {
-            Err(why) => ReadBack::unread(asked, why),
-            Ok((found, duplicates)) => {
-                let count = format!("{} numbers", grouped(found.len() as u64));
-                let again = match duplicates {
-                    0 => String::new(),
-                    times => format!(", {} more times than once", grouped(times)),
-                };
-                let evidence = match (found.iter().next(), found.iter().last()) {
-                    (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
-                    _ => count,
-                };
-                ReadBack { duplicates, survivors: Some(found), ..ReadBack::unread(asked, evidence) }
-            }
-        },
+    seen.asked_us = looked.asked;
+    let read = looked.answer.and_then(|whole| match whole.code {
+        Some(0) => numbers(&whole.stdout),
+        _ => Err(ended(&whole)),
+    });
+    match read {
+        Err(why) => seen.evidence = why,
+        Ok((found, duplicates)) => {
+            let count = format!("{} numbers", grouped(found.len() as u64));
+            let again = match duplicates {
+                0 => String::new(),
+                times => format!(", {} more times than once", grouped(times)),
+            };
+            seen.evidence = match (found.iter().next(), found.iter().last()) {
+                (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
+                _ => count,
+            };
+            (seen.survivors, seen.duplicates) = (Some(found), duplicates);
+        }
     }
+    ReadBack { seen, broke: None }
 }
 
 /// Waits until it is known of every write that was due by now how it ended: only then can nothing be missing from the
@@ -102,7 +78,7 @@ pub(super) fn judge_point(
     restore: &RestoreSpec,
     read: &ReadBack,
     complete: Result<(), String>,
-    (impact, backup_age_us): (&FaultImpact, Option<u64>),
+    figures: Option<DataFigures>,
     started: DrillTime,
 ) -> (String, Option<Stop>) {
     let objective = beside(Duration::ZERO, restore.rpo).1;
@@ -111,25 +87,21 @@ pub(super) fn judge_point(
         (stop.reason.clone(), Some(cx.failed(Check::RecoveryPoint, started, stop.at(at))))
     };
     let unknown = |why: &str| format!("which writes are lost cannot be told: {why}; objective {objective}");
-    let survivors = match (&read.survivors, &read.broke, complete) {
+    let figures = match (figures, &read.broke, complete) {
         (None, Some(broke), _) => return fail(broke.clone()),
         (None, None, _) => {
-            let reason = format!("the survivors could not be read back: {}; objective {objective}", read.evidence);
+            let reason = format!("the survivors could not be read back: {}; objective {objective}", read.seen.evidence);
             return fail(Stop::new(Verdict::NotRecovered, reason));
         }
         (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
-        (Some(survivors), _, Ok(())) => survivors,
+        (Some(figures), _, Ok(())) => figures,
     };
-    let read = Survivors { asked: read.asked, survivors, duplicates: read.duplicates };
-    let figures = cx.monitor.writes(|writes| DataFigures::of(writes, &read, impact.faults.began, impact.faults.first));
-    let figures = figures.bounded(backup_age_us);
     if figures.acknowledged == 0 {
         return fail(Stop::harness(unknown("no write was acknowledged")));
     }
     let evidence = lost(&figures, restore.rpo);
-    if !figures.meets_rpo(u64::try_from(restore.rpo.as_micros()).unwrap_or(u64::MAX)) {
-        let at = cx.in_scenario(cx.plan.line_of("rpo"));
-        return fail(Stop::new(Verdict::NotRecovered, evidence).at(at));
+    if !figures.meets_rpo(micros(restore.rpo)) {
+        return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
     }
     cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
     (evidence, None)
@@ -139,16 +111,12 @@ pub(super) fn judge_point(
 fn lost(figures: &DataFigures, rpo: Duration) -> String {
     let (oldest, objective) = beside(Duration::from_micros(figures.rpo_us), rpo);
     let number = |numbers: &Numbers| grouped(numbers.len() as u64);
-    let mut parts = vec![match figures.survived == figures.acknowledged {
-        true => format!("{} writes acknowledged, all of them survived", grouped(figures.acknowledged)),
-        false => {
-            format!(
-                "{} writes acknowledged, {} of them survived",
-                grouped(figures.acknowledged),
-                grouped(figures.survived)
-            )
-        }
-    }];
+    let survived = match figures.survived == figures.acknowledged {
+        true => "all".to_string(),
+        false => grouped(figures.survived),
+    };
+    let acknowledged = grouped(figures.acknowledged);
+    let mut parts = vec![format!("{acknowledged} writes acknowledged, {survived} of them survived")];
     if !figures.lost_before.is_empty() {
         let lost = number(&figures.lost_before);
         let at_least = if figures.rpo_at_least { "at least " } else { "" };
@@ -156,9 +124,8 @@ fn lost(figures: &DataFigures, rpo: Duration) -> String {
     }
     if let Some(most) = figures.rpo_at_most_us {
         let most = beside(Duration::from_micros(most), rpo).0;
-        parts.push(format!(
-            "nothing older survived, and the backup was taken {most} before the fault: at most that is lost"
-        ));
+        let bound = "nothing older survived, and the backup was taken";
+        parts.push(format!("{bound} {most} before the fault: at most that is lost"));
     }
     if !figures.lost_after.is_empty() {
         parts.push(format!("acknowledged after the fault and lost: {}", number(&figures.lost_after)));

@@ -1,7 +1,8 @@
 //! Where the events of a game day go: stamped, appended to `gameday.jsonl` before anyone else sees them, then handed to the
 //! observers. Counterpart of `EventSink`.
 
-use super::super::lines::write_line;
+use super::super::micros;
+use super::super::stream::write_line;
 use super::{Day, DayEvent, DayStamped};
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,8 +44,7 @@ impl DaySink {
     pub fn emit(&self, event: DayEvent) {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        let at_us = u64::try_from(self.now().as_micros()).unwrap_or(u64::MAX);
-        let stamped = DayStamped { at_us, event };
+        let stamped = DayStamped { at_us: micros(self.now()), event };
         let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
         if let Err(error) = written {
             inner.failed.get_or_insert(error.to_string());

@@ -89,8 +89,8 @@ fn a_gap_in_the_numbers_is_seen() {
 
 #[test]
 fn lateness_adds_up_and_clocks_are_replaced() {
-    let late = |worst_us, count| Event::Late { load: "l".into(), worst_us, count };
-    let clock = |offset_us| Event::ClockOffset { agent: "a".into(), offset_us, rtt_us: 9 };
+    let late = |worst_us, count| Event::Late(LateRecord { load: "l".into(), worst_us, count });
+    let clock = |offset_us| Event::ClockOffset(ClockRecord { agent: "a".into(), offset_us, rtt_us: 9 });
     let r = record([late(5, 1), clock(1), late(3, 2), clock(2)]);
     assert_eq!(r.late, [LateRecord { load: "l".into(), worst_us: 5, count: 3 }]);
     assert_eq!(r.clocks, [ClockRecord { agent: "a".into(), offset_us: 2, rtt_us: 9 }]);

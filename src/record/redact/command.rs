@@ -1,6 +1,7 @@
 //! Secrets in what people write for a shell or for a database: known by the name before them.
 
 use super::find::{looks_secret, url_password};
+use std::collections::BTreeSet;
 
 /// A command line with its secrets hidden, and the secrets: what follows `--token`, what `--token=` and `TOKEN=` give, and
 /// passwords of URLs; also within a word that is a command line itself, as that of `sh -c`.
@@ -42,22 +43,16 @@ pub fn script_secrets(script: &str) -> Vec<String> {
     // A quoted word may be a command line itself, or a connection string.
     let within = quoted.iter().filter(|word| word.contains(char::is_whitespace));
     let within = within.flat_map(|word| concealed(std::slice::from_ref(word)).1);
-    let mut found = concealed(&quoted_pieces(&quoted)).1;
+    // Words without blanks, as `concealed` takes words apart.
+    let plain: Vec<String> = quoted.iter().filter(|word| !word.contains(char::is_whitespace)).cloned().collect();
+    let mut found = concealed(&plain).1;
     found.extend(quoted.iter().filter_map(|word| secret_in(word, false)).map(str::to_string));
     found.extend(within);
     // Once more without regard to quotes: an apostrophe in a comment opens none.
     found.extend(concealed(&[script.to_string()]).1);
-    let mut found: Vec<String> =
-        found.iter().map(|secret| secret.trim_end_matches([';', ')', '"', '\''])).map(str::to_string).collect();
-    found.retain(|secret| !secret.is_empty() && !secret.starts_with(['$', '`']));
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// Words without blanks, as `concealed` takes words apart.
-fn quoted_pieces(words: &[String]) -> Vec<String> {
-    words.iter().filter(|word| !word.contains(char::is_whitespace)).cloned().collect()
+    let found = found.iter().map(|secret| secret.trim_end_matches([';', ')', '"', '\'']));
+    let found = found.filter(|secret| !secret.is_empty() && !secret.starts_with(['$', '`']));
+    found.map(str::to_string).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Words as a shell has them, without their quotes.
@@ -100,10 +95,7 @@ pub fn sql_secrets(sql: &str) -> Vec<String> {
     }
     let urls = sql.split_whitespace().filter_map(url_password);
     found.extend(urls.map(|password| password.trim_end_matches([';', ')', '"', '\'']).to_string()));
-    found.retain(|secret| !secret.is_empty());
-    found.sort();
-    found.dedup();
-    found
+    found.into_iter().filter(|secret| !secret.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

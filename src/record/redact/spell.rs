@@ -1,15 +1,14 @@
 //! The ways in which one secret is spelt in output: as it is, and as base64, URLs, JSON, XML, SQL and shells write it.
 
 use super::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Shortest line of wrapped base64 that is hidden by itself.
 const SHORTEST_WRAPPED: usize = 16;
-/// Alphabets of RFC 4648, sections 4 and 5.
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 /// Every spelling of a secret that is long enough to be hidden; none for a secret that is too short itself.
 pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     let (secret, shortest, declared) = (secret.value(), secret.shortest(), matches!(secret, Secret::Declared(_)));
@@ -54,30 +53,15 @@ fn is_mask(text: &str, declared: bool) -> bool {
 
 /// The same without percent encoding: a password in a URL is decoded before it is used.
 fn decoded(value: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let pair = if *first == b'%' { after.get(..2) } else { None };
-        match pair.and_then(|p| std::str::from_utf8(p).ok()).and_then(|p| u8::from_str_radix(p, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    let decoded = String::from_utf8(bytes).ok()?;
-    (decoded != value).then_some(decoded)
+    let decoded = percent_decode_str(value).decode_utf8().ok()?;
+    (decoded != value).then(|| decoded.into_owned())
 }
 
 /// Whole, in lines as `base64` and PEM wrap it, and inside of something longer (`user:password`): there, three
 /// alignments are possible, and the characters that hold bits of the neighbours are not known.
 fn base64(value: &str, found: &mut BTreeSet<String>) {
-    for alphabet in [STANDARD, URL_SAFE] {
-        let whole = encode(value.as_bytes(), alphabet);
+    for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        let whole = alphabet.encode(value);
         let padding = "=".repeat((4 - whole.len() % 4) % 4);
         for width in [76, 64] {
             let padded = format!("{whole}{padding}");
@@ -92,25 +76,11 @@ fn base64(value: &str, found: &mut BTreeSet<String>) {
         for before in 0..3_usize {
             let mut bytes = vec![0; before];
             bytes.extend_from_slice(value.as_bytes());
-            let text = encode(&bytes, alphabet);
+            let text = alphabet.encode(&bytes);
             let skip = (before * 8).div_ceil(6);
             found.extend(text.get(skip..bytes.len() * 8 / 6).map(str::to_owned));
         }
     }
-}
-
-/// Base64 without padding.
-fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |n: usize| u32::from(chunk.get(n).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for n in 0..=chunk.len() {
-            let six = usize::try_from(bits >> (18 - 6 * n) & 0x3F).unwrap_or(0);
-            text.push(char::from(alphabet.get(six).copied().unwrap_or(b'=')));
-        }
-    }
-    text
 }
 
 /// Percent encoding (RFC 3986, section 2.1), with the sets of characters that are in use: unreserved ones only, those

@@ -2,7 +2,7 @@
 //! they are cut.
 
 use super::*;
-use crate::record::{Phase, Stream, Verdict};
+use crate::record::{Phase, StackRecord, Stream, Verdict};
 use proptest::prelude::*;
 
 fn redactor(secrets: &[&str]) -> Redactor {
@@ -104,10 +104,12 @@ fn events_without_secrets_are_untouched_and_others_are_clean_in_every_text() {
     let plain = output("all is well");
     assert_eq!(redactor.event(plain.clone()), plain);
     assert_eq!(redactor.event(output("got hunter2 and pass\"word")), output("got *** and ***"));
-    let images = |key: &str, value: &str| Event::StackUp {
-        project: "p".into(),
-        images: [(key.to_owned(), value.to_owned())].into(),
-        localhost: [("8080".to_owned(), value.to_owned())].into(),
+    let images = |key: &str, value: &str| {
+        Event::StackUp(StackRecord {
+            project: "p".into(),
+            images: [(key.to_owned(), value.to_owned())].into(),
+            localhost: [("8080".to_owned(), value.to_owned())].into(),
+        })
     };
     assert_eq!(redactor.event(images("hunter2", "sha256:hunter2")), images("***", "sha256:***"));
     let waited = |what: &str| Event::Waited { what: what.into(), took_us: 1, deadline_us: 2, met: true };
@@ -236,4 +238,12 @@ proptest! {
         prop_assert_eq!(&out, &text);
         prop_assert_eq!(redactor.text(&text), text);
     }
+}
+
+#[test]
+fn what_one_clone_learns_all_of_them_know() {
+    let secrets = Secrets::new(Redactor::new(["first-secret".to_string()]));
+    let other = secrets.clone();
+    secrets.hide(["second-secret".to_string()]);
+    assert_eq!(other.redactor().text("first-secret, second-secret"), "***, ***");
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
-use crate::record::{FaultEvent, Record};
 use crate::record::{FaultMoment, FaultRecord};
 use proptest::prelude::*;
 

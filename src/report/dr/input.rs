@@ -50,10 +50,10 @@ pub fn tells(event: &Event) -> bool {
             | Event::Output { .. }
             | Event::UndoOutput { .. }
             | Event::Written { .. }
-            | Event::ClockOffset { .. }
-            | Event::StackTook { .. }
+            | Event::ClockOffset(_)
+            | Event::StackTook(_)
             | Event::CheckEnded { .. }
-            | Event::Late { .. }
+            | Event::Late(_)
     )
 }
 

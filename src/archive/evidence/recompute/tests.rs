@@ -62,14 +62,14 @@ fn events(cured: u64) -> Vec<Stamped> {
     };
     let life = |what| Event::Fault { fault: fault.clone(), what, detail: "seen".into() };
     say(5, Event::PhaseStarted { phase: Phase::Steady });
-    say(521, Event::WindowHeld { phase: Phase::Steady, from_us: tenths(0), to_us: tenths(50) });
+    say(521, Event::WindowHeld(WindowRecord { phase: Phase::Steady, from_us: tenths(0), to_us: tenths(50) }));
     answers(InvariantTime::Steady, 100).into_iter().for_each(|answer| say(522, answer));
     say(600, Event::PhaseStarted { phase: Phase::Inject });
     say(690, life(FaultEvent::Injecting));
     say(700, life(FaultEvent::Confirmed));
     say(701, Event::PhaseStarted { phase: Phase::Impact });
     for sli in names.clone() {
-        say(721, Event::Impacted { sli, impact_us: tenths(71), ratio: 0.0 });
+        say(721, Event::Impacted(ImpactRecord { sli, impact_us: tenths(71), ratio: 0.0 }));
     }
     say(730, Event::PhaseStarted { phase: Phase::Respond });
     say(901, Event::MitigationStarted);
@@ -93,9 +93,12 @@ fn events(cured: u64) -> Vec<Stamped> {
     );
     let recovered_us = DrillTime(tenths(cured).0 + 20_000);
     let told = (cured + 15) * 10;
-    say(told, Event::WindowHeld { phase: Phase::Recover, from_us: tenths(cured), to_us: tenths(cured + 13) });
+    say(
+        told,
+        Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us: tenths(cured), to_us: tenths(cured + 13) }),
+    );
     for sli in names.into_iter().chain([String::new()]) {
-        say(told, Event::Recovered { sli, recovered_us });
+        say(told, Event::Recovered(RecoveryRecord { sli, recovered_us }));
     }
     let what = WAIT_RECOVERED.to_string();
     say(told, Event::Waited { what, took_us: 200_000, deadline_us: 4_000_000, met: true });
@@ -104,7 +107,14 @@ fn events(cured: u64) -> Vec<Stamped> {
     say(told + 30, Event::Waited { what, took_us: 200_000, deadline_us: 4_000_000, met: true });
     say(told + 31, Event::PhaseStarted { phase: Phase::Revert });
     say(told + 40, life(FaultEvent::Reverted));
-    say(told + 90, Event::WindowHeld { phase: Phase::Revert, from_us: tenths(cured + 14), to_us: tenths(cured + 20) });
+    say(
+        told + 90,
+        Event::WindowHeld(WindowRecord {
+            phase: Phase::Revert,
+            from_us: tenths(cured + 14),
+            to_us: tenths(cured + 20),
+        }),
+    );
     answers(InvariantTime::Reverted, 300).into_iter().for_each(|answer| say(told + 91, answer));
     let reason = "users recovered".to_string();
     say(told + 91, Event::Judged { verdict: Verdict::Passed, reason, at: None });
@@ -150,8 +160,8 @@ fn a_measurement_that_could_not_be_trusted_says_nothing_of_a_recovery() {
     let mut all = events(110);
     all.retain(|stamped| {
         let event = &stamped.event;
-        let recovery = matches!(event, Event::WindowHeld { phase: Phase::Recover | Phase::Revert, .. })
-            || matches!(event, Event::Waited { .. } | Event::Recovered { .. })
+        let recovery = matches!(event, Event::WindowHeld(WindowRecord { phase: Phase::Recover | Phase::Revert, .. }))
+            || matches!(event, Event::Waited { .. } | Event::Recovered(_))
             || matches!(event, Event::Invariant { .. });
         stamped.at_us < DrillTime(9_110_000) || !recovery
     });
@@ -187,7 +197,7 @@ fn what_the_run_concluded_must_follow_from_its_slices() {
         differ(&all, &[])
     };
     let found = changed(&|event| {
-        if let Event::Recovered { recovered_us, .. } = event {
+        if let Event::Recovered(RecoveryRecord { recovered_us, .. }) = event {
             recovered_us.0 -= 300_000;
         }
     });
@@ -233,7 +243,7 @@ fn a_fault_that_ended_by_itself_is_no_recovery_by_the_runbook() {
     let fault = record_of(Story::Passed).plan.unwrap().faults[0].id.clone();
     for stamped in &mut all {
         match &mut stamped.event {
-            Event::Recovered { .. } | Event::WindowHeld { phase: Phase::Recover, .. } => {
+            Event::Recovered(_) | Event::WindowHeld(WindowRecord { phase: Phase::Recover, .. }) => {
                 stamped.event = Event::Note { text: "users recovered".into() };
             }
             Event::Waited { .. } => stamped.event = ended_by_itself(&fault),
@@ -301,7 +311,7 @@ fn requests_that_were_sent_late_are_counted_again() {
         Event::Slice(slice) => Some(slice.load.clone()),
         _ => None,
     });
-    let late = Event::Late { load: load.unwrap(), worst_us: 1_500_000, count: 9 };
+    let late = Event::Late(LateRecord { load: load.unwrap(), worst_us: 1_500_000, count: 9 });
     all.insert(at, Stamped { event: late, ..all[at].clone() });
     (0..).zip(&mut all).for_each(|(seq, stamped)| stamped.seq = seq);
     let found = differ(&all, &[]);

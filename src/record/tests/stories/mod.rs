@@ -259,15 +259,15 @@ impl Script {
         self.begin(1, Phase::Up);
         self.at(3_250);
         for (what, took_ms) in [("build", 420), ("up", 2_100), ("healthy", 610)] {
-            self.push(Event::StackTook { what: what.into(), took_us: took_ms * MS });
+            self.push(Event::StackTook(ComposeRecord { what: what.into(), took_us: took_ms * MS }));
         }
         let images = BTreeMap::from([("checkout".to_string(), format!("sha256:{}", "e".repeat(64)))]);
-        self.push(Event::StackUp {
+        self.push(Event::StackUp(StackRecord {
             project: "fd-20261120t064112z-db-pool-3f9a".into(),
             images,
             localhost: BTreeMap::new(),
-        });
-        self.push(Event::ClockOffset { agent: "fd-agent".into(), offset_us: -41, rtt_us: 310 });
+        }));
+        self.push(Event::ClockOffset(ClockRecord { agent: "fd-agent".into(), offset_us: -41, rtt_us: 310 }));
         self.end(3_290, Phase::Up);
         self.begin(3_290, Phase::Steady);
         self.load = Some(3_300 * MS);
@@ -285,7 +285,7 @@ impl Script {
     fn steady_and_inject(&mut self) {
         self.at(8_430);
         let (from_us, to_us) = (DrillTime(3_300 * MS), DrillTime(8_300 * MS));
-        self.push(Event::WindowHeld { phase: Phase::Steady, from_us, to_us });
+        self.push(Event::WindowHeld(WindowRecord { phase: Phase::Steady, from_us, to_us }));
         self.pass(Check::Steady, 1, "availability 100% (objective 99.5%), latency 100% (objective 99%)");
         self.end(8_430, Phase::Steady);
         self.begin(8_430, Phase::Inject);
@@ -304,7 +304,7 @@ impl Script {
     fn impact(&mut self) {
         self.at(10_225);
         let impact_us = DrillTime(10_100 * MS);
-        self.push(Event::Impacted { sli: "availability".into(), impact_us, ratio: 0.44 });
+        self.push(Event::Impacted(ImpactRecord { sli: "availability".into(), impact_us, ratio: 0.44 }));
         self.pass(Check::Impact, 8_600, "availability fell to 44% (threshold 90%) 1.50 s after the injection");
         self.end(10_230, Phase::Impact);
         self.begin(10_230, Phase::Detect);
@@ -410,7 +410,7 @@ impl Script {
             return self.clean_up(20_720, true);
         }
         self.at(17_640);
-        self.push(Event::Recovered { sli: String::new(), recovered_us: DrillTime(12_600 * MS) });
+        self.push(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: DrillTime(12_600 * MS) }));
         let evidence = "met its objective from 4.00 s after the injection on, for 5 s";
         self.pass(Check::Recovery { sli: "availability".into() }, 10_610, evidence);
         self.pass(Check::Recovery { sli: "latency".into() }, 10_610, evidence);
@@ -445,7 +445,7 @@ impl Script {
                 let held = DrillTime((ms / 100 + 1) * 100 * MS);
                 self.at(ms + 2_080);
                 let to_us = DrillTime(held.0 + 2_000_000);
-                self.push(Event::WindowHeld { phase: Phase::Revert, from_us: held, to_us });
+                self.push(Event::WindowHeld(WindowRecord { phase: Phase::Revert, from_us: held, to_us }));
                 self.pass(Check::Revert, ms, "every SLI held for 2 s after the faults were undone");
             } else {
                 self.pass(Check::Revert, ms, "every fault was undone");
@@ -455,7 +455,7 @@ impl Script {
         self.end(ms, Phase::Revert);
         self.begin(ms, Phase::Down);
         self.load = None;
-        self.at(ms + 2_050).push(Event::StackTook { what: "down".into(), took_us: 2_000_000 });
+        self.at(ms + 2_050).push(Event::StackTook(ComposeRecord { what: "down".into(), took_us: 2_000_000 }));
         self.pass(Check::NothingLeft, ms, "no container, network or volume of this drill is left");
         self.end(ms + 2_060, Phase::Down);
         if recovered {

@@ -100,7 +100,7 @@ pub(crate) fn dr_events_of(story: DrStory) -> Vec<Stamped> {
     ];
     let facts = facts.map(|(key, value)| (key.to_string(), value.to_string()));
     tell(3_290, Event::BackupSeen { facts: BTreeMap::from(facts) });
-    tell(3_295, Event::ContentNoted { name: "customers".into(), text: "1200".into() });
+    tell(3_295, Event::ContentNoted(ContentRecord { name: "customers".into(), text: "1200".into() }));
     for write in 0..60 {
         // One write each 100 ms: 53 of them before the fault, the others get no acknowledgement.
         let ended_us = DrillTime(3_400_000 + write * 100_000);
@@ -150,7 +150,7 @@ pub(crate) fn dr_events_of(story: DrStory) -> Vec<Stamped> {
         false => "psql exited 2: could not connect to the server",
     };
     let asked_us = DrillTime(end * 1000);
-    tell(end + 1, Event::ReadBack { asked_us, survivors, duplicates: 0, evidence: evidence.into() });
+    tell(end + 1, Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: evidence.into() }));
     events.iter_mut().zip(0..).for_each(|(stamped, seq)| stamped.seq = seq);
     events
 }

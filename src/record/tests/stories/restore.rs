@@ -151,7 +151,7 @@ impl Script {
         let check = Check::Recovery { sli: "availability".into() };
         if well {
             self.at(19_100);
-            self.push(Event::Recovered { sli: String::new(), recovered_us: DrillTime(BACK_MS * MS) });
+            self.push(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: DrillTime(BACK_MS * MS) }));
             self.pass(check, 13_000, "met its objective from 5.40 s after the injection on, for 5 s");
             self.told(FaultEvent::ClearedByRunbook, "/var/lib/postgresql/data has files again");
         } else {
@@ -170,20 +170,20 @@ impl Script {
         self.begin(1, Phase::Up);
         self.at(3_250);
         for (what, took_ms) in [("build", 420), ("up", 2_100), ("healthy", 610)] {
-            self.push(Event::StackTook { what: what.into(), took_us: took_ms * MS });
+            self.push(Event::StackTook(ComposeRecord { what: what.into(), took_us: took_ms * MS }));
         }
         let images = BTreeMap::from([("db".to_string(), format!("sha256:{}", "e".repeat(64)))]);
-        self.push(Event::StackUp {
+        self.push(Event::StackUp(StackRecord {
             project: "fd-20261120t064112z-pg-restore-3f9a".into(),
             images,
             localhost: BTreeMap::new(),
-        });
+        }));
         self.end(3_290, Phase::Up);
         self.begin(3_290, Phase::Steady);
         self.load = Some(3_300 * MS);
         self.at(8_400);
         let (from_us, to_us) = (DrillTime(3_300 * MS), DrillTime(8_300 * MS));
-        self.push(Event::WindowHeld { phase: Phase::Steady, from_us, to_us });
+        self.push(Event::WindowHeld(WindowRecord { phase: Phase::Steady, from_us, to_us }));
         self.pass(Check::Steady, 3_290, "availability 100% (objective 99.5%)");
         if self.story != Story::RestoreControl {
             let facts = [
@@ -195,7 +195,7 @@ impl Script {
             let facts = facts.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
             self.push(Event::BackupSeen { facts });
             let text = "1200|5d41402abc4b2a76b9719d911017c592".to_string();
-            self.push(Event::ContentNoted { name: "customers".into(), text });
+            self.push(Event::ContentNoted(ContentRecord { name: "customers".into(), text }));
         }
         self.end(8_430, Phase::Steady);
         self.begin(8_430, Phase::Inject);
@@ -208,7 +208,11 @@ impl Script {
         self.begin(LOST_MS, Phase::Impact);
         (self.bad_from, self.bad_to) = (LOST_MS * MS, u64::MAX);
         self.at(9_130);
-        self.push(Event::Impacted { sli: "availability".into(), impact_us: DrillTime(9_100 * MS), ratio: 0.5 });
+        self.push(Event::Impacted(ImpactRecord {
+            sli: "availability".into(),
+            impact_us: DrillTime(9_100 * MS),
+            ratio: 0.5,
+        }));
         self.pass(Check::Impact, LOST_MS, "availability fell to 50% (threshold 90%) 0.50 s after the injection");
         self.end(9_140, Phase::Impact);
     }
@@ -290,7 +294,7 @@ impl Script {
                 (Some(all), u64::from(story == Story::RestoreRpoMissed), evidence)
             }
         };
-        self.push(Event::ReadBack { asked_us, survivors, duplicates, evidence });
+        self.push(Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates, evidence }));
     }
 
     fn decide(&mut self, well: bool) {
@@ -359,7 +363,7 @@ impl Script {
         self.end(19_640, Phase::Revert);
         self.begin(19_640, Phase::Down);
         self.load = None;
-        self.at(21_690).push(Event::StackTook { what: "down".into(), took_us: 2_000_000 });
+        self.at(21_690).push(Event::StackTook(ComposeRecord { what: "down".into(), took_us: 2_000_000 }));
         self.pass(Check::NothingLeft, 19_640, "no container, network or volume of this drill is left");
         self.end(21_700, Phase::Down);
         if well && !self.events.iter().any(|event| matches!(event.event, Event::Judged { .. })) {

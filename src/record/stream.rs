@@ -1,0 +1,316 @@
+//! The stream of a drill's events and its readers: where events go (stamped, cleaned of secrets, appended to `events.jsonl` and
+//! flushed before anyone else sees them), the record that is kept meanwhile, and a record made again from the file: a killed run
+//! still has its story, and whoever cleans up after it completes that.
+
+use super::{DrillTime, Event, Record, Redactor, Secret, Secrets, Stamped, open_plain, utc_now};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A reader of the stream of events.
+pub trait Observer: Send {
+    /// Takes note of one event.
+    fn on_event(&mut self, event: &Stamped);
+}
+
+/// Hands out drill time and takes events. Cheap to clone; every clone writes to the same stream.
+#[derive(Clone)]
+pub struct EventSink {
+    started: Instant,
+    secrets: Secrets,
+    inner: Arc<Mutex<SinkState>>,
+}
+
+struct SinkState {
+    seq: u64,
+    file: Option<File>,
+    failed: Option<String>,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl EventSink {
+    /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
+    pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
+        let inner = SinkState { seq: 0, file, failed: None, observers };
+        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Now, in drill time.
+    pub fn now(&self) -> DrillTime {
+        DrillTime::from_duration(self.started.elapsed())
+    }
+
+    /// What takes secrets out.
+    pub fn redactor(&self) -> Redactor {
+        self.secrets.redactor()
+    }
+
+    /// The secrets that are hidden, for who writes beside the stream: it knows those that are still to come as well.
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.clone()
+    }
+
+    /// From now on these values are hidden as well: what a runbook found out, or a person typed, while it was followed.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
+        self.secrets.hide(secrets);
+    }
+
+    /// Stamps an event, writes it to disk and shows it to the observers.
+    pub fn emit(&self, event: Event) {
+        self.emit_at(event);
+    }
+
+    /// The same, for who counts from the event on: returns its time.
+    pub fn emit_at(&self, event: Event) -> DrillTime {
+        let mut inner = self.lock();
+        let event = self.secrets.redactor().event(event);
+        let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
+        inner.seq += 1;
+        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
+        if let Err(error) = written {
+            inner.failed.get_or_insert(error.to_string());
+        }
+        for observer in &mut inner.observers {
+            observer.on_event(&stamped);
+        }
+        stamped.at_us
+    }
+
+    /// The first error of writing `events.jsonl`, if there was one: a drill whose story is not on disk is a
+    /// `harness_error`.
+    pub fn write_error(&self) -> Option<String> {
+        self.lock().failed.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SinkState> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Applies every event to a record that others can look at meanwhile. Clones share the record.
+#[derive(Debug, Clone, Default)]
+pub struct RecordObserver {
+    record: Arc<Mutex<Record>>,
+}
+
+impl RecordObserver {
+    /// An observer with an empty record.
+    pub fn new() -> Self {
+        RecordObserver::default()
+    }
+
+    /// The record so far.
+    pub fn record(&self) -> Record {
+        self.read(Record::clone)
+    }
+
+    /// Looks at the record without copying it.
+    pub fn read<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+        look(&self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for RecordObserver {
+    fn on_event(&mut self, event: &Stamped) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
+    }
+}
+
+impl Record {
+    /// Rebuilds a record from events, one JSON object a line. Lines that cannot be read are left out and said so in
+    /// `damage`; a reader that fails ends the story there.
+    pub fn from_events(reader: impl BufRead) -> Record {
+        let mut record = Record::default();
+        for line in read_lines(reader) {
+            match line {
+                Ok(stamped) => record.apply(&stamped),
+                Err(damage) => record.damage.push(damage),
+            }
+        }
+        record
+    }
+}
+
+/// `events.jsonl` of an earlier runner, with the record that it adds up to.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    record: Record,
+}
+
+impl Journal {
+    /// Opens the events, rebuilds the record, and ends a torn last line so that the next event has a line of its own.
+    pub fn open(path: &Path) -> io::Result<Journal> {
+        let mut file = open_plain(path, File::options().read(true).append(true))?;
+        let record = Record::from_events(BufReader::new(&file));
+        if file.seek(SeekFrom::End(0))? > 0 && !ends_in_newline(&mut file)? {
+            file.write_all(b"\n")?;
+        }
+        Ok(Journal { file, record })
+    }
+
+    /// The record so far.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Appends an event with the next number, at the drill time that it is now by the wall clock: the monotonic clock
+    /// of the runner died with it.
+    pub fn append(&mut self, event: Event) -> io::Result<()> {
+        let stamped = Stamped { seq: self.record.next_seq, at_us: self.now(), event };
+        write_line(&mut self.file, &stamped)?;
+        self.record.apply(&stamped);
+        Ok(())
+    }
+
+    /// Syncs the events to disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Drill time by the wall clock, never before the last event.
+    fn now(&self) -> DrillTime {
+        let started = self.record.plan.as_ref().and_then(|p| OffsetDateTime::parse(&p.started_utc, &Rfc3339).ok());
+        let since = started.and_then(|started| Duration::try_from(utc_now() - started).ok());
+        since.map_or(self.record.last_us, |d| DrillTime::from_duration(d).max(self.record.last_us))
+    }
+}
+
+fn ends_in_newline(file: &mut File) -> io::Result<bool> {
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0_u8];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Appends a value as a line of its own.
+pub(super) fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+/// The values of all lines; an error says in words which line cannot be read. Empty lines are left out, and a reader that fails
+/// ends the file there.
+pub(super) fn read_lines<T: DeserializeOwned>(mut reader: impl BufRead) -> impl Iterator<Item = Result<T, String>> {
+    let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, false);
+    std::iter::from_fn(move || {
+        while !failed {
+            line.clear();
+            number += 1;
+            match reader.read_until(b'\n', &mut line) {
+                Ok(0) => return None,
+                Ok(_) if line.trim_ascii().is_empty() => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    failed = true;
+                    return Some(Err(format!("line {number} could not be read: {error}")));
+                }
+            }
+            return Some(serde_json::from_slice(line.trim_ascii()).map_err(|error| match line.ends_with(b"\n") {
+                false => format!("line {number} is torn: the run was cut off there"),
+                true => format!("line {number} is no event: {error}"),
+            }));
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Verdict;
+    use crate::record::testing::{Story, events_of, lines_of, record_of};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_clone_sees_what_the_sink_was_told() {
+        let watch = RecordObserver::new();
+        let sink = EventSink::new(None, Redactor::default(), vec![Box::new(watch.clone())]);
+        sink.emit(Event::Note { text: "the agent came back".into() });
+        assert_eq!(watch.read(|r| r.notes.len()), 1);
+        assert_eq!(watch.record().notes[0].text, "the agent came back");
+    }
+
+    #[test]
+    fn a_record_can_be_made_again_from_its_events() {
+        for story in Story::ALL {
+            let record = Record::from_events(lines_of(&events_of(story)).as_slice());
+            assert_eq!(record, record_of(story), "{story:?}");
+            assert!(record.damage.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_torn_last_line_is_left_out() {
+        let events = events_of(Story::Passed);
+        let mut lines = lines_of(&events);
+        lines.truncate(lines.len() - 12);
+        let record = Record::from_events(lines.as_slice());
+        assert!(!record.ended);
+        assert_eq!(record.next_seq, events.len() as u64 - 1);
+        assert_eq!(record.damage, [format!("line {} is torn: the run was cut off there", events.len())]);
+    }
+
+    #[test]
+    fn a_line_of_rubbish_is_left_out_and_said_so() {
+        let events = events_of(Story::Passed);
+        let mut lines = b"{\"seq\":0,\"at_us\":0,\"event\":{\"type\":\"of the future\"}}\n\xff\xfe\n\n".to_vec();
+        lines.extend(lines_of(&events));
+        let record = Record::from_events(lines.as_slice());
+        assert_eq!(record.damage.len(), 2);
+        assert!(record.damage[0].contains("of the future"), "{:?}", record.damage);
+        assert!(record.passed());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_story_cut_anywhere_is_a_record_and_never_a_pass(cut in 0.0..1.0_f64) {
+            let lines = lines_of(&events_of(Story::Passed));
+            let end = (lines.len() as f64 * cut) as usize;
+            let record = Record::from_events(&lines[..end]);
+            prop_assert!(!record.passed());
+        }
+    }
+
+    #[test]
+    fn a_killed_run_is_completed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut lines = lines_of(&events_of(Story::Killed));
+        lines.extend_from_slice(b"{\"seq\":17,\"at_");
+        std::fs::write(&path, &lines).unwrap();
+
+        let mut journal = Journal::open(&path).unwrap();
+        let under_way = journal.record().under_way().unwrap();
+        assert!(under_way.starts_with("respond, step `mitigate/"), "{under_way}");
+        let last = journal.record().last_us;
+        let reason = format!("the runner was killed during {under_way}");
+        journal.append(Event::Judged { verdict: Verdict::HarnessError, reason, at: None }).unwrap();
+        journal.append(Event::Ended { left: vec![], kept: false }).unwrap();
+        journal.sync().unwrap();
+        assert!(journal.record().last_us >= last);
+
+        let again = Record::from_events(std::fs::read(&path).unwrap().as_slice());
+        assert_eq!(again.verdict, Verdict::HarnessError);
+        assert!(again.ended && again.under_way().is_none());
+        assert_eq!(again.damage.len(), 1, "only the torn line: {:?}", again.damage);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_story_and_can_get_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        std::fs::write(&path, b"").unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        journal.append(Event::Note { text: "nothing had begun".into() }).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("{\"seq\":0,\"at_us\":0,"));
+    }
+}
