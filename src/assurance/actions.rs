@@ -12,9 +12,11 @@ use time::macros::format_description;
 /// The file, at the project's top.
 pub const ACTIONS: &str = "actions.yaml";
 
-const A_TEXT: TextForm = TextForm::new("text", shape::filled);
-const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-const A_RUN: TextForm = TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
+pub(in crate::assurance) const A_TEXT: TextForm = TextForm::new("text", shape::filled);
+pub(in crate::assurance) const A_DATE: TextForm =
+    TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+pub(in crate::assurance) const A_RUN: TextForm =
+    TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 
 /// An action item.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Error budgets that decide: how much of each is left, and what the team's policy says then (`budget.yaml`; Google SRE workbook,
 //! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
 
+use super::actions::A_TEXT;
 use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, did_you_mean, parse, shape, shorten};
 use serde_json::Value;
@@ -16,7 +17,6 @@ pub const BUDGETS: &str = "budget.yaml";
 const PRECISION: Duration = Duration::from_secs(60);
 
 const A_SHARE: TextForm = TextForm::new("a percentage like `25%`", Ratio::shape);
-const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
 
 named_enum! {

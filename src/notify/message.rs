@@ -16,10 +16,11 @@ const POSTMORTEM_DAYS: i64 = 5;
 
 named_enum! {
 /// Where an incident stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Users are hurt, or an alert fired.
+    #[default]
     Opened = "opened",
     /// Nothing is new but the time.
     Update = "update",
@@ -43,7 +44,7 @@ impl IncidentState {
 }
 
 /// A message, as every target gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Default, Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IncidentMessage {
     /// `DRILL SEV1 opened: …`.
     pub headline: String,
@@ -136,11 +137,7 @@ impl IncidentMessage {
             severity,
             state,
             outcome,
-            impact: String::new(),
-            for_customers: String::new(),
-            recovered: false,
-            roles: Vec::new(),
-            timeline: Vec::new(),
+            ..IncidentMessage::default()
         }
     }
 

@@ -4,31 +4,22 @@
 use super::text::{log_line, log_lines};
 use std::fmt;
 
-/// How much a message weighs.
+named_enum! {
+/// How much a message weighs; its name is that of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
     /// Something is wrong.
-    Error,
+    Error = "error",
     /// Something is worth a look.
-    Warning,
+    Warning = "warning",
     /// Something is worth knowing.
-    Notice,
+    Notice = "notice",
 }
-
-impl Weight {
-    fn command(self) -> &'static str {
-        match self {
-            Weight::Error => "error",
-            Weight::Warning => "warning",
-            Weight::Notice => "notice",
-        }
-    }
 }
 
 /// Whether a line is an annotation.
 pub(super) fn is_annotation(line: &str) -> bool {
-    let all = [Weight::Error, Weight::Warning, Weight::Notice];
-    all.iter().any(|weight| line.starts_with(&format!("::{} ", weight.command())))
+    Weight::ALL.iter().any(|weight| line.starts_with(&format!("::{weight} ")))
 }
 
 /// A message beside a line. `Display` writes the command, one line without its end.
@@ -50,7 +41,7 @@ pub struct Annotation {
 
 impl fmt::Display for Annotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "::{} ", self.weight.command())?;
+        write!(f, "::{} ", self.weight)?;
         if let Some(file) = &self.file {
             write!(f, "file={},", property(file))?;
         }

@@ -5,7 +5,7 @@ use super::live::LiveView;
 use super::paint::Paint;
 use super::pause::ConsolePause;
 use crate::output::{ErrorLines, Live};
-use crate::record::{DrillTime, Observer, Stamped};
+use crate::record::{Observer, Stamped};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -79,7 +79,7 @@ impl SeenDrill {
     fn render(&self, lines: usize, columns: usize) -> String {
         let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (view, at) = &*seen;
-        let now = DrillTime(view.last.0).plus(at.elapsed());
+        let now = view.record.last_us.plus(at.elapsed());
         view.render(now, columns, lines, self.paint)
     }
 
@@ -88,7 +88,7 @@ impl SeenDrill {
         let mut seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         seen.0.apply(event);
         seen.1 = Instant::now();
-        seen.0.ended
+        seen.0.record.ended
     }
 }
 

@@ -23,9 +23,7 @@ impl<W: Write + Send> EventsJson<W> {
     pub fn new(out: W) -> Self {
         EventsJson { out, failed: false }
     }
-}
 
-impl<W: Write + Send> EventsJson<W> {
     fn write(&mut self, event: &impl Serialize) {
         // A reader that went away is no reason to stop a drill half-way; `events.jsonl` has it all.
         if self.failed {

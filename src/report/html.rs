@@ -247,7 +247,7 @@ impl<'a> DrillPart<'a> {
         let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
         DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
-            evidence: commands.map(|(command, _)| evidence(command, room)).collect(),
+            evidence: commands.map(|command| evidence(command, room)).collect(),
             to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
             id,
             entry,

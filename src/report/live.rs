@@ -5,7 +5,7 @@ use super::lines::Tail;
 use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::one_line;
-use crate::record::{Announcement, Counts, DrillTime, Event, FaultEvent, Phase, Slice, Stamped};
+use crate::record::{Counts, DrillTime, Event, FaultEvent, FaultRecord, PhaseRecord, Record, Slice, Stamped};
 use crate::view::StatusSymbol;
 use crate::view::format::{percent, seconds};
 use crate::view::words;
@@ -19,39 +19,17 @@ const OUTPUT_LINES: usize = 5;
 /// What is seen now.
 #[derive(Default)]
 pub struct LiveView {
-    plan: Option<Box<Announcement>>,
-    phases: Vec<(Phase, DrillTime, Option<DrillTime>)>,
+    /// What is known of the drill by now.
+    pub record: Record,
     recent: BTreeMap<String, VecDeque<Slice>>,
-    faults: BTreeMap<String, (FaultEvent, DrillTime)>,
-    alert: Option<(bool, Option<f64>)>,
-    step: Option<StepNow>,
-    /// Time of the last event.
-    pub last: DrillTime,
-    /// Whether the last event was seen.
-    pub ended: bool,
-}
-
-struct StepNow {
-    id: String,
-    started: DrillTime,
-    command: String,
-    attempt: u32,
     tail: Tail,
 }
 
 impl LiveView {
     /// Takes note of an event.
     pub fn apply(&mut self, stamped: &Stamped) {
-        let now = stamped.at_us;
-        self.last = self.last.max(now);
+        self.record.apply(stamped);
         match &stamped.event {
-            Event::Announced(plan) => self.plan = Some(plan.clone()),
-            Event::PhaseStarted { phase } => self.phases.push((*phase, now, None)),
-            Event::PhaseEnded { phase } => {
-                if let Some(open) = self.phases.iter_mut().rev().find(|(p, _, end)| p == phase && end.is_none()) {
-                    open.2 = Some(now);
-                }
-            }
             Event::Slice(slice) => {
                 let recent = self.recent.entry(slice.load.clone()).or_default();
                 recent.push_back(slice.clone());
@@ -59,28 +37,8 @@ impl LiveView {
                     recent.pop_front();
                 }
             }
-            Event::Fault { fault, what, .. } => {
-                self.faults.insert(fault.clone(), (*what, now));
-            }
-            Event::Condition { value, holds, .. } => self.alert = Some((*holds, *value)),
-            Event::StepStarted { step } => {
-                let (id, command) = (step.clone(), String::new());
-                self.step = Some(StepNow { id, started: now, command, attempt: 1, tail: Tail::default() });
-            }
-            Event::CommandStarted { text, attempt, background: false, .. } => {
-                if let Some(step) = &mut self.step {
-                    step.command = one_line(text);
-                    step.attempt = *attempt;
-                    step.tail = Tail::default();
-                }
-            }
-            Event::Output { text, .. } => {
-                if let Some(step) = &mut self.step {
-                    step.tail.push(text);
-                }
-            }
-            Event::StepEnded { .. } => self.step = None,
-            Event::Ended { .. } => self.ended = true,
+            Event::StepStarted { .. } | Event::CommandStarted { background: false, .. } => self.tail = Tail::default(),
+            Event::Output { text, .. } => drop(self.tail.push(text)),
             _ => {}
         }
     }
@@ -97,29 +55,29 @@ impl LiveView {
     }
 
     fn phase_line(&self, now: DrillTime, width: usize, paint: Paint) -> String {
-        let name = self.plan.as_ref().map_or("drill".to_string(), |plan| one_line(&plan.scenario));
-        let took = |(phase, from, to): &(Phase, DrillTime, Option<DrillTime>)| {
-            format!("{} {}", phase.name(), seconds(to.unwrap_or(now).0.saturating_sub(from.0)))
+        let name = self.record.plan.as_ref().map_or("drill".to_string(), |plan| one_line(&plan.scenario));
+        let took = |of: &PhaseRecord| {
+            format!("{} {}", of.phase.name(), seconds(of.ended_us.unwrap_or(now).0.saturating_sub(of.started_us.0)))
         };
         let head = format!("{name} {}  ", right(&seconds(now.0), 9));
         let mut room = width.saturating_sub(console::measure_text_width(&head));
         // The phase under way must be seen; of the earlier ones as many as fit, the latest first.
         let mut shown: Vec<String> = Vec::new();
-        for phase in self.phases.iter().rev() {
+        for phase in self.record.phases.iter().rev() {
             let text = took(phase);
             let length = console::measure_text_width(&text) + 3;
             if !shown.is_empty() && length > room {
                 break;
             }
             room = room.saturating_sub(length);
-            shown.push(if phase.2.is_none() { paint.bold(&text) } else { paint.dim(&text) });
+            shown.push(if phase.ended_us.is_none() { paint.bold(&text) } else { paint.dim(&text) });
         }
         shown.reverse();
         format!("{}{}", paint.bold(&head), shown.join(" › "))
     }
 
     fn sli_lines(&self, paint: Paint) -> Vec<String> {
-        let Some(plan) = self.plan.as_ref().filter(|_| !self.recent.is_empty()) else { return Vec::new() };
+        let Some(plan) = self.record.plan.as_ref().filter(|_| !self.recent.is_empty()) else { return Vec::new() };
         let width = plan.slis.iter().map(|sli| console::measure_text_width(&sli.name)).max().unwrap_or(0).min(24);
         let line = |sli: &crate::record::SliInfo| {
             let slices = self.recent.get(&sli.load);
@@ -144,40 +102,47 @@ impl LiveView {
     }
 
     fn fault_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {
-        let line = |(id, (what, since)): (&String, &(FaultEvent, DrillTime))| {
-            let (mark, word) = match what {
+        let line = |fault: &&FaultRecord| {
+            let last = fault.life.last()?;
+            let (mark, word) = match last.what {
                 // While the drill goes on, a fault in place is what to look at.
-                FaultEvent::Confirmed => (StatusSymbol::Warn, words::station(*what).1),
-                what => words::station(*what),
+                what @ FaultEvent::Confirmed => (StatusSymbol::Warn, words::station(what).1),
+                what => words::station(what),
             };
-            let since = seconds(now.0.saturating_sub(since.0));
-            format!("  {} fault {} {word}, seen {since} ago", paint.marked(mark, mark.sign()), one_line(id))
+            let since = seconds(now.0.saturating_sub(last.at_us.0));
+            let sign = paint.marked(mark, mark.sign());
+            Some(format!("  {sign} fault {} {word}, seen {since} ago", one_line(&fault.fault)))
         };
-        self.faults.iter().map(line).collect()
+        let mut faults: Vec<&FaultRecord> = self.record.faults.iter().collect();
+        faults.sort_by_key(|fault| &fault.fault);
+        faults.iter().filter_map(line).collect()
     }
 
     fn alert_line(&self, paint: Paint) -> Option<String> {
-        let when = one_line(self.plan.as_ref()?.detect.as_deref()?);
-        let (holds, value) = self.alert?;
-        let (mark, word) = if holds { (StatusSymbol::Warn, "holds") } else { (StatusSymbol::Plain, "does not hold") };
-        let value = value.map(|value| format!(" (value {value})")).unwrap_or_default();
+        let when = one_line(self.record.plan.as_ref()?.detect.as_deref()?);
+        let last = self.record.conditions.last()?;
+        let (mark, word) =
+            if last.holds { (StatusSymbol::Warn, "holds") } else { (StatusSymbol::Plain, "does not hold") };
+        let value = last.value.map(|value| format!(" (value {value})")).unwrap_or_default();
         Some(format!("  {} alert {when}: {word}{value}", paint.marked(mark, mark.sign())))
     }
 
     fn step_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {
-        let (Some(step), Some(plan)) = (&self.step, &self.plan) else { return Vec::new() };
-        let at = plan.steps.iter().position(|info| info.id == step.id);
+        let step = self.record.steps.last().filter(|step| step.ended_us.is_none());
+        let (Some(step), Some(plan)) = (step, &self.record.plan) else { return Vec::new() };
+        let at = plan.steps.iter().position(|info| info.id == step.step);
         let info = at.and_then(|at| plan.steps.get(at));
-        let title = info.map_or(step.id.clone(), |info| format!("{} ({})", info.title, info.at));
+        let title = info.map_or(step.step.clone(), |info| format!("{} ({})", info.title, info.at));
         let number = at.map_or(0, |at| at + 1);
-        let took = seconds(now.0.saturating_sub(step.started.0));
+        let took = seconds(now.0.saturating_sub(step.started_us.0));
         let title = paint.bold(&one_line(&title));
         let mut lines = vec![format!("  ▸ step {number} of {}, {took}: {title}", plan.steps.len())];
-        if !step.command.is_empty() {
-            let again = if step.attempt > 1 { format!("attempt {}: ", step.attempt) } else { String::new() };
-            lines.push(format!("    {again}$ {}", step.command));
+        let commands = step.commands.iter().filter(|command| !command.background);
+        if let Some(command) = commands.max_by_key(|command| command.attempt_started_us) {
+            let again = if command.attempts > 1 { format!("attempt {}: ", command.attempts) } else { String::new() };
+            lines.push(format!("    {again}$ {}", one_line(&command.text)));
         }
-        lines.extend(step.tail.last(OUTPUT_LINES).into_iter().map(|line| paint.dim(&format!("    │ {line}"))));
+        lines.extend(self.tail.last(OUTPUT_LINES).into_iter().map(|line| paint.dim(&format!("    │ {line}"))));
         lines
     }
 }
@@ -215,7 +180,7 @@ mod tests {
             };
             view.apply(&Stamped { seq: seq as u64, at_us: event.at_us, event: hostile });
             for (width, height) in [(80, 24), (20, 3), (1, 1), (0, 0)] {
-                let shown = view.render(view.last, width, height, PLAIN);
+                let shown = view.render(view.record.last_us, width, height, PLAIN);
                 assert!(shown.lines().count() <= height.max(1));
                 assert!(shown.lines().all(|line| console::measure_text_width(line) <= width.max(1)), "{shown}");
                 assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));

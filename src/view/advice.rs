@@ -23,7 +23,7 @@ pub struct Advice<'a> {
     /// Which step did not help or failed.
     pub step: String,
     /// Commands that show it, each with how its step ended.
-    pub commands: Vec<(&'a CommandRecord, Option<StepStatus>)>,
+    pub commands: Vec<&'a CommandRecord>,
     /// What users felt.
     pub felt: Vec<String>,
     /// What to do next: things to do, each with why; the most telling one first.
@@ -106,7 +106,7 @@ fn done(info: &FaultInfo) -> String {
     if verb && !own_words { format!("it {summary}") } else { summary }
 }
 
-fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>) {
+fn steps(record: &Record) -> (String, Vec<&CommandRecord>) {
     let followed = followed(record);
     let with_status = |status: StepStatus| followed.iter().copied().find(|(_, step)| step.status == Some(status));
     let helping = helping(record);
@@ -119,7 +119,7 @@ fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>)
         let at = step.at.as_ref().map_or(String::new(), |at| format!(" at `{at}`"));
         let why = step.reason.as_deref().map(one_line).unwrap_or_default();
         let text = format!("{} failed{at}: {why}. The runbook stopped there.", named(info));
-        return (text, culprit.map(|command| (command, step.status)).into_iter().collect());
+        return (text, culprit.into_iter().collect());
     }
     if let Some((info, step)) = with_status(StepStatus::Blocked) {
         let why = step.reason.as_deref().map(one_line).unwrap_or_default();
@@ -153,7 +153,7 @@ fn did_not_help<'a>(
     record: &Record,
     followed: &[FollowedStep<'a>],
     helping: &[FollowedStep<'a>],
-) -> (String, Vec<(&'a CommandRecord, Option<StepStatus>)>) {
+) -> (String, Vec<&'a CommandRecord>) {
     if says_enough(record) && record.recovered_us().is_some() {
         let text = "None failed, and users are served again. What was restored is not what it had to be.";
         return (text.into(), Vec::new());
@@ -175,7 +175,7 @@ fn did_not_help<'a>(
     let Some((info, step)) = followed.iter().find(still_affected) else { return (text, Vec::new()) };
     text.push_str(&format!(" The runbook's own check saw it: {} did not pass.", named(info)));
     let command = step.commands.iter().rfind(|command| command.exit != Some(0));
-    (text, command.map(|command| (command, step.status)).into_iter().collect())
+    (text, command.into_iter().collect())
 }
 
 /// The last window over which every request had ended before the faults were undone: two seconds of it.
@@ -265,7 +265,7 @@ mod tests {
             let advice = advice(&record);
             assert!(!advice.next.is_empty(), "{story:?}");
             all.push_str(&format!("{story:?}\n  broke: {}\n  step:  {}\n", advice.broke, advice.step));
-            all.extend(advice.commands.iter().map(|(command, _)| format!("         $ {}\n", command.text)));
+            all.extend(advice.commands.iter().map(|command| format!("         $ {}\n", command.text)));
             all.extend(advice.felt.iter().map(|text| format!("  felt:  {text}\n")));
             all.extend(advice.next.iter().map(|text| format!("  next:  {text}\n")));
         }

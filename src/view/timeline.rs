@@ -178,6 +178,7 @@ fn shorten(all: &mut Vec<TimelineRow>, most: usize) -> usize {
 }
 
 /// What of the events is needed to tell another one.
+#[derive(Default)]
 struct EventIndex<'a> {
     /// How every step ended.
     ends: BTreeMap<&'a str, StepStatus>,
@@ -191,8 +192,7 @@ struct EventIndex<'a> {
 
 impl<'a> EventIndex<'a> {
     fn of(events: &'a [Stamped]) -> EventIndex<'a> {
-        let mut story =
-            EventIndex { ends: BTreeMap::new(), commands: BTreeMap::new(), last: BTreeMap::new(), mitigated: None };
+        let mut story = EventIndex::default();
         for stamped in events {
             match &stamped.event {
                 Event::StepEnded { step, status, .. } => drop(story.ends.insert(step, *status)),

@@ -402,10 +402,8 @@ pub fn measured(measured: &MeasuredSeverity) -> String {
 pub fn severity(record: &Record) -> Option<(StatusSymbol, String)> {
     let found = record.severity.as_ref()?;
     let declared = record.plan.as_ref().and_then(|plan| plan.severity.as_deref());
-    let text = match declared {
-        Some(declared) => format!("measured {}; declared {declared}", measured(found)),
-        None => format!("measured {}", measured(found)),
-    };
+    let declared = declared.map(|declared| format!("; declared {declared}")).unwrap_or_default();
+    let text = format!("measured {}{declared}", measured(found));
     let mark = match record.is_understated() {
         Some(true) => StatusSymbol::Bad,
         Some(false) => StatusSymbol::Good,

@@ -35,10 +35,7 @@ impl Chain {
 /// Reads and checks the bytes of `chain.jsonl`; takes time in proportion to their number.
 pub fn check_chain(bytes: &[u8]) -> Chain {
     let mut chain = Chain::default();
-    let whole = match bytes.iter().rposition(|b| *b == b'\n') {
-        Some(at) => at + 1,
-        None => 0,
-    };
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let (lines, torn) = bytes.split_at(whole);
     chain.torn = (!torn.is_empty()).then_some(torn.len());
     // With the number of the line, and whether the hash fits.

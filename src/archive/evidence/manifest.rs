@@ -132,16 +132,18 @@ impl Manifest {
     }
 }
 
-/// How a file differs from what was sealed.
+named_enum! {
+/// How a file differs from what was sealed, as people read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// Its content is another one.
-    Changed,
+    Changed = "was changed",
     /// It is gone.
-    Removed,
+    Removed = "was removed",
     /// It was not there.
-    Added,
+    Added = "was added",
+}
 }
 
 /// A file that differs from what was sealed.

@@ -59,10 +59,9 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
         rows.row("events.jsonl", "whole", damage);
     }
     let anew = Anew::new(plan, &told, &events).measured(&mut rows);
-    let saved = read_file(dir.join("record.json"));
-    match saved.map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
-        Ok(Ok(saved)) => against_record(&anew, &told, &saved, &mut rows),
-        Ok(Err(error)) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
+    let saved = read_file(dir.join("record.json")).and_then(|bytes| Ok(serde_json::from_slice::<Value>(&bytes)?));
+    match saved {
+        Ok(saved) => against_record(&anew, &told, &saved, &mut rows),
         Err(error) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
     }
     if let Ok(saved) = read_file(dir.join("junit.xml")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {

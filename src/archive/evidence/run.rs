@@ -11,24 +11,26 @@ use std::fs;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-/// How a run stands.
+named_enum! {
+/// How a run stands; its name is loud where evidence is not as it was sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SealState {
     /// Everything is as it was sealed; there may be warnings.
-    Intact,
+    Intact = "intact",
     /// Something was changed, removed or added.
-    Changed,
+    Changed = "CHANGED",
     /// Its directory is gone, and only the chain knows of it.
-    Gone,
+    Gone = "GONE",
     /// Its story has ended, or was cut off, and nobody sealed it.
-    NeverSealed,
-    /// It has not ended: its lock is held.
-    UnderWay,
-    /// It was given a directory, and not a single event was written.
-    NeverBegan,
+    NeverSealed = "NEVER SEALED",
     /// It cannot be read, so nobody can say.
-    Unreadable,
+    Unreadable = "UNREADABLE",
+    /// It has not ended: its lock is held.
+    UnderWay = "under way",
+    /// It was given a directory, and not a single event was written.
+    NeverBegan = "never began",
+}
 }
 
 /// How bad a problem is.
@@ -249,12 +251,7 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
                     (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
                     (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
                 };
-                let how = match difference.how {
-                    How::Changed => "was changed",
-                    How::Removed => "was removed",
-                    How::Added => "was added",
-                };
-                problems.say(kind, Some(&difference.path), format!("{} {how}{note}", difference.path));
+                problems.say(kind, Some(&difference.path), format!("{} {}{note}", difference.path, difference.how));
             }
         }
         Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),

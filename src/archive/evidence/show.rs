@@ -43,7 +43,7 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
             Subject::Run => run.verdict.clone(),
             Subject::Gameday => format!("game day, {}", run.verdict),
         };
-        lines.push(format!("{:<12} {}  {what}", run.state.word(), short(&run.dir).display()).trim_end().to_string());
+        lines.push(format!("{:<12} {}  {what}", run.state.name(), short(&run.dir).display()).trim_end().to_string());
         for problem in &run.problems {
             let mark = match problem.kind {
                 ProblemKind::Error => "",
@@ -82,27 +82,10 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
     lines.iter().map(|line| visible(line) + "\n").collect()
 }
 
-impl SealState {
-    /// As people read it: loud where evidence is not as it was sealed.
-    pub fn word(self) -> &'static str {
-        match self {
-            SealState::Intact => "intact",
-            SealState::Changed => "CHANGED",
-            SealState::Gone => "GONE",
-            SealState::NeverSealed => "NEVER SEALED",
-            SealState::UnderWay => "under way",
-            SealState::NeverBegan => "never began",
-            SealState::Unreadable => "UNREADABLE",
-        }
-    }
-}
-
 fn sum(report: &Verification) -> String {
-    use SealState::{Changed, Gone, Intact, NeverBegan, NeverSealed, UnderWay, Unreadable};
     let count = |state| report.runs.iter().filter(|run| run.state == state).count();
-    let all = [Intact, Changed, Gone, NeverSealed, Unreadable, UnderWay, NeverBegan];
-    let parts =
-        all.into_iter().map(|state| (count(state), state.word().to_lowercase())).filter(|(count, _)| *count > 0);
+    let parts = SealState::ALL.into_iter().map(|state| (count(state), state.name().to_lowercase()));
+    let parts = parts.filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
     let broken = report.chains.iter().filter(|chain| !chain.is_whole()).count();
     let chains = match broken {
@@ -121,18 +104,15 @@ fn sum(report: &Verification) -> String {
 /// As JSON.
 pub fn json(report: &Verification, kept: &Kept) -> Vec<u8> {
     let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
-    let heads: Vec<_> = heads.collect();
-    let manifests =
-        kept.manifests.iter().map(|(digest, found)| serde_json::json!({ "sha256": digest, "found": found }));
-    let manifests: Vec<_> = manifests.collect();
+    let manifests = kept.manifests.iter().map(|(own, found)| serde_json::json!({ "sha256": own, "found": found }));
     let intact = !report.is_changed() && !report.is_unreadable() && kept.is_found();
     let value = serde_json::json!({
         "format": FORMAT,
         "intact": intact,
         "runs": report.runs,
         "chains": report.chains,
-        "heads": heads,
-        "manifests": manifests,
+        "heads": heads.collect::<Vec<_>>(),
+        "manifests": manifests.collect::<Vec<_>>(),
         "unreadable": report.problems,
     });
     let mut bytes = format!("{value:#}").into_bytes();

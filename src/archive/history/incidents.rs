@@ -72,8 +72,8 @@ fn read_root(at: &mut At<'_>) -> Option<Vec<RealIncident>> {
 
 fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
     let mut map = at.map("the incident")?.of_section("An incident");
-    let [id, severity, service, class] =
-        ["id", "severity", "service", "class"].map(|key| map.require_with(key, A_TEXT, |text| Ok(text.trim().into())));
+    let [id, severity, service, class] = ["id", "severity", "service", "class"]
+        .map(|key| map.require_with(key, A_TEXT, |text| Ok(text.trim().to_string())));
     let began = map.require_with("began", A_TIME, instant);
     let times = ["detected", "mitigated", "recovered"];
     let [detected, mitigated, recovered] = times.map(|key| map.optional_with(key, A_TIME, instant));
@@ -84,8 +84,6 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
     }
     let users_hurt = map.optional_with("users_hurt", A_SHARE, Ratio::parse);
     map.finish()?;
-    let (id, severity, service, class): (Option<String>, Option<String>, Option<String>, Option<String>) =
-        (id, severity, service, class);
     Some(RealIncident {
         id: id?,
         severity: severity?,

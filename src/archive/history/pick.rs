@@ -52,13 +52,12 @@ pub fn since(text: &str, now: OffsetDateTime) -> Result<i64, String> {
     let at = match text.char_indices().next_back() {
         Some((at, unit @ ('h' | 'd' | 'w'))) => {
             let number: i64 = text.get(..at).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-            let hours = number.checked_mul(if unit == 'h' {
-                1
-            } else if unit == 'd' {
-                24
-            } else {
-                168
-            });
+            let hours = match unit {
+                'h' => 1,
+                'd' => 24,
+                _ => 168,
+            };
+            let hours = number.checked_mul(hours);
             // A hundred thousand years are more than anybody keeps.
             let hours = hours.filter(|hours| (0..=876_000_000).contains(hours)).ok_or_else(wrong)?;
             now.checked_sub(Duration::hours(hours)).unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -88,7 +88,7 @@ fn one(service: &ServiceCoverage, out: &mut String) {
 }
 
 fn state(state: CoverageState) -> String {
-    format!("{} {}", mark(state).sign(), state.words())
+    format!("{} {}", mark(state).sign(), state.name())
 }
 
 /// Text in a cell of a table: what Markdown or HTML would read in it is taken literally.

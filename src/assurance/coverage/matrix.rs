@@ -13,36 +13,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// How far a failure mode is drilled, from best to worst.
+named_enum! {
+/// How far a failure mode is drilled, from best to worst; its name as people read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoverageState {
     /// The last drill passed, lately enough and within the recovery time objective: covered.
-    Passed,
+    Passed = "passed",
     /// The last drill passed, and users waited longer than the recovery time objective allows.
-    MissedRto,
+    MissedRto = "missed RTO",
     /// The last drill failed.
-    Failed,
+    Failed = "failed",
     /// The last drill passed, too long ago.
-    Stale,
+    Stale = "stale",
     /// There is a scenario, and no drill of it has come to a verdict.
-    NotRun,
+    NotRun = "not run",
     /// There is no scenario.
-    NoScenario,
+    NoScenario = "no scenario",
 }
-
-impl CoverageState {
-    /// As people read it.
-    pub fn words(self) -> &'static str {
-        match self {
-            CoverageState::Passed => "passed",
-            CoverageState::MissedRto => "missed RTO",
-            CoverageState::Failed => "failed",
-            CoverageState::Stale => "stale",
-            CoverageState::NotRun => "not run",
-            CoverageState::NoScenario => "no scenario",
-        }
-    }
 }
 
 /// The matrix.

@@ -2,7 +2,6 @@
 //! what must be drilled, scenarios what could be, records what was; [`Coverage`] is the three of them side by side.
 
 mod drill;
-mod json;
 mod markdown;
 mod matrix;
 mod paths;
@@ -11,12 +10,17 @@ mod text;
 
 pub use crate::assurance::services::schema;
 pub use drill::{DrilledStep, PastDrill};
-pub use json::json;
 pub use markdown::markdown;
 pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
 pub use paths::same_file;
 pub use scenario::{Scenario, ScenarioStep};
 pub use text::{missing, overdue, text};
+
+/// The matrix as one JSON object, with a line break at its end. The error is that of the serializer; there is no value that
+/// it cannot write.
+pub fn json(coverage: &Coverage) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(coverage).map(|text| text + "\n")
+}
 
 #[cfg(test)]
 mod tests;

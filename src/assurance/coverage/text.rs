@@ -4,12 +4,12 @@
 use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Watched};
 use crate::assurance::services::show;
 use crate::output::visible;
-use crate::report::{Paint, StatusSymbol};
+use crate::report::{Paint, StatusSymbol, column, wrap};
 use std::time::Duration;
 
 /// Widest columns of failure modes and scenarios.
 const WIDEST: usize = 26;
-/// The column of states: mark, blank, the longest of `CoverageState::words`.
+/// The column of states: mark, blank, the longest name of a `CoverageState`.
 const STATE: usize = 13;
 
 /// The matrix as text, `width` columns wide.
@@ -132,22 +132,11 @@ impl CoveragePage {
 
     /// Text in as many lines as it needs, each of which begins with `indent`, all but the first with a little more.
     fn wrapped(&mut self, indent: &str, text: &str) {
-        let text = visible(text);
-        let mut line = String::new();
-        let room = self.width.saturating_sub(indent.len() + 2);
         let mut begins = indent.to_string();
-        for word in text.split(' ') {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-                let full = std::mem::take(&mut line);
-                self.line(&format!("{begins}{}", self.paint.dim(&full)));
-                begins = format!("{indent}  ");
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrap(&visible(text), self.width.saturating_sub(indent.len() + 2)) {
+            self.line(&format!("{begins}{}", self.paint.dim(&line)));
+            begins = format!("{indent}  ");
         }
-        self.line(&format!("{begins}{}", self.paint.dim(&line)));
     }
 
     fn service(&mut self, service: &ServiceCoverage) {
@@ -199,7 +188,7 @@ impl CoveragePage {
 
     fn state(&self, state: CoverageState) -> String {
         let mark = mark(state);
-        self.paint.marked(mark, &format!("{:STATE$}", format!("{} {}", mark.sign(), state.words())))
+        self.paint.marked(mark, &format!("{:STATE$}", format!("{} {}", mark.sign(), state.name())))
     }
 
     /// Runbooks or alerts of a service that nothing drills, and those that its failure modes do not show already.
@@ -209,7 +198,7 @@ impl CoveragePage {
         for watched in list.iter().filter(|watched| !watched.scenarios.iter().any(|own| shown.contains(&own))) {
             let why = match watched.state {
                 CoverageState::NoScenario => none.to_string(),
-                state => format!("{}: {}", state.words(), watched.scenarios.join(", ")),
+                state => format!("{}: {}", state.name(), watched.scenarios.join(", ")),
             };
             let mark = mark(watched.state);
             self.wrapped("  ", &format!("{} {what} {}: {why}", mark.sign(), watched.name));
@@ -219,7 +208,7 @@ impl CoveragePage {
 
 /// What is to be known about a scenario in a cell, line by line.
 pub(super) fn details(proof: &Proof) -> Vec<String> {
-    let verdict = proof.last.as_ref().filter(|last| last.verdict.name() != proof.state.words());
+    let verdict = proof.last.as_ref().filter(|last| last.verdict.name() != proof.state.name());
     let verdict = verdict.filter(|last| proof.last_pass.as_ref() != Some(last));
     let verdict = verdict.map(|last| {
         let pass =
@@ -242,14 +231,4 @@ pub(super) fn mark(state: CoverageState) -> StatusSymbol {
         CoverageState::Failed | CoverageState::NoScenario => StatusSymbol::Bad,
         CoverageState::Stale | CoverageState::NotRun | CoverageState::MissedRto => StatusSymbol::Warn,
     }
-}
-
-/// A text in a column of that many characters.
-fn column(text: &str, width: usize) -> String {
-    let text = visible(text);
-    if text.chars().count() <= width {
-        return format!("{text:width$}");
-    }
-    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{cut}…")
 }

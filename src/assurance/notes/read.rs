@@ -1,7 +1,7 @@
 //! Reads one file of notes after the other, key by key; then what only all of them together can tell: ids that are there
 //! twice, findings that are not there, keys of which two files say different things.
 
-use crate::assurance::actions::{date, filled as some, run_id};
+use crate::assurance::actions::{A_DATE, A_RUN, A_TEXT, date, filled as some, run_id};
 use crate::report::{
     DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Quarter, Risk,
     Signature,
@@ -13,11 +13,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
-const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-const A_RUN: TextForm = TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 const A_TYPE: TextForm =
     TextForm::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
-const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 
 /// Something that all files together may say once only.
 struct Once {

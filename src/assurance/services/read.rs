@@ -2,7 +2,7 @@
 
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::period::{A_PERIOD, parse_period};
-use crate::assurance::actions::date;
+use crate::assurance::actions::{A_DATE, date};
 use crate::faults::{Fault, NO_CLASS, Preset};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
@@ -19,7 +19,6 @@ pub const EXAMPLE: &str = include_str!("example.yaml");
 /// The most critical tier is 1, the least critical one this.
 const LAST_TIER: u8 = 9;
 
-const A_DATE: TextForm = TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.9%`", Ratio::shape);
 /// Names of services, objectives, alerts and failure modes.
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";

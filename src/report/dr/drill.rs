@@ -8,10 +8,9 @@ use super::{
     ProbeRow, Quarter, SliRow, StepRow, Times,
 };
 use crate::record::{Announcement, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text};
-use crate::view::clock::{instant, started};
+use crate::view::clock::started;
 use crate::view::timeline::{self, utc};
 use crate::view::words;
-use time::OffsetDateTime;
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
 const MOST: usize = 90;
@@ -226,9 +225,4 @@ fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
     };
     // A control follows none of them.
     if plan.control { Vec::new() } else { plan.steps.iter().map(row).collect() }
-}
-
-/// The instant of a text, for comparing.
-pub(super) fn at(text: &str) -> OffsetDateTime {
-    instant(text)
 }

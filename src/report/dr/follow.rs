@@ -1,11 +1,11 @@
 //! What follows from the drills: findings, actions and what verifies them, risks, retests, and the trend.
 
-use super::drill::at;
 use super::{
     ActionRow, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport,
     FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
 };
 use crate::record::utc_text;
+use crate::view::clock::instant;
 use std::collections::{BTreeMap, BTreeSet};
 use time::macros::format_description;
 
@@ -87,8 +87,7 @@ fn today(input: &DrInput) -> String {
 
 /// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the
 /// action is about.
-pub fn verified_by(seen: &[SeenRun], run: Option<&str>, about: &DrillRef) -> ChainVerification {
-    let all = seen;
+pub fn verified_by(all: &[SeenRun], run: Option<&str>, about: &DrillRef) -> ChainVerification {
     let no = |why: String| ChainVerification { verified: false, why };
     let Some(run) = run else { return no("no verifying run is named".into()) };
     let Some(seen) = all.iter().find(|seen| seen.run == run) else {
@@ -146,7 +145,7 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
     let open = |drill: &&DrillReport| matches!(drill.verdict, DrVerdict::Fail | DrVerdict::NoVerdict);
     let bad = drills.iter().filter(|drill| !drill.control).filter(open);
     let row = |failed: &DrillReport| {
-        let began = at(&failed.started_utc);
+        let began = instant(&failed.started_utc);
         let later = |seen: &&SeenRun| seen.at > began && seen.ended && !seen.control;
         let notes = input.notes.files.iter().flat_map(|file| &file.drills);
         let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));

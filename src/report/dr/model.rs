@@ -84,30 +84,20 @@ pub struct DrTotals {
     pub controls: usize,
 }
 
-/// What a drill comes to, as auditors count.
+named_enum! {
+/// What a drill comes to, as auditors count; its name as people read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrVerdict {
     /// What was to be shown was shown.
-    Pass,
+    Pass = "pass",
     /// It was, under conditions.
-    PassWithConditions,
+    PassWithConditions = "pass with conditions",
     /// It was not.
-    Fail,
+    Fail = "fail",
     /// The drill says nothing about the recovery.
-    NoVerdict,
+    NoVerdict = "no verdict",
 }
-
-impl DrVerdict {
-    /// As people read it.
-    pub fn words(self) -> &'static str {
-        match self {
-            DrVerdict::Pass => "pass",
-            DrVerdict::PassWithConditions => "pass with conditions",
-            DrVerdict::Fail => "fail",
-            DrVerdict::NoVerdict => "no verdict",
-        }
-    }
 }
 
 /// A DR drill.

@@ -2,7 +2,9 @@
 //! Firedrill: what is missing stays missing.
 
 use super::Quarter;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// All files of notes, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +27,8 @@ pub struct NotesFile {
 }
 
 /// Organisation, system, plan and attestation. Dates are `YYYY-MM-DD`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DrHeader {
     /// Whose report it is.
     pub organisation: Option<String>,
@@ -54,7 +57,7 @@ pub struct DrHeader {
 }
 
 /// Who attests, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// Name of the person.
     pub name: String,
@@ -66,7 +69,7 @@ pub struct Signature {
 
 named_enum! {
 /// The kinds of tests and exercises, in the terms of NIST SP 800-34 and SP 800-84.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrillType {
     /// Talked through.
@@ -103,7 +106,8 @@ pub struct DrillNotes {
 }
 
 /// What people know of a drill.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DrTold {
     /// What kind of exercise it is.
     #[serde(rename = "type")]
@@ -137,7 +141,7 @@ pub struct DrTold {
 }
 
 /// A role in a drill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrPerson {
     /// The role.
     pub role: String,
@@ -148,7 +152,7 @@ pub struct DrPerson {
 }
 
 /// Something that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrFinding {
     /// Its id, the only one of that name in all notes.
     pub id: String,
@@ -160,7 +164,7 @@ pub struct DrFinding {
 
 named_enum! {
 /// How far an action is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionStatus {
     /// Nobody has begun.
@@ -182,7 +186,7 @@ impl ActionStatus {
 }
 
 /// What is done about a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// Its id, the only one of that name in all notes.
     pub id: String,
@@ -203,7 +207,7 @@ pub struct Action {
 }
 
 /// A risk that somebody accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {
     /// What.
     pub text: String,
@@ -222,56 +226,24 @@ impl DrNotes {
 
     /// What is said about organisation and report: by the quarter's own files, else by those for every quarter.
     pub fn header(&self, quarter: Quarter) -> DrHeader {
-        let mut header = DrHeader::default();
-        for file in self.of(quarter) {
-            let more = &file.header;
-            let texts = [
-                (&mut header.organisation, &more.organisation),
-                (&mut header.system, &more.system),
-                (&mut header.tier, &more.tier),
-                (&mut header.business_function, &more.business_function),
-                (&mut header.plan_id, &more.plan_id),
-                (&mut header.plan_version, &more.plan_version),
-                (&mut header.policy_frequency, &more.policy_frequency),
-                (&mut header.previous_drill, &more.previous_drill),
-                (&mut header.next_drill, &more.next_drill),
-            ];
-            texts.into_iter().for_each(|(known, more)| fill(known, more));
-            fill(&mut header.prepared, &more.prepared);
-            fill(&mut header.reviewed, &more.reviewed);
-            fill(&mut header.approved, &more.approved);
-        }
-        header
+        first_said(self.of(quarter).map(|file| &file.header))
     }
 
     /// What is known of a run: what is said of it comes before what is said of its scenario. Findings, actions, risks, limitations
     /// and conditions are those of both.
     pub fn told(&self, quarter: Quarter, run: &str, scenario: &str) -> DrTold {
         let notes: Vec<&DrillNotes> = self.of(quarter).flat_map(|file| &file.drills).collect();
-        let of_run = notes.iter().filter(|note| note.of == DrillRef::Run(run.to_string()));
-        let of_scenario = notes.iter().filter(|note| note.of == DrillRef::Scenario(scenario.to_string()));
-        let mut all = DrTold::default();
-        for note in of_run.chain(of_scenario) {
-            let more = &note.told;
-            fill(&mut all.kind, &more.kind);
-            fill(&mut all.retest_of, &more.retest_of);
-            let texts = [
-                (&mut all.plausible, &more.plausible),
-                (&mut all.scope, &more.scope),
-                (&mut all.environment, &more.environment),
-                (&mut all.differences, &more.differences),
-            ];
-            texts.into_iter().for_each(|(known, more)| fill(known, more));
-            instead(&mut all.objectives, &more.objectives);
-            instead(&mut all.success_criteria, &more.success_criteria);
-            instead(&mut all.people, &more.people);
-            all.findings.extend(more.findings.iter().cloned());
-            all.actions.extend(more.actions.iter().cloned());
-            all.accepted_risks.extend(more.accepted_risks.iter().cloned());
-            all.limitations.extend(more.limitations.iter().cloned());
-            all.conditions.extend(more.conditions.iter().cloned());
+        let about = |of: DrillRef| notes.iter().filter(move |note| note.of == of).map(|note| &note.told);
+        let told: Vec<&DrTold> =
+            about(DrillRef::Run(run.into())).chain(about(DrillRef::Scenario(scenario.into()))).collect();
+        DrTold {
+            findings: told.iter().flat_map(|told| told.findings.clone()).collect(),
+            actions: told.iter().flat_map(|told| told.actions.clone()).collect(),
+            accepted_risks: told.iter().flat_map(|told| told.accepted_risks.clone()).collect(),
+            limitations: told.iter().flat_map(|told| told.limitations.clone()).collect(),
+            conditions: told.iter().flat_map(|told| told.conditions.clone()).collect(),
+            ..first_said(told)
         }
-        all
     }
 
     /// Ids of the runs that notes for a quarter are about.
@@ -286,14 +258,17 @@ impl DrNotes {
     }
 }
 
-fn fill<T: Clone>(known: &mut Option<T>, more: &Option<T>) {
-    if known.is_none() {
-        known.clone_from(more);
+/// Of every field the first of them that says something.
+fn first_said<'a, T: Default + Serialize + DeserializeOwned + 'a>(all: impl IntoIterator<Item = &'a T>) -> T {
+    let mut said = Map::new();
+    for one in all {
+        // Structs of texts and lists become maps, and these become the same structs.
+        let Ok(Value::Object(fields)) = serde_json::to_value(one) else { continue };
+        for (key, value) in fields {
+            if !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty()) {
+                said.entry(key).or_insert(value);
+            }
+        }
     }
-}
-
-fn instead<T: Clone>(known: &mut Vec<T>, more: &[T]) {
-    if known.is_empty() {
-        *known = more.to_vec();
-    }
+    serde_json::from_value(said.into()).unwrap_or_default()
 }

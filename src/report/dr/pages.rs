@@ -525,7 +525,7 @@ fn verdict(drill: &DrillReport) -> DrCell {
         DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
         DrVerdict::Fail => Tone::Bad,
     };
-    let cell = DrCell::toned(drill.verdict.words(), tone);
+    let cell = DrCell::toned(drill.verdict.name(), tone);
     match () {
         () if drill.control => cell.and("(control)"),
         () if drill.expects_failure && is_pass(drill.verdict) => cell.and("(of the expected failure)"),

@@ -114,15 +114,12 @@ impl Drawing {
     fn rect(&mut self, from: DrillTime, to: DrillTime, (y, height): (f64, f64), class: &str, title: String) {
         let (x, end) = (self.samples.place(from), self.samples.place(to));
         // At least as wide as can be seen.
-        let (x, width) = (DrawnNumber(x * 100.0), DrawnNumber((end - x).max(0.004) * 100.0));
-        self.shapes.push(DrawnShape::Rect {
-            x,
-            width,
-            y: DrawnNumber(y),
-            height: DrawnNumber(height),
-            class: class.into(),
-            title,
-        });
+        self.area((x * 100.0, (end - x).max(0.004) * 100.0), (y, height), class, title);
+    }
+
+    fn area(&mut self, (x, width): (f64, f64), (y, height): (f64, f64), class: &str, title: String) {
+        let [x, width, y, height] = [x, width, y, height].map(DrawnNumber);
+        self.shapes.push(DrawnShape::Rect { x, width, y, height, class: class.into(), title });
     }
 
     fn upright(&mut self, x: f64, from: f64, to: f64, class: &'static str) {
@@ -139,9 +136,7 @@ impl Drawing {
     }
 
     fn field(&mut self, y: f64, height: f64) {
-        let (x, width) = (DrawnNumber(0.0), DrawnNumber(100.0));
-        let (y, height, class) = (DrawnNumber(y), DrawnNumber(height), "field".into());
-        self.shapes.push(DrawnShape::Rect { x, width, y, height, class, title: String::new() });
+        self.area((0.0, 100.0), (y, height), "field", String::new());
     }
 
     /// A curve in the field that begins at `top`. Values are in 0..=1; where there is none, the curve has a gap.

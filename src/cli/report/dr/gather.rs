@@ -166,7 +166,7 @@ fn mode(cell: &coverage::ModeCoverage) -> ModeFacts {
     let last = cell.scenarios.iter().filter_map(|proof| proof.last.as_ref()).max_by(|a, b| a.at_utc.cmp(&b.at_utc));
     ModeFacts {
         mode: cell.mode.clone(),
-        state: cell.state.words().into(),
+        state: cell.state.name().into(),
         covered: cell.state == coverage::CoverageState::Passed,
         scenarios: cell.scenarios.iter().map(|proof| proof.scenario.clone()).collect(),
         last: last.map(|drill| drill.run.clone()),

@@ -42,7 +42,7 @@ fn told(found: &Verification) -> Intact {
         summary.runs.push((run.run.clone(), digest, state(run)));
         summary.not_intact += usize::from(!run.is_intact());
         summary.gone += usize::from(run.state == SealState::Gone);
-        let named = run.problems.iter().map(|problem| format!("{} ({}): {}", run.run, run.state.word(), problem.text));
+        let named = run.problems.iter().map(|problem| format!("{} ({}): {}", run.run, run.state.name(), problem.text));
         summary.problems.extend(named);
         if run.state == SealState::Changed {
             intact.changed.insert(run.dir.clone(), errors(run).join("; "));
@@ -63,8 +63,8 @@ fn told(found: &Verification) -> Intact {
 fn state(run: &Checked) -> String {
     let day = if run.subject == Subject::Gameday { "game day, " } else { "" };
     match errors(run).as_slice() {
-        [] => format!("{day}{}", run.state.word()),
-        errors => format!("{day}{}: {}", run.state.word(), errors.join("; ")),
+        [] => format!("{day}{}", run.state.name()),
+        errors => format!("{day}{}: {}", run.state.name(), errors.join("; ")),
     }
 }
 
