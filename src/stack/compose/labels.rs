@@ -1,8 +1,8 @@
 //! The labels by which Firedrill finds its own: on every container, network and volume of a drill, and on the
 //! images that it makes. Whether something is its own says `ours`.
 
+use crate::stack::RunIdentity;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 /// Id of the run.
 pub const RUN: &str = "dev.firedrill.run";
@@ -36,12 +36,9 @@ pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 pub const ENV_FILES: &str = "com.docker.compose.project.environment_file";
 
 /// The labels of everything that belongs to a run.
-pub fn of_run(id: &str, dir: &Path, keep: bool) -> BTreeMap<&'static str, String> {
-    let mut labels = BTreeMap::from([(RUN, id.to_string()), (DIR, dir.display().to_string())]);
-    if keep {
-        labels.insert(KEEP, id.to_string());
-    }
-    labels
+pub fn of_run(run: &RunIdentity) -> BTreeMap<&'static str, String> {
+    let keep = run.keep.then(|| (KEEP, run.id.clone()));
+    [(RUN, run.id.clone()), (DIR, run.dir.display().to_string())].into_iter().chain(keep).collect()
 }
 
 /// A filter of the Docker API: `label=<key>=<value>`, or `label=<key>` for any value.

@@ -2,12 +2,14 @@
 
 use super::bundle::HOME;
 use super::carry::carry_bundle;
-use super::command::{ComposeCommand, Watch};
+use super::command::{ComposeCommand, Ran, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
 use super::owner::Owner;
+use super::steps::Making;
+use super::transform::{Drill, Recipe, transform};
 use super::{
     containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
 };
@@ -19,6 +21,7 @@ use crate::stack::{
 };
 use async_trait::async_trait;
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long `docker compose down` may take before everything is removed by force.
 const DOWN_WITHIN: Duration = Duration::from_secs(45);
+/// How long `docker compose up` of one service may take.
+pub(super) const UP_WITHIN: Duration = Duration::from_secs(20);
 
 /// A Compose project of one drill. Clones are the same project.
 #[derive(Debug, Clone)]
@@ -78,23 +83,6 @@ impl Started {
     pub fn is_unsettled(&self) -> bool {
         self.cut_off || self.making > 0
     }
-}
-
-/// What a drill's model is made with, beside the team's own.
-#[derive(Debug, Clone)]
-pub(super) struct Recipe {
-    /// Image of the agents.
-    pub agent: String,
-    /// Image of the toolbox.
-    pub toolbox: String,
-    /// Image of Prometheus and Alertmanager; empty where none are wanted.
-    pub monitoring: String,
-    /// Service → the image that was built for it.
-    pub built: BTreeMap<String, String>,
-    /// Those of them that only this drill uses.
-    pub own: BTreeSet<String>,
-    /// Ports of the agents in front of services.
-    pub ports: BTreeMap<String, BTreeSet<u16>>,
 }
 
 impl ComposeStack {
@@ -229,15 +217,34 @@ impl ComposeStack {
         carry_bundle(docker, agent, container, service).await
     }
 
+    /// `docker compose up` of one service from a model, and of nothing that it depends on.
+    pub(super) async fn up_service(
+        &self,
+        service: &str,
+        options: &[&str],
+        log: &str,
+        model: &str,
+    ) -> Result<Ran, StackError> {
+        let cancel = CancellationToken::new();
+        let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
+        let making = Making::of(&self.started);
+        let watch = Watch::new(&self.run.dir, log, UP_WITHIN, &cancel).with(model);
+        let ran = self.compose().run(&[up, options, &["--", service]].concat(), watch).await?;
+        if ran.status.is_some() {
+            making.over();
+        }
+        Ok(ran)
+    }
+
+    /// A model of the team's as this drill starts it.
+    pub(super) fn transformed(&self, model: &ResolvedModel, spec: &StackRequest, recipe: &Recipe) -> Value {
+        transform(model, spec, &Drill { project: &self.project, run: &self.run, launch: self.launch(), recipe })
+    }
+
     /// `docker compose down`; what it leaves is removed by label afterwards.
     async fn compose_down(&self, model: &str) {
         let cancel = CancellationToken::new();
-        let watch = Watch {
-            log: Some(self.run.dir.join("logs").join("down.log")),
-            within: DOWN_WITHIN,
-            cancel: &cancel,
-            model: Some(model),
-        };
+        let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
         let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
         let _ = self.compose().run(&args, watch).await;
     }

@@ -8,8 +8,8 @@ use crate::stack::ResolveError;
 use crate::stack::compose::command::Watch;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
-use crate::stack::compose::stack::{ComposeStack, Recipe};
-use crate::stack::compose::transform::{Drill, transform};
+use crate::stack::compose::stack::ComposeStack;
+use crate::stack::compose::transform::Recipe;
 use crate::stack::compose::{builds, findings, images, processes};
 use crate::stack::{AgentRole, CallIo, CallOutput, StackError, TOOLBOX};
 use serde_json::Value;
@@ -157,20 +157,7 @@ pub(super) async fn remake(
         return Err(RecreateError::Refused(Refusal(wrong.message)));
     }
     let recipe = rebuilt(stack, recipe, &before, &resolved, build, cancel).await?;
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: &recipe.agent,
-        toolbox_image: &recipe.toolbox,
-        monitoring_image: &recipe.monitoring,
-        launch: stack.launch(),
-        built: &recipe.built,
-        own_images: &recipe.own,
-        ports: &recipe.ports,
-    };
-    let mut json = transform(&resolved, &spec, &drill);
+    let mut json = stack.transformed(&resolved, &spec, &recipe);
     processes::scale(&mut json, &spec, &processes);
     let mut started = stack.started();
     let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
@@ -230,11 +217,11 @@ async fn rebuilt(
         if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image")) {
             let image = model::unescape(image);
             if images::ensure_pulled(&compose, &image, "pulling").await.is_ok() {
-                recipe.built.remove(&name);
+                recipe.builds.images.remove(&name);
                 continue;
             }
         }
-        if build || Some(section) != of(before, &name, "build") || !recipe.built.contains_key(&name) {
+        if build || Some(section) != of(before, &name, "build") || !recipe.builds.images.contains_key(&name) {
             other.insert(name);
         }
     }
@@ -252,25 +239,11 @@ async fn rebuilt(
         // Nothing is to be started here.
         built.leave_own();
     }
-    let nothing = std::collections::BTreeMap::new();
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: "",
-        toolbox_image: "",
-        monitoring_image: "",
-        launch: &[],
-        built: &built.images,
-        own_images: &built.own,
-        ports: &nothing,
-    };
-    let text = transform(&only, &stack.spec, &drill).to_string();
-    let log = Some(stack.run.dir.join("logs").join("build.log"));
-    built.build(&compose, Watch { log, within: builds::BUILD_WITHIN, cancel, model: Some(&text) }).await?;
-    recipe.built.extend(built.images);
-    recipe.own.extend(built.own);
+    let only = stack.transformed(&only, &stack.spec, &Recipe { builds: built.clone(), ..Recipe::default() });
+    let text = only.to_string();
+    built.build(&compose, Watch::new(&stack.run.dir, "build.log", builds::BUILD_WITHIN, cancel).with(&text)).await?;
+    recipe.builds.images.extend(built.images);
+    recipe.builds.own.extend(built.own);
     Ok(recipe)
 }
 
