@@ -2,7 +2,7 @@
 //! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
 
 use super::builds::BUILD_WITHIN;
-use super::carry::carry_bundle;
+use super::bundle::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
@@ -176,7 +176,7 @@ impl Stack for AttachedStack {
             Place::Service(service) => {
                 let container = self.running(service).await?;
                 if self.is_new(&container) {
-                    carry_bundle(&self.endpoint.docker, self.toolbox()?, &container, service).await?;
+                    carry_bundle(&self.endpoint.docker, &self.toolbox()?, &container, service).await?;
                 }
                 self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
             }

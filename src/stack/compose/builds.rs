@@ -55,7 +55,7 @@ pub(super) async fn plan(
             Some(content) => {
                 let mut ids = Vec::new();
                 for base in &content.bases {
-                    ids.push(images::inspect(docker, base).await?.and_then(|image| image.id));
+                    ids.push(images::id_of(docker, base).await?);
                 }
                 format!("{repository}:{}", content.tag(&ids))
             }

@@ -144,16 +144,7 @@ fn pointer(service: &str) -> String {
 }
 
 async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerInspectResponse>, StackError> {
-    let docker = &stack.endpoint.docker;
-    let by = [
-        (labels::PROJECT, Some(stack.project.as_str())),
-        (labels::SERVICE, Some(service)),
-        (labels::ONEOFF, Some("False")),
-    ];
-    let mut found = Vec::new();
-    for summary in containers::list(docker, &by).await? {
-        found.extend(containers::inspect(docker, &summary.id.unwrap_or_default()).await?);
-    }
+    let mut found = containers::inspected(&stack.endpoint.docker, &stack.project, service).await?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }

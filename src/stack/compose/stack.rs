@@ -1,13 +1,12 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::bundle::HOME;
-use super::carry::carry_bundle;
+use super::bundle::{HOME, carry_bundle};
 use super::command::{ComposeCommand, Ran, Watch};
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, is_status};
+use super::errors::{api, environment};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
-use super::owner::Owner;
+use super::owner::{Containers, Owner};
 use super::steps::Making;
 use super::transform::{Drill, Recipe, transform};
 use super::{
@@ -20,7 +19,6 @@ use crate::stack::{
     TOOLBOX, Tools,
 };
 use async_trait::async_trait;
-use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -206,15 +204,12 @@ impl ComposeStack {
     async fn ensure_bundle(&self, container: &str, service: &str) -> Result<(), StackError> {
         let docker = &self.endpoint.docker;
         let operation = format!("copying the shell into `{service}`");
-        let executable = format!("{HOME}/firedrill");
-        let there = ContainerArchiveInfoOptionsBuilder::default().path(&executable).build();
-        match docker.get_container_archive_info(container, Some(there)).await {
-            Ok(_) => return Ok(()),
-            Err(error) if is_status(&error, 404) => {}
-            Err(error) => return Err(api(operation)(error)),
+        if containers::path_in(docker, container, &format!("{HOME}/firedrill")).await.map_err(api(operation))?.is_some()
+        {
+            return Ok(());
         }
         let agent = self.running(&AgentRole::Drill.name()).await?;
-        carry_bundle(docker, agent, container, service).await
+        carry_bundle(docker, &agent, container, service).await
     }
 
     /// `docker compose up` of one service from a model, and of nothing that it depends on.
@@ -251,21 +246,22 @@ impl ComposeStack {
 
     /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
     async fn note_volumes(&self) {
-        let own = Owner::of(&self.run.id);
-        if let Ok(found) = own.containers(&self.endpoint.docker, &[(labels::RUN, Some(self.run.id.as_str()))]).await {
+        if let Ok(found) = self.own_containers().await {
             let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
             volumes.extend(remove::unnamed_volumes(&found.own));
         }
     }
 
+    async fn own_containers(&self) -> Result<Containers, StackError> {
+        let by = [(labels::RUN, Some(self.run.id.as_str()))];
+        Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await
+    }
+
     /// Stopping a paused container waits for the whole time-out, or is refused.
     async fn unpause_all(&self) {
-        let by = [(labels::RUN, Some(self.run.id.as_str()))];
-        let all = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.unwrap_or_default();
-        for container in all.own {
-            if container.state.is_some_and(|state| state.to_string() == "paused") {
-                let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
-            }
+        let all = self.own_containers().await.unwrap_or_default();
+        for container in all.own.into_iter().filter(|container| containers::is(container, "paused")) {
+            let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
         }
     }
 }
