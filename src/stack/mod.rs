@@ -1,38 +1,31 @@
 //! The target system: a Compose project or a Kubernetes namespace. Nothing above this room may know which.
 
-mod alerts;
 mod arguments;
 mod capacity;
+mod changes;
 mod channel;
-mod cluster_request;
 pub mod compose;
 mod files;
 mod http_ports;
 mod kubernetes;
-mod object_change;
 mod platform;
 mod platforms;
-mod process;
-mod release;
 mod remote;
-mod run_identity;
+mod request;
 mod source_files;
 mod tools;
 
-pub use alerts::{AlertFiles, AlertFinding};
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
+pub use changes::{Ending, Fingerprint, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
-pub use cluster_request::{ClusterRequest, ImageBuild};
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
-pub use object_change::{ObjectChange, ObjectEdit};
 pub use platform::{
-    AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe, ProbeState, Published,
-    ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions, SweepReport, SweptRun,
+    AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe,
+    ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
+    SweepReport, SweptRun,
 };
-pub use process::{Ending, Process};
-pub use release::{Fingerprint, RELEASE_WITHIN, Release};
 pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
-pub use run_identity::RunIdentity;
+pub use request::{Allowed, ClusterRequest, ImageBuild, RunIdentity, StackRequest};
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 
@@ -40,8 +33,8 @@ use crate::error::Error;
 use crate::output::quoted;
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -86,50 +79,6 @@ pub enum Place {
     Toolbox,
     /// A service of the stack (its first running container).
     Service(String),
-}
-
-/// What is asked for of a stack, known when the plan is made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StackRequest {
-    /// The specification of the stack: a Compose file, or the file or folder of Kubernetes manifests.
-    pub file: PathBuf,
-    /// Which cluster the manifests are for; `None` for Compose.
-    pub cluster: Option<ClusterRequest>,
-    /// Its profiles to enable.
-    pub profiles: Vec<String>,
-    /// Files of variables that it is filled in with.
-    pub env_files: Vec<PathBuf>,
-    /// Makes every network internal, so that nothing outside can be reached.
-    pub isolate: bool,
-    /// The project's directory: files from outside of it are the host's.
-    pub root: PathBuf,
-    /// What the person who runs the drill allows the stack of the host.
-    pub allowed: Allowed,
-    /// The services that a proxy fault names, each with the ports that the scenario gives (may be empty: then
-    /// the model's `expose`, `ports` and the image's `EXPOSE` say).
-    pub interposed: BTreeMap<String, Vec<u16>>,
-    /// Names of production, each with the service that has it inside the drill.
-    pub hosts: BTreeMap<String, String>,
-    /// Image of the toolbox, unless the built-in one is meant.
-    pub toolbox_image: Option<String>,
-    /// The releases that a fault deploys, each with its service: what they need is there once the stack is up.
-    pub releases: Vec<(String, Release)>,
-    /// The processes that faults start beside the team's services.
-    pub processes: Vec<Process>,
-    /// Whether Prometheus and Alertmanager run beside it, for the team's own alerts.
-    pub monitoring: bool,
-    /// How long the stack may take to become healthy.
-    pub up_within: Duration,
-}
-
-/// What the person who runs a drill allows a stack of the host. Never what a file of the project says: a change of the
-/// project cannot give itself rights.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Rights by name, for this run: `--allow-host devices,cap_add`.
-    pub rights: BTreeSet<String>,
-    /// Digests of all that a stack asks for, each allowed before at a terminal.
-    pub digests: BTreeSet<String>,
 }
 
 /// What came up.

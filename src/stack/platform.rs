@@ -2,8 +2,8 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    AlertFiles, AlertFinding, Available, Capacity, Demand, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles,
-    Stack, StackError, StackRequest,
+    Available, Capacity, Demand, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles, Stack, StackError,
+    StackRequest,
 };
 use crate::record::{MachineSample, Secret};
 use async_trait::async_trait;
@@ -413,4 +413,28 @@ pub struct Foreign {
     pub why: String,
     /// The command by which a person removes it.
     pub by_hand: String,
+}
+
+/// Files to be checked: each has the path as the user knows it and its text. Two that are equal need one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertFiles {
+    /// Rules of Prometheus.
+    pub rules: Vec<(PathBuf, String)>,
+    /// Alertmanager's configuration as the team has it.
+    pub alertmanager: (PathBuf, String),
+    /// The same as a drill changes it.
+    pub in_drill: String,
+}
+
+/// Something that a tool has to say about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertFinding {
+    /// The file.
+    pub file: PathBuf,
+    /// Line in it, from 1, where the tool names one.
+    pub line: Option<usize>,
+    /// What it says, on one line.
+    pub message: String,
+    /// Whether no drill can work with the file: what only concerns how Alertmanager delivers in production is none of a drill's.
+    pub error: bool,
 }

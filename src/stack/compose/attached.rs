@@ -2,7 +2,7 @@
 //! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
 
 use super::builds::BUILD_WITHIN;
-use super::carry::carry_bundle;
+use super::bundle::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
@@ -72,8 +72,7 @@ impl AttachedStack {
         let began = Instant::now();
         let agent = images::agent(&compose, &self.options).await?;
         let _ = self.launch.set(agent.launch.clone());
-        let watch =
-            Watch { log: Some(self.run.dir.join("logs").join("build.log")), within: BUILD_WITHIN, cancel, model: None };
+        let watch = Watch::new(&self.run.dir, "build.log", BUILD_WITHIN, cancel);
         let image =
             images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, self.toolbox_image.as_deref(), &agent, watch)
                 .await?;
@@ -91,8 +90,9 @@ impl AttachedStack {
 
     async fn start_toolbox(&self, image: String) -> Result<(), StackError> {
         let docker = &self.endpoint.docker;
+        let run = RunIdentity { keep: false, ..self.run.clone() };
         let mut labels: HashMap<String, String> =
-            labels::of_run(&self.run.id, &self.run.dir, false).into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+            labels::of_run(&run).into_iter().map(|(k, v)| (k.to_string(), v)).collect();
         labels.insert(labels::ROLE.to_string(), "toolbox".to_string());
         let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
         let first = networks.next();
@@ -176,7 +176,7 @@ impl Stack for AttachedStack {
             Place::Service(service) => {
                 let container = self.running(service).await?;
                 if self.is_new(&container) {
-                    carry_bundle(&self.endpoint.docker, self.toolbox()?, &container, service).await?;
+                    carry_bundle(&self.endpoint.docker, &self.toolbox()?, &container, service).await?;
                 }
                 self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
             }

@@ -1,7 +1,7 @@
 //! Building the team's images: once per content and not once per drill, under names of Firedrill's own, so that a drill
 //! never changes what the developer's own tags point at.
 
-use super::command::{ComposeCommand, StoppedCommand, Watch};
+use super::command::{ComposeCommand, Watch};
 use super::content::Content;
 use super::errors::hinted;
 use super::images;
@@ -55,7 +55,7 @@ pub(super) async fn plan(
             Some(content) => {
                 let mut ids = Vec::new();
                 for base in &content.bases {
-                    ids.push(images::inspect(docker, base).await?.and_then(|image| image.id));
+                    ids.push(images::id_of(docker, base).await?);
                 }
                 format!("{repository}:{}", content.tag(&ids))
             }
@@ -126,17 +126,13 @@ impl Builds {
 pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> Result<(), StackError> {
     let log = watch.log.clone();
     let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
-    let ran = match compose.run(&args, watch).await {
-        Ok(ran) => ran,
-        Err(StoppedCommand::Error(error)) => return Err(error),
-        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
-        Err(StoppedCommand::TimedOut(tail)) => {
-            let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
-            return Err(StackError::Build { reason, tail: tail.join("\n") });
-        }
-    };
-    if ran.status.success() {
+    let ran = compose.run(&args, watch).await?;
+    if ran.succeeded() {
         return Ok(());
+    }
+    if ran.status.is_none() {
+        let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
+        return Err(StackError::Build { reason, tail: ran.tail.join("\n") });
     }
     let mut tail = ran.tail;
     if let Some(log) = log {

@@ -1,11 +1,13 @@
 //! The running executable with everything that it needs to start anywhere: its C library, its other libraries and
 //! the loader. An image may have another C library, an older one, or none at all.
 
+use super::containers;
 use super::content::HashWriter;
-use super::errors::{environment, hinted};
+use super::errors::{api, environment, hinted};
 use crate::process;
 use crate::record::PrivateDir;
 use crate::stack::StackError;
+use bollard::Docker;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -123,6 +125,25 @@ impl Bundle {
         }
         Ok(Packed { path: executable, _dir: None })
     }
+}
+
+/// Copies the bundle from the container `from` into the running container of `service`.
+pub(super) async fn carry_bundle(
+    docker: &Docker,
+    from: &str,
+    container: &str,
+    service: &str,
+) -> Result<(), StackError> {
+    let operation = format!("copying the shell into `{service}`");
+    // From container to container, without ever holding all of it.
+    let carried = containers::unpack(docker, container, "/", containers::archive(docker, from, HOME)).await;
+    carried.map_err(|error| match error.to_string() {
+        cause if cause.contains("read-only") => {
+            let hint = format!("`{service}` has a read-only root file system: let its steps run in the toolbox");
+            hinted(operation, cause, hint)
+        }
+        _ => api(operation)(error),
+    })
 }
 
 /// The file that is packed.

@@ -34,26 +34,27 @@ pub struct ComposeCommand {
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit status.
-    pub status: ExitStatus,
+    /// Exit status; `None` when its deadline passed, and it was ended.
+    pub status: Option<ExitStatus>,
     /// Last lines of standard output and error, in the order in which they came.
     pub tail: Vec<String>,
 }
 
-/// Why a command has no exit status.
-#[derive(Debug)]
-pub enum StoppedCommand {
-    /// It could not be run.
-    Error(StackError),
-    /// The caller gave up; the command is gone.
-    Cancelled,
-    /// Its deadline passed; the command is gone.
-    TimedOut(Vec<String>),
-}
+impl Ran {
+    /// Whether it has done what it was to do.
+    pub fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
 
-impl From<StackError> for StoppedCommand {
-    fn from(error: StackError) -> Self {
-        StoppedCommand::Error(error)
+    /// Why it did not, in one line; `within` is how long it had.
+    pub fn failure(&self, within: Duration) -> String {
+        match (self.status, self.tail.last()) {
+            (Some(_), last) => last.map_or("it failed and said nothing", String::as_str).to_string(),
+            (None, last) => {
+                let last = last.map_or("none", String::as_str);
+                format!("it did not end within {} s; its last words: {last}", within.as_secs_f64())
+            }
+        }
     }
 }
 
@@ -70,10 +71,25 @@ pub struct Watch<'a> {
     pub model: Option<&'a str>,
 }
 
+impl<'a> Watch<'a> {
+    /// Output goes to `logs/<log>` in the run's directory.
+    pub fn new(run_dir: &Path, log: &str, within: Duration, cancel: &'a CancellationToken) -> Watch<'a> {
+        Watch { log: Some(run_dir.join("logs").join(log)), within, cancel, model: None }
+    }
+
+    /// The same, with a model on standard input.
+    pub fn with(self, model: &'a str) -> Watch<'a> {
+        Watch { model: Some(model), ..self }
+    }
+}
+
 impl ComposeCommand {
     /// Runs a subcommand and waits for its end. On a cancellation and past the deadline its process group is told to
     /// go (TERM, then KILL), and it has gone when this returns.
-    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, StoppedCommand> {
+    ///
+    /// # Errors
+    /// `Environment` when it cannot be run, `Cancelled` when the caller gave up.
+    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, StackError> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         let mut command = self.command(args);
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -105,20 +121,14 @@ impl ComposeCommand {
         };
         let ended = tokio::select! {
             biased;
-            () = watch.cancel.cancelled() => Err(StoppedCommand::Cancelled),
-            () = deadline => Err(StoppedCommand::TimedOut(Vec::new())),
-            status = whole => Ok(status.map_err(|error| environment(operation, error))?),
+            () = watch.cancel.cancelled() => Some(Err(StackError::Cancelled)),
+            () = deadline => None,
+            status = whole => Some(Ok(status.map_err(|error| environment(operation, error))?)),
         };
-        match ended {
-            Ok(status) => Ok(Ran { status, tail: tail.into() }),
-            Err(stopped) => {
-                running.end().await;
-                Err(match stopped {
-                    StoppedCommand::TimedOut(_) => StoppedCommand::TimedOut(tail.into()),
-                    other => other,
-                })
-            }
+        if !matches!(ended, Some(Ok(_))) {
+            running.end().await;
         }
+        Ok(Ran { status: ended.transpose()?, tail: tail.into() })
     }
 
     /// Runs a subcommand whose standard output is wanted whole; standard error comes beside it.

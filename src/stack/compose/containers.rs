@@ -1,40 +1,90 @@
 //! The containers of a drill: finding them, reading their state, and the few things that are done to them.
 
-use super::errors::{api, environment, is_status};
+use super::errors::{api, environment, unless_gone};
 use super::labels;
 use super::owner::Owner;
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackError};
 use bollard::Docker;
+use bollard::container::PathStatResponse;
+use bollard::errors::Error as ApiError;
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings,
     NetworkConnectRequest, NetworkDisconnectRequest,
 };
 use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, StartContainerOptions,
+    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    UploadToContainerOptionsBuilder,
 };
-use std::collections::HashMap;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use std::io;
 
 /// Containers with these labels, running or not.
 pub(super) async fn list(
     docker: &Docker,
     labels: &[(&str, Option<&str>)],
 ) -> Result<Vec<ContainerSummary>, StackError> {
-    let with = |(key, value): &(&str, Option<&str>)| match value {
-        Some(value) => format!("{key}={value}"),
-        None => (*key).to_string(),
-    };
-    let filters = HashMap::from([("label".to_string(), labels.iter().map(with).collect::<Vec<_>>())]);
+    let filters = labels::filter(labels);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     docker.list_containers(Some(options)).await.map_err(api("listing containers"))
 }
 
+/// Whether a container is `running`, `paused` …, as the engine lists it.
+pub(super) fn is(container: &ContainerSummary, status: &str) -> bool {
+    container.state.is_some_and(|state| state.to_string() == status)
+}
+
+/// A label of a container, as the engine lists it.
+pub(super) fn listed_label<'c>(container: &'c ContainerSummary, key: &str) -> Option<&'c str> {
+    container.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The name of a container, as the engine lists it.
+pub(super) fn listed_name(container: &ContainerSummary) -> Option<String> {
+    Some(container.names.as_ref()?.first()?.trim_start_matches('/').to_string())
+}
+
+/// The first one of a service by number: the engine lists the youngest first.
+pub(super) fn first(found: Vec<ContainerSummary>) -> Option<String> {
+    let number = |container: &ContainerSummary| listed_label(container, labels::NUMBER)?.parse::<u32>().ok();
+    found.into_iter().min_by_key(|container| number(container).unwrap_or(u32::MAX))?.id
+}
+
+/// Removes a container, running or not, and its unnamed volumes if that is said.
+pub(super) async fn remove(docker: &Docker, id: &str, with_volumes: bool) {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(with_volumes).build();
+    // One that stays is found again by its labels.
+    let _ = docker.remove_container(id, Some(options)).await;
+}
+
+/// What there is at a path of a container; `None` when there is nothing.
+pub(super) async fn path_in(docker: &Docker, id: &str, path: &str) -> Result<Option<PathStatResponse>, ApiError> {
+    let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
+    unless_gone(docker.get_container_archive_info(id, Some(options)).await)
+}
+
+/// An archive of what is at a path of a container, as it comes.
+pub(super) fn archive(docker: &Docker, id: &str, path: &str) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+    docker.download_from_container(id, Some(options)).map_err(io::Error::other)
+}
+
+/// Unpacks an archive below a path of a container.
+pub(super) async fn unpack(
+    docker: &Docker,
+    id: &str,
+    path: &str,
+    archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Result<(), ApiError> {
+    let options = UploadToContainerOptionsBuilder::default().path(path).build();
+    docker.upload_to_container(id, Some(options), bollard::body_try_stream(archive)).await
+}
+
 /// What the engine says about a container; `None` when there is no such container (any more).
 pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
-    match docker.inspect_container(id, None::<InspectContainerOptions>).await {
-        Ok(container) => Ok(Some(container)),
-        Err(error) if is_status(&error, 404) => Ok(None),
-        Err(error) => Err(api(format!("looking at container {id}"))(error)),
-    }
+    let found = docker.inspect_container(id, None::<InspectContainerOptions>).await;
+    unless_gone(found).map_err(api(format!("looking at container {id}")))
 }
 
 /// The containers of a service of a project, in the order of their numbers, without those of `docker compose run`.
@@ -43,19 +93,24 @@ pub(super) async fn of_service(
     project: &str,
     service: &str,
 ) -> Result<Vec<ContainerState>, StackError> {
-    let found = list(
-        docker,
-        &[(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))],
-    )
-    .await?;
-    let mut states = Vec::new();
-    for summary in found {
-        let Some(container) = inspect(docker, &summary.id.unwrap_or_default()).await? else { continue };
-        let number = label(&container, labels::NUMBER).and_then(|n| n.parse::<u32>().ok()).unwrap_or(u32::MAX);
-        states.push((number, state(&container)));
+    let mut found = inspected(docker, project, service).await?;
+    let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
+    found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
+    Ok(found.iter().map(state).collect())
+}
+
+/// The same, as the engine shows them and in its order.
+pub(super) async fn inspected(
+    docker: &Docker,
+    project: &str,
+    service: &str,
+) -> Result<Vec<ContainerInspectResponse>, StackError> {
+    let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+    let mut found = Vec::new();
+    for summary in list(docker, &by).await? {
+        found.extend(inspect(docker, &summary.id.unwrap_or_default()).await?);
     }
-    states.sort_by_key(|(number, _)| *number);
-    Ok(states.into_iter().map(|(_, state)| state).collect())
+    Ok(found)
 }
 
 /// A label of a container.
@@ -162,12 +217,7 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
 
 /// Sets limits. The engine takes 0 for "leave it", so a limit is lifted by as much as the machine has.
 /// What is as it should be is left alone.
-async fn limit(
-    docker: &Docker,
-    id: &str,
-    now: ContainerLimits,
-    wanted: ContainerLimits,
-) -> Result<(), bollard::errors::Error> {
+async fn limit(docker: &Docker, id: &str, now: ContainerLimits, wanted: ContainerLimits) -> Result<(), ApiError> {
     let machine = docker.info().await?;
     let or = |wanted: i64, all: i64| if wanted > 0 { wanted } else { all };
     let cpus = machine.ncpu.unwrap_or(1) * 1_000_000_000;
@@ -189,7 +239,7 @@ async fn connect(
     id: &str,
     now: &[NetworkEndpoint],
     wanted: &[NetworkEndpoint],
-) -> Result<(), bollard::errors::Error> {
+) -> Result<(), ApiError> {
     for endpoint in now.iter().filter(|endpoint| !wanted.contains(endpoint)) {
         let leave = NetworkDisconnectRequest { container: id.into(), force: Some(true) };
         docker.disconnect_network(&endpoint.network, leave).await?;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
@@ -106,7 +107,7 @@ fn add_tree(hash: &mut Sha256, root: &Path, left: &mut u64) -> io::Result<bool> 
         } else if meta.is_file() {
             let Some(rest) = left.checked_sub(meta.len()) else { return Ok(false) };
             *left = rest;
-            hash.update(mode(&meta).to_le_bytes());
+            hash.update(meta.mode().to_le_bytes());
             hash.update(meta.len().to_le_bytes());
             io::copy(&mut std::fs::File::open(&path)?, &mut HashWriter(hash))?;
         }
@@ -126,16 +127,6 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
     }
     let plain = lines().filter(|line| !line.contains(['*', '?', '[', '\\', '$']));
     plain.map(|line| PathBuf::from(line.trim_start_matches("./").trim_matches('/'))).collect()
-}
-
-#[cfg(unix)]
-fn mode(meta: &std::fs::Metadata) -> u32 {
-    std::os::unix::fs::PermissionsExt::mode(&meta.permissions())
-}
-
-#[cfg(not(unix))]
-fn mode(_meta: &std::fs::Metadata) -> u32 {
-    0
 }
 
 /// Feeds a hash by `io::copy`.

@@ -13,7 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncWrite, Join, join};
 use tokio::process::{ChildStdin, ChildStdout};
 
 type Env = Vec<(OsString, Option<OsString>)>;
@@ -28,7 +28,7 @@ pub(super) fn connect(env: Env, timeout: u64) -> Result<Docker, Error> {
 }
 
 async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, Error> {
-    let line = Dialled::open(env)?;
+    let line = open(env)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
     // The connection works as long as the answer is read; its end is seen there.
     tokio::spawn(async move {
@@ -43,33 +43,23 @@ async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body
 }
 
 /// A running `docker system dial-stdio` as a stream of bytes; dropping it ends the command.
-struct Dialled {
+fn open(env: &Env) -> io::Result<Join<ChildStdout, DialInput>> {
+    let mut command = process::command("docker");
+    apply(&mut command, env);
+    command.args(["system", "dial-stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running::start(command)?;
+    let (stdin, stdout) = (running.child.stdin.take(), running.child.stdout.take());
+    let stdout = stdout.ok_or_else(|| io::Error::other("docker system dial-stdio has no output"))?;
+    Ok(join(stdout, DialInput { stdin, _running: running }))
+}
+
+/// Its standard input, which is closed when it is shut down, and the command itself.
+struct DialInput {
     stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
     _running: Running,
 }
 
-impl Dialled {
-    fn open(env: &Env) -> io::Result<Dialled> {
-        let mut command = process::command("docker");
-        apply(&mut command, env);
-        command.args(["system", "dial-stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut running = Running::start(command)?;
-        let (stdin, stdout) = (running.child.stdin.take(), running.child.stdout.take());
-        match stdout {
-            Some(stdout) => Ok(Dialled { stdin, stdout, _running: running }),
-            None => Err(io::Error::other("docker system dial-stdio has no output")),
-        }
-    }
-}
-
-impl AsyncRead for Dialled {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stdout).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Dialled {
+impl AsyncWrite for DialInput {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.stdin {
             Some(stdin) => Pin::new(stdin).poll_write(cx, buf),

@@ -30,15 +30,6 @@ pub struct Endpoint {
     env: Vec<(OsString, Option<OsString>)>,
 }
 
-/// How the engine is reached, before anything was sent to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Route {
-    /// A Unix socket, a named pipe or plain HTTP: bollard speaks these itself.
-    Direct,
-    /// SSH, or TCP with TLS: carried by `docker system dial-stdio`, which has the user's keys and certificates.
-    Dial,
-}
-
 impl Endpoint {
     /// Finds the engine as the `docker` command does (`DOCKER_HOST`, `DOCKER_CONTEXT`, the current context) and asks
     /// for its version.
@@ -76,10 +67,10 @@ impl Endpoint {
     }
 
     fn at(host: String, tls: bool, env: Vec<(OsString, Option<OsString>)>) -> Result<Endpoint, StackError> {
-        let docker = match route(&host, tls) {
-            Route::Direct => Docker::connect_with_host(&host)
+        let docker = match is_direct(&host, tls) {
+            true => Docker::connect_with_host(&host)
                 .map(|docker| docker.with_timeout(std::time::Duration::from_secs(REQUEST_TIMEOUT))),
-            Route::Dial => dial::connect(env.clone(), REQUEST_TIMEOUT),
+            false => dial::connect(env.clone(), REQUEST_TIMEOUT),
         };
         let docker = docker.map_err(|error| unreachable(&host, &error))?;
         Ok(Endpoint { host, docker, env })
@@ -155,13 +146,13 @@ pub(super) fn apply(command: &mut Command, env: &[(OsString, Option<OsString>)])
     }
 }
 
-fn route(host: &str, tls: bool) -> Route {
+/// Whether bollard speaks to it: a Unix socket, a named pipe or plain HTTP. SSH, and TCP with TLS, are carried by `docker system
+/// dial-stdio`, which has the user's keys and certificates.
+fn is_direct(host: &str, tls: bool) -> bool {
     // For engines that only the docker command can reach, whatever their address looks like.
-    if std::env::var_os(DIAL_VARIABLE).is_some_and(|value| value == "1") {
-        return Route::Dial;
-    }
-    let direct = host.starts_with("unix://") || host.starts_with("npipe://") || host.starts_with("http://");
-    if direct || (host.starts_with("tcp://") && !tls) { Route::Direct } else { Route::Dial }
+    let dialled = std::env::var_os(DIAL_VARIABLE).is_some_and(|value| value == "1");
+    let direct = ["unix://", "npipe://", "http://"].iter().any(|scheme| host.starts_with(scheme));
+    !dialled && (direct || (host.starts_with("tcp://") && !tls))
 }
 
 /// The current context of the docker command, read from its configuration: asking the command takes 50 ms.
@@ -235,11 +226,11 @@ mod tests {
 
     #[test]
     fn sockets_and_plain_http_are_direct_and_the_rest_is_dialled() {
-        assert_eq!(route("unix:///run/user/1000/docker.sock", false), Route::Direct);
-        assert_eq!(route("npipe:////./pipe/docker_engine", false), Route::Direct);
-        assert_eq!(route("tcp://10.0.0.1:2375", false), Route::Direct);
-        assert_eq!(route("tcp://10.0.0.1:2376", true), Route::Dial);
-        assert_eq!(route("ssh://me@build", false), Route::Dial);
+        assert!(is_direct("unix:///run/user/1000/docker.sock", false));
+        assert!(is_direct("npipe:////./pipe/docker_engine", false));
+        assert!(is_direct("tcp://10.0.0.1:2375", false));
+        assert!(!is_direct("tcp://10.0.0.1:2376", true));
+        assert!(!is_direct("ssh://me@build", false));
     }
 
     #[test]

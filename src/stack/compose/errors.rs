@@ -28,7 +28,11 @@ pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(bollard::errors::
     }
 }
 
-/// Whether the engine answered with this status.
-pub(super) fn is_status(error: &bollard::errors::Error, status: u16) -> bool {
-    matches!(error, bollard::errors::Error::DockerResponseServerError { status_code, .. } if *status_code == status)
+/// What the engine answered; `None` when it has no such thing.
+pub(super) fn unless_gone<T>(answer: Result<T, bollard::errors::Error>) -> Result<Option<T>, bollard::errors::Error> {
+    use bollard::errors::Error::DockerResponseServerError;
+    match answer {
+        Err(DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        other => other.map(Some),
+    }
 }

@@ -1,12 +1,12 @@
 //! `docker exec -i` as a channel of lines. It needs no port and no token, works wherever the Docker API works, and
 //! the process in the container sees end-of-file as soon as the runner is gone, however it went.
 
-use super::errors::{api, environment, hinted};
+use super::errors::{environment, hinted};
+use super::execute::{StartedCommand, attach};
 use crate::stack::{Channel, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
-use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt};
 use std::pin::Pin;
 use std::time::Duration;
@@ -25,30 +25,27 @@ const FIRST_LINE: Duration = Duration::from_secs(20);
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// Starts a command in a running container and waits until it says its first line, which stays in the channel: both
-/// protocols of ours begin with a greeting, and only then is it known that the command could start at all.
+/// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
+/// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `launch`
+/// is the command that starts it there, known once the stack was started.
 ///
 /// # Errors
 /// `Environment` with what it said instead, or with its exit code.
-async fn open(docker: &Docker, container: &str, command: &[String], what: &str) -> Result<Channel, StackError> {
+pub(super) async fn open_ours(
+    docker: &Docker,
+    container: &str,
+    launch: Option<&Vec<String>>,
+    arguments: &[&str],
+    what: &str,
+) -> Result<Channel, StackError> {
     let operation = format!("starting {what}");
-    let options = CreateExecOptions {
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        cmd: Some(command.to_vec()),
-        ..Default::default()
-    };
-    let exec = docker.create_exec(container, options).await.map_err(api(&operation))?;
-    let start = StartExecOptions { output_capacity: Some(64 * 1024), ..Default::default() };
-    let (output, input) = match docker.start_exec(&exec.id, Some(start)).await.map_err(api(&operation))? {
-        StartExecResults::Attached { output, input } => (output, input),
-        StartExecResults::Detached => return Err(environment(operation, "the engine did not attach to it")),
-    };
+    let launch = launch.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
+    let command = launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect();
+    let StartedCommand { exec, output, input } = attach(docker, container, &operation, command, &mut None).await?;
     let mut lines = Lines::new(output);
     let first = match tokio::time::timeout(FIRST_LINE, lines.next()).await {
         Ok(Some(line)) if line.trim_start().starts_with('{') => line,
-        Ok(said) => return Err(not_started(docker, &exec.id, operation, said, lines).await),
+        Ok(said) => return Err(not_started(docker, &exec, operation, said, lines).await),
         Err(_) => {
             let cause = format!("it said nothing within {} s", FIRST_LINE.as_secs());
             return Err(environment(operation, cause));
@@ -59,23 +56,6 @@ async fn open(docker: &Docker, container: &str, command: &[String], what: &str) 
     tokio::spawn(write(from_runner, input));
     tokio::spawn(read(first, lines, to_runner));
     Ok(Channel { tx, rx })
-}
-
-/// Starts `firedrill` with these arguments in a running container; `launch` is the command that starts it there, known once the
-/// stack was started.
-///
-/// # Errors
-/// As `open`.
-pub(super) async fn open_ours(
-    docker: &Docker,
-    container: &str,
-    launch: Option<&Vec<String>>,
-    arguments: &[&str],
-    what: &str,
-) -> Result<Channel, StackError> {
-    let launch = launch.ok_or_else(|| environment(format!("starting {what}"), "the stack has not been started"))?;
-    let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
-    open(docker, container, &command, what).await
 }
 
 /// Lines to the container, until the runner lets go of its end: then the process sees end-of-file.

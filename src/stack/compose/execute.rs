@@ -3,22 +3,26 @@
 
 use super::containers;
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, hinted, is_status};
+use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
 use super::owner::Owner;
 use crate::stack::{CommandOutput, FullOutput, MOST_OUTPUT, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
-use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 use std::io::Read;
+use std::pin::Pin;
 use std::time::Duration;
+use tokio::io::AsyncWrite;
 
 /// How much of what a command writes is kept, from its end.
 const MAX_OUTPUT: usize = 16 * 1024;
+/// How much of the output is read at once.
+pub(super) const CAPACITY: usize = 64 * 1024;
 /// The largest file that is read.
 const MAX_FILE: usize = 1024 * 1024;
 /// Between two looks whether a command has ended.
@@ -50,12 +54,8 @@ pub(super) async fn exec_in(
 
 /// The one that the drill itself takes, by number: the engine lists the youngest first.
 fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
-    found.retain(|container| container.state.is_some_and(|state| state.to_string() == "running"));
-    found.sort_by_key(|container| {
-        let number = container.labels.as_ref().and_then(|labels| labels.get(labels::NUMBER));
-        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX)
-    });
-    found.into_iter().next()?.id
+    found.retain(|container| containers::is(container, "running"));
+    containers::first(found)
 }
 
 /// Runs a command in a container and waits for its end. Whoever stops waiting ends it.
@@ -156,15 +156,39 @@ fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
     kept.drain(..over);
 }
 
-/// A command under way.
-struct StartedCommand {
-    exec: String,
-    output: std::pin::Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
-    /// Held and never written to: it ends with this value, and the command with it.
-    _input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+/// A command under way in a container, with all of its streams.
+pub(super) struct StartedCommand {
+    pub exec: String,
+    pub output: Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
+    /// The command sees end-of-file when it is dropped.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 /// Starts a command; `begun` is set to the id of what may run from then on.
+pub(super) async fn attach(
+    docker: &Docker,
+    container: &str,
+    operation: &str,
+    command: Vec<String>,
+    begun: &mut Option<String>,
+) -> Result<StartedCommand, StackError> {
+    let options = CreateExecOptions {
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(command),
+        ..Default::default()
+    };
+    let exec = docker.create_exec(container, options).await.map_err(api(operation))?.id;
+    *begun = Some(exec.clone());
+    let start = StartExecOptions { output_capacity: Some(CAPACITY), ..Default::default() };
+    match docker.start_exec(&exec, Some(start)).await.map_err(api(operation))? {
+        StartExecResults::Attached { output, input } => Ok(StartedCommand { exec, output, input }),
+        StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
+    }
+}
+
+/// Starts a command that ends with its standard input, which is never written to: so it ends when `StartedCommand` is dropped.
 async fn start(
     docker: &Docker,
     container: &str,
@@ -173,19 +197,7 @@ async fn start(
     begun: &mut Option<String>,
 ) -> Result<StartedCommand, StackError> {
     let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
-    let options = CreateExecOptions {
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        cmd: Some(bounded.iter().chain(command).cloned().collect()),
-        ..Default::default()
-    };
-    let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
-    *begun = Some(exec.id.clone());
-    match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
-        StartExecResults::Attached { output, input } => Ok(StartedCommand { exec: exec.id, output, _input: input }),
-        StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
-    }
+    attach(docker, container, operation, [&bounded[..], command].concat(), begun).await
 }
 
 async fn name_of(docker: &Docker, container: &str) -> Result<String, StackError> {
@@ -223,12 +235,9 @@ async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) ->
     let mut pieces = docker.download_from_container(container, Some(options));
     let mut archive = Vec::new();
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| match is_status(&error, 404) {
-            true => {
-                hinted(operation, "there is no such file", "is it made before the service is healthy, or a job ends?")
-            }
-            false => api(operation)(error),
-        })?;
+        let hint = "is it made before the service is healthy, or a job ends?";
+        let piece = unless_gone(piece).map_err(api(operation))?;
+        let piece = piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?;
         archive.extend_from_slice(&piece);
         // The archive adds headers and padding.
         if archive.len() > MAX_FILE + 16 * 1024 {

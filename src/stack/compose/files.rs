@@ -11,8 +11,7 @@ use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, MountPoint};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    WaitContainerOptions,
+    CreateContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -75,9 +74,8 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
         Ok(ended) => ended,
         Err(_) => Err(environment(operation.as_str(), format!("it took more than {} s", WITHIN.as_secs()))),
     };
-    let options = RemoveContainerOptionsBuilder::default().force(true).build();
     // What cannot be removed here carries the drill's label, and `down` tells of it.
-    let _ = docker.remove_container(&made.id, Some(options)).await;
+    containers::remove(docker, &made.id, false).await;
     ended
 }
 
@@ -86,15 +84,8 @@ async fn first_of(docker: &Docker, run: &str, service: &str) -> Result<Option<Co
     let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
     let mut found = Owner::of(run).containers(docker, &by).await?.own;
     // A container of `docker compose run` has mounts of its own choice.
-    found.retain(|summary| {
-        let oneoff = summary.labels.as_ref().and_then(|labels| labels.get(labels::ONEOFF));
-        oneoff.is_none_or(|oneoff| oneoff != "True")
-    });
-    found.sort_by_key(|summary| {
-        let number = summary.labels.as_ref().and_then(|labels| labels.get(labels::NUMBER));
-        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX)
-    });
-    match found.into_iter().next().and_then(|summary| summary.id) {
+    found.retain(|container| containers::listed_label(container, labels::ONEOFF) != Some("True"));
+    match containers::first(found) {
         Some(id) => containers::inspect(docker, &id).await,
         None => Ok(None),
     }

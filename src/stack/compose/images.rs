@@ -4,18 +4,18 @@
 use super::bundle::{Bundle, HOME, hex};
 use super::command::{ComposeCommand, Watch};
 use super::content::read_dockerfile;
-use super::errors::{api, environment, hinted, is_status};
+use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
 use crate::process;
 use crate::record::PrivateDir;
 use crate::stack::{StackError, StackOptions};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
 pub(in crate::stack) struct BundledImage {
@@ -66,11 +66,12 @@ pub(in crate::stack) struct AgentImage {
 
 /// The image of that name; `None` when it is not there.
 pub(in crate::stack) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
-    match docker.inspect_image(name).await {
-        Ok(image) => Ok(Some(image)),
-        Err(error) if is_status(&error, 404) => Ok(None),
-        Err(error) => Err(api(format!("looking at image {name}"))(error)),
-    }
+    unless_gone(docker.inspect_image(name).await).map_err(api(format!("looking at image {name}")))
+}
+
+/// The id of the image of that name, if it is there.
+pub(super) async fn id_of(docker: &Docker, name: &str) -> Result<Option<String>, StackError> {
+    Ok(inspect(docker, name).await?.and_then(|image| image.id))
 }
 
 /// The agent's image: the one that is named, or one made from the executable that runs.
@@ -158,7 +159,7 @@ pub(super) async fn base_of(docker: &Docker, image: &BundledImage) -> Result<Str
     let mut hash = Sha256::new();
     hash.update(image.dockerfile);
     for from in read_dockerfile(image.dockerfile, BTreeMap::new()).0 {
-        hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
+        hash.update(id_of(docker, &from).await?.unwrap_or_default());
     }
     Ok(format!("{}:base-{}", image.repository, hex(&hash.finalize()[..8])))
 }
@@ -179,17 +180,14 @@ pub(in crate::stack) async fn ensure_bundled(
         }
         None => {
             let tag = base_of(docker, image).await?;
-            let id = match inspect(docker, &tag).await? {
-                Some(image) => image.id.unwrap_or_default(),
-                None => {
-                    build(compose, &tag, image, image.dockerfile, &watch).await?;
-                    inspect(docker, &tag).await?.and_then(|image| image.id).unwrap_or_default()
-                }
-            };
+            if inspect(docker, &tag).await?.is_none() {
+                build(compose, &tag, image, image.dockerfile, &watch).await?;
+            }
+            let id = id_of(docker, &tag).await?.unwrap_or_default();
             (tag, id)
         }
     };
-    let agent_id = inspect(docker, &agent.tag).await?.and_then(|image| image.id).unwrap_or_default();
+    let agent_id = id_of(docker, &agent.tag).await?.unwrap_or_default();
     let mut hash = Sha256::new();
     hash.update(&base_id);
     hash.update(&agent_id);
@@ -224,7 +222,7 @@ async fn build(
     let endpoint = compose.endpoint.with_own_builder();
     let compose =
         ComposeCommand { endpoint, options: super::model::RESOLVED.map(str::to_string).to_vec(), ..compose.clone() };
-    let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
+    let watch = Watch { log: watch.log.clone(), ..*watch }.with(&model);
     super::builds::run_build(&compose, &[], watch).await
 }
 
@@ -268,9 +266,7 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
 
 /// The images with the label of a run, or of any: those that only its drill uses. Without those that have no name any more.
 pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
-    let filters = labels::filter(labels::IMAGE_RUN, run);
-    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-    let mut images = docker.list_images(Some(options)).await.map_err(api("listing images"))?;
+    let mut images = labels::images(docker, labels::IMAGE_RUN, run).await?;
     images.iter_mut().for_each(|image| image.repo_tags.retain(|name| name != NAMELESS));
     images.retain(|image| !image.repo_tags.is_empty());
     Ok(images)
@@ -279,10 +275,8 @@ pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<Ima
 /// Images that Firedrill made, each with what it can be removed by. Labels alone do not tell: an image that somebody
 /// built `FROM` one of ours has them as well.
 async fn own_images(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
-    let filters: HashMap<String, Vec<String>> = labels::filter(labels::IMAGE, purpose);
-    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let mut ours = Vec::new();
-    for image in docker.list_images(Some(options)).await.map_err(api("listing images"))? {
+    for image in labels::images(docker, labels::IMAGE, purpose).await? {
         match own_names(&image.repo_tags) {
             None => {}
             Some(names) if !names.is_empty() => ours.push((image, names)),

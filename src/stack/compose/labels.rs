@@ -1,8 +1,12 @@
 //! The labels by which Firedrill finds its own: on every container, network and volume of a drill, and on the
 //! images that it makes. Whether something is its own says `ours`.
 
+use super::errors::api;
+use crate::stack::{RunIdentity, StackError};
+use bollard::Docker;
+use bollard::models::{ImageSummary, Network, Volume};
+use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 /// Id of the run.
 pub const RUN: &str = "dev.firedrill.run";
@@ -36,19 +40,44 @@ pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 pub const ENV_FILES: &str = "com.docker.compose.project.environment_file";
 
 /// The labels of everything that belongs to a run.
-pub fn of_run(id: &str, dir: &Path, keep: bool) -> BTreeMap<&'static str, String> {
-    let mut labels = BTreeMap::from([(RUN, id.to_string()), (DIR, dir.display().to_string())]);
-    if keep {
-        labels.insert(KEEP, id.to_string());
-    }
-    labels
+pub fn of_run(run: &RunIdentity) -> BTreeMap<&'static str, String> {
+    let keep = run.keep.then(|| (KEEP, run.id.clone()));
+    [(RUN, run.id.clone()), (DIR, run.dir.display().to_string())].into_iter().chain(keep).collect()
 }
 
-/// A filter of the Docker API: `label=<key>=<value>`, or `label=<key>` for any value.
-pub fn filter(key: &str, value: Option<&str>) -> HashMap<String, Vec<String>> {
-    let label = match value {
+/// A filter of the Docker API: `label=<key>=<value>` for each, or `label=<key>` for any value.
+pub fn filter(by: &[(&str, Option<&str>)]) -> HashMap<String, Vec<String>> {
+    let label = |(key, value): &(&str, Option<&str>)| match value {
         Some(value) => format!("{key}={value}"),
         None => key.to_string(),
     };
-    HashMap::from([("label".to_string(), vec![label])])
+    HashMap::from([("label".to_string(), by.iter().map(label).collect())])
+}
+
+/// The networks with a label.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn networks(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<Network>, StackError> {
+    let options = ListNetworksOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
+    docker.list_networks(Some(options)).await.map_err(api("listing networks"))
+}
+
+/// The volumes with a label.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn volumes(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<Volume>, StackError> {
+    let options = ListVolumesOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
+    let listed = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
+    Ok(listed.volumes.unwrap_or_default())
+}
+
+/// The images with a label.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn images(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+    let options = ListImagesOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
+    docker.list_images(Some(options)).await.map_err(api("listing images"))
 }

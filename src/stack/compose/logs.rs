@@ -66,9 +66,9 @@ pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(creating, error))?;
     let mut first_error = None;
     for container in containers::list(docker, &[(labels::PROJECT, Some(project))]).await? {
-        let id = container.id.unwrap_or_default();
-        let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
-        let name = match (label(labels::SERVICE), label(labels::NUMBER), label(labels::ONEOFF).as_deref()) {
+        let label = |key| containers::listed_label(&container, key);
+        let id = container.id.clone().unwrap_or_default();
+        let name = match (label(labels::SERVICE), label(labels::NUMBER), label(labels::ONEOFF)) {
             (Some(service), Some(number), Some("False")) => format!("{service}-{number}"),
             (Some(service), ..) => format!("{service}-run-{}", id.get(..8).unwrap_or(&id)),
             _ => id.clone(),

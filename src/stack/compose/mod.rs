@@ -4,7 +4,6 @@ mod attached;
 mod builds;
 pub(super) mod bundle;
 mod capacity;
-mod carry;
 pub(super) mod command;
 mod containers;
 mod content;

@@ -57,12 +57,11 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
         }
         return Err(invalid(remarks(&said).join("; ")));
     }
-    let json = match serde_json::from_slice(&output.stdout) {
+    let mut json = match serde_json::from_slice(&output.stdout) {
         Ok(Value::Object(json)) => json,
         Ok(_) => return Err(invalid("`docker compose config` printed no mapping".into())),
         Err(error) => return Err(invalid(format!("`docker compose config` printed no JSON: {error}"))),
     };
-    let mut json = json;
     name_hosts(&mut json, &spec.hosts);
     let given = given(&json, spec, &directory, endpoint).await?;
     Ok(ResolvedModel { json, file, directory, remarks: remarks(&said), given })

@@ -41,6 +41,13 @@ pub(super) struct Seen<'a> {
     pub image: Option<&'a Labels>,
 }
 
+impl<'a> Seen<'a> {
+    /// A network or a volume: no image stands behind it.
+    pub(super) fn made(kind: Kind, name: &'a String, labels: &'a Labels) -> Seen<'a> {
+        Seen { kind, names: std::slice::from_ref(name), labels, image: None }
+    }
+}
+
 /// What it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

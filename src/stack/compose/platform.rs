@@ -133,7 +133,7 @@ impl Platform for ComposePlatform {
     }
 
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
-        Ok(Arc::new(ReopenedRun::new(self.engine().await?.clone(), run.to_string())))
+        Ok(Arc::new(ReopenedRun { endpoint: self.engine().await?.clone(), run: run.to_string() }))
     }
 
     fn end_commands(&self, run: &str) {

@@ -23,8 +23,12 @@ fn ok(what: &'static str, seen: impl Into<String>) -> Probe {
     Probe { what, state: ProbeState::Ok, seen: seen.into(), fix: None }
 }
 
-fn bad(what: &'static str, state: ProbeState, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
-    Probe { what, state, seen: seen.into(), fix: Some(fix.into()) }
+fn missing(what: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
+    Probe { state: ProbeState::Missing, fix: Some(fix.into()), ..ok(what, seen) }
+}
+
+fn warn(what: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
+    Probe { state: ProbeState::Warn, fix: Some(fix.into()), ..ok(what, seen) }
 }
 
 /// Looks at everything.
@@ -38,7 +42,7 @@ pub async fn probe() -> Vec<Probe> {
                 other => (other.to_string(), None),
             };
             let fix = fix.unwrap_or_else(|| "start Docker".into());
-            probes.push(bad("engine", ProbeState::Missing, seen, fix));
+            probes.push(missing("engine", seen, fix));
             if let Ok(endpoint) = Endpoint::find().await {
                 probes.push(compose(&endpoint).await);
             }
@@ -70,11 +74,11 @@ async fn command() -> Probe {
         Ok(output) if output.status.success() => ok("docker command", String::from_utf8_lossy(&output.stdout).trim()),
         Ok(output) => {
             let seen = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            bad("docker command", ProbeState::Missing, seen, "install the Docker CLI again")
+            missing("docker command", seen, "install the Docker CLI again")
         }
         Err(error) => {
             let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
-            bad("docker command", ProbeState::Missing, error.to_string(), fix)
+            missing("docker command", error.to_string(), fix)
         }
     }
 }
@@ -82,23 +86,18 @@ async fn command() -> Probe {
 async fn engine(endpoint: &Endpoint) -> Probe {
     let version = match endpoint.docker.version().await {
         Ok(version) => version,
-        Err(error) => return bad("engine", ProbeState::Missing, error.to_string(), "start Docker"),
+        Err(error) => return missing("engine", error.to_string(), "start Docker"),
     };
     let api = version.api_version.unwrap_or_default();
     let name = version.version.unwrap_or_default();
     let os = version.os.unwrap_or_default();
     let seen = format!("{name} (API {api}, {os}/{}) at {}", version.arch.unwrap_or_default(), endpoint.host);
     if os != "linux" {
-        return bad("engine", ProbeState::Missing, seen, "switch Docker to Linux containers");
+        return missing("engine", seen, "switch Docker to Linux containers");
     }
     match numbers(&api) {
         Some(api) if api >= API => ok("engine", seen),
-        _ => bad(
-            "engine",
-            ProbeState::Missing,
-            seen,
-            format!("install Docker Engine 20.10 or newer (API {}.{})", API.0, API.1),
-        ),
+        _ => missing("engine", seen, format!("install Docker Engine 20.10 or newer (API {}.{})", API.0, API.1)),
     }
 }
 
@@ -107,17 +106,17 @@ async fn compose(endpoint: &Endpoint) -> Probe {
     let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
     let output = match compose.output(&["version", "--short"]).await {
         Ok(output) if output.status.success() => output,
-        Ok(_) => return bad("compose", ProbeState::Missing, "`docker compose` does not answer", fix),
-        Err(error) => return bad("compose", ProbeState::Missing, error.to_string(), fix),
+        Ok(_) => return missing("compose", "`docker compose` does not answer", fix),
+        Err(error) => return missing("compose", error.to_string(), fix),
     };
     let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
     match numbers(&version) {
         Some(numbers) if numbers >= COMPOSE => ok("compose", version),
         Some(_) => {
             let fix = format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1);
-            bad("compose", ProbeState::Missing, version, fix)
+            missing("compose", version, fix)
         }
-        None => bad("compose", ProbeState::Warn, version, "its version cannot be read; 2.20 or newer is needed"),
+        None => warn("compose", version, "its version cannot be read; 2.20 or newer is needed"),
     }
 }
 
@@ -134,21 +133,21 @@ async fn base_image(endpoint: &Endpoint) -> Probe {
             let fix = format!(
                 "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
             );
-            bad("base image", ProbeState::Warn, format!("{BASE_IMAGE} is not there"), fix)
+            warn("base image", format!("{BASE_IMAGE} is not there"), fix)
         }
-        Err(error) => bad("base image", ProbeState::Warn, error.to_string(), "see above"),
+        Err(error) => warn("base image", error.to_string(), "see above"),
     }
 }
 
 async fn networks(endpoint: &Endpoint) -> Probe {
     let free = match super::capacity::capacity(endpoint).await {
         Ok(capacity) => capacity.free_networks,
-        Err(error) => return bad("networks", ProbeState::Warn, error.to_string(), "see above"),
+        Err(error) => return warn("networks", error.to_string(), "see above"),
     };
     let seen = format!("the address pools hold {free} more");
     if free < FEW_NETWORKS {
         let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-        return bad("networks", ProbeState::Warn, seen, fix);
+        return warn("networks", seen, fix);
     }
     ok("networks", seen)
 }
@@ -161,25 +160,14 @@ async fn disk(endpoint: &Endpoint) -> Probe {
     };
     let seen = format!("{:.1} GiB free in {root}", free as f64 / 1024.0 / 1024.0 / 1024.0);
     if free < ROOM {
-        return bad(
-            "disk",
-            ProbeState::Warn,
-            seen,
-            "`docker system df` shows what takes it; `firedrill sweep --images`",
-        );
+        return warn("disk", seen, "`docker system df` shows what takes it; `firedrill sweep --images`");
     }
     ok("disk", seen)
 }
 
-#[cfg(unix)]
 fn free_space(path: &str) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     stat.f_bavail.checked_mul(stat.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_space(_path: &str) -> Option<u64> {
-    None
 }
 
 /// Whether the agent's image can be made from this executable.
@@ -190,9 +178,9 @@ async fn agent() -> Probe {
     match super::bundle::Bundle::of(None).await {
         Ok(bundle) => ok("agent image", format!("made from this executable ({})", bundle.architecture)),
         Err(StackError::Environment { cause, hint, .. }) => {
-            bad("agent image", ProbeState::Missing, cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
+            missing("agent image", cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
         }
-        Err(error) => bad("agent image", ProbeState::Missing, error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
+        Err(error) => missing("agent image", error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
     }
 }
 

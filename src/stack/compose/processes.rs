@@ -1,13 +1,11 @@
 //! Processes beside the team's services: each is a Compose service of the drill's project with no container until its fault
 //! starts it, so that `docker compose` in a step treats it like any other.
 
-use super::command::{StoppedCommand, Watch};
 use super::errors::environment;
 use super::labels;
 use super::model::escape;
 use super::remove;
-use super::stack::ComposeStack;
-use super::steps::Making;
+use super::stack::{ComposeStack, UP_WITHIN};
 use crate::stack::{Ending, Process, StackError, StackRequest};
 use bollard::Docker;
 use bollard::models::EventMessage;
@@ -18,9 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-/// How long `docker compose up` may take.
-const UP_WITHIN: Duration = Duration::from_secs(20);
 /// After the engine has ended a list of events, for which there is no reason but that it is restarted.
 const LISTEN_AGAIN: Duration = Duration::from_millis(200);
 
@@ -140,32 +135,15 @@ pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackE
     let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
     stack.started().ends.insert(name.to_string(), ends);
     let model = note(stack, name, true)?;
-    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--", name];
-    let cancel = CancellationToken::new();
-    let watch = Watch {
-        log: Some(stack.run.dir.join("logs").join("process.log")),
-        within: UP_WITHIN,
-        cancel: &cancel,
-        model: Some(&model),
-    };
-    let making = Making::of(&stack.started);
+    let ran = stack.up_service(name, &[], "process.log", &model).await?;
     let operation = format!("starting `{name}`");
-    match stack.compose().run(&args, watch).await {
-        Ok(ran) => {
-            making.over();
-            match ran.status.success() {
-                true => Ok(()),
-                false => {
-                    let said = ran.tail.last().map_or("`docker compose up` failed and said nothing", String::as_str);
-                    Err(environment(operation, said))
-                }
-            }
+    match ran.status {
+        _ if ran.succeeded() => Ok(()),
+        Some(_) => {
+            let said = ran.tail.last().map_or("`docker compose up` failed and said nothing", String::as_str);
+            Err(environment(operation, said))
         }
-        Err(StoppedCommand::Error(error)) => Err(error),
-        Err(StoppedCommand::Cancelled) => Err(StackError::Cancelled),
-        Err(StoppedCommand::TimedOut(_)) => {
-            Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs())))
-        }
+        None => Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs()))),
     }
 }
 

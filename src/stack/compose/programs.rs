@@ -4,18 +4,15 @@
 use super::builds;
 use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
-use super::errors::{api, is_status};
-use super::images;
-use super::labels;
+use super::errors::api;
 use super::model::{ResolvedModel, unescape};
 use super::owner::labels_of_image;
+use super::{containers, images, labels};
 use crate::record::{Redactor, random_hex};
 use crate::stack::{Place, StackError, StackRequest};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What its containers are for, in the label `ROLE`.
@@ -111,37 +108,24 @@ async fn look(
     let named = CreateContainerOptionsBuilder::default().name(&look_names().0).build();
     let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
-    let mut found = Ok(BTreeMap::new());
+    let (mut found, mut failed) = (BTreeMap::new(), None);
     for program in programs {
         // Side by side, for each is a request of its own.
         let asked = dirs.iter().map(|dir| is_there(docker, &made.id, format!("{dir}/{program}")));
-        let answers: Result<Vec<bool>, _> = futures_util::future::join_all(asked).await.into_iter().collect();
-        match (answers, &mut found) {
-            (Ok(answers), Ok(found)) => drop(found.insert((*program).clone(), answers.contains(&true))),
-            (Err(error), _) => {
-                found = Err(api(operation)(error));
+        match futures_util::future::join_all(asked).await.into_iter().collect::<Result<Vec<bool>, _>>() {
+            Ok(answers) => drop(found.insert((*program).clone(), answers.contains(&true))),
+            Err(error) => {
+                failed = Some(api(operation)(error));
                 break;
             }
-            (Ok(_), Err(_)) => break,
         }
     }
-    remove(docker, &made.id).await;
-    found
+    containers::remove(docker, &made.id, false).await;
+    failed.map_or(Ok(found), Err)
 }
 
 async fn is_there(docker: &Docker, container: &str, path: String) -> Result<bool, bollard::errors::Error> {
-    let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
-    match docker.get_container_archive_info(container, Some(options)).await {
-        Ok(_) => Ok(true),
-        Err(error) if is_status(&error, 404) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-async fn remove(docker: &Docker, container: &str) {
-    let options = RemoveContainerOptionsBuilder::default().force(true).build();
-    // One that stays is removed by the next look.
-    let _ = docker.remove_container(container, Some(options)).await;
+    Ok(containers::path_in(docker, container, &path).await?.is_some())
 }
 
 /// A name for a container of such a look, and the label by which one that stays is found.
@@ -151,14 +135,14 @@ pub(super) fn look_names() -> (String, String) {
 
 pub(super) async fn remove_stale(docker: &Docker) {
     let before = time::OffsetDateTime::now_utc().unix_timestamp() - STALE;
-    let found = super::containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
+    let found = containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
     for container in found.into_iter().filter(|container| container.created.is_some_and(|at| at < before)) {
         let named = container.names.iter().flatten().any(|name| name.trim_start_matches('/').starts_with(NAME));
         let image = container.image_id.unwrap_or_default();
         let of_image = labels_of_image(docker, &image).await.ok().flatten();
         // Of no run; otherwise the same rule as everywhere: by its name, and by a label that its image does not have.
         if named && of_image.is_some_and(|labels| labels.get(labels::ROLE).is_none_or(|role| role != ROLE)) {
-            remove(docker, &container.id.unwrap_or_default()).await;
+            containers::remove(docker, &container.id.unwrap_or_default(), false).await;
         }
     }
 }

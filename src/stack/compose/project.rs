@@ -111,12 +111,11 @@ pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<O
     };
     let (mut services, mut files) = (BTreeSet::new(), Vec::new());
     for container in &found {
-        let service = container.labels.as_ref().and_then(|labels| labels.get(labels::SERVICE));
-        services.extend(service.cloned());
+        let service = containers::listed_label(container, labels::SERVICE);
+        services.extend(service.map(str::to_string));
         // A container of `docker compose run` may have been given more than the project is made from.
-        let own =
-            container.labels.as_ref().filter(|labels| labels.get(labels::ONEOFF).map(String::as_str) != Some("True"));
-        files.extend(own.map(ProjectFiles::of));
+        let oneoff = containers::listed_label(container, labels::ONEOFF) == Some("True");
+        files.extend(container.labels.as_ref().filter(|_| !oneoff).map(ProjectFiles::of));
         let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
         project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
@@ -127,10 +126,12 @@ pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<O
         }
         let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
         project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
-        if let Some(service) = service.filter(|service| !project.environments.contains_key(*service)) {
+        if let Some(service) =
+            service.filter(|service| !project.environments.contains_key(*service)).map(str::to_string)
+        {
             let variables = env.iter().filter_map(|entry| entry.split_once('='));
             let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
-            project.environments.insert(service.clone(), variables.collect());
+            project.environments.insert(service, variables.collect());
         }
     }
     project.services = services.into_iter().collect();

@@ -1,7 +1,7 @@
 //! Pulling what is missing before anything is started: how long a registry takes says nothing about the stack's health,
 //! so it does not count towards the time that the stack has to become healthy.
 
-use super::command::{ComposeCommand, StoppedCommand, Watch};
+use super::command::{ComposeCommand, Watch};
 use super::errors::{environment, hinted};
 use super::images;
 use super::model::unescape;
@@ -48,19 +48,17 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watc
     let watch = Watch { model: Some(&text), within: WITHIN, ..watch };
     // By Compose, which has the credentials of private registries and knows each service's platform.
     let args: Vec<&str> = ["pull", "--quiet"].into_iter().chain(missing.values().map(String::as_str)).collect();
-    match compose.run(&args, watch).await {
-        Ok(ran) => {
-            let names = still_missing(compose, missing.into_keys()).await;
-            // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
-            if ran.status.success() && names.is_empty() { Ok(began.elapsed()) } else { Err(failed(&names, &ran.tail)) }
-        }
-        Err(StoppedCommand::Error(error)) => Err(error),
-        Err(StoppedCommand::Cancelled) => Err(StackError::Cancelled),
-        Err(StoppedCommand::TimedOut(_)) => {
-            let names = missing.into_keys().collect::<Vec<_>>().join(", ");
-            Err(environment(format!("pulling {names}"), format!("it took more than {} min", WITHIN.as_secs() / 60)))
-        }
+    let ran = compose.run(&args, watch).await?;
+    if ran.status.is_none() {
+        let names = missing.into_keys().collect::<Vec<_>>().join(", ");
+        return Err(environment(
+            format!("pulling {names}"),
+            format!("it took more than {} min", WITHIN.as_secs() / 60),
+        ));
     }
+    let names = still_missing(compose, missing.into_keys()).await;
+    // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
+    if ran.succeeded() && names.is_empty() { Ok(began.elapsed()) } else { Err(failed(&names, &ran.tail)) }
 }
 
 /// Several images are pulled at the same time: those that came are not to blame.

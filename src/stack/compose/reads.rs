@@ -237,7 +237,7 @@ impl Reads<'_> {
 }
 
 /// The path as Compose takes it: `..` takes away what is written before it, whatever links there are.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

@@ -2,12 +2,11 @@
 //! container was made with tells which release it is.
 
 use super::bundle::hex;
-use super::command::{StoppedCommand, Watch};
 use super::errors::environment;
 use super::health::{Standing, standing};
 use super::model::{escape, scalar, unescape};
-use super::stack::ComposeStack;
-use super::steps::{Making, recreate};
+use super::stack::{ComposeStack, UP_WITHIN};
+use super::steps::recreate;
 use super::{containers, labels};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackError};
 use bollard::models::ContainerInspectResponse;
@@ -16,9 +15,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How long `docker compose up` may take.
-const UP_WITHIN: Duration = Duration::from_secs(20);
 /// How long new containers have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(8);
 /// How long they have at the most where their health check says that they need longer to start.
@@ -71,29 +67,9 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
     let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
     let model = model.map_err(late)??.to_string();
     let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
-    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
-    let watch = Watch {
-        log: Some(stack.run.dir.join("logs").join("deploy.log")),
-        within: UP_WITHIN,
-        cancel: &cancel,
-        model: Some(&model),
-    };
-    let making = Making::of(&stack.started);
-    let operation = "docker compose up";
-    match stack.compose().run(&args, watch).await {
-        Ok(ran) if ran.status.success() => making.over(),
-        Ok(ran) => {
-            making.over();
-            let said = ran.tail.last().map_or("it failed and said nothing", String::as_str);
-            return Err(environment(operation, said));
-        }
-        Err(StoppedCommand::Error(error)) => return Err(error),
-        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
-        Err(StoppedCommand::TimedOut(tail)) => {
-            let last = tail.last().map_or("none", String::as_str);
-            let within = UP_WITHIN.as_secs();
-            return Err(environment(operation, format!("it did not end within {within} s; its last words: {last}")));
-        }
+    let ran = stack.up_service(service, &["--scale", &scale], "deploy.log", &model).await?;
+    if !ran.succeeded() {
+        return Err(environment("docker compose up", ran.failure(UP_WITHIN)));
     }
     ready(stack, service).await
 }
@@ -168,16 +144,7 @@ fn pointer(service: &str) -> String {
 }
 
 async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerInspectResponse>, StackError> {
-    let docker = &stack.endpoint.docker;
-    let by = [
-        (labels::PROJECT, Some(stack.project.as_str())),
-        (labels::SERVICE, Some(service)),
-        (labels::ONEOFF, Some("False")),
-    ];
-    let mut found = Vec::new();
-    for summary in containers::list(docker, &by).await? {
-        found.extend(containers::inspect(docker, &summary.id.unwrap_or_default()).await?);
-    }
+    let mut found = containers::inspected(&stack.endpoint.docker, &stack.project, service).await?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }

@@ -2,17 +2,13 @@
 //! have no model. Idempotent; ends with a look for anything left. What only may be its own is told, and stays.
 
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, is_status};
+use super::errors::{environment, unless_gone};
 use super::owner::{Kind, Labels, Owner, Seen};
-use super::{images, labels};
+use super::{containers, images, labels};
 use crate::stack::{Foreign, StackDown, StackError};
 use bollard::Docker;
-use bollard::errors::Error as ApiError;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::{
-    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
-    RemoveVolumeOptions,
-};
+use bollard::query_parameters::{RemoveImageOptionsBuilder, RemoveVolumeOptions};
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -28,12 +24,6 @@ pub(super) const QUIET: Duration = Duration::from_secs(1);
 const SERVICE_WITHIN: Duration = Duration::from_secs(10);
 /// Containers removed at the same time.
 const AT_ONCE: usize = 8;
-
-/// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the
-/// run's id. What may be the run's and may not is among what is left, with the reason.
-pub(super) async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
-    remove(&endpoint.docker, &Owner::of(run), QUIET).await.down()
-}
 
 /// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone: two looks
 /// in a row must find none, as one may be made just now. Needs nothing but the two names.
@@ -60,9 +50,8 @@ pub(super) async fn remove_service_in(
             return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
         }
         for container in found {
-            let paused = container.state.is_some_and(|state| state.to_string() == "paused");
-            let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
-            let name = name.trim_start_matches('/').to_string();
+            let (paused, name) =
+                (containers::is(&container, "paused"), containers::listed_name(&container).unwrap_or_default());
             remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
             if !removed.contains(&name) {
                 removed.push(name);
@@ -72,45 +61,36 @@ pub(super) async fn remove_service_in(
     }
 }
 
-/// Something that carries a label of a drill.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Thing {
-    /// A container; `paused` needs an unpause first.
-    Container {
-        name: String,
-        paused: bool,
-    },
-    Network {
-        name: String,
-    },
-    Volume {
-        name: String,
-    },
-    /// An image that only this drill uses.
-    Image {
-        name: String,
-    },
+/// Something that carries a label of a drill; an image is one that only this drill uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Thing {
+    pub kind: Kind,
+    pub name: String,
+    /// A container that needs an unpause first.
+    pub paused: bool,
 }
 
 impl Thing {
     /// `container x`, `network y`, `volume z`, `image i`.
     pub(super) fn text(&self) -> String {
-        match self {
-            Thing::Container { name, .. } => format!("container {name}"),
-            Thing::Network { name } => format!("network {name}"),
-            Thing::Volume { name } => format!("volume {name}"),
-            Thing::Image { name } => format!("image {name}"),
-        }
+        let kind = match self.kind {
+            Kind::Container => "container",
+            Kind::Network => "network",
+            Kind::Volume => "volume",
+            Kind::Image => "image",
+        };
+        format!("{kind} {}", self.name)
     }
 }
 
 impl Foreign {
     pub(super) fn new(owner: &Owner, id: &str, thing: &Thing, why: impl Into<String>) -> Foreign {
-        let by_hand = match thing {
-            Thing::Container { .. } => format!("docker rm --force {}", id.get(..12).unwrap_or(id)),
-            Thing::Network { .. } => format!("docker network rm {}", id.get(..12).unwrap_or(id)),
-            Thing::Volume { name } => format!("docker volume rm {name}"),
-            Thing::Image { name } => format!("docker rmi {name}"),
+        let short = id.get(..12).unwrap_or(id);
+        let by_hand = match thing.kind {
+            Kind::Container => format!("docker rm --force {short}"),
+            Kind::Network => format!("docker network rm {short}"),
+            Kind::Volume => format!("docker volume rm {}", thing.name),
+            Kind::Image => format!("docker rmi {}", thing.name),
         };
         Foreign { run: owner.run.clone(), thing: thing.text(), why: why.into(), by_hand }
     }
@@ -158,30 +138,23 @@ pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackE
         let containers = owner.containers(docker, &[(key, Some(value.as_str()))]).await?;
         let own = containers.own.into_iter().map(|container| (container, None));
         for (container, doubt) in own.chain(containers.foreign.into_iter().map(|(thing, why)| (thing, Some(why)))) {
-            let id = container.id.unwrap_or_default();
-            let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_else(|| id.clone());
-            let name = name.trim_start_matches('/').to_string();
-            let paused = container.state.is_some_and(|state| state.to_string() == "paused");
+            let id = container.id.clone().unwrap_or_default();
+            let name = containers::listed_name(&container).unwrap_or_else(|| id.clone());
+            let thing = Thing { kind: Kind::Container, name, paused: containers::is(&container, "paused") };
             let (labels, created) = (container.labels.unwrap_or_default(), container.created.unwrap_or(0));
-            found.add(owner, (id, Thing::Container { name, paused }), &labels, created, doubt);
+            found.add(owner, (id, thing), &labels, created, doubt);
         }
-        let filters = labels::filter(key, Some(value));
-        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-        for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
+        for network in labels::networks(docker, key, Some(value)).await? {
             let (id, labels) = (network.id.unwrap_or_default(), network.labels.unwrap_or_default());
             let name = network.name.unwrap_or_else(|| id.clone());
-            let seen = Seen { kind: Kind::Network, names: std::slice::from_ref(&name), labels: &labels, image: None };
-            let doubt = owner.doubt(&seen);
-            found.add(owner, (id, Thing::Network { name }), &labels, seconds(network.created), doubt);
+            let doubt = owner.doubt(&Seen::made(Kind::Network, &name, &labels));
+            let thing = Thing { kind: Kind::Network, name, paused: false };
+            found.add(owner, (id, thing), &labels, seconds(network.created), doubt);
         }
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
-        for volume in volumes.volumes.unwrap_or_default() {
-            let (name, labels) = (volume.name, volume.labels);
-            let seen = Seen { kind: Kind::Volume, names: std::slice::from_ref(&name), labels: &labels, image: None };
-            let doubt = owner.doubt(&seen);
-            let thing = (format!("volume {name}"), Thing::Volume { name });
-            found.add(owner, thing, &labels, seconds(volume.created_at), doubt);
+        for volume in labels::volumes(docker, key, Some(value)).await? {
+            let doubt = owner.doubt(&Seen::made(Kind::Volume, &volume.name, &volume.labels));
+            let thing = Thing { kind: Kind::Volume, name: volume.name, paused: false };
+            found.add(owner, (thing.text(), thing), &volume.labels, seconds(volume.created_at), doubt);
         }
     }
     // By the run only: Compose labels images that many drills share with the project that happened to build them.
@@ -189,8 +162,8 @@ pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackE
         let seen = Seen { kind: Kind::Image, names: &image.repo_tags, labels: &image.labels, image: None };
         let doubt = owner.doubt(&seen);
         for name in &image.repo_tags {
-            let thing = (format!("image {name}"), Thing::Image { name: name.clone() });
-            found.add(owner, thing, &image.labels, image.created, doubt.clone());
+            let thing = Thing { kind: Kind::Image, name: name.clone(), paused: false };
+            found.add(owner, (thing.text(), thing), &image.labels, image.created, doubt.clone());
         }
     }
     Ok(found)
@@ -257,23 +230,19 @@ pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> R
 /// One round: containers first, as they hold networks and volumes. Errors show in the next look.
 async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
     // Owned ids: a stream over borrowed ones is not general enough for a trait's future that must be `Send`.
-    let mut removals = Vec::new();
-    for (id, thing) in found {
-        if let Thing::Container { paused, .. } = thing {
-            removals.push(remove_container(docker.clone(), id.clone(), *paused));
-        }
-    }
+    let own = found.iter().filter(|(_, thing)| thing.kind == Kind::Container);
+    let removals: Vec<_> = own.map(|(id, thing)| remove_container(docker.clone(), id.clone(), thing.paused)).collect();
     futures_util::stream::iter(removals).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-    for (id, thing) in found {
-        let _ = match thing {
-            Thing::Container { .. } => Ok(()),
-            Thing::Network { .. } => ignore_gone(docker.remove_network(id).await),
-            Thing::Volume { name } => ignore_gone(docker.remove_volume(name, None::<RemoveVolumeOptions>).await),
-            Thing::Image { name } => {
+    for (id, Thing { kind, name, .. }) in found {
+        match kind {
+            Kind::Container => {}
+            Kind::Network => drop(docker.remove_network(id).await),
+            Kind::Volume => drop(docker.remove_volume(name, None::<RemoveVolumeOptions>).await),
+            Kind::Image => {
                 let options = RemoveImageOptionsBuilder::default().build();
-                ignore_gone(docker.remove_image(name, Some(options), None).await.map(drop))
+                drop(docker.remove_image(name, Some(options), None).await);
             }
-        };
+        }
     }
 }
 
@@ -288,7 +257,7 @@ pub(super) fn unnamed_volumes(containers: &[ContainerSummary]) -> impl Iterator<
 pub(super) async fn remove_volumes(docker: &Docker, names: BTreeSet<String>) -> Vec<String> {
     let mut left = Vec::new();
     for name in names {
-        if let Err(error) = ignore_gone(docker.remove_volume(&name, None::<RemoveVolumeOptions>).await) {
+        if let Err(error) = unless_gone(docker.remove_volume(&name, None::<RemoveVolumeOptions>).await) {
             left.push(format!("volume {name} ({error})"));
         }
     }
@@ -299,13 +268,5 @@ async fn remove_container(docker: Docker, id: String, paused: bool) {
     if paused {
         let _ = docker.unpause_container(&id).await;
     }
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    let _ = docker.remove_container(&id, Some(options)).await;
-}
-
-fn ignore_gone(result: Result<(), ApiError>) -> Result<(), ApiError> {
-    match result {
-        Err(error) if is_status(&error, 404) => Ok(()),
-        other => other,
-    }
+    containers::remove(&docker, &id, true).await;
 }

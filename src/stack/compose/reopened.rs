@@ -14,15 +14,10 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// What a dead runner left up.
 #[derive(Debug)]
 pub struct ReopenedRun {
-    endpoint: Endpoint,
-    run: String,
-}
-
-impl ReopenedRun {
-    /// The run of this id on an engine.
-    pub fn new(endpoint: Endpoint, run: String) -> ReopenedRun {
-        ReopenedRun { endpoint, run }
-    }
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// Id of the run.
+    pub run: String,
 }
 
 /// Bounds one request to the engine.
@@ -61,6 +56,6 @@ impl Stack for ReopenedRun {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        Ok(remove::remove_run(&self.endpoint, &self.run).await)
+        Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run), remove::QUIET).await.down())
     }
 }

@@ -15,7 +15,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// What a key can reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 enum Class {
     Free,
     Consent(String),
@@ -26,7 +27,7 @@ enum Class {
 }
 
 /// A decision by value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum HostRule {
     Build,
@@ -54,62 +55,50 @@ const STRANGE: &str = "not what Compose makes of it";
 
 type Table = BTreeMap<String, Class>;
 
-static TABLES: LazyLock<BTreeMap<String, Table>> = LazyLock::new(|| {
-    let text = include_str!("rights.yaml");
-    // A test reads it: of one that cannot be read everything is refused.
-    let read: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(text).unwrap_or_default();
-    let class = |text: &String| Class::parse(text).unwrap_or_else(|| Class::Refused(String::new()));
-    read.iter()
-        .map(|(name, keys)| (name.clone(), keys.iter().map(|(key, text)| (key.clone(), class(text))).collect()))
-        .collect()
-});
+// A test reads it: of one that cannot be read everything is refused.
+static TABLES: LazyLock<BTreeMap<String, Table>> =
+    LazyLock::new(|| serde_yaml::from_str(include_str!("rights.yaml")).unwrap_or_default());
 
-impl Class {
-    fn parse(text: &str) -> Option<Class> {
-        let (word, rest) = text.split_once(' ').map_or((text, ""), |(word, rest)| (word, rest.trim()));
+impl TryFrom<String> for Class {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Class, String> {
+        let (word, rest) = text.split_once(' ').map_or((text.as_str(), ""), |(word, rest)| (word, rest.trim()));
         let of = rest.to_string();
         match word {
-            "free" if rest.is_empty() => Some(Class::Free),
-            "consent" if !rest.is_empty() => Some(Class::Consent(of)),
-            "refused" if !rest.is_empty() => Some(Class::Refused(of)),
-            "one" if !rest.is_empty() => Some(Class::One(of)),
-            "each" if !rest.is_empty() => Some(Class::Each(of)),
-            "rule" => {
-                HostRule::deserialize(StrDeserializer::<serde::de::value::Error>::new(rest)).ok().map(Class::Rule)
-            }
-            _ => None,
+            "rule" => HostRule::deserialize(StrDeserializer::new(rest))
+                .map(Class::Rule)
+                .map_err(|error: serde::de::value::Error| error.to_string()),
+            "free" if rest.is_empty() => Ok(Class::Free),
+            "consent" if !rest.is_empty() => Ok(Class::Consent(of)),
+            "refused" if !rest.is_empty() => Ok(Class::Refused(of)),
+            "one" if !rest.is_empty() => Ok(Class::One(of)),
+            "each" if !rest.is_empty() => Ok(Class::Each(of)),
+            _ => Err(format!("`{text}` is no class")),
         }
     }
 }
 
-/// What is wrong with a value: whether consent is enough, and why.
-enum Wrong {
-    Consent(String),
-    Refused(String),
+/// What is wrong with a value: why, and whether consent is not enough.
+struct Wrong {
+    is_refused: bool,
+    why: String,
 }
 
 fn consent(why: impl Into<String>) -> Option<Wrong> {
-    Some(Wrong::Consent(why.into()))
+    Some(Wrong { is_refused: false, why: why.into() })
 }
 
 fn refused(why: impl Into<String>) -> Option<Wrong> {
-    Some(Wrong::Refused(why.into()))
+    Some(Wrong { is_refused: true, why: why.into() })
 }
 
 /// What is wrong with any of several values: all of it, and what is refused alone if something is.
 fn together(wrongs: impl Iterator<Item = Wrong>) -> Option<Wrong> {
-    let (mut consents, mut refusals) = (Vec::new(), Vec::new());
-    for wrong in wrongs {
-        match wrong {
-            Wrong::Consent(why) => consents.push(why),
-            Wrong::Refused(why) => refusals.push(why),
-        }
-    }
-    match (consents.is_empty(), refusals.is_empty()) {
-        (_, false) => refused(refusals.join("; ")),
-        (false, true) => consent(consents.join("; ")),
-        (true, true) => None,
-    }
+    let (refusals, consents): (Vec<Wrong>, Vec<Wrong>) = wrongs.partition(|wrong| wrong.is_refused);
+    let is_refused = !refusals.is_empty();
+    let whys: Vec<String> = if is_refused { refusals } else { consents }.into_iter().map(|wrong| wrong.why).collect();
+    (!whys.is_empty()).then(|| Wrong { is_refused, why: whys.join("; ") })
 }
 
 /// Everything that a resolved model asks of the host; `root` is the project's directory.
@@ -263,10 +252,7 @@ impl Walk<'_> {
     fn note(&mut self, wrong: Option<Wrong>, value: &Value, service: Option<&str>, path: &[String]) {
         let Some(wrong) = wrong else { return };
         let key = path.join(".");
-        let (right, why) = match wrong {
-            Wrong::Consent(why) => (path.first().cloned(), why),
-            Wrong::Refused(why) => (None, why),
-        };
+        let (right, why) = (path.first().filter(|_| !wrong.is_refused).cloned(), wrong.why);
         let of = service.map_or_else(String::new, |service| format!("of `{service}` "));
         let verb = if right.is_some() { "reaches the host" } else { "cannot be in a drill" };
         let what = format!("`{key}` {of}{verb}: {why}");
@@ -302,12 +288,14 @@ impl Walk<'_> {
             true => refused(format!("{}: {STRANGE}", shown(value))),
             false => together(texts.iter().filter_map(|text| wrong(text))),
         };
+        // The keys of a map, or the texts of a list.
+        let names = || value.as_object().map_or_else(|| texts.clone(), |map| map.keys().cloned().collect());
         match rule {
             HostRule::Build | HostRule::Dockerfile => None,
             HostRule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
-            HostRule::Caches => each(&|text| {
-                (!is_remote_cache(text))
-                    .then(|| Wrong::Consent(format!("{text}: the build reads and writes outside of the drill")))
+            HostRule::Caches => each(&|text| match is_remote_cache(text) {
+                true => None,
+                false => consent(format!("{text}: the build reads and writes outside of the drill")),
             }),
             HostRule::Context => each(&|text| self.context(text)),
             HostRule::Contexts => match value {
@@ -326,10 +314,7 @@ impl Walk<'_> {
                 _ => each(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
             },
             HostRule::Labels => {
-                let keys: Vec<String> = match value {
-                    Value::Object(labels) => labels.keys().cloned().collect(),
-                    _ => texts.clone(),
-                };
+                let keys = names();
                 let reserved = ["dev.firedrill.", "com.docker.compose."];
                 let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
                 refused(format!("{forged}: this label says whose a container is"))
@@ -342,28 +327,25 @@ impl Walk<'_> {
             HostRule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
             // `transform` replaces the engine's shared bridge by a network of the drill.
             HostRule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
-            HostRule::Propagation => each(&|text| {
-                (!matches!(text, "private" | "rprivate" | "slave" | "rslave"))
-                    .then(|| Wrong::Consent(format!("{text}: what it mounts appears on the host")))
+            HostRule::Propagation => each(&|text| match text {
+                "private" | "rprivate" | "slave" | "rslave" => None,
+                _ => consent(format!("{text}: what it mounts appears on the host")),
             }),
-            HostRule::Security => each(&|text| {
-                (!text.starts_with("no-new-privileges"))
-                    .then(|| Wrong::Consent(format!("{text}: it is kept from the host by less")))
+            HostRule::Security => each(&|text| match text.starts_with("no-new-privileges") {
+                true => None,
+                false => consent(format!("{text}: it is kept from the host by less")),
             }),
             HostRule::Sysctls => {
-                let names: Vec<String> = match value {
-                    Value::Object(settings) => settings.keys().cloned().collect(),
-                    _ => texts.clone(),
-                };
                 let own = ["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."];
                 let set = |text: &String| text.split('=').next().unwrap_or_default().trim().to_string();
+                let names = names();
                 let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
-                together(others.map(|other| Wrong::Consent(format!("{other}: a setting of the host's kernel"))))
+                together(others.filter_map(|other| consent(format!("{other}: a setting of the host's kernel"))))
             }
             HostRule::Volume => volume(value),
-            HostRule::VolumesFrom => each(&|text| {
-                text.starts_with("container:")
-                    .then(|| Wrong::Refused(format!("{text}: a container that is not part of the stack")))
+            HostRule::VolumesFrom => each(&|text| match text.starts_with("container:") {
+                true => refused(format!("{text}: a container that is not part of the stack")),
+                false => None,
             }),
         }
     }
@@ -858,7 +840,7 @@ mod tests {
         let read: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(text).unwrap();
         for (table, keys) in &read {
             for (key, class) in keys {
-                let class = Class::parse(class).unwrap_or_else(|| panic!("{table}.{key}: {class}"));
+                let class = Class::try_from(class.clone()).unwrap_or_else(|why| panic!("{table}.{key}: {why}"));
                 if let Class::One(of) | Class::Each(of) = class {
                     assert!(read.contains_key(&of), "{table}.{key}: {of}");
                 }

@@ -1,13 +1,14 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::bundle::HOME;
-use super::carry::carry_bundle;
-use super::command::{ComposeCommand, Watch};
+use super::bundle::{HOME, carry_bundle};
+use super::command::{ComposeCommand, Ran, Watch};
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, is_status};
+use super::errors::{api, environment};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
-use super::owner::Owner;
+use super::owner::{Containers, Owner};
+use super::steps::Making;
+use super::transform::{Drill, Recipe, transform};
 use super::{
     containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
 };
@@ -18,7 +19,7 @@ use crate::stack::{
     TOOLBOX, Tools,
 };
 use async_trait::async_trait;
-use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long `docker compose down` may take before everything is removed by force.
 const DOWN_WITHIN: Duration = Duration::from_secs(45);
+/// How long `docker compose up` of one service may take.
+pub(super) const UP_WITHIN: Duration = Duration::from_secs(20);
 
 /// A Compose project of one drill. Clones are the same project.
 #[derive(Debug, Clone)]
@@ -78,23 +81,6 @@ impl Started {
     pub fn is_unsettled(&self) -> bool {
         self.cut_off || self.making > 0
     }
-}
-
-/// What a drill's model is made with, beside the team's own.
-#[derive(Debug, Clone)]
-pub(super) struct Recipe {
-    /// Image of the agents.
-    pub agent: String,
-    /// Image of the toolbox.
-    pub toolbox: String,
-    /// Image of Prometheus and Alertmanager; empty where none are wanted.
-    pub monitoring: String,
-    /// Service → the image that was built for it.
-    pub built: BTreeMap<String, String>,
-    /// Those of them that only this drill uses.
-    pub own: BTreeSet<String>,
-    /// Ports of the agents in front of services.
-    pub ports: BTreeMap<String, BTreeSet<u16>>,
 }
 
 impl ComposeStack {
@@ -218,47 +204,64 @@ impl ComposeStack {
     async fn ensure_bundle(&self, container: &str, service: &str) -> Result<(), StackError> {
         let docker = &self.endpoint.docker;
         let operation = format!("copying the shell into `{service}`");
-        let executable = format!("{HOME}/firedrill");
-        let there = ContainerArchiveInfoOptionsBuilder::default().path(&executable).build();
-        match docker.get_container_archive_info(container, Some(there)).await {
-            Ok(_) => return Ok(()),
-            Err(error) if is_status(&error, 404) => {}
-            Err(error) => return Err(api(operation)(error)),
+        if containers::path_in(docker, container, &format!("{HOME}/firedrill")).await.map_err(api(operation))?.is_some()
+        {
+            return Ok(());
         }
         let agent = self.running(&AgentRole::Drill.name()).await?;
-        carry_bundle(docker, agent, container, service).await
+        carry_bundle(docker, &agent, container, service).await
+    }
+
+    /// `docker compose up` of one service from a model, and of nothing that it depends on.
+    pub(super) async fn up_service(
+        &self,
+        service: &str,
+        options: &[&str],
+        log: &str,
+        model: &str,
+    ) -> Result<Ran, StackError> {
+        let cancel = CancellationToken::new();
+        let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
+        let making = Making::of(&self.started);
+        let watch = Watch::new(&self.run.dir, log, UP_WITHIN, &cancel).with(model);
+        let ran = self.compose().run(&[up, options, &["--", service]].concat(), watch).await?;
+        if ran.status.is_some() {
+            making.over();
+        }
+        Ok(ran)
+    }
+
+    /// A model of the team's as this drill starts it.
+    pub(super) fn transformed(&self, model: &ResolvedModel, spec: &StackRequest, recipe: &Recipe) -> Value {
+        transform(model, spec, &Drill { project: &self.project, run: &self.run, launch: self.launch(), recipe })
     }
 
     /// `docker compose down`; what it leaves is removed by label afterwards.
     async fn compose_down(&self, model: &str) {
         let cancel = CancellationToken::new();
-        let watch = Watch {
-            log: Some(self.run.dir.join("logs").join("down.log")),
-            within: DOWN_WITHIN,
-            cancel: &cancel,
-            model: Some(model),
-        };
+        let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
         let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
         let _ = self.compose().run(&args, watch).await;
     }
 
     /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
     async fn note_volumes(&self) {
-        let own = Owner::of(&self.run.id);
-        if let Ok(found) = own.containers(&self.endpoint.docker, &[(labels::RUN, Some(self.run.id.as_str()))]).await {
+        if let Ok(found) = self.own_containers().await {
             let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
             volumes.extend(remove::unnamed_volumes(&found.own));
         }
     }
 
+    async fn own_containers(&self) -> Result<Containers, StackError> {
+        let by = [(labels::RUN, Some(self.run.id.as_str()))];
+        Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await
+    }
+
     /// Stopping a paused container waits for the whole time-out, or is refused.
     async fn unpause_all(&self) {
-        let by = [(labels::RUN, Some(self.run.id.as_str()))];
-        let all = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.unwrap_or_default();
-        for container in all.own {
-            if container.state.is_some_and(|state| state.to_string() == "paused") {
-                let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
-            }
+        let all = self.own_containers().await.unwrap_or_default();
+        for container in all.own.into_iter().filter(|container| containers::is(container, "paused")) {
+            let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
         }
     }
 }

@@ -3,7 +3,6 @@
 //! may be a run's own: that is listed.
 
 use super::endpoint::Endpoint;
-use super::errors::api;
 use super::images;
 use super::owner::Owner;
 use super::remove::{QUIET, Thing, find, remove};
@@ -11,7 +10,6 @@ use super::{containers, labels};
 use crate::record::RunDir;
 use crate::stack::{AgentRole, Fate, Foreign, StackError, SweepOptions, SweepReport, SweptRun};
 use bollard::Docker;
-use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How long a run without a lock that can be looked at may take from its first container to its control session: it
@@ -81,14 +79,10 @@ async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
     for container in containers::list(docker, &[(labels::RUN, None)]).await? {
         add(container.labels.unwrap_or_default(), labels::RUN);
     }
-    let filters = labels::filter(labels::RUN, None);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
+    for network in labels::networks(docker, labels::RUN, None).await? {
         add(network.labels.unwrap_or_default(), labels::RUN);
     }
-    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
-    for volume in volumes.volumes.unwrap_or_default() {
+    for volume in labels::volumes(docker, labels::RUN, None).await? {
         add(volume.labels, labels::RUN);
     }
     for image in images::of_run(docker, None).await? {
@@ -143,10 +137,8 @@ async fn controlled(docker: &Docker, owner: &Owner) -> Result<bool, StackError> 
 async fn unpause(docker: &Docker, things: &BTreeMap<String, Thing>) -> Vec<String> {
     let mut unpaused = Vec::new();
     for (id, thing) in things {
-        if let Thing::Container { name, paused: true } = thing
-            && docker.unpause_container(id).await.is_ok()
-        {
-            unpaused.push(format!("unpaused {name}"));
+        if thing.paused && docker.unpause_container(id).await.is_ok() {
+            unpaused.push(format!("unpaused {}", thing.name));
         }
     }
     unpaused

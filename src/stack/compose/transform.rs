@@ -1,46 +1,47 @@
 //! The resolved model as a drill starts it: a pure function, so that what a drill changes in a stack can be read and
 //! tested without Docker. Everything that is not named here stays as the user wrote it.
 
+use super::builds::Builds;
 use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
 use super::{labels, processes};
 use crate::stack::http_ports::carries_http;
-use crate::stack::{AgentRole, StackRequest, TOOLBOX};
+use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// What a drill adds to a model.
 #[derive(Debug, Clone)]
-pub struct Drill<'a> {
+pub(super) struct Drill<'a> {
     /// Compose project name.
     pub project: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The run's directory, absolute.
-    pub dir: &'a Path,
-    /// Whether the stack is kept on failure.
-    pub keep: bool,
-    /// Image of the agents; empty when only the team's services are meant, as for a build.
-    pub agent_image: &'a str,
-    /// Image of the toolbox, with the agent's bundle in it.
-    pub toolbox_image: &'a str,
-    /// Image of Prometheus and Alertmanager, with the agent's bundle in it; empty where none are wanted.
-    pub monitoring_image: &'a str,
-    /// The command that starts `firedrill` in it.
+    /// The run.
+    pub run: &'a RunIdentity,
+    /// The command that starts `firedrill` in its agents.
     pub launch: &'a [String],
-    /// Service → the image that stands for its `build` section; services without an entry keep their own image.
-    pub built: &'a BTreeMap<String, String>,
-    /// Those of them that only this drill uses, and that go with it.
-    pub own_images: &'a BTreeSet<String>,
+    /// The images, and the ports of the agents.
+    pub recipe: &'a Recipe,
+}
+
+/// What a drill's model is made with, beside the team's own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Recipe {
+    /// Image of the agents; empty when only the team's services are meant, as for a build.
+    pub agent: String,
+    /// Image of the toolbox, with the agent's bundle in it.
+    pub toolbox: String,
+    /// Image of Prometheus and Alertmanager, with the agent's bundle in it; empty where none are wanted.
+    pub monitoring: String,
+    /// The images that stand for `build` sections; services without one keep their own image.
+    pub builds: Builds,
     /// Ports on which the agent in front of each interposed service listens.
-    pub ports: &'a BTreeMap<String, BTreeSet<u16>>,
+    pub ports: BTreeMap<String, BTreeSet<u16>>,
 }
 
 /// Processes that the toolbox may have at once, of a drill and of a runbook that is followed alone.
 pub(super) const TOOLBOX_PIDS: i64 = 1024;
 
 /// The model that `docker compose up` is given.
-pub fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {
+pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {
     let mut out = model.json.clone();
     out.insert("name".into(), json!(drill.project));
     let images = replaced_images(model, drill);
@@ -50,7 +51,7 @@ pub fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) 
             own_service(name, service, drill, &images);
         }
     }
-    if !drill.agent_image.is_empty() {
+    if !drill.recipe.agent.is_empty() {
         link_clients(model, spec, &mut services);
         add_ours(model, spec, drill, &mut services);
         add_processes(model, spec, drill, &mut services);
@@ -104,16 +105,16 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
             own_endpoint(network, container_name.as_ref().and_then(Value::as_str));
         }
     }
-    if let Some(image) = drill.built.get(name) {
+    if let Some(image) = drill.recipe.builds.images.get(name) {
         service.insert("image".into(), json!(escape(image)));
         // Built here, under a name that no registry has.
         service.insert("pull_policy".into(), json!("never"));
         if let Some(Value::Object(build)) = service.get_mut("build") {
             build.remove("tags");
             label(build, labels::IMAGE, "stack");
-            if drill.own_images.contains(image) {
-                label(build, labels::IMAGE_RUN, drill.run);
-                label(build, labels::IMAGE_DIR, &drill.dir.display().to_string());
+            if drill.recipe.builds.own.contains(image) {
+                label(build, labels::IMAGE_RUN, &drill.run.id);
+                label(build, labels::IMAGE_DIR, &drill.run.dir.display().to_string());
             }
         }
     } else if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
@@ -127,7 +128,7 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
 /// runs the image which its web service builds must run the one that was built now.
 fn replaced_images(model: &ResolvedModel, drill: &Drill<'_>) -> BTreeMap<String, String> {
     let mut images = BTreeMap::new();
-    for (service, image) in drill.built {
+    for (service, image) in &drill.recipe.builds.images {
         let named = model.service(service).and_then(|s| s.get("image")).and_then(Value::as_str);
         let default = format!("{}-{service}", model.name());
         images.insert(named.map_or(default, str::to_string), image.clone());
@@ -256,16 +257,16 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
         service
     };
     let agent = AgentRole::Drill.name();
-    services.insert(agent, Value::Object(linked(our_service(drill, "agent", drill.agent_image, &all))));
+    services.insert(agent, Value::Object(linked(our_service(drill, "agent", &drill.recipe.agent, &all))));
     for target in spec.interposed.keys() {
-        let mut proxy = our_service(drill, "proxy", drill.agent_image, &model.networks_of(target));
-        let ports = drill.ports.get(target).into_iter().flatten();
+        let mut proxy = our_service(drill, "proxy", &drill.recipe.agent, &model.networks_of(target));
+        let ports = drill.recipe.ports.get(target).into_iter().flatten();
         let ports: Vec<Value> = ports.map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
         let stands_for = json!({ "service": target, "ports": ports }).to_string();
         proxy.insert("environment".into(), json!({ "FIREDRILL_PROXY": escape(&stands_for) }));
         services.insert(AgentRole::Proxy { service: target.clone() }.name(), Value::Object(proxy));
     }
-    let mut toolbox = linked(our_service(drill, "toolbox", drill.toolbox_image, &all));
+    let mut toolbox = linked(our_service(drill, "toolbox", &drill.recipe.toolbox, &all));
     let words = |words: &[String]| words.iter().map(|word| escape(word)).collect::<Vec<_>>();
     toolbox.insert("entrypoint".into(), json!(words(drill.launch)));
     toolbox.insert("command".into(), json!(words(&model.published().arguments())));
@@ -279,7 +280,7 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
     if spec.monitoring {
-        let mut monitoring = linked(our_service(drill, "monitoring", drill.monitoring_image, &all));
+        let mut monitoring = linked(our_service(drill, "monitoring", &drill.recipe.monitoring, &all));
         let serve = drill.launch.iter().cloned().chain(["agent".to_string(), "serve".into()]);
         monitoring.insert("entrypoint".into(), json!(words(&serve.collect::<Vec<_>>())));
         monitoring.insert("command".into(), json!([]));
@@ -323,7 +324,7 @@ fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) 
 }
 
 fn add_labels(to: &mut Map<String, Value>, drill: &Drill<'_>) {
-    for (key, value) in labels::of_run(drill.run, drill.dir, drill.keep) {
+    for (key, value) in labels::of_run(drill.run) {
         label(to, key, &value);
     }
 }

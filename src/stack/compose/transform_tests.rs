@@ -32,21 +32,20 @@ fn changed(json: Value, spec: &StackRequest) -> Value {
 fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, String>) -> Value {
     let model = model(json);
     let ports = spec.interposed.keys().map(|s| (s.clone(), super::super::ports::known(&model, s, &spec.interposed[s])));
-    let ports = ports.collect();
-    let drill = Drill {
-        project: "fd-x-1",
-        run: "run-1",
-        dir: Path::new("/runs/run$1"),
-        keep: false,
-        agent_image: "firedrill-agent:a",
-        toolbox_image: "firedrill-toolbox:t",
-        monitoring_image: "firedrill-monitoring:t",
-        launch: &["/firedrill/firedrill".to_string()],
-        built,
-        own_images: &built.values().filter(|image| image.contains(":run-")).cloned().collect(),
-        ports: &ports,
+    let recipe = Recipe {
+        agent: "firedrill-agent:a".into(),
+        toolbox: "firedrill-toolbox:t".into(),
+        monitoring: "firedrill-monitoring:t".into(),
+        builds: Builds {
+            images: built.clone(),
+            own: built.values().filter(|image| image.contains(":run-")).cloned().collect(),
+            ..Builds::default()
+        },
+        ports: ports.collect(),
     };
-    transform(&model, spec, &drill)
+    let run = RunIdentity { id: "run-1".into(), dir: "/runs/run$1".into(), keep: false };
+    let launch = ["/firedrill/firedrill".to_string()];
+    transform(&model, spec, &Drill { project: "fd-x-1", run: &run, launch: &launch, recipe: &recipe })
 }
 
 /// Without the labels and the drill's own services, which one snapshot shows and the others need not repeat.

@@ -2,16 +2,16 @@
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
 use super::builds::{self, BUILD_WITHIN, Builds};
-use super::command::{ComposeCommand, Ran, StoppedCommand, Watch};
+use super::command::{ComposeCommand, Ran, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::images::{BundledImage, MONITORING_IMAGE, TOOLBOX_IMAGE};
-use super::stack::{ComposeStack, Recipe};
-use super::transform::{Drill, transform};
+use super::stack::ComposeStack;
+use super::transform::Recipe;
 use super::{images, logs, ports, pull, release};
 use crate::record::write_atomic;
 use crate::stack::{StackError, StackUp};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -39,16 +39,14 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Resu
 pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) -> Result<(), StackError> {
     stack.refuse_errors()?;
     let compose = stack.compose();
-    let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
-    let (agent, toolbox, monitoring) = make_ours(stack, &compose, cancel).await?;
-    let mut built = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
-    built.leave_own();
-    let model = teams_only(stack, &built);
-    let text = model.to_string();
-    built.build(&compose, Watch { model: Some(&text), ..watch("build.log") }).await?;
-    pull::missing(&compose, &model, watch("pull.log")).await?;
-    let Builds { images: built, own, .. } = built;
-    stack.started().recipe = Some(Recipe { agent, toolbox, monitoring, built, own, ports: BTreeMap::new() });
+    let mut recipe = make_ours(stack, &compose, cancel).await?;
+    let mut builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
+    builds.leave_own();
+    let model = teams_only(stack, &builds);
+    build(stack, &compose, &builds, &model, cancel).await?;
+    pull::missing(&compose, &model, Watch::new(&stack.run.dir, "pull.log", BUILD_WITHIN, cancel)).await?;
+    recipe.builds = builds;
+    stack.started().recipe = Some(recipe);
     release::make_ready(stack, cancel).await;
     stopped_early(cancel)
 }
@@ -60,25 +58,20 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     }
     let compose = stack.compose();
     let build_began = Instant::now();
-    let ((agent, toolbox, monitoring), built) = make_images(stack, &compose, cancel).await?;
-    let mut build_took = build_began.elapsed();
-    let watch = Watch { log: log(stack, "pull.log"), within: pull::WITHIN, cancel, model: None };
-    let pull_took = pull::missing(&compose, &teams_only(stack, &built), watch).await?;
-    let listening = ports::of_interposed(&compose, &stack.model, &stack.spec, &built.images).await?;
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: &agent,
-        toolbox_image: &toolbox,
-        monitoring_image: &monitoring,
-        launch: stack.launch(),
-        built: &built.images,
-        own_images: &built.own,
-        ports: &listening,
+    let teams = async {
+        let builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
+        let model = teams_only(stack, &builds);
+        build(stack, &compose, &builds, &model, cancel).await?;
+        Ok((builds, model))
     };
-    let model = transform(&stack.model, &stack.spec, &drill);
+    // Firedrill's own images and the team's, side by side.
+    let (mut recipe, (builds, teams)) = tokio::try_join!(make_ours(stack, &compose, cancel), teams)?;
+    let mut build_took = build_began.elapsed();
+    let watch = Watch::new(&stack.run.dir, "pull.log", pull::WITHIN, cancel);
+    let pull_took = pull::missing(&compose, &teams, watch).await?;
+    recipe.ports = ports::of_interposed(&compose, &stack.model, &stack.spec, &builds.images).await?;
+    recipe.builds = builds;
+    let model = stack.transformed(&stack.model, &stack.spec, &recipe);
     keep_copy(stack, &model)?;
     let model = model.to_string();
     stopped_early(cancel)?;
@@ -86,8 +79,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
         let mut started = stack.started();
         started.model = Some(model.clone());
         started.services = stack.model.services();
-        let Builds { images: built, own, .. } = built;
-        started.recipe = Some(Recipe { agent, toolbox, monitoring, built, own, ports: listening });
+        started.recipe = Some(recipe);
     }
     let releases_began = Instant::now();
     release::make_ready(stack, cancel).await;
@@ -96,19 +88,17 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
-    let watch = Watch { log: log(stack, "up.log"), within: stack.spec.up_within, cancel, model: Some(&model) };
+    let watch = Watch::new(&stack.run.dir, "up.log", stack.spec.up_within, cancel).with(&model);
     // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
     stack.started().cut_off = true;
     let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
     let up_took = up_began.elapsed();
     let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
-    stack.started().cut_off = matches!(ran, Err(StoppedCommand::Cancelled | StoppedCommand::TimedOut(_)));
-    match ran {
-        Ok(ran) if ran.status.success() => {}
-        Ok(ran) => return Err(not_up(stack, &mut watcher, &ran).await),
-        Err(StoppedCommand::Error(error)) => return Err(error),
-        Err(StoppedCommand::Cancelled) => return Err(StackError::Cancelled),
-        Err(StoppedCommand::TimedOut(tail)) => return Err(too_late(stack, &mut watcher, tail).await),
+    stack.started().cut_off =
+        matches!(&ran, Err(StackError::Cancelled)) || ran.as_ref().is_ok_and(|ran| ran.status.is_none());
+    let ran = ran?;
+    if !ran.succeeded() {
+        return Err(not_up(stack, &mut watcher, &ran).await);
     }
     let healthy_began = Instant::now();
     let look = tokio::select! {
@@ -131,37 +121,14 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     }
 }
 
-/// Images of the agent, of the toolbox and of the monitoring; the last one is empty where none is wanted.
-type OurImages = (String, String, String);
-
-/// Firedrill's own images and the team's, side by side.
-async fn make_images(
-    stack: &ComposeStack,
-    compose: &ComposeCommand,
-    cancel: &CancellationToken,
-) -> Result<(OurImages, builds::Builds), StackError> {
-    let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
-    let teams = async {
-        let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
-        let model = teams_only(stack, &built).to_string();
-        built.build(compose, Watch { model: Some(&model), ..watch("build.log") }).await?;
-        Ok::<_, StackError>(built)
-    };
-    tokio::try_join!(make_ours(stack, compose, cancel), teams)
-}
-
 /// Firedrill's own images, once for all drills of this process.
 async fn make_ours(
     stack: &ComposeStack,
     compose: &ComposeCommand,
     cancel: &CancellationToken,
-) -> Result<OurImages, StackError> {
-    let watch = |image: &BundledImage| Watch {
-        log: log(stack, &format!("{}.log", image.purpose)),
-        within: BUILD_WITHIN,
-        cancel,
-        model: None,
-    };
+) -> Result<Recipe, StackError> {
+    let watch =
+        |image: &BundledImage| Watch::new(&stack.run.dir, &format!("{}.log", image.purpose), BUILD_WITHIN, cancel);
     let _making = MAKING.lock().await;
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
@@ -170,30 +137,24 @@ async fn make_ours(
         true => images::ensure_bundled(compose, &MONITORING_IMAGE, None, &agent, watch(&MONITORING_IMAGE)).await?,
         false => String::new(),
     };
-    Ok((agent.tag, toolbox, monitoring))
+    Ok(Recipe { agent: agent.tag, toolbox, monitoring, ..Recipe::default() })
 }
 
 /// The model without anything of ours: for what must be there before the stack is started.
-fn teams_only(stack: &ComposeStack, built: &builds::Builds) -> serde_json::Value {
-    let nothing = BTreeMap::<String, BTreeSet<u16>>::new();
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: "",
-        toolbox_image: "",
-        monitoring_image: "",
-        launch: &[],
-        built: &built.images,
-        own_images: &built.own,
-        ports: &nothing,
-    };
-    transform(&stack.model, &stack.spec, &drill)
+fn teams_only(stack: &ComposeStack, builds: &Builds) -> Value {
+    stack.transformed(&stack.model, &stack.spec, &Recipe { builds: builds.clone(), ..Recipe::default() })
 }
 
-fn log(stack: &ComposeStack, name: &str) -> Option<std::path::PathBuf> {
-    Some(stack.run.dir.join("logs").join(name))
+/// Builds what is missing of the team's images.
+async fn build(
+    stack: &ComposeStack,
+    compose: &ComposeCommand,
+    builds: &Builds,
+    model: &Value,
+    cancel: &CancellationToken,
+) -> Result<(), StackError> {
+    let text = model.to_string();
+    builds.build(compose, Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text)).await
 }
 
 fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
@@ -201,29 +162,30 @@ fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
 }
 
 /// The model as it was started, beside the record, with its secrets hidden: what Compose itself reads is never a file.
-fn keep_copy(stack: &ComposeStack, model: &serde_json::Value) -> Result<(), StackError> {
+fn keep_copy(stack: &ComposeStack, model: &Value) -> Result<(), StackError> {
     let path = stack.run.dir.join("compose.json");
     let text = stack.clean(&format!("{model:#}\n"));
     write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
 }
 
-/// `docker compose up` failed: a service that did not become what others wait for, or the environment.
+/// `docker compose up` failed, or the deadline passed while it was still waiting for something: a service that did not become what
+/// others wait for, or the environment.
 async fn not_up(stack: &ComposeStack, watcher: &mut Watcher<'_>, ran: &Ran) -> StackError {
-    let said = ran.tail.join("\n");
-    let dependency = ran.tail.iter().rfind(|line| is_about_a_dependency(line)).cloned();
+    let late = ran.status.is_none();
+    let dependency = ran.tail.iter().rfind(|line| is_about_a_dependency(line)).filter(|_| !late).cloned();
     let refused = ran.tail.iter().rfind(|line| line.contains("Error response from daemon"));
-    if let (Some(refused), None) = (refused, &dependency) {
+    if let (Some(refused), None) = (refused.filter(|_| !late), &dependency) {
         return refusal(refused);
     }
     // Docker settles what became of the container a moment before or after Compose speaks of it.
     if let Ok(look) = watcher.look().await
-        && let Some(ailing) = look.failed.or(look.waiting.filter(|_| dependency.is_some()))
+        && let Some(ailing) = look.failed.or(look.waiting.filter(|_| late || dependency.is_some()))
     {
         return unhealthy(stack, ailing).await;
     }
     match dependency {
-        Some(line) => StackError::Unhealthy { service: "the stack".into(), reason: line, tail: said },
-        None => environment("docker compose up", ran.tail.last().map_or("it failed and said nothing", String::as_str)),
+        Some(reason) => StackError::Unhealthy { service: "the stack".into(), reason, tail: ran.tail.join("\n") },
+        None => environment("docker compose up", ran.failure(stack.spec.up_within)),
     }
 }
 
@@ -250,19 +212,6 @@ fn refusal(line: &str) -> StackError {
         return environment("docker compose up", cause);
     };
     hinted("docker compose up", cause, hint)
-}
-
-/// The deadline passed while Compose itself was still waiting for something.
-async fn too_late(stack: &ComposeStack, watcher: &mut Watcher<'_>, tail: Vec<String>) -> StackError {
-    if let Ok(look) = watcher.look().await
-        && let Some(ailing) = look.failed.or(look.waiting)
-    {
-        return unhealthy(stack, ailing).await;
-    }
-    let within = stack.spec.up_within.as_secs_f64();
-    let cause =
-        format!("it did not end within {within} s; its last words: {}", tail.last().map_or("none", String::as_str));
-    environment("docker compose up", cause)
 }
 
 async fn unhealthy(stack: &ComposeStack, ailing: Ailing) -> StackError {

@@ -1,14 +1,14 @@
 //! What the containers of a drill use, from the engine's own accounts.
 
-use super::{containers, errors::api, labels};
+use super::{containers, labels};
 use crate::record::UsageSample;
 use crate::stack::StackError;
 use bollard::Docker;
 use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
-use bollard::query_parameters::{ListNetworksOptionsBuilder, StatsOptionsBuilder};
+use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// One look at every container of a run that is up. `used` keeps what each of them has used, for when it is gone.
@@ -18,7 +18,7 @@ pub(super) async fn usage(
     used: &Mutex<BTreeMap<String, u64>>,
 ) -> Result<UsageSample, StackError> {
     let found = containers::list(docker, &[(labels::RUN, Some(run))]).await?;
-    let up = found.into_iter().filter(|c| c.state.is_some_and(|state| state.to_string() == "running"));
+    let up = found.into_iter().filter(|container| containers::is(container, "running"));
     let ids: Vec<String> = up.filter_map(|container| container.id).collect();
     // A container that ends meanwhile has no accounts any more.
     let all: Vec<Option<ContainerStatsResponse>> = join_all(ids.iter().map(|id| stats(docker, id))).await;
@@ -32,9 +32,7 @@ pub(super) async fn usage(
         used.values().sum()
     };
     let stats: Vec<ContainerStatsResponse> = all.into_iter().flatten().collect();
-    let filters = HashMap::from([("label".to_string(), vec![format!("{}={run}", labels::RUN)])]);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let networks = docker.list_networks(Some(options)).await.map_err(api("listing networks"))?;
+    let networks = labels::networks(docker, labels::RUN, Some(run)).await?;
     Ok(UsageSample {
         cpu_us,
         memory_bytes: stats.iter().filter_map(|stats| stats.memory_stats.as_ref()).map(memory_bytes).sum(),

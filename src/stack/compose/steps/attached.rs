@@ -4,11 +4,11 @@
 use super::arguments::Refusal;
 use super::docker::ContainerCalls;
 use super::process::{self, ModelFile, ProcessListing};
-use super::request::{self, ComposeRequest, Known, StepRequest};
+use super::request::{self, Known, Request, StepRequest};
 use super::sources::Sources;
 use super::table::{Compose, Docker};
 use super::team::Team;
-use super::{Done, answer, guard, itself, recreate, with_more};
+use super::{NotDone, answer, guard, itself, recreate, with_more};
 use crate::record::Secrets;
 use crate::stack::compose::command::ComposeCommand;
 use crate::stack::compose::endpoint::Endpoint;
@@ -52,7 +52,7 @@ impl Tools for AttachedTools {
 }
 
 impl AttachedTools {
-    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let files = self.files.iter().flat_map(|files| &files.files);
         let names = files.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
         let known = Known { team: self.project.clone(), own: self.project.clone(), files: names.collect() };
@@ -70,7 +70,7 @@ impl AttachedTools {
     }
 
     /// The project's containers, and where the step stands if that matters.
-    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, Done> {
+    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
         let team = Team::of_project(&self.endpoint, &self.project).await?;
         let here = match &self.place {
             _ if !copies => None,
@@ -85,11 +85,11 @@ impl AttachedTools {
 
     async fn compose(
         &self,
-        ask: ComposeRequest,
+        ask: Request<Compose>,
         call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
+    ) -> Result<i32, NotDone> {
         let makes = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config);
         let (endpoint, options) = match &self.files {
             Ok(files) if makes => {
@@ -135,7 +135,7 @@ impl AttachedTools {
         options: &[String],
         env: &[(String, String)],
         io: &CallIo,
-    ) -> Result<Endpoint, Done> {
+    ) -> Result<Endpoint, NotDone> {
         let ProjectFiles { files, directory, env_files } = files.clone();
         let (endpoint, note) = recreate::with_variables(&self.endpoint, &Sources { files, directory, env_files }, env)?;
         if let Some(note) = note {
@@ -155,7 +155,7 @@ impl AttachedTools {
         }
     }
 
-    async fn model(&self, endpoint: &Endpoint, options: &[String]) -> Result<Map<String, Value>, Done> {
+    async fn model(&self, endpoint: &Endpoint, options: &[String]) -> Result<Map<String, Value>, NotDone> {
         let name = ["--project-name".to_string(), self.project.clone()];
         let options = name.into_iter().chain(options.iter().cloned()).collect();
         let compose = ComposeCommand { endpoint: endpoint.clone(), options, redactor: self.secrets.redactor() };
@@ -163,11 +163,11 @@ impl AttachedTools {
         let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
         match serde_json::from_slice(&output.stdout) {
             Ok(Value::Object(model)) if output.status.success() => Ok(model),
-            _ => Err(Done::Failed(said())),
+            _ => Err(NotDone::Failed(said())),
         }
     }
 }
 
-fn no_files(command: &str, why: &str) -> Done {
+fn no_files(command: &str, why: &str) -> NotDone {
     Refusal(format!("`docker compose {command}` needs the project's Compose file, and {why}")).into()
 }

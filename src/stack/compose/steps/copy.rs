@@ -3,14 +3,13 @@
 
 use super::arguments::{Refusal, refuse};
 use crate::record::Stream;
-use crate::stack::compose::errors::is_status;
+use crate::stack::compose::containers;
+use crate::stack::compose::reads::clean;
 use crate::stack::{CallInput, CallOutput};
 use bollard::Docker;
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
-};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::stream::unfold;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use tokio::sync::mpsc;
@@ -43,15 +42,7 @@ enum There {
 
 /// A path as a step in `cwd` means it, absolute and tidy; whether it says that it is a directory comes beside it.
 pub(super) fn absolute(cwd: &str, path: &str) -> String {
-    let mut out = PathBuf::from("/");
-    for part in Path::new(cwd).join(path).components() {
-        match part {
-            Component::Normal(name) => out.push(name),
-            Component::ParentDir => drop(out.pop()),
-            _ => {}
-        }
-    }
-    out.to_string_lossy().into_owned()
+    clean(&Path::new("/").join(cwd).join(path)).to_string_lossy().into_owned()
 }
 
 /// Into which directory a copy goes, and what its topmost entry is called there; `None`: only what is in it.
@@ -79,12 +70,8 @@ fn target(
 async fn look(docker: &Docker, at: &CopySide) -> Result<(There, String), String> {
     let mut path = at.path.clone();
     for _ in 0..MOST_LINKS {
-        let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
-        let stat = match docker.get_container_archive_info(&at.container, Some(options)).await {
-            Ok(stat) => stat,
-            Err(error) if is_status(&error, 404) => return Ok((There::Nothing, path)),
-            Err(error) => return Err(error.to_string()),
-        };
+        let stat = containers::path_in(docker, &at.container, &path).await.map_err(|error| error.to_string())?;
+        let Some(stat) = stat else { return Ok((There::Nothing, path)) };
         let mode = stat.file_mode;
         if mode & GO_LINK == 0 {
             return Ok((if mode & GO_DIRECTORY != 0 { There::Directory } else { There::File }, path));
@@ -113,11 +100,10 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
         return Err(format!("no such directory: {into}"));
     }
     let (chunks, arriving) = mpsc::channel(QUEUE);
-    let downloading = download(docker.clone(), CopySide { path, ..source }, chunks);
+    let downloading = download(docker, &source.container, &path, chunks);
     let (renamed, leaving) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
     let renaming = tokio::task::spawn_blocking(move || rename(arriving, renamed, name.as_deref()));
-    let options = UploadToContainerOptionsBuilder::default().path(&into).build();
-    let uploading = docker.upload_to_container(&to.container, Some(options), bollard::body_try_stream(stream(leaving)));
+    let uploading = containers::unpack(docker, &to.container, &into, stream(leaving));
     let (downloaded, renamed, uploaded) = tokio::join!(downloading, renaming, uploading);
     downloaded?;
     uploaded.map_err(|error| error.to_string())?;
@@ -128,33 +114,19 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
 pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, out: &CallOutput) -> Result<(), String> {
     let source = CopySide { path: absolute("/", &from.path), ..from.clone() };
     let path = if follow { look(docker, &source).await?.1 } else { source.path.clone() };
-    let (chunks, mut arriving) = mpsc::channel(QUEUE);
-    let writing = async {
-        while let Some(Ok(bytes)) = arriving.recv().await {
-            if !out.write(Stream::Stdout, bytes).await {
-                return;
-            }
+    let mut pieces = Box::pin(containers::archive(docker, &source.container, &path));
+    while let Some(piece) = pieces.next().await {
+        if !out.write(Stream::Stdout, piece.map_err(|error| error.to_string())?).await {
+            break;
         }
-    };
-    let (downloaded, ()) = tokio::join!(download(docker.clone(), CopySide { path, ..source }, chunks), writing);
-    downloaded
+    }
+    Ok(())
 }
 
 /// `docker cp - web:/dir`.
-pub(super) async fn from_stream(docker: &Docker, mut stdin: CallInput, to: &CopySide) -> Result<(), String> {
-    let (chunks, leaving) = mpsc::channel(QUEUE);
-    let reading = async move {
-        while let Some(bytes) = stdin.next().await {
-            if chunks.send(Ok(bytes)).await.is_err() {
-                return;
-            }
-        }
-    };
-    let options = UploadToContainerOptionsBuilder::default().path(&absolute("/", &to.path)).build();
-    let ((), uploaded) = tokio::join!(
-        reading,
-        docker.upload_to_container(&to.container, Some(options), bollard::body_try_stream(stream(leaving)))
-    );
+pub(super) async fn from_stream(docker: &Docker, stdin: CallInput, to: &CopySide) -> Result<(), String> {
+    let pieces = unfold(stdin, |mut stdin| async move { Some((Ok(stdin.next().await?), stdin)) });
+    let uploaded = containers::unpack(docker, &to.container, &absolute("/", &to.path), pieces).await;
     uploaded.map_err(|error| error.to_string())
 }
 
@@ -164,13 +136,12 @@ fn stream(
     futures_util::stream::poll_fn(move |cx| leaving.poll_recv(cx))
 }
 
-async fn download(docker: Docker, from: CopySide, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
-    let options = DownloadFromContainerOptionsBuilder::default().path(&from.path).build();
-    let mut download = Box::pin(docker.download_from_container(&from.container, Some(options)));
-    while let Some(chunk) = download.next().await {
-        let chunk = chunk.map_err(|error| error.to_string())?;
-        if to.send(Ok(chunk)).await.is_err() {
-            return Ok(());
+async fn download(docker: &Docker, id: &str, path: &str, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
+    let mut pieces = Box::pin(containers::archive(docker, id, path));
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| error.to_string())?;
+        if to.send(Ok(piece)).await.is_err() {
+            break;
         }
     }
     Ok(())

@@ -1,13 +1,14 @@
 //! `docker` on the team's containers, and copies between them and the one in which a step runs.
 
-use super::arguments::{Arguments, Refusal, refuse};
-use super::inside::{self, Attached};
+use super::arguments::{Arguments, Refusal};
+use super::copy::CopySide;
+use super::inside;
 use super::process::{self, ProcessListing};
 use super::rename::Change;
-use super::request::{self, DockerRequest, End};
+use super::request::{self, CopyRequest, Request};
 use super::table::Docker;
 use super::team::Team;
-use super::{Done, copy};
+use super::{NotDone, copy};
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::{CallIo, ToolCall};
 use tokio_util::sync::CancellationToken;
@@ -29,11 +30,11 @@ pub(super) struct ContainerCalls<'a> {
 impl ContainerCalls<'_> {
     pub(super) async fn docker(
         self,
-        ask: DockerRequest,
+        ask: Request<Docker>,
         call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
+    ) -> Result<i32, NotDone> {
         let words = &ask.words;
         if ask.does == Docker::Copy {
             return self.copy(words, false, call, io, cancel).await;
@@ -41,7 +42,7 @@ impl ContainerCalls<'_> {
         if ask.does == Docker::Exec {
             let (name, command) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
             let id = &self.team.find(name)?.id;
-            let attached = Attached { input: words.is_set("interactive"), terminal: words.is_set("tty") };
+            let attached = (words.is_set("interactive"), words.is_set("tty"));
             return inside::exec(&self.endpoint.docker, id, (words, command), attached, io, cancel).await;
         }
         let mut command = self.endpoint.command();
@@ -106,18 +107,17 @@ impl ContainerCalls<'_> {
         words: &Arguments,
         io: CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
+    ) -> Result<i32, NotDone> {
         let (service, command) = words.rest.split_first().ok_or(Refusal("which service?".into()))?;
         let index = words.value("index");
         let found = self.team.of_service(service, index);
         let Some(container) = found.into_iter().find(|container| container.status == "running") else {
             let which = index.map(|index| format!(" container #{index}")).unwrap_or_default();
-            return Err(Done::Failed(format!("service \"{service}\" is not running{which}")));
+            return Err(NotDone::Failed(format!("service \"{service}\" is not running{which}")));
         };
         // As Compose has it: its standard input is the step's, and no terminal.
         let input = words.value("interactive") != Some("false");
-        let attached = Attached { input, terminal: false };
-        inside::exec(&self.endpoint.docker, &container.id, (words, command), attached, io, cancel).await
+        inside::exec(&self.endpoint.docker, &container.id, (words, command), (input, false), io, cancel).await
     }
 
     /// `cp`: between containers of the team's and the one in which the step runs.
@@ -128,92 +128,57 @@ impl ContainerCalls<'_> {
         call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
-        let (from, to) = request::ends(words)?;
+    ) -> Result<i32, NotDone> {
+        let CopyRequest { is_out, name, path, here: local } = request::copied(words)?;
         let (team, docker) = (self.team, &self.endpoint.docker);
         let follow = words.is_set("follow-link");
-        let targets = |name: &str| match of_compose {
-            false => team.find(name).map(|c| vec![c.id.clone()]),
-            true => of_service(&team, name, words.value("index")),
-        };
-        let here = self.here.ok_or_else(|| Done::Failed("the step's own container is not known".into()))?;
-        let local = |path: &str| {
-            let slash = if path.ends_with("/.") {
-                "/."
-            } else if path.ends_with('/') {
-                "/"
-            } else {
-                ""
-            };
+        let here = self.here.ok_or_else(|| NotDone::Failed("the step's own container is not known".into()))?;
+        let here = |path: &str| {
+            let slash = ["/.", "/"].into_iter().find(|end| path.ends_with(end)).unwrap_or_default();
             let absolute = copy::absolute(&call.cwd, path);
-            copy::CopySide { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
+            CopySide { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
         };
-        let there = |id: String, path: &str| {
-            let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
-            copy::CopySide { container: id, path }
+        let there = |id: &str| {
+            let slash = if path.starts_with('/') { "" } else { "/" };
+            CopySide { container: id.to_string(), path: format!("{slash}{path}") }
         };
         let copying = async {
-            match (&from, &to) {
-                (End::There(name, path), other) => {
-                    copy::not_empty(path)?;
-                    let Some(id) = targets(name)?.into_iter().next() else { return Err(nobody(name).into()) };
-                    let from = there(id, path);
-                    match other {
-                        End::Stream => copy::to_stream(docker, &from, follow, &io.out).await,
-                        End::Here(path) => {
-                            copy::not_empty(path)?;
-                            copy::between(docker, &from, follow, &local(path)).await
-                        }
-                        End::There(..) => Ok(()),
-                    }
+            copy::not_empty(&path)?;
+            let containers = match of_compose {
+                false => vec![team.find(&name)?],
+                // The one with this number, or all of them.
+                true => team.of_service(&name, words.value("index")),
+            };
+            let Some(first) = containers.first() else {
+                return Err(Refusal(format!("service `{name}` has no container")).into());
+            };
+            let (first, several) = (there(&first.id), containers.len() > 1);
+            match (is_out, &local) {
+                (true, None) => copy::to_stream(docker, &first, follow, &io.out).await,
+                (false, None) if several => {
+                    let why = "an archive can be copied to one container only: use --index";
+                    return Err(Refusal(why.into()).into());
                 }
-                (other, End::There(name, path)) => {
-                    copy::not_empty(path)?;
-                    let ids = targets(name)?;
-                    if ids.is_empty() {
-                        return Err(nobody(name).into());
-                    }
-                    match other {
-                        End::Stream => match <[String; 1]>::try_from(ids) {
-                            Ok([id]) => copy::from_stream(docker, io.stdin, &there(id, path)).await,
-                            Err(_) => {
-                                return Err(Refusal(
-                                    "an archive can be copied to one container only: use --index".into(),
-                                )
-                                .into());
-                            }
-                        },
-                        End::Here(own) => {
-                            copy::not_empty(own)?;
-                            let mut copied = Ok(());
-                            for id in ids {
-                                copied = copied.and(copy::between(docker, &local(own), follow, &there(id, path)).await);
-                            }
-                            copied
-                        }
-                        End::There(..) => Ok(()),
-                    }
+                (false, None) => copy::from_stream(docker, io.stdin, &first).await,
+                (true, Some(own)) => {
+                    copy::not_empty(own)?;
+                    copy::between(docker, &first, follow, &here(own)).await
                 }
-                _ => Ok(()),
+                (false, Some(own)) => {
+                    copy::not_empty(own)?;
+                    let mut copied = Ok(());
+                    for container in containers {
+                        let to = there(&container.id);
+                        copied = copied.and(copy::between(docker, &here(own), follow, &to).await);
+                    }
+                    copied
+                }
             }
-            .map_err(Done::Failed)
+            .map_err(NotDone::Failed)
         };
         tokio::select! {
             copied = copying => copied.map(|()| 0),
             () = cancel.cancelled() => Ok(143),
         }
     }
-}
-
-/// The containers of a service that a copy means: the one with this number, or all of them.
-fn of_service(team: &Team, service: &str, index: Option<&str>) -> Result<Vec<String>, Refusal> {
-    let found = team.of_service(service, index);
-    if found.is_empty() {
-        return refuse(format!("service `{service}` has no container"));
-    }
-    Ok(found.into_iter().map(|container| container.id.clone()).collect())
-}
-
-fn nobody(name: &str) -> Refusal {
-    Refusal(format!("`{name}` has no container"))
 }

@@ -51,13 +51,7 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
             let looked_at = match key.as_str() {
                 "volumes" | "build" => true,
                 "secrets" | "configs" => false,
-                key => {
-                    rights::is_free(key)
-                        || key == "deploy"
-                        || key == "labels"
-                        || key == "networks"
-                        || key == "annotations"
-                }
+                key => rights::is_free(key) || matches!(key, "deploy" | "labels" | "networks" | "annotations"),
             };
             if !looked_at && old.get(key) != service.get(key) {
                 found.push(format!("{name}.{key}"));

@@ -1,11 +1,11 @@
 //! `docker exec` and `docker compose exec` in a step, by the engine's API: on a command line of this host everybody who may list its
 //! processes would read what the step gives to its command, variables with secrets in them among it.
 
-use super::Done;
+use super::NotDone;
 use super::arguments::Arguments;
 use super::process::feed;
 use crate::record::Stream;
-use crate::stack::compose::execute::exit_code;
+use crate::stack::compose::execute::{CAPACITY, exit_code};
 use crate::stack::{CallIo, CallOutput};
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -15,40 +15,29 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-/// How much of the output is read at once.
-const CAPACITY: usize = 64 * 1024;
 /// As of a process that SIGPIPE ended.
 const NOBODY_READS: i32 = 141;
 /// As of one that SIGTERM ended.
 const ENDED: i32 = 143;
 
-/// How a command is attached.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Attached {
-    /// Whether it reads the step's standard input.
-    pub input: bool,
-    /// Whether it has a terminal.
-    pub terminal: bool,
-}
-
-/// Runs a command in a container to its end; its exit code.
+/// Runs a command in a container to its end; its exit code. It may read the step's standard input, and have a terminal.
 pub(super) async fn exec(
     docker: &Docker,
     container: &str,
     (words, command): (&Arguments, &[String]),
-    attached: Attached,
+    (has_input, has_terminal): (bool, bool),
     io: CallIo,
     cancel: &CancellationToken,
-) -> Result<i32, Done> {
+) -> Result<i32, NotDone> {
     let detach = words.is_set("detach");
-    if attached.input && attached.terminal && !detach {
-        return Err(Done::Failed("the input device is not a TTY".into()));
+    if has_input && has_terminal && !detach {
+        return Err(NotDone::Failed("the input device is not a TTY".into()));
     }
     let options = CreateExecOptions {
-        attach_stdin: Some(attached.input && !detach),
+        attach_stdin: Some(has_input && !detach),
         attach_stdout: Some(!detach),
         attach_stderr: Some(!detach),
-        tty: Some(attached.terminal),
+        tty: Some(has_terminal),
         env: Some(words.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         cmd: Some(command.to_vec()),
         user: words.value("user").map(str::to_string),
@@ -56,7 +45,7 @@ pub(super) async fn exec(
         ..Default::default()
     };
     let exec = docker.create_exec(container, options).await.map_err(refused)?.id;
-    let start = StartExecOptions { detach, tty: attached.terminal, output_capacity: Some(CAPACITY) };
+    let start = StartExecOptions { detach, tty: has_terminal, output_capacity: Some(CAPACITY) };
     let (mut output, input) = match docker.start_exec(&exec, Some(start)).await {
         Ok(StartExecResults::Attached { output, input }) => (output, input),
         Ok(StartExecResults::Detached) => return Ok(0),
@@ -68,7 +57,7 @@ pub(super) async fn exec(
         }
     };
     // Held while the command runs where nothing is written to it.
-    let (feeding, _unused) = match attached.input {
+    let (feeding, _unused) = match has_input {
         true => (Some(tokio::spawn(feed(io.stdin, input))), None),
         false => (None, Some(input)),
     };
@@ -79,7 +68,7 @@ pub(super) async fn exec(
             }
         }
         let code = exit_code(docker, &exec, "docker exec").await?;
-        Ok::<i32, Done>(i32::try_from(code).unwrap_or(1))
+        Ok::<i32, NotDone>(i32::try_from(code).unwrap_or(1))
     };
     let ended = tokio::select! {
         ended = reading => ended,
@@ -103,8 +92,8 @@ async fn show(frame: LogOutput, out: &CallOutput) -> bool {
 }
 
 /// As the docker command says it.
-fn refused(error: ApiError) -> Done {
-    Done::Failed(format!("Error response from daemon: {}", words_of(error)))
+fn refused(error: ApiError) -> NotDone {
+    NotDone::Failed(format!("Error response from daemon: {}", words_of(error)))
 }
 
 fn words_of(error: ApiError) -> String {

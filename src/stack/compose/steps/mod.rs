@@ -28,9 +28,8 @@ use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use process::{ModelFile, ProcessListing};
-use recreate::RecreateError;
 use rename::Change;
-use request::{ComposeRequest, Known, StepRequest};
+use request::{Known, Request, StepRequest};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,40 +49,34 @@ pub(super) struct StepTools {
     secrets: Secrets,
 }
 
-/// What became of a call.
-enum Done {
-    /// The real command ended.
-    Exit(i32),
+/// Why a call has no exit code.
+#[derive(Debug)]
+pub(super) enum NotDone {
     /// It is not allowed.
     Refused(Refusal),
     /// It could not be carried out.
     Failed(String),
 }
 
-impl From<Refusal> for Done {
+impl From<Refusal> for NotDone {
     fn from(refusal: Refusal) -> Self {
-        Done::Refused(refusal)
+        NotDone::Refused(refusal)
     }
 }
 
-impl From<StackError> for Done {
+impl From<StackError> for NotDone {
     fn from(error: StackError) -> Self {
-        Done::Failed(error.to_string())
+        NotDone::Failed(match error {
+            // What the real command would have said.
+            StackError::Build { reason, tail } => format!("{tail}\n{reason}"),
+            other => other.to_string(),
+        })
     }
 }
 
-impl From<std::io::Error> for Done {
+impl From<std::io::Error> for NotDone {
     fn from(error: std::io::Error) -> Self {
-        Done::Failed(format!("the docker command cannot be run: {error}"))
-    }
-}
-
-impl From<RecreateError> for Done {
-    fn from(error: RecreateError) -> Self {
-        match error {
-            RecreateError::Refused(refusal) => Done::Refused(refusal),
-            RecreateError::Failed(why) => Done::Failed(why),
-        }
+        NotDone::Failed(format!("the docker command cannot be run: {error}"))
     }
 }
 
@@ -106,7 +99,7 @@ async fn answer(
     call: &ToolCall,
     out: &CallOutput,
     cancel: &CancellationToken,
-    carried_out: impl Future<Output = Result<i32, Done>>,
+    carried_out: impl Future<Output = Result<i32, NotDone>>,
     (dir, secrets): (&Path, &Secrets),
 ) -> i32 {
     let began = Instant::now();
@@ -116,13 +109,13 @@ async fn answer(
         // The command has had its time to go.
         () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
     };
-    let (exit, told) = match done.map_or_else(|done| done, Done::Exit) {
-        Done::Exit(exit) => (exit, format!("exit {exit}")),
-        Done::Refused(why) => {
+    let (exit, told) = match done {
+        Ok(exit) => (exit, format!("exit {exit}")),
+        Err(NotDone::Refused(why)) => {
             out.say(&format!("firedrill: {why}\n")).await;
             (REFUSED, format!("refused: {why}"))
         }
-        Done::Failed(why) => {
+        Err(NotDone::Failed(why)) => {
             out.say(&format!("{why}\n")).await;
             (1, format!("failed: {why}"))
         }
@@ -147,7 +140,12 @@ async fn answer(
 }
 
 /// The real command saying something of itself.
-async fn itself(endpoint: &Endpoint, args: Vec<String>, io: &CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+async fn itself(
+    endpoint: &Endpoint,
+    args: Vec<String>,
+    io: &CallIo,
+    cancel: &CancellationToken,
+) -> Result<i32, NotDone> {
     let mut command = endpoint.command();
     command.args(args);
     Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
@@ -158,7 +156,7 @@ impl StepTools {
         StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
     }
 
-    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let file = self.stack.model.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let known = Known {
             team: self.stack.model.name().to_string(),
@@ -174,11 +172,11 @@ impl StepTools {
 
     async fn compose(
         &self,
-        ask: ComposeRequest,
+        ask: Request<Compose>,
         call: &ToolCall,
         io: CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
+    ) -> Result<i32, NotDone> {
         let stack = &self.stack;
         let words = &ask.words;
         if ask.does == Compose::Config {
@@ -187,36 +185,26 @@ impl StepTools {
         if ask.does == Compose::Copy {
             return self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await;
         }
-        let named: Vec<String> = match ask.does {
-            Compose::Scale => {
-                words.rest.iter().filter_map(|scale| request::scaled(scale).ok()).map(|(name, _)| name).collect()
-            }
+        let scaled = |texts: &[String]| -> Vec<String> {
+            texts.iter().filter_map(|text| Some(request::scaled(text).ok()?.0)).collect()
+        };
+        let named = match ask.does {
+            Compose::Scale => scaled(&words.rest),
             Compose::Services | Compose::Up => words.rest.clone(),
             _ => words.rest.iter().take(1).cloned().collect(),
         };
-        let named_flags: Vec<String> = words
-            .values("scale")
-            .iter()
-            .filter_map(|scale| request::scaled(scale).ok())
-            .map(|(name, _)| name)
-            .collect();
-        let needed: Vec<String> = named.iter().chain(&named_flags).cloned().collect();
+        let needed = [named.clone(), scaled(&words.values("scale"))].concat();
         let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
         let (model, services) = if recreates {
-            let build = words.is_set("build");
-            let (model, services) = {
-                let step = (call.env.as_slice(), &io.out);
-                recreate::remake(stack, step, &ask.profiles, &needed, build, cancel).await?
-            };
+            let (step, build) = ((call.env.as_slice(), &io.out), words.is_set("build"));
+            let made = recreate::remake(stack, step, &ask.profiles, &needed, build, cancel).await?;
             let mut started = stack.started();
-            started.model = Some(model.clone());
-            started.services.clone_from(&services);
-            (model, services)
+            (started.model, started.services) = (Some(made.0.clone()), made.1.clone());
+            made
         } else {
             let started = stack.started();
-            let Some(model) = started.model.clone() else {
-                return Err(Done::Failed("the stack has not been started".into()));
-            };
+            let model = started.model.clone();
+            let model = model.ok_or_else(|| NotDone::Failed("the stack has not been started".into()))?;
             (model, started.services.clone())
         };
         if let Some(unknown) = needed.iter().find(|name| !services.contains(name)) {
@@ -275,11 +263,11 @@ impl StepTools {
     /// The team's own file, as the step's environment makes it.
     async fn config(
         &self,
-        ask: &ComposeRequest,
+        ask: &Request<Compose>,
         call: &ToolCall,
         io: &CallIo,
         cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
+    ) -> Result<i32, NotDone> {
         let stack = &self.stack;
         let env = recreate::with_released(stack, &call.env);
         let (endpoint, note) = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env)?;
@@ -296,7 +284,7 @@ impl StepTools {
     }
 
     /// The team's containers, and where the step stands if that matters.
-    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, Done> {
+    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
         let here = if copies { Some(self.here().await?) } else { None };
         Ok(ContainerCalls { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
     }
@@ -393,7 +381,7 @@ mod tests {
         let args = ["exec", "web", forged].map(str::to_string).into();
         let call = ToolCall { program: "docker".into(), args, ..ToolCall::default() };
         let (io, _peer) = CallIo::pair();
-        let failed = async { Err(Done::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
+        let failed = async { Err(NotDone::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
         answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
         let log = std::fs::read_to_string(dir.path().join("logs/docker.log")).unwrap();
         assert_eq!(log.lines().count(), 1, "{log}");

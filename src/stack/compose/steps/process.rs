@@ -5,6 +5,7 @@ use crate::process::Running;
 use crate::record::Stream;
 use crate::stack::{CallInput, CallOutput};
 use bytes::{Bytes, BytesMut};
+use futures_util::future::OptionFuture;
 use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -96,18 +97,7 @@ pub(super) async fn run(
     let stderr =
         running.child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, Renamer::new(&show.names, show.stderr)));
     let streams = async {
-        tokio::join!(
-            async {
-                if let Some(stdout) = stdout {
-                    stdout.await
-                }
-            },
-            async {
-                if let Some(stderr) = stderr {
-                    stderr.await
-                }
-            }
-        );
+        tokio::join!(OptionFuture::from(stdout), OptionFuture::from(stderr));
         running.wait().await
     };
     let ended = tokio::select! {

@@ -1,6 +1,7 @@
 //! The stack's model as the environment of a step makes it: `CHECKOUT_TAG=v1 docker compose up -d checkout` is how teams
 //! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
 
+use super::NotDone;
 use super::arguments::Refusal;
 use super::guard;
 use super::sources::Sources;
@@ -8,31 +9,13 @@ use crate::stack::ResolveError;
 use crate::stack::compose::command::Watch;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
-use crate::stack::compose::stack::{ComposeStack, Recipe};
-use crate::stack::compose::transform::{Drill, transform};
+use crate::stack::compose::stack::ComposeStack;
+use crate::stack::compose::transform::Recipe;
 use crate::stack::compose::{builds, findings, images, processes};
-use crate::stack::{AgentRole, CallIo, CallOutput, StackError, TOOLBOX};
+use crate::stack::{AgentRole, CallIo, CallOutput, TOOLBOX};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
-
-/// Why there is no new model.
-#[derive(Debug)]
-pub(super) enum RecreateError {
-    /// A step may not ask for this.
-    Refused(Refusal),
-    /// Compose, Docker or a build says no: what the real command would have failed with.
-    Failed(String),
-}
-
-impl From<StackError> for RecreateError {
-    fn from(error: StackError) -> Self {
-        match error {
-            StackError::Build { reason, tail } => RecreateError::Failed(format!("{tail}\n{reason}")),
-            other => RecreateError::Failed(other.to_string()),
-        }
-    }
-}
 
 /// The engine with the variables of a step that count in the environment of its commands: those that the files name.
 /// When a file is not understood here, none does, and the second says why.
@@ -100,8 +83,8 @@ pub(in crate::stack::compose) async fn released(
     let (io, _) = CallIo::pair();
     let made = remake(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
     made.map(|(model, _)| model).map_err(|why| match why {
-        RecreateError::Refused(refusal) => refusal.to_string(),
-        RecreateError::Failed(why) => why,
+        NotDone::Refused(refusal) => refusal.to_string(),
+        NotDone::Failed(why) => why,
     })
 }
 
@@ -114,12 +97,12 @@ pub(super) async fn remake(
     services: &[String],
     build: bool,
     cancel: &CancellationToken,
-) -> Result<(String, Vec<String>), RecreateError> {
+) -> Result<(String, Vec<String>), NotDone> {
     let Some(recipe) = stack.started().recipe.clone() else {
-        return Err(RecreateError::Failed("the stack has not been started".into()));
+        return Err(NotDone::Failed("the stack has not been started".into()));
     };
     let env = with_released(stack, env);
-    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env).map_err(RecreateError::Refused)?;
+    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env)?;
     if let Some(note) = note {
         out.say(&note).await;
     }
@@ -136,9 +119,7 @@ pub(super) async fn remake(
         for name in services {
             let Some(service) = all.service(name) else {
                 let known = all.services().join(", ");
-                return Err(RecreateError::Refused(Refusal(format!(
-                    "there is no service `{name}`; there are: {known}"
-                ))));
+                return Err(Refusal(format!("there is no service `{name}`; there are: {known}")).into());
             };
             let own = service.get("profiles").and_then(Value::as_array).into_iter().flatten();
             spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
@@ -151,26 +132,13 @@ pub(super) async fn remake(
     let beyond = guard::beyond(&before.json, &resolved.json);
     if !beyond.is_empty() {
         let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
-        return Err(RecreateError::Refused(Refusal(why)));
+        return Err(Refusal(why).into());
     }
     if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
-        return Err(RecreateError::Refused(Refusal(wrong.message)));
+        return Err(Refusal(wrong.message).into());
     }
     let recipe = rebuilt(stack, recipe, &before, &resolved, build, cancel).await?;
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: &recipe.agent,
-        toolbox_image: &recipe.toolbox,
-        monitoring_image: &recipe.monitoring,
-        launch: stack.launch(),
-        built: &recipe.built,
-        own_images: &recipe.own,
-        ports: &recipe.ports,
-    };
-    let mut json = transform(&resolved, &spec, &drill);
+    let mut json = stack.transformed(&resolved, &spec, &recipe);
     processes::scale(&mut json, &spec, &processes);
     let mut started = stack.started();
     let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
@@ -178,7 +146,7 @@ pub(super) async fn remake(
         let why = format!(
             "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
         );
-        return Err(RecreateError::Refused(Refusal(why)));
+        return Err(Refusal(why).into());
     }
     // Models only grow: what a later command does not name stays known.
     started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
@@ -204,10 +172,10 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     None
 }
 
-async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, RecreateError> {
+async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
     model::resolve(spec, endpoint).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
-        invalid => RecreateError::Failed(invalid.to_string()),
+        invalid => NotDone::Failed(invalid.to_string()),
     })
 }
 
@@ -220,7 +188,7 @@ async fn rebuilt(
     after: &ResolvedModel,
     build: bool,
     cancel: &CancellationToken,
-) -> Result<Recipe, RecreateError> {
+) -> Result<Recipe, NotDone> {
     let compose = stack.compose();
     let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).and_then(|s| s.get(key)).cloned();
     let mut other = BTreeSet::new();
@@ -230,11 +198,11 @@ async fn rebuilt(
         if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image")) {
             let image = model::unescape(image);
             if images::ensure_pulled(&compose, &image, "pulling").await.is_ok() {
-                recipe.built.remove(&name);
+                recipe.builds.images.remove(&name);
                 continue;
             }
         }
-        if build || Some(section) != of(before, &name, "build") || !recipe.built.contains_key(&name) {
+        if build || Some(section) != of(before, &name, "build") || !recipe.builds.images.contains_key(&name) {
             other.insert(name);
         }
     }
@@ -252,25 +220,11 @@ async fn rebuilt(
         // Nothing is to be started here.
         built.leave_own();
     }
-    let nothing = std::collections::BTreeMap::new();
-    let drill = Drill {
-        project: &stack.project,
-        run: &stack.run.id,
-        dir: &stack.run.dir,
-        keep: stack.run.keep,
-        agent_image: "",
-        toolbox_image: "",
-        monitoring_image: "",
-        launch: &[],
-        built: &built.images,
-        own_images: &built.own,
-        ports: &nothing,
-    };
-    let text = transform(&only, &stack.spec, &drill).to_string();
-    let log = Some(stack.run.dir.join("logs").join("build.log"));
-    built.build(&compose, Watch { log, within: builds::BUILD_WITHIN, cancel, model: Some(&text) }).await?;
-    recipe.built.extend(built.images);
-    recipe.own.extend(built.own);
+    let only = stack.transformed(&only, &stack.spec, &Recipe { builds: built.clone(), ..Recipe::default() });
+    let text = only.to_string();
+    built.build(&compose, Watch::new(&stack.run.dir, "build.log", builds::BUILD_WITHIN, cancel).with(&text)).await?;
+    recipe.builds.images.extend(built.images);
+    recipe.builds.own.extend(built.own);
     Ok(recipe)
 }
 

@@ -25,38 +25,40 @@ pub(super) enum StepRequest {
     /// The real command says something of itself.
     Itself(Vec<String>),
     /// A command of Compose.
-    Compose(ComposeRequest),
+    Compose(Request<Compose>),
     /// A command of Docker.
-    Docker(DockerRequest),
+    Docker(Request<Docker>),
 }
 
-/// A command of Compose.
+/// A command of Compose or of Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ComposeRequest {
+pub(super) struct Request<D> {
     /// Its name.
     pub name: &'static str,
     /// How it is carried out.
-    pub does: Compose,
+    pub does: D,
     /// Its words.
     pub words: Arguments,
     /// Profiles that it enables.
     pub profiles: Vec<String>,
 }
 
-/// A command of Docker.
+/// A copy between a container and where the step runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DockerRequest {
-    /// Its name.
-    pub name: &'static str,
-    /// How it is carried out.
-    pub does: Docker,
-    /// Its words.
-    pub words: Arguments,
+pub(super) struct CopyRequest {
+    /// Whether the container is the source.
+    pub is_out: bool,
+    /// The container or service.
+    pub name: String,
+    /// The path in it.
+    pub path: String,
+    /// The path where the step runs; `None` for an archive on standard input or output.
+    pub here: Option<String>,
 }
 
 /// One end of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+enum End {
     /// A path in a container or service.
     There(String, String),
     /// A path where the step runs.
@@ -134,9 +136,9 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<St
         }
     }
     if *does == Docker::Copy {
-        ends(&words)?;
+        copied(&words)?;
     }
-    Ok(StepRequest::Docker(DockerRequest { name, does: *does, words }))
+    Ok(StepRequest::Docker(Request { name, does: *does, words, profiles: Vec::new() }))
 }
 
 fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
@@ -176,7 +178,7 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<S
         return itself(&["compose", name, "--help"]);
     }
     check_compose(name, *does, &words)?;
-    Ok(StepRequest::Compose(ComposeRequest { name, does: *does, words, profiles }))
+    Ok(StepRequest::Compose(Request { name, does: *does, words, profiles }))
 }
 
 fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {
@@ -208,13 +210,7 @@ fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Ref
             [name, port] if !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) => service(name),
             _ => refuse("`docker compose port` needs a service and a port"),
         },
-        Compose::Copy => {
-            let (from, to) = ends(words)?;
-            [from, to].iter().try_for_each(|end| match end {
-                End::There(name, _) => service(name),
-                _ => Ok(()),
-            })
-        }
+        Compose::Copy => service(&copied(words)?.name),
     }
 }
 
@@ -227,15 +223,17 @@ pub(super) fn scaled(text: &str) -> Result<(String, u32), Refusal> {
     }
 }
 
-/// The two ends of a copy: exactly one is in a container.
-pub(super) fn ends(words: &Arguments) -> Result<(End, End), Refusal> {
+/// What a copy is to do: exactly one of its ends is in a container.
+pub(super) fn copied(words: &Arguments) -> Result<CopyRequest, Refusal> {
     let [from, to] = words.rest.as_slice() else { return refuse("a copy needs a source and a destination") };
-    match (end(from), end(to)) {
-        (End::There(..), End::There(..)) => refuse("copying from container to container is not supported"),
-        (from @ End::There(..), to) => Ok((from, to)),
-        (from, to @ End::There(..)) => Ok((from, to)),
-        _ => refuse("one end of a copy must be in a container: CONTAINER:PATH"),
-    }
+    let (name, path, here, is_out) = match (end(from), end(to)) {
+        (End::There(..), End::There(..)) => return refuse("copying from container to container is not supported"),
+        (End::There(name, path), here) => (name, path, here, true),
+        (here, End::There(name, path)) => (name, path, here, false),
+        _ => return refuse("one end of a copy must be in a container: CONTAINER:PATH"),
+    };
+    let here = if let End::Here(path) = here { Some(path) } else { None };
+    Ok(CopyRequest { is_out, name, path, here })
 }
 
 fn end(text: &str) -> End {

@@ -4,10 +4,10 @@
 use crate::stack::StackRequest;
 use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::model::ResolvedModel;
-use crate::stack::compose::reads::documents;
+use crate::stack::compose::reads::{self, documents};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Most files and directories that are looked at.
 const MOST: usize = 50;
@@ -209,15 +209,7 @@ impl Variables {
 
 /// A path as Compose makes it: absolute, and `..` taken away without a look at what is there.
 fn clean(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for component in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
-        match component {
-            Component::ParentDir => drop(cleaned.pop()),
-            Component::CurDir => {}
-            other => cleaned.push(other),
-        }
-    }
-    cleaned
+    reads::clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()))
 }
 
 /// Every name after a `$` or `${`, defaults included; `$$` is a dollar sign.

@@ -34,15 +34,15 @@ pub(super) struct Container {
 impl Container {
     /// From the engine's list; `None` for one that is of no service.
     fn of(summary: ContainerSummary) -> Option<Container> {
-        let labels = summary.labels.unwrap_or_default();
-        let name = summary.names.into_iter().flatten().next().unwrap_or_default().trim_start_matches('/').to_string();
+        let label = |key| containers::listed_label(&summary, key);
+        let name = containers::listed_name(&summary).unwrap_or_default();
         Some(Container {
-            id: summary.id.unwrap_or_default(),
             shown: name.clone(),
             name,
-            service: labels.get(labels::SERVICE)?.clone(),
-            number: labels.get(labels::NUMBER).and_then(|number| number.parse().ok()),
-            oneoff: labels.get(labels::ONEOFF).map(String::as_str) == Some("True"),
+            service: label(labels::SERVICE)?.to_string(),
+            number: label(labels::NUMBER).and_then(|number| number.parse().ok()),
+            oneoff: label(labels::ONEOFF) == Some("True"),
+            id: summary.id.unwrap_or_default(),
             status: summary.state.map(|state| state.to_string()).unwrap_or_default(),
         })
     }
@@ -62,8 +62,7 @@ impl Team {
     pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
         let mut all = Vec::new();
         for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
-            let run = summary.labels.as_ref().and_then(|labels| labels.get(labels::RUN));
-            if !is_of_drill(run.map(String::as_str), project) {
+            if !is_of_drill(containers::listed_label(&summary, labels::RUN), project) {
                 all.extend(Container::of(summary));
             }
         }
@@ -77,7 +76,7 @@ impl Team {
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
         let mut all = Vec::new();
         for summary in Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.own {
-            if summary.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::ROLE)) {
+            if containers::listed_label(&summary, labels::ROLE).is_some() {
                 continue;
             }
             let Some(container) = Container::of(summary) else { continue };

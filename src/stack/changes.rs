@@ -1,7 +1,75 @@
-//! A process beside the team's services, in containers of its own: a bad client, a runaway job. It does not die with the
-//! container of what it harms. Neutral to what runs the stack.
+//! What faults change in a stack: releases of services, settings of objects, processes beside the services. Neutral to what runs it.
 
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What a release changes. Everything that it does not name stays as it was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Release {
+    /// Variables that the stack's files take (`${CHECKOUT_VERSION}`), as the team sets them to deploy a version. They
+    /// stay set: who recreates the service without setting them otherwise gets the release again.
+    pub variables: BTreeMap<String, String>,
+    /// Image of the service's containers.
+    pub image: Option<String>,
+    /// Their command, one word each.
+    pub command: Option<Vec<String>>,
+    /// Variables of their environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How long recreating a service may take at the most: the model is read, the containers are made, and they have their
+/// time to become ready. Every stack has given up before.
+pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
+
+/// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
+/// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.
+pub type Fingerprint = BTreeMap<String, String>;
+
+/// What is changed, and what takes it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectChange {
+    /// Kind and name: `configmap/checkout-config`.
+    pub object: String,
+    /// What becomes of it.
+    pub edit: ObjectEdit,
+    /// The service that is restarted to take it up.
+    pub restart: Option<String>,
+}
+
+/// What becomes of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectEdit {
+    /// Values are set, as by `kubectl patch`: maps are merged, and so are the lists that the cluster merges.
+    Set(Value),
+    /// It is made, as it stands here; the manifests have none of its name.
+    Create(Value),
+    /// It is deleted.
+    Delete,
+}
+
+impl ObjectChange {
+    /// Every value that it sets, with its path: `data.DB_POOL_SIZE`. A list is one value.
+    pub fn values(&self) -> Vec<(String, &Value)> {
+        let mut found = Vec::new();
+        if let ObjectEdit::Set(value) | ObjectEdit::Create(value) = &self.edit {
+            collect(value, String::new(), &mut found);
+        }
+        found
+    }
+}
+
+fn collect<'v>(value: &'v Value, path: String, found: &mut Vec<(String, &'v Value)>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                collect(value, path, found);
+            }
+        }
+        value => found.push((path, value)),
+    }
+}
 
 /// A process that a fault starts and removes. Steps find it as a service of this name, as soon as it was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
