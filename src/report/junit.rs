@@ -2,20 +2,23 @@
 //! run or were cut off. Of several attempts the one that counts has the cases; the others stand in a case of their own and in the
 //! properties.
 //!
-//! In the form of the strict schemas (Jenkins' `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit plugin, copies of which are in
-//! `tests/schemas/`): totals, properties, timestamps without fraction and zone, no attribute that one of them does not know, elements
-//! in order.
+//! Built by `junit-report`. One pass over what it writes brings that into the form of the strict schemas (Jenkins'
+//! `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit plugin, copies of which are in `tests/schemas/`): totals, properties,
+//! timestamps without fraction and zone, no attribute that one of them does not know, elements in order.
 
 use super::summary::summary;
 use super::text::xml_text;
 use crate::output::one_line;
-use crate::record::{DrillStatus, Record};
+use crate::record::{Attempt, Day, DrillStatus, Record};
 use crate::view::cases::{CaseResult, DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
 use crate::view::{DrillEntry, Drills, restore, words};
-use quick_xml::Writer;
-use quick_xml::events::{BytesCData, BytesDecl, Event};
+use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
+use quick_xml::events::attributes::AttrError;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, Writer};
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::io;
 use time::OffsetDateTime;
 
@@ -32,12 +35,15 @@ pub fn junit(records: &[&Record]) -> Vec<u8> {
 /// The JUnit report of a whole game day. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
 /// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
-    let mut all: Vec<Suite> = drills.entries().iter().map(Suite::of_entry).collect();
+    let day_of = |run: &Attempt| {
+        drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
+    };
+    let mut all: Vec<Suite> = drills.entries().iter().map(|entry| Suite::of_entry(entry, &day_of)).collect();
     for group in drills.groups() {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         all.extend(group.missing().into_iter().map(|shard| {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
-            let case = DrillCase::of("found", CaseResult::Error, message.clone(), message);
+            let case = DrillCase::of("found", CaseResult::Error { message: message.clone() }, message);
             Suite::bare(format!("{name} shard {shard} of {of}"), case)
         }));
     }
@@ -95,23 +101,25 @@ impl Suite {
         Suite { name, started: instant(""), properties: Vec::new(), out: case.text.clone(), cases: vec![case] }
     }
 
-    fn of_entry(entry: &DrillEntry<'_>) -> Suite {
+    fn of_entry<'a>(entry: &DrillEntry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
         let attempt = entry.attempts.iter().rev().find_map(|(attempt, _)| *attempt);
-        let day = attempt.and(entry.day);
+        let day = attempt.and_then(day_of);
         let mut suite = match entry.record() {
             Some(record) => Suite::of(record),
             None => {
                 // Only the game day knows of it.
                 let message = entry.why();
                 let result = match entry.status {
-                    DrillStatus::NotRun => CaseResult::Skipped,
+                    DrillStatus::NotRun => CaseResult::Skipped { message: message.clone() },
                     DrillStatus::Passed | DrillStatus::Flaky => CaseResult::Passed,
-                    DrillStatus::Failed => CaseResult::Failed,
-                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => CaseResult::Error,
+                    DrillStatus::Failed => CaseResult::Failed { message: message.clone() },
+                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => {
+                        CaseResult::Error { message: message.clone() }
+                    }
                 };
                 let took_ms = entry.took_us().unwrap_or(0) / 1000;
                 let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
-                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message.clone(), message) };
+                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message) };
                 let started = instant(day.map_or("", |day| &day.plan.started_utc));
                 Suite { started, properties, ..Suite::bare(String::new(), case) }
             }
@@ -126,10 +134,10 @@ impl Suite {
         let told = entry.attempts_told();
         if !told.is_empty() {
             let fails = entry.status == DrillStatus::Flaky && day.is_some_and(|day| day.plan.flaky_fails);
-            let (result, why) = if fails { (CaseResult::Failed, FLAKY_FAILS) } else { (CaseResult::Passed, "") };
+            let result = if fails { CaseResult::Failed { message: FLAKY_FAILS.into() } } else { CaseResult::Passed };
             let counts = "what counts is the last attempt that was not disturbed";
             let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
-            suite.cases.push(DrillCase::of("attempts", result, why.into(), text));
+            suite.cases.push(DrillCase::of("attempts", result, text));
             suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
         }
         suite
@@ -138,83 +146,125 @@ impl Suite {
 
 impl DrillCase {
     /// A case without a file that takes no time.
-    fn of(name: &str, result: CaseResult, message: String, text: String) -> DrillCase {
-        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, message, text }
+    fn of(name: &str, result: CaseResult, text: String) -> DrillCase {
+        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, text }
     }
 }
 
 type Xml = Writer<Vec<u8>>;
 
-fn write_report(xml: &mut Xml, name: &str, suites: &[Suite]) -> io::Result<()> {
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
-    let cases = || suites.iter().flat_map(|suite| &suite.cases);
-    let count = |result| cases().filter(|case| case.result == result).count().to_string();
-    xml.create_element("testsuites")
-        .with_attributes([
-            ("name", name),
-            ("tests", &cases().count().to_string()),
-            ("failures", &count(CaseResult::Failed)),
-            ("errors", &count(CaseResult::Error)),
-            ("time", &took(cases())),
-        ])
-        .write_inner_content(|xml| (0_usize..).zip(suites).try_for_each(|(id, suite)| write_suite(xml, id, suite)))
-        .map(drop)
+fn write_report(writer: &mut Xml, name: &str, suites: &[Suite]) -> Result<(), Box<dyn Error>> {
+    let built = suites.iter().map(test_suite);
+    let report = ReportBuilder::new().add_testsuites(built).build();
+    let mut raw = Vec::new();
+    report.write_xml(&mut raw)?;
+    adjust(writer, &raw, name, suites, report.testsuites())
 }
 
-fn write_suite(xml: &mut Xml, id: usize, suite: &Suite) -> io::Result<()> {
-    let count = |result| suite.cases.iter().filter(|case| case.result == result).count().to_string();
-    xml.create_element("testsuite")
-        .with_attributes([
-            ("id", id.to_string().as_str()),
-            ("name", &suite.name),
-            ("package", "firedrill"),
-            ("tests", &suite.cases.len().to_string()),
-            ("failures", &count(CaseResult::Failed)),
-            ("errors", &count(CaseResult::Error)),
-            ("skipped", &count(CaseResult::Skipped)),
-            ("hostname", "localhost"),
-            ("timestamp", &schema_time(suite.started)),
-            ("time", &took(&suite.cases)),
-        ])
-        .write_inner_content(|xml| {
-            write_properties(xml, &suite.properties)?;
-            suite.cases.iter().try_for_each(|case| write_case(xml, case, &class(&suite.name, &case.file)))?;
-            write_text(xml, "system-out", &[], &suite.out)?;
-            write_text(xml, "system-err", &[], "")
-        })
-        .map(drop)
-}
-
-fn write_case(xml: &mut Xml, case: &DrillCase, class: &str) -> io::Result<()> {
-    let time = took([case]);
-    let written = [("name", case.name.as_str()), ("classname", class), ("time", &time)];
-    let element = xml.create_element("testcase").with_attributes(written);
-    if case.result == CaseResult::Passed && case.text.is_empty() {
-        return element.write_empty().map(drop);
+/// Without its timestamp, which `adjust` sets: `junit-report` panics at a year that RFC 3339 does not have.
+fn test_suite(suite: &Suite) -> TestSuite {
+    let mut built = TestSuiteBuilder::new(&suite.name);
+    for case in &suite.cases {
+        built.add_testcase(test_case(case, &class(&suite.name, &case.file)));
     }
-    // Some CI servers show the text of a failure and nothing else: all that is known stands there.
-    let trouble = |xml: &mut Xml, kind: &str| {
-        write_text(xml, kind, &[("type", kind), ("message", &attribute(&case.message))], &case.text)
-    };
-    let inner = |xml: &mut Xml| {
-        match case.result {
-            CaseResult::Failed => return trouble(xml, "failure"),
-            CaseResult::Error => return trouble(xml, "error"),
-            CaseResult::Skipped => write_text(xml, "skipped", &[], &one_line(&case.message))?,
-            CaseResult::Passed => {}
-        }
-        if case.text.is_empty() { Ok(()) } else { write_text(xml, "system-out", &[], &case.text) }
-    };
-    element.write_inner_content(inner).map(drop)
+    built.set_system_out(&cdata(&suite.out)).set_system_err("");
+    TestSuite { package: "firedrill".into(), ..built.build() }
 }
 
-/// An element with nothing but a text.
-fn write_text(xml: &mut Xml, name: &str, attributes: &[(&str, &str)], text: &str) -> io::Result<()> {
-    let element = xml.create_element(name).with_attributes(attributes.iter().copied());
-    let text = cdata(text);
-    let written =
-        if text.is_empty() { element.write_empty() } else { element.write_cdata_content(BytesCData::new(text)) };
-    written.map(drop)
+fn test_case(case: &DrillCase, class: &str) -> TestCase {
+    let name = &case.name;
+    let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
+    let mut built = match &case.result {
+        CaseResult::Passed => TestCaseBuilder::success(name, time),
+        CaseResult::Failed { message } => TestCaseBuilder::failure(name, time, "failure", &attribute(message)),
+        CaseResult::Error { message } => TestCaseBuilder::error(name, time, "error", &attribute(message)),
+        // Not `skipped_with_cause`: its reason is an attribute, and it leaves out the time.
+        CaseResult::Skipped { message } => {
+            let cause = Some(cdata(&one_line(message)));
+            let result = TestResult::SkippedWithCause { type_: String::new(), message: String::new(), cause };
+            TestCaseBuilder { testcase: TestCase { result, ..TestCase::success(name, time) } }
+        }
+    };
+    built.set_classname(class);
+    match &case.result {
+        // Some CI servers show the text of a failure and nothing else: all that is known stands there.
+        CaseResult::Failed { .. } | CaseResult::Error { .. } => built.set_trace(&cdata(&case.text)),
+        _ if case.text.is_empty() => &mut built,
+        _ => built.set_system_out(&cdata(&case.text)),
+    };
+    built.build()
+}
+
+/// Goes once through what `junit-report` wrote of these suites and brings it into the strict form.
+fn adjust(
+    writer: &mut Xml,
+    raw: &[u8],
+    name: &str,
+    suites: &[Suite],
+    built: &[TestSuite],
+) -> Result<(), Box<dyn Error>> {
+    let mut reader = Reader::from_reader(raw);
+    // An element that holds nothing is written as empty, however it was written before.
+    reader.config_mut().expand_empty_elements = true;
+    let mut open = None;
+    let mut pairs = suites.iter().zip(built);
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    let mut each = cases();
+    loop {
+        let mut event = reader.read_event()?;
+        if matches!(&event, Event::CData(text) if text.is_empty()) {
+            continue;
+        }
+        match (open.take(), &event) {
+            (Some(tag), Event::End(_)) => event = Event::Empty(tag),
+            (Some(tag), _) => writer.write_event(Event::Start(tag))?,
+            (None, _) => {}
+        }
+        match event {
+            Event::Eof => return Ok(()),
+            Event::Start(tag) => match tag.name().as_ref() {
+                b"testsuites" => {
+                    let sum = |count: fn(&TestSuite) -> usize| built.iter().map(count).sum::<usize>().to_string();
+                    let set = [
+                        ("name", name.to_string()),
+                        ("tests", sum(TestSuite::tests)),
+                        ("failures", sum(TestSuite::failures)),
+                        ("errors", sum(TestSuite::errors)),
+                        ("time", took(cases())),
+                    ];
+                    writer.write_event(Event::Start(with(&tag, "name tests failures errors time", &set)?))?;
+                }
+                b"testsuite" => {
+                    let (suite, built) = pairs.next().ok_or("more suites than drills")?;
+                    let set = [
+                        ("skipped", built.skipped().to_string()),
+                        ("timestamp", schema_time(suite.started)),
+                        ("time", took(&suite.cases)),
+                    ];
+                    let all = "id name package tests failures errors skipped hostname timestamp time";
+                    writer.write_event(Event::Start(with(&tag, all, &set)?))?;
+                    write_properties(writer, &suite.properties)?;
+                }
+                b"testcase" => open = Some(with(&tag, "name classname time", &[("time", took(each.next()))])?),
+                b"skipped" => open = Some(with(&tag, "", &[])?),
+                _ => open = Some(tag),
+            },
+            other => writer.write_event(other)?,
+        }
+    }
+}
+
+/// The tag with all these attributes, in this order: as set here, the others as they are, byte for byte.
+fn with<'a>(tag: &BytesStart<'a>, all: &str, set: &[(&str, String)]) -> Result<BytesStart<'a>, AttrError> {
+    let mut changed = tag.clone();
+    changed.clear_attributes();
+    for name in all.split_whitespace() {
+        match set.iter().find(|(key, _)| *key == name) {
+            Some((_, value)) => changed.push_attribute((name, value.as_str())),
+            None => drop(changed.extend_attributes(tag.try_get_attribute(name)?)),
+        }
+    }
+    Ok(changed)
 }
 
 fn write_properties(writer: &mut Xml, properties: &[(&'static str, String)]) -> io::Result<()> {

@@ -20,33 +20,40 @@ pub struct DrillCase {
     pub file: String,
     /// How it came out.
     pub result: CaseResult,
-    /// Why, in one line, the place first. Empty where it held.
-    pub message: String,
     /// What was seen: evidence, commands, output.
     pub text: String,
 }
 
 /// How a test case came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaseResult {
     /// It held.
     Passed,
     /// The assertion failed.
-    Failed,
+    Failed {
+        /// In one line, the place first.
+        message: String,
+    },
     /// The harness broke.
-    Error,
+    Error {
+        /// In one line, the place first.
+        message: String,
+    },
     /// For a person, or not reached.
-    Skipped,
+    Skipped {
+        /// Why.
+        message: String,
+    },
 }
 
 impl DrillCase {
     /// How it came out, the same in a word, and what was seen.
     pub fn came(&self) -> (StatusSymbol, &'static str, &str) {
-        match self.result {
+        match &self.result {
             CaseResult::Passed => (StatusSymbol::Good, "passed", self.text.lines().next().unwrap_or_default()),
-            CaseResult::Failed => (StatusSymbol::Bad, "failed", &self.message),
-            CaseResult::Error => (StatusSymbol::Warn, "harness error", &self.message),
-            CaseResult::Skipped => (StatusSymbol::Skip, "not decided", &self.message),
+            CaseResult::Failed { message } => (StatusSymbol::Bad, "failed", message),
+            CaseResult::Error { message } => (StatusSymbol::Warn, "harness error", message),
+            CaseResult::Skipped { message } => (StatusSymbol::Skip, "not decided", message),
         }
     }
 }
@@ -98,18 +105,23 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
 }
 
 fn case(record: &Record, check: &Check) -> DrillCase {
-    let trouble = |result, message: String| (result, message.clone(), message);
-    let (result, message, mut text) = match outcome(record, check) {
-        Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, String::new(), evidence),
+    let (result, mut text) = match outcome(record, check) {
+        Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
-            let (verdict, reason) = (record.verdict, placed(at.as_ref(), &reason));
-            let text = format!("failed as the scenario expects (verdict {verdict}): {reason}");
-            (CaseResult::Passed, String::new(), text)
+            let verdict = record.verdict;
+            let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
+            (CaseResult::Passed, text)
         }
-        Some(CheckOutcome::Failed { reason, at }) => trouble(CaseResult::Failed, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Error { reason, at }) => trouble(CaseResult::Error, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped, reason, String::new()),
-        None => (CaseResult::Skipped, undecided(record, check), String::new()),
+        Some(CheckOutcome::Failed { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Failed { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Error { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Error { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped { message: reason }, String::new()),
+        None => (CaseResult::Skipped { message: undecided(record, check) }, String::new()),
     };
     if let Some(more) = detail(record, check) {
         if !text.is_empty() {
@@ -118,12 +130,12 @@ fn case(record: &Record, check: &Check) -> DrillCase {
         text.push_str(&more);
     }
     let file = file(record, check);
-    if matches!(result, CaseResult::Failed | CaseResult::Error)
+    if let CaseResult::Failed { .. } | CaseResult::Error { .. } = result
         && let Some(at) = failed_at(record, check).filter(|at| at.path == file)
     {
         text.push_str(&format!("\n\nat {at}"));
     }
-    DrillCase { name: words::check(check), took_ms: 0, file, result, message, text }
+    DrillCase { name: words::check(check), took_ms: 0, file, result, text }
 }
 
 /// The file that a check is about.
@@ -175,8 +187,7 @@ fn failed_as_expected(record: &Record, check: &Check) -> bool {
 fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
     let verdict = record.verdict;
     let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
-    let case =
-        |result, message, text| Some(DrillCase { name: "verdict".into(), took_ms: 0, file, result, message, text });
+    let case = |result, text| Some(DrillCase { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
     let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
@@ -184,33 +195,37 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
         let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
         spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
     };
-    let has = |result| cases.iter().any(|case| case.result == result);
-    let (failed, broken) = (has(CaseResult::Failed), has(CaseResult::Error));
+    let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
+    let failed = has(|r| matches!(r, CaseResult::Failed { .. }));
+    let broken = has(|r| matches!(r, CaseResult::Error { .. }));
     let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
         trouble()
     } else {
         reason
     };
     match record.outcome() {
-        RunOutcome::Passed if record.expects_failure() => {
-            let text = format!("verdict {verdict}, as the scenario expects: {}", record.reason);
-            case(CaseResult::Passed, String::new(), text)
-        }
+        RunOutcome::Passed if record.expects_failure() => case(
+            CaseResult::Passed,
+            format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
+        ),
         RunOutcome::Passed => None,
+        RunOutcome::Failed if record.expects_failure() && verdict != record.expected() => {
+            let message = format!("expected verdict {}, got {verdict}", record.expected());
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        RunOutcome::Failed if other_level(record).is_some() => {
+            let message = other_level(record).unwrap_or_default();
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        RunOutcome::Failed if failed || broken => None,
         RunOutcome::Failed => {
-            let other = (record.expects_failure() && verdict != record.expected())
-                .then(|| format!("expected verdict {}, got {verdict}", record.expected()));
-            match other.or_else(|| other_level(record)) {
-                Some(other) => case(CaseResult::Failed, other.clone(), format!("{other}: {}", record.reason)),
-                None if failed || broken => None,
-                None => case(CaseResult::Failed, said.clone(), said),
-            }
+            let message = said;
+            case(CaseResult::Failed { message: message.clone() }, message)
         }
         RunOutcome::Broken | RunOutcome::Interrupted if broken => None,
         RunOutcome::Broken | RunOutcome::Interrupted => {
             let message = if said.is_empty() { verdict.to_string() } else { said };
-            let text = format!("verdict {verdict}: {message}");
-            case(CaseResult::Error, message, text)
+            case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
         }
     }
 }

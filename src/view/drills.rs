@@ -20,8 +20,6 @@ pub struct Drills {
 /// One drill with all of its attempts: a line of a report.
 #[derive(Debug, Clone)]
 pub struct DrillEntry<'a> {
-    /// The game day that planned it.
-    pub day: Option<&'a Day>,
     /// The drill as a game day planned it; `None` for a record of its own.
     pub planned: Option<&'a DayDrill>,
     /// Name of the scenario.
@@ -83,12 +81,11 @@ impl<'a> DayGroup<'a> {
             && self.days.iter().all(|known| known.plan.shard.is_none_or(|(taken, _)| taken != shard))
     }
 
-    fn drills(&self) -> Vec<(&'a Day, &'a DayDrill)> {
-        let days = self.days.iter().copied();
-        let mut drills: Vec<_> = days.flat_map(|day| day.drills.iter().map(move |drill| (day, drill))).collect();
+    fn drills(&self) -> Vec<&'a DayDrill> {
+        let mut drills: Vec<&DayDrill> = self.days.iter().flat_map(|day| &day.drills).collect();
         // The numbers of a plan are the same in every shard. One day keeps the order in which it started its drills.
         if self.days.len() > 1 {
-            drills.sort_by_key(|(_, drill)| drill.planned.number);
+            drills.sort_by_key(|drill| drill.planned.number);
         }
         drills
     }
@@ -178,8 +175,7 @@ impl Drills {
     /// Every drill: those of the game days in the order of their plans, then the other records.
     pub fn entries(&self) -> Vec<DrillEntry<'_>> {
         let drills = self.groups().into_iter().flat_map(|group| group.drills());
-        let planned = drills.map(|(day, drill)| DrillEntry {
-            day: Some(day),
+        let planned = drills.map(|drill| DrillEntry {
             planned: Some(drill),
             scenario: &drill.planned.scenario,
             title: &drill.planned.title,
@@ -198,7 +194,6 @@ impl<'a> DrillEntry<'a> {
     fn of_record(record: &'a Record) -> DrillEntry<'a> {
         let plan = record.plan.as_ref();
         DrillEntry {
-            day: None,
             planned: None,
             scenario: plan.map_or("", |plan| &plan.scenario),
             title: plan.map_or("", |plan| &plan.title),
