@@ -6,7 +6,7 @@ use crate::error::{Error, Exit};
 use crate::output::{one_line, print, print_json, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
-use crate::source::{Diagnostics, Source, render, tidy};
+use crate::source::tidy;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,17 +53,7 @@ pub fn read(globals: &super::Globals) -> Result<Option<Actions>, Error> {
     if std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
-    let mut diags = Diagnostics::default();
-    let read = match Source::read(&path) {
-        Ok(source) => read_actions(&source, &mut diags),
-        Err(error) => {
-            error.report("the file of actions", None, &mut diags);
-            None
-        }
-    };
-    let wrong =
-        || Error::usage(format!("the file of actions has mistakes\n\n{}", render(&diags, globals.color()).trim_end()));
-    read.map(Some).ok_or_else(wrong)
+    super::read_file(&path, "the file of actions", globals, read_actions).map(Some)
 }
 
 /// The runs that actions name, as far as they lie there.

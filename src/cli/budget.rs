@@ -1,5 +1,6 @@
 //! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
 
+use super::read_file;
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
@@ -8,12 +9,11 @@ use crate::error::{Error, Exit};
 use crate::notify::get;
 use crate::output::{print, print_json, say_line};
 use crate::record::{utc_now, utc_text};
-use crate::source::{Diagnostics, Source, did_you_mean, render, tidy};
+use crate::source::{Diagnostics, did_you_mean, render, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::percent;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use time::OffsetDateTime;
 
 /// The variable with a token for the Prometheus.
@@ -184,25 +184,6 @@ fn policy(globals: &super::Globals) -> Result<BudgetPolicy, Error> {
         Err(_) => Ok(BudgetPolicy::default()),
         Ok(_) => read_file(&path, "the budget policy", globals, read_policy),
     }
-}
-
-/// Reads a file; its mistakes are the error.
-fn read_file<T>(
-    path: &Path,
-    what: &str,
-    globals: &super::Globals,
-    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
-) -> Result<T, Error> {
-    let mut diags = Diagnostics::default();
-    let read = match Source::read(path) {
-        Ok(source) => read(&source, &mut diags),
-        Err(error) => {
-            error.report(what, None, &mut diags);
-            None
-        }
-    };
-    let wrong = || format!("{what} has mistakes\n\n{}", render(&diags, globals.color()).trim_end());
-    read.ok_or_else(|| Error::usage(wrong()))
 }
 
 /// What incidents took of the SLOs of `services.yaml`.

@@ -16,6 +16,7 @@ use super::notify::{LAST_WORDS, Notified};
 use super::sealing;
 use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
+use crate::gameday::exit_of;
 use crate::notify::Notifier;
 use crate::output::{say, say_line, stderr_is_terminal, visible};
 use crate::process;
@@ -120,12 +121,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
             break;
         }
     }
-    Ok(match worst {
-        RunOutcome::Passed => Exit::Passed,
-        RunOutcome::Failed => Exit::Failed,
-        RunOutcome::Broken => Exit::Harness,
-        RunOutcome::Interrupted => Exit::Interrupted,
-    })
+    Ok(exit_of(worst))
 }
 
 /// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.

@@ -6,7 +6,7 @@ use crate::assurance::services::{self, Catalog, EXAMPLE, FILE};
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say, say_line, stdout_columns};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Source, render, tidy};
+use crate::source::tidy;
 use std::path::{Path, PathBuf};
 
 /// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
@@ -76,19 +76,8 @@ pub fn catalog(
     if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
-    let mut diags = Diagnostics::default();
-    let catalog = match Source::read(&path) {
-        Ok(source) => services::read(&source, Some(&scenarios.named()), &mut diags),
-        Err(error) => {
-            error.report("the list of services", None, &mut diags);
-            None
-        }
-    };
-    let catalog = catalog.ok_or_else(|| {
-        let shown = render(&diags, globals.color());
-        Error::usage(format!("the list of services has mistakes\n\n{}", shown.trim_end()))
-    })?;
-    Ok(Some(catalog))
+    let read = |source: &_, diags: &mut _| services::read(source, Some(&scenarios.named()), diags);
+    super::read_file(&path, "the list of services", globals, read).map(Some)
 }
 
 /// Width and colour of standard output; what is no terminal gets 80 columns without colour.

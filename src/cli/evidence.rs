@@ -84,15 +84,15 @@ pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<
     Ok((drills, problems))
 }
 
+/// These paths; the project's `.firedrill` when none is named and it is there.
+pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
+    let own = tidy(&project.join(".firedrill"));
+    if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
+}
+
 /// Hands each of these runs to `take`, one at a time; returns what could not be read.
 pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<Vec<String>, Error> {
-    let own = tidy(&project.join(".firedrill"));
-    let paths = match paths {
-        [] if own.is_dir() => vec![own],
-        [] => Vec::new(),
-        paths => paths.to_vec(),
-    };
-    let found = archive::find(&paths)
+    let found = archive::find(&runs_of(paths, project))
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems = found.problems;
     for dir in &found.runs {

@@ -10,7 +10,7 @@ use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
 use crate::report::SeenRun;
-use crate::source::{Diagnostics, Source, did_you_mean, list, render, shorten, tidy};
+use crate::source::{did_you_mean, list, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
 use std::path::{Path, PathBuf};
 
@@ -88,11 +88,7 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let options = &args.options;
     let home = tidy(&globals.project.join(".firedrill"));
     let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
-    let roots = match options.from.as_slice() {
-        [] if home.is_dir() => vec![home],
-        [] => Vec::new(),
-        named => named.to_vec(),
-    };
+    let roots = super::evidence::runs_of(&options.from, &globals.project);
     if let Some(Sub::Trend { incidents }) = &args.command {
         return trend(incidents.as_deref(), &roots, options, globals);
     }
@@ -175,16 +171,7 @@ fn real_incidents(named: Option<&Path>, globals: &super::Globals) -> Result<Vec<
     if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
         return Ok(Vec::new());
     }
-    let mut diags = Diagnostics::default();
-    let read = match Source::read(&path) {
-        Ok(source) => read_incidents(&source, &mut diags),
-        Err(error) => {
-            error.report("the file of incidents", None, &mut diags);
-            None
-        }
-    };
-    let shown = render(&diags, globals.color());
-    read.ok_or_else(|| Error::usage(format!("the file of incidents has mistakes\n\n{}", shown.trim_end())))
+    super::read_file(&path, "the file of incidents", globals, read_incidents)
 }
 
 fn age(text: &str) -> Result<i64, Error> {

@@ -5,7 +5,8 @@ use super::Globals;
 use super::conduct::{self, Begun, Carried, JobOrder, carry_out};
 use crate::engine::{DrillOptions, Nobody};
 use crate::error::{Error, Exit};
-use crate::record::{BesideNote, Executed, RunDir, RunOutcome, STOP, append_beside, utc_now, utc_text};
+use crate::gameday::exit_of;
+use crate::record::{BesideNote, Executed, RunDir, STOP, append_beside, utc_now, utc_text};
 use crate::report::EventsJson;
 use crate::source::render;
 use crate::spec::{self, Overrides};
@@ -108,10 +109,5 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
     let Carried { record, saved, .. } =
         carry_out(begun, &mut Nobody, vec![Box::new(EventsJson::printed())], &shutdown).await?;
     saved.map_err(|error| Error::harness(format!("{}: {error}", results.display())))?;
-    Ok(match record.outcome() {
-        RunOutcome::Passed => Exit::Passed,
-        RunOutcome::Failed => Exit::Failed,
-        RunOutcome::Broken => Exit::Harness,
-        RunOutcome::Interrupted => Exit::Interrupted,
-    })
+    Ok(exit_of(record.outcome()))
 }

@@ -43,6 +43,7 @@ mod verify;
 
 use crate::error::{Error, Exit};
 use crate::output;
+use crate::source::{Diagnostics, Source, render};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -189,6 +190,25 @@ impl Globals {
     pub fn may_color(&self) -> bool {
         !self.no_color && !no_color()
     }
+}
+
+/// Reads a file; its mistakes are the error.
+fn read_file<T>(
+    path: &std::path::Path,
+    what: &str,
+    globals: &Globals,
+    read: impl FnOnce(&std::sync::Arc<Source>, &mut Diagnostics) -> Option<T>,
+) -> Result<T, Error> {
+    let mut diags = Diagnostics::default();
+    let read = match Source::read(path) {
+        Ok(source) => read(&source, &mut diags),
+        Err(error) => {
+            error.report(what, None, &mut diags);
+            None
+        }
+    };
+    let wrong = || format!("{what} has mistakes\n\n{}", render(&diags, globals.color()).trim_end());
+    read.ok_or_else(|| Error::usage(wrong()))
 }
 
 /// Reads `KEY=VALUE`, as `--var` takes it.

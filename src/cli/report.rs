@@ -5,8 +5,9 @@ mod dr;
 mod place;
 
 use crate::error::{Error, Exit};
+use crate::gameday::exit_of;
 use crate::output::{print, print_annotations, print_file, print_json, say_line, stdout_is_terminal};
-use crate::record::{RunOutcome, write_atomic};
+use crate::record::write_atomic;
 use crate::report::{self, Drills};
 use choice::ReportChoice;
 use place::Places;
@@ -115,13 +116,7 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     if !failed.is_empty() {
         return Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n"))));
     }
-    let outcome = if args.exit_code { drills.outcome() } else { RunOutcome::Passed };
-    Ok(match outcome {
-        RunOutcome::Passed => Exit::Passed,
-        RunOutcome::Failed => Exit::Failed,
-        RunOutcome::Broken => Exit::Harness,
-        RunOutcome::Interrupted => Exit::Interrupted,
-    })
+    Ok(if args.exit_code { exit_of(drills.outcome()) } else { Exit::Passed })
 }
 
 fn is_stdout(path: &Path) -> bool {

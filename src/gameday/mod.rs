@@ -14,7 +14,7 @@ mod shard;
 pub use affected::{Affected, Changes, affected, own_files};
 pub use git::changed_since;
 pub use occasion::{occasion, run_of_ci};
-pub use outcome::{exit, expected};
+pub use outcome::{exit, exit_of, expected};
 pub use prepare::{Circumstances, DaySettings, PlanOptions, Prepared, PreparedDrill, prepare};
 pub use schedule::{Came, DISTURBED_AGAIN, DaySchedule, NextStart, ScheduleRules, Start, Waiting, in_words};
 pub use shard::Shard;

@@ -10,7 +10,12 @@ const UP_AND_DOWN: Duration = Duration::from_secs(20);
 
 /// The exit code of a game day: that of its outcome, as reports have it too.
 pub fn exit(day: &Day) -> Exit {
-    match day.outcome() {
+    exit_of(day.outcome())
+}
+
+/// The exit code of one drill or of many.
+pub fn exit_of(outcome: RunOutcome) -> Exit {
+    match outcome {
         RunOutcome::Passed => Exit::Passed,
         RunOutcome::Failed => Exit::Failed,
         RunOutcome::Broken => Exit::Harness,

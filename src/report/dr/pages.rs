@@ -8,6 +8,7 @@ use super::{
     Quarter, Retest, RiskRow, Signature, SliRow, StepRow, TrendQuarter,
 };
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
+use crate::report::escape::html_prose;
 use crate::report::markdown;
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, counts, many};
@@ -61,6 +62,13 @@ type DrRow = Vec<DrCell>;
 type TonedText = (Tone, String);
 
 impl DrCell {
+    /// Written here and not in a macro of the template: the document has hundreds of cells, and each macro stands in it in full, which took the
+    /// compiler ten seconds.
+    fn html(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().map(|line| html_prose(line)).collect();
+        format!("<td class=\"{}\">{}</td>", self.tone.class(), lines.join("<br>"))
+    }
+
     fn toned(text: impl Display, tone: Tone) -> DrCell {
         DrCell { lines: vec![text.to_string()], tone }
     }

@@ -24,7 +24,7 @@ pub(super) struct Builds {
     /// Images that only this drill uses, to be removed with it.
     pub own: BTreeSet<String>,
     /// Repositories whose older images can go after a build.
-    repositories: BTreeSet<String>,
+    pub(super) repositories: BTreeSet<String>,
 }
 
 /// Names the images and looks which of them are there.

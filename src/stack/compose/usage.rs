@@ -62,6 +62,7 @@ fn memory_bytes(memory: &ContainerMemoryStats) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     #[test]
     fn cache_that_could_be_given_back_does_not_count() {

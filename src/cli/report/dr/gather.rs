@@ -22,11 +22,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
     let project = &globals.project;
     let mut notes = read_notes(args, globals)?;
     let made = utc_now();
-    let own = tidy(&project.join(".firedrill"));
-    let paths = match args.paths.as_slice() {
-        [] if own.is_dir() => vec![own],
-        paths => paths.to_vec(),
-    };
+    let paths = evidence::runs_of(&args.paths, project);
     let found = archive::find(&paths)
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems: Vec<String> = found.problems.into_iter().map(|problem| format!("left out: {problem}")).collect();

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why something is not carried out, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal(pub String);
+pub(in crate::stack::compose) struct Refusal(pub String);
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
