@@ -1,18 +1,14 @@
 //! The load that users make: one load, with the SLIs over it.
 
-use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell, locked};
-use super::clock::Clock;
-use super::protocol::{AgentAsk, Told};
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::protocol::AgentAsk;
+use super::slices::tell_slices;
 use super::source::{Environments, SliSource};
-use crate::load::{EventClient, Generator, LoadReport, LoadSpec, SLICE, micros};
+use crate::agent::locked;
+use crate::load::{Generator, LoadSpec};
 use crate::slis::SliSpec;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
-
-/// From taking the request to t0, at least: starting tasks must not make the first requests late.
-const LEAD: Duration = Duration::from_millis(20);
+use std::time::Duration;
 
 /// A load to send until it is lifted. Each slice is told once all of its requests have ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,47 +59,4 @@ impl SliSource for LoadSpec {
         let load = Load { spec: self.clone(), slis: slis.to_vec(), seed };
         Ok(load.ask(&format!("load {}", self.name)))
     }
-}
-
-/// Makes events at this rate, counts them for the SLIs over `series`, and tells their slices.
-pub(super) fn tell_events(
-    client: impl EventClient + 'static,
-    series: String,
-    rate: f64,
-    slis: &[SliSpec],
-    clock: Clock,
-    tell: Tell,
-) -> Result<Box<dyn Holding>, String> {
-    let generator = Generator::of(Arc::new(client), &series, rate, slis).map_err(|e| format!("`{series}`: {e}"))?;
-    Ok(tell_slices(generator, series, clock, tell))
-}
-
-/// Runs a generator and tells what it reports.
-fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
-    let (t0, t0_us) = next_slice(clock);
-    let report = move |report| {
-        let series = series.clone();
-        tell(match report {
-            LoadReport::Slice(counts) => {
-                let start_us = t0_us.saturating_add(counts.index.saturating_mul(micros(SLICE)));
-                Told::Slice { series, start_us, counts }
-            }
-            LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
-            LoadReport::Write { number, ended, acknowledged } => {
-                Told::Write { write: number, clock_us: clock.at_us(ended), acknowledged }
-            }
-        });
-    };
-    HeldTask::spawn(async move {
-        generator.run(t0, CancellationToken::new(), report).await;
-    })
-}
-
-/// When the first slice may begin, and that by the clock: a multiple of a slice, so that the slices of everything that an
-/// agent counts begin at the same instants.
-fn next_slice(clock: Clock) -> (Instant, u64) {
-    let earliest = Instant::now() + LEAD;
-    let earliest_us = clock.at_us(earliest);
-    let t0_us = earliest_us.next_multiple_of(micros(SLICE));
-    (earliest + Duration::from_micros(t0_us.saturating_sub(earliest_us)), t0_us)
 }

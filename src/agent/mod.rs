@@ -16,7 +16,9 @@ pub mod prometheus;
 pub mod promql;
 pub mod protocol;
 pub mod proxy;
+mod proxy_rules;
 pub mod server;
+mod slices;
 pub mod source;
 pub mod surge;
 pub mod tcp_question;
@@ -25,3 +27,10 @@ pub mod watch;
 
 pub use client::{AgentClient, AgentError};
 pub use clock::Clock;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

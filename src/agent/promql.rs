@@ -15,8 +15,8 @@
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
-use super::load::tell_events;
 use super::protocol::AgentAsk;
+use super::slices::tell_events;
 use super::source::{Environments, FewNotes, SliSource, bounded};
 use crate::load::{EventClient, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};

@@ -1,10 +1,11 @@
 //! Where the events of SLIs come from: a load of the scenario, or what an SLI names instead of one. Whatever it is, it
 //! yields slices; windows, impact, recovery and reports know no source.
 
-use super::ability::{Holding, Tell, locked};
+use super::ability::{Holding, Tell};
 use super::clock::Clock;
-use super::load::tell_events;
 use super::protocol::{AgentAsk, Told};
+use super::slices::tell_events;
+use crate::agent::locked;
 use crate::load::{EventClient, Failure, RequestEnding, SLICE, Sent};
 use crate::slis::{EventAnswer, SliSpec};
 use crate::source::MapReader;

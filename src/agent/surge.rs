@@ -1,8 +1,9 @@
 //! A surge: more of the same requests as a load of the session sends. It stands beside that load, and nothing of it is
 //! counted for an SLI: what users feel is measured with the requests that were there before.
 
-use super::ability::{Ability, AgentContext, Holding, Tell, locked};
+use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::protocol::AgentAnswer;
+use crate::agent::locked;
 use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

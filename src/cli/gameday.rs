@@ -86,7 +86,8 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
     let file = load(&args, globals)?;
     let affected_by = match &args.affected_by {
         Some(revision) => {
-            Some(gameday::affected(&gameday::changed_since(&globals.project, revision)?, &file, &*platform()))
+            let changes = gameday::changed_since(&globals.project, revision)?;
+            Some(gameday::affected(&changes, &file, &*platform(), &globals.project))
         }
         None => None,
     };

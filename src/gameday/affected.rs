@@ -4,7 +4,7 @@
 use crate::spec::{GameDay, Plan};
 use crate::stack::{Platform, SourceFiles};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What has changed since a revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,27 +25,47 @@ pub struct Affected {
 }
 
 /// Which scenarios of a game day changes concern. Reads the files of their stacks.
-pub fn affected(changes: &Changes, day: &GameDay, platform: &dyn Platform) -> Affected {
+pub fn affected(changes: &Changes, day: &GameDay, platform: &dyn Platform, project: &Path) -> Affected {
     let concerned = day.scenarios.iter().filter_map(|scenario| {
-        let touched = inputs(&scenario.plan, platform).touched_by(&changes.files)?.to_path_buf();
+        let mut inputs = platform.source_files(&scenario.plan.stack);
+        own_files(&scenario.plan, project, &mut inputs);
+        let touched = inputs.touched_by(&changes.files)?.to_path_buf();
         Some((scenario.plan.name.clone(), touched))
     });
     Affected { revision: changes.revision.clone(), scenarios: concerned.collect() }
 }
 
-/// What a scenario is made from, read from its files.
-fn inputs(plan: &Plan, platform: &dyn Platform) -> SourceFiles {
-    let mut inputs = platform.source_files(&plan.stack);
-    own_files(plan, &mut inputs);
-    inputs
-}
-
-/// Adds the files of a scenario that are none of its stack's.
-pub fn own_files(plan: &Plan, inputs: &mut SourceFiles) {
-    inputs.file(&plan.source.path);
-    if let Some(runbook) = &plan.runbook {
-        inputs.file(&runbook.source.path);
-    }
+/// Adds the files of a scenario that are none of its stack's: what it was read from, and what the project has for all of its scenarios.
+pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
+    plan.made_from().for_each(|source| inputs.file(&source.path));
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
     plan.sources().flat_map(|source| source.files()).for_each(|file| inputs.file(&file));
+    for name in [crate::assurance::services::FILE, crate::programs::FILE] {
+        inputs.file(&project.join(name));
+    }
+    inputs.folder(&project.join("faults"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Overrides, load};
+
+    #[test]
+    fn whatever_a_scenario_is_made_from_concerns_it() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let all = ["services.yaml", "programs.yaml", "faults/redis_full.yaml"];
+        let of_pool = ["scenarios/db-pool.yaml", "runbooks/db-pool.md", "runbooks/db-pool.reading.yaml"];
+        let ops =
+            ["oncall.yaml", "alertmanager.yml", "wrong/patient.yml"].map(|name| format!("stacks/checkout/ops/{name}"));
+        let ops = ops.each_ref().map(String::as_str);
+        for (scenario, own, others) in [("db-pool", of_pool, ops), ("alert-late", ops, of_pool)] {
+            let (plan, mistakes) = load(&project.join(format!("scenarios/{scenario}.yaml")), &Overrides::default());
+            let mut inputs = SourceFiles::default();
+            own_files(&plan.unwrap_or_else(|| panic!("{mistakes:?}")), project, &mut inputs);
+            let touched = |file: &&str| inputs.touched_by(&BTreeSet::from([project.join(file)])).is_some();
+            assert!(own.iter().chain(&all).all(touched), "{scenario}: {inputs:?}");
+            assert!(!others.iter().any(touched), "{scenario}: {inputs:?}");
+        }
+    }
 }

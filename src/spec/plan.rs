@@ -115,6 +115,18 @@ impl Plan {
         self.respond.secrets().into_iter().chain(guessed.map(Secret::from)).collect()
     }
 
+    /// The files that a drill of it is made from, beside those of its stack, its loads and its faults.
+    pub fn made_from(&self) -> impl Iterator<Item = &Source> {
+        let runbook = self.runbook.as_ref().map(|runbook| &*runbook.source);
+        let accepted = self.runbook.as_ref().and_then(|runbook| runbook.accepted.as_ref());
+        let reading = accepted.map(|accepted| &*accepted.source);
+        let oncall = self.oncall.as_ref().map(|oncall| &*oncall.source);
+        let programs = crate::programs::own_file().map(|source| &**source);
+        let alerts = self.alerts.iter().flat_map(super::AlertsSpec::files).map(|(_, source)| &**source);
+        let own = [&*self.source, &*self.stack_source].into_iter();
+        own.chain(runbook).chain(reading).chain(programs).chain(oncall).chain(alerts)
+    }
+
     /// Where the events of the SLIs come from.
     pub fn sources(&self) -> impl Iterator<Item = &dyn SliSource> {
         sources(&self.loads, &self.own_sources)

@@ -29,13 +29,12 @@ impl CommandFlag {
     }
 }
 
+/// Flags, with their values as they are written.
+type GivenFlags = Vec<(CommandFlag, Option<String>)>;
+
 /// The flags in an argument that begins with `-`, with their values as they are written, and whether `next`, the argument after it, is
 /// the value of the last one.
-pub(super) fn read(
-    arg: &str,
-    next: Option<&String>,
-    table: &[CommandFlag],
-) -> Result<(Vec<(CommandFlag, Option<String>)>, bool), FlagError> {
+pub(super) fn read(arg: &str, next: Option<&String>, table: &[CommandFlag]) -> Result<(GivenFlags, bool), FlagError> {
     let mut found = Vec::new();
     let mut take =
         |flag: Option<&CommandFlag>, spelled: String, given: Option<&str>, is_last: bool| -> Result<bool, FlagError> {

@@ -14,9 +14,10 @@ mod watch;
 
 pub use history::{SyntheticHistory, SyntheticSeries};
 
-use super::ability::{Ability, AgentContext, Holding, Tell, locked};
+use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{HttpPage, encoded};
 use super::protocol::AgentAnswer;
+use crate::agent::locked;
 use async_trait::async_trait;
 use distance::Distance;
 use serde::de::DeserializeOwned;

@@ -1,8 +1,9 @@
 //! Prometheus and Alertmanager: started with the team's files, and waited for until they work together.
 
 use super::{ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS, PROMETHEUS_FILE, ask_prometheus};
-use crate::agent::ability::{Tell, locked};
+use crate::agent::ability::Tell;
 use crate::agent::http_page::HttpPage;
+use crate::agent::locked;
 use crate::agent::protocol::Told;
 use crate::process::{self, Running};
 use crate::record::PrivateDir;

@@ -2,7 +2,7 @@
 
 use super::AgentError;
 use super::offset::{ClockOffset, Offsets};
-use crate::agent::ability::locked;
+use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE};
 use crate::stack::Channel;
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 //! roles and end sessions. It makes the fault's own role, and removes it.
 
 use super::session::{PgError, PgSession, PgTarget, answered, quote_name};
-use crate::agent::ability::locked;
+use crate::agent::locked;
 use crate::agent::protocol::AgentAnswer;
 use std::io::Read;
 use std::sync::Arc;

@@ -8,7 +8,8 @@
 
 use super::admin::{Admin, FaultRole, role_name};
 use super::session::{PgError, PgSession, PgTarget};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell, locked};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
 use futures_util::future::join_all;

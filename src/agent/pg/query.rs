@@ -10,8 +10,8 @@
 use super::server::PgServer;
 use super::session::{PgError, PgSession, PgTarget, answered};
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
-use crate::agent::load::tell_events;
 use crate::agent::protocol::AgentAsk;
+use crate::agent::slices::tell_events;
 use crate::agent::source::{Environments, FewNotes, SliSource, read_pace};
 use crate::load::{EventClient, Failure, RequestEnding, Sent};
 use crate::record::sql_secrets;

@@ -8,7 +8,7 @@
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
 use super::stream::{StreamEnd, client_stream};
-use crate::agent::ability::locked;
+use crate::agent::locked;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;

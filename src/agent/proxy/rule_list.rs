@@ -1,8 +1,5 @@
 //! The rules of one kind that are in force in a proxy, each under the id of its fault.
 
-use crate::agent::ability::Holding;
-use crate::agent::protocol::AgentAnswer;
-use async_trait::async_trait;
 use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -102,20 +99,6 @@ impl<R: CountedRule> RuleHandle<R> {
             Arc::make_mut(list).retain(|other| !Arc::ptr_eq(other, &self.rule));
             list.len() < before
         })
-    }
-}
-
-#[async_trait]
-impl<R: CountedRule> Holding for RuleHandle<R> {
-    async fn look(&self) -> AgentAnswer {
-        match self.listed() {
-            Ok(detail) => AgentAnswer::InPlace { detail, acted: Some(self.acted()) },
-            Err(evidence) => AgentAnswer::gone(evidence),
-        }
-    }
-
-    async fn lift(&self) -> Result<String, String> {
-        Ok(self.take_out())
     }
 }
 

@@ -1,7 +1,6 @@
 //! The rules of a proxy: which requests they are for, what they do about them, and how often they did.
 
 use super::rule_list::{CountedRule, RuleList};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -30,14 +29,6 @@ pub struct HttpRule {
     pub action: HttpAction,
     /// Seed of the draw.
     pub seed: u64,
-}
-
-impl Ability for HttpRule {
-    const NAME: &'static str = "http_rule";
-
-    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
-        Ok(Box::new(context.proxy()?.add_rule(id, self)?))
-    }
 }
 
 /// What is done about a request.

@@ -2,7 +2,7 @@
 //! orderly close.
 
 use super::stages::{ConnectionCut, ToxicPiece};
-use crate::agent::ability::locked;
+use crate::agent::locked;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

@@ -2,7 +2,6 @@
 //! done so far. The names are those of Toxiproxy.
 
 use super::rule_list::CountedRule;
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::IpAddr;
@@ -110,14 +109,6 @@ pub struct ToxicRule {
     pub toxic: Toxic,
     /// Seed of what it draws.
     pub seed: u64,
-}
-
-impl Ability for ToxicRule {
-    const NAME: &'static str = "toxic";
-
-    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
-        Ok(Box::new(context.proxy()?.add_toxic(id, self).await?))
-    }
 }
 
 /// A toxic in force, and what it has done.

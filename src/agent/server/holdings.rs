@@ -1,6 +1,7 @@
 //! What a session holds: begun, looked at, lifted; all at once when the session ends.
 
-use crate::agent::ability::{Holding, locked};
+use crate::agent::ability::Holding;
+use crate::agent::locked;
 use crate::agent::protocol::AgentAnswer;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;

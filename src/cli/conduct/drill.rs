@@ -11,8 +11,7 @@ use crate::error::Error;
 use crate::record::{
     DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text,
 };
-use crate::source::Source;
-use crate::spec::{AlertsSpec, Plan};
+use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
 
 /// A drill that is about to begin.
@@ -61,7 +60,7 @@ pub async fn carry_out(
     all.extend(observers);
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
-    for source in sources(plan) {
+    for source in plan.made_from() {
         let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
         let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
         kept.map_err(|error| on_disk(run_dir.path(), &error))?;
@@ -96,16 +95,4 @@ pub async fn carry_out(
         reaper.dismiss().await;
     }
     Ok(Carried { record, saved, sealed })
-}
-
-/// The files that a drill was made from.
-pub fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
-    let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
-    let accepted = plan.runbook.as_ref().and_then(|runbook| runbook.accepted.as_ref());
-    let reading = accepted.map(|accepted| &*accepted.source);
-    let oncall = plan.oncall.as_ref().map(|oncall| &*oncall.source);
-    let programs = crate::programs::own_file().map(|source| &**source);
-    let alerts = plan.alerts.iter().flat_map(AlertsSpec::files).map(|(_, source)| &**source);
-    let own = [&*plan.source, &*plan.stack_source].into_iter();
-    own.chain(runbook).chain(reading).chain(programs).chain(oncall).chain(alerts)
 }

@@ -120,7 +120,7 @@ async fn look(
             }
         }
     }
-    containers::remove(docker, &made.id, false).await;
+    containers::remove(docker, &made.id, true).await;
     failed.map_or(Ok(found), Err)
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn remove_stale(docker: &Docker) {
         let of_image = labels_of_image(docker, &image).await.ok().flatten();
         // Of no run; otherwise the same rule as everywhere: by its name, and by a label that its image does not have.
         if named && of_image.is_some_and(|labels| labels.get(labels::ROLE).is_none_or(|role| role != ROLE)) {
-            containers::remove(docker, &container.id.unwrap_or_default(), false).await;
+            containers::remove(docker, &container.id.unwrap_or_default(), true).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::exec::PodTarget;
 use super::images::{KUBECONFIG, KUBECTL};
-use super::kubectl_request::{NamespaceNames, Request, translate};
+use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
 use super::namespace::ClusterNamespace;
 use crate::record::{Secrets, Stream};
 use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
@@ -67,11 +67,11 @@ impl KubectlTools {
                 io.out.say(&format!("firedrill: {why}\n")).await;
                 return REFUSED;
             }
-            Ok(Request::Answer(text)) => {
+            Ok(KubectlRequest::Answer(text)) => {
                 io.out.write(Stream::Stdout, Bytes::from(text)).await;
                 return 0;
             }
-            Ok(Request::Run { args, renames_output }) => (args, renames_output),
+            Ok(KubectlRequest::Run { args, renames_output }) => (args, renames_output),
         };
         let mut input = Vec::new();
         let is_read = reads_input(&args);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// What a call of kubectl comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum KubectlRequest {
     /// The real kubectl is to be run in the toolbox.
     Run {
         /// Its arguments.
@@ -77,7 +77,7 @@ struct KubectlLine {
 /// # Errors
 ///
 /// The sentence that says why the call is refused.
-pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<Request, String> {
+pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlRequest, String> {
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err("an argument holds a NUL byte".into());
     }
@@ -119,7 +119,7 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<Request,
     line.check_flags(&name, takes, names)?;
     line.check_words(&name, takes, names)?;
     if takes == Words::Config {
-        return configuration(&name, &line, names).map(Request::Answer);
+        return configuration(&name, &line, names).map(KubectlRequest::Answer);
     }
     let mut args: Vec<String> = name.iter().map(|word| word.to_string()).collect();
     if !matches!(takes, Words::Help | Words::About) {
@@ -136,7 +136,7 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<Request,
     args.extend(line.words.iter().take(dash).cloned());
     args.extend(line.dash.map(|_| "--".to_string()));
     args.extend(line.words.into_iter().skip(dash));
-    Ok(Request::Run { args, renames_output: !matches!(takes, Words::Logs | Words::Inside | Words::Copy) })
+    Ok(KubectlRequest::Run { args, renames_output: !matches!(takes, Words::Logs | Words::Inside | Words::Copy) })
 }
 
 impl KubectlLine {
@@ -194,7 +194,9 @@ impl KubectlLine {
                 _ => {}
             }
         }
-        if takes == Words::Change && (self.is_set("selector") || self.is_set("field-selector")) {
+        // What `expose` selects are the Pods of the new Service, and it knows no `!`.
+        let selects = self.is_set("selector") || self.is_set("field-selector");
+        if takes == Words::Change && name != ["expose"] && selects {
             let own = format!("!{SERVICE}");
             match self.flags.iter_mut().find(|(long, _)| *long == "selector") {
                 Some((_, Some(value))) => *value = format!("{value},{own}"),
@@ -414,9 +416,9 @@ fn next_names(name: &[&str]) -> String {
     if next.is_empty() { "no such words".into() } else { next.join(", ") }
 }
 
-fn help(name: &[&str]) -> Request {
+fn help(name: &[&str]) -> KubectlRequest {
     let args = name.iter().chain(&["--help"]).map(|word| word.to_string()).collect();
-    Request::Run { args, renames_output: false }
+    KubectlRequest::Run { args, renames_output: false }
 }
 
 /// Whether kinds (`pods,svc`) are namespaces; an error for those that a call may not name.
@@ -456,7 +458,7 @@ mod tests {
 
     const REAL: &str = "firedrill-1a2b3c4d";
 
-    fn call(args: &[String]) -> Result<Request, String> {
+    fn call(args: &[String]) -> Result<KubectlRequest, String> {
         let contexts = ["shop-prod".to_string(), "shop-staging".to_string()].into();
         translate(args, &NamespaceNames { written: "shop", real: REAL, contexts: &contexts })
     }
@@ -468,12 +470,12 @@ mod tests {
 
     fn outcome(line: &str) -> String {
         match call(&split(line)) {
-            Ok(Request::Run { args, renames_output }) => {
+            Ok(KubectlRequest::Run { args, renames_output }) => {
                 let mark = if renames_output { "" } else { " (as it is)" };
                 let args: Vec<String> = args.iter().map(|arg| arg.replace(' ', "~")).collect();
                 args.join(" ").replace(&format!("--namespace={REAL}"), "@") + mark
             }
-            Ok(Request::Answer(text)) => format!("answer: {text}"),
+            Ok(KubectlRequest::Answer(text)) => format!("answer: {text}"),
             Err(why) => format!("refused: {why}"),
         }
     }
@@ -577,6 +579,7 @@ mod tests {
             "delete pods --field-selector=status.phase=Failed",
             "delete @ --field-selector=status.phase=Failed --selector=!dev.firedrill/service pods",
         ),
+        ("expose deploy web --selector=app=web --port=80", "expose @ --selector=app=web --port=80 deploy web"),
         ("expose deploy web --port=80 --target-port=8080", "expose @ --port=80 --target-port=8080 deploy web"),
         (
             "run probe --rm -it --restart=Never --image=curlimages/curl -- curl -s http://web.shop",
@@ -801,7 +804,7 @@ mod tests {
             let longer = |line: &Vec<String>| words.map(|word| [line.as_slice(), &[word.to_string()]].concat());
             lines = lines.iter().flat_map(longer).collect();
             for line in &lines {
-                let Ok(Request::Run { args, .. }) = call(line) else { continue };
+                let Ok(KubectlRequest::Run { args, .. }) = call(line) else { continue };
                 let flags = args.iter().take_while(|arg| *arg != "--");
                 let odd = flags.clone().find(|arg| arg.starts_with("-n") || arg.starts_with("--all-"));
                 assert_eq!(odd, None, "{line:?}");

@@ -1,11 +1,12 @@
 //! A game day whose drills are carried out elsewhere: the schedule, the reports and the directories of the runs stay here. What a
 //! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
 
-use super::super::drill::{Carried, sources};
+use super::super::drill::Carried;
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::DayOptions;
 use super::attempt::{AttemptEnded, AttemptRun};
+use crate::assurance::services;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};
 use crate::error::Error;
@@ -30,8 +31,6 @@ use tokio::sync::mpsc::unbounded_channel;
 const LEEWAY: Duration = Duration::from_secs(1800);
 /// The order in the archive that a runner is given: its first file.
 const ORDER: &str = "firedrill-order.json";
-/// The project's list of services.
-const SERVICES: &str = "services.yaml";
 /// What is never taken from elsewhere: it belongs to the directory here.
 const OWN: [&str; 5] = ["lock", "manifest.json", "ledger.jsonl", "reaper.log", "events.jsonl"];
 
@@ -275,14 +274,9 @@ impl RemoteDay {
     /// Everything that the runner reads, at the places where it is here.
     fn archive(&self, plan: &Plan, order: &JobOrder, root: &Path) -> io::Result<Vec<u8>> {
         let mut files = self.site.files(&plan.stack);
-        gameday::own_files(plan, &mut files);
-        sources(plan).for_each(|source| files.file(&source.path));
-        for name in [SERVICES, crate::programs::FILE] {
-            files.file(&self.project.join(name));
-        }
-        files.folder(&self.project.join("faults"));
+        gameday::own_files(plan, &self.project, &mut files);
         // Of what the list of services names it only has to be there.
-        let services = self.project.join(SERVICES);
+        let services = self.project.join(services::FILE);
         let named = Source::read(&services).map(|source| texts_of(&source)).unwrap_or_default();
         let named = named.into_iter().map(|(_, text)| self.project.join(text)).filter(|path| path.exists());
         let named: BTreeSet<PathBuf> = named.map(|path| SourceFiles::real(&path)).collect();

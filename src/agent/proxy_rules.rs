@@ -1,0 +1,36 @@
+//! What the proxy in front of a service is asked to do: answer requests in its place, and act on its connections.
+
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::protocol::AgentAnswer;
+use super::proxy::{CountedRule, HttpRule, RuleHandle, ToxicRule};
+use async_trait::async_trait;
+
+impl Ability for HttpRule {
+    const NAME: &'static str = "http_rule";
+
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+        Ok(Box::new(context.proxy()?.add_rule(id, self)?))
+    }
+}
+
+impl Ability for ToxicRule {
+    const NAME: &'static str = "toxic";
+
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+        Ok(Box::new(context.proxy()?.add_toxic(id, self).await?))
+    }
+}
+
+#[async_trait]
+impl<R: CountedRule> Holding for RuleHandle<R> {
+    async fn look(&self) -> AgentAnswer {
+        match self.listed() {
+            Ok(detail) => AgentAnswer::InPlace { detail, acted: Some(self.acted()) },
+            Err(evidence) => AgentAnswer::gone(evidence),
+        }
+    }
+
+    async fn lift(&self) -> Result<String, String> {
+        Ok(self.take_out())
+    }
+}
