@@ -1,7 +1,7 @@
 //! Which scenarios a change concerns: those of which a file that they are made from has changed. What cannot be told is taken
 //! to be concerned.
 
-use crate::spec::{GameDay, Plan};
+use crate::spec::{GameDay, Plan, shared_files};
 use crate::stack::{Platform, SourceFiles};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -40,9 +40,7 @@ pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
     plan.made_from().for_each(|source| inputs.file(&source.path));
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
     plan.sources().flat_map(|source| source.files()).for_each(|file| inputs.file(&file));
-    for name in [crate::assurance::services::FILE, crate::programs::FILE] {
-        inputs.file(&project.join(name));
-    }
+    shared_files(project).iter().for_each(|file| inputs.file(file));
     inputs.folder(&project.join("faults"));
 }
 
@@ -56,10 +54,11 @@ mod tests {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let all = ["services.yaml", "programs.yaml", "faults/redis_full.yaml"];
         let of_pool = ["scenarios/db-pool.yaml", "runbooks/db-pool.md", "runbooks/db-pool.reading.yaml"];
-        let ops =
-            ["oncall.yaml", "alertmanager.yml", "wrong/patient.yml"].map(|name| format!("stacks/checkout/ops/{name}"));
-        let ops = ops.each_ref().map(String::as_str);
-        for (scenario, own, others) in [("db-pool", of_pool, ops), ("alert-late", ops, of_pool)] {
+        let of_late = ["oncall.yaml", "alertmanager.yml", "wrong/patient.yml"];
+        let of_late = of_late.map(|name| format!("stacks/checkout/ops/{name}"));
+        let of_late = of_late.each_ref().map(String::as_str);
+        let others_than_pool = ["scenarios/alert-late.yaml", of_late[2], "runbooks/upstream-503.md"];
+        for (scenario, own, others) in [("db-pool", of_pool, others_than_pool), ("alert-late", of_late, of_pool)] {
             let (plan, mistakes) = load(&project.join(format!("scenarios/{scenario}.yaml")), &Overrides::default());
             let mut inputs = SourceFiles::default();
             own_files(&plan.unwrap_or_else(|| panic!("{mistakes:?}")), project, &mut inputs);

@@ -11,7 +11,7 @@ use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackRequest};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -402,6 +402,11 @@ impl Var {
     pub fn is_usable(&self) -> bool {
         self.may_be_empty || !self.value.trim().is_empty()
     }
+}
+
+/// The files of a project from which all of its scenarios are made, where it has them.
+pub fn shared_files(project: &Path) -> [PathBuf; 2] {
+    [crate::assurance::services::FILE, crate::programs::FILE].map(|name| project.join(name))
 }
 
 /// What the command line adds to a scenario.
