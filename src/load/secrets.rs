@@ -111,9 +111,13 @@ fn texts(value: &str) -> Vec<String> {
     pieces.map(str::to_string).collect()
 }
 
-/// Base64 of UTF-8 text (RFC 4648, sections 4 and 5); `None` when it is something else.
+/// Base64 of UTF-8 text (RFC 4648, sections 4 and 5), also of one with a character too many; `None` when it is something else.
 fn unbase64(text: &str) -> Option<String> {
-    let bytes = LENIENT.decode(text.trim_end_matches('=').replace('-', "+").replace('_', "/")).ok()?;
+    let mut text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    if text.len() % 4 == 1 {
+        text.pop();
+    }
+    let bytes = LENIENT.decode(text).ok()?;
     String::from_utf8(bytes).ok()
 }
 
@@ -154,6 +158,8 @@ mod tests {
         let body = r#"{"user":"shop","login":[{"password":"in-the-body"}],"dsn_of":"postgres://u:in-a-url@db/x"}"#;
         let found = load("http://x/a?page=2&api_key=in-the-query&id={{id}}", &headers, Some(body)).secrets();
         insta::assert_snapshot!(found.join("\n"));
+        let one_too_many = load("http://x/", &[("Authorization", "Basic c2hvcDpodW50ZXIyA")], None);
+        assert!(one_too_many.secrets().contains(&"hunter2".to_string()));
         assert_eq!(load("http://x/?q=token", &[("Accept", "a b")], Some("x=1&y=2")).secrets(), Vec::<String>::new());
         assert_eq!(load("http://x/", &[], Some("user=shop&password=in-a-form")).secrets(), ["in-a-form"]);
     }

@@ -97,12 +97,14 @@ impl Holding for HeldServers {
 
 /// After so long without an answer nothing can be said about alerts any more.
 const SILENT_FOR: Duration = Duration::from_secs(5);
+/// How long one answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Asks an API for JSON. One that takes the question and never answers is silent as well.
 async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
     let page = HttpPage::parse(url)?;
-    let answer = tokio::time::timeout(SILENT_FOR, page.text(JSON)).await;
-    let text = answer.unwrap_or_else(|_| Err(format!("{url} has not answered within {SILENT_FOR:?}")))?;
+    let answer = tokio::time::timeout(ANSWER_WITHIN, page.text(JSON)).await;
+    let text = answer.unwrap_or_else(|_| Err(format!("{url} has not answered within {ANSWER_WITHIN:?}")))?;
     serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }
 

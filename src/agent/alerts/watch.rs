@@ -151,7 +151,8 @@ pub(super) async fn watch(
         }
         let looked = known.look().await;
         *locked(&shown) = known.distance.to_string();
-        if looked.is_ok() {
+        let answers = looked.is_ok();
+        if answers {
             answered = Instant::now();
         }
         let silent = looked.err().filter(|_| answered.elapsed() > SILENT_FOR);
@@ -162,6 +163,10 @@ pub(super) async fn watch(
         if asked.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
             asked = Some(Instant::now());
             known.measure().await;
+            // Nobody was asked to be heard meanwhile.
+            if answers {
+                answered = Instant::now();
+            }
         }
     }
 }

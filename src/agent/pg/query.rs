@@ -152,11 +152,16 @@ impl Ability for PgQueries {
 
 /// Asks the question, each time over a session of its own, as a client does that has just come: a server that lets nobody in any
 /// more, or another one behind the name, is noticed, and between the events the database has no session of ours.
-#[derive(Debug)]
 struct QueryClient {
     asked: PgQueries,
     slots: Semaphore,
     notes: FewNotes,
+}
+
+impl std::fmt::Debug for QueryClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryClient").finish_non_exhaustive()
+    }
 }
 
 #[async_trait]

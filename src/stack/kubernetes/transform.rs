@@ -215,7 +215,8 @@ pub(super) fn own_object(which: &str, values: &Value) -> Result<Value, StackErro
 
 /// A Pod of Firedrill's own, of this name among services; with `proxy`, the Service that it stands in front of, and how.
 fn our_pod(service: &str, drill: &DrillObjects<'_>, proxy: Option<(&str, String)>) -> Result<Value, StackError> {
-    let is_toolbox = service == TOOLBOX;
+    // A service of the team may have that name as well.
+    let is_toolbox = proxy.is_none() && service == TOOLBOX;
     let does = ["agent", if is_toolbox { "forward" } else { "serve" }];
     let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(does).collect();
     let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
