@@ -1,6 +1,7 @@
 //! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
 
 use super::ending::{EventClient, RequestEnded, Sent};
+use super::timer::PreciseTimer;
 use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, SliceCounts, Tally};
 use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
@@ -100,12 +101,13 @@ struct Run<R> {
 
 impl<R: FnMut(LoadReport)> Run<R> {
     async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> Totals {
+        let mut timer = PreciseTimer::new();
         loop {
             let wake = self.wake_at();
             tokio::select! {
                 // The clock first: a flood of answers must not make the next request late.
                 biased;
-                () = tokio::time::sleep_until(wake.into()) => self.on_time(wake),
+                () = timer.until(wake) => self.on_time(wake),
                 () = stop.cancelled() => break,
                 Some(ended) = endings.recv() => self.on_end(ended, &mut endings),
             }

@@ -14,6 +14,7 @@ mod schedule;
 mod secrets;
 mod tally;
 mod template;
+mod timer;
 mod trust;
 #[cfg(test)]
 mod trust_tests;
