@@ -660,8 +660,14 @@ const DOUBTS: &str = "
     if unless when whenever only either otherwise else alternatively alternative optional optionally option instead
     depending depends case until needed necessary appropriate applicable warning caution careful danger resort never
     don't prompts interactively pick choose deprecated obsolete outdated old assuming assume provided staging production example
-    examples not rollback
+    examples not rollback skip nothing except suppose untested draft todo lose lab simulate reproduce approval approved ask
+    looked typed expected output nicht nie falls wenn ne pas jamais nunca
 ";
+/// The same, of several words.
+const DOUBTING_PHRASES: [&str; 7] =
+    ["stop here", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done"];
+/// Words with which a sentence begins that is a condition, or may be.
+const CONDITIONS: &str = "should were where given once has";
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {
@@ -699,7 +705,33 @@ pub fn doubt(command: &Command) -> Option<String> {
         let word = word.to_lowercase();
         DOUBTS.split_whitespace().any(|doubt| doubt == word).then_some(word)
     });
-    found.map(|word| format!("the text around it says “{word}”"))
+    let said = found.or_else(|| governs.headings.iter().chain(&governs.under).find_map(|text| doubting(text)));
+    if said.is_none() && governs.under.iter().any(|text| is_foreign(text)) {
+        return Some("the text around it is in a language that is not read".into());
+    }
+    said.map(|word| format!("the text around it says “{word}”"))
+}
+
+/// What in a text is a doubt although no word of it is: a question, the beginning of a condition, "stop here".
+fn doubting(text: &str) -> Option<String> {
+    let text = text.to_lowercase();
+    let phrase = DOUBTING_PHRASES.iter().find(|phrase| text.contains(**phrase)).map(|phrase| (*phrase).to_string());
+    let mut sentences = text.split_inclusive(['.', '!', '?', '\n']).map(str::trim);
+    phrase.or_else(|| {
+        sentences.find_map(|sentence| {
+            let first =
+                sentence.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+            let is_order = sentence.trim_end_matches(['.', '!']) == "stop";
+            (is_order || sentence.ends_with('?') || super::text::is_among(CONDITIONS, first))
+                .then(|| sentence.to_string())
+        })
+    })
+}
+
+/// Whether a text has no letter of the Latin alphabet, but others.
+fn is_foreign(text: &str) -> bool {
+    let mut letters = text.chars().filter(|c| c.is_alphabetic()).peekable();
+    letters.peek().is_some() && letters.all(|c| c > '\u{24f}')
 }
 
 /// Whether a text may say that something is not to be run.

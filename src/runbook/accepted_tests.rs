@@ -301,6 +301,39 @@ fn what_cannot_be_taken_back_is_not_proposed() {
     }
 }
 
+/// What is said right above a command decides whether it is proposed.
+#[test]
+fn what_may_forbid_or_condition_a_command_is_not_proposed() {
+    let above = |text: &str| {
+        let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{text}\n\n```bash\nsystemctl restart a\n```\n"));
+        let last = runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held)).last().unwrap();
+        doubt(last)
+    };
+    for text in [
+        "Stop here and call the DBA.",
+        "Stop.",
+        "Skip this step.",
+        "This used to work, it no longer does.",
+        "A session of last month looked like this:",
+        "Should the disk be full, run:",
+        "Were the cache empty, one would run:",
+        "Is the disk full? Then",
+        "Once the provider is back:",
+        "Ask the DBA to run:",
+        "Untested:",
+        "You will lose data.",
+        "To break it on purpose, in the lab:",
+        "Nicht ausführen:",
+        "Falls der Cache voll ist:",
+        "實行しないでください。",
+    ] {
+        assert!(above(text).is_some(), "{text}");
+    }
+    for text in ["Restart it:", "The queue is full. Stop the consumers and start them again:", "This brings it back:"] {
+        assert_eq!(above(text), None, "{text}");
+    }
+}
+
 #[test]
 fn a_word_at_a_heading_runs_nothing_that_no_block_holds() {
     let page = "# T\n\n## Mitigation <!-- firedrill: choose -->\n\n- It was broken by: `kubectl delete ns d`\n\ndocker rm -f web\n\n```\ndocker stop web\n```\n";

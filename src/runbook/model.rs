@@ -3,10 +3,12 @@
 use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
 use super::settings::BlockSettings;
+use super::text::pattern;
 use crate::source::{Source, Span};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 named_enum! {
 /// Phase of a runbook, from its headings.
@@ -311,16 +313,28 @@ pub(super) fn commands_mut(kind: &mut StepKind) -> &mut [Command] {
 pub(super) fn link_variables(steps: &mut [Step]) {
     let ever: HashSet<String> =
         steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
-    let mut set = Set::new();
+    let mut all = Set::new();
     for step in steps {
+        let mut of_its_own = Set::new();
+        let set = if is_in_another_terminal(&step.title) { &mut of_its_own } else { &mut all };
         if let StepKind::Commands(commands) = &mut step.kind {
-            link_all(commands, &step.blocks, &mut set, &ever);
+            link_all(commands, &step.blocks, set, &ever);
         }
         // What is held sets nothing for those after it, because it does not run.
-        for name in link_all(&mut step.held, &step.blocks, &mut set, &ever) {
+        for name in link_all(&mut step.held, &step.blocks, set, &ever) {
             set.remove(&name);
         }
     }
+}
+
+/// Whether a step is to be done in a shell in which nothing is set: "Open a second terminal and run there".
+fn is_in_another_terminal(title: &str) -> bool {
+    static TERMINAL: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)\b(?:second|new|another|separate|different|fresh) (?:ssh session|tmux window|tmux pane|(?:terminal|shell|console)(?: session| window| tab)?|tab|window|pane)\b",
+        )
+    });
+    TERMINAL.is_match(title)
 }
 
 /// The variables that are set in each place.
@@ -370,6 +384,23 @@ mod tests {
         assert_eq!(unified_name("INSTANCE_ID2"), "instance_id2");
         assert_eq!(unified_name("user's name"), "users_name");
         assert_eq!(unified_name("--"), "");
+    }
+
+    #[test]
+    fn what_one_terminal_has_set_another_one_lacks() {
+        let page = "# A\n\n## Mitigation\n\n1. Name it.\n\n   ```bash\n   ROLE=x\n   ```\n\n2. Open a second terminal and run there:\n\n   \
+                    ```bash\n   drop \"$ROLE\"\n   ```\n\n3. Look at it.\n\n   ```bash\n   look \"$ROLE\"\n   ```\n";
+        let source = Source::new("a.md", page);
+        let runbook = crate::runbook::parse(&source, &mut crate::source::Diagnostics::default()).unwrap();
+        let inputs =
+            |step: &Step| step.commands().iter().chain(&step.held).map(|command| command.inputs.len()).sum::<usize>();
+        assert_eq!(runbook.steps.iter().map(inputs).collect::<Vec<_>>(), [0, 1, 0]);
+        for title in ["Open a new terminal", "In another tmux pane:", "From a separate shell session"] {
+            assert!(is_in_another_terminal(title), "{title}");
+        }
+        for title in ["In another maintenance window", "Open a new database session", "In the terminal"] {
+            assert!(!is_in_another_terminal(title), "{title}");
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ const WORK: &str = "backup deploy deployment maintenance migration onboarding re
 /// Last words that make a noun before them their adjective: a recovery setup recovers nothing.
 const HEADS: &str = "automation config configuration conflicts drill drills endpoint endpoints metrics objectives requirements rules \
      schedule script scripts setup strategy test testing tests thresholds version";
+/// What is taken back when a rollback takes back the mitigation itself.
+const MITIGATION: &str = "mitigation mitigations workaround workarounds fix fixes procedure steps temporary";
 /// Verbs of actions, of looking, and of telling others.
 const VERBS: &str = include_str!("verbs.txt");
 
@@ -73,8 +75,13 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         // Verifying a rollback or a diagnosis is part of it; it must not run with the verification of the recovery.
         (Rollback | Escalate | Diagnose, _) if phase == Verify => strength == Strength::Exact && inherited == Diagnose,
         (_, Strength::Weak) => false,
+        // "Step 2: Roll back" and "Roll back the release" are what the mitigation does; "Rollback" takes it back.
+        (Mitigate, Strength::Exact) if phase == Rollback => !is_step(heading),
         (_, Strength::Exact) => true,
-        (Mitigate, Strength::First) => matches!(phase, Verify | Rollback | Escalate),
+        (Mitigate, Strength::First) if phase == Rollback => {
+            words(heading).iter().any(|word| is_among(MITIGATION, word))
+        }
+        (Mitigate, Strength::First) => matches!(phase, Verify | Escalate),
         (Detect | Diagnose | Verify, Strength::First) => matches!(phase, Rollback | Escalate),
         _ => false,
     };
@@ -270,7 +277,11 @@ mod tests {
             ("Step 1: See what is there", Verify, Verify),
             ("See the page on failover", Mitigate, Reference),
             ("Rollback", Mitigate, Rollback),
-            ("Step 3: Roll back", Mitigate, Rollback),
+            ("Step 3: Roll back", Mitigate, Mitigate),
+            ("Step 2: Revert to sending directly", Mitigate, Mitigate),
+            ("Roll back the release", Mitigate, Mitigate),
+            ("Undo the mitigation", Mitigate, Rollback),
+            ("Rollback plan", Mitigate, Rollback),
             ("Recovery of the database", Rollback, Rollback),
             ("Diagnosis", Reference, Diagnose),
             ("Verify backups weekly", Reference, Reference),
