@@ -169,6 +169,9 @@ pub enum AgentAnswer {
     Gone {
         /// Evidence.
         detail: String,
+        /// Nobody ended it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_itself: bool,
     },
     /// It could not be done.
     Failed {
@@ -185,7 +188,7 @@ impl AgentAnswer {
 
     /// Gone, with the evidence.
     pub fn gone(detail: impl Into<String>) -> AgentAnswer {
-        AgentAnswer::Gone { detail: detail.into() }
+        AgentAnswer::Gone { detail: detail.into(), by_itself: false }
     }
 }
 

@@ -121,7 +121,7 @@ impl Holding for Surge {
         let detail = self.describe(&counts);
         match &*sending {
             Some(task) if !task.is_finished() && counts.reached => AgentAnswer::in_place(detail),
-            _ => AgentAnswer::Gone { detail },
+            _ => AgentAnswer::gone(detail),
         }
     }
 

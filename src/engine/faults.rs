@@ -147,7 +147,8 @@ impl<'a> Context<'a> {
         for planned in
             self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str()) && !planned.timing.noise)
         {
-            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
+            let context = self.fault_context(&planned.id);
+            let asked = planned.fault.ended_by_itself(&context, mitigated);
             if let Some(reason) = in_time("asking", &planned.id, asked).await? {
                 let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
                 ended.insert(planned.id.clone(), stop);

@@ -137,6 +137,9 @@ impl Recovered {
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
+                let otherwise =
+                    cx.monitor.timeline(|timeline| timeline.answered_otherwise(impact.faults.first, (from_us, to_us)));
+                otherwise.into_iter().for_each(|text| cx.sink.emit(Event::Note { text }));
                 each_sli(cx, &query, Some(at));
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);

@@ -187,12 +187,23 @@ impl Inject for AgentFault {
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         match self.look(context, "confirm").await? {
             AgentAnswer::InPlace { detail, .. } => Ok(Presence::InPlace(detail)),
-            AgentAnswer::Gone { detail } => Ok(Presence::Gone(detail)),
+            AgentAnswer::Gone { detail, .. } => Ok(Presence::Gone(detail)),
             other => {
                 let operation = format!("confirm `{}`", context.id);
                 Err(FaultError::new(operation, format!("the agent answered something else: {other:?}")))
             }
         }
+    }
+
+    async fn ended_by_itself(&self, context: &FaultContext<'_>, _: bool) -> Result<Option<String>, FaultError> {
+        // Whoever cannot be asked here is asked by `confirm` as well, where that is told.
+        let Ok(AgentAnswer::Gone { detail, by_itself: true }) = self.look(context, "ask").await else {
+            return Ok(None);
+        };
+        Ok(Some(format!(
+            "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; give it `returns`",
+            context.id
+        )))
     }
 
     async fn acted(&self, context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {

@@ -326,7 +326,11 @@ pub trait Inject: Debug + Send + Sync {
     }
     /// That a fault that is gone has ended by itself, so that nobody can say that a runbook ended it: in words. Asked before
     /// the first mitigating command, and after the recovery.
-    async fn ended_by_itself(&self, _stack: &dyn Stack, _mitigated: bool) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(
+        &self,
+        _context: &FaultContext<'_>,
+        _mitigated: bool,
+    ) -> Result<Option<String>, FaultError> {
         Ok(None)
     }
 }

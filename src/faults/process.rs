@@ -197,7 +197,12 @@ impl Inject for ProcessFault {
 
     /// Before the first mitigating command whatever its exit code. Afterwards a command of the runbook may have made it fail,
     /// but not succeed: that only a probe can say.
-    async fn ended_by_itself(&self, stack: &dyn Stack, mitigated: bool) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(
+        &self,
+        context: &FaultContext<'_>,
+        mitigated: bool,
+    ) -> Result<Option<String>, FaultError> {
+        let stack = context.stack;
         let mut endings = stack.endings(&self.process.name).await;
         if !mitigated && endings.iter().all(|ending| !ending.by_itself) {
             return Ok(None);

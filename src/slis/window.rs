@@ -314,18 +314,33 @@ impl Timeline {
         };
         let many = self.loads.len() > 1;
         let of_load = self.loads.iter().filter_map(|(load, line)| {
-            let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-            let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
-            for (result, count) in inside.flat_map(|slice| &slice.results) {
-                *sums.entry(result).or_default() += count;
-            }
-            let mut sums: Vec<_> = sums.into_iter().collect();
-            sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            let top: Vec<String> = sums.iter().take(3).map(|(result, count)| format!("{result} × {count}")).collect();
+            let results = line.results(from, to);
+            let top: Vec<String> =
+                results.iter().take(3).map(|(result, count)| format!("{result} × {count}")).collect();
             let load = if many { format!("{load}: ") } else { String::new() };
             (!top.is_empty()).then(|| format!("{load}{}", top.join(", ")))
         });
         of_load.collect::<Vec<_>>().join("; ")
+    }
+
+    /// What most requests of a load are answered with in a window although hardly any was before an instant: `404 × 97 of 100`, where it
+    /// was `201 × 300 of 300`. Whether that is good the SLIs say; a person may want to know.
+    pub fn answered_otherwise(&self, before: DrillTime, (from, to): (DrillTime, DrillTime)) -> Option<String> {
+        self.loads.iter().find_map(|(load, line)| {
+            let (then, now) = (line.results(DrillTime(0), before), line.results(from, to));
+            let ((usual, times), (result, count)) = (then.first()?, now.first()?);
+            let all = |results: &[(&str, u64)]| results.iter().map(|(_, count)| count).sum::<u64>();
+            let known = then.iter().find(|(known, _)| known == result).map_or(0, |(_, count)| *count);
+            let is_new = known * 100 < all(&then) && count * 2 > all(&now);
+            is_new.then(|| {
+                format!(
+                    "most requests of {load} are answered otherwise than before the faults: {result} × {count} of {}, and it was \
+                     {usual} × {times} of {}",
+                    all(&now),
+                    all(&then)
+                )
+            })
+        })
     }
 
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
@@ -600,6 +615,18 @@ impl Line {
 
     fn covered_until(&self) -> Option<DrillTime> {
         self.known.last().map(|last| last.start.plus(SLICE))
+    }
+
+    /// How the requests ended that were due from an instant to another, the most frequent first.
+    fn results(&self, from: DrillTime, to: DrillTime) -> Vec<(&str, u64)> {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        let inside = self.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
+        for (result, count) in inside.flat_map(|slice| &slice.results) {
+            *sums.entry(result).or_default() += count;
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        sums
     }
 
     /// The number of the first slice that began at `from` or later; one past the last when there is none yet.

@@ -95,6 +95,7 @@ impl Admin {
             Ok(false) if ending.is_terminated() => {
                 "the session was terminated by an administrator command (pg_terminate_backend)".into()
             }
+            Ok(false) if ending.by_itself => format!("a limit of the server's own ended the session: {ending}"),
             Ok(false) => format!("the session ended: {ending}"),
         }
     }

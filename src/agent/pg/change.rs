@@ -55,7 +55,7 @@ impl Ability for PgChange {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
         match self.seen().await? {
             ChangeSeen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),
-            ChangeSeen::Refused(PgError { text, code })
+            ChangeSeen::Refused(PgError { text, code, .. })
                 if !code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code)) =>
             {
                 return Err(text);
@@ -137,7 +137,7 @@ impl Holding for HeldChange {
         }
         self.change.carry_out("undo", undo).await?;
         match self.look().await {
-            AgentAnswer::Gone { detail } => {
+            AgentAnswer::Gone { detail, .. } => {
                 *lifted = true;
                 Ok(format!("undone: {detail}"))
             }
@@ -155,11 +155,11 @@ fn refusal(key: &str, error: Error, statements: &str) -> PgError {
         Some(ErrorPosition::Original(position)) => Some(place(statements, *position)),
         _ => None,
     });
-    let PgError { text, code } = PgError::from(error);
+    let PgError { text, code, by_itself } = PgError::from(error);
     let state = code.as_ref().map(|code| format!("SQLSTATE {}", code.code()));
     let more: Vec<String> = state.into_iter().chain(at).collect();
     let text = if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) };
-    PgError { text: format!("`{key}`: {text}"), code }
+    PgError { text: format!("`{key}`: {text}"), code, by_itself }
 }
 
 /// `line 2, column 5` of a text, from a position as PostgreSQL counts them: characters, from 1.

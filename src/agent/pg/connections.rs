@@ -63,6 +63,8 @@ struct FillState {
     once: bool,
     /// Sessions ended; they come back unless this says why they cannot.
     ended: Option<String>,
+    /// One of them by a limit that the server has.
+    by_itself: bool,
     cannot: Option<String>,
     coming_back: bool,
     /// The last error of looking at the slots or filling them.
@@ -133,7 +135,7 @@ impl Holding for HeldConnections {
         }
         if state.held == 0 || !state.once || slots.free > *leave {
             let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
-            return AgentAnswer::gone(format!("{why}{facts}"));
+            return AgentAnswer::Gone { detail: format!("{why}{facts}"), by_itself: state.by_itself };
         }
         if *leave > 0 {
             return AgentAnswer::in_place(facts);
@@ -206,6 +208,7 @@ impl SharedFill {
             self.state(|state| state.held = held.len());
             if let Some(ending) = ending.take() {
                 let why = self.role.admin.explain(&ending).await;
+                self.state(|state| state.by_itself |= ending.by_itself);
                 mode = self.ended(why, held.len());
             }
             if matches!(mode, FillMode::Away(until) if Instant::now() >= until) {
@@ -259,7 +262,7 @@ impl SharedFill {
             evict(&self.role).await?;
         }
         for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
-            let opened = join_all(chunk.iter().map(|()| PgSession::open(&self.role.target, APPLICATION))).await;
+            let opened = join_all(chunk.iter().map(|()| PgSession::hold(&self.role.target, APPLICATION))).await;
             for session in opened {
                 match session {
                     Ok(session) => {

@@ -71,7 +71,7 @@ enum LockStage {
     /// It ended and will come back; `failed` says why it could not when it tried.
     Away { why: String, failed: Option<String> },
     /// It ended for good.
-    Over { why: String },
+    Over { why: String, by_itself: bool },
 }
 
 impl Ability for PgLock {
@@ -136,7 +136,11 @@ impl Holding for HeldLock {
             Some(session) => session.stage.describe(&lock.role.target.user, &lock.asked.table),
             None => "there are no sessions".into(),
         };
-        if returning { AgentAnswer::in_place(detail) } else { AgentAnswer::Gone { detail } }
+        if returning {
+            return AgentAnswer::in_place(detail);
+        }
+        let by_itself = sessions.iter().any(|session| matches!(session.stage, LockStage::Over { by_itself: true, .. }));
+        AgentAnswer::Gone { detail, by_itself }
     }
 
     async fn lift(&self) -> Result<String, String> {
@@ -170,7 +174,7 @@ impl LockStage {
             LockStage::Holding { pid, .. } => format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"),
             LockStage::Away { why, failed: None } => format!("{why}; it is coming back"),
             LockStage::Away { why, failed: Some(failed) } => format!("{why}, and could not come back: {failed}"),
-            LockStage::Over { why } => why.clone(),
+            LockStage::Over { why, .. } => why.clone(),
         }
     }
 }
@@ -206,7 +210,7 @@ impl SharedLock {
                         }
                         None => {
                             self.note(why.clone());
-                            return self.set(number, LockStage::Over { why });
+                            return self.set(number, LockStage::Over { why, by_itself: ending.by_itself });
                         }
                     }
                 }
@@ -222,7 +226,7 @@ impl SharedLock {
                             None => format!("the lock could not be taken: {error}"),
                         };
                         self.note(why.clone());
-                        return self.set(number, LockStage::Over { why });
+                        return self.set(number, LockStage::Over { why, by_itself: false });
                     }
                     let why = before.unwrap_or_default();
                     self.set(number, LockStage::Away { why, failed: Some(error.text) });
@@ -237,7 +241,7 @@ impl SharedLock {
 
     /// One session from its beginning to its end. `Err` when it did not come to hold the lock.
     async fn session(&self, number: usize) -> Result<PgError, PgError> {
-        let session = PgSession::open(&self.role.target, APPLICATION).await?;
+        let session = PgSession::hold(&self.role.target, APPLICATION).await?;
         let pid = session.pid().await?;
         if self.why(number).is_none() {
             self.set(number, LockStage::Waiting { pid });

@@ -225,7 +225,7 @@ impl QueryClient {
                 None | Some(&Type::BOOL) => Ok(()),
                 Some(other) => Err(format!("the first column of the query must be a boolean, and is {}", other.name())),
             },
-            Err(PgError { text, code: Some(code) }) if code.code().starts_with(WRONG) => Err(text),
+            Err(PgError { text, code: Some(code), .. }) if code.code().starts_with(WRONG) => Err(text),
             Err(error) if error.is_refused() => Err(error.text),
             Err(_) => Ok(()),
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::error::Error as _;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_util::task::AbortOnDropHandle;
@@ -12,6 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long it may take to answer a query that waits for nothing.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Settings by which a server ends sessions by itself, with the SQLSTATE that it then gives.
+/// https://www.postgresql.org/docs/current/runtime-config-client.html
+const OWN_LIMITS: [(&str, &str); 3] = [
+    ("idle_in_transaction_session_timeout", "25P03"),
+    ("idle_session_timeout", "57P05"),
+    ("transaction_timeout", "25P04"),
+];
 
 /// A PostgreSQL server and who to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,11 +50,13 @@ pub(super) struct PgError {
     pub(super) text: String,
     /// SQLSTATE, when the server said it.
     pub(super) code: Option<SqlState>,
+    /// A limit ended the session that the server had when it was opened: nobody did anything.
+    pub(super) by_itself: bool,
 }
 
 impl PgError {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        PgError { text: text.into(), code: None }
+        PgError { text: text.into(), code: None, by_itself: false }
     }
 
     /// Whether the server has no slot for another client (or the role, or the database, has reached its limit).
@@ -81,7 +91,7 @@ impl From<Error> for PgError {
     fn from(error: Error) -> Self {
         if let Some(db) = error.as_db_error() {
             let text = format!("{}: {}", db.severity(), db.message());
-            return PgError { text, code: Some(db.code().clone()) };
+            return PgError { code: Some(db.code().clone()), ..PgError::new(text) };
         }
         let mut text = error.to_string();
         let mut cause = error.source();
@@ -103,6 +113,9 @@ impl std::fmt::Display for PgError {
 pub(super) struct PgSession {
     pub(super) client: Client,
     driver: AbortOnDropHandle<Result<(), Error>>,
+    opened: Instant,
+    /// Those of [`OWN_LIMITS`] that it has, by their SQLSTATE.
+    limits: Vec<(&'static str, Duration)>,
 }
 
 impl PgSession {
@@ -119,7 +132,21 @@ impl PgSession {
                 let place = format!("{}:{}", target.host, target.port);
                 PgError::new(format!("{place} let nobody in within {} s", CONNECT_WITHIN.as_secs()))
             })??;
-        Ok(PgSession { client, driver: AbortOnDropHandle::new(tokio::spawn(connection)) })
+        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
+        Ok(PgSession { client, driver, opened: Instant::now(), limits: Vec::new() })
+    }
+
+    /// The same for a session that a fault holds: that the server's own limits end it is to be told from that somebody does.
+    pub(super) async fn hold(target: &PgTarget, application: &str) -> Result<PgSession, PgError> {
+        let mut session = PgSession::open(target, application).await?;
+        let sql = "SELECT name, setting::int8 FROM pg_settings WHERE name = ANY($1) AND setting::int8 > 0";
+        let rows = answered(session.client.query(sql, &[&OWN_LIMITS.map(|(name, _)| name).as_slice()])).await?;
+        for row in rows {
+            let (name, set): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let limit = Duration::from_millis(set.unsigned_abs());
+            session.limits.extend(OWN_LIMITS.iter().filter(|(own, _)| *own == name).map(|(_, code)| (*code, limit)));
+        }
+        Ok(session)
     }
 
     /// The server process of this session.
@@ -131,11 +158,16 @@ impl PgSession {
     /// Waits until the session ends, which nothing here ever asks for, and says why it did. Keeps the connection open as
     /// long as it waits.
     pub(super) async fn ended(self) -> PgError {
-        match self.driver.await {
-            Ok(Err(error)) => error.into(),
+        let error = match self.driver.await {
+            Ok(Err(error)) => PgError::from(error),
             Ok(Ok(())) => PgError::new("the connection was closed"),
             Err(error) => PgError::new(format!("the connection's task ended: {error}")),
-        }
+        };
+        let lived = self.opened.elapsed();
+        let is_of = |code: &str| error.code.as_ref().is_some_and(|own| own.code() == code);
+        // A limit that somebody has lowered ends it sooner.
+        let by_itself = self.limits.iter().any(|(code, limit)| is_of(code) && lived >= *limit);
+        PgError { by_itself, ..error }
     }
 }
 

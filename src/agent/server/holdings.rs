@@ -139,7 +139,7 @@ mod tests {
     async fn what_could_not_begin_is_gone_and_may_be_tried_again() {
         let holdings = Holdings::default();
         assert_eq!(holdings.begin("x", async { Err("no route".into()) }).await, Err("no route".into()));
-        let AgentAnswer::Gone { detail } = holdings.look("x").await else { panic!("it is not held") };
+        let AgentAnswer::Gone { detail, .. } = holdings.look("x").await else { panic!("it is not held") };
         assert_eq!(detail, "it never was in place: no route");
         assert_eq!(holdings.begin("x", async { Err("again".into()) }).await, Err("again".into()));
     }

@@ -67,6 +67,24 @@ fn began(answer: WindowAnswer<Recovery, Vec<Level>>) -> WindowAnswer<DrillTime, 
 }
 
 #[test]
+fn answers_that_nobody_had_before_are_told() {
+    let answered = |results: &[(&str, u64)], later: &[(&str, u64)]| {
+        let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+        for index in 0..20 {
+            let results = if index < 10 { results } else { later };
+            let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
+            timeline.push(Slice { results, ..slice("web", index, 10, &[("a", 10)]) });
+        }
+        timeline.answered_otherwise(at(1000), (at(1000), at(2000)))
+    };
+    let told = answered(&[("201", 10)], &[("404", 9), ("201", 1)]).unwrap();
+    assert!(told.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told}");
+    assert_eq!(answered(&[("201", 10)], &[("404", 4), ("201", 6)]), None);
+    assert_eq!(answered(&[("201", 9), ("404", 1)], &[("404", 10)]), None);
+    assert_eq!(answered(&[("201", 10)], &[]), None);
+}
+
+#[test]
 fn a_window_without_events_is_never_good() {
     let line = timeline(0.0, &[(0, 0); 20]);
     assert!(matches!(line.steady(ms(1000), at(0)), WindowAnswer::No(missed) if missed[0].ratio().is_none()));
