@@ -17,4 +17,4 @@ pub use calls::EndedCall;
 pub use client::{CommandResult, SessionState, Shell, ShellError};
 pub use protocol::TRUSTED;
 pub use shim_client::call_runner;
-pub use shim_server::Programs;
+pub use shim_server::{PROGRAMS, Programs};

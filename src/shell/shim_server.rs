@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
-/// The programs.
-const PROGRAMS: [&str; 3] = ["docker", "docker-compose", "kubectl"];
+/// The programs that a session has of the runner, which carries out what it allows.
+pub const PROGRAMS: [&str; 3] = ["docker", "docker-compose", "kubectl"];
 /// How long a program may take to say what was called.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 

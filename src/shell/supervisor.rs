@@ -73,6 +73,7 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
         dir: dir.clone(),
         session,
         own_session: processes::own_session(),
+        is_in_toolbox: programs == Programs::First,
         groups: BTreeSet::new(),
         queue: VecDeque::new(),
         commands: 0,
@@ -135,6 +136,9 @@ struct Supervisor {
     dir: PathBuf,
     session: Session,
     own_session: Option<i32>,
+    /// The terminal of a person: what leaves its session (`setsid`) ends with it as well. In a service it may be the daemon that a step
+    /// has started there, and stays.
+    is_in_toolbox: bool,
     /// Process groups of earlier commands, for a process that does not lead its session.
     groups: BTreeSet<i32>,
     queue: VecDeque<ToShell>,
@@ -414,7 +418,9 @@ impl Supervisor {
         let deadline = Instant::now() + GIVE_UP;
         loop {
             let is_ours = |process: &SessionProcess| match self.own_session {
-                Some(session) => process.session == session,
+                Some(session) => {
+                    process.session == session || self.is_in_toolbox && processes::is_descendant(process.identity.pid)
+                }
                 None => self.groups.contains(&process.group),
             };
             let alive = processes::all().into_iter().filter(|process| !process.zombie && is_ours(process));
