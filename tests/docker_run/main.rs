@@ -284,7 +284,7 @@ echo \"of its own: $PLACE\"
 
 ```bash
 docker compose -p PROJECT restart -t 1 web
-docker exec web echo \"still here\"
+docker exec PROJECT-web-1 echo \"still here\"
 ```
 
 ### Step 4: Change

@@ -263,18 +263,18 @@ async fn what_a_step_gives_to_a_command_inside_is_on_no_command_line_of_the_host
         // Everything else is as with the real command.
         let ran = s.run("docker exec -e A=1 -u 65534 -w /tmp web sh -c 'id -u; pwd; echo $A; exit 3'").await;
         assert_eq!((ran.exit, ran.out.as_str()), (3, "65534\n/tmp\n1\n"), "{ran:?}");
-        let ran = s.run("docker exec web no-such-program").await;
+        let ran = s.run("docker exec shop-web-1 no-such-program").await;
         assert!(ran.exit == 126 || ran.exit == 127, "{ran:?}");
-        assert_eq!(s.run("docker exec -d web sh -c 'echo 1 > /tmp/detached'").await.exit, 0);
+        assert_eq!(s.run("docker exec -d shop-web-1 sh -c 'echo 1 > /tmp/detached'").await.exit, 0);
         let ran = s.run("docker compose stop -t 1 web && docker compose exec web true").await;
         assert!(ran.exit == 1 && ran.err.contains("service \"web\" is not running"), "{ran:?}");
-        let ran = s.run("docker exec web true").await;
+        let ran = s.run("docker exec shop-web-1 true").await;
         assert!(ran.exit == 1 && ran.err.contains("is not running"), "{ran:?}");
         assert_eq!(
-            s.out("yes | head -c 3000000 | docker exec -i db sha256sum").await,
+            s.out("yes | head -c 3000000 | docker exec -i the-db sha256sum").await,
             s.out("yes | head -c 3000000 | sha256sum").await
         );
-        let ran = s.run("timeout 2 docker exec db sleep 1000").await;
+        let ran = s.run("timeout 2 docker exec the-db sleep 1000").await;
         assert_eq!(ran.exit, 124, "{ran:?}");
     })
     .await;
@@ -291,7 +291,7 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert_eq!(s.out("docker ps -q --no-trunc -f name=the-db").await, id(stack, "db").await);
         assert_eq!(s.out("docker ps -aqf name=fd-agent").await, "");
         assert_eq!(s.out("docker exec -i \"$(docker compose ps -q db)\" cat <<< in").await, "in");
-        let ran = s.run("docker exec -it web true").await;
+        let ran = s.run("docker exec -it shop-web-1 true").await;
         assert!(ran.exit == 1 && ran.err.contains("not a TTY"), "{ran:?}");
         assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
@@ -299,28 +299,28 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' db").await, "/the-db paused");
         s.out("docker unpause the-db; docker stop -t 1 shop_web_1").await;
         assert_eq!((status(stack, "db").await.as_str(), status(stack, "web").await.as_str()), ("running", "exited"));
-        s.out("docker start web && docker kill web && docker start web && docker top the-db | grep -q sleep").await;
+        s.out("docker start shop-web-1 && docker kill shop-web-1 && docker start shop-web-1 && docker top the-db | grep -q sleep").await;
         let stats = s.out("docker stats --no-stream --format '{{.Name}}' | sort | paste -sd ' '").await;
         assert_eq!(stats, "shop-payments-1 shop-web-1 the-db");
 
         // Copies go to and from the toolbox.
         s.out("mkdir -p d/sub && echo one > d/sub/x && head -c 3000000 /dev/urandom > big && cd d").await;
-        s.out("docker cp ../big db:/tmp/ && docker compose cp db:/tmp/big ./back && cmp ../big back").await;
-        s.out("docker cp sub web:/srv && docker cp web:/srv/sub/x - | tar xO | grep -qx one").await;
-        s.out("docker cp web:/srv/. copy && diff -r sub copy/sub && docker compose cp . db:/tmp/new").await;
-        s.out("docker exec db test -f /tmp/new/sub/x && docker exec db ln -s /tmp/big /tmp/link").await;
-        s.out("docker cp -L db:/tmp/link followed && cmp ../big followed").await;
-        s.out("tar c -C .. big | docker cp - web:/opt && docker exec web sha256sum /opt/big").await;
+        s.out("docker cp ../big the-db:/tmp/ && docker compose cp db:/tmp/big ./back && cmp ../big back").await;
+        s.out("docker cp sub shop-web-1:/srv && docker cp shop-web-1:/srv/sub/x - | tar xO | grep -qx one").await;
+        s.out("docker cp shop-web-1:/srv/. copy && diff -r sub copy/sub && docker compose cp . db:/tmp/new").await;
+        s.out("docker exec the-db test -f /tmp/new/sub/x && docker exec the-db ln -s /tmp/big /tmp/link").await;
+        s.out("docker cp -L the-db:/tmp/link followed && cmp ../big followed").await;
+        s.out("tar c -C .. big | docker cp - shop-web-1:/opt && docker exec shop-web-1 sha256sum /opt/big").await;
         for (line, why) in
-            [("docker cp db:/none .", "no such file"), ("docker cp sub web:/none/none", "no such directory")]
+            [("docker cp the-db:/none .", "no such file"), ("docker cp sub shop-web-1:/none/none", "no such directory")]
         {
             let ran = s.run(line).await;
             assert!(ran.exit == 1 && ran.err.contains(why), "{line}: {ran:?}");
         }
 
         // A large output streams, and a command ends with its step.
-        assert_eq!(s.out("docker exec db head -c 100000000 /dev/zero | wc -c").await, "100000000");
-        let ran = s.run("timeout 2 docker logs -f web").await;
+        assert_eq!(s.out("docker exec the-db head -c 100000000 /dev/zero | wc -c").await, "100000000");
+        let ran = s.run("timeout 2 docker logs -f shop-web-1").await;
         assert_eq!(ran.exit, 124, "{ran:?}");
 
         // In a service's own container the same is there, behind everything of its own.

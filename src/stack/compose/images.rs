@@ -30,7 +30,7 @@ pub(in crate::stack) struct BundledImage {
 pub(in crate::stack) const TOOLBOX_IMAGE: BundledImage =
     BundledImage { repository: TOOLBOX, purpose: "toolbox", dockerfile: include_str!("../../../toolbox/Dockerfile") };
 /// Prometheus and Alertmanager with their tools.
-pub(super) const MONITORING_IMAGE: BundledImage = BundledImage {
+pub(in crate::stack) const MONITORING_IMAGE: BundledImage = BundledImage {
     repository: MONITORING,
     purpose: "monitoring",
     dockerfile: include_str!("../../../toolbox/monitoring.Dockerfile"),

@@ -3,6 +3,7 @@
 mod attached;
 mod builds;
 pub(super) mod bundle;
+mod bypass;
 mod capacity;
 pub(super) mod command;
 mod containers;

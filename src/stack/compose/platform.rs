@@ -191,6 +191,10 @@ impl ResolvedStack for ResolvedCompose {
         findings::findings(&self.model, &self.request)
     }
 
+    fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
+        super::steps::refusal(&self.model, program, args)
+    }
+
     fn lacks(&self, need: &Need) -> Option<(String, String)> {
         let Need::Object(_) = need else { return None };
         let help = "name a service, or take a stack in Kubernetes";

@@ -274,6 +274,10 @@ impl Stack for ComposeStack {
         up
     }
 
+    async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
+        super::bypass::of(self, service).await
+    }
+
     async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
         let service = role.name();
         let container = self.running(&service).await?;

@@ -18,7 +18,7 @@ mod team;
 pub(super) use attached::AttachedTools;
 
 use super::endpoint::Endpoint;
-use super::model;
+use super::model::{self, ResolvedModel};
 use super::stack::{ComposeStack, Started};
 use crate::output::log_line;
 use crate::record::{Secrets, open_plain};
@@ -151,19 +151,25 @@ async fn itself(
     Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
 }
 
+/// The stack as command lines name it, in a drill's project.
+fn known(model: &ResolvedModel, project: &str) -> Known {
+    let file = model.file.file_name().map(|name| name.to_string_lossy().into_owned());
+    Known { team: model.name().to_string(), own: project.to_string(), files: file.into_iter().collect() }
+}
+
+/// Why a call is refused whatever the stack is like at that moment.
+pub(super) fn refusal(model: &ResolvedModel, program: &str, args: &[String]) -> Option<String> {
+    let call = ToolCall { program: program.into(), args: args.to_vec(), cwd: String::new(), env: Vec::new() };
+    request::parse(&call, &known(model, model.name())).err().map(|refusal| refusal.to_string())
+}
+
 impl StepTools {
     pub(super) fn new(stack: &ComposeStack, place: &Place, secrets: &Secrets) -> StepTools {
         StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
     }
 
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
-        let file = self.stack.model.file.file_name().map(|name| name.to_string_lossy().into_owned());
-        let known = Known {
-            team: self.stack.model.name().to_string(),
-            own: self.stack.project.clone(),
-            files: file.into_iter().collect(),
-        };
-        match request::parse(call, &known)? {
+        match request::parse(call, &known(&self.stack.model, &self.stack.project))? {
             StepRequest::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
             StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
             StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,

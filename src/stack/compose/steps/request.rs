@@ -72,6 +72,7 @@ pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refus
     if call.args.iter().any(|arg| arg.contains('\0')) {
         return refuse("an argument holds a NUL byte");
     }
+    elsewhere(&call.env)?;
     match call.program.as_str() {
         "docker" => docker(&call.args, &call.env, known),
         "docker-compose" => compose(&call.args, &call.env, known),
@@ -141,18 +142,39 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<St
     Ok(StepRequest::Docker(Request { name, does: *does, words, profiles: Vec::new() }))
 }
 
+/// A variable that the step has set to something.
+fn variable<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
+    env.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+/// Refuses what a step would send to another engine.
+fn elsewhere(env: &[(String, String)]) -> Result<(), Refusal> {
+    for (name, here) in [("DOCKER_HOST", "unix://"), ("DOCKER_CONTEXT", "default")] {
+        if let Some(value) = variable(env, name).filter(|value| !value.starts_with(here)) {
+            return refuse(format!("`{name}={value}`: a drill has the engine on which it runs and no other one"));
+        }
+    }
+    Ok(())
+}
+
 fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
     let global = read(args, &global_flags("compose"), true, env)?;
     if global.is_set("version") {
         return itself(&["compose", "version"]);
     }
-    for file in global.values("file") {
+    // A flag wins over the variable of the same meaning.
+    let mut files = global.values("file");
+    if files.is_empty() {
+        files.extend(variable(env, "COMPOSE_FILE").into_iter().flat_map(|all| all.split(':')).map(str::to_string));
+    }
+    for file in files {
         let name = Path::new(&file).file_name().map(|name| name.to_string_lossy());
         if !name.is_some_and(|name| known.files.iter().any(|own| *own == name)) {
             return refuse(format!("`-f {file}`: the stack has files of its own: {}", known.files.join(", ")));
         }
     }
-    if let Some(project) = global.value("project-name").filter(|name| *name != known.team && *name != known.own) {
+    let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
+    if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {
         return refuse(format!(
             "`-p {project}`: other projects are no part of the drill (its own is `{}`)",
             known.team

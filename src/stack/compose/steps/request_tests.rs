@@ -39,6 +39,26 @@ fn refused(line: &str) -> String {
 }
 
 #[test]
+fn what_the_environment_sends_elsewhere_is_refused() {
+    for (name, value, allowed) in [
+        ("DOCKER_HOST", "ssh://staging-01", false),
+        ("DOCKER_HOST", "unix:///var/run/docker.sock", true),
+        ("DOCKER_CONTEXT", "staging", false),
+        ("DOCKER_CONTEXT", "default", true),
+        ("COMPOSE_PROJECT_NAME", "shop-staging", false),
+        ("COMPOSE_PROJECT_NAME", "shop", true),
+        ("COMPOSE_FILE", "/srv/other/compose.yaml", false),
+        ("COMPOSE_FILE", "/srv/shop/docker-compose.yml", true),
+        ("COMPOSE_FILE", "", true),
+    ] {
+        assert_eq!(asked_with("docker compose ps", &[(name, value)]).is_ok(), allowed, "{name}={value}");
+    }
+    assert!(asked_with("docker ps", &[("DOCKER_HOST", "tcp://10.0.0.1:2375")]).is_err());
+    // The flag wins.
+    assert!(asked_with("docker compose -p shop ps", &[("COMPOSE_PROJECT_NAME", "other")]).is_ok());
+}
+
+#[test]
 fn what_runbooks_ask_for_is_understood() {
     for (line, expected) in [
         ("docker compose restart", "restart --"),

@@ -98,7 +98,7 @@ impl Team {
     }
 
     /// The container that a step means: by its name as the team knows it, its name in the drill, its id or the beginning
-    /// of that, or the name of a service that has one container.
+    /// of that. The name of a service is none: outside of a drill `docker exec db` finds no container either.
     pub(super) fn find(&self, said: &str) -> Result<&Container, Refusal> {
         let name = said.strip_prefix('/').unwrap_or(said);
         let hyphens = name.replace('_', "-");
@@ -111,18 +111,12 @@ impl Team {
         if let [found] = by_id[..] {
             return Ok(found);
         }
-        let of_service: Vec<&Container> = self.all.iter().filter(|c| c.service == name && !c.oneoff).collect();
-        match of_service[..] {
-            [found] => Ok(found),
-            [] => {
-                let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
-                refuse(format!("there is no container `{said}` in this drill; there are: {}", all.join(", ")))
-            }
-            _ => {
-                let all: Vec<&str> = of_service.iter().map(|c| c.shown.as_str()).collect();
-                refuse(format!("`{said}` has several containers: {}", all.join(", ")))
-            }
-        }
+        let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
+        let help = match self.all.iter().any(|c| c.service == name) {
+            true => " (a service, which only `docker compose` knows by that name)",
+            false => "",
+        };
+        refuse(format!("there is no container `{said}` in this drill{help}; there are: {}", all.join(", ")))
     }
 
     /// The containers of a service in the order of their numbers; of all of them, or the one with this number.
@@ -213,15 +207,18 @@ mod tests {
             ("shop_web_1", "abcd1"),
             ("fd-x-web-2", "abcd2"),
             ("/the-db", "beef3"),
-            ("db", "beef3"),
             ("abcd2", "abcd2"),
             ("beef4", "beef4"),
         ] {
             assert_eq!(team.find(said).unwrap().id, id, "{said}");
         }
-        for (said, why) in
-            [("web", "several containers"), ("abc", "no container"), ("abcd", "no container"), ("", "no container")]
-        {
+        for (said, why) in [
+            ("web", "a service"),
+            ("db", "a service"),
+            ("abc", "no container"),
+            ("abcd", "no container"),
+            ("", "no container"),
+        ] {
             assert!(team.find(said).unwrap_err().0.contains(why), "{said}");
         }
     }

@@ -1,0 +1,117 @@
+//! Whether somebody goes around the agent in front of a service, by the connections that the service's containers have: in production
+//! there is no agent, and so no way around what it stands for.
+
+use super::containers::{self, listed_label, listed_name};
+use super::execute;
+use super::labels;
+use super::stack::ComposeStack;
+use crate::stack::{StackError, TOOLBOX};
+use bollard::models::ContainerSummary;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How long a container may take to show its connections.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+/// So many connections that are over are those of a person who looks; more are those of users.
+const OF_ONE_WHO_LOOKS: usize = 5;
+
+/// What goes around the agent in front of a service; `None` when nothing does, or the containers cannot show it.
+pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<String>, StackError> {
+    if !stack.spec.interposed.contains_key(service) {
+        return Ok(None);
+    }
+    let docker = &stack.endpoint.docker;
+    let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
+    let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
+    let named: BTreeMap<IpAddr, String> = all.iter().flat_map(addresses).collect();
+    let is_ours = |container: &&ContainerSummary| {
+        let name = listed_label(container, labels::SERVICE).unwrap_or_default();
+        name == service || name == TOOLBOX || name.starts_with("fd-")
+    };
+    let allowed: BTreeSet<IpAddr> =
+        all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();
+    for container in all.iter().filter(of_service).filter(|container| containers::is(container, "running")) {
+        let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
+        let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
+        // An image without `cat` shows nothing.
+        let Ok(shown) = execute::exec_full(docker, &id, service, &command, SHOWN_WITHIN).await else { continue };
+        let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for (peer, is_open) in clients(&String::from_utf8_lossy(&shown.stdout)) {
+            if peer.is_loopback() || allowed.contains(&peer) {
+                continue;
+            }
+            let count = over.entry(peer).or_default();
+            *count += 1;
+            if is_open || *count > OF_ONE_WHO_LOOKS {
+                let who = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
+                return Ok(Some(format!("{who} is connected to {name} itself, and not by the agent in front of it")));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The addresses of a container, with its name.
+fn addresses(container: &ContainerSummary) -> Vec<(IpAddr, String)> {
+    let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let places = networks.into_iter().flat_map(|networks| networks.values());
+    let texts = places.flat_map(|place| [place.ip_address.as_deref(), place.global_ipv6_address.as_deref()]);
+    let name = listed_name(container).unwrap_or_default();
+    texts.flatten().filter_map(|text| Some((text.parse().ok()?, name.clone()))).collect()
+}
+
+/// Who is, or was a moment ago, connected to a port on which something listens, and whether he still is, from `/proc/net/tcp`
+/// (proc(5)).
+fn clients(table: &str) -> Vec<(IpAddr, bool)> {
+    const ESTABLISHED: &str = "01";
+    const LISTENS: &str = "0A";
+    let rows: Vec<[&str; 3]> = table
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            Some([words.next()?, words.next()?, words.next()?])
+        })
+        .collect();
+    let port = |place: &'_ str| place.rsplit_once(':').map(|(_, port)| port.to_string());
+    let listens: BTreeSet<String> =
+        rows.iter().filter(|[.., state]| *state == LISTENS).filter_map(|[local, ..]| port(local)).collect();
+    let inbound = rows
+        .iter()
+        .filter(|[local, _, state]| *state != LISTENS && port(local).is_some_and(|port| listens.contains(&port)));
+    inbound.filter_map(|[_, peer, state]| Some((address(peer)?, *state == ESTABLISHED))).collect()
+}
+
+/// `0100007F:1F90` is 127.0.0.1: words of 32 bits, each with its last byte first.
+fn address(place: &str) -> Option<IpAddr> {
+    let (hex, _) = place.rsplit_once(':')?;
+    let mut bytes = Vec::new();
+    for word in hex.as_bytes().chunks(8) {
+        let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
+        bytes.extend(word.to_le_bytes());
+    }
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_those_of_ports_on_which_something_listens() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+             \x20  0: 00000000:2341 00000000:0000 0A 00000000:00000000\n\
+             \x20  1: 050012AC:2341 070012AC:C350 01 00000000:00000000\n\
+             \x20  2: 050012AC:2341 080012AC:C351 06 00000000:00000000\n\
+             \x20  3: 050012AC:9C40 090012AC:1538 01 00000000:00000000\n\
+             \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n";
+        let ip = |last| IpAddr::from([172, 18, 0, last]);
+        assert_eq!(clients(table), [(ip(7), true), (ip(8), false), (ip(10), true)]);
+        assert_eq!(address("0100007F:1F90"), Some(IpAddr::from([127, 0, 0, 1])));
+        assert_eq!(address("nonsense"), None);
+    }
+}
