@@ -172,6 +172,7 @@ async fn resolve_stacks(
         check_environment(plan, |service| stack.environment(service), diags);
         open.extend(super::findings::resolved(plan, &*stack, diags));
         places::check_localhost(plan, &stack.published(), diags);
+        places::check_calls(plan, &*stack, diags);
         stacks.push(Some(stack));
     }
     Ok(stacks)

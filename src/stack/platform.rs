@@ -109,6 +109,10 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     fn lacks(&self, _need: &Need) -> Option<(String, String)> {
         None
     }
+    /// Why a step may not call `docker` or `kubectl` with these arguments; `None` when it may, as far as the arguments tell.
+    fn refuses(&self, _program: &str, _args: &[String]) -> Option<String> {
+        None
+    }
     /// What it asks of the host.
     fn asked(&self) -> HostRequests;
     /// The ports that it publishes on the machine of its developers.

@@ -10,7 +10,7 @@ mod drill;
 mod gamedays;
 
 use drill::{Drill, Project, copy, edit, poll};
-use firedrill::record::{Check, Phase, Verdict};
+use firedrill::record::{Check, FaultAfter, Phase, Verdict};
 use std::process::Command;
 use std::time::Duration;
 
@@ -252,6 +252,103 @@ fn presets_of_faults_come_and_go() {
     assert_eq!(is_gone(&drill), Ok(()));
 }
 
+/// A client beside the workloads that locks the inventory, in Pods of its own.
+const EXPORT: &str = r#"  - process:
+      name: export
+      service: db
+      run: |
+        export PGPASSWORD="$POSTGRES_PASSWORD"
+        (echo "BEGIN; LOCK TABLE inventory;"; while sleep 0.2; do echo "SELECT 1;"; done) |
+          psql -X -q -h db -U postgres -d shop -v ON_ERROR_STOP=1 > /dev/null
+      replicas: 2
+      returns: 1s
+"#;
+const LOCK: &str = "  - postgres_lock: { service: db, database: shop, table: inventory, returns: 2s }\n";
+
+/// A drill whose fault are the Pods `export`, and whose runbook is this one command.
+fn exported(mitigation: &str) -> Project {
+    let edits = [
+        (LOCK, EXPORT),
+        ("  phases: [diagnose, mitigate, verify]\n", "  phases: [mitigate]\n"),
+        (
+            "  vars:\n    ONCALL_PASSWORD: { secret: true, value: oncall-local } # the default of the stack's db.yaml\n",
+            "",
+        ),
+        ("recover: { within: 30s", "recover: { within: 15s"),
+    ];
+    let project = project("k8s-db-pool", &edits, &[]);
+    let page = format!("# Export\n\n## Mitigation\n\n### Step 1: End it\n\n```bash\n{mitigation}\n```\n");
+    project.write("runbooks/k8s-db-pool.md", &page);
+    project
+}
+
+#[test]
+fn a_process_beside_the_workloads_is_ended_by_deleting_its_pods() {
+    if no_cluster() {
+        return;
+    }
+    let drill = exported("kubectl delete pod -l run=export -n shop").drill("k8s-db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+    drill.fault_after("process", FaultAfter::ClearedByRunbook);
+}
+
+#[test]
+fn one_of_two_pods_of_a_process_is_not_all_of_it() {
+    if no_cluster() {
+        return;
+    }
+    let drill = exported("kubectl delete pod export-1 -n shop").drill("k8s-db-pool", &[]);
+    assert!(NO_HELP.contains(&drill.record.verdict), "{}", drill.story());
+    assert_eq!(is_gone(&drill), Ok(()));
+}
+
+/// The team's own rules and routes, as without Kubernetes.
+#[test]
+fn the_page_of_an_alert_is_delivered() {
+    if no_cluster() {
+        return;
+    }
+    let alerts = "oncall: ../stacks/checkout/ops/oncall.yaml\nalerts:\n  rules: ../stacks/checkout/ops/timeouts.yml\n  \
+                  alertmanager: ../stacks/checkout/ops/alertmanager.yml\n  prometheus: ../stacks/checkout/ops/prometheus.yml\n\
+                  detect: { alert: CheckoutTimeouts, labels: { severity: page }, receiver: checkout-oncall, within: 40s }\n";
+    let detect = "# Not `db_pool_available < 1`: an order has its connection for 0.1 s, so all five of a Pod may be in use for a moment.\n\
+                  detect: { metrics: http://checkout:9100/metrics, when: db_pool_timeouts_total > 0, within: 15s }\n";
+    let project = project("k8s-db-pool", &[(detect, alerts)], &[]);
+    project.write(
+        "stacks/checkout/ops/timeouts.yml",
+        "groups:\n- name: pool\n  rules:\n  - alert: CheckoutTimeouts\n    expr: db_pool_timeouts_total > 0\n    for: 1s\n    \
+         labels: { severity: page, team: checkout }\n    annotations: { summary: no connection }\n",
+    );
+    let drill = project.drill("k8s-db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection);
+}
+
+/// Faults that know nothing of Kubernetes, all at once: each is seen in place, undone, and gone.
+#[test]
+fn faults_of_every_stack_come_and_go() {
+    if no_cluster() {
+        return;
+    }
+    let faults = "  - postgres_connections: { service: db, database: shop, leave: 20 }
+  - sql: { service: db, database: shop, run: \"CREATE TABLE fault ()\", confirm: \"SELECT to_regclass('fault') IS NOT NULL\", undo: \"DROP TABLE IF EXISTS fault\" }
+  - command: { service: payments, run: touch /tmp/fault, confirm: test -e /tmp/fault, undo: rm -f /tmp/fault }
+  - http_delay: { service: payments, delay: 300ms }
+  - http_body: { service: payments, replace: \"no\" }
+  - http_header: { service: payments, set: { X-Fault: there } }
+  - tcp_latency: { service: db, latency: 20ms }
+  - toxic: { service: payments, type: bandwidth, attributes: { rate: 100 } }
+  - load_surge: { load: checkout, rate: 5/s }
+  - http_status: { service: checkout, status: 503 }
+";
+    let release = ("  - deploy: { service: checkout, image: \"shop/checkout:1.5.0\" }\n", faults);
+    let detect = "detect:\n  metrics: http://checkout:9100/metrics\n  when: upstream_error_ratio{upstream=\"payments\"} > 0.25\n  \
+                  within: 10s\n";
+    let project = project("k8s-bad-deploy", &[SOON, release, (detect, "")], &[]);
+    let drill = project.drill("k8s-bad-deploy", &["--control"]);
+    drill.came_to(Verdict::Passed, 0, &["did not recover"]).passed_check(Check::Revert);
+    assert_eq!(is_gone(&drill), Ok(()));
+}
+
 /// One scenario, of which only `stack:` is another one: a fault by an agent in front of a Service, and a runbook that knows nothing
 /// of Kubernetes.
 #[test]
@@ -291,6 +388,29 @@ fn nothing_is_left_of_a_drill_whose_runner_is_killed() {
         assert_eq!(drill.record.verdict, Verdict::Incomplete, "{}", drill.story());
         poll("the namespace to be gone", GONE_WITHIN, || is_gone(&drill));
         println!("the namespace was gone {:.1} s after kill -9", at.elapsed().as_secs_f64());
+    }
+}
+
+/// The moments follow from a seed, so that they can be had again.
+#[test]
+fn nothing_is_left_after_twenty_kills_at_random_moments() {
+    if no_cluster() {
+        return;
+    }
+    let mut moment = 18_u64;
+    for _ in 0..20 {
+        // https://en.wikipedia.org/wiki/Linear_congruential_generator, with Knuth's numbers for MMIX.
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let after = Duration::from_millis((moment >> 33) % 40_000);
+        let project = project("k8s-bad-deploy", &[], &[]);
+        let mut running = project.start("k8s-bad-deploy", &[]);
+        running.run();
+        std::thread::sleep(after);
+        let at = running.kill();
+        let drill = running.gather();
+        poll("the namespace to be gone", GONE_WITHIN, || is_gone(&drill));
+        let phase = drill.record.phases.last().map_or("before the first phase", |last| last.phase.name());
+        println!("killed {after:?} after its start ({phase}): gone {:.1} s later", at.elapsed().as_secs_f64());
     }
 }
 

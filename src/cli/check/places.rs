@@ -4,6 +4,7 @@
 use crate::engine::place_of;
 use crate::programs;
 use crate::runbook::look::{PageCommand, calls_in, commands};
+use crate::shell::PROGRAMS;
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
 use crate::stack::{Place, Published, ResolvedStack, StackError};
@@ -12,15 +13,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-/// What bash does itself, and what Firedrill puts into the session.
+/// What bash does itself.
 #[rustfmt::skip]
-const OWN: [&str; 64] = [
+const OWN: [&str; 62] = [
     ".", ":", "[", "alias", "bg", "bind", "break", "builtin", "caller", "cd", "command", "compgen", "complete", "compopt",
-    "continue", "declare", "dirs", "disown", "docker", "docker-compose", "echo", "enable", "eval", "exec", "exit", "export",
+    "continue", "declare", "dirs", "disown", "echo", "enable", "eval", "exec", "exit", "export",
     "false", "fc", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
     "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "suspend", "test",
     "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
 ];
+/// What a word has in it that the shell still changes, or a person fills in.
+const UNKNOWN: [char; 12] = ['$', '`', '"', '\'', '\\', '*', '?', '[', '{', '<', '>', '~'];
 /// Programs that talk to the system of a host, which no container is: an image that has them helps nothing.
 const OF_A_HOST: [&str; 5] = ["hostnamectl", "journalctl", "service", "systemctl", "timedatectl"];
 /// Ports of `localhost` as commands write them.
@@ -39,8 +42,16 @@ struct PlaceUse {
     span: Span,
 }
 
+/// A call of `docker` or `kubectl`, all of whose words are as the runbook has them.
+struct Call {
+    words: Vec<String>,
+    source: Arc<Source>,
+    span: Span,
+}
+
 /// The followed commands of a plan by their places; and what they ask for on `localhost` in the toolbox.
 struct Uses {
+    calls: Vec<Call>,
     programs: BTreeMap<String, (Place, Vec<PlaceUse>)>,
     ports: Vec<(u16, Arc<Source>, Span)>,
 }
@@ -62,6 +73,22 @@ pub(super) fn check_localhost(plan: &Plan, published: &Published, diags: &mut Di
             diags.warning(&source, span, message).help(format!(
                 "call the service by its name inside the stack (`service:port`), or publish the port; {known}"
             ));
+        }
+    }
+}
+
+/// Warns of calls of `docker` and `kubectl` that a drill refuses. One of which a word is only known in the drill is left alone.
+pub(super) fn check_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
+    let mut noted = noted(diags);
+    for Call { words, source, span } in uses(plan).calls {
+        let Some((program, args)) = words.split_first() else { continue };
+        let Some(why) = stack.refuses(program, args) else { continue };
+        let message = format!("a drill refuses this call: {why}");
+        if noted.insert((source.path.clone(), span.start, message.clone())) {
+            diags.warning(&source, span, message).help(
+                "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
+                 `steps: { ID: { skip: … } }`",
+            );
         }
     }
 }
@@ -148,9 +175,10 @@ fn noted(diags: &Diagnostics) -> HashSet<(PathBuf, usize, String)> {
 }
 
 fn uses(plan: &Plan) -> Uses {
-    let mut found = Uses { programs: BTreeMap::new(), ports: Vec::new() };
+    let mut found = Uses { calls: Vec::new(), programs: BTreeMap::new(), ports: Vec::new() };
     let Some(runbook) = &plan.runbook else { return found };
     let shells = commands(&runbook.source, runbook);
+    let mut calls = Vec::new();
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
     let defined = defined(&all);
@@ -179,7 +207,13 @@ fn uses(plan: &Plan) -> Uses {
             None => {
                 for call in shell.calls() {
                     for (number, program) in chain(&call.words) {
-                        add(program, call.places.get(number).map_or(whole, |at| shell.place(*at)));
+                        let span = call.places.get(number).map_or(whole, |at| shell.place(*at));
+                        add(program, span);
+                        let words = call.words.get(number..).unwrap_or_default();
+                        if PROGRAMS.contains(&program) && words.iter().all(|word| !word.contains(UNKNOWN)) {
+                            let words = words.iter().map(|word| (*word).to_string()).collect();
+                            calls.push(Call { words, source: runbook.source.clone(), span });
+                        }
                     }
                     // It is not among the words of a call.
                     let text = shell.command.text.get(call.span.start..call.span.end);
@@ -194,6 +228,7 @@ fn uses(plan: &Plan) -> Uses {
             found.ports.extend(ports(shell).into_iter().map(place));
         }
     }
+    found.calls = calls;
     found
 }
 
@@ -239,7 +274,11 @@ fn chain<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
 /// Whether a word is the name of a program that can be looked for.
 fn is_program(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
-    !word.is_empty() && !word.starts_with(['-', '.']) && word.chars().all(plain) && !OWN.contains(&word)
+    !word.is_empty()
+        && !word.starts_with(['-', '.'])
+        && word.chars().all(plain)
+        && !OWN.contains(&word)
+        && !PROGRAMS.contains(&word)
 }
 
 /// The programs of which the runbook itself says what to do where they are missing, or makes functions or aliases.

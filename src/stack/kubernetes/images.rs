@@ -9,7 +9,7 @@ use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
 use crate::stack::compose::bundle::{HOME, hex};
 use crate::stack::compose::command::{ComposeCommand, Watch};
-use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
+use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
 use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
@@ -58,6 +58,8 @@ pub(super) struct FiredrillImages {
     pub agent: AgentImage,
     /// The toolbox's.
     pub toolbox: String,
+    /// That of Prometheus and Alertmanager, where the drill has alerts.
+    pub monitoring: Option<String>,
 }
 
 /// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
@@ -71,16 +73,26 @@ pub(super) async fn make(
 ) -> Result<FiredrillImages, StackError> {
     if let Some(image) = named_image() {
         let agent = AgentImage { tag: image.clone(), launch: installed() };
-        return Ok(FiredrillImages { agent, toolbox: image });
+        return Ok(FiredrillImages { agent, toolbox: image, monitoring: None });
     }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
     let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
     let agent = images::agent(&compose, options).await?;
-    let watch = Watch { log: Some(logs.join("toolbox.log")), within: BUILD_WITHIN, cancel, model: None };
+    let watch = |image: &BundledImage| {
+        let log = Some(logs.join(format!("{}.log", image.purpose)));
+        Watch { log, within: BUILD_WITHIN, cancel, model: None }
+    };
     let named = request.toolbox_image.as_deref();
-    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch).await?;
+    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
     let toolbox = with_kubectl(&compose.endpoint, &toolbox).await?;
+    let monitoring = match request.monitoring {
+        true => {
+            let watch = watch(&MONITORING_IMAGE);
+            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, None, &agent, watch).await?)
+        }
+        false => None,
+    };
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {
         let there = images::inspect(&compose.endpoint.docker, name).await?;
@@ -102,13 +114,17 @@ pub(super) async fn make(
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
         }
     }
-    let ours = [(agent.tag.as_str(), false), (toolbox.as_str(), false)];
+    let ours = [Some(agent.tag.as_str()), Some(toolbox.as_str()), monitoring.as_deref()];
     let built = |(name, build): (&String, &Option<ImageBuild>)| (name.clone(), build.is_some() && !options.no_build);
     let teams: Vec<(String, bool)> = teams.map(built).collect();
-    let all: Vec<(&str, bool)> =
-        ours.into_iter().chain(teams.iter().map(|(name, built)| (name.as_str(), *built))).collect();
+    let all: Vec<(&str, bool)> = ours
+        .into_iter()
+        .flatten()
+        .map(|name| (name, false))
+        .chain(teams.iter().map(|(name, built)| (name.as_str(), *built)))
+        .collect();
     load(cluster, &compose.endpoint, &all).await?;
-    Ok(FiredrillImages { agent, toolbox })
+    Ok(FiredrillImages { agent, toolbox, monitoring })
 }
 
 /// The image that the environment names.

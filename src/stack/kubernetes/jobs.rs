@@ -95,6 +95,9 @@ impl RemoteSite for KubernetesJobs {
         if request.cluster.is_none() {
             return Some("its stack is none of Kubernetes, and a Job has no Docker".into());
         }
+        if request.monitoring {
+            return Some("`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have".into());
+        }
         if request.isolate {
             return Some("`isolate` needs the addresses of the API server, which a Job's account may not read".into());
         }
@@ -506,7 +509,7 @@ mod tests {
         };
         let agent =
             crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
-        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into() }).unwrap();
+        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into(), monitoring: None }).unwrap();
         assert!(!job.to_string().contains('$'), "{job}");
         let _: Job = serde_json::from_value(job.clone()).unwrap();
         assert_eq!(job["spec"]["backoffLimit"], json!(0));

@@ -55,7 +55,7 @@ impl KubectlTools {
             ("kubectl", Place::Service(service)) => {
                 Some(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"))
             }
-            (other, _) => Some(format!("`{other}` has nothing to talk to: this stack is in Kubernetes")),
+            (other, _) => Some(without_docker(other)),
         };
         let names = NamespaceNames { written: &self.written, real: &self.namespace.name, contexts: &self.contexts };
         let request = match refusal {
@@ -153,6 +153,11 @@ impl KubectlTools {
         // The record has the command and its output; this is for convenience.
         let _: std::io::Result<()> = written.await;
     }
+}
+
+/// Why `docker` is refused.
+pub(super) fn without_docker(program: &str) -> String {
+    format!("`{program}` has nothing to talk to: this stack is in Kubernetes")
 }
 
 fn toolbox() -> PodTarget {

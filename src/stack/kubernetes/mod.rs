@@ -15,6 +15,7 @@ mod namespace;
 mod objects;
 mod platform;
 mod pods;
+mod processes;
 mod ready;
 mod release;
 mod rights;

@@ -9,6 +9,8 @@ pub(super) const RUN: &str = "dev.firedrill/run";
 pub(super) const SERVICE: &str = "dev.firedrill/service";
 /// Label of the Pods that stand in front of a Service.
 pub(super) const PROXY: &str = "dev.firedrill/proxy";
+/// Label of the Pods of a process that a fault has started: its name.
+pub(super) const PROCESS: &str = "dev.firedrill/process";
 /// Annotation of the namespace: id of the run.
 pub(super) const RUN_ID: &str = "dev.firedrill/run-id";
 /// The ServiceAccount of the steps.

@@ -4,6 +4,8 @@ use super::boundary::refusals;
 use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
 use super::images::{FiredrillImages, refused_name};
 use super::jobs::KubernetesJobs;
+use super::kubectl::without_docker;
+use super::kubectl_request::{NamespaceNames, translate};
 use super::manifests::{
     self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
     main_container, name, pod_spec, text,
@@ -321,12 +323,9 @@ impl ResolvedStack for ResolvedManifests {
             let message = format!("`{host}` cannot lead to `{service}`: there is no Service of that name");
             found.push(finding(message, None));
         }
-        let unable = [
-            (!self.request.processes.is_empty(), "a process of a fault"),
-            (self.request.monitoring, "Prometheus with the team's alerts (`alerts:`)"),
-        ];
-        for (_, what) in unable.iter().filter(|(wanted, _)| *wanted) {
-            found.push(finding(format!("{what} cannot be started in Kubernetes yet"), None));
+        for process in self.request.processes.iter().filter(|process| process.name.contains('_')) {
+            let message = format!("`{}` cannot be the name of a Pod: it has an underscore", process.name);
+            found.push(finding(message, Some("write `-` in its place")));
         }
         found
     }
@@ -341,6 +340,15 @@ impl ResolvedStack for ResolvedManifests {
             Need::Networks => no("Pods have one network", "take `patch` on the Service, or a fault in front of it"),
             Need::Files => no("the files of Pods cannot be reached from outside", "take `command` in one of its Pods"),
             Need::Object(change) => self.cannot_change(change),
+        }
+    }
+
+    fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
+        let contexts = self.request.cluster.as_ref().map(|cluster| cluster.contexts.clone()).unwrap_or_default();
+        let names = NamespaceNames { written: self.written(), real: self.written(), contexts: &contexts };
+        match program {
+            "kubectl" => translate(args, &names).err(),
+            other => Some(without_docker(other)),
         }
     }
 
@@ -404,7 +412,7 @@ impl ResolvedStack for ResolvedManifests {
 
 /// What the images of a stack depend on.
 fn images_key(request: &StackRequest) -> String {
-    format!("{:?}", (&request.cluster, &request.toolbox_image))
+    format!("{:?}", (&request.cluster, &request.toolbox_image, request.monitoring))
 }
 
 /// What the manifests say of one service.

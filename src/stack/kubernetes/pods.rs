@@ -3,7 +3,7 @@
 use super::errors::{api, environment};
 use super::exec::PodTarget;
 use super::manifests::{Manifests, kind, texts};
-use super::names::SERVICE;
+use super::names::{PROCESS, SERVICE};
 use crate::stack::{ContainerState, StackError};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, ListParams};
@@ -17,7 +17,7 @@ pub(super) fn selector(manifests: &Manifests, service: &str) -> Option<String> {
     if service.starts_with("fd-") {
         return Some(format!("{SERVICE}={service}"));
     }
-    let workload = manifests.workload(service)?;
+    let Some(workload) = manifests.workload(service) else { return Some(format!("{PROCESS}={service}")) };
     let labels = match kind(workload) {
         "Pod" => texts(workload, "/metadata/labels"),
         "Job" => [("job-name".to_string(), service.to_string())].into(),

@@ -10,14 +10,15 @@ use super::manifests::{Manifests, WORKLOADS, kind, name};
 use super::names::{self, RUN, RUN_ID};
 use super::namespace::ClusterNamespace;
 use super::objects::ObjectChanges;
+use super::processes::{self, Ends};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
-use super::transform::{self, DrillObjects};
+use super::transform::{self, Aliases, DrillObjects};
 use super::{cluster, pods, ready, watch};
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Fingerprint, FullOutput, ObjectChange,
+    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Ending, Fingerprint, FullOutput, ObjectChange,
     ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
     TOOLBOX, Tools,
 };
@@ -27,7 +28,7 @@ use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,10 @@ pub(super) struct KubernetesStack {
     planned: OnceLock<Vec<Value>>,
     /// Firedrill's own images; known once they are made.
     ours: OnceLock<FiredrillImages>,
+    /// The names that every Pod has for addresses of Services.
+    aliases: OnceLock<Aliases>,
+    /// Process → how its Pods ended, while it is there.
+    ends: Mutex<BTreeMap<String, Ends>>,
 }
 
 impl KubernetesStack {
@@ -72,6 +77,8 @@ impl KubernetesStack {
             options: options.clone(),
             planned: OnceLock::new(),
             ours: OnceLock::new(),
+            aliases: OnceLock::new(),
+            ends: Mutex::default(),
         })
     }
 
@@ -86,6 +93,10 @@ impl KubernetesStack {
     fn changes(&self) -> ObjectChanges<'_> {
         let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
         ObjectChanges { namespace: &self.namespace, planned }
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, Ends>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
@@ -104,6 +115,7 @@ impl KubernetesStack {
             short: &short,
             agent_image: &ours.agent.tag,
             toolbox_image: &ours.toolbox,
+            monitoring_image: ours.monitoring.as_deref(),
             launch: &ours.agent.launch,
         };
         runs::note(&self.cluster, &self.run, None)?;
@@ -129,10 +141,11 @@ impl KubernetesStack {
             }
         }
         let aliases = transform::aliases(&self.manifests, &self.request, |service| addresses.get(service).cloned());
+        let aliases = self.aliases.get_or_init(|| aliases);
         let mut waited = Vec::new();
         self.account_is_there().await?;
         for mut object in with_pods.into_iter().chain(transform::our_pods(&drill)?) {
-            transform::add_aliases(&mut object, &aliases);
+            transform::add_aliases(&mut object, aliases);
             self.create(&object).await?;
             if WORKLOADS.contains(&kind(&object)) {
                 waited.push(object);
@@ -369,6 +382,28 @@ impl Stack for KubernetesStack {
 
     async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
         self.changes().changed(change).await
+    }
+
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        let process = self.request.processes.iter().find(|process| process.name == name);
+        let (Some(process), Some(ours), Some(aliases)) = (process, self.ours.get(), self.aliases.get()) else {
+            return Err(environment(format!("starting `{name}`"), "the stack has not been started"));
+        };
+        let short = names::short(&self.run.id);
+        let mut made = processes::pods_of(process, &self.manifests, &ours.toolbox, &self.namespace.name, &short)?;
+        made.iter_mut().for_each(|pod| transform::add_aliases(pod, aliases));
+        let ends = processes::start(&self.namespace, name, &made).await?;
+        self.ends().insert(name.to_string(), ends);
+        Ok(())
+    }
+
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+        self.ends().remove(name);
+        processes::remove(&self.namespace, name).await
+    }
+
+    async fn endings(&self, name: &str) -> Vec<Ending> {
+        self.ends().get(name).map(Ends::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

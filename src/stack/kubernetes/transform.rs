@@ -21,6 +21,8 @@ pub(super) struct DrillObjects<'a> {
     pub agent_image: &'a str,
     /// Image of the toolbox, with kubectl and the agent's bundle in it.
     pub toolbox_image: &'a str,
+    /// Image with Prometheus and Alertmanager, where the drill has alerts.
+    pub monitoring_image: Option<&'a str>,
     /// The command that starts `firedrill` in both.
     pub launch: &'a [String],
 }
@@ -225,24 +227,28 @@ fn our_pod(service: &str, drill: &DrillObjects<'_>, proxy: Option<(&str, String)
         labels.insert(PROXY.into(), json!(proxied));
         env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
     }
+    let is_monitoring = service == AgentRole::Monitoring.name() && labels.get(PROXY).is_none();
+    let monitoring = drill.monitoring_image.filter(|_| is_monitoring);
     let values = json!({
         "name": service,
         "namespace": drill.namespace,
         "labels": labels,
-        "image": if is_toolbox { drill.toolbox_image } else { drill.agent_image },
+        "image": monitoring.unwrap_or(if is_toolbox { drill.toolbox_image } else { drill.agent_image }),
         "command": command,
         "env": env,
         "is_toolbox": is_toolbox,
         "account": if is_toolbox { STEPS } else { "default" },
-        // Dumps and restores run in the toolbox.
-        "memory": if is_toolbox { "1Gi" } else { "256Mi" },
+        // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
+        "memory": if is_toolbox || monitoring.is_some() { "1Gi" } else { "256Mi" },
     });
     own_object("pod", &values)
 }
 
-/// The drill's agent and the toolbox.
-pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<[Value; 2], StackError> {
-    Ok([our_pod(&AgentRole::Drill.name(), drill, None)?, our_pod(TOOLBOX, drill, None)?])
+/// The drill's agent, the toolbox, and what watches the team's alerts.
+pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<Vec<Value>, StackError> {
+    let mut names = vec![AgentRole::Drill.name(), TOOLBOX.to_string()];
+    names.extend(drill.monitoring_image.map(|_| AgentRole::Monitoring.name()));
+    names.iter().map(|name| our_pod(name, drill, None)).collect()
 }
 
 /// A Role of this name with these rules, and what gives it to an account.
@@ -405,6 +411,7 @@ mod tests {
         short: "x",
         agent_image: "agent:1",
         toolbox_image: "tools:1",
+        monitoring_image: Some("alerts:1"),
         launch: LAUNCH,
     };
 
@@ -485,10 +492,9 @@ mod tests {
         assert_eq!(limits[4].pointer("/spec/egress/2/to/0/ipBlock/cidr"), Some(&json!("10.0.0.1/32")));
         let pods = our_pods(&DRILL).unwrap();
         assert_eq!(pods[1].pointer("/spec/serviceAccountName"), Some(&json!(STEPS)));
-        assert_eq!(
-            pods.each_ref().map(|pod| &pod["spec"]["automountServiceAccountToken"]),
-            [&json!(false), &json!(true)]
-        );
+        let of = |pointer: &str| pods.iter().filter_map(|pod| pod.pointer(pointer).cloned()).collect::<Vec<_>>();
+        assert_eq!(of("/spec/automountServiceAccountToken"), [json!(false), json!(true), json!(false)]);
+        assert_eq!(of("/spec/containers/0/image"), [json!("agent:1"), json!("tools:1"), json!("alerts:1")]);
         for object in limits.iter().chain(&pods) {
             assert!(!object.to_string().contains('$'), "{object}");
         }

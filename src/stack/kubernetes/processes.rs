@@ -1,0 +1,220 @@
+//! Processes beside the team's workloads: each is some Pods that nobody makes again, as `kubectl run` makes one, so that
+//! `kubectl` in a step treats them like any others.
+
+use super::errors::environment;
+use super::manifests::{Manifests, main_container, pod_spec};
+use super::names::{PROCESS, RUN};
+use super::namespace::ClusterNamespace;
+use super::{pods, watch};
+use crate::stack::{Ending, Process, RELEASE_WITHIN, StackError};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What the Pods of a process take over of the workload that it is like, beside a container of it and its volumes.
+const OF_THE_POD: [&str; 8] = [
+    "dnsConfig", "dnsPolicy", "imagePullSecrets", "nodeSelector", "securityContext", "serviceAccountName",
+    "tolerations", "volumes",
+];
+const OF_THE_CONTAINER: [&str; 8] =
+    ["env", "envFrom", "image", "imagePullPolicy", "resources", "securityContext", "volumeMounts", "workingDir"];
+/// How long a watch may go on: longer than any drill.
+const LONG: Duration = Duration::from_secs(86_400);
+
+/// The Pods of a process, in a namespace and with the label of its drill.
+pub(super) fn pods_of(
+    process: &Process,
+    manifests: &Manifests,
+    toolbox: &str,
+    namespace: &str,
+    short: &str,
+) -> Result<Vec<Value>, StackError> {
+    let taken = |from: &Value, keys: &[&str]| -> Map<String, Value> {
+        let of = |key: &&str| Some(((*key).to_string(), from.get(*key)?.clone()));
+        keys.iter().filter_map(of).collect()
+    };
+    let (mut spec, mut container) = match &process.service {
+        None => (Map::new(), Map::from_iter([("image".to_string(), json!(toolbox))])),
+        Some(service) => {
+            let like = manifests.workload(service).and_then(pod_spec);
+            let Some((like, main)) = like.and_then(|like| Some((like, main_container(like, service)?))) else {
+                let cause = format!("the manifests have no workload `{service}`");
+                return Err(environment(format!("starting `{}`", process.name), cause));
+            };
+            (taken(like, &OF_THE_POD), taken(main, &OF_THE_CONTAINER))
+        }
+    };
+    // Volumes that a StatefulSet makes for each of its Pods are theirs.
+    let volumes: Vec<Value> = spec.get("volumes").and_then(Value::as_array).into_iter().flatten().cloned().collect();
+    if let Some(Value::Array(mounts)) = container.get_mut("volumeMounts") {
+        mounts.retain(|mount| volumes.iter().any(|volume| volume.get("name") == mount.get("name")));
+    }
+    container.insert("name".into(), json!(process.name));
+    container.insert("command".into(), json!(process.command()));
+    spec.insert("containers".into(), json!([container]));
+    spec.insert("restartPolicy".into(), json!("Never"));
+    spec.insert("terminationGracePeriodSeconds".into(), json!(2));
+    if process.service.is_none() {
+        spec.insert("automountServiceAccountToken".into(), json!(false));
+    }
+    let name = |number: u16| match process.replicas {
+        1 => process.name.clone(),
+        _ => format!("{}-{number}", process.name),
+    };
+    let labels = json!({ "run": process.name, (PROCESS): process.name, (RUN): short });
+    let pod = |number| {
+        json!({ "apiVersion": "v1", "kind": "Pod", "spec": spec,
+            "metadata": { "name": name(number), "namespace": namespace, "labels": labels } })
+    };
+    Ok((1..=process.replicas).map(pod).collect())
+}
+
+fn of(name: &str) -> ListParams {
+    ListParams::default().labels(&format!("{PROCESS}={name}"))
+}
+
+/// How the Pods of a process ended. They are watched until this is dropped.
+#[derive(Debug)]
+pub(super) struct Ends {
+    seen: Arc<Mutex<BTreeMap<String, Ending>>>,
+    _watching: DropGuard,
+}
+
+impl Ends {
+    fn watch(namespace: &ClusterNamespace, process: &str) -> Ends {
+        let done = CancellationToken::new();
+        let (seen, ended) = (Arc::<Mutex<BTreeMap<String, Ending>>>::default(), done.clone());
+        let (all, process, noted) = (namespace.pods(), process.to_string(), seen.clone());
+        tokio::spawn(ended.run_until_cancelled_owned(async move {
+            loop {
+                let operation = format!("watching the Pods of `{process}`");
+                let look = |pods: &BTreeMap<String, Pod>| -> Option<()> {
+                    let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (name, ending) in pods.iter().filter_map(|(name, pod)| Some((name, ending(pod)?))) {
+                        noted.entry(name.clone()).or_insert(ending);
+                    }
+                    None
+                };
+                let _ = watch::until(&all, of(&process), Instant::now() + LONG, &operation, look).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }));
+        Ends { seen, _watching: done.drop_guard() }
+    }
+
+    /// What was seen so far.
+    pub(super) fn seen(&self) -> Vec<Ending> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// How a Pod ended; by itself when nobody had deleted it by then.
+fn ending(pod: &Pod) -> Option<Ending> {
+    let ended = pods::statuses(pod).first()?.state.as_ref()?.terminated.as_ref()?;
+    let seconds = |from: i64, to: i64| Duration::from_secs(u64::try_from(to - from).unwrap_or_default());
+    let span = ended.started_at.as_ref().zip(ended.finished_at.as_ref());
+    Some(Ending {
+        container: pods::name(pod).to_string(),
+        exit_code: i64::from(ended.exit_code),
+        after: span.map_or(Duration::ZERO, |(from, to)| seconds(from.0.as_second(), to.0.as_second())),
+        by_itself: pod.metadata.deletion_timestamp.is_none(),
+    })
+}
+
+/// Makes the Pods, and waits until each runs or has ended.
+pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Value]) -> Result<Ends, StackError> {
+    let operation = format!("starting `{name}`");
+    let (all, ends) = (namespace.pods(), Ends::watch(namespace, name));
+    for pod in made {
+        namespace.make(pod, &operation).await?;
+    }
+    let deadline = Instant::now() + RELEASE_WITHIN;
+    let has_begun = |pod: &Pod| pods::state(pod, name).status != "created";
+    let begun = watch::until(&all, of(name), deadline, &operation, |pods| {
+        (pods.len() == made.len() && pods.values().all(has_begun)).then_some(())
+    });
+    if begun.await?.is_some() {
+        return Ok(ends);
+    }
+    let found = all.list(&of(name)).await.map_err(super::errors::api(operation.as_str()))?;
+    let why = found.items.iter().filter(|pod| !has_begun(pod)).find_map(pods::ailment);
+    let why = why.unwrap_or_else(|| format!("its Pods do not run after {} s", RELEASE_WITHIN.as_secs()));
+    Err(environment(operation, why))
+}
+
+/// Removes the Pods, and waits until they are gone.
+pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> Result<Vec<String>, StackError> {
+    let operation = format!("removing `{name}`");
+    let all = namespace.pods();
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    let found = all.list(&of(name)).await.map_err(super::errors::api(operation.as_str()))?;
+    all.delete_collection(&now, &of(name)).await.map(drop).map_err(super::errors::api(operation.as_str()))?;
+    let deadline = Instant::now() + RELEASE_WITHIN;
+    let gone = watch::until(&all, of(name), deadline, &operation, |pods| pods.is_empty().then_some(())).await?;
+    match gone {
+        Some(()) => Ok(found.items.iter().map(|pod| pods::name(pod).to_string()).collect()),
+        None => {
+            Err(environment(operation, format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(service: Option<&str>, replicas: u16) -> Process {
+        Process {
+            name: "export".into(),
+            service: service.map(str::to_string),
+            run: "true".into(),
+            replicas,
+            returns: None,
+        }
+    }
+
+    #[test]
+    fn a_process_is_like_a_container_of_its_workload_and_is_found_under_its_own_name_only() {
+        let spec = json!({
+            "containers": [{ "name": "side" }, { "name": "db", "image": "shop/db:1", "ports": [{ "containerPort": 5432 }],
+                "env": [{ "name": "A", "value": "b" }], "readinessProbe": {}, "lifecycle": {},
+                "volumeMounts": [{ "name": "data", "mountPath": "/d" }, { "name": "config", "mountPath": "/c" }] }],
+            "initContainers": [{ "name": "first" }],
+            "volumes": [{ "name": "config", "configMap": { "name": "c" } }],
+        });
+        let set = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db" },
+            "spec": { "template": { "metadata": { "labels": { "app": "db" } }, "spec": spec },
+                      "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } });
+        let manifests = Manifests { objects: vec![set] };
+        let made = pods_of(&process(Some("db"), 2), &manifests, "toolbox:1", "firedrill-x", "x").unwrap();
+        assert_eq!(made.iter().map(super::super::manifests::name).collect::<Vec<_>>(), ["export-1", "export-2"]);
+        let expected = json!({ "name": "export", "image": "shop/db:1", "env": [{ "name": "A", "value": "b" }],
+            "command": ["sh", "-c", "true"], "volumeMounts": [{ "name": "config", "mountPath": "/c" }] });
+        assert_eq!(made[0]["spec"]["containers"], json!([expected]));
+        assert_eq!(made[0]["spec"].get("initContainers"), None);
+        assert_eq!(made[0]["metadata"]["labels"], json!({ "run": "export", (PROCESS): "export", (RUN): "x" }));
+        let alone = pods_of(&process(None, 1), &manifests, "toolbox:1", "firedrill-x", "x").unwrap();
+        assert_eq!(alone[0]["metadata"]["name"], "export");
+        assert_eq!(alone[0]["spec"]["containers"][0]["image"], "toolbox:1");
+        assert!(pods_of(&process(Some("gone"), 1), &manifests, "t", "n", "x").is_err());
+    }
+
+    #[test]
+    fn one_that_was_deleted_has_not_ended_by_itself() {
+        let pod = |deleted: Option<&str>| -> Pod {
+            let ended = json!({ "terminated": { "exitCode": 3, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:07Z" } });
+            let status = json!({ "name": "export", "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": ended });
+            serde_json::from_value(json!({ "metadata": { "name": "export", "deletionTimestamp": deleted },
+                "status": { "containerStatuses": [status] } }))
+            .unwrap()
+        };
+        let own = ending(&pod(None)).unwrap();
+        assert_eq!((own.exit_code, own.after, own.by_itself), (3, Duration::from_secs(7), true));
+        assert!(!ending(&pod(Some("2026-01-01T00:00:05Z"))).unwrap().by_itself);
+    }
+}
