@@ -27,6 +27,24 @@ fn stories() -> Vec<String> {
     names
 }
 
+/// A record with a line for each thing in its lists: what lies deeper stands on that line.
+fn a_line_each(json: &[u8]) -> String {
+    let mut out = String::new();
+    for line in std::str::from_utf8(json).expect("text").lines() {
+        let text = line.trim_start();
+        let (depth, closes) = (line.len() - text.len(), text.starts_with([']', '}']));
+        let own = depth < 4 || depth == 4 && !closes;
+        match own {
+            true if out.is_empty() => {}
+            true => out.push('\n'),
+            false if closes || out.ends_with(['[', '{']) => {}
+            false => out.push(' '),
+        }
+        out.push_str(if own { line } else { text });
+    }
+    out + "\n"
+}
+
 /// Holds what a story comes to now to what is written down, or writes it down.
 fn hold(name: &str, now: &str, differ: impl FnOnce(&str) -> Vec<String>) -> Vec<String> {
     let path = records().join("replay").join(name);
@@ -43,7 +61,7 @@ fn a_story_adds_up_to_the_same_record_verdict_and_figures() {
     let mut wrong = Vec::new();
     for name in stories() {
         let record = Record::from_events(events(&name).as_slice());
-        let now = String::from_utf8(report::json(&record)).expect("text");
+        let now = a_line_each(&report::json(&record));
         wrong.extend(hold(&format!("{name}.json"), &now, |frozen| {
             let [frozen, now] = [frozen, &now].map(|text| serde_json::from_str::<Value>(text).expect("a record"));
             let [frozen, now] = [&frozen, &now].map(|value| value.as_object().expect("an object"));

@@ -10,6 +10,7 @@ pub use alone::{Beside, follow};
 pub use day::{DayOptions, JobOrder, RemoteOptions, day};
 pub use signals::{end_on_signals, listen};
 
+use super::Globals;
 use super::ask::Terminal;
 use super::consent::Settled;
 use super::notify::{LAST_WORDS, Notified};
@@ -49,8 +50,10 @@ pub enum OutputFormat {
 }
 
 /// What the command line asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ConductOptions {
+    /// The project's directory, and how much is printed.
+    pub globals: Globals,
     /// The same drill without the runbook.
     pub control: bool,
     /// Leave the stack up when the drill does not pass.
@@ -63,16 +66,8 @@ pub struct ConductOptions {
     pub junit: Option<PathBuf>,
     /// Where run directories are made.
     pub out: Option<PathBuf>,
-    /// The project's directory.
-    pub project: PathBuf,
     /// What is printed.
     pub format: OutputFormat,
-    /// Only the summary.
-    pub quiet: bool,
-    /// How much more.
-    pub verbose: u8,
-    /// Whether colours are used.
-    pub color: bool,
     /// Whether a person at the terminal is asked for what a runbook leaves to people.
     pub ask: bool,
     /// Who is told about it.
@@ -83,21 +78,17 @@ pub struct ConductOptions {
 pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Error> {
     let platform = platform();
     platform.connect().await.map_err(environment)?;
-    let stacks = match resolved(&*plans, &*platform, wanted.color).await {
+    let color = wanted.globals.color();
+    let stacks = match resolved(&*plans, &*platform, color).await {
         Ok(stacks) => stacks,
         Err(error) => match super::consent::settle(plans, &*platform).await? {
-            Settled::Given => resolved(&*plans, &*platform, wanted.color).await?,
+            Settled::Given => resolved(&*plans, &*platform, color).await?,
             // The question has told it all.
             Settled::Declined => return Err(Error::usage("nothing was started: this was not allowed")),
             Settled::NotAsked => return Err(error),
         },
     };
-    for line in super::sweep::quick_sweep(&*platform).await {
-        if !wanted.quiet {
-            say_line(&format!("sweep: {line}"));
-        }
-    }
-    let shutdown = listen()?;
+    let shutdown = swept(&*platform, wanted.globals.quiet).await?;
     if let Some(junit) = &wanted.junit {
         save_junit(junit, &[])?;
     }
@@ -122,6 +113,13 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         }
     }
     Ok(exit_of(worst))
+}
+
+/// Removes what runs left that nobody ended, says what, and begins to listen for signals.
+async fn swept(platform: &dyn Platform, quiet: bool) -> Result<Shutdown, Error> {
+    let swept = super::sweep::quick_sweep(platform).await;
+    swept.iter().filter(|_| !quiet).for_each(|line| say_line(&format!("sweep: {line}")));
+    listen()
 }
 
 /// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.
@@ -170,7 +168,8 @@ async fn resolved<'p>(
 
 /// A directory for a run of this name.
 fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
-    let made = RunDir::root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
+    let made =
+        RunDir::root(&wanted.globals.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
     made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
     })
@@ -206,14 +205,14 @@ async fn one(
         platform,
         run_dir,
         options,
-        revision: revision(&wanted.project).await,
+        revision: revision(&wanted.globals.project).await,
         occasion: None,
         executed: None,
     };
     let carried = carry_out(begun, &mut person, observers, shutdown).await;
     let Carried { record, saved, sealed } = carried?;
     if wanted.format == OutputFormat::Human {
-        say(&report::summary(&record, Some(&dir), wanted.color));
+        say(&report::summary(&record, Some(&dir), wanted.globals.color()));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
             say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
@@ -251,8 +250,8 @@ fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     match wanted.format {
         OutputFormat::Json => Box::new(EventsJson::printed()),
         OutputFormat::Human => Box::new(Console::new(ConsoleOptions {
-            verbosity: Verbosity::from_flags(wanted.quiet, wanted.verbose),
-            color: wanted.color,
+            verbosity: Verbosity::from_flags(wanted.globals.quiet, wanted.globals.verbose),
+            color: wanted.globals.color(),
             live: stderr_is_terminal(),
             label: None,
             pause: person.pause(),

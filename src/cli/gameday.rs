@@ -92,6 +92,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         None => None,
     };
     let wanted = DayOptions {
+        globals: globals.clone(),
         plan: gameday::PlanOptions {
             shard: args.shard,
             repeat: args.repeat,
@@ -107,12 +108,8 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         no_build: args.no_build,
         junit: args.junit,
         out: args.out,
-        project: globals.project.clone(),
         dry_run: args.dry_run,
         format: args.format,
-        quiet: globals.quiet,
-        verbose: globals.verbose,
-        color: globals.color(),
         notified: args.notify.ready()?,
         remote: args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) }),
     };

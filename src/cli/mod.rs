@@ -59,7 +59,7 @@ pub struct Cli {
 }
 
 /// Options that every command takes.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Globals {
     /// Say less: only the summary.
     #[arg(short, long, global = true)]

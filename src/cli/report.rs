@@ -53,24 +53,45 @@ enum ReportKind {
     Dr(dr::DrArgs),
 }
 
-/// What makes a report.
-type MakeReport = fn(&Drills) -> Vec<u8>;
-
 /// Prints a report as its format bears it.
 type Print = fn(&str) -> Result<(), Error>;
 
-impl ReportArgs {
-    /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
-    fn files(&self) -> Vec<(&Path, MakeReport, Print)> {
-        let all: [(&Option<PathBuf>, MakeReport, Print); 5] = [
-            // In the order in which they are written.
-            (&self.html, report::html, print_file),
-            (&self.markdown, report::markdown, print),
-            (&self.junit, report::junit_day, print),
-            (&self.json, report::json_day, print_json),
-            (&self.csv, report::csv, print),
-        ];
-        all.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect()
+/// Where a report of a format goes (`-` is standard output), what makes it, and how it is printed.
+type Format<R, P> = (P, fn(&R) -> Vec<u8>, Print);
+
+/// The reports that were asked for, in the order in which they are written; `printed`: something else goes to standard output.
+fn asked<'a, R>(all: &[Format<R, &'a Option<PathBuf>>], printed: bool) -> Result<Vec<Format<R, &'a Path>>, Error> {
+    let files: Vec<_> = all.iter().filter_map(|(path, make, print)| Some((path.as_deref()?, *make, *print))).collect();
+    let to_stdout = files.iter().filter(|(path, ..)| is_stdout(path)).count() + usize::from(printed);
+    if to_stdout > 1 {
+        return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
+    }
+    Ok(files)
+}
+
+/// Writes every report, whatever became of the others: why some could not be.
+fn write_all<R>(files: &[Format<R, &Path>], of: &R, globals: &super::Globals) -> Vec<String> {
+    let write = |(path, make, print): &Format<R, &Path>| match is_stdout(path) {
+        true => print(&String::from_utf8_lossy(&make(of))).err().map(|error| error.message),
+        false => write_file(path, &make(of), globals),
+    };
+    files.iter().filter_map(write).collect()
+}
+
+/// Writes a report to a file, and names the file; why it could not be.
+fn write_file(path: &Path, bytes: &[u8], globals: &super::Globals) -> Option<String> {
+    match write_atomic(path, bytes) {
+        Err(error) => return Some(format!("{}: {error}", path.display())),
+        Ok(()) if globals.quiet => {}
+        Ok(()) => say_line(&path.display().to_string()),
+    }
+    None
+}
+
+fn all_written(failed: &[String]) -> Result<(), Error> {
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n")))),
     }
 }
 
@@ -79,11 +100,15 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     if let Some(ReportKind::Dr(args)) = args.kind {
         return dr::run(args, globals).await;
     }
-    let files = args.files();
-    let to_stdout = files.iter().filter(|(path, ..)| is_stdout(path)).count() + usize::from(args.annotations);
-    if to_stdout > 1 {
-        return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
-    }
+    // A new format is one line here and one option above.
+    let formats: [Format<Drills, _>; 5] = [
+        (&args.html, report::html, print_file),
+        (&args.markdown, report::markdown, print),
+        (&args.junit, report::junit_day, print),
+        (&args.json, report::json_day, print_json),
+        (&args.csv, report::csv, print),
+    ];
+    let files = asked(&formats, args.annotations)?;
     let ReportChoice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
     for problem in problems {
         say_line(&format!("left out, because it cannot be read: {problem}"));
@@ -91,20 +116,7 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     for run in choice::under_way(&drills, &dirs) {
         say_line(&format!("{run} is still under way: what it has come to so far is in the report as `incomplete`"));
     }
-    let mut failed = Vec::new();
-    // Every report is tried, whatever became of the others.
-    for (path, make, print) in &files {
-        let bytes = make(&drills);
-        let written = match is_stdout(path) {
-            true => print(&String::from_utf8_lossy(&bytes)).map_err(|error| error.message),
-            false => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
-        };
-        match written {
-            Ok(()) if globals.quiet || is_stdout(path) => {}
-            Ok(()) => say_line(&path.display().to_string()),
-            Err(error) => failed.push(error),
-        }
-    }
+    let mut failed = write_all(&files, &drills, globals);
     if args.annotations {
         let places = Places::here(&globals.project);
         let bytes = report::annotations(&drills, &|path| places.at_root(path));
@@ -113,9 +125,7 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     if files.is_empty() && !args.annotations {
         print(&summary(&drills, &dirs, globals))?;
     }
-    if !failed.is_empty() {
-        return Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n"))));
-    }
+    all_written(&failed)?;
     Ok(if args.exit_code { exit_of(drills.outcome()) } else { Exit::Passed })
 }
 

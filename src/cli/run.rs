@@ -107,20 +107,12 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     };
     let mut person = Terminal::new(!args.no_input && args.format == OutputFormat::Human, &runbook.source.text);
     let wanted = ConductOptions {
-        control: false,
-        keep: false,
-        no_build: false,
-        seed: None,
-        junit: None,
-        out: args.out,
-        project: globals.project.clone(),
-        format: args.format,
-        quiet: globals.quiet,
         // Who tries a runbook wants to see what its commands say.
-        verbose: globals.verbose.saturating_add(1),
-        color: globals.color(),
+        globals: super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() },
+        out: args.out,
+        format: args.format,
         ask: person.is_present(),
-        notified: super::notify::Notified::default(),
+        ..ConductOptions::default()
     };
     let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")

@@ -77,17 +77,14 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         plans = load(&args.scenarios, &overrides, globals)?;
     }
     let wanted = ConductOptions {
+        globals: globals.clone(),
         control: args.control,
         keep: args.keep,
         no_build: args.no_build,
         seed: args.seed,
         junit: args.junit,
         out: args.out,
-        project: globals.project.clone(),
         format: args.format,
-        quiet: globals.quiet,
-        verbose: globals.verbose,
-        color: globals.color(),
         ask: args.ask,
         notified,
     };

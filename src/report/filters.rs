@@ -3,6 +3,7 @@
 #![allow(unused_braces)]
 
 use super::escape::html_prose;
+use super::markdown;
 pub use crate::view::filters::*;
 use askama::filters::Safe;
 use askama::{Result, Values, filter_fn};
@@ -12,4 +13,10 @@ use std::fmt::Display;
 #[filter_fn]
 pub fn prose(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(html_prose(&text.to_string())))
+}
+
+/// A name as code, in Markdown.
+#[filter_fn]
+pub fn code(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(markdown::code(&text.to_string())))
 }

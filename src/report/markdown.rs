@@ -13,8 +13,8 @@ use crate::view::restore::{self, JudgedRow};
 use crate::view::words::price;
 use crate::view::words::{self, ending};
 use crate::view::{DrillEntry, Drills};
-pub(super) use escape::prose;
-use escape::{code, fenced};
+use escape::fenced;
+pub use escape::{code, prose};
 
 /// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
 const LIMIT: usize = 64_000;
@@ -50,6 +50,24 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     judged(&entries, "restore", &RESTORE, restore::rows, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
+}
+
+/// What a template wrote, with the line breaks that Markdown wants.
+pub fn laid_out(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // Rows of a table and points of a list stand together, everything else apart.
+    let goes_on = |before: &str, line: &str, next: &str| {
+        before.starts_with("- ") && line.starts_with("- ")
+            || before.starts_with('|') && line.starts_with('|') && !next.starts_with("| --- |")
+    };
+    let mut out = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or_default();
+        let next = lines.get(at + 1).copied().unwrap_or_default();
+        let gap = if at == 0 || goes_on(before, line, next) { "" } else { "\n" };
+        out.push_str(&format!("{gap}{line}\n"));
+    }
+    out
 }
 
 /// A column of a table of what was judged: its head, and the names of the rows that it tells.

@@ -29,24 +29,34 @@ impl CommandFlag {
     }
 }
 
-/// Flags, with their values as they are written.
-type GivenFlags = Vec<(CommandFlag, Option<String>)>;
+impl AsRef<CommandFlag> for CommandFlag {
+    fn as_ref(&self) -> &CommandFlag {
+        self
+    }
+}
+
+/// Flags of a table, with their values as they are written.
+type GivenFlags<'t, F> = Vec<(&'t F, Option<String>)>;
 
 /// The flags in an argument that begins with `-`, with their values as they are written, and whether `next`, the argument after it, is
 /// the value of the last one.
-pub(super) fn read(arg: &str, next: Option<&String>, table: &[CommandFlag]) -> Result<(GivenFlags, bool), FlagError> {
+pub(super) fn read<'t, F: AsRef<CommandFlag>>(
+    arg: &str,
+    next: Option<&String>,
+    table: &'t [F],
+) -> Result<(GivenFlags<'t, F>, bool), FlagError> {
     let mut found = Vec::new();
     let mut take =
-        |flag: Option<&CommandFlag>, spelled: String, given: Option<&str>, is_last: bool| -> Result<bool, FlagError> {
-            let flag = *flag.ok_or(FlagError::Unknown(spelled))?;
-            let with_next = flag.value && given.is_none() && is_last;
+        |flag: Option<&'t F>, spelled: String, given: Option<&str>, is_last: bool| -> Result<bool, FlagError> {
+            let flag = flag.ok_or(FlagError::Unknown(spelled))?;
+            let with_next = flag.as_ref().value && given.is_none() && is_last;
             let value = if with_next { Some(next.ok_or(FlagError::NoValue)?.as_str()) } else { given };
             found.push((flag, value.map(String::from)));
             Ok(with_next)
         };
     if let Some(long) = arg.strip_prefix("--") {
         let (long, given) = long.split_once('=').map_or((long, None), |(long, given)| (long, Some(given)));
-        let flag = table.iter().find(|flag| flag.long == long);
+        let flag = table.iter().find(|flag| flag.as_ref().long == long);
         let with_next = take(flag, format!("--{long}"), given, true)?;
         return Ok((found, with_next));
     }
@@ -54,8 +64,8 @@ pub(super) fn read(arg: &str, next: Option<&String>, table: &[CommandFlag]) -> R
     letters.next();
     while let Some(letter) = letters.next() {
         let left = letters.as_str();
-        let flag = table.iter().find(|flag| flag.short == Some(letter));
-        let needs_value = flag.is_some_and(|flag| flag.value);
+        let flag = table.iter().find(|flag| flag.as_ref().short == Some(letter));
+        let needs_value = flag.is_some_and(|flag| flag.as_ref().value);
         let given = left.strip_prefix('=').filter(|given| !given.is_empty());
         let given = given.or(Some(left).filter(|left| needs_value && !left.is_empty()));
         let with_next = take(flag, format!("-{letter}"), given, left.is_empty())?;
@@ -74,7 +84,7 @@ mod tests {
     fn flags_are_read_as_pflag_reads_them() {
         let table = ["-n,--namespace=", "-w,--watch", "-A,--all", "--raw="].map(CommandFlag::of);
         let next = "next".to_string();
-        let shown = |found: Vec<(CommandFlag, Option<String>)>| {
+        let shown = |found: Vec<(&CommandFlag, Option<String>)>| {
             format!("{:?}", found.iter().map(|(flag, value)| (flag.long, value.as_deref())).collect::<Vec<_>>())
         };
         let read = |arg| read(arg, Some(&next), &table).map(|(found, with_next)| (shown(found), with_next));

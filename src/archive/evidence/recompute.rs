@@ -512,103 +512,74 @@ impl<'a> Anew<'a> {
         };
         let steady = told.windows.iter().any(|window| window.phase == Phase::Steady) && !lost(InvariantTime::Steady);
         let paged = |page: &PageExpectation| page.paged_before(&told.alerts, told.last_us).is_some();
-        if steady && self.injected().is_none() && plan.page.as_ref().is_some_and(paged) {
-            return Some(Verdict::Noisy);
-        }
-        if !steady || self.injected().is_none() {
-            return Some(Verdict::Unsteady);
-        }
-        if !self.asked(InvariantTime::Steady) {
-            return Some(Verdict::Incomplete);
-        }
-        if self.disturbed().is_some() {
-            return Some(Verdict::HarnessError);
-        }
-        if plan.windows.impact_none {
-            let (_, last) = self.injected()?;
-            match self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us)) {
-                WindowAnswer::Yes(_) => {}
-                WindowAnswer::No(_) => return Some(Verdict::Breached),
-                WindowAnswer::NotYet => return Some(Verdict::Incomplete),
-            }
-            if plan.control || plan.runbook_file.is_none() {
-                return Some(match () {
-                    () if lost(InvariantTime::Recovered) => Verdict::Damaged,
-                    () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
-                    () => spoiled(),
-                });
-            }
-        } else if let Some(felt) = self.felt(anew) {
-            return felt;
-        }
-        if plan.control {
-            return Some(if recovery.is_some() { Verdict::SelfHealed } else { spoiled() });
-        }
-        if suffering == Some(false) || told.verdict == Verdict::SelfHealed && told.mitigation_started_us.is_none() {
-            return Some(Verdict::SelfHealed);
-        }
-        let ended = |status| anew.steps.iter().find(|step| step.status == Some(status));
-        if ended(StepStatus::Blocked).is_some() {
-            return Some(Verdict::StepBlocked);
-        }
-        let failed = ended(StepStatus::Failed);
-        if failed.is_some() && !self.looked_for_a_recovery() {
-            return Some(Verdict::StepFailed);
-        }
-        if recovery.is_none() {
-            return Some(Verdict::NotRecovered);
-        }
-        if self.without_the_runbook() || told.verdict == Verdict::SelfHealed && self.served_before(anew) {
-            return Some(Verdict::SelfHealed);
-        }
+        let Some((first, last)) = self.injected().filter(|_| steady) else {
+            let noisy = steady && plan.page.as_ref().is_some_and(paged);
+            return Some(if noisy { Verdict::Noisy } else { Verdict::Unsteady });
+        };
+        // With `impact: none` users must notice nothing; otherwise they must suffer, and somebody must learn of it.
+        let unfelt = plan.windows.impact_none;
+        let kept = || self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us));
+        let felt = || if unfelt { None } else { self.felt(anew) };
+        let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
+        let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
+        let by_itself = told.verdict == Verdict::SelfHealed;
         // How a fault stood only the moment knew.
         let active =
             |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
-        if plan.windows.recover_cleared && told.faults.iter().any(active) {
-            return Some(Verdict::NotRecovered);
-        }
-        if failed.is_some() {
-            return Some(Verdict::StepFailed);
-        }
-        let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
-        if !plan.steps.iter().all(|info| has_end(&info.id)) {
-            return Some(Verdict::Incomplete);
-        }
-        if lost(InvariantTime::Recovered) {
-            return Some(Verdict::Damaged);
-        }
-        if !self.asked(InvariantTime::Recovered) {
-            return Some(Verdict::Incomplete);
-        }
-        if let (Some(page), Some((first, _))) = (&plan.page, self.injected())
-            && let Some(at) = recovery.map(|recovery| recovery.at)
-        {
-            let in_time =
-                |within: u64| page.resolved(&told.alerts, at).is_some_and(|over| over.0 <= at.0.saturating_add(within));
-            if page.resolves_within_us.is_some_and(|within| !in_time(within)) {
-                return Some(Verdict::Late);
-            }
-            let until = told.phase_span(Phase::Revert).map_or(told.last_us, |(from, _)| from);
-            let seen: Vec<AlertMoment> = told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
-            if page.noise(&seen, first).is_some() {
-                return Some(Verdict::Noisy);
-            }
-        }
-        if let Some(restore) = &plan.restore {
-            let level = told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);
-            let point = anew.data_figures().is_some_and(|data| data.meets_rpo(restore.rpo_us));
-            if !level || !point {
-                return Some(Verdict::NotRecovered);
-            }
-        }
-        let took = self.injected().zip(recovery).map(|((first, _), recovery)| recovery.at.0.saturating_sub(first.0));
-        if plan.rto_us().zip(took).is_some_and(|(rto, took)| took > rto) {
-            return Some(Verdict::TooLate);
-        }
-        if anew.relapsed_us.is_some() {
-            return Some(Verdict::NotRecovered);
-        }
-        Some(spoiled())
+        let at = recovery.map(|recovery| recovery.at);
+        let too_late = || plan.rto_us().zip(at).is_some_and(|(rto, at)| at.0.saturating_sub(first.0) > rto);
+        Some(match () {
+            () if !self.asked(InvariantTime::Steady) => Verdict::Incomplete,
+            () if self.disturbed().is_some() => Verdict::HarnessError,
+            () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
+            () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
+            () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
+                () if lost(InvariantTime::Recovered) => Verdict::Damaged,
+                () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+                () => spoiled(),
+            },
+            () if felt().is_some() => return felt().flatten(),
+            () if plan.control && recovery.is_some() => Verdict::SelfHealed,
+            () if plan.control => spoiled(),
+            () if suffering == Some(false) || by_itself && told.mitigation_started_us.is_none() => Verdict::SelfHealed,
+            () if ended(StepStatus::Blocked) => Verdict::StepBlocked,
+            () if ended(StepStatus::Failed) && !self.looked_for_a_recovery() => Verdict::StepFailed,
+            () if recovery.is_none() => Verdict::NotRecovered,
+            () if self.without_the_runbook() || by_itself && self.served_before(anew) => Verdict::SelfHealed,
+            () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,
+            () if ended(StepStatus::Failed) => Verdict::StepFailed,
+            () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
+            () if lost(InvariantTime::Recovered) => Verdict::Damaged,
+            () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+            () if self.resolved_late(at) => Verdict::Late,
+            () if self.noisy_meanwhile(first) => Verdict::Noisy,
+            () if self.restored(anew) == Some(false) => Verdict::NotRecovered,
+            () if too_late() => Verdict::TooLate,
+            () if anew.relapsed_us.is_some() => Verdict::NotRecovered,
+            () => spoiled(),
+        })
+    }
+
+    /// Whether the alert was still active when it had to be over.
+    fn resolved_late(&self, recovered: Option<DrillTime>) -> bool {
+        let Some((page, at)) = self.plan.page.as_ref().zip(recovered) else { return false };
+        let over = page.resolved(&self.told.alerts, at);
+        page.resolves_within_us.is_some_and(|within| over.is_none_or(|over| over.0 > at.0.saturating_add(within)))
+    }
+
+    /// Whether another alert fired while the faults were in place.
+    fn noisy_meanwhile(&self, first: DrillTime) -> bool {
+        let until = self.told.phase_span(Phase::Revert).map_or(self.told.last_us, |(from, _)| from);
+        let seen = self.told.alerts.iter().filter(|moment| moment.at_us <= until).cloned();
+        let seen: Vec<AlertMoment> = seen.collect();
+        self.plan.page.as_ref().is_some_and(|page| page.noise(&seen, first).is_some())
+    }
+
+    /// Whether a DR drill has restored everything, up to its recovery point; `None` of another drill.
+    fn restored(&self, anew: &Record) -> Option<bool> {
+        let restore = self.plan.restore.as_ref()?;
+        let level = self.told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);
+        Some(level && anew.data_figures().is_some_and(|data| data.meets_rpo(restore.rpo_us)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The matrix for a terminal: one block per service, one line per failure mode and scenario, what is to be known about it
 //! below. Nothing is wider than the terminal, as far as names allow.
 
-use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Watched};
+use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Tier, Watched};
 use crate::assurance::services::show;
 use crate::output::visible;
 use crate::report::{Paint, StatusSymbol, column, wrap};
@@ -17,7 +17,7 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     let paint = Paint { color };
     let mut page = CoveragePage { out: String::new(), width: width.max(60), paint };
     let good = if coverage.required == coverage.covered { StatusSymbol::Good } else { StatusSymbol::Warn };
-    page.line(&paint.headline(good, &format!("coverage {}", percent(coverage.covered, coverage.required))));
+    page.line(&paint.headline(good, &format!("coverage {}", coverage.share())));
     page.wrapped(
         "",
         &format!(
@@ -27,7 +27,7 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
         ),
     );
     for tier in &coverage.tiers {
-        let share = percent(tier.covered, tier.required);
+        let share = tier.share();
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
     }
     let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
@@ -53,10 +53,8 @@ pub fn overdue(service: &ServiceCoverage, cell: &ModeCoverage) -> String {
 
 /// What keeps the coverage from being `required` (in 0..=1), in order of tier: the message of `--at-least`.
 pub fn missing(coverage: &Coverage, required: &str) -> String {
-    let mut lines = vec![format!(
-        "the coverage is {}, and {required} is required; what is missing, by tier:",
-        percent(coverage.covered, coverage.required)
-    )];
+    let mut lines =
+        vec![format!("the coverage is {}, and {required} is required; what is missing, by tier:", coverage.share())];
     for (service, cell) in coverage.gaps() {
         let scenarios: Vec<&str> = cell.scenarios.iter().map(|proof| proof.scenario.as_str()).collect();
         let why = match cell.state {
@@ -72,16 +70,55 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
     lines.join("\n")
 }
 
+impl Coverage {
+    /// The share that is covered.
+    pub(super) fn share(&self) -> String {
+        percent(self.covered, self.required)
+    }
+}
+
+impl Tier {
+    /// The share of its failure modes that is covered.
+    pub(super) fn share(&self) -> String {
+        percent(self.covered, self.required)
+    }
+}
+
+impl ServiceCoverage {
+    /// How far a failure mode is drilled, where the service has it.
+    pub(super) fn state_of(&self, mode: &str) -> String {
+        self.cells.iter().find(|cell| cell.mode == mode).map(|cell| cell.state.told()).unwrap_or_default()
+    }
+
+    /// Its runbooks and its alerts, each with what it is.
+    pub(super) fn watched(&self) -> impl Iterator<Item = (&'static str, &Watched)> {
+        let runbooks = self.runbooks.iter().map(|own| ("runbook", own));
+        runbooks.chain(self.alerts.iter().map(|own| ("alert", own)))
+    }
+}
+
+impl CoverageState {
+    /// Its mark and its name.
+    pub(super) fn told(self) -> String {
+        format!("{} {}", mark(self).sign(), self.name())
+    }
+}
+
 /// Whole percents, and never 100 where something is missing.
-pub(super) fn percent(covered: usize, required: usize) -> String {
+fn percent(covered: usize, required: usize) -> String {
     if required == 0 {
         return "none".into();
     }
     format!("{}%", covered * 100 / required)
 }
 
-/// `passed 2026-11-20, 3 days ago`.
-pub(super) fn when(drill: &LastDrill) -> String {
+/// When a scenario was drilled last.
+pub(super) fn last(proof: &Proof) -> String {
+    proof.last.as_ref().map_or("never".to_string(), when)
+}
+
+/// `2026-11-20, 3 days ago`.
+fn when(drill: &LastDrill) -> String {
     let day = drill.at_utc.get(..10).unwrap_or(&drill.at_utc);
     let ago = match drill.days_ago {
         0 => "today".to_string(),
@@ -92,7 +129,7 @@ pub(super) fn when(drill: &LastDrill) -> String {
 }
 
 /// How long users waited, and how long they may.
-pub(super) fn recovered(proof: &Proof) -> Option<String> {
+fn recovered(proof: &Proof) -> Option<String> {
     let took = show(Duration::from_micros(proof.recovered_us?));
     let rto = proof.rto_us.map(|rto| show(Duration::from_micros(rto)));
     Some(match (rto, proof.rto_met) {
@@ -103,7 +140,7 @@ pub(super) fn recovered(proof: &Proof) -> Option<String> {
 }
 
 /// Which steps are not as they were.
-pub(super) fn changes(proof: &Proof) -> Option<String> {
+fn changes(proof: &Proof) -> Option<String> {
     let (first, rest) = proof.changed_steps.split_first()?;
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
     Some(format!("runbook changed since the last pass: {first}{more}"))
@@ -157,8 +194,7 @@ impl CoveragePage {
         for cell in &service.cells {
             self.cell(cell, modes, scenarios);
         }
-        self.watched(service, "runbook", &service.runbooks, "no scenario follows it");
-        self.watched(service, "alert", &service.alerts, "no scenario waits for it");
+        self.watched(service);
     }
 
     fn cell(&mut self, cell: &ModeCoverage, modes: usize, scenarios: usize) {
@@ -170,7 +206,7 @@ impl CoveragePage {
         for proof in &cell.scenarios {
             let state = self.state(proof.state);
             let scenario = column(&proof.scenario, scenarios);
-            let last = proof.last.as_ref().map_or("never".to_string(), when);
+            let last = last(proof);
             let head = format!("  {state}  {mode}  {scenario}");
             let used = 2 + STATE + 2 + modes + 2 + scenarios + 2;
             let indent = " ".repeat(2 + STATE + 2);
@@ -187,17 +223,18 @@ impl CoveragePage {
     }
 
     fn state(&self, state: CoverageState) -> String {
-        let mark = mark(state);
-        self.paint.marked(mark, &format!("{:STATE$}", format!("{} {}", mark.sign(), state.name())))
+        self.paint.marked(mark(state), &format!("{:STATE$}", state.told()))
     }
 
     /// Runbooks or alerts of a service that nothing drills, and those that its failure modes do not show already.
-    fn watched(&mut self, service: &ServiceCoverage, what: &str, list: &[Watched], none: &str) {
+    fn watched(&mut self, service: &ServiceCoverage) {
         let shown: Vec<&String> =
             service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| &proof.scenario).collect();
-        for watched in list.iter().filter(|watched| !watched.scenarios.iter().any(|own| shown.contains(&own))) {
+        let is_shown = |watched: &Watched| watched.scenarios.iter().any(|own| shown.contains(&own));
+        for (what, watched) in service.watched().filter(|(_, watched)| !is_shown(watched)) {
             let why = match watched.state {
-                CoverageState::NoScenario => none.to_string(),
+                CoverageState::NoScenario if what == "alert" => "no scenario waits for it".to_string(),
+                CoverageState::NoScenario => "no scenario follows it".to_string(),
                 state => format!("{}: {}", state.name(), watched.scenarios.join(", ")),
             };
             let mark = mark(watched.state);
@@ -225,7 +262,7 @@ pub(super) fn details(proof: &Proof) -> Vec<String> {
 }
 
 /// The mark of a state.
-pub(super) fn mark(state: CoverageState) -> StatusSymbol {
+fn mark(state: CoverageState) -> StatusSymbol {
     match state {
         CoverageState::Passed => StatusSymbol::Good,
         CoverageState::Failed | CoverageState::NoScenario => StatusSymbol::Bad,

@@ -3,7 +3,7 @@
 
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, OutputFormat, attach_error, display, environment, listen, make_run_dir, on_disk, say};
+use super::{ConductOptions, OutputFormat, attach_error, display, environment, make_run_dir, on_disk, say, swept};
 use crate::cli::ask::Terminal;
 use crate::cli::sealing;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
@@ -33,12 +33,7 @@ pub async fn follow(
     wanted: &ConductOptions,
 ) -> Result<Exit, Error> {
     let Beside { platform, name: running_name, running, toolbox } = beside;
-    for line in crate::cli::sweep::quick_sweep(&*platform).await {
-        if !wanted.quiet {
-            say(&format!("sweep: {line}\n"));
-        }
-    }
-    let shutdown = listen()?;
+    let shutdown = swept(&*platform, wanted.globals.quiet).await?;
     let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = format!("run-{}", name.unwrap_or_default());
     let run_dir = make_run_dir(wanted, &name)?;
@@ -73,7 +68,7 @@ pub async fn follow(
     reaper.dismiss().await;
     cleaned.map_err(environment)?;
     if wanted.format == OutputFormat::Human {
-        say(&report::summary(&record.record(), Some(run_dir.path()), wanted.color));
+        say(&report::summary(&record.record(), Some(run_dir.path()), wanted.globals.color()));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));
         }

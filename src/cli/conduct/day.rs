@@ -14,6 +14,7 @@ pub use save::save_day;
 
 use super::{OutputFormat, environment, listen, on_disk, revision, say};
 use crate::archive::evidence;
+use crate::cli::Globals;
 use crate::cli::notify::{LAST_WORDS, Notified};
 use crate::cli::sealing;
 use crate::engine::Shutdown;
@@ -33,6 +34,8 @@ use std::time::Duration;
 /// What the command line asks for.
 #[derive(Debug, Clone)]
 pub struct DayOptions {
+    /// The project's directory, and how much is printed.
+    pub globals: Globals,
     /// What it says about the plan.
     pub plan: gameday::PlanOptions,
     /// Never build images.
@@ -41,18 +44,10 @@ pub struct DayOptions {
     pub junit: Option<PathBuf>,
     /// Where the game day gets its directory.
     pub out: Option<PathBuf>,
-    /// The project's directory.
-    pub project: PathBuf,
     /// Only say what would be done.
     pub dry_run: bool,
     /// What is printed.
     pub format: OutputFormat,
-    /// Only the summary.
-    pub quiet: bool,
-    /// How much more.
-    pub verbose: u8,
-    /// Whether colours are used.
-    pub color: bool,
     /// Who is told about it: one incident for all of its drills.
     pub notified: Notified,
     /// Where its drills are carried out, when that is not here.
@@ -73,12 +68,9 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let now = Circumstances {
         id: String::new(),
         started_utc: utc_text(utc_now()),
-        revision: revision(&wanted.project).await,
+        revision: revision(&wanted.globals.project).await,
         fresh_seed: super::drawn_seed(),
-        occasion: gameday::occasion(
-            |name| std::env::var(name).ok(),
-            earlier::days(&wanted.project, wanted, &file.name),
-        ),
+        occasion: gameday::occasion(|name| std::env::var(name).ok(), earlier::days(wanted, &file.name)),
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
     let options = gameday::PlanOptions { refused, ..wanted.plan.clone() };
@@ -100,8 +92,8 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         return Ok(Exit::Passed);
     }
 
-    let dir =
-        RunDir::days_root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
+    let dir = RunDir::days_root(&wanted.globals.project, wanted.out.as_deref())
+        .and_then(|root| RunDir::create(&root, &plan.name));
     let dir = dir.map_err(|error| {
         Error::harness(format!("no directory of the game day could be made: {error}"))
             .hint("name a directory with `--out`")
@@ -119,8 +111,11 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     save::save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
     let console = DayConsole::new(DayConsoleOptions {
-        verbosity: Verbosity::from_flags(wanted.quiet || wanted.format == OutputFormat::Json, wanted.verbose),
-        color: wanted.color,
+        verbosity: Verbosity::from_flags(
+            wanted.globals.quiet || wanted.format == OutputFormat::Json,
+            wanted.globals.verbose,
+        ),
+        color: wanted.globals.color(),
         live: crate::output::stderr_is_terminal(),
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
@@ -231,7 +226,7 @@ fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Re
     let day = sink.day();
     let exit = gameday::exit(&day);
     if wanted.format == OutputFormat::Human {
-        say(&report::day_summary(&drills, dir, wanted.color));
+        say(&report::day_summary(&drills, dir, wanted.globals.color()));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));
         }

@@ -4,13 +4,13 @@ mod gather;
 mod intact;
 mod pdf;
 
-use super::{Print, is_stdout};
+use super::{Format, all_written, asked, is_stdout, write_all, write_file};
 use crate::cli::Globals;
 use crate::error::{Error, Exit};
 use crate::output::{print, print_file, print_json, say_line};
-use crate::record::{utc_now, write_atomic};
+use crate::record::utc_now;
 use crate::report::{DrReport, Quarter, dr_html, dr_json, dr_markdown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Makes the report of a quarter's DR drills for auditors: verdicts, figures, timeline, follow-up, coverage, attestation. Without
 /// a format: Markdown on standard output.
@@ -43,18 +43,11 @@ pub struct DrArgs {
     services: Option<PathBuf>,
 }
 
-/// What makes a report.
-type MakeDrReport = fn(&DrReport) -> Vec<u8>;
-
 /// Runs the command.
 pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
-    let formats: [(&Option<PathBuf>, MakeDrReport, Print); 3] =
+    let formats: [Format<DrReport, _>; 3] =
         [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print), (&args.json, dr_json, print_json)];
-    let files: Vec<(&Path, MakeDrReport, Print)> =
-        formats.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect();
-    if files.iter().filter(|(path, ..)| is_stdout(path)).count() > 1 {
-        return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
-    }
+    let files = asked(&formats, false)?;
     if args.pdf.as_deref().is_some_and(is_stdout) {
         return Err(Error::usage("a PDF goes to a file, not to standard output").hint("write `--pdf FILE`"));
     }
@@ -69,35 +62,16 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
     if report.drills.is_empty() && report.incomplete.is_empty() {
         say_line(&format!("warning: there is no DR drill in {quarter}: the report says so"));
     }
-    let mut failed = Vec::new();
-    for (path, make, print) in &files {
-        let bytes = make(&report);
-        let written = match is_stdout(path) {
-            true => print(&String::from_utf8_lossy(&bytes)).map_err(|error| error.message),
-            false => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
-        };
-        done(written, path, globals, &mut failed);
-    }
+    let mut failed = write_all(&files, &report, globals);
     if let (Some(path), Some(browser)) = (&args.pdf, &browser) {
-        let written = match pdf::print(browser, &dr_html(&report)).await {
-            Ok(bytes) => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        };
-        done(written, path, globals, &mut failed);
+        failed.extend(match pdf::print(browser, &dr_html(&report)).await {
+            Ok(bytes) => write_file(path, &bytes, globals),
+            Err(error) => Some(format!("{}: {error}", path.display())),
+        });
     }
     if files.is_empty() && args.pdf.is_none() {
         print(&String::from_utf8_lossy(&dr_markdown(&report)))?;
     }
-    match failed.is_empty() {
-        true => Ok(Exit::Passed),
-        false => Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n")))),
-    }
-}
-
-fn done(written: Result<(), String>, path: &Path, globals: &Globals, failed: &mut Vec<String>) {
-    match written {
-        Ok(()) if globals.quiet || is_stdout(path) => {}
-        Ok(()) => say_line(&path.display().to_string()),
-        Err(error) => failed.push(error),
-    }
+    all_written(&failed)?;
+    Ok(Exit::Passed)
 }

@@ -173,20 +173,7 @@ struct MarkdownPages<'a> {
 pub fn dr_markdown(report: &DrReport) -> Vec<u8> {
     let pages = MarkdownPages { title: title(report), report, header: &report.header };
     let text = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    // Rows of a table and points of a list stand together, everything else apart.
-    let goes_on = |before: &str, line: &str, next: &str| {
-        before.starts_with("- ") && line.starts_with("- ")
-            || before.starts_with('|') && line.starts_with('|') && !next.starts_with("| --- |")
-    };
-    let mut out = String::new();
-    for (at, line) in lines.iter().enumerate() {
-        let before = at.checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or_default();
-        let next = lines.get(at + 1).copied().unwrap_or_default();
-        let gap = if at == 0 || goes_on(before, line, next) { "" } else { "\n" };
-        out.push_str(&format!("{gap}{line}\n"));
-    }
-    out.into_bytes()
+    markdown::laid_out(&text).into_bytes()
 }
 
 mod filters {

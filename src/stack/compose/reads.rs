@@ -262,7 +262,7 @@ fn entry<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
 }
 
 /// The items of a list, or the one value.
-fn list(value: &Value) -> Vec<&Value> {
+pub(super) fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 

@@ -1,8 +1,10 @@
 //! The files that a Compose file is made from, read from its text: no Docker, no variables. Where a path has a variable in it,
 //! everything that it could mean below its first part counts; where the file cannot be read, its whole folder does.
 
-use crate::source::{Diagnostics, Node, Source, Value, parse};
+use super::reads::{documents, list};
+use crate::source::Source;
 use crate::stack::SourceFiles;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -19,27 +21,21 @@ fn read(file: &Path, base: &Path, inputs: &mut SourceFiles, seen: &mut BTreeSet<
     }
     inputs.file(file);
     inputs.file(&base.join(".env"));
-    let root = Source::read(file).ok().and_then(|source| parse(&source, &mut Diagnostics::default()));
-    let Some(root) = root else {
+    let Some(documents) = Source::read(file).ok().and_then(|source| documents(&source.text).ok()) else {
         inputs.folder(base);
         return;
     };
     let mut scan = Scan { base, inputs, seen };
-    for item in items(get(&root, "include")) {
-        scan.include(item);
-    }
-    for (_, service) in entries(get(&root, "services")) {
-        scan.service(service);
-    }
-    for section in ["configs", "secrets"] {
-        for (_, thing) in entries(get(&root, section)) {
-            scan.file(text(get(thing, "file")));
+    for root in &documents {
+        items(&root["include"]).for_each(|item| scan.include(item));
+        values(&root["services"]).for_each(|service| scan.service(service));
+        let named = ["configs", "secrets"].into_iter().flat_map(|section| values(&root[section]));
+        named.for_each(|thing| scan.file(&thing["file"]));
+        // A named volume may be a mount of a directory by the local driver.
+        for volume in values(&root["volumes"]) {
+            let device = volume["driver_opts"]["device"].as_str();
+            scan.folder(device.filter(|path| path.starts_with(['.', '/'])));
         }
-    }
-    // A named volume may be a mount of a directory by the local driver.
-    for (_, volume) in entries(get(&root, "volumes")) {
-        let device = get(volume, "driver_opts").and_then(|options| get(options, "device"));
-        scan.folder(text(device).filter(|path| path.starts_with(['.', '/'])));
     }
 }
 
@@ -51,17 +47,11 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// `include`: a path, or a map with one or several.
-    fn include(&mut self, item: &Node) {
-        let paths: Vec<&str> = match text(Some(item)) {
-            Some(path) => vec![path],
-            None => texts(get(item, "path")),
-        };
-        for file in texts(get(item, "env_file")) {
-            self.file(Some(file));
-        }
-        let own = text(get(item, "project_directory"));
-        for path in paths {
-            self.other(path, own);
+    fn include(&mut self, item: &Value) {
+        items(&item["env_file"]).for_each(|file| self.file(file));
+        let paths = if item.is_object() { &item["path"] } else { item };
+        for path in items(paths).filter_map(Value::as_str) {
+            self.other(path, item["project_directory"].as_str());
         }
     }
 
@@ -79,50 +69,42 @@ impl Scan<'_> {
         read(&file, &base, self.inputs, self.seen);
     }
 
-    fn service(&mut self, service: &Node) {
-        if let Some(path) = get(service, "extends").and_then(|extends| text(get(extends, "file"))) {
+    fn service(&mut self, service: &Value) {
+        if let Some(path) = service["extends"]["file"].as_str() {
             self.other(path, None);
         }
-        for item in items(get(service, "env_file")) {
-            self.file(text(Some(item)).or_else(|| text(get(item, "path"))));
+        for item in items(&service["env_file"]).chain(items(&service["label_file"])) {
+            self.file(if item.is_object() { &item["path"] } else { item });
         }
-        for item in items(get(service, "label_file")) {
-            self.file(text(Some(item)));
+        if !service["build"].is_null() {
+            self.build(&service["build"]);
         }
-        if let Some(build) = get(service, "build") {
-            self.build(build);
-        }
-        for volume in items(get(service, "volumes")) {
-            let bind = text(get(volume, "type")) == Some("bind");
-            let long = text(get(volume, "source")).filter(|_| bind);
-            let short = text(Some(volume)).and_then(|short| short.split_once(':')).map(|(source, _)| source);
+        for volume in items(&service["volumes"]) {
+            let long = volume["source"].as_str().filter(|_| volume["type"] == "bind");
+            let short = volume.as_str().and_then(|short| short.split_once(':')).map(|(source, _)| source);
             // A name without a dot or a slash is a volume.
             self.folder(long.or(short.filter(|source| source.starts_with(['.', '/', '$']))));
         }
     }
 
-    fn build(&mut self, build: &Node) {
-        let context = text(Some(build)).or_else(|| text(get(build, "context")));
+    fn build(&mut self, build: &Value) {
         // A map without a context is built in the project's folder.
-        let context = context.unwrap_or(".");
+        let context = build.as_str().or(build["context"].as_str()).unwrap_or(".");
         self.folder(Some(context));
-        if let Some(dockerfile) = text(get(build, "dockerfile"))
+        if let Some(dockerfile) = build["dockerfile"].as_str()
             && let Some(context) = self.place(context)
         {
             self.inputs.file(&context.join(dockerfile));
         }
-        if let Some(more) = get(build, "additional_contexts") {
-            for (_, context) in entries(Some(more)) {
-                self.folder(text(Some(context)));
-            }
-            for item in items(Some(more)) {
-                self.folder(text(Some(item)).and_then(|item| item.split_once('=')).map(|(_, context)| context));
-            }
+        let more = &build["additional_contexts"];
+        values(more).for_each(|context| self.folder(context.as_str()));
+        for item in items(more).filter_map(Value::as_str) {
+            self.folder(item.split_once('=').map(|(_, context)| context));
         }
     }
 
-    fn file(&mut self, path: Option<&str>) {
-        if let Some(place) = path.and_then(|path| self.place(path)) {
+    fn file(&mut self, path: &Value) {
+        if let Some(place) = path.as_str().and_then(|path| self.place(path)) {
             self.inputs.file(&place);
         }
     }
@@ -156,36 +138,14 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-        _ => None,
-    }
-}
-
-fn entries(node: Option<&Node>) -> impl Iterator<Item = (&str, &Node)> {
-    let entries = match node.map(|node| &node.value) {
-        Some(Value::Map(entries)) => entries.as_slice(),
-        _ => &[],
-    };
-    entries.iter().map(|entry| (entry.key.as_str(), &entry.value))
+/// The values of a map.
+fn values(map: &Value) -> impl Iterator<Item = &Value> {
+    map.as_object().into_iter().flat_map(|map| map.values())
 }
 
 /// The items of a list, or the one thing that stands for a list of one.
-fn items(node: Option<&Node>) -> &[Node] {
-    match node {
-        Some(Node { value: Value::List(items), .. }) => items,
-        Some(Node { value: Value::Map(_) | Value::Null, .. }) | None => &[],
-        Some(node) => std::slice::from_ref(node),
-    }
-}
-
-fn text(node: Option<&Node>) -> Option<&str> {
-    node.and_then(Node::text)
-}
-
-fn texts(node: Option<&Node>) -> Vec<&str> {
-    items(node).iter().filter_map(Node::text).collect()
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    list(value).into_iter().filter(|item| !item.is_null())
 }
 
 #[cfg(test)]

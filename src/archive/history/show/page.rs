@@ -3,6 +3,7 @@
 
 use crate::output::one_line;
 pub(super) use crate::report::many as counted;
+use crate::report::prose;
 use console::{Alignment, measure_text_width, pad_str};
 
 /// How a page is written.
@@ -35,7 +36,7 @@ impl HistoryPage {
         let text = one_line(text);
         match self.form {
             PageForm::Text => text,
-            PageForm::Markdown => escaped(&text),
+            PageForm::Markdown => prose(&text),
         }
     }
 
@@ -116,17 +117,6 @@ impl HistoryPage {
             self.out.push('\n');
         }
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '&' | '~' | '@') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// `2026-11-20 06:41` of a time in RFC 3339.

@@ -22,8 +22,8 @@ pub struct Earlier {
 }
 
 /// How many game days of this name there are.
-pub fn days(project: &Path, wanted: &DayOptions, name: &str) -> u64 {
-    let root = wanted.out.clone().unwrap_or_else(|| own(project, "gamedays"));
+pub fn days(wanted: &DayOptions, name: &str) -> u64 {
+    let root = wanted.out.clone().unwrap_or_else(|| own(&wanted.globals.project, "gamedays"));
     let all = RunDir::list(&root).unwrap_or_default();
     all.iter().filter(|dir| dir.is_named(name)).count() as u64
 }

@@ -41,10 +41,10 @@ pub async fn ready(
     for drill in &drills {
         distinct.entry(&drill.plan.name).or_insert(&drill.plan);
     }
-    let stacks = resolved(distinct.values().copied(), platform, wanted.color).await?;
+    let stacks = resolved(distinct.values().copied(), platform, wanted.globals.color()).await?;
     let mut known = BTreeMap::new();
     for (name, stack) in distinct.keys().zip(stacks) {
-        let earlier = earlier::drill(&wanted.project, wanted.out.as_deref(), name);
+        let earlier = earlier::drill(&wanted.globals.project, wanted.out.as_deref(), name);
         known.insert(name.to_string(), (stack, earlier));
     }
     let ready = drills.into_iter().filter_map(|entry| {

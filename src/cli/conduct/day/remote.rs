@@ -125,7 +125,7 @@ impl RemotePlace {
         self.site.open(&day).await.map_err(environment)?;
         let mut executed = super::super::executed(platform).await;
         executed.engine = self.site.version().await;
-        let project = wanted.project.clone();
+        let project = wanted.globals.project.clone();
         Ok(Arc::new(RemoteDay { site: self.site, overrides: self.overrides, project, rate, day, executed }))
     }
 }

@@ -1,6 +1,7 @@
 //! Command lines of `docker` and `docker compose`, read by tables of what is allowed: a flag that no table has is
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
+use crate::stack::arguments::{self as flags, CommandFlag, FlagError};
 use std::fmt;
 
 /// Why something is not carried out, in one line.
@@ -34,14 +35,16 @@ pub(super) enum OptionRule {
 /// A flag of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flag {
-    /// Its long name.
-    pub long: &'static str,
-    /// Its short name; `\0` for none.
-    pub short: char,
-    /// Whether it takes a value.
-    pub value: bool,
+    /// How it is written.
+    pub flag: CommandFlag,
     /// What becomes of it.
     pub rule: OptionRule,
+}
+
+impl AsRef<CommandFlag> for Flag {
+    fn as_ref(&self) -> &CommandFlag {
+        &self.flag
+    }
 }
 
 /// A command line that was understood.
@@ -82,61 +85,33 @@ pub(super) fn read(
     to_the_end: bool,
     env: &[(String, String)],
 ) -> Result<Arguments, Refusal> {
-    let mut words = Arguments::default();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == "--" {
-            words.rest.extend(args.by_ref().cloned());
-        } else if let Some(long) = arg.strip_prefix("--") {
-            let (name, given) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-            let flag = table.iter().find(|flag| flag.long == name);
-            let Some(flag) = flag else {
-                return refuse(format!("`--{name}` is not among the flags that a drill allows"));
-            };
-            let value = match given {
-                Some(value) => value.to_string(),
-                None if flag.value => needed(args.next(), arg)?,
-                None => "true".into(),
-            };
-            words.take(flag, value, env)?;
-        } else if let Some(short) = arg.strip_prefix('-').filter(|short| !short.is_empty()) {
-            let mut rest = short;
-            while let Some(c) = rest.chars().next() {
-                rest = rest.get(c.len_utf8()..).unwrap_or_default();
-                let flag = table.iter().find(|flag| flag.short == c && c != '\0');
-                let Some(flag) = flag else {
-                    return refuse(format!("`-{c}` is not among the flags that a drill allows"));
-                };
-                let given = rest.strip_prefix('=').or((flag.value && !rest.is_empty()).then_some(rest));
-                let value = match given {
-                    Some(value) => {
-                        rest = "";
-                        value.to_string()
-                    }
-                    None if flag.value => needed(args.next(), arg)?,
-                    None => "true".into(),
-                };
-                words.take(flag, value, env)?;
-            }
-        } else {
+    let (mut words, mut left) = (Arguments::default(), args);
+    while let Some((arg, after)) = left.split_first() {
+        left = after;
+        let is_word = arg.len() < 2 || !arg.starts_with('-');
+        if is_word {
             words.rest.push(arg.clone());
-            if to_the_end {
-                words.rest.extend(args.by_ref().cloned());
-            }
         }
+        if arg == "--" || is_word && to_the_end {
+            words.rest.extend_from_slice(left);
+            break;
+        } else if is_word {
+            continue;
+        }
+        let (found, with_next) = flags::read(arg, left.first(), table).map_err(|error| match error {
+            FlagError::Unknown(flag) => Refusal(format!("`{flag}` is not among the flags that a drill allows")),
+            FlagError::NoValue => Refusal(format!("`{arg}` needs a value")),
+        })?;
+        for (flag, value) in found {
+            words.take(flag, value.unwrap_or_else(|| "true".into()), env)?;
+        }
+        left = left.get(usize::from(with_next)..).unwrap_or_default();
     }
     Ok(words)
 }
 
-fn needed(value: Option<&String>, flag: &str) -> Result<String, Refusal> {
-    match value {
-        Some(value) => Ok(value.clone()),
-        None => refuse(format!("`{flag}` needs a value")),
-    }
-}
-
 impl Arguments {
-    fn take(&mut self, flag: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
+    fn take(&mut self, Flag { flag, rule }: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,
             (false, "true" | "1" | "t" | "T" | "TRUE" | "True") => "true".into(),
@@ -146,7 +121,7 @@ impl Arguments {
         if value.contains('\0') {
             return refuse(format!("the value of `--{}` holds a NUL byte", flag.long));
         }
-        match flag.rule {
+        match rule {
             OptionRule::Refuse(why) if value != "false" || flag.value => {
                 return refuse(format!("`--{}` is not allowed in a drill: {why}", flag.long));
             }

@@ -1,6 +1,7 @@
 //! What of `docker` and `docker compose` a step may call: `table.txt`, read. Everything else is refused.
 
 use super::arguments::{Flag, OptionRule};
+use crate::stack::arguments::CommandFlag;
 use std::sync::LazyLock;
 
 const TABLE: &str = include_str!("table.txt");
@@ -93,9 +94,7 @@ pub(super) fn flag(word: &'static str) -> Flag {
         "$" => OptionRule::Env,
         why => OptionRule::Refuse(row("why", why.trim_start_matches('!')).unwrap_or_default()),
     };
-    let (short, long) = name.split_once(',').unwrap_or(("", name));
-    let (short, long) = (short.chars().nth(1).unwrap_or('\0'), long.trim_start_matches('-'));
-    Flag { long: long.trim_end_matches('='), short, value: long.ends_with('='), rule }
+    Flag { flag: CommandFlag::of(name), rule }
 }
 
 #[cfg(test)]
@@ -110,16 +109,18 @@ mod tests {
         let global = [global_flags("compose"), global_flags("docker")].concat();
         assert_eq!(global.len(), 24);
         for flag in flags.chain(&global) {
-            assert!(!flag.long.is_empty() && flag.rule != OptionRule::Refuse(""), "{flag:?}");
-            assert!(flag.long.chars().all(|c| c.is_ascii_alphabetic() || c == '-'), "{flag:?}");
+            let long = flag.flag.long;
+            assert!(!long.is_empty() && flag.rule != OptionRule::Refuse(""), "{flag:?}");
+            assert!(long.chars().all(|c| c.is_ascii_alphabetic() || c == '-'), "{flag:?}");
         }
     }
 
     #[test]
     fn a_flag_is_read() {
-        assert_eq!(flag("-e,--env=$"), Flag { long: "env", short: 'e', value: true, rule: OptionRule::Env });
-        assert_eq!(flag("--help~"), Flag { long: "help", short: '\0', value: false, rule: OptionRule::Keep });
+        let of = |long, short, value, rule| Flag { flag: CommandFlag { long, short, value }, rule };
+        assert_eq!(flag("-e,--env=$"), of("env", Some('e'), true, OptionRule::Env));
+        assert_eq!(flag("--help~"), of("help", None, false, OptionRule::Keep));
         let refused = OptionRule::Refuse("it reaches the host");
-        assert_eq!(flag("--privileged!host"), Flag { long: "privileged", short: '\0', value: false, rule: refused });
+        assert_eq!(flag("--privileged!host"), of("privileged", None, false, refused));
     }
 }
