@@ -454,9 +454,14 @@ impl<'a> Anew<'a> {
             // On how much each of several faults acted only the moment knew.
             return Some(None);
         }
-        let within = windows.detect_within_us?;
+        self.detected()
+    }
+
+    /// The verdict of a drill that nobody noticed in time; `Some(None)` where nothing can be computed.
+    fn detected(&self) -> Option<Option<Verdict>> {
+        let within = self.plan.windows.detect_within_us?;
         let Some((_, last)) = self.injected() else { return Some(None) };
-        if let Some(page) = &self.plan.page {
+        if let Some(page) = self.plan.page.as_ref().filter(|page| page.alert.is_some()) {
             return self.paged(page, within);
         }
         match self.told.detected_us {
@@ -487,6 +492,14 @@ impl<'a> Anew<'a> {
             // What came of it later, and how far its expression was, decides nothing.
             None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
         }
+    }
+
+    /// Whether somebody was paged who should not have been, from the injection until the faults were undone.
+    fn noisy(&self) -> bool {
+        let Some((page, (first, _))) = self.plan.page.as_ref().zip(self.injected()) else { return false };
+        let until = self.told.phase_span(Phase::Revert).map_or(self.told.last_us, |(from, _)| from);
+        let seen: Vec<AlertMoment> = self.told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
+        page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
     }
 
     /// The verdict by the rule "first reason"; `None` where it is one of the harness, or of what nothing can be computed.
@@ -531,10 +544,14 @@ impl<'a> Anew<'a> {
                 WindowAnswer::No(_) => return Some(Verdict::Breached),
                 WindowAnswer::NotYet => return Some(Verdict::Incomplete),
             }
+            if let Some(missed) = self.detected() {
+                return missed;
+            }
             if plan.control || plan.runbook_file.is_none() {
                 return Some(match () {
                     () if lost(InvariantTime::Recovered) => Verdict::Damaged,
                     () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+                    () if !plan.control && self.noisy() => Verdict::Noisy,
                     () => spoiled(),
                 });
             }
@@ -580,7 +597,7 @@ impl<'a> Anew<'a> {
         if !self.asked(InvariantTime::Recovered) {
             return Some(Verdict::Incomplete);
         }
-        if let (Some(page), Some((first, _))) = (&plan.page, self.injected())
+        if let Some(page) = &plan.page
             && let Some(at) = recovery.map(|recovery| recovery.at)
         {
             let in_time =
@@ -588,9 +605,7 @@ impl<'a> Anew<'a> {
             if page.resolves_within_us.is_some_and(|within| !in_time(within)) {
                 return Some(Verdict::Late);
             }
-            let until = told.phase_span(Phase::Revert).map_or(told.last_us, |(from, _)| from);
-            let seen: Vec<AlertMoment> = told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
-            if page.noise(&seen, first).is_some() {
+            if self.noisy() {
                 return Some(Verdict::Noisy);
             }
         }
