@@ -28,7 +28,8 @@ static BURN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     const FACTOR: &str = r"(\d+(?:\.\d+)?|\.\d+|\(\s*1\s*-\s*0?\.\d+\s*\))";
     Regex::new(&format!(r">=?\s*\(?\s*{FACTOR}\s*\*\s*{FACTOR}")).ok()
 });
-static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[(\d+)(ms|s|m|h|d|w)[:\]]").ok());
+static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[:\]]").ok());
+static UNITS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\d+)(ms|[smhdwy])").ok());
 static AVERAGE_OF_BUCKETS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\bavg(?:_over_time)?\b[^)]*\w_bucket\b").ok());
 /// Metrics of machines and containers.
@@ -42,6 +43,8 @@ static CAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const PAGING: [&str; 4] = ["page", "pager", "critical", "sev1"];
 /// The interval of Prometheus that says none.
 const SCRAPE_DEFAULT: Duration = Duration::from_secs(60);
+/// `group_wait` where none is written.
+pub const GROUP_WAIT: Duration = Duration::from_secs(30);
 
 /// Notes what is wrong with the rules, each at its place.
 pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
@@ -60,8 +63,9 @@ pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
                 labels.insert(ALERT_NAME.into(), alert.text().unwrap_or_default().into());
                 let mut receivers = Vec::new();
                 if let Some(route) = routes.as_ref().and_then(|root| root.get(&["route"])) {
-                    routed(route, &labels, "", &mut receivers);
+                    routed(route, &labels, ("", GROUP_WAIT), &mut receivers);
                 }
+                let receivers: Vec<String> = receivers.into_iter().map(|(receiver, _)| receiver).collect();
                 of_alert(set, rule, &labels, &receivers, (source, alert.span), diags);
             }
         }
@@ -81,11 +85,7 @@ fn expression(rule: &Node, source: &Arc<Source>, scrape: Duration, diags: &mut D
             .error(source, span, format!("it can never fire: a share of errors is at most 1, and {product}"))
             .help("for an objective this low take a smaller factor, or a longer window");
     }
-    let windows = WINDOW.iter().flat_map(|window| window.captures_iter(text)).filter_map(|found| {
-        let number: u64 = found.get(1)?.as_str().parse().ok()?;
-        Some((found.get(0)?.as_str(), duration(number, found.get(2)?.as_str())))
-    });
-    for (written, _) in windows.filter(|(_, length)| *length < 2 * scrape) {
+    for (written, _) in windows(text).filter(|(_, length)| *length < 2 * scrape) {
         let message = format!("`{written}` holds less than two scrapes, which come every {} s", scrape.as_secs_f64());
         diags.error(source, span, message).help("a rate needs two samples; four scrape intervals bear a failed scrape");
     }
@@ -140,19 +140,26 @@ fn of_alert(
     }
 }
 
-/// The receivers to which an alert with these labels goes; see Alertmanager's documentation of `route`.
-fn routed(route: &Node, labels: &BTreeMap<String, String>, inherited: &str, receivers: &mut Vec<String>) {
-    let receiver = route.get(&["receiver"]).and_then(Node::text).unwrap_or(inherited);
+/// The receivers to which an alert with these labels goes, each with the `group_wait` of its route; see Alertmanager's documentation
+/// of `route`. `inherited` are those of the route above.
+pub fn routed(
+    route: &Node,
+    labels: &BTreeMap<String, String>,
+    inherited: (&str, Duration),
+    receivers: &mut Vec<(String, Duration)>,
+) {
+    let receiver = route.get(&["receiver"]).and_then(Node::text).unwrap_or(inherited.0);
+    let wait = route.get(&["group_wait"]).and_then(|wait| duration(wait.text()?)).unwrap_or(inherited.1);
     let before = receivers.len();
     for child in route.get(&["routes"]).map_or(&[][..], Node::items).iter().filter(|child| takes(child, labels)) {
-        routed(child, labels, receiver, receivers);
+        routed(child, labels, (receiver, wait), receivers);
         let goes_on = child.get(&["continue"]).and_then(Node::text).is_some_and(|text| text == "true");
         if !goes_on {
             break;
         }
     }
-    if receivers.len() == before && !receivers.iter().any(|known| known == receiver) {
-        receivers.push(receiver.to_string());
+    if receivers.len() == before && !receivers.iter().any(|(known, _)| known == receiver) {
+        receivers.push((receiver.to_string(), wait));
     }
 }
 
@@ -182,28 +189,37 @@ fn takes(route: &Node, labels: &BTreeMap<String, String>) -> bool {
 }
 
 /// The shortest interval at which any job is scraped.
-fn scrape_interval(root: &Node) -> Duration {
-    let of = |node: &Node| {
-        let text = node.get(&["scrape_interval"])?.text()?;
-        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-        Some(duration(text.strip_suffix(unit)?.parse().ok()?, unit))
-    };
+pub fn scrape_interval(root: &Node) -> Duration {
+    let of = |node: &Node| duration(node.get(&["scrape_interval"])?.text()?);
     let usual = root.get(&["global"]).and_then(of).unwrap_or(SCRAPE_DEFAULT);
     let jobs = root.get(&["scrape_configs"]).map_or(&[][..], Node::items);
     jobs.iter().map(|job| of(job).unwrap_or(usual)).min().unwrap_or(usual)
 }
 
-/// A duration of Prometheus of one unit.
-fn duration(number: u64, unit: &str) -> Duration {
-    let ms: u64 = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => 604_800_000,
-    };
-    Duration::from_millis(number.saturating_mul(ms))
+/// A duration as Prometheus and Alertmanager write it: `1h30m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let units = UNITS.as_ref()?;
+    let whole: usize = units.find_iter(text).map(|found| found.len()).sum();
+    let parts = units.captures_iter(text).map(|found| {
+        let ms: u64 = match found.get(2)?.as_str() {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => 31_536_000_000,
+        };
+        Some(Duration::from_millis(found.get(1)?.as_str().parse::<u64>().ok()?.saturating_mul(ms)))
+    });
+    // `0` has no unit.
+    (whole == text.len() || text == "0").then(|| parts.sum::<Option<Duration>>()).flatten()
+}
+
+/// The windows that an expression looks back, each as it is written and how long it is: `[5m]`, `[1h:30s]`.
+pub fn windows(text: &str) -> impl Iterator<Item = (&str, Duration)> {
+    let found = WINDOW.iter().flat_map(|window| window.captures_iter(text));
+    found.filter_map(|found| Some((found.get(0)?.as_str(), duration(found.get(1)?.as_str())?)))
 }
 
 /// `14.4`, or `(1 - 0.995)`.
@@ -214,7 +230,8 @@ fn factor(text: &str) -> Option<f64> {
     }
 }
 
-fn texts(node: &Node) -> BTreeMap<String, String> {
+/// Its entries that are texts: labels.
+pub fn texts(node: &Node) -> BTreeMap<String, String> {
     let text = |entry: &crate::source::Entry| Some((entry.key.clone(), entry.value.text()?.to_string()));
     node.entries().iter().filter_map(text).collect()
 }

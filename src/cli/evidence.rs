@@ -70,7 +70,7 @@ fn coverable(plan: &Plan) -> Scenario {
             })
             .collect(),
         alert: plan.condition().map(|(_, when)| when.clone()),
-        page: plan.page().map(|page| page.alert.clone()),
+        page: plan.page().and_then(|page| page.alert.clone()),
         rto: plan.rto,
         expects_failure: plan.expect != Verdict::Passed,
     }

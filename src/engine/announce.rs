@@ -80,7 +80,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             })
             .collect(),
         steps: if identity.control { Vec::new() } else { steps(plan) },
-        detect: plan.detect.as_ref().map(Detect::text),
+        detect: plan.detect.as_ref().and_then(Detect::text),
         page: plan.page().cloned(),
         alert_files: plan
             .alerts
@@ -199,7 +199,11 @@ fn windows(plan: &Plan) -> Windows {
         impact_within_us: micros(plan.impact.within),
         impact_window_us: micros(plan.impact.window),
         impact_below: Some(plan.impact.below.get()),
-        detect_within_us: plan.detect.as_ref().map(|detect| micros(detect.within)),
+        detect_within_us: plan
+            .detect
+            .as_ref()
+            .filter(|detect| detect.text().is_some())
+            .map(|detect| micros(detect.within)),
         recover_within_us: micros(plan.recover_within),
         recover_hold_us: micros(plan.recover_hold),
         recover_cleared: plan.recover_cleared,

@@ -43,10 +43,12 @@ pub(super) fn returns(plan: &Plan) -> Duration {
 pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<FaultImpact, Stop> {
     let Injected { first: injected, last, .. } = faults;
     if cx.plan.impact.none {
-        let passed = keeps_its_objectives(cx, last).await?;
+        let evidence = keeps_its_objectives(cx, last).await?;
+        detect(cx, &mut ImpactWatch::of(faults)).await?;
+        let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
         return Ok(FaultImpact { faults, hit: None, passed });
     }
-    let mut seen = ImpactWatch { faults, impact: None, held: None, paged: None };
+    let mut seen = ImpactWatch::of(faults);
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + Duration::from_secs(1));
     watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
     let within = cx.plan.impact.within;
@@ -139,10 +141,13 @@ async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop
         None => None,
     };
     let paged = match &detect.page {
-        Some(page) => Some(paged(cx, seen, page, detect.within).await?),
-        None => None,
+        Some(page) if page.alert.is_some() => Some(paged(cx, seen, page, detect.within).await?),
+        _ => None,
     };
     let evidence: Vec<String> = held.into_iter().chain(paged).collect();
+    if evidence.is_empty() {
+        return Ok(());
+    }
     cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence: evidence.join("; ") });
     Ok(())
 }
@@ -181,7 +186,7 @@ async fn condition_held(
 }
 
 /// `impact: none`: with the fault confirmed, every SLI keeps its objective for `impact.within`.
-async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<Option<String>, Stop> {
+async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<String, Stop> {
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
@@ -204,7 +209,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
                 return Err(idle(cx, injected, &said));
             }
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
-            Ok((cx.control || cx.plan.runbook.is_none()).then_some(evidence))
+            Ok(evidence)
         }
         Some(Err(levels)) => {
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));

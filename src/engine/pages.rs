@@ -25,7 +25,7 @@ pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> 
     let (Some(alerts), Some(agent)) = (&cx.plan.alerts, &up.monitoring) else { return Ok(()) };
     let note = |text: String| cx.sink.emit(Event::Note { text });
     let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
-    let followed = cx.plan.page().map_or("", |page| page.alert.as_str());
+    let followed = cx.plan.page().and_then(|page| page.alert.as_deref()).unwrap_or_default();
     let (servers, left_out) = alerts.servers(followed, &hosts);
     if !left_out.is_empty() {
         note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
@@ -91,7 +91,7 @@ pub(super) async fn paged(
         return Err(failed(cx, cx.stop_at("detect", Verdict::Late, why)));
     }
     let took = seconds(came.at.since(first));
-    let mut said = format!("{} was paged for {} after {took}: {}", came.receiver, page.alert, in_words(&came.parts));
+    let mut said = format!("{} was paged for {} after {took}: {}", came.receiver, page.name(), in_words(&came.parts));
     if let Some(escalation) = &page.escalation {
         let reached = escalated(cx, seen, escalation, came.at).await?;
         said += &format!("; nobody acknowledged it, and {} was paged {} later", escalation.receiver, seconds(reached));
@@ -126,21 +126,21 @@ async fn escalated(
     Err(cx.failed(Check::Detection, page, cx.stop_at("detect", Verdict::Unescalated, why)))
 }
 
-/// After the recovery: nobody was paged for nothing, and the alert is over in time.
+/// After the recovery, or where users were to feel nothing: nobody was paged for nothing, and the alert is over in time.
 pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: Option<DrillTime>) -> Result<(), Stop> {
     let Some(page) = cx.plan.page().filter(|page| page.judges_pages() && !cx.control) else { return Ok(()) };
-    let Some(at) = recovered else { return Ok(()) };
+    let Some(at) = recovered.or_else(|| cx.plan.impact.none.then_some(first)) else { return Ok(()) };
     let failed = |stop: Stop| cx.failed(Check::Pages, at, stop);
     let mut said = Vec::new();
     if let Some(within) = page.resolves_within_us.map(Duration::from_micros) {
         let over = cx.monitor.until(at.plus(within), |monitor| monitor.alerts(|seen| page.resolved(seen, at))).await?;
         let over = over.filter(|over| *over <= at.plus(within));
-        cx.waited(format!("{} to be over", page.alert), at, within, over.is_some());
+        cx.waited(format!("{} to be over", page.name()), at, within, over.is_some());
         match over {
-            Some(over) => said.push(format!("{} was over {} after the recovery", page.alert, seconds(over.since(at)))),
+            Some(over) => said.push(format!("{} was over {} after the recovery", page.name(), seconds(over.since(at)))),
             None => {
                 let why =
-                    format!("nobody was told within {} of the recovery that {} is over", seconds(within), page.alert);
+                    format!("nobody was told within {} of the recovery that {} is over", seconds(within), page.name());
                 return Err(failed(cx.stop_at("detect", Verdict::Late, why)));
             }
         }
@@ -148,6 +148,7 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: O
     if let Some(why) = cx.monitor.alerts(|seen| page.noise(seen, first)) {
         return Err(failed(cx.stop_at("detect", Verdict::Noisy, why)));
     }
+    was_quiet(cx, first).map_err(failed)?;
     said.push("nobody was paged for nothing".into());
     cx.decided(Check::Pages, at, CheckOutcome::Passed { evidence: said.join("; ") });
     Ok(())

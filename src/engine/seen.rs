@@ -23,6 +23,12 @@ pub(super) struct ImpactWatch {
     pub paged: Option<DrillTime>,
 }
 
+impl ImpactWatch {
+    pub(super) fn of(faults: Injected) -> ImpactWatch {
+        ImpactWatch { faults, impact: None, held: None, paged: None }
+    }
+}
+
 /// The SLIs that fell below the threshold, told as events.
 fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
     let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
@@ -56,7 +62,7 @@ pub(super) async fn watch(
     let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
     cx.monitor
         .until(deadline, |monitor| {
-            if seen.impact.is_none() {
+            if seen.impact.is_none() && !impact.none {
                 seen.impact = fallen(monitor, &query, sink);
             }
             if seen.held.is_none() && plan.condition().is_some() {

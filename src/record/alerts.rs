@@ -54,6 +54,9 @@ pub enum AlertStation {
     Resolved {
         /// To this receiver.
         receiver: String,
+        /// Who sent it, where that was not the drill's Alertmanager.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
 }
 
@@ -69,11 +72,12 @@ impl AlertMoment {
     }
 }
 
-/// A page that must come: `detect` of a scenario.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is asserted of pages: `detect` of a scenario.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageExpectation {
-    /// Name of the alert.
-    pub alert: String,
+    /// Name of the alert whose page must come; `None`: none must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
     /// Labels that it must have.
     pub labels: BTreeMap<String, String>,
     /// The receiver to which it must be delivered; any one that somebody watches when there is none.
@@ -87,7 +91,7 @@ pub struct PageExpectation {
     /// Alerts that must not page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quiet: Vec<String>,
-    /// Most notifications from the injection to the recovery.
+    /// Most notifications from the injection until the recovery has held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pages: Option<u32>,
     /// After the recovery it must be over within this time, in microseconds.
@@ -96,9 +100,66 @@ pub struct PageExpectation {
     /// Who must be paged when nobody acknowledges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<PageEscalation>,
+    /// How long its page takes by its rule; `None` where no page must come, or something else sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theory: Option<PageTheory>,
     /// Receivers that page nobody: nobody is on call behind them, or they deliver to nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwatched: Vec<String>,
+}
+
+/// What a rule says of the time until its page is delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum PageTheory {
+    /// A share of errors over a window is compared with a factor times the error budget: chapter 5 of the Site Reliability Workbook.
+    BurnRate(BurnRate),
+    /// Nothing.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// A burn-rate rule. Times are in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct BurnRate {
+    /// Factor × error budget: the share of errors above which it fires, in 0..1.
+    pub threshold: f64,
+    /// The window, of several the longest one.
+    pub window_us: u64,
+    /// `for` of the rule.
+    pub pending_us: u64,
+    /// Until the next scrape at most.
+    pub scrape_us: u64,
+    /// Until the next evaluation at most.
+    pub evaluation_us: u64,
+    /// `group_wait` of the route.
+    pub group_wait_us: u64,
+}
+
+/// The time to detect by the alert's rule, and as it was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetectionTheory {
+    /// The rule.
+    pub of: BurnRate,
+    /// The largest share of bad events of an SLI from the fault to the page, in 0..=1.
+    pub bad: f64,
+    /// At most so long the page takes, in microseconds: threshold / bad × window, and every wait behind it.
+    pub to_detect_us: u64,
+    /// How much longer it took than that, in microseconds; below 0 it came sooner.
+    pub later_us: i64,
+}
+
+impl BurnRate {
+    /// With this share of bad events, and a page after this time; `None` where so few are bad that it would never fire.
+    pub fn against(self, bad: f64, took_us: u64) -> Option<DetectionTheory> {
+        let burning = (self.threshold / bad * self.window_us as f64).round() as u64;
+        let waits = [self.pending_us, self.scrape_us, self.evaluation_us, self.group_wait_us];
+        let to_detect_us = waits.into_iter().fold(burning, u64::saturating_add);
+        let later_us = i64::try_from(took_us).ok()?.checked_sub_unsigned(to_detect_us)?;
+        (bad > self.threshold).then_some(DetectionTheory { of: self, bad, to_detect_us, later_us })
+    }
 }
 
 /// The second line, which must be paged because nobody acknowledges the first page.
@@ -153,7 +214,12 @@ impl PageExpectation {
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(", ")) };
         let to = self.receiver.as_ref().map(|receiver| format!(" to {receiver}")).unwrap_or_default();
         let from = self.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
-        format!("{}{labels}{to}{from}", self.alert)
+        format!("{}{labels}{to}{from}", self.name())
+    }
+
+    /// Name of the alert.
+    pub fn name(&self) -> &str {
+        self.alert.as_deref().unwrap_or("no alert")
     }
 
     /// Whether anything is asserted of pages beyond the one that must come.
@@ -161,19 +227,33 @@ impl PageExpectation {
         !self.quiet.is_empty() || self.max_pages.is_some() || self.resolves_within_us.is_some()
     }
 
-    /// Whether a moment is of this alert with these labels.
-    pub fn is_of(&self, moment: &AlertMoment) -> bool {
+    /// Whether a moment is of this alert, whatever its labels, as its source tells it.
+    fn is_told(&self, moment: &AlertMoment) -> bool {
+        let source = match &moment.station {
+            AlertStation::Delivered { source, .. } | AlertStation::Resolved { source, .. } => source.as_ref(),
+            _ => None,
+        };
+        self.alert.as_deref() == Some(moment.name()) && self.source.as_ref() == source
+    }
+
+    fn has_labels(&self, moment: &AlertMoment) -> bool {
         let has = |(name, value): (&String, &String)| match moment.labels.get(name) {
             Some(own) => own == value,
             None => moment.is_of_prometheus(),
         };
-        moment.name() == self.alert && self.labels.iter().all(has)
+        self.labels.iter().all(has)
+    }
+
+    /// Whether a moment is of this alert with these labels, as its source tells it.
+    pub fn is_of(&self, moment: &AlertMoment) -> bool {
+        self.is_told(moment) && self.has_labels(moment)
     }
 
     /// Whether it is active in Prometheus, pending or firing, by what was seen so far.
     pub fn is_active(&self, seen: &[AlertMoment]) -> bool {
         let mut active: BTreeSet<&BTreeMap<String, String>> = BTreeSet::new();
-        for moment in seen.iter().filter(|moment| self.is_of(moment)) {
+        let is_own = |moment: &&AlertMoment| self.alert.as_deref() == Some(moment.name()) && self.has_labels(moment);
+        for moment in seen.iter().filter(is_own) {
             match moment.station {
                 AlertStation::Pending | AlertStation::Firing => drop(active.insert(&moment.labels)),
                 AlertStation::Ended => drop(active.remove(&moment.labels)),
@@ -205,11 +285,7 @@ impl PageExpectation {
     pub fn came(&self, seen: &[AlertMoment], from: DrillTime) -> Option<PageSeen> {
         let mut delivered = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= from);
         delivered.find_map(|moment| match &moment.station {
-            AlertStation::Delivered { receiver, source, .. }
-                if *source == self.source
-                    && self.receiver.as_ref().is_none_or(|wanted| wanted == receiver)
-                    && self.pages(receiver) =>
-            {
+            AlertStation::Delivered { receiver, .. } if self.is_for(receiver) && self.pages(receiver) => {
                 let parts = self.parts(seen, from, moment.at_us);
                 Some(PageSeen { at: moment.at_us, receiver: receiver.clone(), parts })
             }
@@ -289,14 +365,13 @@ impl PageExpectation {
                 format!("its expression was true after {begun}, and {so_far} later {state}{ended}"),
             );
         }
-        let named: Vec<&AlertMoment> =
-            seen.iter().filter(|other| other.name() == self.alert && other.at_us >= from).collect();
-        match named.first() {
+        match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
             Some(other) => {
                 let labels: Vec<String> =
                     other.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
                 missed(Verdict::Undetected, format!("it fired with other labels: {{{}}}", labels.join(", ")))
             }
+            None if self.source.is_some() => missed(Verdict::Undetected, "it was never posted".into()),
             None if distance.is_empty() => missed(Verdict::Undetected, "it never became pending".into()),
             None => missed(Verdict::Undetected, format!("it never became pending: {distance}")),
         }
@@ -304,10 +379,9 @@ impl PageExpectation {
 
     /// Where it went instead, when it did.
     fn elsewhere(&self, own: &[&AlertMoment]) -> Option<String> {
-        let wanted = |name: &String| self.receiver.as_ref().is_none_or(|wanted| wanted == name);
         let nobody = |name: &str| if self.pages(name) { "" } else { ", behind which nobody is on call" };
         let delivered = own.iter().find_map(|moment| match &moment.station {
-            AlertStation::Delivered { receiver, route, source } if *source == self.source => Some((receiver, route)),
+            AlertStation::Delivered { receiver, route, .. } => Some((receiver, route)),
             _ => None,
         });
         let routed = own.iter().find_map(|moment| match &moment.station {
@@ -315,7 +389,7 @@ impl PageExpectation {
             _ => None,
         });
         if let Some(receivers) = routed
-            && receivers.iter().any(|receiver| wanted(receiver) && self.pages(receiver))
+            && receivers.iter().any(|receiver| self.is_for(receiver) && self.pages(receiver))
         {
             // It is on its way, whoever has it already.
             return None;
@@ -336,9 +410,7 @@ impl PageExpectation {
     /// Who was called before anything was broken, if anybody was.
     pub fn paged_before(&self, seen: &[AlertMoment], from: DrillTime) -> Option<String> {
         let notifications = self.notifications(seen);
-        let mut before = notifications
-            .iter()
-            .filter(|((at, receiver), _)| *at < from && self.receiver.as_ref().is_none_or(|wanted| wanted == receiver));
+        let mut before = notifications.iter().filter(|((at, receiver), _)| *at < from && self.is_for(receiver));
         let ((_, receiver), alerts) = before.next()?;
         Some(format!("{receiver} was paged for {} before anything was broken", alerts.join(", ")))
     }
@@ -360,14 +432,24 @@ impl PageExpectation {
         loud.or_else(many)
     }
 
-    /// When it was over, since `from`.
+    /// When it was over, not before `from`: with every set of labels with which it was delivered, as its receiver was told.
     pub fn resolved(&self, seen: &[AlertMoment], from: DrillTime) -> Option<DrillTime> {
-        let receiver_tells = |moment: &&AlertMoment| match &moment.station {
-            AlertStation::Resolved { receiver } => self.receiver.as_ref().is_none_or(|wanted| wanted == receiver),
-            _ => false,
-        };
-        let own = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= from);
-        own.filter(receiver_tells).map(|moment| moment.at_us).min()
+        let (mut open, mut over) = (BTreeSet::new(), None);
+        for moment in seen.iter().filter(|moment| self.is_of(moment)) {
+            match &moment.station {
+                _ if moment.at_us >= from && over.is_some() => break,
+                AlertStation::Delivered { receiver, .. } if self.is_for(receiver) => drop(open.insert(&moment.labels)),
+                AlertStation::Resolved { receiver, .. } if self.is_for(receiver) => drop(open.remove(&moment.labels)),
+                _ => continue,
+            }
+            over = open.is_empty().then_some(moment.at_us.max(from));
+        }
+        over
+    }
+
+    /// Whether a notification to this receiver is one that is looked for.
+    fn is_for(&self, receiver: &str) -> bool {
+        self.receiver.as_deref().is_none_or(|wanted| wanted == receiver)
     }
 }
 
@@ -402,7 +484,7 @@ mod tests {
 
     fn expected() -> PageExpectation {
         PageExpectation {
-            alert: "Down".into(),
+            alert: Some("Down".into()),
             labels: BTreeMap::from([("severity".to_string(), "page".to_string())]),
             receiver: Some("oncall".into()),
             unwatched: vec!["list".into()],
@@ -490,6 +572,42 @@ mod tests {
         let own =
             AlertStation::Delivered { receiver: "oncall".into(), route: String::new(), source: Some("grafana".into()) };
         assert!(page.came(&[moment(50, PAGE, own)], DrillTime(S)).is_some());
+        // What the drill's own Prometheus and Alertmanager do with an alert of this name is another page.
+        let (verdict, why) =
+            why(&page, &[moment(22, PAGE, AlertStation::Pending), moment(43, PAGE, routed(&["oncall"]))]);
+        assert_eq!((verdict, why.as_str()), (Verdict::Undetected, "it was never posted"));
+        assert_eq!(page.resolved(&[seen[0].clone(), moment(60, PAGE, over(None))], DrillTime(S)), None);
+    }
+
+    fn over(source: Option<&str>) -> AlertStation {
+        AlertStation::Resolved { receiver: "oncall".into(), source: source.map(String::from) }
+    }
+
+    #[test]
+    fn it_is_over_when_each_that_was_delivered_is() {
+        const OTHER: &[(&str, &str)] = &[("severity", "page"), ("instance", "b")];
+        let resolved = |seen: &[AlertMoment]| expected().resolved(seen, DrillTime(7 * S));
+        let both = [moment(50, PAGE, to("oncall")), moment(51, OTHER, to("oncall"))];
+        let with = |more: &[AlertMoment]| resolved(&[both.to_vec(), more.to_vec()].concat());
+        assert_eq!(with(&[moment(80, PAGE, over(None))]), None, "the other one goes on");
+        let each = [moment(80, PAGE, over(None)), moment(90, OTHER, over(None))];
+        assert_eq!(with(&each), Some(DrillTime(9 * S)));
+        // Before users were served again, which is sooner than it must be; and begun anew.
+        assert_eq!(resolved(&[both[0].clone(), moment(60, PAGE, over(None))]), Some(DrillTime(7 * S)));
+        assert_eq!(resolved(&[both[0].clone(), moment(60, PAGE, over(None)), moment(65, PAGE, to("oncall"))]), None);
+        assert_eq!(with(&[moment(80, PAGE, over(Some("grafana"))), moment(80, OTHER, over(None))]), None);
+        assert_eq!(resolved(&[]), None, "it never came");
+    }
+
+    #[test]
+    fn a_full_outage_burns_fast_and_a_small_one_never() {
+        // 14.4 times the budget of 99.9% over an hour.
+        let of = BurnRate { threshold: 0.0144, window_us: 3600 * S, scrape_us: S, ..BurnRate::default() };
+        let full = of.against(1.0, 53 * S).unwrap();
+        assert_eq!((full.to_detect_us, full.later_us), (52_840_000, 160_000));
+        assert_eq!(of.against(0.5, 0).unwrap().to_detect_us, 104_680_000);
+        assert_eq!(of.against(0.0144, 0), None);
+        assert_eq!(of.against(0.0, 0), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! they felt before, during and after. Pure functions of a record.
 
 use super::{
-    Breakdown, Counts, DataFigures, DrillTime, FaultEvent, FaultRecord, Phase, PriceFigures, Record, RestoreProjection,
+    Breakdown, Counts, DataFigures, DetectionTheory, DrillTime, FaultEvent, FaultRecord, PageTheory, Phase,
+    PriceFigures, Record, RestoreProjection,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub struct Figures {
     pub to_impact_us: Option<u64>,
     /// First confirmed fault → the alert condition held.
     pub to_detect_us: Option<u64>,
+    /// How long the page should take by the alert's rule, where the rule says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection_theory: Option<DetectionTheory>,
     /// First confirmed fault → first command of the mitigate phase.
     pub to_mitigation_us: Option<u64>,
     /// First confirmed fault → recovered: the actual recovery time (RTO).
@@ -180,6 +184,15 @@ impl Record {
         figures.collect()
     }
 
+    fn detection_theory(&self) -> Option<DetectionTheory> {
+        let plan = self.plan.as_ref()?;
+        let Some(PageTheory::BurnRate(rule)) = plan.page.as_ref()?.theory else { return None };
+        let (from, to) = self.injected_us().zip(self.detected_us)?;
+        let counts = plan.slis.iter().map(|sli| self.counts(&sli.name, from, to));
+        let bad = counts.filter_map(|counts| Some(1.0 - counts.ratio()?)).reduce(f64::max)?;
+        rule.against(bad, to.0.saturating_sub(from.0))
+    }
+
     fn measuring(&self) -> Measuring {
         let machine = || self.machine.iter().map(|seen| seen.sample);
         let busiest = |share: &mut dyn Iterator<Item = f64>| share.reduce(f64::max);
@@ -207,6 +220,7 @@ impl Record {
         Figures {
             to_impact_us: between(injected, self.impact_us()),
             to_detect_us: between(injected, self.detected_us),
+            detection_theory: self.detection_theory(),
             to_mitigation_us: between(injected, self.mitigation_started_us),
             to_recover_us: between(injected, recovered),
             data: self.data_figures(),

@@ -31,7 +31,8 @@ mod time;
 mod verdict;
 
 pub use alerts::{
-    ALERT_NAME, AlertMoment, AlertStation, PageEscalation, PageExpectation, PageMissed, PageSeen, in_words,
+    ALERT_NAME, AlertMoment, AlertStation, BurnRate, DetectionTheory, PageEscalation, PageExpectation, PageMissed,
+    PageSeen, PageTheory, in_words,
 };
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};

@@ -298,7 +298,7 @@ impl<'a> Body<'a> {
             Some(by) => format!("{by} noted: {}", note.text),
             None => note.text.clone(),
         };
-        let notes = record.notes.iter().map(noted);
+        let notes = words::detection_theory(record, figures).into_iter().chain(record.notes.iter().map(noted));
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             tiles: [

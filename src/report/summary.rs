@@ -72,7 +72,9 @@ fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
         rows.push((us, "impact", format!("{} fell to {}", first.sli, percent(first.ratio))));
     }
     if let Some(us) = figures.to_detect_us {
-        rows.push((us, "detected", record.plan.as_ref().and_then(|p| p.detect.clone()).unwrap_or_default()));
+        let detect = record.plan.as_ref().and_then(|plan| plan.detect.clone());
+        let said: Vec<String> = detect.into_iter().chain(words::detection_theory(record, figures)).collect();
+        rows.push((us, "detected", said.join("; ")));
     }
     if let Some(us) = figures.to_mitigation_us {
         let first = view.steps.iter().find(|s| s.info.phase == "mitigate" && s.commands().next().is_some());

@@ -1,26 +1,29 @@
 //! `alerts:` of a scenario: the team's own Prometheus rules and Alertmanager configuration, and what a drill changes in them.
 //! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
 
+use super::Show;
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::alerts::{
-    ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries, receiver_url,
+    ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries, comparisons,
+    receiver_url,
 };
-use crate::record::looks_secret;
+use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_interval, texts, windows};
+use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret};
+use crate::slis::Comparison;
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape, shorten,
 };
 use crate::stack::AlertFiles;
-use regex::Regex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Integrations of Alertmanager that do not tell when an alert is over, unless they say so.
 const SILENT_WHEN_OVER: &[&str] = &["slack_configs", "email_configs", "wechat_configs"];
-/// Windows of expressions: `[5m]`, `[1h:30s]`, `[1d]`.
-static WINDOWS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[(\d+)(s|m|h|d|w)[:\]]").ok());
+/// How often rules are evaluated where nothing says it.
+const EVALUATION: Duration = Duration::from_secs(60);
 
 /// The team's alerts.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,20 +105,72 @@ impl AlertsSpec {
 
     /// The longest window that an expression looks back.
     pub fn longest_window(&self) -> Option<Duration> {
-        let windows = WINDOWS.as_ref()?;
-        let texts = self.rules.iter().flat_map(|rules| windows.captures_iter(&rules.text));
-        let lengths = texts.filter_map(|found| {
-            let number: u64 = found.get(1)?.as_str().parse().ok()?;
-            let unit = match found.get(2)?.as_str() {
-                "s" => 1,
-                "m" => 60,
-                "h" => 3600,
-                "d" => 86_400,
-                _ => 604_800,
-            };
-            Some(Duration::from_secs(number.saturating_mul(unit)))
+        self.rules.iter().flat_map(|rules| windows(&rules.text)).map(|(_, length)| length).max()
+    }
+
+    /// How long the page takes by its rule, or why that cannot be told.
+    pub fn theory(&self, page: &PageExpectation) -> Option<PageTheory> {
+        let alert = page.alert.as_ref().filter(|_| page.source.is_none())?;
+        let theory = self.burn_rate(alert, page.receiver.as_deref());
+        Some(theory.map_or_else(|why| PageTheory::Unknown { why }, PageTheory::BurnRate))
+    }
+
+    /// A rule whose expression is a share of errors that is compared with a number, or several of them joined by `and`.
+    fn burn_rate(&self, alert: &str, receiver: Option<&str>) -> Result<BurnRate, String> {
+        let files: Vec<Node> =
+            self.rules.iter().filter_map(|rules| parse(rules, &mut Diagnostics::default())).collect();
+        let groups = || files.iter().flat_map(|root| root.get(&["groups"]).map_or(&[][..], Node::items));
+        let rules = || {
+            groups().flat_map(|group| {
+                group.get(&["rules"]).map_or(&[][..], Node::items).iter().map(move |rule| (group, rule))
+            })
+        };
+        let named = |key: &str, name: &str| {
+            rules().find(|(_, rule)| rule.get(&[key]).and_then(Node::text).is_some_and(|own| own == name))
+        };
+        let expr = |rule: &Node| rule.get(&["expr"]).and_then(Node::text).unwrap_or_default().to_string();
+        let (group, rule) = named("alert", alert).ok_or("no rule has this alert")?;
+        let own = expr(rule);
+        if [" or ", " unless "].iter().any(|word| own.contains(word)) {
+            return Err("its expression is joined by `or` or `unless`".into());
+        }
+        let burning = comparisons(&own).into_iter().filter_map(|compared| {
+            let up = matches!(compared.op, Comparison::Greater | Comparison::GreaterOrEqual);
+            let recorded = named("record", compared.left.split('{').next().unwrap_or_default());
+            let share = recorded.map_or(compared.left, |(_, rule)| expr(rule));
+            let longest = windows(&share).map(|(_, length)| length).max()?;
+            (up && share.contains('/') && 0.0 < compared.number && compared.number < 1.0)
+                .then_some((longest, compared.number))
         });
-        lengths.max()
+        let (window, threshold) = burning.max_by_key(|(window, _)| *window).ok_or(
+            "its expression is no share of errors over a window that is compared with a factor times the error budget",
+        )?;
+        if self.history.as_ref().is_none_or(|history| history.reach < window) {
+            return Err(format!(
+                "its window of {} is longer than the past that Prometheus has (`history`)",
+                Show(window)
+            ));
+        }
+        let length = |node: Option<&Node>| node.and_then(Node::text).and_then(duration);
+        let mut labels = self.scrapes.get(&["global", "external_labels"]).map(texts).unwrap_or_default();
+        labels.extend(rule.get(&["labels"]).map(texts).unwrap_or_default());
+        labels.insert(ALERT_NAME.into(), alert.into());
+        let mut routes = Vec::new();
+        if let Some(route) = self.routes.get(&["route"]) {
+            routed(route, &labels, ("", GROUP_WAIT), &mut routes);
+        }
+        let route = routes.iter().find(|(name, _)| receiver.is_none_or(|wanted| wanted == name));
+        let evaluation =
+            length(group.get(&["interval"])).or(length(self.scrapes.get(&["global", "evaluation_interval"])));
+        let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+        Ok(BurnRate {
+            threshold,
+            window_us: micros(window),
+            pending_us: micros(length(rule.get(&["for"])).unwrap_or_default()),
+            scrape_us: micros(scrape_interval(&self.scrapes)),
+            evaluation_us: micros(evaluation.unwrap_or(EVALUATION)),
+            group_wait_us: micros(route.map_or(GROUP_WAIT, |(_, wait)| *wait)),
+        })
     }
 
     /// Alertmanager's configuration with every receiver delivering to Firedrill's: names, routes, grouping, inhibition and
@@ -124,7 +179,8 @@ impl AlertsSpec {
         let mut out = Vec::new();
         for entry in self.routes.entries() {
             match entry.key.as_str() {
-                "route" | "inhibit_rules" | "mute_time_intervals" | "time_intervals" => {
+                "route" => out.push(pair("route", drill_route(&entry.value))),
+                "inhibit_rules" | "mute_time_intervals" | "time_intervals" => {
                     out.push(pair(&entry.key, yaml(&entry.value)));
                 }
                 "global" => {
@@ -174,6 +230,18 @@ impl AlertsSpec {
         out.push(pair("scrape_configs", format!("[{}]", jobs.join(", "))));
         document(&out)
     }
+}
+
+/// A route and those below it without their `labels`, which templates alone see and older versions refuse.
+fn drill_route(route: &Node) -> String {
+    let kept = route.entries().iter().filter(|entry| entry.key != "labels").map(|entry| match entry.key.as_str() {
+        "routes" => {
+            let below: Vec<String> = entry.value.items().iter().map(drill_route).collect();
+            pair(&entry.key, format!("[{}]", below.join(", ")))
+        }
+        key => pair(key, yaml(&entry.value)),
+    });
+    format!("{{{}}}", kept.collect::<Vec<_>>().join(", "))
 }
 
 /// A scrape job with the targets that are in the drill; `None` where it has none.
@@ -443,7 +511,7 @@ route:
   receiver: default
   group_wait: 1s
   routes:
-    - { matchers: [team=\"payments\"], receiver: on call, continue: yes, mute_time_intervals: [nights] }
+    - { matchers: [team=\"payments\"], receiver: on call, labels: { reason: x }, continue: yes, mute_time_intervals: [nights] }
 time_intervals: [{ name: nights, time_intervals: [{ times: [{ start_time: '22:00', end_time: '24:00' }] }] }]
 inhibit_rules: [{ source_matchers: [severity=page], target_matchers: [severity=warn], equal: [team] }]
 receivers:
@@ -464,6 +532,42 @@ receivers:
             assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
         }
         assert_eq!(spec.longest_window(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn the_time_to_a_page_is_told_where_its_rule_is_about_a_burn_rate() {
+        let prometheus = "global: { scrape_interval: 15s, evaluation_interval: 10s }";
+        let share = |window: &str| format!("sum(rate(errors[{window}])) / sum(rate(all[{window}]))");
+        let told = |expr: &str, reach: u64| {
+            let text = format!(
+                "groups:\n- name: g\n  rules:\n  - {{ record: 'slo:hour', expr: '{}' }}\n  - {{ alert: A, expr: '{expr}', for: 1m30s }}\n",
+                share("1h")
+            );
+            let mut spec = spec(ALERTMANAGER_YML, prometheus);
+            spec.rules = vec![Source::new("r.yml", text)];
+            spec.history = Some(SyntheticHistory { reach: Duration::from_secs(reach), series: Vec::new() });
+            spec.theory(&PageExpectation { alert: Some("A".into()), ..PageExpectation::default() }).unwrap()
+        };
+        let both = format!("slo:hour > 14.4 * 0.001 and {} > (14.4 * (1 - 0.999))", share("5m"));
+        let PageTheory::BurnRate(rule) = told(&both, 7200) else { panic!("it is a burn rate") };
+        let expected = BurnRate {
+            threshold: 14.4 * 0.001,
+            window_us: 3_600_000_000,
+            pending_us: 90_000_000,
+            scrape_us: 15_000_000,
+            evaluation_us: 10_000_000,
+            group_wait_us: 1_000_000,
+        };
+        assert_eq!(rule, expected);
+        for (expr, reach, why) in [
+            (both.as_str(), 60, "its window of 1h is longer than the past"),
+            (&both.replace(" and ", " or "), 7200, "joined by `or`"),
+            ("db_pool_available < 1", 7200, "is no share of errors"),
+            ("slo:hour > slo:usual", 7200, "is no share of errors"),
+        ] {
+            let PageTheory::Unknown { why: said } = told(expr, reach) else { panic!("{expr}") };
+            assert!(said.contains(why), "{said}");
+        }
     }
 
     #[test]

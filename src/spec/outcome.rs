@@ -104,26 +104,27 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
     )
 }
 
-/// Reads `detect`: a condition on a metric, the page of an alert, or both.
+/// Reads `detect`: a condition on a metric, the page of an alert, or both; and what pages there must not be.
 pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
     let mut map = at.map("`detect`")?;
     let both = json!(["metrics", "when"]);
     map.also(json!({
-        "anyOf": [{ "required": both }, { "required": ["alert"] }],
-        "dependentRequired": { "metrics": ["when"], "when": ["metrics"] },
+        "anyOf": [{ "required": both }, { "required": ["alert"] }, { "required": ["quiet"] }, { "required": ["max_pages"] }],
+        "dependentRequired": { "metrics": ["when", "within"], "when": ["metrics"], "alert": ["within"] },
     }));
     let condition = read_condition(&mut map);
-    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    let must_come = ["metrics", "when", "alert"].iter().any(|key| map.has(key));
+    let is_about_pages = ["quiet", "max_pages"].iter().any(|key| map.has(key));
+    let within = map.read("within", must_come, |at| deadline(at, LONGEST));
     let page = read_page(&mut map);
     let of_a_condition = |map: &MapReader<'_>| ["metrics", "when"].into_iter().partition(|key| map.has(key));
     let (there, missing): (Vec<&str>, Vec<&str>) = of_a_condition(&map);
-    let of_a_page =
-        ["labels", "receiver", "source", "before_impact", "quiet", "max_pages", "resolves_within", "escalation"];
+    let of_a_page = ["labels", "receiver", "source", "before_impact", "resolves_within", "escalation"];
     match of_a_page.into_iter().find(|key| map.has(key)) {
         Some(key) if !map.has("alert") => {
             map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
         }
-        _ if !there.is_empty() || !map.has("alert") => {
+        _ if !there.is_empty() || !(map.has("alert") || is_about_pages) => {
             let head = map.head();
             for key in missing {
                 map.error(head, format!("`detect` has no `{key}`"));
@@ -132,7 +133,7 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
         _ => {}
     }
     map.finish()?;
-    Some(Detect { condition, page, within: within? })
+    Some(Detect { condition, page, within: within.or((!must_come).then_some(Duration::ZERO))? })
 }
 
 fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
@@ -145,20 +146,24 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
     });
     let [receiver, source] = ["receiver", "source"].map(|key| map.optional::<String>(key));
     let before_impact = map.optional("before_impact").unwrap_or_default();
-    let quiet = map.optional("quiet").unwrap_or_default();
+    let quiet: Option<Vec<String>> = map.optional("quiet");
     let max_pages: Option<u32> = map.optional("max_pages");
     let resolves = map.optional_by("resolves_within", |at| deadline(at, LONGEST));
     let escalation = map.optional_by("escalation", |at| read_escalation(at, alert.as_deref()));
+    if alert.is_none() && quiet.is_none() && max_pages.is_none() {
+        return None;
+    }
     Some(PageExpectation {
-        alert: alert?,
+        alert,
         labels: labels.unwrap_or_default(),
         receiver,
         source,
         before_impact,
-        quiet,
+        quiet: quiet.unwrap_or_default(),
         max_pages,
         resolves_within_us: resolves.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX)),
         escalation,
+        theory: None,
         unwatched: Vec::new(),
     })
 }
@@ -220,8 +225,8 @@ pub fn check_page(
         return;
     };
     if page.source.is_none() {
-        for alert in std::iter::once(&page.alert).chain(&page.quiet).filter(|alert| !alerts.names.contains(alert)) {
-            let key = if *alert == page.alert { "alert" } else { "quiet" };
+        for alert in page.alert.iter().chain(&page.quiet).filter(|alert| !alerts.names.contains(alert)) {
+            let key = if Some(alert) == page.alert.as_ref() { "alert" } else { "quiet" };
             let help = did_you_mean(alert, alerts.names.iter().map(String::as_str));
             wrong(map, root, key, format!("no rule has an alert `{}`", shorten(alert))).help(help);
         }
@@ -248,6 +253,7 @@ pub fn check_page(
             "its receiver is never told that an alert is over (`send_resolved`)".into(),
         );
     }
+    page.theory = alerts.theory(page);
     check_escalation(page, oncall, root, map);
     let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
     let silent = alerts.receivers.iter().filter(|receiver| !receiver.delivers);

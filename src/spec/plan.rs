@@ -169,7 +169,7 @@ impl Plan {
         self.detect.as_ref().and_then(|detect| detect.condition.as_ref())
     }
 
-    /// The page that must come, if one must.
+    /// What is asserted of pages, if anything is.
     pub fn page(&self) -> Option<&PageExpectation> {
         self.detect.as_ref().and_then(|detect| detect.page.as_ref())
     }
@@ -308,17 +308,19 @@ pub struct Impact {
 pub struct Detect {
     /// A metrics page, and a condition on a metric of it.
     pub condition: Option<(String, MetricCondition)>,
-    /// A page of the team's own alerts.
+    /// What is asserted of the pages of the team's own alerts.
     pub page: Option<PageExpectation>,
-    /// Deadline from the confirmed injection.
+    /// Deadline from the confirmed injection; zero where nothing must come.
     pub within: Duration,
 }
 
 impl Detect {
-    /// The condition as it was written, and the page in words.
-    pub fn text(&self) -> String {
+    /// The condition as it was written, and the page that must come in words; `None` where neither must.
+    pub fn text(&self) -> Option<String> {
         let condition = self.condition.iter().map(|(_, when)| when.text.clone());
-        condition.chain(self.page.iter().map(PageExpectation::text)).collect::<Vec<_>>().join(", and ")
+        let page = self.page.iter().filter(|page| page.alert.is_some()).map(PageExpectation::text);
+        let both: Vec<String> = condition.chain(page).collect();
+        (!both.is_empty()).then(|| both.join(", and "))
     }
 }
 

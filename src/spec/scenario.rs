@@ -6,7 +6,7 @@ use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
-use super::plan::sources;
+use super::plan::{Detect, sources};
 use super::restore::{self, ScenarioKind};
 use super::stop_when::read_stop_when;
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
@@ -180,6 +180,12 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let budget = map.optional_by("budget", price::read);
     let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
     let rto = map.read("rto", kind.is_dr(), |at| deadline(at, MAX_DURATION));
+    let waits_for_its_end =
+        |detect: &Detect| detect.page.as_ref().is_some_and(|page| page.resolves_within_us.is_some());
+    if none && detect.as_ref().is_some_and(waits_for_its_end) {
+        map.wrong("detect", "with `impact: none` nothing has to recover, so `resolves_within` says nothing")
+            .help("leave one of the two out");
+    }
     if none && map.has("rto") {
         map.wrong("rto", "with `impact: none` nothing has to recover, so `rto` says nothing")
             .help("leave one of the two out");

@@ -6,9 +6,9 @@ use super::format::{percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, AlertMoment, AlertStation, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord,
-    HoldRecord, InvariantRecord, Location, MeasuredSeverity, Phase, PriceFigures, Record, RunOutcome, StepStatus,
-    Verdict,
+    Account, AlertMoment, AlertStation, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent,
+    FaultRecord, Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
+    Record, RunOutcome, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -82,8 +82,33 @@ pub fn alert(moment: &AlertMoment) -> String {
             let from = source.as_ref().map(|source| format!(", from {source}")).unwrap_or_default();
             format!("{receiver} was paged for {name}{from}")
         }
-        AlertStation::Resolved { receiver } => format!("{receiver} was told that {name} is over"),
+        AlertStation::Resolved { receiver, .. } => format!("{receiver} was told that {name} is over"),
     }
+}
+
+/// The time to detect by the alert's rule, or why the rule says nothing of it; `None` where no page had to come, or none came.
+pub fn detection_theory(record: &Record, figures: &Figures) -> Option<String> {
+    record.detected_us?;
+    let theory = match (record.plan.as_ref()?.page.as_ref()?.theory.as_ref()?, figures.detection_theory) {
+        (PageTheory::Unknown { why }, _) => return Some(format!("no theory of the time to detect: {why}")),
+        (PageTheory::BurnRate(rule), None) => {
+            return Some(format!("in theory never: no more than {} of the events were bad", percent(rule.threshold)));
+        }
+        (_, Some(theory)) => theory,
+    };
+    let BurnRate { threshold, window_us, pending_us, scrape_us, evaluation_us, group_wait_us } = theory.of;
+    let differs = match theory.later_us {
+        later if later > 0 => format!("{} later", seconds(later.unsigned_abs())),
+        sooner => format!("{} sooner", seconds(sooner.unsigned_abs())),
+    };
+    let (share, bad, waits) = (percent(threshold), percent(theory.bad), pending_us + group_wait_us);
+    Some(format!(
+        "in theory at most {}: until {share} of {} are bad, with {bad} bad; {} of `for` and `group_wait`, {} of scrape and evaluation; it came {differs}",
+        seconds(theory.to_detect_us),
+        seconds(window_us),
+        seconds(waits),
+        seconds(scrape_us + evaluation_us),
+    ))
 }
 
 /// A verdict as prose has it: `not recovered`.

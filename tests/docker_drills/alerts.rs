@@ -9,7 +9,9 @@ use std::path::Path;
 fn project(scenario: &str, edits: &[(&str, &str)]) -> Project {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let project = Project::empty();
-    copy(&root.join("stacks/checkout"), &project.path().join("stacks/checkout"));
+    for stack in ["stacks/checkout", "stacks/storefront"] {
+        copy(&root.join(stack), &project.path().join(stack));
+    }
     let file = format!("scenarios/{scenario}.yaml");
     let mut text = std::fs::read_to_string(root.join(&file)).expect("a scenario");
     for (from, to) in edits {
@@ -126,4 +128,50 @@ fn an_alert_that_never_fires_says_how_far_it_was_and_a_mute_time_keeps_one_back(
         muted.read(routes).replace("team=\"orders\"'], ", "team=\"checkout\"'], mute_time_intervals: [always], ");
     muted.write(routes, &format!("{text}\ntime_intervals: [{{ name: always, time_intervals: [{{ times: [{{ start_time: '00:00', end_time: '24:00' }}] }}] }}]\n"));
     muted.drill("alert-misrouted", &[]).came_to(Verdict::Suppressed, 0, &["a mute time of its route"]);
+}
+
+#[test]
+fn a_burn_rate_alert_comes_when_theory_says_and_not_sooner() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/truth");
+    let project = Project::empty();
+    for folder in ["stacks", "runbooks"] {
+        copy(&root.join(folder), &project.path().join(folder));
+    }
+    project.write("runbooks/alerts.md", &project.read("runbooks/alerts.md"));
+    let history = "ops/burn.yml\n  history:\n    for: 2h\n    series:\n      \
+                   'http_requests_total{job=\"shop\",instance=\"shop:9100\",path=\"/orders\",status=\"201\"}': 20/s";
+    let text = std::fs::read_to_string(root.join("scenarios/alerts.yaml")).expect("a scenario");
+    let edits =
+        [("ops/rules.yml", history), ("alert: OrdersFail,", "alert: BudgetBurnsFast,"), ("within: 12s", "within: 70s")];
+    project.write("scenarios/burn.yaml", &crate::drill::edit(&text, &edits));
+    let drill = project.drill("burn", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection);
+    let figures = drill.record.figures();
+    let theory = figures.detection_theory.unwrap_or_else(|| panic!("{}", drill.story()));
+    // At 99.9% a full outage burns 14.4 times as fast as may be once it has lasted for 51.84 s of the hour.
+    assert!((54_840_000..56_000_000).contains(&theory.to_detect_us), "{theory:?}");
+    let took = figures.to_detect_us.unwrap_or_default();
+    // Less one scrape, which may have seen errors that Firedrill knows to be a little older.
+    assert!((50_800_000..58_000_000).contains(&took), "{took} of {theory:?}\n{}", drill.story());
+    assert!(drill.file("report.html").contains("in theory at most"), "{theory:?}");
+}
+
+#[test]
+fn a_page_that_nobody_needed_is_noisy_and_rules_about_users_are_quiet() {
+    let noisy = project("alert-noise", &[]);
+    let drill = noisy.drill("alert-noise", &[]);
+    drill.came_to(Verdict::Noisy, 0, &["payments-oncall for CheckoutUpstreamErrors"]).failed_check(Check::Pages);
+
+    let edits = [("rules/*.yml", "rules/slo.yml"), ("expect: { verdict: noisy }", "expect: { verdict: passed }")];
+    let quiet = project("alert-noise", &edits);
+    let drill = quiet.drill("alert-noise", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Pages);
+    assert_eq!(delivered(&drill), [], "{}", drill.story());
+}
+
+#[test]
+fn a_certificate_that_will_expire_pages_while_nobody_feels_it() {
+    let drill = project("cert-expiring", &[]).drill("cert-expiring", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection).passed_check(Check::Pages).reverted();
+    assert_eq!(delivered(&drill), [("ShopCertificateExpiresSoon", "storefront-oncall")], "{}", drill.story());
 }

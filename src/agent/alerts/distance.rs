@@ -16,11 +16,13 @@ pub(super) struct Distance {
 
 /// A comparison with a number.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Compared {
+pub struct Compared {
     /// What is compared.
     pub left: String,
-    op: Comparison,
-    number: f64,
+    /// How.
+    pub op: Comparison,
+    /// With what.
+    pub number: f64,
     /// The value that came nearest.
     nearest: Option<f64>,
 }
@@ -78,7 +80,7 @@ impl fmt::Display for Distance {
 
 /// The comparisons with a number that an expression consists of at its top level, joined by `and`, `or` or `unless`. Of
 /// others nothing is told.
-fn comparisons(query: &str) -> Vec<Compared> {
+pub fn comparisons(query: &str) -> Vec<Compared> {
     let found = split(query).into_iter().filter_map(|part| {
         let ops =
             || Comparison::SPELLED.iter().filter(|(_, op)| !matches!(op, Comparison::Equal | Comparison::NotEqual));
@@ -89,10 +91,32 @@ fn comparisons(query: &str) -> Vec<Compared> {
                 Some((at, sign, *op))
             })
             .next()?;
-        let number = part.get(at + sign.len()..)?.trim().parse().ok()?;
+        let number = arithmetic(part.get(at + sign.len()..)?)?;
         Some(Compared { left: part.get(..at)?.trim().to_string(), op, number, nearest: None })
     });
     found.collect()
+}
+
+/// The value of an expression of numbers alone: `14.4 * (1 - 0.999)`.
+fn arithmetic(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    // What binds least is split first, from the right: `3 - 2 - 1`.
+    for signs in [['+', '-'], ['*', '/']] {
+        let split = top_level(text).filter(|at| *at > 0 && text.get(*at..).is_some_and(|rest| rest.starts_with(signs)));
+        if let Some(at) = split.last() {
+            let (left, right) = (arithmetic(text.get(..at)?)?, arithmetic(text.get(at + 1..)?)?);
+            return Some(match text.as_bytes().get(at)? {
+                b'+' => left + right,
+                b'-' => left - right,
+                b'*' => left * right,
+                _ => left / right,
+            });
+        }
+    }
+    arithmetic(text.strip_prefix('(')?.strip_suffix(')')?)
 }
 
 /// The parts between `and`, `or` and `unless`, without what stands behind these words to match labels (`on(…)`).
@@ -148,7 +172,10 @@ mod tests {
         assert_eq!(lefts("up{job=\"a > 1\"} < 1"), [("up{job=\"a > 1\"}".to_string(), 1.0)]);
         let burn = "slo:burn5m > 14.4 and on () (slo:burn1h > 3) and ignoring (x) slo:burn1h >= 1e1";
         assert_eq!(lefts(burn), [("slo:burn5m".to_string(), 14.4), ("slo:burn1h".to_string(), 10.0)]);
+        let product = "slo:burn > (14.4 * (1 - 0.75)) and x >= 6*0.5 - 1 - 1";
+        assert_eq!(lefts(product), [("slo:burn".to_string(), 3.6), ("x".to_string(), 1.0)]);
         assert_eq!(lefts("a > b"), []);
+        assert_eq!(lefts("a > 2 * b"), []);
         assert_eq!(lefts("absent(up)"), []);
     }
 

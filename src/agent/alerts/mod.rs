@@ -12,6 +12,7 @@ mod receiver;
 mod servers;
 mod watch;
 
+pub use distance::comparisons;
 pub use history::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, Holding, Tell};

@@ -90,7 +90,7 @@ fn notification(path: &str, json: &Value) -> Result<Delivered, String> {
         }
         let status = alert.get("status").and_then(Value::as_str).unwrap_or("firing");
         let station = match matches!(status, "resolved" | "ok" | "OK" | "Recovered") {
-            true => AlertStation::Resolved { receiver: receiver.clone() },
+            true => AlertStation::Resolved { receiver: receiver.clone(), source: source.clone() },
             false => {
                 AlertStation::Delivered { receiver: receiver.clone(), route: route.clone(), source: source.clone() }
             }
@@ -132,7 +132,7 @@ mod tests {
         let route = "{}/{team=\"payments\"}/{severity=\"page\"}".to_string();
         assert_eq!(alerts[0].0["severity"], "page");
         assert_eq!(alerts[0].1, AlertStation::Delivered { receiver: "on call".into(), route, source: None });
-        assert_eq!(alerts[1].1, AlertStation::Resolved { receiver: "on call".into() });
+        assert_eq!(alerts[1].1, AlertStation::Resolved { receiver: "on call".into(), source: None });
     }
 
     #[test]

@@ -454,9 +454,14 @@ impl<'a> Anew<'a> {
             // On how much each of several faults acted only the moment knew.
             return Some(None);
         }
-        let within = windows.detect_within_us?;
+        self.detected()
+    }
+
+    /// The verdict of a drill that nobody noticed in time; `Some(None)` where nothing can be computed.
+    fn detected(&self) -> Option<Option<Verdict>> {
+        let within = self.plan.windows.detect_within_us?;
         let Some((_, last)) = self.injected() else { return Some(None) };
-        if let Some(page) = &self.plan.page {
+        if let Some(page) = self.plan.page.as_ref().filter(|page| page.alert.is_some()) {
             return self.paged(page, within);
         }
         match self.told.detected_us {
@@ -487,6 +492,14 @@ impl<'a> Anew<'a> {
             // What came of it later, and how far its expression was, decides nothing.
             None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
         }
+    }
+
+    /// Whether somebody was paged who should not have been, from the injection until the faults were undone.
+    fn noisy(&self) -> bool {
+        let Some((page, (first, _))) = self.plan.page.as_ref().zip(self.injected()) else { return false };
+        let until = self.told.phase_span(Phase::Revert).map_or(self.told.last_us, |(from, _)| from);
+        let seen: Vec<AlertMoment> = self.told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
+        page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
     }
 
     /// The verdict by the rule "first reason"; `None` where it is one of the harness, or of what nothing can be computed.
@@ -533,9 +546,11 @@ impl<'a> Anew<'a> {
             () if self.disturbed().is_some() => Verdict::HarnessError,
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
+            () if unfelt && self.detected().is_some() => return self.detected().flatten(),
             () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
                 () if lost(InvariantTime::Recovered) => Verdict::Damaged,
                 () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+                () if !plan.control && self.noisy() => Verdict::Noisy,
                 () => spoiled(),
             },
             () if felt().is_some() => return felt().flatten(),
@@ -552,7 +567,7 @@ impl<'a> Anew<'a> {
             () if lost(InvariantTime::Recovered) => Verdict::Damaged,
             () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
             () if self.resolved_late(at) => Verdict::Late,
-            () if self.noisy_meanwhile(first) => Verdict::Noisy,
+            () if self.noisy() => Verdict::Noisy,
             () if self.restored(anew) == Some(false) => Verdict::NotRecovered,
             () if too_late() => Verdict::TooLate,
             () if anew.relapsed_us.is_some() => Verdict::NotRecovered,
@@ -565,14 +580,6 @@ impl<'a> Anew<'a> {
         let Some((page, at)) = self.plan.page.as_ref().zip(recovered) else { return false };
         let over = page.resolved(&self.told.alerts, at);
         page.resolves_within_us.is_some_and(|within| over.is_none_or(|over| over.0 > at.0.saturating_add(within)))
-    }
-
-    /// Whether another alert fired while the faults were in place.
-    fn noisy_meanwhile(&self, first: DrillTime) -> bool {
-        let until = self.told.phase_span(Phase::Revert).map_or(self.told.last_us, |(from, _)| from);
-        let seen = self.told.alerts.iter().filter(|moment| moment.at_us <= until).cloned();
-        let seen: Vec<AlertMoment> = seen.collect();
-        self.plan.page.as_ref().is_some_and(|page| page.noise(&seen, first).is_some())
     }
 
     /// Whether a DR drill has restored everything, up to its recovery point; `None` of another drill.

@@ -20,6 +20,8 @@ log = logging.getLogger("checkout.payments")
 URL = os.environ["PAYMENTS_URL"].rstrip("/")
 # From this amount on the customer's bank is asked as well.
 STRONG_FROM_CENTS = float(release.settings.get("STRONG_AUTHENTICATION_FROM_CENTS", "inf"))
+# Where points are counted after each charge, if they are.
+POINTS_PATH = release.settings.get("POINTS_PATH")
 http = urllib3.PoolManager(maxsize=64, retries=False, timeout=urllib3.Timeout(connect=1.0, read=1.0))
 
 
@@ -89,7 +91,20 @@ def charge(order):
     finally:
         metrics.UPSTREAM_REQUESTS.labels("payments", outcome).inc()
         error_ratio.add(outcome != "200")
+    if POINTS_PATH:
+        _count_points(body)
     return charge_id
+
+
+def _count_points(body):
+    """Nothing depends on the answer: a failure is counted, and no more."""
+    outcome = "no_answer"
+    try:
+        outcome = str(http.request("POST", f"{URL}{POINTS_PATH}", body=body, headers={"Content-Type": "application/json"}).status)
+    except urllib3.exceptions.HTTPError as error:
+        log.info("no answer about points: %s", type(error).__name__)
+    metrics.UPSTREAM_REQUESTS.labels("payments", outcome).inc()
+    error_ratio.add(outcome != "200")
 
 
 # The worker has a connection of its own: it must not compete with customers for theirs.
