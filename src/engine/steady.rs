@@ -35,8 +35,10 @@ pub(super) struct Steady {
 }
 
 pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
-    let started = cx.sink.now();
+    let begun = cx.sink.now();
     tokio::try_join!(start_load(cx, &up.agent), start_alerts(cx, up))?;
+    // As long as nobody watches the alerts none of them is quiet.
+    let started = if cx.plan.alerts.is_some() { cx.sink.now() } else { begun };
     let session = open_session(cx).await?;
     let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
     let window = cx.plan.steady_for;
@@ -137,7 +139,7 @@ fn why_unsteady(cx: &Context<'_>) -> String {
     let alert = cx.monitor.condition();
     if let Some(page) = cx.plan.page().filter(|page| cx.monitor.alerts(|seen| page.is_active(seen))) {
         let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
-        return format!("the alert {} is active before anything was broken; {levels}", page.alert);
+        return format!("the alert {} is active before anything was broken; {levels}", page.name());
     }
     if let Some((_, when)) = cx.plan.condition() {
         if alert.holds {

@@ -5,7 +5,7 @@ use crate::root;
 use firedrill::record::Verdict;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,8 @@ pub const KINDS: &[&str] = &[
     "one SLI cured, another broken",
     "slow and not down",
     "cure that only silences",
+    "page that comes",
+    "page that goes astray",
 ];
 
 /// A drill of known truth.
@@ -52,6 +54,16 @@ pub struct Case {
     runbook: Vec<Edit>,
     #[serde(default)]
     scenario: Map<String, Value>,
+    #[serde(default)]
+    alerts: BTreeMap<String, Vec<Edit>>,
+}
+
+/// The files of a case beside those that are there for all: name, and text.
+pub struct CaseFiles {
+    pub scenario: String,
+    pub runbook: Option<String>,
+    /// Those of the alerts, by their names in `ops/`.
+    pub ops: BTreeMap<String, String>,
 }
 
 impl Case {
@@ -70,30 +82,46 @@ impl Case {
         self.family.split('-').next().unwrap_or_default()
     }
 
-    /// Its scenario and its runbook.
-    pub fn files(&self) -> Result<(String, Option<String>), String> {
+    /// Its scenario, its runbook and the files of its alerts.
+    pub fn files(&self) -> Result<CaseFiles, String> {
         let path = folder().join(format!("scenarios/{}.yaml", self.family));
         let mut scenario = yaml(&path)?;
-        let beside = |name: &Value| path.with_file_name(name.as_str().unwrap_or_default()).canonicalize();
-        let stack = beside(&scenario["stack"]).map_err(|error| format!("its stack: {error}"))?;
-        scenario["stack"] = json!(stack);
-        let runbook = match scenario.get("runbook") {
-            Some(name) => {
-                let file =
-                    beside(name).and_then(fs::read_to_string).map_err(|error| format!("its runbook: {error}"))?;
-                Some(edited(file, &self.runbook)?)
+        scenario["title"] = json!(format!("{}: {}", self.path(), self.why));
+        laid_over(&mut scenario, &Value::Object(self.scenario.clone()));
+        let beside = |name: &Value| {
+            let path = path.with_file_name(name.as_str().unwrap_or_default());
+            path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let read = |name: &Value| fs::read_to_string(beside(name)?).map_err(|error| format!("{name}: {error}"));
+        for at in ["/stack", "/stack/file", "/stack/env_files/0", "/oncall"] {
+            if let Some(name) = scenario.pointer_mut(at).filter(|name| name.is_string()) {
+                *name = json!(beside(name)?);
             }
+        }
+        let mut ops = BTreeMap::new();
+        for key in ["rules", "alertmanager", "prometheus", "silences"] {
+            let (edits, named) = (self.alerts.get(key), scenario.pointer_mut(&format!("/alerts/{key}")));
+            let Some(named) = named else { continue };
+            let all = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
+            let mut own = Vec::new();
+            for (number, name) in all.iter().enumerate() {
+                let file = format!("{}-{key}-{number}.yml", self.name());
+                ops.insert(file.clone(), edited(read(name)?, edits.map_or(&[][..], Vec::as_slice))?);
+                own.push(format!("../ops/{file}"));
+            }
+            *named = if own.len() == 1 { json!(own[0]) } else { json!(own) };
+        }
+        let runbook = match scenario.get("runbook") {
+            Some(name) => Some(edited(read(name)?, &self.runbook)?),
             None if self.runbook.is_empty() => None,
             None => return Err("there is no runbook to edit".to_string()),
         };
         if runbook.is_some() {
             scenario["runbook"] = json!(format!("../runbooks/{}.md", self.name()));
         }
-        scenario["title"] = json!(format!("{}: {}", self.path(), self.why));
-        laid_over(&mut scenario, &Value::Object(self.scenario.clone()));
         // JSON is YAML.
-        let text = serde_json::to_string_pretty(&scenario).map_err(|error| error.to_string())?;
-        Ok((text, runbook))
+        let scenario = serde_json::to_string_pretty(&scenario).map_err(|error| error.to_string())?;
+        Ok(CaseFiles { scenario, runbook, ops })
     }
 }
 
@@ -125,11 +153,11 @@ fn the_suite_is_as_large_as_it_says() {
     let cases = cases();
     assert!(cases.len() >= 60, "{} cases", cases.len());
     let stacks: BTreeSet<&str> = cases.iter().map(Case::stack).collect();
-    assert_eq!(stacks, BTreeSet::from(["board", "carts", "library", "retries", "shop", "stores"]));
+    assert_eq!(stacks, BTreeSet::from(["alerts", "board", "carts", "library", "retries", "shop", "stores"]));
     let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
     assert_eq!(kinds, KINDS.iter().copied().collect());
     let quick = cases.iter().filter(|case| case.quick).count();
-    assert!((10..=20).contains(&quick), "{quick} cases in every run of the tests");
+    assert!((10..=30).contains(&quick), "{quick} cases in every run of the tests");
 }
 
 #[test]
@@ -137,7 +165,7 @@ fn every_edit_finds_its_place() {
     let mut wrong = Vec::new();
     for case in cases() {
         match case.files() {
-            Ok((_, runbook)) => assert!(runbook.is_some() || case.runbook.is_empty()),
+            Ok(files) => assert!(files.runbook.is_some() || case.runbook.is_empty()),
             Err(error) => wrong.push(format!("{}: {error}", case.path())),
         }
     }

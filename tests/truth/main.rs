@@ -8,7 +8,7 @@ mod cases;
 mod edits;
 mod page;
 
-use cases::{Case, cases};
+use cases::{Case, CaseFiles, cases};
 use firedrill::archive::read_day;
 use firedrill::record::{RunDir, Verdict};
 use std::collections::BTreeMap;
@@ -57,11 +57,15 @@ fn write_project(name: &str, cases: &[Case]) -> PathBuf {
     if project.exists() {
         fs::remove_dir_all(&project).expect("the project of last time");
     }
-    for folder in ["scenarios", "runbooks", "gamedays"] {
+    for folder in ["scenarios", "runbooks", "gamedays", "ops"] {
         fs::create_dir_all(project.join(folder)).expect("a folder");
     }
     for case in cases {
-        let (scenario, runbook) = case.files().unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+        let CaseFiles { scenario, runbook, ops } =
+            case.files().unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+        for (name, text) in ops {
+            fs::write(project.join("ops").join(name), text).expect("a file of alerts");
+        }
         fs::write(project.join(format!("scenarios/{}.yaml", case.name())), scenario).expect("a scenario");
         if let Some(runbook) = runbook {
             let path = project.join(format!("runbooks/{}.md", case.name()));

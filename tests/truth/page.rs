@@ -21,6 +21,7 @@ and `make truth TRUTH=shop-lock,carts-acl/good` runs some and keeps the rows of 
 | carts | nginx, two web servers, Redis, and an import that fills it |
 | board | nginx, a web server, PgBouncer, PostgreSQL, and a job that forgets its transactions |
 | stores | the demo of three stores: a front, PostgreSQL, MariaDB, Redis |
+| alerts | a shop whose disk fills up, the rules and routes of its alerts, and what else pages |
 | retries | a gateway that tries again at once, and a worker with a queue |
 
 ";

@@ -1,6 +1,6 @@
 """What the web servers of these stacks share: users on port 8080, operations on port 9100.
 
-GET /metrics            error_ratio (answers of 500 and above among those of the last 3 s), alert_active
+GET /metrics            error_ratio (answers of 500 and above among those of the last 3 s), alert_active, http_requests_total
 PUT /alerting/off|on    switches the alert off, and on again; it changes nothing for users
 """
 
@@ -49,12 +49,14 @@ class Pool:
 class Health:
     """The answers of the last three seconds, and the alert that rests on them."""
 
-    def __init__(self):
+    def __init__(self, counted):
         self.answers, self.lock, self.alerting = collections.deque(), threading.Lock(), True
+        self.requests = collections.Counter(dict.fromkeys(counted, 0))
 
-    def add(self, failed):
+    def add(self, path, status):
         with self.lock:
-            self.answers.append((time.monotonic(), failed))
+            self.answers.append((time.monotonic(), status >= 500))
+            self.requests[path, status] += 1
 
     def error_ratio(self):
         with self.lock:
@@ -64,7 +66,8 @@ class Health:
 
     def metrics(self):
         ratio = self.error_ratio()
-        return f"error_ratio {ratio}\nalert_active {int(self.alerting and ratio > 0.25)}\n"
+        counters = [f'http_requests_total{{path="{path}",status="{status}"}} {n}\n' for (path, status), n in list(self.requests.items())]
+        return f"error_ratio {ratio}\nalert_active {int(self.alerting and ratio > 0.25)}\n" + "".join(counters)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -88,14 +91,16 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def serve(routes):
-    """Serves `routes`, {"POST /loans": function that returns (status, object)}, for ever."""
-    health = Health()
+def serve(routes, metrics=lambda: "", counted=()):
+    """Serves `routes`, {"POST /loans": function that returns (status, object)}, for ever. `metrics` are shown beside those of
+    all; `counted` are counters, (path, status), that are there from the start."""
+    health = Health(counted)
 
     class Users(Handler):
         def handle_any(self):
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            route = routes.get(f"{self.command} {self.path.split('?')[0]}")
+            path = self.path.split("?")[0]
+            route = routes.get(f"{self.command} {path}")
             try:
                 status, content = route() if route else (404, {"error": "not found"})
             except Unavailable as error:
@@ -103,14 +108,14 @@ def serve(routes):
             except Exception as error:
                 print(f"{self.command} {self.path}: {error}".splitlines()[0], flush=True)
                 status, content = 500, {"error": "internal error"}
-            health.add(status >= 500)
+            health.add(path if route else "", status)
             self.answer(status, json.dumps(content) + "\n")
 
         do_GET = do_POST = handle_any
 
     class Operations(Handler):
         def do_GET(self):
-            self.answer(200, health.metrics())
+            self.answer(200, health.metrics() + metrics())
 
         def do_PUT(self):
             health.alerting = not self.path.endswith("/off")
