@@ -134,7 +134,7 @@ async fn until(held: &dyn Holding, in_place: bool, says: &str) -> String {
         let answer = held.look().await;
         match &answer {
             AgentAnswer::InPlace { detail, .. } if in_place && detail.contains(says) => return detail.clone(),
-            AgentAnswer::Gone { detail } if !in_place && detail.contains(says) => return detail.clone(),
+            AgentAnswer::Gone { detail, .. } if !in_place && detail.contains(says) => return detail.clone(),
             _ if began.elapsed() > PATIENCE => panic!("{answer:?} instead of {in_place} {says:?}"),
             _ => tokio::time::sleep(POLL).await,
         }

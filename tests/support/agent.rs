@@ -216,7 +216,7 @@ impl Agent {
                 let acted = Some(u64::from(self.world.switches.idle != Some(fault)));
                 AgentAnswer::InPlace { detail: format!("{fault} is listed"), acted }
             }
-            false => AgentAnswer::Gone { detail: format!("{fault} is not listed") },
+            false => AgentAnswer::gone(format!("{fault} is not listed")),
         }
     }
 

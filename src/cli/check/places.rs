@@ -43,7 +43,7 @@ struct PlaceUse {
 }
 
 /// A call of `docker` or `kubectl`, all of whose words are as the runbook has them.
-struct Call {
+struct StepCall {
     words: Vec<String>,
     source: Arc<Source>,
     span: Span,
@@ -51,7 +51,7 @@ struct Call {
 
 /// The followed commands of a plan by their places; and what they ask for on `localhost` in the toolbox.
 struct Uses {
-    calls: Vec<Call>,
+    calls: Vec<StepCall>,
     programs: BTreeMap<String, (Place, Vec<PlaceUse>)>,
     ports: Vec<(u16, Arc<Source>, Span)>,
 }
@@ -80,7 +80,7 @@ pub(super) fn check_localhost(plan: &Plan, published: &Published, diags: &mut Di
 /// Warns of calls of `docker` and `kubectl` that a drill refuses. One of which a word is only known in the drill is left alone.
 pub(super) fn check_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
     let mut noted = noted(diags);
-    for Call { words, source, span } in uses(plan).calls {
+    for StepCall { words, source, span } in uses(plan).calls {
         let Some((program, args)) = words.split_first() else { continue };
         let Some(why) = stack.refuses(program, args) else { continue };
         let message = format!("a drill refuses this call: {why}");
@@ -212,7 +212,7 @@ fn uses(plan: &Plan) -> Uses {
                         let words = call.words.get(number..).unwrap_or_default();
                         if PROGRAMS.contains(&program) && words.iter().all(|word| !word.contains(UNKNOWN)) {
                             let words = words.iter().map(|word| (*word).to_string()).collect();
-                            calls.push(Call { words, source: runbook.source.clone(), span });
+                            calls.push(StepCall { words, source: runbook.source.clone(), span });
                         }
                     }
                     // It is not among the words of a call.
