@@ -80,13 +80,13 @@ fn of(name: &str) -> ListParams {
 
 /// How the Pods of a process ended. They are watched until this is dropped.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(super) struct PodEnds {
     seen: Arc<Mutex<BTreeMap<String, Ending>>>,
     _watching: DropGuard,
 }
 
-impl Ends {
-    fn watch(namespace: &ClusterNamespace, process: &str) -> Ends {
+impl PodEnds {
+    fn watch(namespace: &ClusterNamespace, process: &str) -> PodEnds {
         let done = CancellationToken::new();
         let (seen, ended) = (Arc::<Mutex<BTreeMap<String, Ending>>>::default(), done.clone());
         let (all, process, noted) = (namespace.pods(), process.to_string(), seen.clone());
@@ -104,7 +104,7 @@ impl Ends {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }));
-        Ends { seen, _watching: done.drop_guard() }
+        PodEnds { seen, _watching: done.drop_guard() }
     }
 
     /// What was seen so far.
@@ -127,9 +127,9 @@ fn ending(pod: &Pod) -> Option<Ending> {
 }
 
 /// Makes the Pods, and waits until each runs or has ended.
-pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Value]) -> Result<Ends, StackError> {
+pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Value]) -> Result<PodEnds, StackError> {
     let operation = format!("starting `{name}`");
-    let (all, ends) = (namespace.pods(), Ends::watch(namespace, name));
+    let (all, ends) = (namespace.pods(), PodEnds::watch(namespace, name));
     for pod in made {
         namespace.make(pod, &operation).await?;
     }

@@ -10,7 +10,7 @@ use super::manifests::{Manifests, WORKLOADS, kind, name};
 use super::names::{self, RUN, RUN_ID};
 use super::namespace::ClusterNamespace;
 use super::objects::ObjectChanges;
-use super::processes::{self, Ends};
+use super::processes::{self, PodEnds};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects};
@@ -54,7 +54,7 @@ pub(super) struct KubernetesStack {
     /// The names that every Pod has for addresses of Services.
     aliases: OnceLock<Aliases>,
     /// Process → how its Pods ended, while it is there.
-    ends: Mutex<BTreeMap<String, Ends>>,
+    ends: Mutex<BTreeMap<String, PodEnds>>,
 }
 
 impl KubernetesStack {
@@ -95,7 +95,7 @@ impl KubernetesStack {
         ObjectChanges { namespace: &self.namespace, planned }
     }
 
-    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, Ends>> {
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, PodEnds>> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -403,7 +403,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
-        self.ends().get(name).map(Ends::seen).unwrap_or_default()
+        self.ends().get(name).map(PodEnds::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
