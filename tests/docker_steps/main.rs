@@ -184,7 +184,9 @@ async fn the_environment_of_a_step_decides_what_compose_is_given() {
         assert_eq!(s.out("docker compose exec -T web printenv GREETING").await, "bye");
         assert_eq!(id(stack, "db").await, db);
         // What is not a team's to decide, and what a step may not decide.
-        s.out("COMPOSE_PROJECT_NAME=x COMPOSE_FILE=/x DOCKER_HOST=tcp://x docker compose ps -q").await;
+        for elsewhere in ["COMPOSE_PROJECT_NAME=x", "COMPOSE_FILE=/x", "DOCKER_HOST=tcp://x"] {
+            assert_eq!(s.run(&format!("{elsewhere} docker compose ps -q")).await.exit, 126, "{elsewhere}");
+        }
         assert_eq!(
             s.out("GREETING=again docker compose config --services | sort | paste -sd ' '").await,
             "db payments web"
@@ -251,7 +253,7 @@ async fn what_a_step_gives_to_a_command_inside_is_on_no_command_line_of_the_host
         for line in [
             "docker compose exec -e TOKEN db sh -c 'echo \"$TOKEN\"' < /dev/null",
             "docker compose exec -T --index 1 -e TOKEN db sh -c 'echo \"$TOKEN\"'",
-            "docker exec -e TOKEN web sh -c 'echo \"$TOKEN\"'",
+            "docker exec -e TOKEN shop-web-1 sh -c 'echo \"$TOKEN\"'",
             "docker compose run --rm -T --no-deps -e TOKEN web sh -c 'echo \"$TOKEN\"' < /dev/null",
         ] {
             let watch = Watch::begin(TOKEN);
@@ -261,7 +263,7 @@ async fn what_a_step_gives_to_a_command_inside_is_on_no_command_line_of_the_host
             assert_eq!(said, TOKEN, "{line}");
         }
         // Everything else is as with the real command.
-        let ran = s.run("docker exec -e A=1 -u 65534 -w /tmp web sh -c 'id -u; pwd; echo $A; exit 3'").await;
+        let ran = s.run("docker exec -e A=1 -u 65534 -w /tmp shop-web-1 sh -c 'id -u; pwd; echo $A; exit 3'").await;
         assert_eq!((ran.exit, ran.out.as_str()), (3, "65534\n/tmp\n1\n"), "{ran:?}");
         let ran = s.run("docker exec shop-web-1 no-such-program").await;
         assert!(ran.exit == 126 || ran.exit == 127, "{ran:?}");
@@ -296,7 +298,7 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
         assert_eq!(s.out("docker pause the-db").await, "the-db");
-        assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' db").await, "/the-db paused");
+        assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' the-db").await, "/the-db paused");
         s.out("docker unpause the-db; docker stop -t 1 shop_web_1").await;
         assert_eq!((status(stack, "db").await.as_str(), status(stack, "web").await.as_str()), ("running", "exited"));
         s.out("docker start shop-web-1 && docker kill shop-web-1 && docker start shop-web-1 && docker top the-db | grep -q sleep").await;

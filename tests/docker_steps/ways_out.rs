@@ -131,7 +131,7 @@ async fn no_way_out_of_the_drill_is_found() {
         }
         // Not by the environment of the runner either.
         let ran = s
-            .run("docker compose exec -e FIREDRILL_TEST_SECRET web env; docker exec -e CARGO_MANIFEST_DIR web env")
+            .run("docker compose exec -e FIREDRILL_TEST_SECRET web env; docker exec -e CARGO_MANIFEST_DIR shop-web-1 env")
             .await;
         assert!(ran.exit == 0 && !ran.out.contains("CARGO_MANIFEST_DIR"), "{ran:?}");
         let seen =
