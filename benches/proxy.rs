@@ -73,7 +73,18 @@ fn through(c: &mut Criterion) {
     let rule = |path: &str| {
         let (port, method, path) = (None, None, Some(path.into()));
         let action = HttpAction::Status { status: 503, body: None, retry_after: None };
-        HttpRule { port, method, path, header: None, share: 1.0, first: None, every: None, action, seed: 1 }
+        HttpRule {
+            port,
+            method,
+            path,
+            header: None,
+            share: 1.0,
+            per_connection: false,
+            first: None,
+            every: None,
+            action,
+            seed: 1,
+        }
     };
     let other = proxy.add_rule("other", rule("/other")).expect("a rule");
     measure("proxy, a rule that does not match", through);

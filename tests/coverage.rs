@@ -133,6 +133,24 @@ fn without_a_list_there_is_one_to_start_from() {
 }
 
 #[test]
+fn each_component_of_a_journey_is_a_row() {
+    let project = Project::new(Some(&format!("journeys: [journeys.yaml]\n{SERVICES}")));
+    let journey = |components: &str| {
+        let text =
+            format!("journeys: [ {{ name: ordering, slo: {{ availability: 99% }}, components: [{components}] }} ]\n");
+        project.write("journeys.yaml", &text);
+        said(&project.run(&["coverage"]))
+    };
+    let both = journey("checkout, db");
+    assert!(both.contains("journey ordering 0% 0 of 3 (checkout, db)"), "{both}");
+    let unknown = journey("checkout, cdn");
+    assert!(unknown.contains("the journey `ordering` takes `cdn`, which is no service here"), "{unknown}");
+    project.write("journeys.yaml", "slos: []\n");
+    let none = said(&project.run(&["coverage"]));
+    assert!(none.contains("cannot be read as a file of journeys"), "{none}");
+}
+
+#[test]
 fn every_mistake_is_told_at_once() {
     let project = Project::new(Some(
         "services:

@@ -281,6 +281,16 @@ async fn a_terminated_session_stays_away_unless_it_is_to_return() {
 }
 
 #[tokio::test]
+async fn a_lock_that_a_limit_of_the_server_ends_is_gone_by_itself() {
+    let db = Db::start(&["-c", "idle_in_transaction_session_timeout=2s"]).await;
+    let (held, _notes) = db.lock(TABLE, 1, None).await;
+    until(&*held, false, "idle-in-transaction timeout").await;
+    let answer = held.look().await;
+    assert!(matches!(answer, AgentAnswer::Gone { by_itself: true, .. }), "{answer:?}");
+    held.lift().await.expect("lifted");
+}
+
+#[tokio::test]
 async fn a_restart_of_the_database_clears_the_lock_and_is_said_so() {
     let db = Db::start(&[]).await;
     let (held, mut notes) = db.lock(TABLE, 1, None).await;

@@ -244,6 +244,7 @@ fn whole() -> Value {
                                  "objective": "90%" },
                   "cache": { "redis": { "connect": "db:6379", "command": "PING", "password": "x", "expect": "+", "every": "200ms" },
                              "objective": "90%" },
+                  "runs": { "command": { "service": "db", "run": "x", "every": "500ms", "timeout": "1s" }, "objective": "90%" },
                   "rows": { "freshness": { "query": { "service": "db", "sql": "SELECT 1", "every": "200ms" }, "within": "5s" },
                             "objective": "90%" } },
         "steady": { "for": "5s", "within": "20s" }, "max_duration": "10m",

@@ -196,6 +196,137 @@ fn toxics_act_on_bytes_and_nothing_is_changed_without_them() {
     assert!(metrics.contains("toxiproxy_proxy_sent_bytes_total{direction=\"downstream\""), "{metrics}");
 }
 
+/// A service that answers every request with `hello` and a header; each connection has one.
+fn web() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let own = listener.try_clone().expect("a listener");
+    std::thread::spawn(move || {
+        for mut stream in own.incoming().flatten() {
+            // A client that only looks whether somebody listens asks nothing.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+        }
+    });
+    listener
+}
+
+/// What a request over this connection is answered with.
+fn asked(stream: &mut TcpStream, request: &str) -> String {
+    write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it takes it");
+    let mut answer = String::new();
+    // It may be cut short, or reset.
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn toxics_of_http_act_on_requests_and_are_refused_with_the_reason() {
+    let (server, service) = (Server::start(&["--seed", "3"]), web());
+    let address = server.proxy("web", &service);
+    let get = |request: &str| asked(&mut TcpStream::connect(&address).expect("it listens"), request);
+    let plain = get("GET /a");
+    assert!(plain.contains("200 OK") && plain.ends_with("hello"), "{plain}");
+    let put = |toxic: Value| {
+        server.done("POST", "/reset", json!({}));
+        server.done("POST", "/proxies/web/toxics", toxic)
+    };
+
+    let status = json!({ "status": 429, "body": "slow down", "retry_after": 7, "method": "post", "path": "/pay*" });
+    let made = put(json!({ "type": "http_status", "attributes": status }));
+    assert_eq!(
+        made,
+        json!({ "name": "http_status_downstream", "type": "http_status", "stream": "downstream", "toxicity": 1,
+            "attributes": status })
+    );
+    let refused = get("POST /pay/1");
+    assert!(refused.contains("429") && refused.contains("retry-after: 7") && refused.ends_with("slow down"));
+    assert_eq!([get("GET /pay/1"), get("POST /a")], [plain.clone(), plain.clone()], "only what it is for");
+    let changed = server.done(
+        "PATCH",
+        "/proxies/web/toxics/http_status_downstream",
+        json!({ "attributes": { "status": 503, "method": null } }),
+    );
+    assert_eq!((&changed["attributes"]["status"], changed["attributes"].get("method")), (&json!(503), None));
+    assert!(get("GET /pay/1").contains("503"));
+
+    put(json!({ "type": "http_delay", "attributes": { "delay": 300 } }));
+    let began = Instant::now();
+    assert!(get("GET /a") == plain && began.elapsed() >= Duration::from_millis(300));
+    put(json!({ "type": "http_body", "attributes": { "cut": 2 } }));
+    assert!(get("GET /a").ends_with("\r\n\r\nhe"));
+    put(json!({ "type": "http_body", "attributes": { "replace": "other" } }));
+    assert!(get("GET /a").ends_with("other"));
+    put(json!({ "type": "http_header", "attributes": { "set": { "X-A": "1" }, "remove": ["ETag"] } }));
+    let changed = get("GET /a").to_ascii_lowercase();
+    assert!(changed.contains("x-a: 1") && !changed.contains("etag"), "{changed}");
+    // Nobody needs the service where a rule answers in its place; beside a toxic of connections, and by half of them.
+    put(json!({ "type": "http_status", "toxicity": 0.5, "attributes": { "status": 500, "per": "connection" } }));
+    server.done("POST", "/proxies/web/toxics", json!({ "type": "latency", "attributes": { "latency": 1 } }));
+    let answers: Vec<bool> = (0..40).map(|_| get("GET /a").contains("500")).collect();
+    assert!(answers.contains(&true) && answers.contains(&false), "{answers:?}");
+    put(json!({ "type": "http_status", "toxicity": 0, "attributes": { "status": 500 } }));
+    let mut open = TcpStream::connect(&address).expect("it listens");
+    std::thread::sleep(Duration::from_millis(100));
+    server.done("PATCH", "/proxies/web/toxics/http_status_downstream", json!({ "toxicity": 1 }));
+    assert!(asked(&mut open, "GET /a").contains("500"), "a connection that was open");
+
+    let errors = [
+        (json!({ "type": "http_status" }), "missing required field: attributes.status"),
+        (
+            json!({ "type": "http_status", "attributes": { "status": 99 } }),
+            "http_status: 99 is not the status of an answer",
+        ),
+        (
+            json!({ "type": "http_status", "attributes": { "status": "a" } }),
+            "status must be a whole number, not a string",
+        ),
+        (
+            json!({ "type": "http_delay", "attributes": { "delay": 1, "delya": 1 } }),
+            "http_delay has no attribute \"delya\"",
+        ),
+        (json!({ "type": "http_delay", "attributes": { "delay": 1, "path": "a" } }), "it begins with `/`"),
+        (
+            json!({ "type": "http_delay", "attributes": { "delay": 1, "per": "hour" } }),
+            "is not `request` or `connection`",
+        ),
+        (json!({ "type": "http_body" }), "missing required field: attributes.replace, cut or rate"),
+        (json!({ "type": "http_body", "attributes": { "rate": 0 } }), "a rate of 0 never ends"),
+        (json!({ "type": "http_body", "attributes": { "rate": 1, "cut": 1 } }), "not two of these"),
+        (json!({ "type": "http_header" }), "missing required field: attributes.set or remove"),
+        (json!({ "type": "http_header", "attributes": { "set": { "a b": "1" } } }), "is not the name of a header"),
+        (json!({ "type": "http_nothing" }), "invalid toxic type"),
+    ];
+    for (toxic, told) in errors {
+        let (status, _, text) = server.call("POST", "/proxies/web/toxics", Some(&toxic.to_string()));
+        let error: Value = serde_json::from_str(&text).expect("JSON");
+        assert!(status == 400 && error["error"].as_str().is_some_and(|error| error.contains(told)), "{toxic}: {text}");
+    }
+}
+
+/// In Go `0.0.0.0` is every address of IPv6 as well.
+#[test]
+fn every_address_is_listened_on_by_either_name() {
+    let (server, service) = (Server::start(&[]), echo());
+    let upstream = service.local_addr().expect("an address").to_string();
+    for (name, listen) in [("a", "0.0.0.0:0"), ("b", "[::]:0"), ("c", ":0"), ("d", "[::1]:0")] {
+        let made = server.done("POST", "/proxies", json!({ "name": name, "listen": listen, "upstream": upstream }));
+        let listens = made["listen"].as_str().expect("an address");
+        let (host, port) = listens.rsplit_once(':').expect("a port");
+        assert_eq!(host, if name == "d" { "[::1]" } else { "[::]" });
+        let reached = if name == "d" { vec!["[::1]"] } else { vec!["127.0.0.1", "[::1]"] };
+        for host in reached {
+            assert_eq!(there_and_back(&format!("{host}:{port}"), b"x").0, b"x", "{name} by {host}");
+        }
+        let same = json!([{ "name": name, "listen": listen.replace(":0", &format!(":{port}")), "upstream": upstream }]);
+        let open = TcpStream::connect(format!("[::1]:{port}")).expect("it listens");
+        server.done("POST", "/populate", same);
+        open.set_read_timeout(Some(Duration::from_millis(100))).expect("an option");
+        let kept = (&open).read(&mut [0]).expect_err("it is not closed");
+        assert_eq!(kept.kind(), std::io::ErrorKind::WouldBlock, "what does not differ is kept");
+    }
+}
+
 /// The API of others waits for data that is stuck.
 #[test]
 fn toxics_are_taken_out_while_data_is_stuck() {

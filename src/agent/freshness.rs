@@ -159,6 +159,10 @@ impl SliSource for AnswerAge {
         self.timeout
     }
 
+    fn stays_good(&self) -> Duration {
+        self.within
+    }
+
     fn event(&self) -> String {
         let place = match &self.at {
             AnswerPlace::Json(pointer) => pointer,

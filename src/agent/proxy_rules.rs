@@ -25,6 +25,9 @@ impl Ability for ToxicRule {
 impl<R: CountedRule> Holding for RuleHandle<R> {
     async fn look(&self) -> AgentAnswer {
         match self.listed() {
+            Ok(detail) if self.has_run_out() => {
+                AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true }
+            }
             Ok(detail) => AgentAnswer::InPlace { detail, acted: Some(self.acted()) },
             Err(evidence) => AgentAnswer::gone(evidence),
         }

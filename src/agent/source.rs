@@ -9,6 +9,7 @@ use crate::agent::locked;
 use crate::load::{EventClient, Failure, RequestEnding, SLICE, Sent};
 use crate::slis::{EventAnswer, SliSpec};
 use crate::source::MapReader;
+use crate::stack::ServiceScript;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
@@ -27,7 +28,7 @@ const MOST_NOTES: usize = 5;
 /// Environment of a service of the stack, by its name.
 pub type Environments<'a> = &'a (dyn Fn(&str) -> BTreeMap<String, String> + Send + Sync);
 
-/// A source of events. It runs in the drill's agent.
+/// A source of events. It runs in the drill's agent, unless it is a script in a service.
 pub trait SliSource: Debug + Send + Sync {
     /// Name of its slices, which no other source of the scenario has.
     fn series(&self) -> &str;
@@ -40,6 +41,11 @@ pub trait SliSource: Debug + Send + Sync {
 
     /// From one telling to the next, of a source that tells of many events at once: no shorter window holds any for sure.
     fn interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How long its events stay good although nothing happens any more: what stops is seen that much later.
+    fn stays_good(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -63,6 +69,11 @@ pub trait SliSource: Debug + Send + Sync {
 
     /// Values that must never reach a record.
     fn secrets(&self) -> Vec<String>;
+
+    /// The script in a service whose runs are its events, good when they exit with 0; the runner makes those, and no agent.
+    fn script(&self) -> Option<&ServiceScript> {
+        None
+    }
 
     /// What the agent is asked, so that it tells of the slices; or why nobody can be asked.
     fn ask(&self, slis: &[SliSpec], seed: u64, environments: Environments<'_>) -> Result<AgentAsk, String>;
@@ -110,7 +121,7 @@ pub(super) fn read_pace(map: &mut MapReader<'_>) -> (Duration, Duration) {
 }
 
 /// Reads a duration that is in a range.
-pub(super) fn bounded(
+pub(crate) fn bounded(
     map: &mut MapReader<'_>,
     key: &'static str,
     default: Duration,

@@ -261,6 +261,7 @@ async fn error_ratio(url: &str, slo: &FoundSlo) -> Result<f64, String> {
         SloCounts::Events { bad: true, some, total } => format!("(\n{some}\n) / (\n{total}\n)"),
         SloCounts::Events { bad: false, some, total } => format!("1 - (\n{some}\n) / (\n{total}\n)"),
         SloCounts::ErrorRatio(query) => query.clone(),
+        SloCounts::Requests(_) => return Err("a load of a drill measures it, and no query".into()),
         SloCounts::Unknown(why) => return Err(why.clone()),
     };
     let page = crate::agent::promql::query_page(url.trim_end_matches('/'), &in_window(&query, slo.period));

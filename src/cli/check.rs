@@ -41,7 +41,7 @@ struct Selected {
 
 /// Runs the command.
 pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let selected = selected(&args, &globals.project)?;
+    let mut selected = selected(&args, &globals.project)?;
     let overrides = args.allow.overrides(globals, []);
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
@@ -63,6 +63,12 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     }
     for path in selected.runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
         check_runbook(path, &overrides, &mut diags);
+    }
+    for plan in &plans {
+        let Some(runbook) = &plan.runbook else { continue };
+        if !selected.runbooks.iter().any(|path| follows(plan, path)) {
+            selected.runbooks.push(runbook.source.path.clone());
+        }
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     if args.files.is_empty() {
@@ -171,8 +177,7 @@ async fn resolve_stacks(
         }
         check_environment(plan, |service| stack.environment(service), diags);
         open.extend(super::findings::resolved(plan, &*stack, diags));
-        places::check_localhost(plan, &stack.published(), diags);
-        places::check_calls(plan, &*stack, diags);
+        places::check_ports_and_calls(plan, &*stack, diags);
         stacks.push(Some(stack));
     }
     Ok(stacks)

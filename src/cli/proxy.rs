@@ -1,13 +1,12 @@
 //! `firedrill proxy`: a server with Toxiproxy's API, for tests and by hand.
 
 use super::Globals;
-use crate::agent::toxiproxy::{ToxicProxies, serve};
+use crate::agent::toxiproxy::{ToxicProxies, listen, serve};
 use crate::error::{Error, Exit};
 use crate::output;
 use std::path::{Path, PathBuf};
-use tokio::net::TcpListener;
 
-/// Serves the HTTP API of Toxiproxy: proxies for TCP with latency, bandwidth, resets and more, for any Toxiproxy client.
+/// Serves the HTTP API of Toxiproxy: proxies for TCP and HTTP with latency, resets, statuses and more, for any Toxiproxy client.
 #[derive(Debug, clap::Args)]
 pub struct ProxyArgs {
     /// Where the API listens; without a host on every address.
@@ -25,15 +24,10 @@ pub struct ProxyArgs {
 pub async fn run(args: ProxyArgs, globals: &Globals) -> Result<Exit, Error> {
     let shutdown = super::conduct::listen()?;
     let mut proxies = ToxicProxies::new(args.seed);
-    let listen = match args.listen.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => args.listen.clone(),
-    };
-    let cannot = |error| Error::harness(format!("cannot listen on {}: {error}", args.listen));
-    let listener = TcpListener::bind(&listen).await.map_err(|error| {
-        cannot(error).hint("`--listen HOST:PORT` names another address; is another Toxiproxy running?")
+    let (listener, address) = listen(&args.listen).await.map_err(|error| {
+        Error::harness(format!("cannot listen on {}: {error}", args.listen))
+            .hint("`--listen HOST:PORT` names another address; is another Toxiproxy running?")
     })?;
-    let address = listener.local_addr().map_err(cannot)?;
     let mut made = 0;
     if let Some(path) = &args.config {
         made = configure(&mut proxies, path).await?;

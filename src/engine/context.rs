@@ -7,17 +7,19 @@ use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::source::SliSource;
 use crate::faults::Undo;
+use crate::load::Failure;
 use crate::record::{
     Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
 };
+use crate::slis::EventAnswer;
 use crate::slis::window::Level;
-use crate::spec::{Plan, PlannedFault, RestoreSpec};
+use crate::spec::{Plan, PlannedFault, RestoreSpec, ServiceScript};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often state that announces no change (a fault, a command to try again) is asked.
@@ -57,6 +59,14 @@ pub(super) struct InjectedFault<'a> {
     pub undo: Undo,
 }
 
+/// A run of a command that is due, as an event of an SLI.
+#[derive(Debug)]
+pub(super) struct DueCommand {
+    pub script: ServiceScript,
+    pub due: Instant,
+    pub done: oneshot::Sender<Result<EventAnswer, Failure>>,
+}
+
 /// A drill under way.
 pub(super) struct Context<'a> {
     pub common: CommonContext<'a>,
@@ -66,6 +76,9 @@ pub(super) struct Context<'a> {
     pub pumps: Vec<AbortOnDropHandle<()>>,
     /// Where confirmed faults go, to come back when they are ended, or to be ended when their time is over.
     pub injected: UnboundedSender<InjectedFault<'a>>,
+    /// Where the commands go that are due as events of SLIs, and what makes these events.
+    pub commands: UnboundedSender<DueCommand>,
+    pub sources: Vec<AbortOnDropHandle<()>>,
     /// The faults whose time was over.
     pub ended: watch::Receiver<EndedInTime>,
     /// The faults that nothing undoes, once the others were undone.

@@ -1,6 +1,7 @@
 //! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
 //! down run whatever happened, outside the token that was cancelled.
 
+use super::commands::run_commands;
 use super::contention::ConcurrentDrills;
 use super::context::{CommonContext, Context};
 use super::follow::{Opening, RunbookInputs};
@@ -11,7 +12,7 @@ use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::pages::judge_pages;
 use super::person::Operator;
-use super::recover::{Recovered, judge_time, recover};
+use super::recover::{Recovered, judge_time, note_beyond_control, recover};
 use super::respond::{Responded, respond};
 use super::restore::after_restore;
 use super::revert::{how_it_is_kept, revert};
@@ -127,11 +128,15 @@ pub async fn run(
         ledger,
         agents: BTreeMap::new(),
     };
+    let (commands, due) = unbounded_channel();
+    let runner = common.clone();
     let mut cx = Context {
         common,
         started_utc,
         pumps: Vec::new(),
         injected: sender,
+        commands,
+        sources: Vec::new(),
         ended,
         irreversible: Vec::new(),
         phase_began: DrillTime::default(),
@@ -140,37 +145,43 @@ pub async fn run(
         impact: None,
         verdict: None,
     };
-    let ending = CancellationToken::new();
-    let course = async {
-        let common = cx.common.clone();
-        let course = tokio::select! {
-            biased;
-            () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
-            stop = overtime(plan, |line| common.in_scenario(line)) => Ok(Err(stop)),
-            course = caught(phases(&mut cx, person, &shutdown.cancel)) => course,
+    let drill = async {
+        let ending = CancellationToken::new();
+        let course = async {
+            let common = cx.common.clone();
+            let course = tokio::select! {
+                biased;
+                () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
+                stop = overtime(plan, |line| common.in_scenario(line)) => Ok(Err(stop)),
+                course = caught(phases(&mut cx, person, &shutdown.cancel)) => course,
+            };
+            ending.cancel();
+            course
         };
-        ending.cancel();
-        course
+        let carried = faults::carry_on(injected, in_time, &ending);
+        let used = caught(usage::watch(stack, &sink, &ending));
+        let inbox = NoteInbox::new(run_dir.path());
+        let noted = caught(take_notes(&inbox, &sink, &ending));
+        let (course, carried, ..) = tokio::join!(course, carried, used, noted);
+        let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
+        let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
+        if let Err(stop) = &course.recovered.outcome {
+            cx.judge(stop.clone());
+        }
+        if let (Err(stop), true) = (carried, cx.unspoiled()) {
+            cx.judge(stop);
+        }
+        cx.end_phase();
+        undo_all(&mut cx, &mut course, run_dir, shutdown).await;
+        release(&mut cx, run_dir, shutdown).await;
+        let (left, kept) = remove(&mut cx, &course, options, run_dir, shutdown).await;
+        inbox.take(&sink);
+        conclude(cx, course, left, kept, shutdown)
     };
-    let carried = faults::carry_on(injected, in_time, &ending);
-    let used = caught(usage::watch(stack, &sink, &ending));
-    let inbox = NoteInbox::new(run_dir.path());
-    let noted = caught(take_notes(&inbox, &sink, &ending));
-    let (course, carried, ..) = tokio::join!(course, carried, used, noted);
-    let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
-    let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
-    if let Err(stop) = &course.recovered.outcome {
-        cx.judge(stop.clone());
+    tokio::select! {
+        outcome = drill => outcome,
+        never = run_commands(&runner, due) => match never {},
     }
-    if let (Err(stop), true) = (carried, cx.unspoiled()) {
-        cx.judge(stop);
-    }
-    cx.end_phase();
-    undo_all(&mut cx, &mut course, run_dir, shutdown).await;
-    release(&mut cx, run_dir, shutdown).await;
-    let (left, kept) = remove(&mut cx, &course, options, run_dir, shutdown).await;
-    inbox.take(&sink);
-    conclude(cx, course, left, kept, shutdown)
 }
 
 /// Takes what people note while the drill runs into its story.
@@ -246,12 +257,16 @@ async fn follow_and_recover(
             Err(stop) => return (responded, Recovered::unseen(Err(stop))),
         };
     }
+    let responding = cx.phase_began;
     cx.begin(Phase::Recover);
     let mut recovered = recover(cx, impact, &responded).await;
     if recovered.outcome.is_ok() {
         match responded.unverified.take() {
             Some(stop) => recovered.outcome = Err(stop),
-            None => note_impact_contention(cx),
+            None => {
+                note_impact_contention(cx);
+                note_beyond_control(cx, impact, &recovered, responding);
+            }
         }
     }
     (responded, recovered)
@@ -288,6 +303,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
 /// Saves the logs and closes the channels of the agents.
 async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
     unless(&shutdown.hurry, save_logs(cx, run_dir)).await;
+    cx.sources.clear();
     let agents = std::mem::take(&mut cx.agents);
     // First, so that each channel is closed before a hurry is looked at.
     tokio::select! {

@@ -141,7 +141,7 @@ impl<'a> Context<'a> {
     pub(super) async fn ended_by_themselves(
         &self,
         ids: &[&str],
-        mitigated: bool,
+        mitigated: Option<Duration>,
     ) -> Result<BTreeMap<String, Stop>, Stop> {
         let mut ended = BTreeMap::new();
         for planned in

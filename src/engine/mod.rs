@@ -2,6 +2,7 @@
 
 mod alone;
 mod announce;
+mod commands;
 mod contention;
 mod context;
 mod drill;

@@ -90,7 +90,7 @@ impl Monitor {
             let _lost = AgentLost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
             while let Some(message) = messages.recv().await {
                 match message {
-                    AgentMessage::Told { told } => monitor.take(&name, &client, told),
+                    AgentMessage::Told { told } => monitor.take(&name, |us| drill_time(&client, us), told),
                     AgentMessage::LeaseLost => {
                         monitor.lost(format!("{name} had no heartbeat from the runner in time and lifted everything"));
                     }
@@ -100,21 +100,22 @@ impl Monitor {
         }))
     }
 
-    fn take(&self, name: &str, client: &AgentClient, told: Told) {
+    /// Takes in what is told; `at` makes an instant of the teller's clock one of the drill.
+    pub(super) fn take(&self, name: &str, at: impl Fn(u64) -> DrillTime, told: Told) {
         match told {
-            Told::Slice { series, start_us, counts } => self.slice(series, drill_time(client, start_us), counts),
+            Told::Slice { series, start_us, counts } => self.slice(series, at(start_us), counts),
             Told::Sample { clock_us, value, holds, error, readable } => {
-                self.sample(drill_time(client, clock_us), value, holds, error, readable);
+                self.sample(at(clock_us), value, holds, error, readable);
             }
             Told::Write { write, clock_us, acknowledged } => {
-                let ended_us = drill_time(client, clock_us);
+                let ended_us = at(clock_us);
                 self.sink.emit(Event::Written { write, ended_us, acknowledged });
                 self.lock().writes.push(WriteRecord(write, ended_us, acknowledged));
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
             Told::Alert { clock_us, labels, station } => {
-                let moment = AlertMoment { at_us: drill_time(client, clock_us), labels, station };
+                let moment = AlertMoment { at_us: at(clock_us), labels, station };
                 self.sink.emit(Event::Alert(moment.clone()));
                 self.lock().alerts.push(moment);
             }
@@ -154,7 +155,8 @@ impl Monitor {
         }
     }
 
-    fn lost(&self, why: String) {
+    /// Something that measures is gone.
+    pub(super) fn lost(&self, why: String) {
         self.lock().gone.get_or_insert(why);
         self.changed.send_modify(|n| *n += 1);
     }

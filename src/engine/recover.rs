@@ -14,7 +14,7 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
     WAIT_SERVED, WindowRecord, micros,
 };
-use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
+use crate::slis::window::{AnswersChanged, Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -90,7 +90,11 @@ impl Recovered {
         };
         let gone: Vec<&str> =
             at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
-        let ended = cx.ended_by_themselves(&gone, true).await?;
+        let mitigated = match responded.mitigation {
+            Some((_, Some(ended))) => ended,
+            _ => cx.sink.now(),
+        };
+        let ended = cx.ended_by_themselves(&gone, Some(cx.sink.now().since(mitigated))).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let served_before = followed && served_before(cx, impact, from);
         let hold = query.hold;
@@ -137,15 +141,15 @@ impl Recovered {
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
-                let otherwise =
+                let answers =
                     cx.monitor.timeline(|timeline| timeline.answered_otherwise(impact.faults.first, (from_us, to_us)));
-                otherwise.into_iter().for_each(|text| cx.sink.emit(Event::Note { text }));
                 each_sli(cx, &query, Some(at));
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 cleared?;
+                served_as_before(cx, &answers, recovery.at)?;
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
                     seconds(at.since(impact.faults.first)),
@@ -229,11 +233,44 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
     Ok(())
 }
 
+/// An SLI like `status < 500` counts 404 and 429 as good. Users who got an answer before the faults and are refused one now are not
+/// served, whatever the SLI says.
+fn served_as_before(cx: &Context<'_>, answers: &[AnswersChanged], since: DrillTime) -> Result<(), Stop> {
+    let Some(refused) = answers.iter().find(|answers| answers.refused) else {
+        answers.iter().for_each(|answers| cx.sink.emit(Event::Note { text: answers.text.clone() }));
+        return Ok(());
+    };
+    let reason = format!("the SLIs are met, but users are refused what they got before: {}", refused.text);
+    let stop = Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx));
+    Err(cx.failed(Check::StillServed, since, stop))
+}
+
 /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to
 /// meet the RTO.
 fn control_within(plan: &Plan, impact: &FaultImpact, started: DrillTime) -> Duration {
     let rto = plan.rto.map(|rto| impact.faults.first.plus(rto).since(started));
     plan.recover_within.max(rto.unwrap_or_default())
+}
+
+/// A pass stays one: users recovered, at a time until which no control of this drill looks. The record says so.
+pub(super) fn note_beyond_control(
+    cx: &Context<'_>,
+    impact: &FaultImpact,
+    recovered: &Recovered,
+    responding: DrillTime,
+) {
+    let Some(recovery) = recovered.recovery.filter(|_| !cx.control && cx.plan.runbook.is_some()) else { return };
+    let within = control_within(cx.plan, impact, responding);
+    let waited = responding.plus(within);
+    if recovery.at > waited {
+        let text = format!(
+            "users recovered {} after the injection; a control would have waited until {} only, so that none can show that \
+             they would not have recovered by themselves: give the scenario an `rto`, which a control waits for",
+            seconds(recovery.at.since(impact.faults.first)),
+            seconds(waited.since(impact.faults.first)),
+        );
+        cx.sink.emit(Event::Note { text });
+    }
 }
 
 /// How long users must be served for a recovery to count, as an event with the reason for it.

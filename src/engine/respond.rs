@@ -154,7 +154,7 @@ fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
 async fn still_there(cx: &Context<'_>) -> Result<(), Stop> {
     let outstanding = cx.ledger.outstanding();
     let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
-    let Some((id, stop)) = cx.ended_by_themselves(&ids, false).await?.into_iter().next() else { return Ok(()) };
+    let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(()) };
     cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
     Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
 }

@@ -1,5 +1,6 @@
 //! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
+use super::commands::begin_commands;
 use super::context::{Context, seconds};
 use super::follow::{Opening, RunbookInputs, usual_place};
 use super::invariants::{InvariantValues, ask_invariants};
@@ -34,9 +35,10 @@ pub(super) struct Steady {
     pub baseline: Baseline,
 }
 
-pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
+pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop> {
     let begun = cx.sink.now();
-    tokio::try_join!(start_load(cx, &up.agent), start_alerts(cx, up))?;
+    (cx.sources, ()) = tokio::try_join!(start_load(cx, &up.agent), start_alerts(cx, up))?;
+    let cx = &*cx;
     // As long as nobody watches the alerts none of them is quiet.
     let started = if cx.plan.alerts.is_some() { cx.sink.now() } else { begun };
     let session = open_session(cx).await?;
@@ -73,7 +75,8 @@ pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
     Err(cx.failed(Check::Steady, started, stop))
 }
 
-async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
+async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
+    let mut made_here = Vec::new();
     let mut loads = trusting(cx).await?;
     // A control restores nothing, and keeps no ledger.
     if let Some(restore) = cx.restoring() {
@@ -84,6 +87,10 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
     }
     agent.ask(MachineWatch {}.ask("machine")).await?;
     for source in sources(&loads, &cx.plan.own_sources) {
+        if let Some(script) = source.script() {
+            made_here.push(begin_commands(cx, source, script)?);
+            continue;
+        }
         let ask = source.ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
         agent.ask(ask.map_err(Stop::harness)?).await?;
     }
@@ -91,7 +98,7 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
         let watch = MetricWatch { url: url.clone(), every: SCRAPE_EVERY, when: when.clone() };
         agent.ask(watch.ask("alert")).await?;
     }
-    Ok(())
+    Ok(made_here)
 }
 
 /// The loads, each with the certificate authority that it trusts: one that the stack made at its start is read now.

@@ -195,13 +195,18 @@ impl Inject for AgentFault {
         }
     }
 
-    async fn ended_by_itself(&self, context: &FaultContext<'_>, _: bool) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(
+        &self,
+        context: &FaultContext<'_>,
+        _: Option<Duration>,
+    ) -> Result<Option<String>, FaultError> {
         // Whoever cannot be asked here is asked by `confirm` as well, where that is told.
         let Ok(AgentAnswer::Gone { detail, by_itself: true }) = self.look(context, "ask").await else {
             return Ok(None);
         };
+        let instead = if self.interposes().is_some() { "leave `first` out" } else { "give it `returns`" };
         Ok(Some(format!(
-            "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; give it `returns`",
+            "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; {instead}",
             context.id
         )))
     }

@@ -1,10 +1,9 @@
 //! What the faults of HTTP requests have in common: on which requests of a service they act.
 
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
-use crate::agent::proxy::{HttpAction, HttpRule};
+use crate::agent::proxy::{HttpAction, HttpRule, read_header, read_method, read_path};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, parse_size, shape};
-use hyper::header::{HeaderName, HeaderValue};
 
 const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
 const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
@@ -20,40 +19,6 @@ pub(super) const A_SIZE: TextForm = TextForm::new(
 fn pattern(pattern: &str) -> serde_json::Value {
     // `method: true` is a word, too, and `header: 0` a name.
     serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
-}
-
-fn method(text: &str) -> Result<String, String> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphabetic()) {
-        return Err(format!("`{text}` is not an HTTP method: write it like `POST`"));
-    }
-    Ok(text.to_ascii_uppercase())
-}
-
-fn path(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| Err(format!("`{text}` is not a path: {why}"));
-    match text.strip_suffix('*').unwrap_or(text) {
-        rest if rest.contains('*') => wrong("a `*` may only stand at its end"),
-        rest if rest.contains(['?', '#']) => wrong("a query does not count, leave it out"),
-        rest if rest.starts_with('/') || text == "*" => Ok(text.to_string()),
-        _ => wrong("it begins with `/`"),
-    }
-}
-
-/// Reads the name of a header.
-pub(super) fn header_name(text: &str) -> Result<String, String> {
-    let name = HeaderName::try_from(text.trim()).map_err(|_| format!("`{text}` is not the name of a header"))?;
-    Ok(name.as_str().to_string())
-}
-
-/// Reads the value of a header.
-pub(super) fn header_value(text: &str) -> Result<String, String> {
-    let value = HeaderValue::try_from(text).map_err(|_| format!("`{text}` is not the value of a header"));
-    value.map(|_| text.to_string())
-}
-
-fn header(text: &str) -> Result<(String, Option<String>), String> {
-    let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value.trim())));
-    Ok((header_name(name)?, value.map(header_value).transpose()?))
 }
 
 fn count(text: &str) -> Result<u64, String> {
@@ -83,9 +48,9 @@ impl HttpRequests {
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<HttpRequests> {
         map.in_section("Requests", |map| {
             let place = ProxyPlace::read(map);
-            let method = map.optional_with("method", A_METHOD, method);
-            let path = map.optional_with("path", A_PATH, path);
-            let header = map.optional_with("header", A_HEADER, header);
+            let method = map.optional_with("method", A_METHOD, read_method);
+            let path = map.optional_with("path", A_PATH, read_path);
+            let header = map.optional_with("header", A_HEADER, read_header);
             let share = map.optional_with("share", A_SHARE, share).map_or(1.0, Ratio::get);
             let first = map.optional_with("first", A_COUNT, count);
             let every = map.optional_with("every", A_COUNT, count);
@@ -96,7 +61,18 @@ impl HttpRequests {
     /// The fault that does this about them.
     pub(super) fn fault(self, summary: String, action: HttpAction) -> AgentFault {
         let HttpRequests { place, method, path, header, share, first, every } = self;
-        let rule = HttpRule { port: place.port(), method, path, header, share, first, every, action, seed: 0 };
+        let rule = HttpRule {
+            port: place.port(),
+            method,
+            path,
+            header,
+            share,
+            per_connection: false,
+            first,
+            every,
+            action,
+            seed: 0,
+        };
         AgentFault::in_front(&place, summary, move |seed| HttpRule { seed, ..rule.clone() })
     }
 

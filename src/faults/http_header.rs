@@ -5,8 +5,8 @@
 //! ```
 
 use super::by_agent::AgentFault;
-use super::http::{HttpRequests, header_name, header_value};
-use crate::agent::proxy::HttpAction;
+use super::http::HttpRequests;
+use crate::agent::proxy::{HttpAction, read_header_name, read_header_value};
 use crate::source::{MapReader, TextForm, shape};
 
 const A_NAME: TextForm = TextForm::new("the name of a header", shape::scalar);
@@ -21,15 +21,15 @@ impl HttpHeader {
         let requests = HttpRequests::read(map);
         let set = map.optional_by("set", |at| {
             let set = at.entries("a map of headers", "write `{ Cache-Control: no-store }`", |at| {
-                let name = header_name(at.key).map_err(|message| at.error_at_key(message)).ok();
-                let value = at.parse(A_VALUE, header_value);
+                let name = read_header_name(at.key).map_err(|message| at.error_at_key(message)).ok();
+                let value = at.parse(A_VALUE, read_header_value);
                 Some((name?, value?))
             });
             at.must_not_be_empty("`set` sets nothing", "write `{ Cache-Control: no-store }`");
             Some(set)
         });
         let remove = map.optional_by("remove", |at| {
-            let names = at.items("a list of names", "write `[ETag]`", |at| at.parse(A_NAME, header_name));
+            let names = at.items("a list of names", "write `[ETag]`", |at| at.parse(A_NAME, read_header_name));
             at.must_not_be_empty("`remove` removes nothing", "write `[ETag]`");
             Some(names)
         });

@@ -325,11 +325,12 @@ pub trait Inject: Debug + Send + Sync {
         None
     }
     /// That a fault that is gone has ended by itself, so that nobody can say that a runbook ended it: in words. Asked before
-    /// the first mitigating command, and after the recovery.
+    /// the first mitigating command (`None`), and after the recovery: with how long ago the last mitigating
+    /// step ended.
     async fn ended_by_itself(
         &self,
         _context: &FaultContext<'_>,
-        _mitigated: bool,
+        _mitigated: Option<Duration>,
     ) -> Result<Option<String>, FaultError> {
         Ok(None)
     }

@@ -22,6 +22,9 @@ use std::time::Duration;
 
 /// How long a probe may take, and does unless it says less: two of them are asked at once.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
+/// How long after the last mitigating step a process may take to fail by it: that a session of a database was ended is noticed with
+/// the next statement.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 /// More containers would be a drill of the machine.
 const MOST_REPLICAS: u16 = 20;
 
@@ -195,16 +198,16 @@ impl Inject for ProcessFault {
         Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
     }
 
-    /// Before the first mitigating command whatever its exit code. Afterwards a command of the runbook may have made it fail,
-    /// but not succeed: that only a probe can say.
+    /// Before the first mitigating command whatever its exit code, and so once [`NOTICED_WITHIN`] after the last one. In between a
+    /// command of the runbook may have made it fail, but not succeed. That it did all the same, only a probe can say.
     async fn ended_by_itself(
         &self,
         context: &FaultContext<'_>,
-        mitigated: bool,
+        mitigated: Option<Duration>,
     ) -> Result<Option<String>, FaultError> {
         let stack = context.stack;
         let mut endings = stack.endings(&self.process.name).await;
-        if !mitigated && endings.iter().all(|ending| !ending.by_itself) {
+        if mitigated.is_none() && endings.iter().all(|ending| !ending.by_itself) {
             return Ok(None);
         }
         let states = containers::states(&self.process.name, stack).await?;
@@ -215,20 +218,25 @@ impl Inject for ProcessFault {
         for state in states {
             let known = endings.iter().any(|ending| ending.container == state.name);
             if let (false, Some(exit_code)) = (known, state.exit_code) {
-                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, by_itself: true });
+                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, ago: Duration::MAX, by_itself: true });
             }
         }
-        let ended = endings.iter().find(|ending| ending.by_itself && (ending.exit_code == 0 || !mitigated));
+        let is_late = |ending: &Ending| mitigated.is_none_or(|ago| ending.ago.saturating_add(NOTICED_WITHIN) < ago);
+        let ended = endings.iter().find(|ending| ending.by_itself && (ending.exit_code == 0 || is_late(ending)));
         let Some(ended) = ended else { return Ok(None) };
         if let Some(probe) = &self.cleared_when
-            && (!mitigated || probe.ask("cleared_when", stack).await?.0)
+            && (mitigated.is_none() || probe.ask("cleared_when", stack).await?.0)
         {
             return Ok(None);
         }
         let Ending { container, exit_code, after, .. } = ended;
         let after =
             if after.is_zero() { String::new() } else { format!(" {:.1} s after it began", after.as_secs_f64()) };
-        let before = if mitigated { "" } else { ", before the first mitigating command" };
+        let before = match mitigated {
+            None => ", before the first mitigating command",
+            Some(_) if *exit_code != 0 => ", when the last mitigating step was over",
+            Some(_) => "",
+        };
         Ok(Some(format!(
             "the process `{}` ended by itself with exit code {exit_code}{after}{before} ({container}); the drill cannot say that \
              the runbook helped; give it `returns` or `cleared_when`",

@@ -48,35 +48,51 @@ impl Record {
     /// The price for every SLI that had bad events during the fault, where the scenario names a budget.
     pub fn price(&self) -> Vec<PriceFigures> {
         let found = self.plan.as_ref().and_then(|plan| Some((plan, plan.budget.as_ref()?)));
-        let (Some((plan, budget)), Some(began)) = (found, self.injected_us()) else { return Vec::new() };
-        let window_s = budget.window_us as f64 / 1e6;
+        let Some((plan, budget)) = found else { return Vec::new() };
         let ended = self.recovered_us().unwrap_or(self.last_us);
-        let bad_share = |sli: &str, from: DrillTime, to: DrillTime| {
-            let counts = self.counts(sli, from, to);
-            (counts.valid > 0).then(|| counts.valid.saturating_sub(counts.good) as f64 / counts.valid as f64)
-        };
         let of_sli = |sli: &super::SliInfo| {
-            let objective = budget.objective.unwrap_or(sli.objective);
-            let whole_s = window_s * (1.0 - objective);
-            let bad_s =
-                |to: Option<DrillTime>| Some(bad_share(&sli.name, began, to?)? * to?.since(began).as_secs_f64());
-            let share = |seconds: f64| seconds / whole_s;
-            if whole_s <= 0.0 || bad_share(&sli.name, began, ended).is_none_or(|share| share == 0.0) {
+            if self.spent(sli, ended)? == 0.0 {
                 return None;
             }
+            let objective = budget.objective.unwrap_or(sli.objective);
+            let whole_s = budget.whole_s(objective);
+            let spent = |to: Option<DrillTime>| self.spent(sli, to?);
             let mitigated = self.mitigation_started_us;
-            let worst = self.impact_us().and_then(|from| bad_share(&sli.name, from, mitigated.unwrap_or(ended)));
+            let worst = self.impact_us().and_then(|from| self.bad_share(sli, from, mitigated.unwrap_or(ended)));
+            let until_recovery = spent(self.recovered_us());
             Some(PriceFigures {
                 sli: sli.name.clone(),
                 objective,
-                until_detection: bad_s(self.detected_us).map(share),
-                until_mitigation: bad_s(mitigated).map(share),
-                until_recovery: bad_s(self.recovered_us()).map(share),
-                ten_minutes_more: worst.map(|bad| share(bad * TEN_MINUTES_S)),
-                bad_events: bad_s(self.recovered_us()).zip(budget.traffic).map(|(seconds, rate)| seconds * rate),
+                until_detection: spent(self.detected_us),
+                until_mitigation: spent(mitigated),
+                until_recovery,
+                ten_minutes_more: worst.map(|bad| bad * TEN_MINUTES_S / whole_s),
+                bad_events: until_recovery.zip(budget.traffic).map(|(share, rate)| share * whole_s * rate),
             })
         };
         plan.slis.iter().filter_map(of_sli).collect()
+    }
+
+    /// The share of the production error budget that an SLI would have spent from the first confirmed fault until then: 1 is all of
+    /// it. `None` without a fault, a budget, or events.
+    pub fn spent(&self, sli: &super::SliInfo, until: DrillTime) -> Option<f64> {
+        let budget = self.plan.as_ref()?.budget.as_ref()?;
+        let whole_s = budget.whole_s(budget.objective.unwrap_or(sli.objective));
+        let began = self.injected_us()?;
+        let bad_s = self.bad_share(sli, began, until)? * until.since(began).as_secs_f64();
+        (whole_s > 0.0).then_some(bad_s / whole_s)
+    }
+
+    fn bad_share(&self, sli: &super::SliInfo, from: DrillTime, to: DrillTime) -> Option<f64> {
+        let counts = self.counts(&sli.name, from, to);
+        (counts.valid > 0).then(|| counts.valid.saturating_sub(counts.good) as f64 / counts.valid as f64)
+    }
+}
+
+impl BudgetInfo {
+    /// All of the budget, in seconds in which every event is bad.
+    fn whole_s(&self, objective: f64) -> f64 {
+        self.window_us as f64 / 1e6 * (1.0 - objective)
     }
 }
 

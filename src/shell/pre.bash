@@ -55,6 +55,12 @@ wait() {
   builtin return "$__firedrill_status"
 }
 
+# They are none of its jobs either, so that there is nothing left to disown.
+disown() {
+  [[ -n '@RUNNING@' ]] || { builtin disown "$@"; builtin return; }
+  builtin disown "$@" 2>/dev/null || builtin :
+}
+
 { builtin cd -- @CWD@; } 2>/dev/null || {
   builtin printf 'bash: the directory %s is gone; this command runs in an empty one\n' @CWD@ >&2
   builtin cd -- @DIR@/void && PWD=@CWD@

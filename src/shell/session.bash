@@ -57,7 +57,7 @@ __firedrill_save() {
   builtin declare -F >|@DIR@/names
   while IFS= builtin read -r __firedrill_line; do
     __firedrill_name=${__firedrill_line#declare -* }
-    case $__firedrill_name in __firedrill_* | trap | wait) builtin continue ;; esac
+    case $__firedrill_name in __firedrill_* | disown | trap | wait) builtin continue ;; esac
     builtin declare -f -- "$__firedrill_name"
     [[ $__firedrill_line == 'declare -f '* ]] || builtin printf 'builtin %s\n' "$__firedrill_line"
   done <@DIR@/names >|@DIR@/functions

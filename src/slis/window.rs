@@ -227,6 +227,15 @@ fn slices(window: Duration) -> usize {
     usize::try_from(window.as_micros().div_ceil(SLICE.as_micros())).unwrap_or(usize::MAX).max(1)
 }
 
+/// Answers that users did not get before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswersChanged {
+    /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
+    pub text: String,
+    /// They are errors of HTTP (a status from 400 on), and the former ones were none: users are refused what they got.
+    pub refused: bool,
+}
+
 impl Timeline {
     /// An empty timeline of these SLIs.
     pub fn new(slis: &[SliSpec]) -> Self {
@@ -323,24 +332,26 @@ impl Timeline {
         of_load.collect::<Vec<_>>().join("; ")
     }
 
-    /// What most requests of a load are answered with in a window although hardly any was before an instant: `404 × 97 of 100`, where it
-    /// was `201 × 300 of 300`. Whether that is good the SLIs say; a person may want to know.
-    pub fn answered_otherwise(&self, before: DrillTime, (from, to): (DrillTime, DrillTime)) -> Option<String> {
-        self.loads.iter().find_map(|(load, line)| {
+    /// What most requests of a load are answered with in a window although hardly any was before an instant.
+    pub fn answered_otherwise(&self, before: DrillTime, (from, to): (DrillTime, DrillTime)) -> Vec<AnswersChanged> {
+        let is_error = |result: &str| result.parse::<u16>().is_ok_and(|status| status >= 400);
+        let changed = self.loads.iter().filter_map(|(load, line)| {
             let (then, now) = (line.results(DrillTime(0), before), line.results(from, to));
             let ((usual, times), (result, count)) = (then.first()?, now.first()?);
             let all = |results: &[(&str, u64)]| results.iter().map(|(_, count)| count).sum::<u64>();
             let known = then.iter().find(|(known, _)| known == result).map_or(0, |(_, count)| *count);
             let is_new = known * 100 < all(&then) && count * 2 > all(&now);
-            is_new.then(|| {
-                format!(
+            is_new.then(|| AnswersChanged {
+                text: format!(
                     "most requests of {load} are answered otherwise than before the faults: {result} × {count} of {}, and it was \
                      {usual} × {times} of {}",
                     all(&now),
                     all(&then)
-                )
+                ),
+                refused: is_error(result) && !is_error(usual),
             })
-        })
+        });
+        changed.collect()
     }
 
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that

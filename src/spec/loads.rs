@@ -1,7 +1,8 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
 use super::services::{Among, mention, service};
-use super::slos;
+use super::sli_command::SliCommand;
+use super::slos::{self, MeasuredSlo};
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
@@ -354,6 +355,7 @@ const SOURCES: &[(&str, SourceReader)] = &[
     ("promql", promql::read),
     ("tcp", TcpQuestion::read),
     ("redis", TcpQuestion::read_redis),
+    ("command", SliCommand::read),
 ];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
@@ -385,13 +387,28 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         Some(asked)
     });
     let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
-    if map.has("slo") != map.has("prometheus") {
-        map.error(map.head(), "`slo` says what is asked, and `prometheus` where: they go together")
-            .help("write `slo: ../slo/shop.yaml#availability` and `prometheus: { url: \"http://prometheus:9090\" }`");
-    }
-    let own = own.or(map.has("slo").then_some("slo"));
     let owed = of_file.as_ref().map(|(_, objective)| *objective);
-    source = source.or(of_file.map(|(source, _)| source));
+    let is_unread = map.has("slo") && of_file.is_none();
+    let mut promised = None;
+    let lacks = match of_file {
+        Some((MeasuredSlo::Requests(good), _)) => {
+            promised = Some(good);
+            None
+        }
+        Some((MeasuredSlo::Asked(asked), _)) => {
+            source = source.or(asked);
+            (!map.has("prometheus")).then_some("prometheus")
+        }
+        None => (map.has("prometheus") && !map.has("slo")).then_some("slo"),
+    };
+    if let Some(lacks) = lacks {
+        map.error(map.head(), format!("`slo` says what is promised, and something must measure it: there is no `{lacks}`"))
+            .help(
+                "write `slo: ../slo/shop.yaml#availability` with `prometheus: { url: \"http://prometheus:9090\" }`, or, for a \
+                 promise about a journey, `slo: ../journeys.yaml#shopping/availability` with `load: NAME`",
+            );
+    }
+    let own = own.or((map.has("slo") && promised.is_none()).then_some("slo"));
     let load = map.read("load", own.is_none(), |at| {
         at.diags.describe(shape::filled);
         let written = at.node.text().unwrap_or_default();
@@ -401,9 +418,17 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         }
         Some(written.to_string())
     });
-    let good = map.read("good", own.is_none(), |at| at.parse(A_CONDITION, Good::parse));
+    let good = map.read("good", own.is_none() && promised.is_none(), |at| at.parse(A_CONDITION, Good::parse));
+    for key in ["good", "prometheus"].into_iter().filter(|_| promised.is_some()) {
+        if map.has(key) {
+            map.wrong(
+                key,
+                format!("`{key}` is not of an SLI over a journey: its file says what is good, and a load measures it"),
+            );
+        }
+    }
     for key in ["load", "good"] {
-        if let Some(own) = own.filter(|_| map.has(key)) {
+        if let Some(own) = own.filter(|_| map.has(key) && !is_unread) {
             map.wrong(key, format!("`{key}` is of an SLI over a load, and this one is over `{own}`"))
                 .help("leave one of the two out, or make two SLIs of it");
         }
@@ -415,9 +440,10 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
     }
     let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key, "objective"] }));
     let over = over
-        .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })]);
+        .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })])
+        .chain([json!({ "required": ["slo", "load"], "not": { "required": ["good"] } })]);
     map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
-    let objective = map.read("objective", own != Some("slo"), |at| {
+    let objective = map.read("objective", !map.has("slo"), |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
         if objective.get() >= 1.0 {
             at.error("an objective of 100% leaves no error budget: one bad event would break every window")
@@ -437,7 +463,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
         (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
         // Whatever was wrong has been told, or an SLI would be missing without a word.
         (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
-        (None, _) => (load?, good?),
+        (None, _) => (load?, good.or(promised)?),
     };
     Some((SliSpec { name, series, good, objective: objective? }, source))
 }
@@ -561,6 +587,8 @@ mod tests {
                     - { name: answers, objective: 95, sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[5m])' } } }\n\
                     - { name: share, objective: 95, sli: { raw: { error_ratio_query: 'x[{{.window}}]' } } }\n";
         std::fs::write(dir.path().join("slo.yaml"), slos).unwrap();
+        let journeys = "journeys: [ { name: shopping, slo: { availability: 95%, latency_p90: 3s, freshness: 5m } } ]\n";
+        std::fs::write(dir.path().join("journeys.yaml"), journeys).unwrap();
         let (_, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
         diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect()
     }
@@ -589,8 +617,10 @@ mod tests {
         let gauge = query(" FROM pg_stat_activity");
         assert!(gauge.contains("`pg_stat_activity`: this is a gauge of a server"), "{gauge}");
         let fresh = |of: &str| with_slis(&format!("x: {{ freshness: {{ {of}, within: 30s }}, objective: 90% }}"));
-        assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), "");
-        assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), "");
+        let blind = "`recover.hold` is 10s, and `x` stays good for 30s after the last new one: what does not come any more is not \
+                     seen in that time\n";
+        assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), blind);
+        assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), blind);
         let one = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)\n";
         assert_eq!(fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"), one);
         assert_eq!(with_slis("x: { freshness: { within: 30s }, objective: 90% }"), one);
@@ -629,7 +659,18 @@ mod tests {
         assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
         let list = with_slis("x: { slo: [], prometheus: { url: http://shop:9090 } }");
         assert!(list.contains("expected a file and a name"), "{list}");
-        assert_eq!(slo("#answers"), "`slo` says what is asked, and `prometheus` where: they go together\n");
+        let lacks =
+            |what: &str| format!("`slo` says what is promised, and something must measure it: there is no `{what}`\n");
+        assert_eq!(slo("#answers"), lacks("prometheus"));
+        let journey = |of: &str| with_slis(&format!("x: {{ slo: journeys.yaml#{of} }}"));
+        assert_eq!(journey("shopping/latency_p90, load: l"), "");
+        assert_eq!(journey("availability, load: l, objective: 95%"), "");
+        assert!(journey("availability, load: l, objective: 90%").contains("promises 90%, and the file of its SLO 95%"));
+        assert_eq!(journey("availability"), "SLI `x` has no `load`\n");
+        assert!(
+            journey("availability, load: l, good: status < 400").contains("`good` is not of an SLI over a journey")
+        );
+        assert!(journey("freshness, load: l").contains("has no SLO of this name"), "{}", journey("freshness, load: l"));
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }

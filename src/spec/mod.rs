@@ -25,6 +25,7 @@ mod scenario;
 mod secrets;
 mod services;
 mod silent;
+mod sli_command;
 mod slos;
 mod stack;
 mod steps;
@@ -32,6 +33,7 @@ mod stop_when;
 mod vars;
 mod windows;
 
+pub use crate::stack::ServiceScript;
 pub use alerts::{AlertReceiver, AlertsSpec};
 pub use clients::{FollowedRunbook, followed_by};
 pub use faults::{interposed, returning};

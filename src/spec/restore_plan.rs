@@ -3,6 +3,7 @@
 use crate::record::{RestoreLevel, script_secrets};
 use crate::slis::{Comparison, Good};
 use crate::source::shorten;
+use crate::stack::ServiceScript;
 use std::fmt;
 use std::time::Duration;
 
@@ -50,19 +51,6 @@ pub struct BackupSpec {
     pub probe: ServiceScript,
     /// How old it may be before the fault, by its own time `taken`.
     pub max_age: Option<Duration>,
-}
-
-/// A script for `sh` in the first running container of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceScript {
-    /// The service.
-    pub service: String,
-    /// The script.
-    pub run: String,
-    /// How long it may take.
-    pub within: Duration,
-    /// Line in the scenario, from 1.
-    pub line: usize,
 }
 
 /// What a level is seen by.

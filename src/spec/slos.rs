@@ -1,12 +1,13 @@
-//! Files of SLOs as teams keep them: Sloth (`prometheus/v1` and its Kubernetes resource) and OpenSLO (`openslo/v1`, and the
-//! `v1alpha` before it). They are read as they are; keys that say nothing about objective and queries are left alone.
+//! Files of SLOs as teams keep them: Sloth (`prometheus/v1` and its Kubernetes resource), OpenSLO (`openslo/v1`, and the
+//! `v1alpha` before it), and journeys. They are read as they are; keys that say nothing about objective and queries are left alone.
 //!
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
 use super::stack::{path_of, read_text};
 use crate::agent::promql::{PromAsked, PromCounts, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
-use crate::slis::Ratio;
+use crate::assurance::services::{Journey, JourneyPromise, read_journeys};
+use crate::slis::{Good, Ratio};
 use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse};
 use regex::Regex;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub enum SloCounts {
     },
     /// The share of bad events; how many there are is not known.
     ErrorRatio(String),
+    /// Requests of a load, of which these are good.
+    Requests(Good),
     /// Something that cannot be asked, and why.
     Unknown(String),
 }
@@ -75,10 +78,14 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
             found.extend(document.get(&["spec"]).map_or_else(Vec::new, sloth));
         } else if version.starts_with("openslo/") && kind == "SLO" {
             found.extend(openslo(document, &documents));
+        } else if let Some(journeys) = read_journeys(document, source, diags) {
+            known = true;
+            found.extend(journeys.into_iter().flat_map(of_journey));
         }
     }
     if !known {
-        let message = "this is no file of SLOs that is known: neither Sloth (`version: prometheus/v1`) nor OpenSLO (`apiVersion: openslo/v1`)";
+        let message = "this is no file of SLOs that is known: neither Sloth (`version: prometheus/v1`) nor OpenSLO \
+                       (`apiVersion: openslo/v1`), and no list `journeys`";
         diags.error(source, Span::default(), message);
         return None;
     }
@@ -133,6 +140,19 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
         Some(FoundSlo { service, name, objective, period: PERIOD, counts, span: slo.span })
     });
     found.collect()
+}
+
+/// The promises of a journey.
+fn of_journey(journey: Journey) -> Vec<FoundSlo> {
+    let of = |promise: JourneyPromise| FoundSlo {
+        service: journey.name.clone(),
+        name: promise.name,
+        objective: promise.objective,
+        period: PERIOD,
+        counts: SloCounts::Requests(promise.good),
+        span: promise.span,
+    };
+    journey.promises.into_iter().map(of).collect()
 }
 
 /// The objectives of one OpenSLO; its indicator may be another document of the file.
@@ -228,11 +248,20 @@ pub(crate) fn long_duration(text: &str) -> Option<Duration> {
     (count > 0).then(|| Duration::from_secs(86_400 * days) * count)
 }
 
-/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: the source that asks for it, and its objective.
-pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(Arc<dyn SliSource>, Ratio)> {
+/// What an SLO of a file comes to in a drill.
+pub(super) enum MeasuredSlo {
+    /// A Prometheus counts its events; `None` where nothing says which one.
+    Asked(Option<Arc<dyn SliSource>>),
+    /// These requests of a load are good.
+    Requests(Good),
+}
+
+/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: what measures it, and its objective.
+pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(MeasuredSlo, Ratio)> {
     at.diags.describe(crate::source::shape::filled);
     let (slo, file) = find(at)?;
     let (bad, some, total) = match &slo.counts {
+        SloCounts::Requests(good) => return Some((MeasuredSlo::Requests(good.clone()), slo.objective)),
         SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
         SloCounts::ErrorRatio(_) => {
             return at.not(format!("`{}` gives a ratio and no events, which no window can be judged by", slo.name));
@@ -246,8 +275,9 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
     }
     let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
-    let source = asked.and_then(|asked| asked.counts(format!("promql:{sli}"), of(asked), some, total))?;
-    Some((Arc::new(PromCounts { file: Some(file), ..source }), slo.objective))
+    let Some(asked) = asked else { return Some((MeasuredSlo::Asked(None), slo.objective)) };
+    let source = asked.counts(format!("promql:{sli}"), of(asked), some, total)?;
+    Some((MeasuredSlo::Asked(Some(Arc::new(PromCounts { file: Some(file), ..source }))), slo.objective))
 }
 
 /// The SLO that a value names, and its file.

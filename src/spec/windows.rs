@@ -104,6 +104,7 @@ impl WindowChecks<'_> {
         for sli in self.slis {
             let Some(rate) = self.rate(sli) else { continue };
             self.check_interval(sli, diags);
+            self.check_age(sli, diags);
             self.check_stop(sli, rate, diags);
             self.judge(("steady", "for"), self.steady, sli, rate, diags);
             match self.impact {
@@ -146,6 +147,22 @@ impl WindowChecks<'_> {
             );
             diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {every}"));
         }
+    }
+
+    /// What may be so old is good for so long after its source has died, and for all of a shorter hold.
+    fn check_age(&self, sli: &SliSpec, diags: &mut Diagnostics) {
+        let source = self.sources.iter().find(|source| source.series() == sli.series);
+        let most = source.map(|source| source.stays_good()).unwrap_or_default();
+        let Some(hold) = self.recover.filter(|hold| *hold < most) else { return };
+        let message = format!(
+            "`recover.hold` is {}, and `{}` stays good for {} after the last new one: what does not come any more is not seen in \
+             that time",
+            Show(hold),
+            sli.name,
+            Show(most)
+        );
+        let help = format!("a `hold` of at least {}, or a smaller `within` for the drill", Show(most));
+        diags.warning(self.source, (self.place)("recover", "hold"), message).help(help);
     }
 
     /// The SLIs must hold once more after the revert: without an event in that window nobody could say that they do.

@@ -95,6 +95,8 @@ pub struct Ending {
     pub exit_code: i64,
     /// How long after its start.
     pub after: Duration,
+    /// How long ago, by when the engine told it.
+    pub ago: Duration,
     /// Nobody had stopped, killed or removed it.
     pub by_itself: bool,
 }

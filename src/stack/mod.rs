@@ -203,6 +203,19 @@ pub struct FullOutput {
     pub stderr: String,
 }
 
+/// A script for `sh` in the first running container of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceScript {
+    /// The service.
+    pub service: String,
+    /// The script.
+    pub run: String,
+    /// How long it may take.
+    pub within: Duration,
+    /// Line in the scenario, from 1.
+    pub line: usize,
+}
+
 /// Why the stack could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StackError {

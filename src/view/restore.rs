@@ -232,7 +232,9 @@ fn recovery_point(record: &Record, plan: &RestorePlan) -> JudgedRow {
         Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),
         Some(data) => {
             let at_least = if data.rpo_at_least { "at least " } else { "" };
-            let most = data.rpo_at_most_us.map(|most| format!(" and at most {} (the backup's age)", seconds(most)));
+            let most = data.rpo_at_most_us.map(|most| {
+                format!(" and at most {} (the backup's age, where all that it held is back)", seconds(most))
+            });
             format!("{at_least}{}{}, objective {objective}: {word}", seconds(data.rpo_us), most.unwrap_or_default())
         }
         None => format!("objective {objective}: {word}"),

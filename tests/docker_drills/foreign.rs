@@ -79,6 +79,39 @@ fn its_catalog_becomes_slow_for_some_requests() {
     slow("http_delay: { service: catalog, path: /price, share: 60%, delay: 400ms }", " matching requests were delayed");
 }
 
+#[test]
+fn a_fault_of_so_many_requests_ends_by_itself_and_no_runbook_has_ended_it() {
+    let project = project();
+    let edit = |path: &str, old: &str, new: &str| {
+        let text = project.read(path);
+        assert!(text.contains(old), "{path}");
+        project.write(path, &text.replacen(old, new, 1));
+    };
+    edit("scenarios/catalog-fails.yaml", "path: /price, status: 500", "path: /price, first: 400, status: 500");
+    edit("runbooks/catalog-fails.md", "   redis-cli set serve_stale yes\n", "   redis-cli set seen yes\n   sleep 12\n");
+    edit("runbooks/catalog-fails.md", "redis-cli get serve_stale | grep -x yes", "redis-cli get seen | grep -x yes");
+    let drill = project.drill("catalog-fails", &[]);
+    drill.came_to(Verdict::SelfHealed, 1, &["ended by itself", "leave `first` out"]).reverted();
+    drill.fault_after("http_status", FaultAfter::EndedByItself);
+}
+
+/// `status < 500` calls 404 good. Users had a price before.
+#[test]
+fn users_who_are_refused_what_they_got_have_not_recovered() {
+    let project = project();
+    let text = project.read("scenarios/catalog-fails.yaml");
+    let text = text.replace(
+        "http_status: { service: catalog, path: /price, status: 500 }",
+        "container_kill: { service: catalog }",
+    );
+    project.write("scenarios/catalog-fails.yaml", &text.replace("respond: { service: cache }\n", ""));
+    let page = "# The catalog fails\n\n## Mitigation\n\n```bash\ndocker compose up -d --wait catalog\n\
+                docker compose exec -T catalog rm /srv/prices/price\n```\n";
+    project.write("runbooks/catalog-fails.md", page);
+    let drill = project.drill("catalog-fails", &[]);
+    drill.came_to(Verdict::NotRecovered, 1, &["refused what they got before", "404 × "]).reverted();
+}
+
 /// What the commands of a runbook printed.
 fn said(drill: &Drill) -> String {
     let said = drill.events.iter().filter_map(|stamped| match &stamped.event {

@@ -75,12 +75,51 @@ fn try_grep(dir: &std::path::Path, text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_command_in_a_service_is_an_sli_that_suffers_and_recovers() {
+    let run = "psql -X -U postgres -d shop -tAc \"SET lock_timeout = '500ms'; SELECT count(*) FROM inventory\" | grep -q '[0-9]'";
+    let sli = format!(
+        "slis:\n  stock: {{ command: {{ service: db, run: {run:?}, every: 500ms, timeout: 5s }}, objective: 70% }}\n  availability:"
+    );
+    let project = Project::shipped(DB_POOL, &[("slis:\n  availability:", &sli)], &[]);
+    let drill = project.drill("db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.passed_check(Check::Recovery { sli: "stock".into() });
+    let confirmed = drill.record.fault_record("postgres_lock").and_then(|fault| fault.at(FaultEvent::Confirmed));
+    let (from, to) = (confirmed.expect("a fault"), drill.record.mitigation_started_us.expect("a mitigation"));
+    let counted = |within: bool| {
+        let slices = drill.events.iter().filter_map(|stamped| match &stamped.event {
+            Event::Slice(slice) if slice.load == "command:stock" => Some(slice),
+            _ => None,
+        });
+        let slices = slices.filter(|slice| ((from..to).contains(&slice.start_us)) == within);
+        slices.fold((0, 0), |(due, good), slice| (due + slice.due, good + slice.good.values().sum::<u64>()))
+    };
+    let (due, good) = counted(true);
+    assert!(due >= 2 && good <= 1, "{good} of {due} while it is locked\n{}", drill.story());
+    let (due, good) = counted(false);
+    assert!(due >= 8 && good * 2 > due, "{good} of {due}\n{}", drill.story());
+}
+
+#[test]
 fn the_good_runbook_for_a_failing_provider_passes_with_the_fault_still_active() {
     let project = Project::shipped(UPSTREAM, &[], &[]);
     let drill = project.drill("upstream-503", &[]);
     drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
     drill.fault_after("http_status", FaultAfter::StillActive);
     drill.passed_check(Check::Detection).passed_check(Check::StillBroken).passed_check(Check::Revert);
+}
+
+/// In production there is no agent between the two, and so no way around what it stands for.
+#[test]
+fn who_goes_around_the_agent_in_front_of_a_service_has_proved_nothing() {
+    let project = Project::shipped(UPSTREAM, &[("phases: [diagnose, mitigate, verify]", "phases: [mitigate]")], &[]);
+    let page = "# The provider fails\n\n## Mitigation\n\n### Step 1: Name its address\n\n```bash\n\
+        IP=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' shop-payments-1)\n\
+        docker compose exec -T -u root checkout sh -c \"echo $IP payments >> /etc/hosts\"\n\
+        docker compose kill -s HUP checkout\n```\n";
+    project.write("runbooks/upstream-503.md", page);
+    let drill = project.drill("upstream-503", &[]);
+    drill.came_to(Verdict::HarnessError, 3, &["is connected to", "not by the agent in front of it"]).reverted();
 }
 
 #[test]

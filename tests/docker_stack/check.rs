@@ -61,3 +61,15 @@ fn check_knows_what_localhost_is() {
     assert!(said.contains("localhost:8080 is web:80; not port 53/udp of `web`: only TCP is forwarded"), "{said}");
     assert_eq!(said.matches("nothing listens").count(), 1, "{said}");
 }
+
+#[test]
+fn check_knows_which_calls_a_drill_refuses() {
+    let steps = "```bash\ndocker system prune -f && docker compose restart web\nkubectl get pods\ndocker \"$THING\" rm\n\
+                 docker compose -p other restart web\n```\n";
+    let (code, said) = checked(steps, "image: 'debian:bookworm-slim'");
+    assert_eq!(code, Some(0), "{said}");
+    for why in ["`docker system`", "`kubectl` has no cluster here", "`-p other`: other projects"] {
+        assert_eq!(said.matches(&format!("a drill refuses this call: {why}")).count(), 1, "{why}: {said}");
+    }
+    assert_eq!(said.matches("a drill refuses").count(), 3, "{said}");
+}

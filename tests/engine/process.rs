@@ -42,6 +42,13 @@ async fn one_that_the_runbook_makes_fail_is_cleared() {
 }
 
 #[tokio::test]
+async fn one_that_fails_long_after_the_runbook_was_not_made_to() {
+    // The first mitigating command ends at once, and the process 4 s later.
+    let told = ends(6000, 1).set("recover", "{ within: 12s, hold: 500ms }").replace("fix", "unfix").run().await;
+    told.verdict(Verdict::SelfHealed, &["ended by itself with exit code 1", "when the last mitigating step was over"]);
+}
+
+#[tokio::test]
 async fn one_whose_end_a_probe_says_to_be_meant_is_cleared() {
     let cleared =
         "\n  - process: { name: worker, service: db, run: work, cleared_when: { service: db, run: shut-out } }";

@@ -408,7 +408,7 @@ async fn background_jobs_do_not_hang_a_command_and_end_with_the_session() {
     drop(rig.shell);
     assert!(rig.child.wait().await.unwrap().success());
     // What has left the session ends as well: a person's terminal is no place for what keeps a service alive.
-    assert!(!alive(a) && !alive(b) && !alive(c));
+    poll("all of them to be gone", || ![a, b, c].into_iter().any(alive)).await;
     assert_eq!(std::fs::read_dir(rig.tmp.path()).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count(), 0);
 }
 
@@ -430,6 +430,12 @@ async fn jobs_of_earlier_commands_can_be_waited_for() {
     assert_eq!(rig.run("(exit 3) & wait $!").await.exit, 3);
     assert_eq!(rig.run("wait 1").await.exit, 127);
     assert_eq!(rig.out("sleep 0.1 & wait; echo $?").await, "0\n");
+    assert_eq!(rig.run("disown").await.exit, 1, "there is no job");
+    assert_eq!(rig.run("nohup sleep 1000 >/dev/null 2>&1 & disown").await.exit, 0);
+    rig.out("sleep 1000 &").await;
+    assert_eq!(rig.run("disown").await.exit, 0);
+    rig.out("sleep 1000 &").await;
+    assert_eq!(rig.run("disown -h $!").await.exit, 0);
 }
 
 #[tokio::test]

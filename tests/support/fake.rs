@@ -220,7 +220,8 @@ impl Stack for FakeStack {
         let by_itself = !self.world.cleared(PROCESS);
         let exit_code = self.world.switches.exits_with;
         let ended = self.world.worker() == Some("exited");
-        let ending = Ending { container: WORKER_CONTAINER.into(), exit_code, after, by_itself };
+        let ago = self.world.ended_ago(PROCESS);
+        let ending = Ending { container: WORKER_CONTAINER.into(), exit_code, after, ago, by_itself };
         ended.then_some(ending).into_iter().collect()
     }
 

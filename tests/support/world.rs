@@ -180,6 +180,13 @@ impl World {
         state.scars.extend(self.switches.hurts_after.map(|after| (now + after, None)));
     }
 
+    /// How long ago a fault ended.
+    pub fn ended_ago(&self, fault: &str) -> Duration {
+        let state = self.lock();
+        let ended = state.faults.get(fault).and_then(|intervals| intervals.iter().filter_map(|(_, to)| *to).max());
+        ended.map(|at| at.elapsed()).unwrap_or_default()
+    }
+
     /// A fault ends because the runner says so; the words that the agent answers.
     pub fn lift(&self, fault: &str) -> Result<String, String> {
         self.log.done(Happening::Lifted { fault: fault.to_string() });

@@ -155,11 +155,11 @@ fn refusal(key: &str, error: Error, statements: &str) -> PgError {
         Some(ErrorPosition::Original(position)) => Some(place(statements, *position)),
         _ => None,
     });
-    let PgError { text, code, by_itself } = PgError::from(error);
-    let state = code.as_ref().map(|code| format!("SQLSTATE {}", code.code()));
+    let error = PgError::from(error);
+    let state = error.code.as_ref().map(|code| format!("SQLSTATE {}", code.code()));
     let more: Vec<String> = state.into_iter().chain(at).collect();
-    let text = if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) };
-    PgError { text: format!("`{key}`: {text}"), code, by_itself }
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    PgError { text: format!("`{key}`: {}{more}", error.text), ..error }
 }
 
 /// `line 2, column 5` of a text, from a position as PostgreSQL counts them: characters, from 1.

@@ -282,6 +282,7 @@ impl SharedFill {
             state.once = true;
             state.error = None;
             state.ended = None;
+            state.by_itself = false;
             std::mem::take(&mut state.coming_back)
         });
         if came_back {

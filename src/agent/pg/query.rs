@@ -44,6 +44,8 @@ pub struct SliQuery {
     sql: String,
     every: Duration,
     timeout: Duration,
+    /// How old what it finds may be, where it asks for that.
+    within: Duration,
 }
 
 impl SliQuery {
@@ -66,12 +68,13 @@ impl SliQuery {
         });
         let (every, timeout) = read_pace(&mut map);
         map.finish()?;
-        Some(SliQuery { series, server: server?, sql: sql?, every, timeout })
+        Some(SliQuery { series, server: server?, sql: sql?, every, timeout, within: Duration::ZERO })
     }
 
     /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own
     /// clock says what time it is.
     pub(crate) fn younger_than(mut self, most: Duration, skew: Duration) -> SliQuery {
+        self.within = most;
         self.sql = format!(
             "SELECT clock_timestamp() - newest.at BETWEEN interval '-{} milliseconds' AND interval '{} milliseconds' \
              FROM (\n{}\n) AS newest(at)",
@@ -94,6 +97,10 @@ impl SliSource for SliQuery {
 
     fn longest(&self) -> Duration {
         self.timeout
+    }
+
+    fn stays_good(&self) -> Duration {
+        self.within
     }
 
     fn event(&self) -> String {

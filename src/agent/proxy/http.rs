@@ -26,16 +26,18 @@ use tokio_util::sync::CancellationToken;
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
 
-/// Serves a client until its connection ends, and says what the end means.
+/// Serves a client's `number`th connection until it ends, and says what the end means.
 pub(super) async fn serve(
     stream: DuplexStream,
     ending: StreamEnd,
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
+    number: u64,
 ) {
     let hang_up = CancellationToken::new();
     let exchange = Arc::new(Exchange {
         target,
+        number,
         ending: ending.clone(),
         sender: Mutex::new(None),
         hang_up: hang_up.clone(),
@@ -70,6 +72,8 @@ pub(super) async fn serve(
 /// What the requests of one client's connection share.
 struct Exchange {
     target: Arc<ProxyTarget>,
+    /// Of the connection.
+    number: u64,
     ending: StreamEnd,
     sender: Mutex<Option<client::SendRequest<Incoming>>>,
     /// Set when the service has closed its connection.
@@ -86,7 +90,7 @@ struct NoAnswer;
 impl Exchange {
     async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
         let rules = &self.target.rules;
-        let acting = rules.acting(self.target.port, &request);
+        let acting = rules.acting(self.target.port, self.number, &request);
         for rule in &acting {
             if let Some(delay) = rule.delay() {
                 tokio::select! {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// How long accepting rests when the process has run out of file descriptors.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
@@ -67,23 +68,42 @@ pub struct Proxy {
 
 /// Where the connections of one listener lead.
 #[derive(Debug)]
-pub(super) struct ProxyTarget {
-    host: String,
-    pub(super) port: u16,
-    http: bool,
-    pub(super) rules: Arc<RuleList<ActiveRule>>,
-    toxics: Arc<RuleList<ActiveToxic>>,
-    traffic: [Arc<Traffic>; 2],
+pub(in crate::agent) struct ProxyTarget {
+    /// The service, as `host:port`; resolved again for every connection.
+    pub(in crate::agent) upstream: String,
+    /// The port that rules name.
+    pub(in crate::agent) port: u16,
+    /// Whether HTTP/1 is parsed on it; `None`: on connections that are opened while a rule is in force.
+    pub(in crate::agent) http: Option<bool>,
+    /// How a client's connection ends when there is none to the service.
+    pub(in crate::agent) unreachable: ConnectionCut,
+    pub(in crate::agent) rules: Arc<RuleList<ActiveRule>>,
+    pub(in crate::agent) toxics: Arc<RuleList<ActiveToxic>>,
+    pub(in crate::agent) traffic: [Arc<Traffic>; 2],
     /// How many connections came.
-    connections: AtomicU64,
+    pub(in crate::agent) connections: AtomicU64,
+    /// Seed of what toxics draw for a connection.
+    pub(in crate::agent) seed: u64,
 }
 
 impl ProxyTarget {
     /// A new connection to the service.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = TcpStream::connect(&*self.upstream).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+}
+
+/// Serves connections as long as it runs; they end with it.
+pub(in crate::agent) async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (client, address) = tokio::select! {
+            accepted = next_connection(&listener) => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        connections.spawn(pass_on(client, address.ip(), target.clone()));
     }
 }
 
@@ -105,15 +125,18 @@ impl Proxy {
         let ports = routes.iter().map(|route| route.port).collect();
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
         for ProxyRoute { listener, host, port, http } in routes {
-            let (rules, toxics) = (rules.clone(), toxics.clone());
-            let (traffic, connections) = (Default::default(), AtomicU64::new(0));
-            let target = Arc::new(ProxyTarget { host, port, http, rules, toxics, traffic, connections });
-            tokio::spawn(async move {
-                loop {
-                    let (client, address) = next_connection(&listener).await;
-                    tokio::spawn(pass_on(client, address.ip(), target.clone()));
-                }
-            });
+            let target = ProxyTarget {
+                upstream: if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") },
+                port,
+                http: Some(http),
+                unreachable: ConnectionCut::Reset,
+                rules: rules.clone(),
+                toxics: toxics.clone(),
+                traffic: Default::default(),
+                connections: AtomicU64::new(0),
+                seed: 0,
+            };
+            tokio::spawn(accept(listener, Arc::new(target)));
         }
         Proxy { rules, toxics, ports, http_ports }
     }
@@ -152,10 +175,14 @@ pub async fn forward(port: u16, host: &str, target: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds an address; every address where a machine without IPv6 is asked for all of them.
+/// Binds an address. `0.0.0.0` and `[::]` both are every address of IPv6 and of IPv4, as in Go.
 pub(in crate::agent) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+    if !address.ip().is_unspecified() {
+        return TcpListener::bind(address).await;
+    }
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())).await {
+        // A machine may have no IPv6.
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
         bound => bound,
@@ -182,18 +209,20 @@ async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget
         let _ = toxic.refresh().await;
     }
     let number = target.connections.fetch_add(1, Ordering::Relaxed);
-    let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, 0, number) {
+    let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, target.seed, number) {
         Ok(links) => links,
         Err(cut) => return end(cut, &client),
     };
     // The service is dialled at once, as the client meant to do: when it is away, the client learns it now. Only where a
     // rule may answer in its place is it not needed yet.
+    let has_rules = !target.rules.now().is_empty();
+    let http = target.http.unwrap_or(has_rules).then_some(number);
     let upstream = match target.connect().await {
         Ok(upstream) => Some(upstream),
-        Err(_) if target.http && !target.rules.now().is_empty() => None,
-        Err(_) => return reset(&client),
+        Err(_) if http.is_some() && has_rules => None,
+        Err(_) => return end(target.unreachable, &client),
     };
-    if let Some(cut) = converse(&mut client, links, upstream, target).await {
+    if let Some(cut) = converse(&mut client, links, upstream, target, http).await {
         end(cut, &client);
     }
 }
@@ -205,16 +234,18 @@ fn end(cut: ConnectionCut, stream: &TcpStream) {
     }
 }
 
-/// Passes on what client and service say, through HTTP where that is what they speak; how the connection is to end.
+/// Passes on what client and service say, through HTTP where that may be what they speak (`http` is then the number of the
+/// connection); how the connection is to end.
 async fn converse(
     client: &mut TcpStream,
     mut links: [ToxicLink; 2],
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
+    http: Option<u64>,
 ) -> Option<ConnectionCut> {
     let mut seen = BytesMut::new();
-    let speech = match target.http {
-        true => {
+    let speech = match http {
+        Some(_) => {
             let [up, down] = &mut links;
             let first = async {
                 match &upstream {
@@ -230,7 +261,7 @@ async fn converse(
                 cut = down.cut() => return Some(cut),
             }
         }
-        false => Ok(Speech::Other),
+        None => Ok(Speech::Other),
     };
     if !seen.is_empty() {
         links[0].push(seen.freeze());
@@ -241,7 +272,7 @@ async fn converse(
             let ending = StreamEnd::default();
             links[1].ending = ending.clone();
             let served = async {
-                http::serve(far, ending, upstream, target).await;
+                http::serve(far, ending, upstream, target, http.unwrap_or(0)).await;
                 // What it has answered is on its way.
                 std::future::pending().await
             };

@@ -14,12 +14,13 @@ mod stream;
 mod tests;
 mod toxic;
 
-pub(super) use link::{ToxicLink, ToxicWatch, Traffic, links, pass};
+pub(super) use link::Traffic;
 pub use listener::{Proxy, ProxyConfig, ProxyPort, ProxyRoute, forward};
-pub(super) use listener::{bind, next_connection};
-pub(super) use rule_list::Rules;
+pub(super) use listener::{ProxyTarget, accept, bind, next_connection};
+pub(super) use rule_list::RuleList;
 pub use rule_list::{CountedRule, RuleHandle};
-pub use rules::{HttpAction, HttpRule};
+pub use rules::{
+    ActiveRule, HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path,
+};
 pub(super) use stages::ConnectionCut;
-pub(super) use stream::reset;
 pub use toxic::{ActiveToxic, TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// A rule that says how often it acted.
@@ -14,6 +15,11 @@ pub trait CountedRule: Debug + Send + Sync + 'static {
 
     /// How often it acted: on requests, or on connections.
     fn acted(&self) -> u64;
+
+    /// Whether it has done all that it was asked for, and acts no more.
+    fn has_run_out(&self) -> bool {
+        false
+    }
 }
 
 /// Rules, in the order in which they were put in.
@@ -21,7 +27,7 @@ pub(in crate::agent) type Rules<R> = Arc<Vec<Arc<R>>>;
 
 /// The rules in force.
 #[derive(Debug)]
-pub(super) struct RuleList<R>(watch::Sender<Rules<R>>);
+pub(in crate::agent) struct RuleList<R>(watch::Sender<Rules<R>>);
 
 impl<R> Default for RuleList<R> {
     fn default() -> Self {
@@ -41,9 +47,17 @@ impl<R: CountedRule> RuleList<R> {
             free
         });
         match added {
-            true => Ok(RuleHandle { rules: self.clone(), rule }),
+            true => Ok(RuleHandle { rules: self.clone(), rule, looked: AtomicBool::new(false) }),
             false => Err(format!("a rule for {} is in place already", rule.id())),
         }
+    }
+
+    /// The rules are these from now on; one that is there already, which `same` says, stays with its counters.
+    pub(in crate::agent) fn set(&self, rules: Vec<R>, same: impl Fn(&R, &R) -> bool) {
+        self.0.send_modify(|list| {
+            let known = |rule: R| list.iter().find(|old| same(old, &rule)).cloned().unwrap_or_else(|| Arc::new(rule));
+            *list = Arc::new(rules.into_iter().map(known).collect());
+        });
     }
 
     /// The rules, as they are now.
@@ -68,6 +82,7 @@ impl<R: CountedRule> RuleList<R> {
 pub struct RuleHandle<R: CountedRule> {
     rules: Arc<RuleList<R>>,
     rule: Arc<R>,
+    looked: AtomicBool,
 }
 
 impl<R: CountedRule> RuleHandle<R> {
@@ -78,6 +93,12 @@ impl<R: CountedRule> RuleHandle<R> {
             true => Ok(format!("the rule is listed; {counts}")),
             false => Err(format!("the rule is not listed; {counts}")),
         }
+    }
+
+    /// Whether it acts no more though nobody took it out. Not where this is asked for the first time: that is the look which
+    /// sees that it was put in, and a few requests are soon over.
+    pub fn has_run_out(&self) -> bool {
+        self.looked.swap(true, Ordering::Relaxed) && self.rule.has_run_out()
     }
 
     /// How often it acted.

@@ -19,8 +19,10 @@ pub struct HttpRule {
     pub path: Option<String>,
     /// Only requests with this header, of this value where there is one.
     pub header: Option<(String, Option<String>)>,
-    /// Share of matching requests in 0..=1, drawn per request.
+    /// Share of matching requests in 0..=1.
     pub share: f64,
+    /// The share is drawn once for each connection, not for each request.
+    pub per_connection: bool,
     /// Only the first so many matching requests.
     pub first: Option<u64>,
     /// Of every so many matching requests only the last.
@@ -87,11 +89,11 @@ pub struct ActiveRule {
 }
 
 impl RuleList<ActiveRule> {
-    /// The rules that act on this request, in their order; none follows one that answers it.
-    pub(super) fn acting<B>(&self, port: u16, request: &Request<B>) -> Vec<Arc<ActiveRule>> {
+    /// The rules that act on this request of the `number`th connection, in their order; none follows one that answers it.
+    pub(super) fn acting<B>(&self, port: u16, number: u64, request: &Request<B>) -> Vec<Arc<ActiveRule>> {
         let mut acting = Vec::new();
         for rule in self.now().iter().filter(|rule| rule.matches(port, request)) {
-            if rule.draw() {
+            if rule.draw(number) {
                 acting.push(rule.clone());
                 if let HttpAction::Status { .. } = rule.action() {
                     break;
@@ -102,10 +104,10 @@ impl RuleList<ActiveRule> {
     }
 }
 
-impl ActiveRule {
-    /// Takes a rule as it was asked for; says why it cannot be one.
-    pub(super) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
-        match &rule.action {
+impl HttpRule {
+    /// Says why it cannot be a rule.
+    pub(in crate::agent) fn check(&self) -> Result<(), String> {
+        match &self.action {
             HttpAction::Status { status, .. } => {
                 let answer = StatusCode::from_u16(*status).ok().filter(|status| !status.is_informational());
                 answer.ok_or_else(|| format!("{status} is not the status of an answer"))?;
@@ -122,11 +124,24 @@ impl ActiveRule {
             HttpAction::SlowBody { rate: 0 } => return Err("a rate of 0 never ends".into()),
             _ => {}
         }
-        if !(0.0..=1.0).contains(&rule.share) {
-            return Err(format!("the share {} is not between 0 and 1", rule.share));
+        match (0.0..=1.0).contains(&self.share) {
+            true => Ok(()),
+            false => Err(format!("the share {} is not between 0 and 1", self.share)),
         }
+    }
+}
+
+impl ActiveRule {
+    /// Takes a rule as it was asked for; says why it cannot be one.
+    pub(in crate::agent) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
+        rule.check()?;
         let (fault, [matched, acted]) = (fault.to_string(), [AtomicU64::new(0), AtomicU64::new(0)]);
         Ok(ActiveRule { fault, rule, matched, acted })
+    }
+
+    /// Whether another one is the same, but for what it has done.
+    pub(in crate::agent) fn is_like(&self, other: &ActiveRule) -> bool {
+        self.fault == other.fault && self.rule == other.rule
     }
 
     /// What it does.
@@ -146,12 +161,14 @@ impl ActiveRule {
             && header.as_ref().is_none_or(has)
     }
 
-    /// Draws for the next matching request. The n-th draw depends on the seed and on n alone.
-    fn draw(&self) -> bool {
+    /// Draws for the next matching request, which is on the `number`th connection. A draw depends on the seed and on the
+    /// number of the request, or of the connection, alone.
+    fn draw(&self, number: u64) -> bool {
         let n = self.matched.fetch_add(1, Ordering::Relaxed);
         self.rule.first.is_none_or(|first| n < first)
             && self.rule.every.is_none_or(|every| (n + 1).is_multiple_of(every.max(1)))
-            && (self.rule.share >= 1.0 || unit(self.rule.seed, n) < self.rule.share)
+            && (self.rule.share >= 1.0
+                || unit(self.rule.seed, if self.rule.per_connection { number } else { n }) < self.rule.share)
     }
 
     /// It has acted on a request.
@@ -177,6 +194,10 @@ impl CountedRule for ActiveRule {
         self.acted.load(Ordering::Relaxed)
     }
 
+    fn has_run_out(&self) -> bool {
+        self.rule.first.is_some_and(|first| self.matched.load(Ordering::Relaxed) >= first)
+    }
+
     fn counts(&self) -> String {
         let done = match self.action() {
             HttpAction::Status { status, .. } => &format!("answered with {status}"),
@@ -189,6 +210,43 @@ impl CountedRule for ActiveRule {
         };
         format!("{} of {} matching requests were {done}", self.acted(), self.matched.load(Ordering::Relaxed))
     }
+}
+
+/// Reads the method of a request.
+pub fn read_method(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return Err(format!("`{text}` is not an HTTP method: write it like `POST`"));
+    }
+    Ok(text.to_ascii_uppercase())
+}
+
+/// Reads a path, at whose end a `*` matches any rest.
+pub fn read_path(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("`{text}` is not a path: {why}"));
+    match text.strip_suffix('*').unwrap_or(text) {
+        rest if rest.contains('*') => wrong("a `*` may only stand at its end"),
+        rest if rest.contains(['?', '#']) => wrong("a query does not count, leave it out"),
+        rest if rest.starts_with('/') || text == "*" => Ok(text.to_string()),
+        _ => wrong("it begins with `/`"),
+    }
+}
+
+/// Reads the name of a header.
+pub fn read_header_name(text: &str) -> Result<String, String> {
+    let name = HeaderName::try_from(text.trim()).map_err(|_| format!("`{text}` is not the name of a header"))?;
+    Ok(name.as_str().to_string())
+}
+
+/// Reads the value of a header.
+pub fn read_header_value(text: &str) -> Result<String, String> {
+    let value = HeaderValue::try_from(text).map_err(|_| format!("`{text}` is not the value of a header"));
+    value.map(|_| text.to_string())
+}
+
+/// Reads a header of requests, with its value or without one.
+pub fn read_header(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value.trim())));
+    Ok((read_header_name(name)?, value.map(read_header_value).transpose()?))
 }
 
 /// Whether a path (without its query) matches; a `*` at the end of the pattern matches any rest.
@@ -221,6 +279,7 @@ mod tests {
             path: None,
             header: None,
             share,
+            per_connection: false,
             first: None,
             every: None,
             action,
@@ -231,7 +290,7 @@ mod tests {
     /// Whether a rule acts on a request.
     fn acts(rules: &RuleList<ActiveRule>, port: u16, method: &str, path: &str) -> bool {
         let request = Request::builder().method(method).uri(path).header("X-Canary", "1");
-        let acting = rules.acting(port, &request.body(()).expect("a request"));
+        let acting = rules.acting(port, 0, &request.body(()).expect("a request"));
         acting.iter().for_each(|rule| rule.note());
         !acting.is_empty()
     }
@@ -294,6 +353,17 @@ mod tests {
         assert_eq!(counted(HttpRule { first: Some(2), ..rule(1.0) }), [1, 2]);
         assert_eq!(counted(HttpRule { every: Some(3), ..rule(1.0) }), [3, 6]);
         assert_eq!(counted(HttpRule { first: Some(5), every: Some(3), ..rule(1.0) }), [3]);
+    }
+
+    #[test]
+    fn a_share_may_be_drawn_once_for_each_connection() {
+        let rules = Arc::new(RuleList::default());
+        let _handle = add(&rules, HttpRule { per_connection: true, ..rule(0.5) }).expect("a rule");
+        let request = Request::builder().body(()).expect("a request");
+        let acts = |number| !rules.acting(80, number, &request).is_empty();
+        let first: Vec<bool> = (0..40).map(acts).collect();
+        assert!(first.contains(&true) && first.contains(&false));
+        assert!((0..3).all(|_| (0..40).map(acts).collect::<Vec<_>>() == first));
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn rule(status: u16) -> HttpRule {
 
 fn acting(action: HttpAction) -> HttpRule {
     let (port, method, path, header, first, every) = Default::default();
-    HttpRule { port, method, path, header, share: 1.0, first, every, action, seed: 3 }
+    HttpRule { port, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 3 }
 }
 
 #[tokio::test]

@@ -168,9 +168,15 @@ async fn proxied() -> (Proxy, u16) {
 }
 
 fn rule() -> AgentAsk {
+    first(None)
+}
+
+/// The same for the first so many requests.
+fn first(first: Option<u64>) -> AgentAsk {
     let action = HttpAction::Status { status: 503, body: None, retry_after: None };
-    let (port, method, path, header, first, every) = Default::default();
-    HttpRule { port, method, path, header, share: 1.0, first, every, action, seed: 1 }.ask("http_status")
+    let (port, method, path, header, every) = Default::default();
+    HttpRule { port, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 1 }
+        .ask("http_status")
 }
 
 fn confirm() -> AgentAsk {
@@ -253,6 +259,23 @@ async fn a_fault_is_put_in_confirmed_and_lifted() {
     }
     client.ask(rule()).await.unwrap();
     assert_eq!(status(port).await, 503, "a fault that was lifted can come back");
+}
+
+#[tokio::test]
+async fn a_fault_that_has_done_all_that_it_was_asked_for_is_gone_by_itself() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    client.ask(first(Some(2))).await.unwrap();
+    // It may be over before anybody has looked, and was there.
+    assert_eq!([status(port).await, status(port).await, status(port).await], [503, 503, 200]);
+    assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::InPlace { .. }));
+    let AgentAnswer::Gone { detail, by_itself: true } = client.ask(confirm()).await.unwrap() else {
+        panic!("nobody ended it");
+    };
+    assert!(detail.contains("it acts on no more requests") && detail.contains("2 of 3"), "{detail}");
+    client.ask(AgentAsk::Lift { id: "http_status".into() }).await.unwrap();
+    assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::Gone { by_itself: false, .. }));
 }
 
 #[tokio::test]

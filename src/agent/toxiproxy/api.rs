@@ -1,8 +1,8 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
-use super::super::proxy::{Toxic, next_connection};
+use super::super::proxy::next_connection;
 use super::proxies::ToxicProxies;
-use super::toxic::ApiRefusal;
+use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -125,10 +125,10 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             proxies.remove(name).await?;
             done()
         }
-        (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics().iter().map(Toxic::json).collect()),
+        (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics().iter().map(ApiToxic::json).collect()),
         (["proxies", proxy, "toxics"], "POST") => {
             let proxy = proxies.get(proxy)?;
-            let toxic = Toxic::read(&read(body)?)?;
+            let toxic = ApiToxic::read(&read(body)?)?;
             let json = toxic.json();
             proxy.add(toxic)?;
             ok(json)
@@ -136,7 +136,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
         (["proxies", proxy, "toxics", toxic], "GET") => ok(proxies.get(proxy)?.toxic(toxic)?.json()),
         (["proxies", proxy, "toxics", toxic], "POST" | "PATCH") => {
             let proxy = proxies.get(proxy)?;
-            let toxic = proxy.toxic(toxic)?;
+            proxy.toxic(toxic)?;
             ok(proxy.update(toxic, &read(body)?)?.json())
         }
         (["proxies", proxy, "toxics", toxic], "DELETE") => {

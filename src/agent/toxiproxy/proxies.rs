@@ -1,19 +1,16 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveToxic, ConnectionCut, Rules, Toxic, ToxicLink, ToxicStream, ToxicWatch, Traffic, bind, links,
-    next_connection, pass, reset,
+    ActiveRule, ActiveToxic, ConnectionCut, ProxyTarget, RuleList, ToxicStream, Traffic, accept, bind,
 };
-use super::toxic::{ApiRefusal, Fields, addressable};
+use super::toxic::{ApiRefusal, ApiToxic, Fields, addressable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 /// All proxies of a server, by name.
@@ -31,7 +28,10 @@ pub(super) struct ToxicProxy {
     upstream: String,
     /// What accepts its connections and holds them, while it is enabled.
     accepts: Option<AbortOnDropHandle<()>>,
-    toxics: watch::Sender<Rules<ActiveToxic>>,
+    /// In the order in which they were put in.
+    toxics: Vec<ApiToxic>,
+    /// What they do to connections, and about HTTP requests.
+    active: (Arc<RuleList<ActiveToxic>>, Arc<RuleList<ActiveRule>>),
     traffic: [Arc<Traffic>; 2],
     seed: u64,
 }
@@ -42,7 +42,7 @@ struct Described {
     listen: String,
     upstream: String,
     enabled: bool,
-    toxics: Option<Vec<Toxic>>,
+    toxics: Option<Vec<ApiToxic>>,
 }
 
 impl Described {
@@ -64,15 +64,15 @@ impl Described {
     }
 }
 
-fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<Toxic>, ApiRefusal> {
-    let mut read: Vec<Toxic> = Vec::new();
+fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusal> {
+    let mut read: Vec<ApiToxic> = Vec::new();
     for (at, value) in toxics.iter().enumerate() {
         let told = |refusal: ApiRefusal| ApiRefusal {
             message: format!("{} (toxic {} of proxy {proxy})", refusal.message, at + 1),
             ..refusal
         };
-        let toxic = Toxic::read(value).map_err(told)?;
-        if read.iter().any(|other| other.name == toxic.name) {
+        let toxic = ApiToxic::read(value).map_err(told)?;
+        if read.iter().any(|other| other.toxic.name == toxic.toxic.name) {
             return Err(told(ApiRefusal::new(409, "toxic already exists")));
         }
         read.push(toxic);
@@ -120,9 +120,8 @@ impl ToxicProxies {
     async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
-        let none = watch::Sender::new(Rules::default());
-        let mut proxy =
-            ToxicProxy { name, listen, upstream, accepts: None, toxics: none, traffic: Default::default(), seed };
+        let (toxics_in, active, traffic) = Default::default();
+        let mut proxy = ToxicProxy { name, listen, upstream, accepts: None, toxics: toxics_in, active, traffic, seed };
         proxy.put(toxics.unwrap_or_default());
         if enabled {
             proxy.start().await?;
@@ -183,7 +182,7 @@ fn read_all(value: &Value) -> Result<Vec<Result<Described, ApiRefusal>>, ApiRefu
 
 impl ToxicProxy {
     pub(super) fn json(&self) -> Value {
-        let toxics: Vec<Value> = self.toxics().iter().map(Toxic::json).collect();
+        let toxics: Vec<Value> = self.toxics.iter().map(ApiToxic::json).collect();
         json!({
             "name": self.name,
             "listen": self.listen,
@@ -213,53 +212,57 @@ impl ToxicProxy {
     }
 
     /// Its toxics: those of the upstream direction first.
-    pub(super) fn toxics(&self) -> Vec<Toxic> {
-        let mut all: Vec<Toxic> = self.toxics.borrow().iter().map(|active| active.toxic.clone()).collect();
-        all.sort_by_key(|toxic| toxic.direction as u8);
-        all
+    pub(super) fn toxics(&self) -> &[ApiToxic] {
+        &self.toxics
     }
 
-    pub(super) fn toxic(&self, name: &str) -> Result<Toxic, ApiRefusal> {
-        let found = self.toxics().into_iter().find(|toxic| toxic.name == name);
+    fn position(&self, name: &str) -> Result<usize, ApiRefusal> {
+        let found = self.toxics.iter().position(|toxic| toxic.toxic.name == name);
         found.ok_or_else(|| ApiRefusal::new(404, "toxic not found"))
     }
 
-    pub(super) fn add(&self, toxic: Toxic) -> Result<(), ApiRefusal> {
-        let mut toxics = self.toxics();
-        if toxics.iter().any(|other| other.name == toxic.name) {
+    pub(super) fn toxic(&self, name: &str) -> Result<&ApiToxic, ApiRefusal> {
+        Ok(&self.toxics[self.position(name)?])
+    }
+
+    pub(super) fn add(&mut self, toxic: ApiToxic) -> Result<(), ApiRefusal> {
+        if self.position(&toxic.toxic.name).is_ok() {
             return Err(ApiRefusal::new(409, "toxic already exists"));
         }
-        toxics.push(toxic);
-        self.put(toxics);
+        self.toxics.push(toxic);
+        self.put(self.toxics.clone());
         Ok(())
     }
 
-    pub(super) fn update(&self, old: Toxic, value: &Value) -> Result<Toxic, ApiRefusal> {
-        let updated = old.updated(value)?;
-        let replaced = |toxic: Toxic| if toxic.name == old.name { updated.clone() } else { toxic };
-        self.put(self.toxics().into_iter().map(replaced).collect());
-        Ok(updated)
+    pub(super) fn update(&mut self, name: &str, value: &Value) -> Result<&ApiToxic, ApiRefusal> {
+        let at = self.position(name)?;
+        self.toxics[at] = self.toxics[at].updated(value)?;
+        self.put(self.toxics.clone());
+        self.toxic(name)
     }
 
-    pub(super) fn take_out(&self, name: &str) -> Result<(), ApiRefusal> {
-        self.toxic(name)?;
-        self.put(self.toxics().into_iter().filter(|toxic| toxic.name != name).collect());
+    pub(super) fn take_out(&mut self, name: &str) -> Result<(), ApiRefusal> {
+        self.toxics.remove(self.position(name)?);
+        self.put(self.toxics.clone());
         Ok(())
     }
 
     /// These are its toxics from now on, on open connections as well. Nobody is waited for.
-    fn put(&self, toxics: Vec<Toxic>) {
-        self.toxics.send_modify(|kept| {
-            let kept_or_new = |toxic: Toxic| {
-                let known = kept.iter().find(|active| active.toxic == toxic).cloned();
-                known.unwrap_or_else(|| Arc::new(ActiveToxic::new(toxic)))
-            };
-            *kept = Arc::new(toxics.into_iter().map(kept_or_new).collect());
-        });
+    fn put(&mut self, mut toxics: Vec<ApiToxic>) {
+        toxics.sort_by_key(|toxic| toxic.toxic.direction as u8);
+        let of_bytes = toxics.iter().filter(|toxic| toxic.http.is_none());
+        let of_bytes = of_bytes.map(|toxic| ActiveToxic::new(toxic.toxic.clone())).collect();
+        self.active.0.set(of_bytes, |old, new| old.toxic == new.toxic);
+        let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(self.seed)).collect();
+        self.active.1.set(of_http, ActiveRule::is_like);
+        self.toxics = toxics;
     }
 
     async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ApiRefusal> {
-        Ok(resolved(listen).await?.to_string() != self.listen || upstream != self.upstream)
+        let new = resolved(listen).await.map_err(|why| ApiRefusal::new(500, why))?;
+        let every = |address: &SocketAddr| address.ip().is_unspecified();
+        let same = |own: SocketAddr| own == new || every(&own) && every(&new) && own.port() == new.port();
+        Ok(!self.listen.parse().is_ok_and(same) || upstream != self.upstream)
     }
 
     /// Changes address, service and whether it is enabled, as far as they are given.
@@ -285,17 +288,20 @@ impl ToxicProxy {
         if self.accepts.is_some() {
             return Ok(());
         }
-        let address = resolved(&self.listen).await?;
-        let refused = |error: io::Error| {
-            let why = error.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
-            ApiRefusal::new(500, format!("listen tcp {address}: bind: {why}"))
+        let (listener, address) = listen(&self.listen).await.map_err(|why| ApiRefusal::new(500, why))?;
+        self.listen = address.to_string();
+        let target = ProxyTarget {
+            upstream: self.upstream.clone(),
+            port: 0,
+            http: None,
+            unreachable: ConnectionCut::Close,
+            toxics: self.active.0.clone(),
+            rules: self.active.1.clone(),
+            traffic: self.traffic.clone(),
+            connections: AtomicU64::new(0),
+            seed: self.seed,
         };
-        let listener = bind(address).await.map_err(refused)?;
-        self.listen = listener.local_addr().map_err(refused)?.to_string();
-        let (toxics, traffic) = (self.toxics.subscribe(), self.traffic.clone());
-        let accepts = tokio::spawn(accept(listener, self.upstream.clone(), toxics, traffic, self.seed));
-        self.accepts = Some(AbortOnDropHandle::new(accepts));
+        self.accepts = Some(AbortOnDropHandle::new(tokio::spawn(accept(listener, Arc::new(target)))));
         Ok(())
     }
 
@@ -309,46 +315,29 @@ impl ToxicProxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: String, toxics: ToxicWatch, traffic: [Arc<Traffic>; 2], seed: u64) {
-    let mut connections = JoinSet::new();
-    let mut number = 0u64;
-    loop {
-        let (client, address) = tokio::select! {
-            accepted = next_connection(&listener) => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        number += 1;
-        let links = links(&toxics, address.ip(), 0, &traffic, seed, number);
-        connections.spawn(lead_on(client, links, upstream.clone()));
-    }
-}
-
-/// Who cannot be led on is told so by the connection's end.
-async fn lead_on(mut client: TcpStream, links: Result<[ToxicLink; 2], ConnectionCut>, upstream: String) {
-    let (cut, service) = match links {
-        Err(cut) => (Some(cut), None),
-        Ok(links) => match TcpStream::connect(&*upstream).await {
-            Ok(mut service) => {
-                // A connection that is gone already needs no options.
-                let _ = (client.set_nodelay(true), service.set_nodelay(true));
-                (pass(&mut client, &mut service, links).await, Some(service))
-            }
-            Err(_) => (None, None),
-        },
+/// Listens on `host:port`, and says on which address that is.
+///
+/// # Errors
+/// Why that cannot be, as the server in Go says it.
+pub async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let address = resolved(listen).await?;
+    let refused = |error: io::Error| {
+        let why = error.to_string();
+        let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
+        format!("listen tcp {address}: bind: {why}")
     };
-    if cut == Some(ConnectionCut::Reset) {
-        reset(&client);
-        service.iter().for_each(reset);
-    }
+    let listener = bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
 }
 
 /// Where to listen: `host:port`; without a host on every address, without anything on any port.
-async fn resolved(listen: &str) -> Result<SocketAddr, ApiRefusal> {
+async fn resolved(listen: &str) -> Result<SocketAddr, String> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     if listen.is_empty() {
         return Ok(any);
     }
-    let wrong = |why: &str| ApiRefusal::new(500, format!("address {listen}: {why}"));
+    let wrong = |why: &str| format!("address {listen}: {why}");
     let (host, port) = listen.rsplit_once(':').ok_or_else(|| wrong("missing port in address"))?;
     let port: u16 = if port.is_empty() { 0 } else { port.parse().map_err(|_| wrong("invalid port"))? };
     let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -532,7 +532,7 @@ impl<'a> Anew<'a> {
         // With `impact: none` users must notice nothing; otherwise they must suffer, and somebody must learn of it.
         let unfelt = plan.windows.impact_none;
         let kept = || self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us));
-        let felt = || if unfelt { None } else { self.felt(anew) };
+        let missed = if unfelt { self.detected() } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
         let by_itself = told.verdict == Verdict::SelfHealed;
@@ -540,20 +540,25 @@ impl<'a> Anew<'a> {
         let active =
             |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
         let at = recovery.map(|recovery| recovery.at);
+        let refused = || {
+            let window = recovery.map(|recovery| (recovery.from, recovery.to));
+            window.is_some_and(|window| {
+                self.timeline.answered_otherwise(first, window).iter().any(|answers| answers.refused)
+            })
+        };
         let too_late = || plan.rto_us().zip(at).is_some_and(|(rto, at)| at.0.saturating_sub(first.0) > rto);
         Some(match () {
             () if !self.asked(InvariantTime::Steady) => Verdict::Incomplete,
             () if self.disturbed().is_some() => Verdict::HarnessError,
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
-            () if unfelt && self.detected().is_some() => return self.detected().flatten(),
+            () if missed.is_some() => return missed.flatten(),
             () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
                 () if lost(InvariantTime::Recovered) => Verdict::Damaged,
                 () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
                 () if !plan.control && self.noisy() => Verdict::Noisy,
                 () => spoiled(),
             },
-            () if felt().is_some() => return felt().flatten(),
             () if plan.control && recovery.is_some() => Verdict::SelfHealed,
             () if plan.control => spoiled(),
             () if suffering == Some(false) || by_itself && told.mitigation_started_us.is_none() => Verdict::SelfHealed,
@@ -562,6 +567,7 @@ impl<'a> Anew<'a> {
             () if recovery.is_none() => Verdict::NotRecovered,
             () if self.without_the_runbook() || by_itself && self.served_before(anew) => Verdict::SelfHealed,
             () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,
+            () if refused() => Verdict::NotRecovered,
             () if ended(StepStatus::Failed) => Verdict::StepFailed,
             () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
             () if lost(InvariantTime::Recovered) => Verdict::Damaged,

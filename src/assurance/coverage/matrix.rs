@@ -50,6 +50,21 @@ pub struct Coverage {
     pub tiers: Vec<Tier>,
     /// The services: by tier, then in the order of the file.
     pub services: Vec<ServiceCoverage>,
+    /// What users do with them, in the order of the files.
+    pub journeys: Vec<JourneyCoverage>,
+}
+
+/// The coverage of the services that a journey takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JourneyCoverage {
+    /// Its name.
+    pub journey: String,
+    /// The services that it takes.
+    pub components: Vec<String>,
+    /// Their failure modes.
+    pub required: usize,
+    /// Those of them that are covered.
+    pub covered: usize,
 }
 
 /// The coverage of a tier.
@@ -198,12 +213,23 @@ impl Coverage {
                 tier.covered += service.cells.iter().filter(|cell| cell.state == CoverageState::Passed).count();
             }
         }
+        let journeys = catalog.journeys.iter().map(|journey| {
+            let cells =
+                services.iter().filter(|own| journey.components.contains(&own.service)).flat_map(|own| &own.cells);
+            JourneyCoverage {
+                journey: journey.name.clone(),
+                components: journey.components.clone(),
+                required: cells.clone().count(),
+                covered: cells.filter(|cell| cell.state == CoverageState::Passed).count(),
+            }
+        });
+        let journeys = journeys.collect();
         let required = tiers.iter().map(|tier| tier.required).sum();
         let covered = tiers.iter().map(|tier| tier.covered).sum();
         // Nothing that must be drilled is nothing that is covered.
         let ratio = if required == 0 { 0.0 } else { covered as f64 / required as f64 };
         let at_utc = utc_text(now);
-        Coverage { format: Coverage::FORMAT, at_utc, required, covered, ratio, tiers, services }
+        Coverage { format: Coverage::FORMAT, at_utc, required, covered, ratio, tiers, services, journeys }
     }
 
     /// Whether at least this share is covered.

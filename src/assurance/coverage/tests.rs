@@ -78,7 +78,7 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Pa
 }
 
 fn made(services: Vec<CriticalService>, scenarios: &[Scenario], drills: &[PastDrill]) -> Coverage {
-    Coverage::new(&Catalog { services }, scenarios, drills, Path::new("."), NOW)
+    Coverage::new(&Catalog { services, journeys: Vec::new() }, scenarios, drills, Path::new("."), NOW)
 }
 
 /// The state of the only failure mode of a service with these scenarios and drills.
@@ -90,7 +90,8 @@ fn state(mode: FailureMode, scenarios: &[Scenario], drills: &[PastDrill]) -> Cov
 fn a_scenario_drills_what_its_faults_are_on_and_what_depends_on_that() {
     let of = |name: &str| service(name, 1, Vec::new());
     let needing = |name: &str, needed: &str| CriticalService { depends_on: vec![needed.into()], ..of(name) };
-    let catalog = Catalog { services: vec![of("db"), of("payments"), needing("checkout", "db")] };
+    let services = vec![of("db"), of("payments"), needing("checkout", "db")];
+    let catalog = Catalog { services, journeys: Vec::new() };
     let lock = scenario("db-pool", "postgres_lock", "db");
     let covers = |service: &CriticalService, mode: FailureMode| lock.covers(&catalog, service, &mode);
     assert!(covers(&of("db"), fault("x", "postgres_lock", None)), "its fault is on db");

@@ -1,7 +1,9 @@
 //! The matrix for a terminal: one block per service, one line per failure mode and scenario, what is to be known about it
 //! below. Nothing is wider than the terminal, as far as names allow.
 
-use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Tier, Watched};
+use super::matrix::{
+    Coverage, CoverageState, JourneyCoverage, LastDrill, ModeCoverage, Proof, ServiceCoverage, Tier, Watched,
+};
 use crate::assurance::services::show;
 use crate::output::visible;
 use crate::report::{Paint, StatusSymbol, column, wrap};
@@ -29,6 +31,9 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     for tier in &coverage.tiers {
         let share = tier.share();
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
+    }
+    for journey in &coverage.journeys {
+        page.wrapped("  ", &journey.told());
     }
     let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
     if !late.is_empty() {
@@ -81,6 +86,14 @@ impl Tier {
     /// The share of its failure modes that is covered.
     pub(super) fn share(&self) -> String {
         percent(self.covered, self.required)
+    }
+}
+
+impl JourneyCoverage {
+    /// Its name, its share, and what it takes.
+    pub(super) fn told(&self) -> String {
+        let (share, takes) = (percent(self.covered, self.required), self.components.join(", "));
+        format!("journey {} {share} {} of {} ({takes})", self.journey, self.covered, self.required)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The critical services of a project as `services.yaml` lists them, read and checked.
 
+use super::journeys::Journey;
 use crate::slis::{MetricCondition, Ratio};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub const FILE: &str = "services.yaml";
 pub struct Catalog {
     /// All of them.
     pub services: Vec<CriticalService>,
+    /// What users do with them.
+    pub journeys: Vec<Journey>,
 }
 
 /// A critical service.

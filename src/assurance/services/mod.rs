@@ -2,9 +2,11 @@
 //! must be drilled. Read and checked here; `spec/` takes objectives from it, `coverage/` holds drills against it.
 
 mod catalog;
+mod journeys;
 mod period;
 mod read;
 
 pub use catalog::{Catalog, CriticalService, DrilledBy, FILE, FailureMode, ServiceAlert, Slo, drill_every};
+pub use journeys::{Journey, JourneyPromise, read_journeys};
 pub use period::{A_PERIOD, Show, parse_period, show};
 pub use read::{EXAMPLE, ProjectNames, read, schema, shown};

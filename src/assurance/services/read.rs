@@ -1,6 +1,7 @@
 //! Reads `services.yaml`: every mistake at once, with its place.
 
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
+use super::journeys::{Journey, read_journeys};
 use super::period::{A_PERIOD, parse_period};
 use crate::assurance::actions::{A_DATE, date};
 use crate::faults::{Fault, NO_CLASS, Preset};
@@ -61,8 +62,46 @@ fn read_root(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Catalog> {
         one_service_each(&read, at);
         Some(read)
     });
+    let journeys = of_files(&read_paths(&mut map, "journeys", "file of journeys"), &mut map);
+    let services: Option<Vec<_>> = services.map(|all| all.into_iter().map(|(_, service)| service).collect());
+    for (name, component) in journeys.iter().flat_map(|own| own.components.iter().map(|other| (&own.name, other))) {
+        let names = || services.iter().flatten().map(|service: &CriticalService| service.name.as_str());
+        if services.is_some() && !names().any(|known| known == component) {
+            let what =
+                format!("the journey `{}` takes `{}`, which is no service here", shorten(name), shorten(component));
+            map.wrong("journeys", what)
+                .help(format!("each component is a row of the coverage; {}", did_you_mean(component, names())));
+        }
+    }
     map.finish()?;
-    Some(Catalog { services: services?.into_iter().map(|(_, service)| service).collect() })
+    Some(Catalog { services: services?, journeys })
+}
+
+/// The journeys of these files.
+fn of_files(paths: &[PathBuf], map: &mut MapReader<'_>) -> Vec<Journey> {
+    let mut all = Vec::new();
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let source = match Source::read(path) {
+            Ok(source) => source,
+            Err(error) => {
+                let (own, span) = (map.source.clone(), map.span_of("journeys"));
+                error.report("the file of journeys", Some((&own, span)), map.diags);
+                continue;
+            }
+        };
+        let before = map.diags.all.len();
+        match parse(&source, map.diags).and_then(|root| read_journeys(&root, &source, map.diags)) {
+            Some(read) if map.diags.all.len() == before => all.extend(read),
+            _ => {
+                let what = format!(
+                    "`{}` cannot be read as a file of journeys, a map with the list `journeys`",
+                    path.display()
+                );
+                map.wrong("journeys", what);
+            }
+        }
+    }
+    all
 }
 
 /// A name in a stack is one of one service.

@@ -7,7 +7,7 @@ use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::shell::PROGRAMS;
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
-use crate::stack::{Place, Published, ResolvedStack, StackError};
+use crate::stack::{Place, ResolvedStack, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -56,39 +56,32 @@ struct Uses {
     ports: Vec<(u16, Arc<Source>, Span)>,
 }
 
-/// Warns of ports of `localhost` on which nothing listens in the toolbox.
-pub(super) fn check_localhost(plan: &Plan, published: &Published, diags: &mut Diagnostics) {
+/// Warns of ports of `localhost` on which nothing listens in the toolbox, and of calls of `docker` and `kubectl` that a drill
+/// refuses. A call of which a word is only known in the drill is left alone.
+pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
+    let (uses, published) = (uses(plan), stack.published());
+    let mut known: Vec<String> =
+        published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
+    known.extend(published.left_out.iter().map(|line| format!("not {line}")));
+    let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
+    let closed = uses.ports.into_iter().filter(|(port, ..)| !published.ports.contains_key(port));
+    let closed = closed.map(|(port, source, span)| {
+        let what = format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port");
+        let help =
+            format!("call the service by its name inside the stack (`service:port`), or publish the port; {known}");
+        (what, help, source, span)
+    });
+    let refused = uses.calls.into_iter().filter_map(|StepCall { words, source, span }| {
+        let (program, args) = words.split_first()?;
+        let what = format!("a drill refuses this call: {}", stack.refuses(program, args)?);
+        let help = "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
+                    `steps: { ID: { skip: … } }`";
+        Some((what, help.to_string(), source, span))
+    });
     let mut noted = noted(diags);
-    for (port, source, span) in uses(plan).ports {
-        if published.ports.contains_key(&port) {
-            continue;
-        }
-        let mut known: Vec<String> =
-            published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
-        known.extend(published.left_out.iter().map(|line| format!("not {line}")));
-        let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
-        let message =
-            format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port");
-        if noted.insert((source.path.clone(), span.start, message.clone())) {
-            diags.warning(&source, span, message).help(format!(
-                "call the service by its name inside the stack (`service:port`), or publish the port; {known}"
-            ));
-        }
-    }
-}
-
-/// Warns of calls of `docker` and `kubectl` that a drill refuses. One of which a word is only known in the drill is left alone.
-pub(super) fn check_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
-    let mut noted = noted(diags);
-    for StepCall { words, source, span } in uses(plan).calls {
-        let Some((program, args)) = words.split_first() else { continue };
-        let Some(why) = stack.refuses(program, args) else { continue };
-        let message = format!("a drill refuses this call: {why}");
-        if noted.insert((source.path.clone(), span.start, message.clone())) {
-            diags.warning(&source, span, message).help(
-                "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
-                 `steps: { ID: { skip: … } }`",
-            );
+    for (what, help, source, span) in closed.chain(refused) {
+        if noted.insert((source.path.clone(), span.start, what.clone())) {
+            diags.warning(&source, span, what).help(help);
         }
     }
 }

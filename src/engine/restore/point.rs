@@ -124,8 +124,8 @@ fn lost(figures: &DataFigures, rpo: Duration) -> String {
     }
     if let Some(most) = figures.rpo_at_most_us {
         let most = beside(Duration::from_micros(most), rpo).0;
-        let bound = "nothing older survived, and the backup was taken";
-        parts.push(format!("{bound} {most} before the fault: at most that is lost"));
+        let bound = "no write that survived is older, and the backup was taken";
+        parts.push(format!("{bound} {most} before the fault: at most that is lost, where all that it held is back"));
     }
     if !figures.lost_after.is_empty() {
         parts.push(format!("acknowledged after the fault and lost: {}", number(&figures.lost_after)));

@@ -3,7 +3,7 @@
 
 use super::super::text::cut;
 use crate::output::one_line;
-use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, Record, SLICE_US};
+use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, PriceFigures, Record, SLICE_US};
 use crate::view::format::{bytes, percent, seconds};
 use crate::view::restore::lost_span;
 use crate::view::words;
@@ -27,9 +27,16 @@ const LINES: [(&str, &str); 4] = [("line a", "—"), ("line b", "– –"), ("li
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DrawnNumber(f64);
 
+impl DrawnNumber {
+    /// With at most so many decimals, 1 at least.
+    fn with_decimals(self, decimals: usize) -> String {
+        format!("{:.decimals$}", self.0).trim_end_matches('0').trim_end_matches('.').to_string()
+    }
+}
+
 impl fmt::Display for DrawnNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(format!("{:.2}", self.0).trim_end_matches('0').trim_end_matches('.'))
+        f.write_str(&self.with_decimals(2))
     }
 }
 
@@ -351,7 +358,8 @@ fn runs(values: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
 }
 
 impl Signal {
-    /// The four signals of a drill: latency, traffic, errors, saturation; the first three of each load.
+    /// The four signals of a drill: latency, traffic, errors, saturation; the first three of each load. Then the error budget that
+    /// it would have spent, where the scenario names one.
     pub fn all(record: &Record, measuring: &Measuring, samples: Samples, id: &str) -> Vec<Signal> {
         let mut all = Vec::new();
         for (at, load) in record.loads.iter().enumerate().take(4) {
@@ -375,6 +383,7 @@ impl Signal {
             });
         }
         all.push(saturation(record, measuring, samples, &format!("{id}-signals-sat")));
+        all.extend(budget(record, samples, &format!("{id}-signals-bud")));
         all
     }
 
@@ -403,7 +412,7 @@ impl Signal {
             let shares: Vec<Option<f64>> = values.iter().map(|v| v.map(|v| v / top)).collect();
             d.curve(2.0, SIGNAL, class, &shares, false);
         }
-        d.text((0.0, 3), 14.0, "start", "tick", top.to_string());
+        d.text((0.0, 3), 14.0, "start", "tick", DrawnNumber(top).with_decimals(4));
         Signal { title, unit, drawing: Some(d), legend, note: String::new() }
     }
 }
@@ -452,6 +461,28 @@ fn saturation(record: &Record, measuring: &Measuring, samples: Samples, id: &str
     Signal { note, ..Signal::of("Saturation of the machine".into(), "% of the time", curves, samples, id) }
 }
 
+/// The share of the production error budget that each SLI would have spent, as it adds up from the fault until users recovered.
+fn budget(record: &Record, samples: Samples, id: &str) -> Option<Signal> {
+    let plan = record.plan.as_ref()?;
+    let began = record.injected_us()?;
+    let until = record.recovered_us().unwrap_or(record.last_us);
+    let curve = |price: PriceFigures| {
+        let sli = plan.slis.iter().find(|sli| sli.name == price.sli)?;
+        let bad = |at: DrillTime| {
+            let counts = record.counts(&sli.name, began, at.clamp(began, until));
+            counts.valid.saturating_sub(counts.good) as f64
+        };
+        let each = record.spent(sli, until)? * 100.0 / bad(until);
+        let values = (0..samples.count).map(|at| Some(bad(samples.part(at).1) * each)).collect();
+        Some((format!("{} (objective {})", one_line(&sli.name), percent(price.objective)), values))
+    };
+    let curves: Vec<Curve> = record.price().into_iter().filter_map(curve).take(LINES.len()).collect();
+    let note = "Had this been production: as measured, from the fault until users recovered, and nothing after it."
+        .to_string();
+    let whole = "% of the error budget";
+    (!curves.is_empty()).then(|| Signal { note, ..Signal::of("Error budget spent".into(), whole, curves, samples, id) })
+}
+
 /// The next number above a value that reads well.
 fn ceiling(value: f64) -> f64 {
     if value <= 0.0 {
@@ -469,7 +500,10 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
     if most < least {
         return "no data".into();
     }
-    let short = |value: f64| format!("{value:.*}", usize::from(value < 100.0 && value.fract() != 0.0));
+    let short = |value: f64| match value {
+        small if small < 0.1 => DrawnNumber(small).with_decimals(4),
+        _ => format!("{value:.*}", usize::from(value < 100.0 && value.fract() != 0.0)),
+    };
     let unit = if unit.starts_with('%') { "%".to_string() } else { format!(" {unit}") };
     match (short(least), short(most)) {
         (least, most) if least == most => format!("{most}{unit}"),
@@ -602,7 +636,7 @@ impl Samples {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{MachineRecord, MachineSample};
+    use crate::record::{BudgetInfo, MachineRecord, MachineSample};
 
     #[test]
     fn a_gap_ends_a_curve_and_straight_stretches_are_short() {
@@ -639,6 +673,22 @@ mod tests {
         record.machine.push(MachineRecord { at_us: DrillTime(9_000_000), sample });
         let with = told(&record);
         assert!(with.contains("processors busy: 50%") && with.contains("5.0 MB of memory free"), "{with}");
+    }
+
+    #[test]
+    fn the_budget_is_spent_from_the_fault_until_users_recovered() {
+        let mut record = record_of(Story::Passed);
+        let samples = Samples::of(&record, 160).unwrap();
+        assert!(budget(&record, samples, "b").is_none(), "a scenario that names no budget");
+        let month = BudgetInfo { window_us: 30 * 86_400_000_000, traffic: None, objective: Some(0.999) };
+        record.plan.as_mut().unwrap().budget = Some(month);
+        let signal = budget(&record, samples, "b").unwrap();
+        let spent = record.price()[0].until_recovery.unwrap() * 100.0;
+        assert!(
+            signal.legend[0].2.contains(&format!("0 to {}%", DrawnNumber(spent).with_decimals(4))),
+            "{:?}",
+            signal.legend
+        );
     }
 
     #[test]

@@ -75,10 +75,12 @@ fn answers_that_nobody_had_before_are_told() {
             let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
             timeline.push(Slice { results, ..slice("web", index, 10, &[("a", 10)]) });
         }
-        timeline.answered_otherwise(at(1000), (at(1000), at(2000)))
+        timeline.answered_otherwise(at(1000), (at(1000), at(2000))).into_iter().next()
     };
     let told = answered(&[("201", 10)], &[("404", 9), ("201", 1)]).unwrap();
-    assert!(told.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told}");
+    assert!(told.refused && told.text.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told:?}");
+    assert!(!answered(&[("201", 10)], &[("202", 10)]).unwrap().refused, "queued is not refused");
+    assert!(!answered(&[("404", 10)], &[("409", 10)]).unwrap().refused, "they were refused before");
     assert_eq!(answered(&[("201", 10)], &[("404", 4), ("201", 6)]), None);
     assert_eq!(answered(&[("201", 9), ("404", 1)], &[("404", 10)]), None);
     assert_eq!(answered(&[("201", 10)], &[]), None);

@@ -5,7 +5,7 @@ use super::containers::{self, listed_label, listed_name};
 use super::execute;
 use super::labels;
 use super::stack::ComposeStack;
-use crate::stack::{StackError, TOOLBOX};
+use crate::stack::StackError;
 use bollard::models::ContainerSummary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,10 +25,8 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<Str
     let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
     let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
     let named: BTreeMap<IpAddr, String> = all.iter().flat_map(addresses).collect();
-    let is_ours = |container: &&ContainerSummary| {
-        let name = listed_label(container, labels::SERVICE).unwrap_or_default();
-        name == service || name == TOOLBOX || name.starts_with("fd-")
-    };
+    let is_ours =
+        |container: &&ContainerSummary| of_service(container) || listed_label(container, labels::ROLE).is_some();
     let allowed: BTreeSet<IpAddr> =
         all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();
     for container in all.iter().filter(of_service).filter(|container| containers::is(container, "running")) {

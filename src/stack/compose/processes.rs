@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 /// After the engine has ended a list of events, for which there is no reason but that it is restarted.
 const LISTEN_AGAIN: Duration = Duration::from_millis(200);
@@ -74,7 +74,8 @@ struct Life {
     /// In nanoseconds, by the engine's clock.
     started: i64,
     signalled: bool,
-    died: Option<(i64, i64)>,
+    /// Exit code, when by the engine's clock, and when that was told.
+    died: Option<(i64, i64, Instant)>,
 }
 
 impl Ends {
@@ -107,9 +108,15 @@ impl Ends {
     pub(super) fn seen(&self) -> Vec<Ending> {
         let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = lives.iter().filter_map(|(container, life)| {
-            let (exit_code, at) = life.died?;
+            let (exit_code, at, told) = life.died?;
             let after = Duration::from_nanos(u64::try_from(at - life.started).unwrap_or_default());
-            Some(Ending { container: container.clone(), exit_code, after, by_itself: !life.signalled })
+            Some(Ending {
+                container: container.clone(),
+                exit_code,
+                after,
+                ago: told.elapsed(),
+                by_itself: !life.signalled,
+            })
         });
         ended.collect()
     }
@@ -125,7 +132,10 @@ fn note_event(lives: &Lives, event: &EventMessage) {
     match action {
         "start" => *life = Life { started: at, ..Life::default() },
         "kill" => life.signalled = true,
-        "die" => life.died = Some((attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default(), at)),
+        "die" => {
+            let exit_code = attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default();
+            life.died = Some((exit_code, at, Instant::now()));
+        }
         _ => {}
     }
 }

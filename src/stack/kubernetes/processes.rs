@@ -1,7 +1,7 @@
 //! Processes beside the team's workloads: each is some Pods that nobody makes again, as `kubectl run` makes one, so that
 //! `kubectl` in a step treats them like any others.
 
-use super::errors::environment;
+use super::errors::{api, environment};
 use super::manifests::{Manifests, main_container, pod_spec};
 use super::names::{PROCESS, RUN};
 use super::namespace::ClusterNamespace;
@@ -81,14 +81,14 @@ fn of(name: &str) -> ListParams {
 /// How the Pods of a process ended. They are watched until this is dropped.
 #[derive(Debug)]
 pub(super) struct PodEnds {
-    seen: Arc<Mutex<BTreeMap<String, Ending>>>,
+    seen: Arc<Mutex<BTreeMap<String, (Ending, Instant)>>>,
     _watching: DropGuard,
 }
 
 impl PodEnds {
     fn watch(namespace: &ClusterNamespace, process: &str) -> PodEnds {
         let done = CancellationToken::new();
-        let (seen, ended) = (Arc::<Mutex<BTreeMap<String, Ending>>>::default(), done.clone());
+        let (seen, ended) = (Arc::<Mutex<BTreeMap<String, (Ending, Instant)>>>::default(), done.clone());
         let (all, process, noted) = (namespace.pods(), process.to_string(), seen.clone());
         tokio::spawn(ended.run_until_cancelled_owned(async move {
             loop {
@@ -96,7 +96,7 @@ impl PodEnds {
                 let look = |pods: &BTreeMap<String, Pod>| -> Option<()> {
                     let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
                     for (name, ending) in pods.iter().filter_map(|(name, pod)| Some((name, ending(pod)?))) {
-                        noted.entry(name.clone()).or_insert(ending);
+                        noted.entry(name.clone()).or_insert_with(|| (ending, Instant::now()));
                     }
                     None
                 };
@@ -109,7 +109,8 @@ impl PodEnds {
 
     /// What was seen so far.
     pub(super) fn seen(&self) -> Vec<Ending> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.values().map(|(ending, told)| Ending { ago: told.elapsed(), ..ending.clone() }).collect()
     }
 }
 
@@ -122,6 +123,7 @@ fn ending(pod: &Pod) -> Option<Ending> {
         container: pods::name(pod).to_string(),
         exit_code: i64::from(ended.exit_code),
         after: span.map_or(Duration::ZERO, |(from, to)| seconds(from.0.as_second(), to.0.as_second())),
+        ago: Duration::ZERO,
         by_itself: pod.metadata.deletion_timestamp.is_none(),
     })
 }
@@ -141,7 +143,7 @@ pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Valu
     if begun.await?.is_some() {
         return Ok(ends);
     }
-    let found = all.list(&of(name)).await.map_err(super::errors::api(operation.as_str()))?;
+    let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
     let why = found.items.iter().filter(|pod| !has_begun(pod)).find_map(pods::ailment);
     let why = why.unwrap_or_else(|| format!("its Pods do not run after {} s", RELEASE_WITHIN.as_secs()));
     Err(environment(operation, why))
@@ -152,8 +154,8 @@ pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> Result<V
     let operation = format!("removing `{name}`");
     let all = namespace.pods();
     let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    let found = all.list(&of(name)).await.map_err(super::errors::api(operation.as_str()))?;
-    all.delete_collection(&now, &of(name)).await.map(drop).map_err(super::errors::api(operation.as_str()))?;
+    let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
+    all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
     let deadline = Instant::now() + RELEASE_WITHIN;
     let gone = watch::until(&all, of(name), deadline, &operation, |pods| pods.is_empty().then_some(())).await?;
     match gone {

@@ -186,8 +186,8 @@ fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> Re
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
     let stands_for = json!({ "service": origin(&name), "ports": listening }).to_string();
     let role = AgentRole::Proxy { service: name.clone() };
-    let pod = our_pod(&role.name(), drill, Some((&name, stands_for)))?;
-    Ok([service, behind, pod])
+    let pod = OurPod { proxy: Some((&name, stands_for)), ..OurPod::agent(&role, drill.agent_image) };
+    Ok([service, behind, pod.object(drill)?])
 }
 
 fn port_number(port: &Value) -> Option<u16> {
@@ -215,40 +215,64 @@ pub(super) fn own_object(which: &str, values: &Value) -> Result<Value, StackErro
     Ok(object)
 }
 
-/// A Pod of Firedrill's own, of this name among services; with `proxy`, the Service that it stands in front of, and how.
-fn our_pod(service: &str, drill: &DrillObjects<'_>, proxy: Option<(&str, String)>) -> Result<Value, StackError> {
-    // A service of the team may have that name as well.
-    let is_toolbox = proxy.is_none() && service == TOOLBOX;
-    let does = ["agent", if is_toolbox { "forward" } else { "serve" }];
-    let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(does).collect();
-    let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
-    let mut env = Vec::new();
-    if let Some((proxied, stands_for)) = proxy {
-        labels.insert(PROXY.into(), json!(proxied));
-        env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
+/// A Pod of Firedrill's own.
+struct OurPod<'a> {
+    /// Its name among services.
+    service: String,
+    image: &'a str,
+    /// What the agent in it does.
+    does: &'static str,
+    account: &'static str,
+    memory: &'static str,
+    /// The Service that it stands in front of, and how.
+    proxy: Option<(&'a str, String)>,
+}
+
+impl<'a> OurPod<'a> {
+    fn agent(role: &AgentRole, image: &'a str) -> OurPod<'a> {
+        OurPod { service: role.name(), image, does: "serve", account: "default", memory: "256Mi", proxy: None }
     }
-    let is_monitoring = service == AgentRole::Monitoring.name() && labels.get(PROXY).is_none();
-    let monitoring = drill.monitoring_image.filter(|_| is_monitoring);
-    let values = json!({
-        "name": service,
-        "namespace": drill.namespace,
-        "labels": labels,
-        "image": monitoring.unwrap_or(if is_toolbox { drill.toolbox_image } else { drill.agent_image }),
-        "command": command,
-        "env": env,
-        "is_toolbox": is_toolbox,
-        "account": if is_toolbox { STEPS } else { "default" },
-        // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
-        "memory": if is_toolbox || monitoring.is_some() { "1Gi" } else { "256Mi" },
-    });
-    own_object("pod", &values)
+
+    fn object(self, drill: &DrillObjects<'_>) -> Result<Value, StackError> {
+        let OurPod { service, image, does, account, memory, proxy } = self;
+        let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(["agent", does]).collect();
+        let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
+        let mut env = Vec::new();
+        if let Some((proxied, stands_for)) = proxy {
+            labels.insert(PROXY.into(), json!(proxied));
+            env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
+        }
+        let values = json!({
+            "name": service,
+            "namespace": drill.namespace,
+            "labels": labels,
+            "image": image,
+            "command": command,
+            "env": env,
+            "is_toolbox": account == STEPS,
+            "account": account,
+            "memory": memory,
+        });
+        own_object("pod", &values)
+    }
 }
 
 /// The drill's agent, the toolbox, and what watches the team's alerts.
 pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<Vec<Value>, StackError> {
-    let mut names = vec![AgentRole::Drill.name(), TOOLBOX.to_string()];
-    names.extend(drill.monitoring_image.map(|_| AgentRole::Monitoring.name()));
-    names.iter().map(|name| our_pod(name, drill, None)).collect()
+    // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
+    let memory = "1Gi";
+    let agent = OurPod::agent(&AgentRole::Drill, drill.agent_image);
+    let toolbox = OurPod {
+        service: TOOLBOX.into(),
+        image: drill.toolbox_image,
+        does: "forward",
+        account: STEPS,
+        memory,
+        proxy: None,
+    };
+    let monitoring =
+        drill.monitoring_image.map(|image| OurPod { memory, ..OurPod::agent(&AgentRole::Monitoring, image) });
+    [agent, toolbox].into_iter().chain(monitoring).map(|pod| pod.object(drill)).collect()
 }
 
 /// A Role of this name with these rules, and what gives it to an account.

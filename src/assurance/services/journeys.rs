@@ -1,0 +1,96 @@
+//! Files of user journeys as teams keep them: what users do, what they are promised, and which services it takes. Keys that say
+//! nothing of these (`measurement`, `owner`) are left alone.
+
+use crate::slis::{Good, Ratio};
+use crate::source::{Diagnostics, Node, Source, Span, shorten};
+use std::sync::Arc;
+
+/// What users do to get something done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Journey {
+    /// Its name.
+    pub name: String,
+    /// What users are promised about it.
+    pub promises: Vec<JourneyPromise>,
+    /// The services that it takes.
+    pub components: Vec<String>,
+}
+
+/// A promise about the requests of a journey.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JourneyPromise {
+    /// `availability`, `latency_p99`.
+    pub name: String,
+    /// The share of good requests.
+    pub objective: Ratio,
+    /// What makes a request good.
+    pub good: Good,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The journeys of a file whose top is `journeys`, a list; `None` where it is no such file.
+pub fn read_journeys(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Journey>> {
+    let mut read = Vec::new();
+    for journey in root.get(&["journeys"])?.items() {
+        let Some(name) = journey.get(&["name"]).and_then(Node::text).filter(|name| !name.trim().is_empty()) else {
+            diags.error(source, journey.span, "a journey needs a `name`");
+            continue;
+        };
+        let slo = journey.get(&["slo"]).map_or(&[][..], Node::entries);
+        let mut promises = Vec::new();
+        for entry in slo {
+            match promise(&entry.key, &entry.value).transpose() {
+                Some(Ok(promise)) => promises.push(promise),
+                Some(Err(why)) => {
+                    diags.error(source, entry.value.span, format!("`{}`: {why}", shorten(&entry.key)));
+                }
+                None => {}
+            }
+        }
+        let components = journey.get(&["components"]).map_or(&[][..], Node::items).iter().filter_map(Node::text);
+        read.push(Journey { name: name.into(), promises, components: components.map(str::to_string).collect() });
+    }
+    Some(read)
+}
+
+/// `availability: 99.95%`: that share of requests is answered without a server's error. `latency_p99: 3s`: 99% of them are answered
+/// within that time. No load measures what has another name.
+fn promise(name: &str, value: &Node) -> Result<Option<JourneyPromise>, String> {
+    let text = value.text().unwrap_or_default().trim();
+    let (objective, good) = match name.strip_prefix("latency_p") {
+        Some(percentile) => {
+            let share = percentile.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 100.0);
+            let objective = share.and_then(|share| Ratio::new(share / 100.0));
+            (objective.ok_or("expected a percentile like `latency_p99`")?, Good::parse(&format!("latency < {text}"))?)
+        }
+        None if name == "availability" => {
+            let signed = if text.ends_with('%') { text.to_string() } else { format!("{text}%") };
+            (Ratio::parse(&signed)?, Good::parse("status < 500")?)
+        }
+        None => return Ok(None),
+    };
+    Ok(Some(JourneyPromise { name: name.into(), objective, good, span: value.span }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::parse;
+
+    #[test]
+    fn journeys_are_read_as_teams_keep_them() {
+        let text = "journeys:\n- name: checkout\n  slo: { availability: 99.95%, latency_p99: 3s, latency_p50: fast, freshness: 5m }\n  \
+                    components: [checkout, payments]\n  measurement: { endpoint: POST /checkout, rum_event: paid }\n- slo: {}\n";
+        let (source, mut diags) = (Source::new("journeys.yaml", text), Diagnostics::default());
+        let root = parse(&source, &mut diags).unwrap();
+        let [journey] = &read_journeys(&root, &source, &mut diags).unwrap()[..] else { panic!("one has a name") };
+        assert_eq!(journey.components, ["checkout", "payments"]);
+        let shown = |one: &JourneyPromise| format!("{} {}: {}", one.name, one.objective, one.good.text);
+        let promises: Vec<String> = journey.promises.iter().map(shown).collect();
+        assert_eq!(promises, ["availability 99.95%: status < 500", "latency_p99 99%: latency < 3s"]);
+        let told: Vec<&str> = diags.all.iter().map(|told| told.message.as_str()).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("`latency_p50`: ") && told[1].contains("`name`"), "{told:?}");
+    }
+}

@@ -1,0 +1,117 @@
+//! SLIs from a command in a service: each run is an event, due at a steady pace as those of a load, and good when it exits with
+//! 0 in time. The runner makes them, as the agent reaches into no service. A run that the engine does not carry out is no bad
+//! event: it ends the drill.
+
+use super::context::{CommonContext, Context, DueCommand};
+use super::probe::ask_probe;
+use super::stop::Stop;
+use super::words::ProbeAnswer;
+use crate::agent::protocol::Told;
+use crate::agent::source::SliSource;
+use crate::load::{EventClient, Failure, Generator, LoadReport, RequestEnding, SLICE, Sent};
+use crate::record::{DrillTime, Event, micros};
+use crate::slis::EventAnswer;
+use crate::spec::ServiceScript;
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::future::pending;
+use futures_util::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Most runs at a time: each costs the engine a process. What waits for its turn has its time all the same.
+const MOST_RUNS: usize = 5;
+/// From asking for the events until the first one may be due.
+const LEAD: Duration = Duration::from_millis(100);
+/// Different reasons why nothing could run that are told.
+const MOST_NOTES: usize = 5;
+
+#[derive(Debug)]
+struct CommandEvents {
+    script: ServiceScript,
+    queue: UnboundedSender<DueCommand>,
+}
+
+#[async_trait]
+impl EventClient for CommandEvents {
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let (done, ended) = oneshot::channel();
+        let asked = self.queue.send(DueCommand { script: self.script.clone(), due, done });
+        // Otherwise the drill is over, and what `sent` says when it is dropped is heard by nobody.
+        if let (Ok(()), Ok(result)) = (asked, ended.await) {
+            sent.end(RequestEnding::of(result, due, self.script.within));
+        }
+    }
+}
+
+/// Begins the events of a source, until what is returned is dropped.
+pub(super) fn begin_commands(
+    cx: &Context<'_>,
+    source: &dyn SliSource,
+    script: &ServiceScript,
+) -> Result<AbortOnDropHandle<()>, Stop> {
+    let client = CommandEvents { script: script.clone(), queue: cx.commands.clone() };
+    let (series, monitor) = (source.series().to_string(), cx.monitor.clone());
+    let generator = Generator::of(Arc::new(client), &series, source.rate(), &cx.plan.slis).map_err(Stop::harness)?;
+    let (t0, t0_us) = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
+    let report = move |report| {
+        let series = series.clone();
+        let told = match report {
+            LoadReport::Slice(counts) => {
+                let start_us = t0_us.saturating_add(counts.index.saturating_mul(micros(SLICE)));
+                Told::Slice { series, start_us, counts }
+            }
+            LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
+            // Only requests of a load are writes.
+            LoadReport::Write { .. } => return,
+        };
+        monitor.take("the runner", DrillTime, told);
+    };
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        generator.run(t0, CancellationToken::new(), report).await;
+    })))
+}
+
+/// Runs what is due, for as long as it is asked.
+pub(super) async fn run_commands(cx: &CommonContext<'_>, mut queue: UnboundedReceiver<DueCommand>) -> Infallible {
+    let told = Mutex::default();
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(command) = queue.recv(), if running.len() < MOST_RUNS => running.push(run_command(cx, command, &told)),
+            Some(()) = running.next(), if !running.is_empty() => {}
+            else => pending().await,
+        }
+    }
+}
+
+async fn run_command(cx: &CommonContext<'_>, command: DueCommand, told: &Mutex<BTreeSet<String>>) {
+    let DueCommand { script, due, done } = command;
+    let deadline = due + script.within;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let asked = match left() {
+        Duration::ZERO => None,
+        within => Some(ask_probe(cx, &ServiceScript { within, ..script }).await),
+    };
+    let result = match asked {
+        // Nobody can say what a user would have seen.
+        Some(Err(stop)) => return cx.monitor.lost(stop.reason),
+        Some(Ok(ProbeAnswer { answer: Ok(whole), .. })) => Ok(EventAnswer::Truth(whole.code == Some(0))),
+        Some(Ok(ProbeAnswer { answer: Err(why), .. })) if !left().is_zero() => {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < MOST_NOTES && told.insert(why.clone()) {
+                cx.sink.emit(Event::Note { text: why });
+            }
+            Err(Failure::Unreachable)
+        }
+        Some(Ok(_)) | None => Err(Failure::Timeout),
+    };
+    // The event was given up with the drill.
+    let _ = done.send(result);
+}
