@@ -172,6 +172,9 @@ pub enum AgentAnswer {
         /// Nobody ended it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         by_itself: bool,
+        /// How often it had acted, where that is counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acted: Option<u64>,
     },
     /// It could not be done.
     Failed {
@@ -188,7 +191,7 @@ impl AgentAnswer {
 
     /// Gone, with the evidence.
     pub fn gone(detail: impl Into<String>) -> AgentAnswer {
-        AgentAnswer::Gone { detail: detail.into(), by_itself: false }
+        AgentAnswer::Gone { detail: detail.into(), by_itself: false, acted: None }
     }
 }
 

@@ -26,7 +26,8 @@ impl<R: CountedRule> Holding for RuleHandle<R> {
     async fn look(&self) -> AgentAnswer {
         match self.listed() {
             Ok(detail) if self.has_run_out() => {
-                AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true }
+                let detail = format!("it acts on no more requests; {detail}");
+                AgentAnswer::Gone { detail, by_itself: true, acted: Some(self.acted()) }
             }
             Ok(detail) => AgentAnswer::InPlace { detail, acted: Some(self.acted()) },
             Err(evidence) => AgentAnswer::gone(evidence),

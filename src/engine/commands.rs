@@ -25,8 +25,6 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Most runs at a time: each costs the engine a process. What waits for its turn has its time all the same.
-const MOST_RUNS: usize = 5;
 /// From asking for the events until the first one may be due.
 const LEAD: Duration = Duration::from_millis(100);
 /// Different reasons why nothing could run that are told.
@@ -43,9 +41,10 @@ impl EventClient for CommandEvents {
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
         let (done, ended) = oneshot::channel();
         let asked = self.queue.send(DueCommand { script: self.script.clone(), due, done });
-        // Otherwise the drill is over, and what `sent` says when it is dropped is heard by nobody.
-        if let (Ok(()), Ok(result)) = (asked, ended.await) {
-            sent.end(RequestEnding::of(result, due, self.script.within));
+        match (asked, ended.await) {
+            (Ok(()), Ok(result)) => sent.end(RequestEnding::of(result, due, self.script.within)),
+            // The drill ends. It must not learn of an event that nobody has seen.
+            _ => pending().await,
         }
     }
 }
@@ -84,7 +83,7 @@ pub(super) async fn run_commands(cx: &CommonContext<'_>, mut queue: UnboundedRec
     let mut running = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(command) = queue.recv(), if running.len() < MOST_RUNS => running.push(run_command(cx, command, &told)),
+            Some(command) = queue.recv() => running.push(run_command(cx, command, &told)),
             Some(()) = running.next(), if !running.is_empty() => {}
             else => pending().await,
         }
@@ -92,12 +91,14 @@ pub(super) async fn run_commands(cx: &CommonContext<'_>, mut queue: UnboundedRec
 }
 
 async fn run_command(cx: &CommonContext<'_>, command: DueCommand, told: &Mutex<BTreeSet<String>>) {
-    let DueCommand { script, due, done } = command;
+    let DueCommand { script, due, mut done } = command;
     let deadline = due + script.within;
     let left = || deadline.saturating_duration_since(Instant::now());
-    let asked = match left() {
-        Duration::ZERO => None,
-        within => Some(ask_probe(cx, &ServiceScript { within, ..script }).await),
+    let script = ServiceScript { within: left(), ..script };
+    let asked = tokio::select! {
+        asked = tokio::time::timeout_at(deadline.into(), ask_probe(cx, &script)) => asked.ok(),
+        // The event was given up with the drill.
+        () = done.closed() => return,
     };
     let result = match asked {
         // Nobody can say what a user would have seen.
@@ -112,6 +113,5 @@ async fn run_command(cx: &CommonContext<'_>, command: DueCommand, told: &Mutex<B
         }
         Some(Ok(_)) | None => Err(Failure::Timeout),
     };
-    // The event was given up with the drill.
     let _ = done.send(result);
 }

@@ -12,7 +12,7 @@ use crate::record::{
     Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
 };
 use crate::slis::EventAnswer;
-use crate::slis::window::Level;
+use crate::slis::window::{Level, TimeSpan};
 use crate::spec::{Plan, PlannedFault, RestoreSpec, ServiceScript};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
@@ -235,10 +235,11 @@ impl<'a> Context<'a> {
     }
 
     /// Tells of a window over which every SLI met its objective.
-    pub fn window_held(&self, phase: Phase, levels: &[Level]) {
+    pub fn window_held(&self, phase: Phase, levels: &[Level]) -> TimeSpan {
         let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
         let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
         self.sink.emit(Event::WindowHeld(WindowRecord { phase, from_us, to_us }));
+        (from_us, to_us)
     }
 
     /// SLIs that miss their objectives, with the most frequent answers in the window that says so.

@@ -3,7 +3,7 @@
 
 use super::commands::run_commands;
 use super::contention::ConcurrentDrills;
-use super::context::{CommonContext, Context};
+use super::context::{CommonContext, Context, DueCommand};
 use super::follow::{Opening, RunbookInputs};
 use super::guard::{caught, unless};
 use super::impact::{FaultImpact, impact, outlast};
@@ -29,10 +29,11 @@ use crate::record::{
 };
 use crate::spec::Plan;
 use crate::stack::{Stack, StackError};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, pending};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -180,7 +181,18 @@ pub async fn run(
     };
     tokio::select! {
         outcome = drill => outcome,
-        never = run_commands(&runner, due) => match never {},
+        never = serve_commands(&runner, due) => match never {},
+    }
+}
+
+/// Runs the commands that are events of SLIs. A panic there spoils the measurement, and must not keep faults from being undone.
+async fn serve_commands(runner: &CommonContext<'_>, due: UnboundedReceiver<DueCommand>) -> Infallible {
+    match caught(run_commands(runner, due)).await {
+        Ok(never) => never,
+        Err(panic) => {
+            runner.monitor.lost(format!("a part of Firedrill panicked: {panic}"));
+            pending().await
+        }
     }
 }
 
@@ -211,7 +223,7 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     cx.begin(Phase::Inject);
     let injected = inject(cx).await?;
     cx.begin(Phase::Impact);
-    let impact = impact(cx, injected).await?;
+    let impact = impact(cx, injected, steady.window).await?;
     let (responded, mut recovered) = match &impact.passed {
         Some(reason) => (Responded::default(), Recovered::unseen(Ok(reason.clone()))),
         None => follow_and_recover(cx, &impact, steady.session.take(), person).await,

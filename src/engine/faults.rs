@@ -141,14 +141,15 @@ impl<'a> Context<'a> {
     pub(super) async fn ended_by_themselves(
         &self,
         ids: &[&str],
-        mitigated: Option<Duration>,
+        mitigated: Option<DrillTime>,
     ) -> Result<BTreeMap<String, Stop>, Stop> {
         let mut ended = BTreeMap::new();
         for planned in
             self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str()) && !planned.timing.noise)
         {
             let context = self.fault_context(&planned.id);
-            let asked = planned.fault.ended_by_itself(&context, mitigated);
+            let ago = mitigated.map(|at| self.sink.now().since(at));
+            let asked = planned.fault.ended_by_itself(&context, ago);
             if let Some(reason) = in_time("asking", &planned.id, asked).await? {
                 let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
                 ended.insert(planned.id.clone(), stop);

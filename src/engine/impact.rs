@@ -8,7 +8,7 @@ use super::pages::paged;
 use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
-use crate::slis::window::{WindowAnswer, required_hold};
+use crate::slis::window::{TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) struct FaultImpact {
     pub hit: Option<(DrillTime, Vec<String>)>,
     /// Why the drill has passed here (`impact: none` without a runbook).
     pub passed: Option<String>,
+    /// The window in which the stack was steady.
+    pub steady: TimeSpan,
 }
 
 impl FaultImpact {
@@ -40,13 +42,13 @@ pub(super) fn returns(plan: &Plan) -> Duration {
     crate::spec::returning(&plan.faults).map(|(_, after)| after).unwrap_or_default()
 }
 
-pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<FaultImpact, Stop> {
+pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeSpan) -> Result<FaultImpact, Stop> {
     let Injected { first: injected, last, .. } = faults;
     if cx.plan.impact.none {
-        let evidence = keeps_its_objectives(cx, last).await?;
+        let evidence = keeps_its_objectives(cx, last, steady).await?;
         detect(cx, &mut ImpactWatch::of(faults)).await?;
         let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
-        return Ok(FaultImpact { faults, hit: None, passed });
+        return Ok(FaultImpact { faults, hit: None, passed, steady });
     }
     let mut seen = ImpactWatch::of(faults);
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + Duration::from_secs(1));
@@ -77,7 +79,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Fau
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
-    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None })
+    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None, steady })
 }
 
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
@@ -186,7 +188,7 @@ async fn condition_held(
 }
 
 /// `impact: none`: with the fault confirmed, every SLI keeps its objective for `impact.within`.
-async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<String, Stop> {
+async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime, steady: TimeSpan) -> Result<String, Stop> {
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
@@ -200,6 +202,13 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<S
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
     if let Some(reason) = cx.monitor.disturbed() {
         return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
+    }
+    let refused = |timeline: &Timeline| timeline.refused(None, Some(steady), (injected, until));
+    let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
+    if let Some(text) = refused {
+        let reason =
+            format!("the scenario promises that users notice nothing, and they were refused what they got: {text}");
+        return Err(cx.failed(Check::Impact, injected, cx.stop_at("impact", Verdict::Breached, reason)));
     }
     match kept {
         Some(Ok(levels)) => {

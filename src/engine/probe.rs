@@ -38,7 +38,11 @@ pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> 
                 let why = format!("it had not ended after {}", seconds(probe.within));
                 return Ok(ProbeAnswer { asked, answer: Err(why) });
             }
+            // Also what a container answers that was just about to end.
             Ok(Ok(whole)) if whole.code.is_some_and(|code| CANNOT_RUN.contains(&code)) => {
+                if tries < TRIES {
+                    continue;
+                }
                 let reason = format!("a probe cannot be run: {}", ended(&whole));
                 return Err(Stop::harness(reason).at(cx.in_scenario(probe.line)));
             }

@@ -14,7 +14,7 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
     WAIT_SERVED, WindowRecord, micros,
 };
-use crate::slis::window::{AnswersChanged, Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
+use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -67,7 +67,8 @@ impl Recovered {
             self.hold = Some(hold);
             cx.hold = self.hold;
             let window = cx.plan.recover_hold;
-            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended };
+            let steady = Some(impact.steady);
+            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady };
             let latest = ended.plus(within).max(cx.phase_began);
             let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
@@ -94,7 +95,7 @@ impl Recovered {
             Some((_, Some(ended))) => ended,
             _ => cx.sink.now(),
         };
-        let ended = cx.ended_by_themselves(&gone, Some(cx.sink.now().since(mitigated))).await?;
+        let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let served_before = followed && served_before(cx, impact, from);
         let hold = query.hold;
@@ -141,15 +142,16 @@ impl Recovered {
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
-                let answers =
-                    cx.monitor.timeline(|timeline| timeline.answered_otherwise(impact.faults.first, (from_us, to_us)));
+                let answers = |timeline: &Timeline| timeline.answered_otherwise(None, impact.steady, (from_us, to_us));
+                for answers in cx.monitor.timeline(answers) {
+                    cx.sink.emit(Event::Note { text: answers.text });
+                }
                 each_sli(cx, &query, Some(at));
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 cleared?;
-                served_as_before(cx, &answers, recovery.at)?;
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
                     seconds(at.since(impact.faults.first)),
@@ -166,8 +168,14 @@ impl Recovered {
                 } else {
                     "the injection"
                 };
-                let answers = cx.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
-                let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+                let latest = cx.latest(hold);
+                let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
+                let mut answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+                let span = latest.iter().map(|level| level.from).min().zip(latest.iter().map(|level| level.to).max());
+                let refused = |timeline: &Timeline| timeline.refused(None, Some(impact.steady), span?);
+                if let Some(text) = cx.monitor.timeline(refused) {
+                    answers = format!("; users are refused what they got before, whatever the SLIs call good: {text}");
+                }
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: None, ..query };
                 let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
@@ -231,18 +239,6 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
     let evidence = "at the end of the hold every fault was gone".to_string();
     cx.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
     Ok(())
-}
-
-/// An SLI like `status < 500` counts 404 and 429 as good. Users who got an answer before the faults and are refused one now are not
-/// served, whatever the SLI says.
-fn served_as_before(cx: &Context<'_>, answers: &[AnswersChanged], since: DrillTime) -> Result<(), Stop> {
-    let Some(refused) = answers.iter().find(|answers| answers.refused) else {
-        answers.iter().for_each(|answers| cx.sink.emit(Event::Note { text: answers.text.clone() }));
-        return Ok(());
-    };
-    let reason = format!("the SLIs are met, but users are refused what they got before: {}", refused.text);
-    let stop = Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx));
-    Err(cx.failed(Check::StillServed, since, stop))
 }
 
 /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to

@@ -16,7 +16,7 @@ use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
-use crate::slis::window::WindowAnswer;
+use crate::slis::window::{TimeSpan, WindowAnswer};
 use crate::spec::sources;
 use crate::stack::Stack;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Steady {
     pub invariants: InvariantValues,
     /// What a DR drill compares its restore with.
     pub baseline: Baseline,
+    /// The window in which every SLI met its objective.
+    pub window: TimeSpan,
 }
 
 pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop> {
@@ -61,7 +63,7 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
     let what = format!("every SLI to meet its objective over {}", seconds(window));
     cx.waited(what, started, within, met.is_some());
     if let Some(levels) = met {
-        cx.window_held(Phase::Steady, &levels);
+        let window = cx.window_held(Phase::Steady, &levels);
         was_quiet(cx, cx.sink.now()).map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         let evidence = shown(&levels);
         let baseline = before_restore(cx).await.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
@@ -69,7 +71,7 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
         let asked = ask_invariants(cx, &mut invariants, InvariantTime::Steady).await;
         asked.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
-        return Ok(Steady { session, invariants, baseline });
+        return Ok(Steady { session, invariants, baseline, window });
     }
     let stop = Stop::new(Verdict::Unsteady, why_unsteady(cx)).at(cx.in_scenario(cx.plan.line_of("steady")));
     Err(cx.failed(Check::Steady, started, stop))

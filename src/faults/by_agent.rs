@@ -201,7 +201,7 @@ impl Inject for AgentFault {
         _: Option<Duration>,
     ) -> Result<Option<String>, FaultError> {
         // Whoever cannot be asked here is asked by `confirm` as well, where that is told.
-        let Ok(AgentAnswer::Gone { detail, by_itself: true }) = self.look(context, "ask").await else {
+        let Ok(AgentAnswer::Gone { detail, by_itself: true, .. }) = self.look(context, "ask").await else {
             return Ok(None);
         };
         let instead = if self.interposes().is_some() { "leave `first` out" } else { "give it `returns`" };
@@ -216,7 +216,7 @@ impl Inject for AgentFault {
             return Ok(None);
         }
         match self.look(context, "ask").await? {
-            AgentAnswer::InPlace { acted, .. } => Ok(acted),
+            AgentAnswer::InPlace { acted, .. } | AgentAnswer::Gone { acted, .. } => Ok(acted),
             _ => Ok(None),
         }
     }

@@ -214,11 +214,11 @@ impl Inject for ProcessFault {
         if states.iter().any(containers::is_up) {
             return Ok(None);
         }
-        // One of which no end was seen counts as one that nobody stopped.
+        // One of which no end was seen counts as one that nobody stopped, and that ended only now.
         for state in states {
             let known = endings.iter().any(|ending| ending.container == state.name);
             if let (false, Some(exit_code)) = (known, state.exit_code) {
-                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, ago: Duration::MAX, by_itself: true });
+                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, ago: Duration::ZERO, by_itself: true });
             }
         }
         let is_late = |ending: &Ending| mitigated.is_none_or(|ago| ending.ago.saturating_add(NOTICED_WITHIN) < ago);

@@ -174,6 +174,9 @@ pub struct RecoveryQuery {
     /// End of the runbook, its last step of any phase and what it left running; `None` without one. Users must be served for
     /// the hold from then on as well: what a runbook breaks at its end, or holds up only while it runs, is no recovery.
     pub runbook_ended: Option<DrillTime>,
+    /// When the stack was steady: an SLI like `status < 500` counts 404 and 429 as good, but users who are refused what they got then are
+    /// not served. `None` where nobody knows.
+    pub steady: Option<TimeSpan>,
 }
 
 /// How long users must be served for a recovery to count: `configured` (`recover.hold`), and never less than what the fault takes
@@ -227,12 +230,15 @@ fn slices(window: Duration) -> usize {
     usize::try_from(window.as_micros().div_ceil(SLICE.as_micros())).unwrap_or(usize::MAX).max(1)
 }
 
+/// From one instant until another.
+pub type TimeSpan = (DrillTime, DrillTime);
+
 /// Answers that users did not get before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswersChanged {
     /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
     pub text: String,
-    /// They are errors of HTTP (a status from 400 on), and the former ones were none: users are refused what they got.
+    /// They are errors of HTTP (any status from 400 on), of which there were hardly any: users are refused what they got.
     pub refused: bool,
 }
 
@@ -332,26 +338,40 @@ impl Timeline {
         of_load.collect::<Vec<_>>().join("; ")
     }
 
-    /// What most requests of a load are answered with in a window although hardly any was before an instant.
-    pub fn answered_otherwise(&self, before: DrillTime, (from, to): (DrillTime, DrillTime)) -> Vec<AnswersChanged> {
+    /// What most requests of a load that an SLI looks at are answered with in a window, although hardly any was in another one, when
+    /// the stack was steady.
+    pub fn answered_otherwise(&self, only: Option<&str>, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
         let is_error = |result: &str| result.parse::<u16>().is_ok_and(|status| status >= 400);
-        let changed = self.loads.iter().filter_map(|(load, line)| {
-            let (then, now) = (line.results(DrillTime(0), before), line.results(from, to));
-            let ((usual, times), (result, count)) = (then.first()?, now.first()?);
-            let all = |results: &[(&str, u64)]| results.iter().map(|(_, count)| count).sum::<u64>();
-            let known = then.iter().find(|(known, _)| known == result).map_or(0, |(_, count)| *count);
-            let is_new = known * 100 < all(&then) && count * 2 > all(&now);
-            is_new.then(|| AnswersChanged {
-                text: format!(
-                    "most requests of {load} are answered otherwise than before the faults: {result} × {count} of {}, and it was \
-                     {usual} × {times} of {}",
-                    all(&now),
-                    all(&then)
-                ),
-                refused: is_error(result) && !is_error(usual),
-            })
+        let is_of = |sli: &SliSpec, load: &str| sli.series == load && only.is_none_or(|only| only == sli.name);
+        let judged = self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| is_of(sli, load)));
+        let changed = judged.filter_map(|(load, line)| {
+            let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
+            let ((usual, times), (result, _)) = (then.first()?, now.first()?);
+            let sum = |results: &[(&str, u64)], of: &dyn Fn(&str) -> bool| -> u64 {
+                results.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
+            };
+            let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
+            let is_new = |of: &dyn Fn(&str) -> bool| sum(&then, of) * 100 < all_then && sum(&now, of) * 2 > all_now;
+            let refused = is_new(&is_error);
+            if !refused && !is_new(&|known| known == *result) {
+                return None;
+            }
+            let told = now.iter().filter(|(known, _)| if refused { is_error(known) } else { known == result }).take(3);
+            let told: Vec<String> = told.map(|(result, count)| format!("{result} × {count}")).collect();
+            let text = format!(
+                "most requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
+                 of {all_then}",
+                told.join(", ")
+            );
+            Some(AnswersChanged { text, refused })
         });
         changed.collect()
+    }
+
+    /// What users are refused in a window, where most of them are refused what they got when the stack was steady.
+    pub fn refused(&self, only: Option<&str>, steady: Option<TimeSpan>, window: TimeSpan) -> Option<String> {
+        let answers = self.answered_otherwise(only, steady?, window);
+        answers.into_iter().find(|answers| answers.refused).map(|answers| answers.text)
     }
 
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
@@ -477,6 +497,8 @@ impl Timeline {
                 WindowAnswer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
                     return WindowAnswer::No(self.latest_of(only, query.hold));
                 }
+                WindowAnswer::Yes(recovery)
+                    if self.refused(only, query.steady, (recovery.from, recovery.to)).is_some() => {}
                 WindowAnswer::Yes(recovery) => return WindowAnswer::Yes(recovery),
                 WindowAnswer::No(()) => {}
                 WindowAnswer::NotYet => return WindowAnswer::NotYet,

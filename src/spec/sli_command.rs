@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Each run costs the engine a process.
 const LEAST_EVERY: Duration = Duration::from_millis(500);
+/// Most runs of one SLI at a time.
+const MOST_RUNS: u32 = 10;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// A command as a scenario has it.
@@ -37,6 +39,12 @@ impl SliCommand {
         let run = map.require_by("run", |at| read_question(at, "a good event", instead));
         let every = bounded(&mut map, "every", Duration::from_secs(1), LEAST_EVERY..=LONGEST);
         let within = bounded(&mut map, "timeout", Duration::from_secs(2), Duration::from_millis(100)..=LONGEST);
+        if within > every * MOST_RUNS {
+            let message =
+                format!("more than {MOST_RUNS} runs at a time: `timeout` is longer than {MOST_RUNS} × `every`");
+            map.wrong("timeout", message)
+                .help("each run costs the engine a process: ask less often, or wait less long");
+        }
         map.finish()?;
         let script = ServiceScript { service: service?, run: run?, within, line };
         Some(Arc::new(SliCommand { series: format!("command:{sli}"), script, every }))

@@ -135,7 +135,7 @@ impl Holding for HeldConnections {
         }
         if state.held == 0 || !state.once || slots.free > *leave {
             let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
-            return AgentAnswer::Gone { detail: format!("{why}{facts}"), by_itself: state.by_itself };
+            return AgentAnswer::Gone { detail: format!("{why}{facts}"), by_itself: state.by_itself, acted: None };
         }
         if *leave > 0 {
             return AgentAnswer::in_place(facts);

@@ -140,7 +140,7 @@ impl Holding for HeldLock {
             return AgentAnswer::in_place(detail);
         }
         let by_itself = sessions.iter().any(|session| matches!(session.stage, LockStage::Over { by_itself: true, .. }));
-        AgentAnswer::Gone { detail, by_itself }
+        AgentAnswer::Gone { detail, by_itself, acted: None }
     }
 
     async fn lift(&self) -> Result<String, String> {

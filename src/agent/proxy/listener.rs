@@ -103,7 +103,9 @@ pub(in crate::agent) async fn accept(listener: TcpListener, target: Arc<ProxyTar
             accepted = next_connection(&listener) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        connections.spawn(pass_on(client, address.ip(), target.clone()));
+        // Drawn in the order of accepting, so that the same seed draws the same.
+        let number = target.connections.fetch_add(1, Ordering::Relaxed);
+        connections.spawn(pass_on(client, address.ip(), target.clone(), number));
     }
 }
 
@@ -201,14 +203,13 @@ pub(in crate::agent) async fn next_connection(listener: &TcpListener) -> (TcpStr
 }
 
 /// Serves one client from its first byte to its last.
-async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>) {
+async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, number: u64) {
     // A connection that is gone already needs no options.
     let _ = client.set_nodelay(true);
     for toxic in target.toxics.now().iter() {
         // A client whose name leads nowhere now has the addresses that it had.
         let _ = toxic.refresh().await;
     }
-    let number = target.connections.fetch_add(1, Ordering::Relaxed);
     let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, target.seed, number) {
         Ok(links) => links,
         Err(cut) => return end(cut, &client),
@@ -219,11 +220,19 @@ async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget
     let http = target.http.unwrap_or(has_rules).then_some(number);
     let upstream = match target.connect().await {
         Ok(upstream) => Some(upstream),
-        Err(_) if http.is_some() && has_rules => None,
+        Err(_) if http.is_some() && target.rules.now().iter().any(|rule| rule.may_answer()) => None,
         Err(_) => return end(target.unreachable, &client),
     };
     if let Some(cut) = converse(&mut client, links, upstream, target, http).await {
         end(cut, &client);
+    }
+}
+
+/// When a toxic of either direction ends the connection, and how.
+async fn either_cut(up: &mut ToxicLink, down: &mut ToxicLink) -> ConnectionCut {
+    tokio::select! {
+        cut = up.cut() => cut,
+        cut = down.cut() => cut,
     }
 }
 
@@ -243,7 +252,7 @@ async fn converse(
     target: Arc<ProxyTarget>,
     http: Option<u64>,
 ) -> Option<ConnectionCut> {
-    let mut seen = BytesMut::new();
+    let (mut seen, unreachable) = (BytesMut::new(), target.unreachable);
     let speech = match http {
         Some(_) => {
             let [up, down] = &mut links;
@@ -257,8 +266,10 @@ async fn converse(
             tokio::select! {
                 speech = sniff(client, &mut seen) => speech,
                 () = first => Ok(Speech::Other),
-                cut = up.cut() => return Some(cut),
-                cut = down.cut() => return Some(cut),
+                cut = either_cut(up, down) => {
+                    upstream.iter().for_each(|service| end(cut, service));
+                    return Some(cut);
+                }
             }
         }
         None => Ok(Speech::Other),
@@ -288,7 +299,7 @@ async fn converse(
             }
             cut
         }
-        (Ok(Speech::Other), None) => Some(ConnectionCut::Reset),
+        (Ok(Speech::Other), None) => Some(unreachable),
         (Err(_), upstream) => {
             upstream.iter().for_each(reset);
             Some(ConnectionCut::Reset)

@@ -149,6 +149,11 @@ impl ActiveRule {
         &self.rule.action
     }
 
+    /// Whether it can answer in the place of the service.
+    pub(super) fn may_answer(&self) -> bool {
+        matches!(self.rule.action, HttpAction::Status { .. }) && self.rule.share > 0.0
+    }
+
     fn matches<B>(&self, port: u16, request: &Request<B>) -> bool {
         let HttpRule { port: of_port, method, path, header, .. } = &self.rule;
         let has = |(name, value): &(String, Option<String>)| {

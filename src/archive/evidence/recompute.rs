@@ -14,7 +14,7 @@ use crate::record::{
     read_file, severity_of,
 };
 use crate::report;
-use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, WindowAnswer, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
@@ -405,7 +405,13 @@ impl<'a> Anew<'a> {
         }
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         let runbook_ended = followed.then_some(recover);
-        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended })
+        let steady = self.steady_window();
+        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady })
+    }
+
+    fn steady_window(&self) -> Option<TimeSpan> {
+        let held = self.told.windows.iter().find(|window| window.phase == Phase::Steady)?;
+        Some((held.from_us, held.to_us))
     }
 
     /// The recovery of all SLIs together, and of each by itself.
@@ -523,7 +529,7 @@ impl<'a> Anew<'a> {
                 () => Verdict::Passed,
             }
         };
-        let steady = told.windows.iter().any(|window| window.phase == Phase::Steady) && !lost(InvariantTime::Steady);
+        let steady = self.steady_window().is_some() && !lost(InvariantTime::Steady);
         let paged = |page: &PageExpectation| page.paged_before(&told.alerts, told.last_us).is_some();
         let Some((first, last)) = self.injected().filter(|_| steady) else {
             let noisy = steady && plan.page.as_ref().is_some_and(paged);
@@ -531,7 +537,8 @@ impl<'a> Anew<'a> {
         };
         // With `impact: none` users must notice nothing; otherwise they must suffer, and somebody must learn of it.
         let unfelt = plan.windows.impact_none;
-        let kept = || self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us));
+        let kept_for = Duration::from_micros(plan.windows.impact_within_us);
+        let kept = || self.timeline.held(last, kept_for);
         let missed = if unfelt { self.detected() } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
@@ -540,18 +547,17 @@ impl<'a> Anew<'a> {
         let active =
             |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
         let at = recovery.map(|recovery| recovery.at);
-        let refused = || {
-            let window = recovery.map(|recovery| (recovery.from, recovery.to));
-            window.is_some_and(|window| {
-                self.timeline.answered_otherwise(first, window).iter().any(|answers| answers.refused)
-            })
-        };
         let too_late = || plan.rto_us().zip(at).is_some_and(|(rto, at)| at.0.saturating_sub(first.0) > rto);
         Some(match () {
             () if !self.asked(InvariantTime::Steady) => Verdict::Incomplete,
             () if self.disturbed().is_some() => Verdict::HarnessError,
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
+            () if unfelt
+                && self.timeline.refused(None, self.steady_window(), (last, last.plus(kept_for))).is_some() =>
+            {
+                Verdict::Breached
+            }
             () if missed.is_some() => return missed.flatten(),
             () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
                 () if lost(InvariantTime::Recovered) => Verdict::Damaged,
@@ -567,7 +573,6 @@ impl<'a> Anew<'a> {
             () if recovery.is_none() => Verdict::NotRecovered,
             () if self.without_the_runbook() || by_itself && self.served_before(anew) => Verdict::SelfHealed,
             () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,
-            () if refused() => Verdict::NotRecovered,
             () if ended(StepStatus::Failed) => Verdict::StepFailed,
             () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
             () if lost(InvariantTime::Recovered) => Verdict::Damaged,

@@ -42,31 +42,54 @@ pub fn read_journeys(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics)
         for entry in slo {
             match promise(&entry.key, &entry.value).transpose() {
                 Some(Ok(promise)) => promises.push(promise),
+                // Other promises of the file can be kept all the same.
                 Some(Err(why)) => {
-                    diags.error(source, entry.value.span, format!("`{}`: {why}", shorten(&entry.key)));
+                    let message = format!("`{}` is left out: {why}", shorten(&entry.key));
+                    diags.warning(source, entry.value.span, message);
                 }
                 None => {}
             }
         }
-        let components = journey.get(&["components"]).map_or(&[][..], Node::items).iter().filter_map(Node::text);
-        read.push(Journey { name: name.into(), promises, components: components.map(str::to_string).collect() });
+        let mut components = Vec::new();
+        if let Some(written) = journey.get(&["components"]) {
+            let texts: Option<Vec<&str>> = written.items().iter().map(Node::text).collect();
+            match texts.filter(|texts| !texts.is_empty()) {
+                Some(texts) => components = texts.into_iter().map(str::to_string).collect(),
+                None => {
+                    diags.error(source, written.span, "`components` is a list of names of services");
+                }
+            }
+        }
+        read.push(Journey { name: name.into(), promises, components });
     }
     Some(read)
 }
 
 /// `availability: 99.95%`: that share of requests is answered without a server's error. `latency_p99: 3s`: 99% of them are answered
-/// within that time. No load measures what has another name.
+/// within that time, `latency_p999` is 99.9%. No load measures what has another name.
 fn promise(name: &str, value: &Node) -> Result<Option<JourneyPromise>, String> {
     let text = value.text().unwrap_or_default().trim();
     let (objective, good) = match name.strip_prefix("latency_p") {
         Some(percentile) => {
-            let share = percentile.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 100.0);
+            let dotted = match percentile.bytes().all(|byte| byte.is_ascii_digit()) && percentile.len() > 2 {
+                true => format!("{}.{}", &percentile[..2], &percentile[2..]),
+                false => percentile.to_string(),
+            };
+            let share = dotted.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 100.0);
             let objective = share.and_then(|share| Ratio::new(share / 100.0));
             (objective.ok_or("expected a percentile like `latency_p99`")?, Good::parse(&format!("latency < {text}"))?)
         }
         None if name == "availability" => {
             let signed = if text.ends_with('%') { text.to_string() } else { format!("{text}%") };
-            (Ratio::parse(&signed)?, Good::parse("status < 500")?)
+            let share = Ratio::parse(&signed)?;
+            match share.get() {
+                share if share >= 1.0 => return Err("100% leaves no error budget".into()),
+                share if !text.ends_with('%') && share <= 0.01 => {
+                    return Err(format!("`{text}` is less than 1%: write a percentage, like `99.95%`"));
+                }
+                0.0 => return Err("0% promises nothing".into()),
+                _ => (share, Good::parse("status < 500")?),
+            }
         }
         None => return Ok(None),
     };
@@ -80,7 +103,7 @@ mod tests {
 
     #[test]
     fn journeys_are_read_as_teams_keep_them() {
-        let text = "journeys:\n- name: checkout\n  slo: { availability: 99.95%, latency_p99: 3s, latency_p50: fast, freshness: 5m }\n  \
+        let text = "journeys:\n- name: checkout\n  slo: { availability: 99.95%, latency_p99: 3s, latency_p999: 5s, latency_p50: fast, freshness: 5m }\n  \
                     components: [checkout, payments]\n  measurement: { endpoint: POST /checkout, rum_event: paid }\n- slo: {}\n";
         let (source, mut diags) = (Source::new("journeys.yaml", text), Diagnostics::default());
         let root = parse(&source, &mut diags).unwrap();
@@ -88,9 +111,24 @@ mod tests {
         assert_eq!(journey.components, ["checkout", "payments"]);
         let shown = |one: &JourneyPromise| format!("{} {}: {}", one.name, one.objective, one.good.text);
         let promises: Vec<String> = journey.promises.iter().map(shown).collect();
-        assert_eq!(promises, ["availability 99.95%: status < 500", "latency_p99 99%: latency < 3s"]);
+        assert_eq!(
+            promises,
+            ["availability 99.95%: status < 500", "latency_p99 99%: latency < 3s", "latency_p999 99.9%: latency < 5s"]
+        );
         let told: Vec<&str> = diags.all.iter().map(|told| told.message.as_str()).collect();
         assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].starts_with("`latency_p50`: ") && told[1].contains("`name`"), "{told:?}");
+        assert!(told[0].starts_with("`latency_p50` is left out: ") && told[1].contains("`name`"), "{told:?}");
+    }
+    #[test]
+    fn what_would_promise_nothing_is_no_promise() {
+        for (written, why) in [("0.9995", "less than 1%"), ("0%", "nothing"), ("100%", "no error budget")] {
+            let text =
+                format!("journeys:\n- {{ name: a, slo: {{ availability: {written} }}, components: {{ b: c }} }}\n");
+            let (source, mut diags) = (Source::new("journeys.yaml", text), Diagnostics::default());
+            let root = parse(&source, &mut diags).unwrap();
+            assert_eq!(read_journeys(&root, &source, &mut diags).unwrap()[0].promises, []);
+            let told: Vec<&str> = diags.all.iter().map(|told| told.message.as_str()).collect();
+            assert!(told[0].contains(why) && told[1].contains("`components` is a list"), "{told:?}");
+        }
     }
 }

@@ -472,7 +472,7 @@ fn budget(record: &Record, samples: Samples, id: &str) -> Option<Signal> {
             let counts = record.counts(&sli.name, began, at.clamp(began, until));
             counts.valid.saturating_sub(counts.good) as f64
         };
-        let each = record.spent(sli, until)? * 100.0 / bad(until);
+        let each = if bad(until) > 0.0 { record.spent(sli, until)? * 100.0 / bad(until) } else { 0.0 };
         let values = (0..samples.count).map(|at| Some(bad(samples.part(at).1) * each)).collect();
         Some((format!("{} (objective {})", one_line(&sli.name), percent(price.objective)), values))
     };

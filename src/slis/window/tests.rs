@@ -54,6 +54,7 @@ fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQu
         hold: ms(hold),
         window: ms(hold),
         runbook_ended: None,
+        steady: None,
     }
 }
 
@@ -75,15 +76,35 @@ fn answers_that_nobody_had_before_are_told() {
             let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
             timeline.push(Slice { results, ..slice("web", index, 10, &[("a", 10)]) });
         }
-        timeline.answered_otherwise(at(1000), (at(1000), at(2000))).into_iter().next()
+        timeline.answered_otherwise(None, (at(0), at(1000)), (at(1000), at(2000))).into_iter().next()
     };
     let told = answered(&[("201", 10)], &[("404", 9), ("201", 1)]).unwrap();
     assert!(told.refused && told.text.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told:?}");
     assert!(!answered(&[("201", 10)], &[("202", 10)]).unwrap().refused, "queued is not refused");
     assert!(!answered(&[("404", 10)], &[("409", 10)]).unwrap().refused, "they were refused before");
     assert_eq!(answered(&[("201", 10)], &[("404", 4), ("201", 6)]), None);
+    let told = answered(&[("201", 10)], &[("404", 4), ("403", 4), ("201", 2)]).unwrap();
+    assert!(
+        told.refused && told.text.contains("403 × 40, 404 × 40 of 100"),
+        "each status by itself is not most: {told:?}"
+    );
     assert_eq!(answered(&[("201", 9), ("404", 1)], &[("404", 10)]), None);
     assert_eq!(answered(&[("201", 10)], &[]), None);
+}
+
+#[test]
+fn who_is_refused_has_not_recovered_and_may_still_recover() {
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    for index in 0..40 {
+        let results = [(if (10..25).contains(&index) { "429" } else { "201" }.to_string(), 10)];
+        timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+    }
+    let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
+    let WindowAnswer::Yes(first) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
+    assert_eq!((first.from, first.to), (at(2300), at(2800)), "most of them");
+    let hurried = RecoveryQuery { within: ms(1000), ..query };
+    assert!(matches!(timeline.recovered(None, &hurried), WindowAnswer::No(_)));
+    assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), WindowAnswer::Yes(_)));
 }
 
 #[test]

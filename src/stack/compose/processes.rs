@@ -134,7 +134,9 @@ fn note_event(lives: &Lives, event: &EventMessage) {
         "kill" => life.signalled = true,
         "die" => {
             let exit_code = attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default();
-            life.died = Some((exit_code, at, Instant::now()));
+            // An event that is told again, after the engine was asked anew, is as old as it was.
+            let told = life.died.filter(|(_, known, _)| *known == at).map_or_else(Instant::now, |(_, _, told)| told);
+            life.died = Some((exit_code, at, told));
         }
         _ => {}
     }
