@@ -58,7 +58,7 @@ fn named_by(day: &str) -> BTreeSet<String> {
 }
 
 /// Every scenario of the repository is drilled every night, those in Kubernetes where there is a cluster, and DR drills on a day of
-/// their own.
+/// their own, which does not keep them from being drilled at night as well.
 #[test]
 fn the_game_days_have_every_scenario_between_them() {
     let files = spec::project_scenarios(&root());
@@ -72,7 +72,7 @@ fn the_game_days_have_every_scenario_between_them() {
             false => night.insert(name),
         };
     }
-    assert_eq!(named_by("nightly.yaml"), night);
+    assert_eq!(&named_by("nightly.yaml") - &quarter, night);
     assert_eq!(named_by("quarterly.yaml"), quarter);
     assert_eq!(named_by("kubernetes.yaml"), cluster);
 }

@@ -153,7 +153,10 @@ fn the_suite_is_as_large_as_it_says() {
     let cases = cases();
     assert!(cases.len() >= 60, "{} cases", cases.len());
     let stacks: BTreeSet<&str> = cases.iter().map(Case::stack).collect();
-    assert_eq!(stacks, BTreeSet::from(["alerts", "board", "carts", "library", "retries", "shop", "stores"]));
+    assert_eq!(
+        stacks,
+        BTreeSet::from(["alerts", "board", "bookings", "carts", "library", "retries", "shop", "stores"])
+    );
     let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
     assert_eq!(kinds, KINDS.iter().copied().collect());
     let quick = cases.iter().filter(|case| case.quick).count();

@@ -1,7 +1,7 @@
 """The operations port: it answers when the shop cannot, because it needs neither its threads nor its database pool.
 
 GET /metrics, /debug/metrics                         Prometheus text format
-GET /admin/breaker/payments                          {"upstream": "payments", "state": "closed"}
+GET /admin/breaker/payments                          {"upstream": "payments", "state": "closed", "opens_at": 5}
 PUT /admin/breaker/payments {"state": "open"}        or "closed"
 """
 
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         return BREAKERS.get(self.path[len(prefix):]) if self.path.startswith(prefix) else None
 
     def answer_state(self, breaker):
-        self.answer_json(200, {"upstream": self.path.rsplit("/", 1)[1], "state": breaker.state})
+        self.answer_json(200, {"upstream": self.path.rsplit("/", 1)[1], "state": breaker.state, "opens_at": breaker.opens_at or None})
 
     def answer_json(self, status, content):
         self.answer(status, json.dumps(content).encode() + b"\n", "application/json")

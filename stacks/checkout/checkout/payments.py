@@ -30,18 +30,55 @@ class ChargeFailed(Exception):
 
 
 class Breaker:
-    """Only people open and close it, through the operations port; it never changes by itself."""
+    """People open and close it, through the operations port, and it then stays so.
 
-    def __init__(self):
+    With `opens_at` it also opens by itself, when so many of the last 20 calls have failed. The worker then tries queued charges every
+    few seconds, and closes it when they go through: no customer is needed to find out that the provider is well again.
+    """
+
+    CALLS = 20
+    TRY_SECONDS = 5
+
+    def __init__(self, opens_at):
+        self.opens_at = opens_at
         self.is_open = False
+        self.failed = collections.deque(maxlen=self.CALLS)
+        self.lock = threading.Lock()
+        self.next_try = None
 
     @property
     def state(self):
         return "open" if self.is_open else "closed"
 
     def set(self, state):
+        with self.lock:
+            self._set(state)
+            self.next_try = None
+
+    def add(self, failed):
+        with self.lock:
+            self.failed.append(failed)
+            if self.opens_at and not self.is_open and sum(self.failed) >= self.opens_at:
+                self._set("open")
+                self.next_try = time.monotonic() + self.TRY_SECONDS
+
+    def is_to_be_tried(self):
+        with self.lock:
+            if self.next_try is None or time.monotonic() < self.next_try:
+                return False
+            self.next_try = time.monotonic() + self.TRY_SECONDS
+            return True
+
+    def tried(self):
+        with self.lock:
+            if self.next_try is not None:  # no person has decided meanwhile
+                self._set("closed")
+                self.next_try = None
+
+    def _set(self, state):
         log.warning("breaker payments: %s -> %s", self.state, state)
         self.is_open = state == "open"
+        self.failed.clear()
 
 
 class ErrorRatio:
@@ -68,7 +105,7 @@ class ErrorRatio:
             self.calls.popleft()
 
 
-breaker = Breaker()
+breaker = Breaker(opens_at=int(os.environ.get("BREAKER_OPENS_AT") or 0))
 error_ratio = ErrorRatio(seconds=5)
 
 
@@ -91,6 +128,7 @@ def charge(order):
     finally:
         metrics.UPSTREAM_REQUESTS.labels("payments", outcome).inc()
         error_ratio.add(outcome != "200")
+        breaker.add(outcome != "200")
     if POINTS_PATH:
         _count_points(body)
     return charge_id
@@ -133,6 +171,9 @@ def _work():
         try:
             if not breaker.is_open:
                 charged = _charge_queued()
+            elif breaker.is_to_be_tried():
+                _charge_queued(trial=True)
+                breaker.tried()
             with _engine.connect() as connection:
                 metrics.CHARGES_PENDING.set(connection.execute(_COUNT).scalar())
         except ChargeFailed as error:
@@ -146,11 +187,11 @@ def _work():
         time.sleep(0.05 if charged else 0.25)
 
 
-def _charge_queued():
+def _charge_queued(trial=False):
     with _engine.connect() as connection:
         batch = [orders.Order(*row) for row in connection.execute(_NEXT)]
     for order in batch:
-        if breaker.is_open:
+        if breaker.is_open and not trial:
             break
         charge_id = charge(order)
         with _engine.begin() as connection:

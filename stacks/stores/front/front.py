@@ -12,6 +12,7 @@ import pymysql
 import redis
 
 ROLE = os.environ.get("ROLE", "app")
+REDIS_HOST = os.environ.get("REDIS_HOST", "redis")
 BYPASS = "/flags/bypass-cache"
 # A firewall of one rule, a regular expression over the request; none without it.
 RULE = os.environ.get("RULE")
@@ -45,7 +46,7 @@ def maria(customer):
 
 
 def cache():
-    return redis.Redis(host="redis", socket_timeout=2, socket_connect_timeout=2)
+    return redis.Redis(host=REDIS_HOST, socket_timeout=2, socket_connect_timeout=2)
 
 
 def keys(customer):
