@@ -270,7 +270,7 @@ async fn a_fault_that_has_done_all_that_it_was_asked_for_is_gone_by_itself() {
     // It may be over before anybody has looked, and was there.
     assert_eq!([status(port).await, status(port).await, status(port).await], [503, 503, 200]);
     assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::InPlace { .. }));
-    let AgentAnswer::Gone { detail, by_itself: true } = client.ask(confirm()).await.unwrap() else {
+    let AgentAnswer::Gone { detail, by_itself: true, .. } = client.ask(confirm()).await.unwrap() else {
         panic!("nobody ended it");
     };
     assert!(detail.contains("it acts on no more requests") && detail.contains("2 of 3"), "{detail}");
