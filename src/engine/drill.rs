@@ -47,6 +47,9 @@ const NOTES_EVERY: Duration = Duration::from_millis(500);
 pub struct DrillOptions {
     /// Do everything but the runbook; users must not recover.
     pub control: bool,
+    /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
+    /// so long a control looks beyond `recover.within`.
+    pub runbook_took: Option<Duration>,
     /// Leave the stack up when the drill does not pass.
     pub keep: bool,
     /// Seed of everything random.
@@ -122,6 +125,7 @@ pub async fn run(
         plan,
         stack,
         control: options.control,
+        runbook_took: options.runbook_took,
         seed: options.seed,
         monitor: Monitor::new(sink.clone(), &plan.slis, when, options.concurrent.clone()),
         sink: sink.clone(),
