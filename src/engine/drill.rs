@@ -270,10 +270,22 @@ async fn follow_and_recover(
             None => {
                 note_impact_contention(cx);
                 note_beyond_control(cx, impact, &recovered, responding);
+                note_unwatched_data(cx);
             }
         }
     }
     (responded, recovered)
+}
+
+/// A pass stays one: users recovered. Whether the cure has destroyed data that nobody asks for is another question.
+fn note_unwatched_data(cx: &Context<'_>) {
+    if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.control) {
+        let what = command.text.lines().next().unwrap_or_default();
+        let text = format!(
+            "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
+        );
+        cx.sink.emit(Event::Note { text });
+    }
 }
 
 /// A pass stays one: users suffered, and recovered. The record says what is less certain.
