@@ -29,8 +29,11 @@ impl FileLookup {
         let whole = |path: &Path| clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
         let files: Vec<PathBuf> = files.iter().map(|file| whole(file)).collect();
         let (directory, root) = (whole(directory), whole(root));
-        let mut bases: Vec<PathBuf> =
-            directory.ancestors().take_while(|dir| dir.starts_with(&root)).map(Path::to_path_buf).collect();
+        let mut bases: Vec<PathBuf> = directory
+            .ancestors()
+            .take_while(|dir| !root.as_os_str().is_empty() && dir.starts_with(&root))
+            .map(Path::to_path_buf)
+            .collect();
         if bases.is_empty() {
             bases.push(directory);
         }
@@ -153,6 +156,8 @@ mod tests {
         ] {
             assert_eq!(meant(&shop, cwd, &[path]), expected, "{cwd} {path}");
         }
+        let nowhere = lookup("/repo/deploy/compose.yaml", "");
+        assert_eq!(nowhere.bases, [PathBuf::from("/repo/deploy")], "what the project is is not known");
         let unknown = FileLookup { begins: None, ..shop.clone() };
         assert_eq!(meant(&unknown, "", &["/srv/shop/compose.yaml"]), "/repo/deploy /repo");
         assert_eq!(meant(&unknown, "", &["/srv/shop/other.yaml"]), "");
