@@ -161,6 +161,14 @@ fn missing_files() {
         "stack: ../stacks/shop/compose.yaml",
         "stack: { file: compose.yaml, env_files: [.env, prod.env], isolated: yes, up_within: 3h }"
     )]));
+    for directory in ["srv/shop", "/", "/srv/../shop"] {
+        let stack = format!("stack: {{ file: ../stacks/shop/compose.yaml, directory: {directory} }}");
+        let said = mistakes_of(&[("stack: ../stacks/shop/compose.yaml", stack.as_str())]);
+        assert!(
+            said.contains("is not the absolute path of a directory") && said.contains("scenarios/slow.yaml:"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

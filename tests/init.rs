@@ -125,6 +125,37 @@ fn a_service_with_postgresql() {
 }
 
 #[test]
+fn what_nobody_has_decided_is_in_nobodys_name() {
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
+    for args in [&["init", "-q"][..], &["config", "user.email", "somebody@example.com"]] {
+        let git = std::process::Command::new("git").args(args).current_dir(project.0.path()).output();
+        assert!(git.expect("git runs").status.success());
+    }
+    project.init("db-connections", &[]);
+    let reading = project.read("runbooks/db-connections.reading.yaml");
+    assert!(reading.contains("by: firedrill init") && !reading.contains("somebody"), "{reading}");
+}
+
+#[test]
+fn the_load_needs_what_the_fault_breaks() {
+    let stack = |api: &str| {
+        format!(
+            "services:\n  web: {{ image: \"nginx:1\", ports: [\"80:80\"] }}\n  api: {{ image: \"shop/api:1\", ports: [\"8080:8080\"]{api} }}\n  \
+             db:\n    image: postgres:16\n    environment: {{ POSTGRES_DB: shop, POSTGRES_USER: shop, POSTGRES_PASSWORD: x }}\n"
+        )
+    };
+    let project = Project::new(&[("compose.yaml", &stack(""))]);
+    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--dry-run"]);
+    let note = "# check: neither `depends_on` nor the environment of `";
+    assert!(scenario.contains(note) && scenario.contains("names `db`"), "{scenario}");
+    let project = Project::new(&[("compose.yaml", &stack(", environment: { DATABASE_URL: \"postgres://db/shop\" }"))]);
+    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--dry-run"]);
+    assert!(scenario.contains("request: GET http://api:8080/") && !scenario.contains(note), "{scenario}");
+    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--service", "web", "--dry-run"]);
+    assert!(scenario.contains("request: GET http://web:80/") && scenario.contains(note), "{scenario}");
+}
+
+#[test]
 fn what_is_printed_leads_on() {
     let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     let (code, out, err) = project.run(&["init", "--name", "first"]);
@@ -341,9 +372,14 @@ fn stores_are_known_by_what_they_run_and_nobody_speaks_http_to_them() {
             ("deploy/front/Dockerfile", "FROM debian\nRUN apt-get install -y nginx\n"),
             ("deploy/db/Dockerfile", "FROM debian\nRUN apt-get install -y mariadb-server\n"),
         ]);
-        let (scenario, _) = project.init(name, &[]);
+        let (scenario, runbook) = project.init(name, &[]);
         assert!(scenario.contains(request) && scenario.contains(fault), "{what}: {scenario}");
         assert!(scenario.contains("stack: ../deploy/docker-compose.prod.yml\n"), "{what}: {scenario}");
+        assert!(runbook.contains("\ndocker compose -f docker-compose.prod.yml "), "{what}: {runbook}");
+        assert!(
+            !runbook.contains("docker compose restart") && !runbook.contains("docker compose ps"),
+            "{what}: {runbook}"
+        );
         assert!(!project.files().iter().any(|file| file.starts_with("stacks/")), "{what}: no stub beside a stack");
     }
 }

@@ -2,13 +2,14 @@
 //! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
 
 use super::read::{read_day, read_run};
-use crate::record::{Day, DayEvent, DayStamped, Event, Record, RunDir, Stamped, Verdict, is_run_id, open_file};
+use crate::record::{Day, DayEvent, DayStamped, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id, open_file};
 use crate::report::Drills;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Directories deeper than this below the one that was asked for are not looked into.
 const DEPTH: usize = 12;
@@ -62,6 +63,20 @@ pub fn read_all(paths: &[PathBuf]) -> io::Result<(Drills, Vec<String>)> {
         }
     }
     Ok((drills, problems))
+}
+
+/// How long the runbook of a scenario took in the drills below these paths, from its begin to the end of its last mitigating command:
+/// the longest of the last ten. `None` where there is none.
+pub fn runbook_took(paths: &[PathBuf], scenario: &str) -> Option<Duration> {
+    let of_scenario = |dir: &&PathBuf| run_id(dir).is_some_and(|id| id.contains(&format!("-{scenario}-")));
+    let runs = find(paths).ok()?.runs;
+    let took = runs.iter().rev().filter(of_scenario).filter_map(|dir| {
+        let record = read_run(dir).ok()?;
+        record.plan.as_ref().filter(|plan| plan.scenario == scenario && !plan.control && !plan.alone)?;
+        let begun = record.phases.iter().find(|phase| phase.phase == Phase::Respond)?.started_us;
+        Some(record.mitigation_ended_us?.since(begun))
+    });
+    took.take(10).max()
 }
 
 /// A game day that was killed has not heard of the ends of its last drills; their own records have, where they came to one.
@@ -226,6 +241,22 @@ mod tests {
         events.extend(ended.then_some(DayEvent::DayEnded));
         let line = |event| serde_json::to_string(&DayStamped { at_us: 1, event }).unwrap() + "\n";
         fs::write(dir.join("gameday.jsonl"), events.into_iter().map(line).collect::<String>()).unwrap();
+    }
+
+    #[test]
+    fn how_long_a_runbook_took_is_what_its_drills_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().to_path_buf()];
+        assert_eq!(runbook_took(&paths, "db-pool"), None);
+        run(&dir.path().join("20261120T064113Z-db-pool-3f9b"), Story::Control, usize::MAX);
+        assert_eq!(runbook_took(&paths, "db-pool"), None, "a control has no runbook");
+        run(&dir.path().join(RUN), Story::Passed, usize::MAX);
+        let record = read_run(&dir.path().join(RUN)).unwrap();
+        let begun = record.phases.iter().find(|phase| phase.phase == Phase::Respond).unwrap().started_us;
+        let took = record.mitigation_ended_us.unwrap().since(begun);
+        assert!(took > Duration::ZERO);
+        assert_eq!(runbook_took(&paths, "db-pool"), Some(took));
+        assert_eq!(runbook_took(&paths, "db"), None);
     }
 
     #[test]

@@ -170,11 +170,12 @@ pub(super) async fn offer(runbook: &Path, phases: &[RunbookPhase], globals: &sup
     Ok(())
 }
 
-/// The reading of a runbook that is written just now: all of it is accepted by whoever has it written.
-pub(super) fn all(path: &Path, text: &str, by: &str) -> Result<(PathBuf, String), Error> {
+/// The reading of a runbook that is written just now. No person has decided anything in it, and none is named.
+pub(super) fn all(path: &Path, text: &str) -> Result<(PathBuf, String), Error> {
     let source = Source::new(path, text);
     let runbook = runbook::parse(&source, &mut Diagnostics::default());
     let cases = runbook.iter().flat_map(|runbook| runbook.review().cases);
+    let by = "firedrill init";
     let decisions: Vec<Decision> = cases.map(|case| Decision::about(case.command, Do::Run, by, &today())).collect();
     let written = written_reading(path, &decisions, None)
         .map_err(|error| Error::harness(format!("writing the reading: {error}")))?;
@@ -243,7 +244,7 @@ fn followed(globals: &super::Globals) -> BTreeMap<PathBuf, FollowedRunbook> {
 }
 
 /// Who decides, as Git knows them.
-pub(super) async fn identity(project: &Path) -> Result<String, Error> {
+async fn identity(project: &Path) -> Result<String, Error> {
     for key in ["user.email", "user.name"] {
         let mut git = crate::process::git(project);
         git.args(["config", "--get", key]);

@@ -7,8 +7,8 @@ use crate::output::{print, say};
 use crate::report::many;
 use crate::source::{Diagnostics, Severity, Source, Span, render};
 use crate::spec::{
-    AlertsSpec, Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find,
-    find_game_day, is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
+    AlertsSpec, Overrides, Plan, check_data, check_environment, check_objectives, check_services, check_variables,
+    find, find_game_day, is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
 };
 use crate::stack::{AlertFiles, AlertFinding, Platform, ResolveError, ResolvedStack, StackError, platform};
 use std::collections::BTreeSet;
@@ -71,6 +71,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         }
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
+    plans.iter().for_each(|plan| check_data(plan, &mut diags));
     if args.files.is_empty() {
         check_actions(&args.runs, globals, &mut diags)?;
     }

@@ -78,9 +78,8 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let (scenario, runbook) =
         (project.join(format!("scenarios/{name}.yaml")), project.join(format!("runbooks/{name}.md")));
     files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &known.name, &project)));
-    let text = runbook_text(&choice, &name, &known.name);
-    let by = super::accept::identity(&project).await.unwrap_or_else(|_| "firedrill init".into());
-    let reading = super::accept::all(&runbook, &text, &by)?;
+    let text = runbook_text(&choice, &name, &known.name, &stack);
+    let reading = super::accept::all(&runbook, &text)?;
     files.push((runbook.clone(), text));
     files.push(reading);
     refuse_to_overwrite(&files)?;
@@ -249,10 +248,10 @@ fn scenario_text(choice: &InitChoice, name: &str, stack: &Path, stack_name: &str
     )
 }
 
-fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str) -> String {
+fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str, stack: &Path) -> String {
     let [impact, mitigation, rollback] = choice.words();
     let alert: String = name.split(['-', '_', '.']).map(capitalised).collect();
-    fill(
+    let text = fill(
         RUNBOOK,
         &[
             ("title", &capitalised(&choice.title())),
@@ -266,7 +265,19 @@ fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str) -> String {
             ("mitigation", &mitigation),
             ("rollback", &rollback),
         ],
-    )
+    );
+    let file = stack.file_name().unwrap_or_default().to_string_lossy();
+    match COMPOSE_FILES.contains(&&*file) {
+        true => text,
+        // Compose does not find it by itself.
+        false => text.replace("docker compose ", &format!("docker compose -f {} ", quoted(&file))),
+    }
+}
+
+/// A word for bash.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// The path of the stack as it stands in a scenario: relative to `scenarios/` where that is possible.

@@ -100,7 +100,12 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
         stack: &*stack,
         platform: &*platform,
         run_dir,
-        options: DrillOptions { control: order.control, seed: order.seed, ..DrillOptions::default() },
+        options: DrillOptions {
+            control: order.control,
+            runbook_took: order.runbook_took,
+            seed: order.seed,
+            ..DrillOptions::default()
+        },
         revision: order.revision,
         occasion: Some(order.occasion),
         executed: Some(Executed { machine, ..order.executed }),

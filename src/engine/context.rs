@@ -41,6 +41,8 @@ pub(super) struct CommonContext<'a> {
     pub stack: &'a dyn Stack,
     /// Everything but the runbook.
     pub control: bool,
+    /// See [`super::DrillOptions`].
+    pub runbook_took: Option<Duration>,
     /// Seed of everything random.
     pub seed: u64,
     pub monitor: Monitor,

@@ -48,6 +48,9 @@ const NOTES_EVERY: Duration = Duration::from_millis(500);
 pub struct DrillOptions {
     /// Do everything but the runbook; users must not recover.
     pub control: bool,
+    /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
+    /// so long a control looks beyond `recover.within`.
+    pub runbook_took: Option<Duration>,
     /// Leave the stack up when the drill does not pass.
     pub keep: bool,
     /// Seed of everything random.
@@ -123,6 +126,7 @@ pub async fn run(
         plan,
         stack,
         control: options.control,
+        runbook_took: options.runbook_took,
         seed: options.seed,
         monitor: Monitor::new(sink.clone(), &plan.slis, when, options.concurrent.clone()),
         sink: sink.clone(),
@@ -278,10 +282,22 @@ async fn follow_and_recover(
             None => {
                 note_impact_contention(cx);
                 note_beyond_control(cx, impact, &recovered, responding);
+                note_unwatched_data(cx);
             }
         }
     }
     (responded, recovered)
+}
+
+/// A pass stays one: users recovered. Whether the cure has destroyed data that nobody asks for is another question.
+fn note_unwatched_data(cx: &Context<'_>) {
+    if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.control) {
+        let what = command.text.lines().next().unwrap_or_default();
+        let text = format!(
+            "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
+        );
+        cx.sink.emit(Event::Note { text });
+    }
 }
 
 /// A pass stays one: users suffered, and recovered. The record says what is less certain.

@@ -15,7 +15,7 @@ use crate::record::{
     WAIT_SERVED, WindowRecord, micros,
 };
 use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
-use crate::spec::{Plan, PlannedFault};
+use crate::spec::PlannedFault;
 use std::time::Duration;
 
 /// Users who are served for so long before the first mitigating command, and for as long as a request may take, were not helped by it.
@@ -49,7 +49,7 @@ impl Recovered {
         let followed = !cx.control && cx.plan.runbook.is_some();
         let from = recovery_from(impact, responded, followed);
         let within = match cx.control {
-            true => control_within(cx.plan, impact, started),
+            true => control_within(cx, impact, started),
             false => cx.plan.recover_within,
         };
         let ended = match responded.mitigation {
@@ -112,8 +112,9 @@ impl Recovered {
                     return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
                 }
                 let evidence = format!(
-                    "without the runbook users did not recover within {}: {}",
+                    "without the runbook users did not recover within {}{}: {}",
                     seconds(within),
+                    why_so_long(cx, within),
                     cx.shown_with_answers(&cx.latest(hold))
                 );
                 cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
@@ -241,11 +242,26 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
     Ok(())
 }
 
-/// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to
-/// meet the RTO.
-fn control_within(plan: &Plan, impact: &FaultImpact, started: DrillTime) -> Duration {
-    let rto = plan.rto.map(|rto| impact.faults.first.plus(rto).since(started));
-    plan.recover_within.max(rto.unwrap_or_default())
+/// How long users must not recover in a control that has begun to wait: as long as the runbook is known to take and `recover.within`
+/// after it, and as long as it may take to meet the RTO.
+fn control_within(cx: &Context<'_>, impact: &FaultImpact, started: DrillTime) -> Duration {
+    let rto = cx.plan.rto.map(|rto| impact.faults.first.plus(rto).since(started));
+    with_the_runbook(cx).max(rto.unwrap_or_default())
+}
+
+fn with_the_runbook(cx: &Context<'_>) -> Duration {
+    cx.plan.recover_within + cx.runbook_took.unwrap_or_default()
+}
+
+/// What a control's time was made of, where that is not the RTO.
+fn why_so_long(cx: &Context<'_>, within: Duration) -> String {
+    match cx.runbook_took {
+        _ if within > with_the_runbook(cx) => String::new(),
+        Some(took) => format!(" (the {} that the runbook took in a drill, and `recover.within`)", seconds(took)),
+        None if cx.plan.rto.is_some() => String::new(),
+        None => " (`recover.within` alone: no drill here says how long the runbook takes; run the control after one, or give an `rto`)"
+            .into(),
+    }
 }
 
 /// A pass stays one: users recovered, at a time until which no control of this drill looks. The record says so.
@@ -256,12 +272,12 @@ pub(super) fn note_beyond_control(
     responding: DrillTime,
 ) {
     let Some(recovery) = recovered.recovery.filter(|_| !cx.control && cx.plan.runbook.is_some()) else { return };
-    let within = control_within(cx.plan, impact, responding);
+    let within = control_within(cx, impact, responding);
     let waited = responding.plus(within);
     if recovery.at > waited {
         let text = format!(
-            "users recovered {} after the injection; a control would have waited until {} only, so that none can show that \
-             they would not have recovered by themselves: give the scenario an `rto`, which a control waits for",
+            "users recovered {} after the injection; a control that knows no drill looks until {} only, and cannot show that they \
+             would not have recovered by themselves: run it after this drill, whose time it then takes, or give the scenario an `rto`",
             seconds(recovery.at.since(impact.faults.first)),
             seconds(waited.since(impact.faults.first)),
         );

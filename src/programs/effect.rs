@@ -477,7 +477,7 @@ impl CallArguments<'_> {
 }
 
 /// The first of some ways that a call is of, as it is told to people.
-fn labelled(words: &[Word], ways: impl Fn(&Program) -> &[Way]) -> Option<String> {
+pub(super) fn labelled(words: &[Word], ways: impl Fn(&Program) -> &[Way]) -> Option<String> {
     let (first, words) = words.split_first()?;
     let name = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed)?;
     let program = table::entry(name)?.program?;

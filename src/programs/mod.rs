@@ -4,6 +4,7 @@
 mod answer;
 mod call;
 mod calls;
+mod data;
 mod effect;
 mod http;
 mod left_running;
@@ -23,6 +24,7 @@ pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 pub use answer::{RefusedAnswer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
 pub use calls::{Calls, answered, calls, functions, hides_calls};
+pub use data::changes_data;
 pub use effect::{
     Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, incomplete, interactive, is_known,
     is_sql_client, keeps, lasts, name_of, of_call, of_lines,

@@ -17,13 +17,21 @@ const MOST: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Jobs {
     last: Option<i32>,
+    is_fresh: bool,
     jobs: BTreeMap<i32, Option<i32>>,
 }
 
 impl Jobs {
-    /// What `$!` stands for from now on.
+    /// What `$!` stands for from now on: the last job of the command that has ended, if it has started one.
     pub fn set_last(&mut self, pid: &str) {
-        self.last = pid.parse().ok().or(self.last);
+        let pid = pid.parse().ok();
+        self.is_fresh = pid.is_some();
+        self.last = pid.or(self.last);
+    }
+
+    /// Whether the last command has started a job.
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// A job outlived the shell that started it.

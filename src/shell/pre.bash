@@ -55,10 +55,11 @@ wait() {
   builtin return "$__firedrill_status"
 }
 
-# They are none of its jobs either, so that there is nothing left to disown.
+# They are none of its jobs either, so that there is nothing left to disown. In `nohup x & disown` the job may have ended by then:
+# a terminal still knows it, and this shell does not.
 disown() {
-  [[ -n '@RUNNING@' ]] || { builtin disown "$@"; builtin return; }
-  builtin disown "$@" 2>/dev/null || builtin :
+  if builtin disown "$@" 2>/dev/null || [[ -n '@RUNNING@@FRESH@' || -n ${!-} ]]; then builtin return 0; fi
+  builtin disown "$@"
 }
 
 { builtin cd -- @CWD@; } 2>/dev/null || {

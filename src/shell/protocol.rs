@@ -215,9 +215,10 @@ mod tests {
         let line = serde_json::to_string(&from).unwrap();
         assert!(is_of_a_call(&line), "{line}");
         assert_eq!(serde_json::from_str::<FromShell>(&line).unwrap(), from);
-        let call = ToolCall { program: "docker".into(), args: vec!["ps".into()], cwd: "/é".into(), env: Vec::new() };
+        let call =
+            ToolCall { program: "docker".into(), args: vec!["ps".into()], cwd: "/é".into(), ..ToolCall::default() };
         let line = serde_json::to_string(&FromCall::Begun(call.clone())).unwrap();
-        assert_eq!(line, r#"{"is":"begun","program":"docker","args":["ps"],"cwd":"/é","env":[]}"#);
+        assert_eq!(line, r#"{"is":"begun","program":"docker","args":["ps"],"cwd":"/é","begins":"","env":[]}"#);
         assert_eq!(serde_json::from_str::<FromCall>(&line).unwrap(), FromCall::Begun(call));
         assert!(!is_of_a_call(&serde_json::to_string(&ToShell::Cancel).unwrap()));
     }

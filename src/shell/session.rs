@@ -137,7 +137,8 @@ impl Session {
             .replace("@OPTIONS@", &self.options())
             .replace("@STATUS@", &self.status.to_string())
             .replace("@RUNNING@", &self.jobs.running())
-            .replace("@KNOWN@", &self.jobs.known());
+            .replace("@KNOWN@", &self.jobs.known())
+            .replace("@FRESH@", if self.jobs.is_fresh() { "yes" } else { "" });
         let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd));
         let pre = replace_bytes(&pre, b"@ARGS@", self.files.get("args").map_or(&b":"[..], Vec::as_slice));
         for name in CARRIED {
@@ -244,6 +245,7 @@ impl Session {
     pub fn failed(&mut self, exit: i32) {
         self.status = exit;
         self.pipe.clear();
+        self.jobs.set_last("");
     }
 
     /// Takes over the state that the bash of `dir` left, if it is complete; `exit` is how that bash ended. Returns whether the

@@ -31,7 +31,7 @@ pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
     let cwd = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let call = ToolCall { program: program.to_string(), args: utf8, cwd, env: env.collect() };
+    let call = ToolCall { program: program.to_string(), args: utf8, cwd, env: env.collect(), ..ToolCall::default() };
     match converse(socket, call) {
         Ok(exit) => exit,
         Err(error) => {

@@ -156,6 +156,7 @@ async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Shi
     let Ok(Some(FromCall::Begun(mut call))) = first else { return };
     let (replies, told) = mpsc::unbounded_channel();
     lock(&calls).insert(id, replies);
+    call.begins = super::session::current_dir().to_string_lossy().into_owned();
     call.env.retain(|(name, value)| std::env::var_os(name).as_deref() != Some(value.as_ref()));
     tell(&tx, id, FromCall::Begun(call)).await;
     let ended = tokio::select! {

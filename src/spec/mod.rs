@@ -30,6 +30,7 @@ mod slos;
 mod stack;
 mod steps;
 mod stop_when;
+mod unwatched;
 mod vars;
 mod windows;
 
@@ -52,6 +53,7 @@ pub use restore_plan::*;
 pub use scenario::{load, load_whole, schema};
 pub use services::{check_services, check_variables, place_in_stack};
 pub use slos::{FoundSlo, SloCounts, read_slos};
+pub use unwatched::check_data;
 pub use windows::Show;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::source::{At, Source, TextForm, Value, beside, outside, shape, shorten
 use crate::stack::{ClusterRequest, ImageBuild, StackRequest};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ const NAMESPACE: TextForm = TextForm::new(
     "the name of a namespace",
     || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
 );
+const A_DIRECTORY: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]+"));
 const LONGEST_UP: Duration = Duration::from_secs(3600);
 
 /// The stack and the text of its Compose file.
@@ -32,6 +33,11 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         spec.profiles = map.optional("profiles").unwrap_or_default();
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
+        spec.directory = map.optional_with("directory", A_DIRECTORY, directory);
+        if spec.directory.is_some() && map.has("kubernetes") {
+            let span = map.head();
+            map.error(span, "`directory` says where a Compose project lies: manifests have none");
+        }
         spec.up_within = map.optional_by("up_within", |at| deadline(at, LONGEST_UP)).unwrap_or(UP_WITHIN);
         spec.env_files = map
             .optional_by("env_files", |at| {
@@ -57,6 +63,23 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         spec.file = text.path.clone();
     }
     Some((spec, text))
+}
+
+/// A directory other than `/`, as it stands after `cd` has gone there.
+fn directory(text: &str) -> Result<String, String> {
+    let path = Path::new(text);
+    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    match path.is_absolute()
+        && path.components().all(plain)
+        && path.parent().is_some()
+        && !text.contains(char::is_control)
+    {
+        true => Ok(path.components().collect::<PathBuf>().display().to_string()),
+        false => Err(format!(
+            "`{}` is not the absolute path of a directory other than `/`, without `..`: it is where the project lies in production",
+            shorten(text)
+        )),
+    }
 }
 
 /// `kubernetes:`: the file or folder of the manifests, the text of the first of them, and which cluster they are for.

@@ -109,8 +109,9 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     fn lacks(&self, _need: &Need) -> Option<(String, String)> {
         None
     }
-    /// Why a step may not call `docker` or `kubectl` with these arguments; `None` when it may, as far as the arguments tell.
-    fn refuses(&self, _program: &str, _args: &[String]) -> Option<String> {
+    /// Why a step may not call `docker` or `kubectl` with these arguments, with these variables in its environment; `None` when it
+    /// may, as far as they tell.
+    fn refuses(&self, _call: (&str, &[String]), _env: &[(String, String)]) -> Option<String> {
         None
     }
     /// What it asks of the host.

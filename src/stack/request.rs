@@ -30,6 +30,8 @@ pub struct StackRequest {
     pub hosts: BTreeMap<String, String>,
     /// Image of the toolbox, unless the built-in one is meant.
     pub toolbox_image: Option<String>,
+    /// Where the project lies on the machine for which the runbook is written: the toolbox has that directory, and steps begin there.
+    pub directory: Option<String>,
     /// The releases that a fault deploys, each with its service: what they need is there once the stack is up.
     pub releases: Vec<(String, Release)>,
     /// The processes that faults start beside the team's services.

@@ -25,6 +25,9 @@ pub struct ToolCall {
     pub args: Vec<String>,
     /// Its working directory, in the container of the step.
     pub cwd: String,
+    /// The directory in which its session began; the session itself says it.
+    #[serde(default)]
+    pub begins: String,
     /// Variables that its environment has beyond the container's own, or with other values.
     pub env: Vec<(String, String)>,
 }

@@ -212,6 +212,25 @@ fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
     assert!(exit == Some(2) && said.contains(&beside.name), "it is offered: {said}");
 }
 
+#[test]
+fn beside_a_project_steps_begin_where_it_lies() {
+    let beside = Beside::up();
+    let home = beside.dir.path().display().to_string();
+    let page = format!(
+        "# Try\n\n## Diagnosis\n\n### Step 1: Look\n\n```bash\npwd\ncd /tmp && cd {home}\ndocker compose ps --services\n\
+         cd /tmp\ndocker compose -f {home}/compose.yaml ps --services\ndocker compose ps\n```\n\n## Mitigation\n\n### Step 2: Go there\n\n\
+         ```bash\ncd /opt/production/app\n```\n"
+    );
+    let dir = project(&page);
+    let (exit, said) = run(dir.path(), &["--compose-project", &beside.name]);
+    assert_eq!(exit, Some(1), "{said}");
+    let output = output(dir.path());
+    assert!(output.contains(&format!("{home}\nweb\nweb\n")), "{output}");
+    assert!(output.contains("no configuration file provided: not found"), "{output}");
+    assert!(said.contains("no directory `/opt/production/app` is in the toolbox"), "{said}");
+    assert!(said.contains("directory: /opt/production/app }"), "{said}");
+}
+
 /// An image with the labels of a run that is dead, as one has that was made of a container of a kept drill.
 struct OfADrill {
     image: String,

@@ -73,3 +73,19 @@ fn check_knows_which_calls_a_drill_refuses() {
     }
     assert_eq!(said.matches("a drill refuses").count(), 3, "{said}");
 }
+
+#[test]
+fn check_knows_which_files_of_compose_are_the_stacks() {
+    let steps = "```bash\ndocker compose -f /srv/shop/compose.yaml restart web\ndocker compose -f staging/compose.yaml restart web\n\
+                 docker compose -f compose.yaml restart web\ncd deeper && docker compose -f ../compose.yaml restart web\n\
+                 docker compose restart web\n```\n";
+    let (code, said) = checked(steps, "image: 'debian:bookworm-slim'");
+    assert_eq!(code, Some(0), "{said}");
+    for file in ["/srv/shop/compose.yaml", "staging/compose.yaml"] {
+        let why = format!(
+            "a drill refuses this call: `-f {file}`: that leads to no file of the stack, which is `/work/compose.yaml`"
+        );
+        assert_eq!(said.matches(&why).count(), 1, "{why}: {said}");
+    }
+    assert_eq!(said.matches("a drill refuses").count(), 2, "{said}");
+}

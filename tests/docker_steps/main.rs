@@ -283,6 +283,43 @@ async fn what_a_step_gives_to_a_command_inside_is_on_no_command_line_of_the_host
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compose_in_a_step_looks_for_the_file_where_production_has_it() {
+    let mut project = Project::new("directory", SHOP);
+    project.spec.directory = Some("/srv/shop".into());
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        assert_eq!(s.out("pwd").await, "/srv/shop");
+        let db = id(stack, "db").await;
+        for line in [
+            "docker compose ps -q db",
+            "cd /srv/shop && docker compose -f compose.yaml ps -q db",
+            "cd /tmp && docker compose -f /srv/shop/compose.yaml ps -q db",
+            "cd /tmp && docker compose -p shop ps -q db",
+            "cd /tmp && docker compose --project-directory /srv/shop ps -q db",
+        ] {
+            assert_eq!(s.out(line).await, db, "{line}");
+        }
+        let started = only(&stack.containers("web").await.unwrap()).started_at.clone();
+        let ran = s.run("cd /tmp && docker compose restart -t 1 web").await;
+        assert_eq!(ran.exit, 14, "{ran:?}");
+        assert!(ran.err.starts_with("no configuration file provided: not found\n"), "{ran:?}");
+        assert!(ran.err.contains("`/srv/shop/compose.yaml`"), "{ran:?}");
+        for line in [
+            "docker compose -f /srv/staging/compose.yaml restart -t 1 web",
+            "docker compose -f /work/compose.yaml restart -t 1 web",
+            "COMPOSE_FILE=/srv/staging/compose.yaml docker compose restart -t 1 web",
+            "docker restart -t 1 shop_web_1",
+        ] {
+            let ran = s.run(line).await;
+            assert!(ran.exit == 126 && ran.err.starts_with("firedrill: "), "{line}: {ran:?}");
+        }
+        assert_eq!(only(&stack.containers("web").await.unwrap()).started_at, started, "nothing was restarted");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn docker_in_a_step_works_on_the_teams_containers() {
     let project = Project::new("containers", SHOP);
     let stack = project.stack().await;
@@ -299,7 +336,7 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
         assert_eq!(s.out("docker pause the-db").await, "the-db");
         assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' the-db").await, "/the-db paused");
-        s.out("docker unpause the-db; docker stop -t 1 shop_web_1").await;
+        s.out("docker unpause the-db; docker stop -t 1 shop-web-1").await;
         assert_eq!((status(stack, "db").await.as_str(), status(stack, "web").await.as_str()), ("running", "exited"));
         s.out("docker start shop-web-1 && docker kill shop-web-1 && docker start shop-web-1 && docker top the-db | grep -q sleep").await;
         let stats = s.out("docker stats --no-stream --format '{{.Name}}' | sort | paste -sd ' '").await;
@@ -328,7 +365,7 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         // In a service's own container the same is there, behind everything of its own.
         let mut inside = Session::open(stack, &Place::Service("db".into())).await;
         assert_eq!(
-            inside.out("cd /tmp && docker compose cp web:/opt/big ./big2 && cmp big big2 && echo same").await,
+            inside.out("cd /tmp && docker compose -p shop cp web:/opt/big ./big2 && cmp big big2 && echo same").await,
             "same"
         );
     })

@@ -161,6 +161,7 @@ async fn config(stack: &ComposeStack, name: &str, value: &str) -> String {
         program: "docker".into(),
         args: ["compose", "config"].map(String::from).into(),
         cwd: "/".into(),
+        begins: "/".into(),
         env: vec![(name.into(), value.into())],
     };
     let called =

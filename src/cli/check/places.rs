@@ -45,6 +45,8 @@ struct PlaceUse {
 /// A call of `docker` or `kubectl`, all of whose words are as the runbook has them.
 struct StepCall {
     words: Vec<String>,
+    /// What the scenario has in its environment for Docker and Compose.
+    env: Vec<(String, String)>,
     source: Arc<Source>,
     span: Span,
 }
@@ -71,9 +73,9 @@ pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diag
             format!("call the service by its name inside the stack (`service:port`), or publish the port; {known}");
         (what, help, source, span)
     });
-    let refused = uses.calls.into_iter().filter_map(|StepCall { words, source, span }| {
+    let refused = uses.calls.into_iter().filter_map(|StepCall { words, env, source, span }| {
         let (program, args) = words.split_first()?;
-        let what = format!("a drill refuses this call: {}", stack.refuses(program, args)?);
+        let what = format!("a drill refuses this call: {}", stack.refuses((program, args), &env)?);
         let help = "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
                     `steps: { ID: { skip: … } }`";
         Some((what, help.to_string(), source, span))
@@ -175,6 +177,7 @@ fn uses(plan: &Plan) -> Uses {
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
     let defined = defined(&all);
+    let sets_its_own = ["COMPOSE_", "DOCKER_"].iter().any(|name| all.contains(name));
     let tunnels = ["port-forward", "ssh ", "http.server", "socat"].iter().any(|word| all.contains(word));
     for shell in shells.iter().filter(|shell| !shell.held && plan.respond.phases.contains(&shell.step.phase)) {
         let settings = shell.step.settings(shell.command.block);
@@ -203,9 +206,12 @@ fn uses(plan: &Plan) -> Uses {
                         let span = call.places.get(number).map_or(whole, |at| shell.place(*at));
                         add(program, span);
                         let words = call.words.get(number..).unwrap_or_default();
-                        if PROGRAMS.contains(&program) && words.iter().all(|word| !word.contains(UNKNOWN)) {
+                        // What a step sets itself is not known here.
+                        let known = !sets_its_own && words.iter().all(|word| !word.contains(UNKNOWN));
+                        if PROGRAMS.contains(&program) && known {
                             let words = words.iter().map(|word| (*word).to_string()).collect();
-                            calls.push(StepCall { words, source: runbook.source.clone(), span });
+                            let env = environment(plan, &shell.step.id);
+                            calls.push(StepCall { words, env, source: runbook.source.clone(), span });
                         }
                     }
                     // It is not among the words of a call.
@@ -223,6 +229,16 @@ fn uses(plan: &Plan) -> Uses {
     }
     found.calls = calls;
     found
+}
+
+/// What the scenario has for Docker and Compose in the environment of a step.
+fn environment(plan: &Plan, step: &str) -> Vec<(String, String)> {
+    let respond = &plan.respond;
+    let own = respond.env_of_steps.get(step).into_iter().flatten();
+    let decides = |name: &str| ["COMPOSE_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix));
+    let all = respond.env.iter().chain(own).filter(|(name, _)| decides(name));
+    let all: BTreeMap<_, _> = all.map(|(name, var)| (name.clone(), var.value.clone())).collect();
+    all.into_iter().collect()
 }
 
 /// The ports of `localhost` that a command asks for by itself: what runs in another container has another one there.

@@ -4,7 +4,7 @@
 use super::on_disk;
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use crate::archive::evidence::Sealed;
+use crate::archive::{self, evidence::Sealed};
 use crate::cli::sealing::{save, seal};
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
@@ -13,6 +13,8 @@ use crate::record::{
 };
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
+use std::path::Path;
+use std::time::Duration;
 
 /// A drill that is about to begin.
 pub struct Begun<'a> {
@@ -83,6 +85,8 @@ pub async fn carry_out(
         },
     };
     let announcement = engine::announce(plan, &identity);
+    let runbook_took = options.runbook_took.or_else(|| known_time(run_dir.path(), plan, options.control));
+    let options = DrillOptions { runbook_took, ..options };
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
     let asked = stop_when_asked(run_dir.path(), shutdown);
     engine::run(job, stack, ledger, sink, shutdown).await;
@@ -95,4 +99,13 @@ pub async fn carry_out(
         reaper.dismiss().await;
     }
     Ok(Carried { record, saved, sealed })
+}
+
+/// How long the runbook of a control took in the drills that lie where its own directory does.
+pub fn known_time(run_dir: &Path, plan: &Plan, control: bool) -> Option<Duration> {
+    plan.runbook.as_ref().filter(|_| control)?;
+    let beside = run_dir.parent()?;
+    // The runs of the project and those of its game days.
+    let project = run_dir.ancestors().find(|dir| dir.ends_with(".firedrill"));
+    archive::runbook_took(&[project.unwrap_or(beside).to_path_buf()], &plan.name)
 }

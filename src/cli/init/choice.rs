@@ -32,33 +32,22 @@ pub struct InitChoice {
 /// Chooses; `service` and `fault` are what the command line asks for.
 pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) -> Result<InitChoice, Error> {
     let kind = fault.map(known_kind).transpose()?;
-    let entry = entry(services, service)?;
-    let mut load_notes = Vec::new();
-    if service.is_none() {
-        let others = services.iter().filter(|other| answers(other) && other.name != entry.name);
-        let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
-        if !others.is_empty() {
-            load_notes.push(format!("check: {} may answer users as well", list(&others)));
-        }
-    }
-    if entry.port.is_none() {
-        load_notes.push(format!("check: no port of `{}` is known, 8080 is a guess", entry.name));
-    }
+    let mut entry = self::entry(services, service, None)?;
     let behind = behind(services, entry);
     let needed = |fits: &dyn Fn(&Service) -> bool| behind.iter().copied().find(|other| fits(other));
     let is_postgres = |other: &Service| other.store.is_some_and(|store| store.name == POSTGRES) && other.known_password;
     let postgres = || needed(&is_postgres).or_else(|| services.iter().find(|other| is_postgres(other)));
     // What users ask for goes through the services in front, whose source may be none.
-    let routes = std::iter::once(entry).chain(behind.iter().copied());
-    let routes: Vec<FoundRoute> = routes
-        .filter_map(|one| one.source.as_deref())
-        .map(routes::routes)
-        .find(|all| !all.is_empty())
-        .unwrap_or_default();
-    let reading = routes::best(&routes);
+    let routed = std::iter::once(entry).chain(behind.iter().copied());
+    let mut routed = routed.filter_map(|one| Some((one, routes::routes(one.source.as_deref()?))));
+    let routed: Option<(&Service, Vec<FoundRoute>)> = routed.find(|(_, all)| !all.is_empty());
+    let reading = routed.as_ref().and_then(|(one, all)| Some((self::behind(services, one), routes::best(all)?)));
+    // Of the stores only those that the service with this request needs.
+    let read = reading.iter().flat_map(|(behind, _)| behind).copied().filter(|other| other.store.is_some());
+    let read: Vec<&Service> = read.collect();
     let (target, kind) = match kind {
         // Without a request that needs the store, breaking it may hurt nobody, and the drill would prove nothing.
-        None => match (needed(&|other| other.store.is_some()), reading) {
+        None => match (read.first().copied(), &reading) {
             (Some(store), Some(_)) if is_postgres(store) => (store, "postgres_connections"),
             (Some(store), Some(_)) => (store, "container_kill"),
             _ => (entry, "container_kill"),
@@ -76,10 +65,48 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
         ) => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
         Some(kind) => (needed(&|_| true).unwrap_or(entry), kind),
     };
-    let path = match reading {
-        Some(route) if target.store.is_some() => {
+    let is_needed = |one: &Service| self::behind(services, one).iter().any(|other| other.name == target.name);
+    if service.is_none() && target.name != entry.name && !is_needed(entry) {
+        // Another service that users may call, if one needs what breaks.
+        entry = self::entry(services, None, Some(&is_needed)).unwrap_or(entry);
+    }
+    let mut load_notes = Vec::new();
+    if service.is_none() {
+        let others = services.iter().filter(|other| answers(other) && other.name != entry.name);
+        let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+        if !others.is_empty() {
+            load_notes.push(format!("check: {} may answer users as well", list(&others)));
+        }
+    }
+    if entry.port.is_none() {
+        load_notes.push(format!("check: no port of `{}` is known, 8080 is a guess", entry.name));
+    }
+    let path = match &reading {
+        Some((_, route)) if read.iter().any(|other| other.name == target.name) && is_needed(entry) => {
             load_notes.push(format!("{} reads from a data store ({})", route.path, route.place));
+            // What stands behind the other is needed with it.
+            let is_behind = |one: &Service, other: &Service| {
+                self::behind(services, other).iter().any(|known| known.name == one.name)
+            };
+            let apart = |other: &&&Service| !is_behind(other, target) && !is_behind(target, other);
+            let others = read.iter().filter(|other| other.name != target.name).filter(apart);
+            let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+            if !others.is_empty() {
+                let name = &target.name;
+                load_notes.push(format!(
+                    "check: that it is `{name}`, and not {}: a request that does not need it proves nothing",
+                    list(&others)
+                ));
+            }
             Some(route.path.clone())
+        }
+        _ if target.name != entry.name && !is_needed(entry) => {
+            let (entry, target) = (&entry.name, &target.name);
+            load_notes.push(format!(
+                "check: neither `depends_on` nor the environment of `{entry}` names `{target}`: name a service and a request that need it, \
+                 or nobody will feel the fault"
+            ));
+            None
         }
         // A health check may know nothing of what is behind its service.
         _ if target.name != entry.name => {
@@ -93,7 +120,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     }
     let asks = |other: &&Service| !other.unfit && target.store.is_some() && other.needs.contains(&target.name);
     let clients = services.iter().filter(asks).map(|other| other.name.clone()).collect();
-    let unproven = needed(&|other| other.store.is_some()).filter(|_| fault.is_none() && reading.is_none());
+    let unproven = needed(&|other| other.store.is_some()).filter(|_| fault.is_none() && target.store.is_none());
     let unproven = unproven.and_then(|other| Some((other.name.clone(), other.store?.name)));
     let fault_notes = Fault::draft(kind).check.map(|check| format!("check: {check}")).into_iter().collect();
     Ok(InitChoice {
@@ -134,8 +161,13 @@ fn answers(service: &Service) -> bool {
     service.store.is_none() && !service.unfit && service.port.is_some()
 }
 
-/// The service that users call: one that answers, best on a published port, best one that needs others.
-fn entry<'s>(services: &'s [Service], wanted: Option<&str>) -> Result<&'s Service, Error> {
+/// The service that users call: one that answers, best on a published port, best one that needs others; where something else is asked for
+/// as well, one of those that fit.
+fn entry<'s>(
+    services: &'s [Service],
+    wanted: Option<&str>,
+    fits: Option<&dyn Fn(&Service) -> bool>,
+) -> Result<&'s Service, Error> {
     let names = || services.iter().map(|service| service.name.as_str());
     if let Some(wanted) = wanted {
         return services.iter().find(|service| service.name == wanted).ok_or_else(|| {
@@ -154,6 +186,7 @@ fn entry<'s>(services: &'s [Service], wanted: Option<&str>) -> Result<&'s Servic
         )
     };
     let fit = services.iter().filter(|service| service.store.is_none() && !service.unfit);
+    let fit = fit.filter(|service| fits.is_none_or(|fits| fits(service)));
     // Of equals the first one counts.
     fit.rev().max_by_key(rank).ok_or_else(|| {
         let names: Vec<&str> = names().collect();

@@ -2,7 +2,7 @@
 //! says so.
 
 use super::background::Background;
-use super::judge::{CommandFailure, Failing, failing, first_line, judge};
+use super::judge::{CommandFailure, Failing, failing, first_line, judge, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
@@ -175,7 +175,9 @@ impl Follower<'_> {
                 }
                 continue;
             };
-            let what = format!("`{}` {}{cut_off}", first_line(&order.says), fault.told(order.timeout));
+            let in_toolbox = place == Place::Toolbox;
+            let hint = in_toolbox.then(|| missing_directory(&ran.stderr)).flatten().unwrap_or_default();
+            let what = format!("`{}` {}{cut_off}{hint}", first_line(&order.says), fault.told(order.timeout));
             if let Some(wanted) = settings.expect_exit {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), (false, &what));
             }

@@ -140,6 +140,26 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
 }
 
+/// What there is to say where a command has failed because a directory is not there that a production machine has.
+pub(super) fn missing_directory(stderr: &str) -> Option<String> {
+    let of = |line: &str| {
+        let line = line.strip_suffix(": No such file or directory")?;
+        let path = ["cd: ", "pushd: "].iter().find_map(|program| Some(line.split_once(program)?.1.to_string()));
+        path.filter(|_| line.contains("line "))
+    };
+    let path = stderr.lines().find_map(of)?;
+    let lies = match path.starts_with('/') {
+        true => format!(
+            "where the project lies there, the scenario says `stack: {{ file: …, directory: {path} }}`, and steps begin in it; otherwise "
+        ),
+        false => String::new(),
+    };
+    Some(format!(
+        ": no directory `{path}` is in the toolbox, which has none of the project's or of a production machine; {lies}the scenario's \
+         `steps` can put another command there"
+    ))
+}
+
 /// The first line of a command, for a message.
 pub(super) fn first_line(text: &str) -> String {
     let mut lines = text.lines();
@@ -186,6 +206,19 @@ mod tests {
         assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(Some(2))), None);
         let client = judge(&ended(2, false), "say \"x", false, &wanted(None));
         assert_eq!(client, Some(CommandFailure::Exit(2)), "what is no bash has no such error");
+    }
+
+    #[test]
+    fn a_directory_of_a_production_machine_is_told() {
+        let told = |stderr: &str| missing_directory(stderr).unwrap_or_default();
+        let absolute = told("x\nbash: line 1: cd: /opt/production/app: No such file or directory\n");
+        assert!(absolute.contains("no directory `/opt/production/app`"), "{absolute}");
+        assert!(absolute.contains("directory: /opt/production/app }"), "{absolute}");
+        let relative = told("bash: line 2: pushd: deploy: No such file or directory");
+        assert!(relative.contains("`deploy`") && !relative.contains("directory: "), "{relative}");
+        for other in ["cat: /opt/x: No such file or directory", "bash: line 1: cd: /root: Permission denied", ""] {
+            assert_eq!(missing_directory(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl AttachedStack {
             image: Some(image),
             entrypoint: self.launch.get().cloned(),
             cmd: Some(self.published().arguments()),
+            working_dir: self.directory(),
             stop_signal: Some("SIGKILL".into()),
             labels: Some(labels),
             host_config: Some(host),
@@ -120,6 +121,12 @@ impl AttachedStack {
         docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
         let _ = self.toolbox.set(created.id);
         Ok(())
+    }
+
+    /// Where the project lies: its runbook may go there, and name its files by their paths.
+    fn directory(&self) -> Option<String> {
+        let files = self.project.as_ref()?.files.as_ref().ok()?;
+        files.directory.to_str().filter(|path| path.starts_with('/')).map(str::to_string)
     }
 
     fn published(&self) -> Published {

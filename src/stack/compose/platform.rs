@@ -191,8 +191,8 @@ impl ResolvedStack for ResolvedCompose {
         findings::findings(&self.model, &self.request)
     }
 
-    fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
-        super::steps::refusal(&self.model, program, args)
+    fn refuses(&self, call: (&str, &[String]), env: &[(String, String)]) -> Option<String> {
+        super::steps::refusal(&self.model, &self.request, call, env)
     }
 
     fn lacks(&self, need: &Need) -> Option<(String, String)> {

@@ -21,7 +21,7 @@ use crate::stack::{
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ pub(super) struct Started {
     pub released: BTreeMap<String, BTreeMap<String, String>>,
     /// What the model was made with, to make it again.
     pub recipe: Option<Recipe>,
+    /// Directory in which sessions begin → the directories of this machine for which it may stand after what steps have called.
+    pub bases: BTreeMap<String, Vec<PathBuf>>,
 }
 
 impl Started {

@@ -273,6 +273,10 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
     // Reaps what a killed step leaves behind; nothing in there is worth a graceful stop.
     toolbox.insert("init".into(), json!(true));
     toolbox.insert("stop_signal".into(), json!("SIGKILL"));
+    if let Some(directory) = &spec.directory {
+        // The engine makes it.
+        toolbox.insert("working_dir".into(), json!(escape(directory)));
+    }
     // Dumps and restores run here, so it may take more than an agent.
     toolbox.insert("mem_limit".into(), json!("1073741824"));
     // A step that starts processes without end takes the toolbox, and not the machine.

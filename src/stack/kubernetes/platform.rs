@@ -343,7 +343,7 @@ impl ResolvedStack for ResolvedManifests {
         }
     }
 
-    fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
+    fn refuses(&self, (program, args): (&str, &[String]), _env: &[(String, String)]) -> Option<String> {
         let contexts = self.request.cluster.as_ref().map(|cluster| cluster.contexts.clone()).unwrap_or_default();
         let names = NamespaceNames { written: self.written(), real: self.written(), contexts: &contexts };
         match program {

@@ -93,7 +93,12 @@ impl AttemptRun {
             stack: &*stack,
             platform: &*self.platform,
             run_dir: self.run_dir,
-            options: DrillOptions { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
+            options: DrillOptions {
+                control: planned.control,
+                seed,
+                concurrent: self.concurrent.clone(),
+                ..DrillOptions::default()
+            },
             revision: self.revision,
             occasion: Some(self.occasion),
             executed: None,

@@ -1,7 +1,7 @@
 //! A game day whose drills are carried out elsewhere: the schedule, the reports and the directories of the runs stay here. What a
 //! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
 
-use super::super::drill::Carried;
+use super::super::drill::{Carried, known_time};
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::DayOptions;
@@ -60,6 +60,8 @@ pub struct JobOrder {
     pub rate: Option<f64>,
     /// Whether it is the control.
     pub control: bool,
+    /// How long the runbook of a control took in earlier drills.
+    pub runbook_took: Option<Duration>,
     /// Seed of everything random in it.
     pub seed: u64,
     /// Where it stands in the game day.
@@ -173,6 +175,7 @@ impl RemoteDay {
             vars: self.overrides.vars.clone(),
             rate: self.rate,
             control: ready.planned.control,
+            runbook_took: known_time(run_dir.path(), &ready.plan, ready.planned.control),
             seed: ready.seed,
             occasion,
             revision,

@@ -3,6 +3,7 @@
 
 use super::arguments::Refusal;
 use super::docker::ContainerCalls;
+use super::lookup::FileLookup;
 use super::process::{self, ModelFile, ProcessListing};
 use super::request::{self, Known, Request, StepRequest};
 use super::sources::Sources;
@@ -53,10 +54,13 @@ impl Tools for AttachedTools {
 
 impl AttachedTools {
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
-        let files = self.files.iter().flat_map(|files| &files.files);
-        let names = files.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
-        let known = Known { team: self.project.clone(), own: self.project.clone(), files: names.collect() };
+        let lookup = self.files.as_ref().map_or_else(
+            |_| FileLookup::default(),
+            |files| FileLookup::new(&files.files, &files.directory, &files.directory, files.directory.to_str()),
+        );
+        let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };
         match request::parse(call, &known)? {
+            StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
             StepRequest::Itself(args) => itself(&self.endpoint, args, &io, cancel).await,
             StepRequest::Compose(ask) if ask.does == Compose::Copy => {
                 self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await

@@ -7,6 +7,7 @@ mod copy;
 mod docker;
 mod guard;
 mod inside;
+mod lookup;
 mod process;
 pub(super) mod recreate;
 mod rename;
@@ -22,11 +23,12 @@ use super::model::{self, ResolvedModel};
 use super::stack::{ComposeStack, Started};
 use crate::output::log_line;
 use crate::record::{Secrets, open_plain};
-use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, ToolCall, Tools};
+use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, ToolCall, Tools};
 use arguments::Refusal;
 use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use lookup::FileLookup;
 use process::{ModelFile, ProcessListing};
 use rename::Change;
 use request::{Known, Request, StepRequest};
@@ -39,6 +41,11 @@ use team::Team;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
+
+/// Where sessions begin in the built-in toolbox; `toolbox/Dockerfile` says so.
+const BEGINS: &str = "/work";
+/// Exit code of Compose where it finds no file.
+const NO_FILE: i32 = 14;
 
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
@@ -56,6 +63,8 @@ pub(super) enum NotDone {
     Refused(Refusal),
     /// It could not be carried out.
     Failed(String),
+    /// Compose finds no file where it would look for one; what it says.
+    NoFile(String),
 }
 
 impl From<Refusal> for NotDone {
@@ -119,6 +128,10 @@ async fn answer(
             out.say(&format!("{why}\n")).await;
             (1, format!("failed: {why}"))
         }
+        Err(NotDone::NoFile(why)) => {
+            out.say(&format!("{why}\n")).await;
+            (NO_FILE, format!("failed: {why}"))
+        }
     };
     let took = began.elapsed().as_secs_f64();
     // Who called it may have found out a secret meanwhile.
@@ -152,15 +165,26 @@ async fn itself(
 }
 
 /// The stack as command lines name it, in a drill's project.
-fn known(model: &ResolvedModel, project: &str) -> Known {
-    let file = model.file.file_name().map(|name| name.to_string_lossy().into_owned());
-    Known { team: model.name().to_string(), own: project.to_string(), files: file.into_iter().collect() }
+fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
+    // Where another image begins is known when it runs.
+    let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(BEGINS));
+    let lookup = FileLookup::new(std::slice::from_ref(&model.file), &model.directory, &spec.root, begins);
+    Known { team: model.name().to_string(), own: project.to_string(), lookup }
 }
 
-/// Why a call is refused whatever the stack is like at that moment.
-pub(super) fn refusal(model: &ResolvedModel, program: &str, args: &[String]) -> Option<String> {
-    let call = ToolCall { program: program.into(), args: args.to_vec(), cwd: String::new(), env: Vec::new() };
-    request::parse(&call, &known(model, model.name())).err().map(|refusal| refusal.to_string())
+/// Why a call with these variables is refused wherever the step stands, and whatever the stack is like at that moment.
+pub(super) fn refusal(
+    model: &ResolvedModel,
+    spec: &StackRequest,
+    (program, args): (&str, &[String]),
+    env: &[(String, String)],
+) -> Option<String> {
+    let call = ToolCall { program: program.into(), args: args.to_vec(), env: env.to_vec(), ..ToolCall::default() };
+    match request::parse(&call, &known(model, spec, model.name())) {
+        Err(refusal) => Some(refusal.to_string()),
+        Ok(StepRequest::NoFile(said)) => Some(said.replace('\n', "; ")),
+        Ok(_) => None,
+    }
 }
 
 impl StepTools {
@@ -169,7 +193,12 @@ impl StepTools {
     }
 
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
-        match request::parse(call, &known(&self.stack.model, &self.stack.project))? {
+        let mut known = known(&self.stack.model, &self.stack.spec, &self.stack.project);
+        if let Some(bases) = self.stack.started().bases.get(&call.begins) {
+            known.lookup.bases.clone_from(bases);
+        }
+        match request::parse(call, &known)? {
+            StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
             StepRequest::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
             StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
             StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
@@ -185,6 +214,10 @@ impl StepTools {
     ) -> Result<i32, NotDone> {
         let stack = &self.stack;
         let words = &ask.words;
+        if !ask.bases.is_empty() {
+            // The beginning of a session is one directory, and not another one for each call.
+            stack.started().bases.insert(call.begins.clone(), ask.bases.clone());
+        }
         if ask.does == Compose::Config {
             return self.config(&ask, call, &io, cancel).await;
         }

@@ -84,7 +84,7 @@ pub(in crate::stack::compose) async fn released(
     let made = remake(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
     made.map(|(model, _)| model).map_err(|why| match why {
         NotDone::Refused(refusal) => refusal.to_string(),
-        NotDone::Failed(why) => why,
+        NotDone::Failed(why) | NotDone::NoFile(why) => why,
     })
 }
 

@@ -1,9 +1,10 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
 use super::arguments::{Arguments, Refusal, read, refuse};
+use super::lookup::FileLookup;
 use super::table::{COMPOSE, Compose, DOCKER, Docker, flag, global_flags, instead};
 use crate::stack::ToolCall;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Most containers of a service that a step may ask for.
 const MOST: u32 = 100;
@@ -15,8 +16,8 @@ pub(super) struct Known {
     pub team: String,
     /// The project's name in the drill.
     pub own: String,
-    /// The names of the stack's Compose files, without their directories.
-    pub files: Vec<String>,
+    /// Its Compose files, and how calls may lead to them.
+    pub lookup: FileLookup,
 }
 
 /// Something that is allowed.
@@ -28,6 +29,8 @@ pub(super) enum StepRequest {
     Compose(Request<Compose>),
     /// A command of Docker.
     Docker(Request<Docker>),
+    /// A command of Compose that finds no file where it looks for one; what is said.
+    NoFile(String),
 }
 
 /// A command of Compose or of Docker.
@@ -41,6 +44,9 @@ pub(super) struct Request<D> {
     pub words: Arguments,
     /// Profiles that it enables.
     pub profiles: Vec<String>,
+    /// The directories for which the one in which its session began may stand, by what it says of the stack's file; none where it says
+    /// nothing.
+    pub bases: Vec<PathBuf>,
 }
 
 /// A copy between a container and where the step runs.
@@ -74,21 +80,22 @@ pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refus
     }
     elsewhere(&call.env)?;
     match call.program.as_str() {
-        "docker" => docker(&call.args, &call.env, known),
-        "docker-compose" => compose(&call.args, &call.env, known),
+        "docker" => docker(call, known),
+        "docker-compose" => compose(&call.args, call, known),
         "kubectl" => refuse("`kubectl` has no cluster here: this stack is a Compose project"),
         other => refuse(format!("`{other}` is not carried out")),
     }
 }
 
-fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
-    let global = read(args, &global_flags("docker"), true, env)?;
+fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
+    let env = &call.env;
+    let global = read(&call.args, &global_flags("docker"), true, env)?;
     if global.is_set("version") {
         return itself(&["--version"]);
     }
     let Some((name, rest)) = global.rest.split_first() else { return itself(&["--help"]) };
     match name.as_str() {
-        "compose" => return compose(rest, env, known),
+        "compose" => return compose(rest, call, known),
         "help" => return itself(&["--help"]),
         "version" => {
             let words = read(rest, &[flag("-f,--format=")], false, env)?;
@@ -139,7 +146,7 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<St
     if *does == Docker::Copy {
         copied(&words)?;
     }
-    Ok(StepRequest::Docker(Request { name, does: *does, words, profiles: Vec::new() }))
+    Ok(StepRequest::Docker(Request { name, does: *does, words, profiles: Vec::new(), bases: Vec::new() }))
 }
 
 /// A variable that the step has set to something.
@@ -157,7 +164,8 @@ fn elsewhere(env: &[(String, String)]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
+fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
+    let env = &call.env;
     let global = read(args, &global_flags("compose"), true, env)?;
     if global.is_set("version") {
         return itself(&["compose", "version"]);
@@ -167,11 +175,9 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<S
     if files.is_empty() {
         files.extend(variable(env, "COMPOSE_FILE").into_iter().flat_map(|all| all.split(':')).map(str::to_string));
     }
-    for file in files {
-        let name = Path::new(&file).file_name().map(|name| name.to_string_lossy());
-        if !name.is_some_and(|name| known.files.iter().any(|own| *own == name)) {
-            return refuse(format!("`-f {file}`: the stack has files of its own: {}", known.files.join(", ")));
-        }
+    let bases = known.lookup.meant(call, &files, global.value("project-directory"));
+    if !files.is_empty() && bases.is_empty() {
+        return refuse(elsewhere_file(&files, call, &known.lookup));
     }
     let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
     if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {
@@ -200,7 +206,49 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<S
         return itself(&["compose", name, "--help"]);
     }
     check_compose(name, *does, &words)?;
-    Ok(StepRequest::Compose(Request { name, does: *does, words, profiles }))
+    // By the name alone it finds the containers, from anywhere; what makes some needs the file.
+    let makes = matches!(does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config);
+    let by_name = files.is_empty() && project.is_some() && !makes;
+    match by_name || known.lookup.files.is_empty() {
+        false if bases.is_empty() => Ok(StepRequest::NoFile(no_file(call, &known.lookup))),
+        told_nothing => {
+            let bases = if told_nothing { Vec::new() } else { bases };
+            Ok(StepRequest::Compose(Request { name, does: *does, words, profiles, bases }))
+        }
+    }
+}
+
+/// Why files are not those of the stack.
+fn elsewhere_file(files: &[String], call: &ToolCall, lookup: &FileLookup) -> String {
+    let file = files.iter().find(|file| lookup.meant(call, std::slice::from_ref(file), None).is_empty());
+    let file = file.or(files.first()).map_or("", String::as_str);
+    let own = match lookup.files.is_empty() {
+        true => "the project's files are not known here".to_string(),
+        false => format!("that leads to no file of the stack, which is `{}` where the steps run", lookup.shown(call)),
+    };
+    let advice = match file.starts_with('/') {
+        true => "; where the project lies in production, the scenario says: `stack: { file: …, directory: /srv/shop }`",
+        false => "",
+    };
+    format!("`-f {file}`: {own}{advice}")
+}
+
+/// What Compose says where it finds no file, and where the stack's is.
+fn no_file(call: &ToolCall, lookup: &FileLookup) -> String {
+    let own = lookup.shown(call);
+    let advice = match lookup.found_in.is_empty() {
+        true => {
+            let name = lookup.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
+            format!(
+                "Compose does not look for a file of this name: it needs `-f`, or `COMPOSE_FILE`, in the `.env` beside it or where \
+                 people have it by themselves (`respond: {{ env: {{ COMPOSE_FILE: {name} }} }}`)"
+            )
+        }
+        false => format!("Compose looks for it in `{}` and above", call.cwd),
+    };
+    format!(
+        "no configuration file provided: not found\nfiredrill: the stack's file is `{own}` where the steps run; {advice}"
+    )
 }
 
 fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {

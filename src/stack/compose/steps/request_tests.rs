@@ -2,9 +2,12 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::path::Path;
 
 fn known() -> Known {
-    Known { team: "shop".into(), own: "fd-x-01234567".into(), files: vec!["docker-compose.yml".into()] }
+    let file = PathBuf::from("/repo/docker-compose.yml");
+    let lookup = FileLookup::new(&[file], Path::new("/repo"), Path::new("/repo"), Some("/work"));
+    Known { team: "shop".into(), own: "fd-x-01234567".into(), lookup }
 }
 
 fn asked(line: &str) -> Result<StepRequest, Refusal> {
@@ -15,13 +18,14 @@ fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> 
     let mut words = line.split_whitespace().map(str::to_string);
     let program = words.next().unwrap();
     let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    parse(&ToolCall { program, args: words.collect(), cwd: "/work".into(), env }, &known())
+    parse(&ToolCall { program, args: words.collect(), cwd: "/work".into(), env, ..ToolCall::default() }, &known())
 }
 
 /// What the real command would be given.
 fn given(line: &str) -> String {
     match asked(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}")) {
         StepRequest::Itself(args) => args.join(" "),
+        StepRequest::NoFile(said) => panic!("{line}: {said}"),
         StepRequest::Compose(ask) => {
             [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
         }
@@ -48,7 +52,8 @@ fn what_the_environment_sends_elsewhere_is_refused() {
         ("COMPOSE_PROJECT_NAME", "shop-staging", false),
         ("COMPOSE_PROJECT_NAME", "shop", true),
         ("COMPOSE_FILE", "/srv/other/compose.yaml", false),
-        ("COMPOSE_FILE", "/srv/shop/docker-compose.yml", true),
+        ("COMPOSE_FILE", "/srv/shop/docker-compose.yml", false),
+        ("COMPOSE_FILE", "docker-compose.yml", true),
         ("COMPOSE_FILE", "", true),
     ] {
         assert_eq!(asked_with("docker compose ps", &[(name, value)]).is_ok(), allowed, "{name}={value}");
@@ -59,6 +64,37 @@ fn what_the_environment_sends_elsewhere_is_refused() {
 }
 
 #[test]
+fn compose_needs_a_file_where_it_stands_or_the_name_of_the_project() {
+    let asked = |cwd: &str, line: &str| {
+        let mut words = line.split(' ').map(str::to_string);
+        let program = words.next().unwrap();
+        let call = ToolCall { program, args: words.collect(), cwd: cwd.into(), ..ToolCall::default() };
+        parse(&call, &known()).unwrap_or_else(|refusal| panic!("{line}: {refusal}"))
+    };
+    for line in [
+        "docker compose restart web",
+        "docker-compose ps",
+        "docker compose -p shop up -d",
+        "docker compose -p shop run web x",
+    ] {
+        let StepRequest::NoFile(said) = asked("/tmp", line) else { panic!("{line}") };
+        assert!(said.starts_with("no configuration file provided: not found\n"), "{said}");
+        assert!(said.contains("`/work/docker-compose.yml`") && said.contains("`/tmp` and above"), "{said}");
+    }
+    for (cwd, line) in [
+        ("/tmp", "docker compose -p shop restart web"),
+        ("/tmp", "docker compose -p shop exec web true"),
+        ("/tmp", "docker compose -f /work/docker-compose.yml up -d"),
+        ("/tmp", "docker compose --project-directory /work up -d"),
+        ("/work/deeper", "docker compose restart web"),
+    ] {
+        assert!(matches!(asked(cwd, line), StepRequest::Compose(_)), "{cwd}: {line}");
+    }
+    assert!(matches!(asked("/tmp", "docker ps"), StepRequest::Docker(_)));
+    assert!(matches!(asked("/tmp", "docker compose version"), StepRequest::Itself(_)));
+}
+
+#[test]
 fn what_runbooks_ask_for_is_understood() {
     for (line, expected) in [
         ("docker compose restart", "restart --"),
@@ -66,7 +102,8 @@ fn what_runbooks_ask_for_is_understood() {
         ("docker compose restart -t5 checkout", "restart --timeout=5 -- checkout"),
         ("docker-compose restart --timeout 5 checkout", "restart --timeout=5 -- checkout"),
         ("docker compose -p shop restart checkout --no-deps", "restart --no-deps=true -- checkout"),
-        ("docker compose -f /srv/shop/docker-compose.yml ps", "ps --"),
+        ("docker compose -f /work/docker-compose.yml ps", "ps --"),
+        ("docker compose -f ./docker-compose.yml --project-directory . ps", "ps --"),
         ("docker compose ps -q db", "ps --quiet=true -- db"),
         ("docker compose ps -aq --status=running", "ps --all=true --quiet=true --status=running --"),
         ("docker compose logs --tail=50 -t checkout", "logs --tail=50 --timestamps=true -- checkout"),
@@ -141,7 +178,11 @@ fn what_is_refused_says_why() {
         ("docker compose up -d --scale checkout=1000", "at most 100"),
         ("docker compose up -d --scale fd-agent=0", "Firedrill's own"),
         ("docker compose scale checkout", "expected SERVICE=NUMBER"),
-        ("docker compose -f other.yml up -d", "`-f other.yml`: the stack has files of its own: docker-compose.yml"),
+        (
+            "docker compose -f other.yml up -d",
+            "`-f other.yml`: that leads to no file of the stack, which is `/work/docker-compose.yml`",
+        ),
+        ("docker compose -f /srv/shop/docker-compose.yml ps", "where the project lies in production"),
         ("docker compose -f - up -d", "`-f -`"),
         ("docker compose -f docker-compose.yml -f override.yml up -d", "override.yml"),
         ("docker compose -p other down", "`-p other`"),
@@ -181,7 +222,7 @@ fn a_variable_without_a_value_never_comes_from_the_runner() {
         let words = match asked_with(line, env).unwrap() {
             StepRequest::Compose(ask) => ask.words,
             StepRequest::Docker(ask) => ask.words,
-            StepRequest::Itself(_) => panic!(),
+            StepRequest::Itself(_) | StepRequest::NoFile(_) => panic!(),
         };
         assert_eq!(words.passed, Vec::<String>::new(), "a command line can be read by others");
         words.env
@@ -297,6 +338,7 @@ proptest! {
                 }
             }
             Ok(StepRequest::Docker(ask)) => prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask),
+            Ok(StepRequest::NoFile(_)) => prop_assert!(false, "it is in the project's directory"),
             Ok(StepRequest::Itself(args)) => prop_assert!(args.iter().all(|arg| !arg.contains('/')), "{:?}", args),
             Err(_) => {}
         }

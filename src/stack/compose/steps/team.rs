@@ -101,8 +101,7 @@ impl Team {
     /// of that. The name of a service is none: outside of a drill `docker exec db` finds no container either.
     pub(super) fn find(&self, said: &str) -> Result<&Container, Refusal> {
         let name = said.strip_prefix('/').unwrap_or(said);
-        let hyphens = name.replace('_', "-");
-        let by_name = |c: &&Container| c.shown == name || c.name == name || c.shown.replace('_', "-") == hyphens;
+        let by_name = |c: &&Container| c.shown == name || c.name == name;
         if let Some(found) = self.all.iter().find(by_name) {
             return Ok(found);
         }
@@ -112,9 +111,14 @@ impl Team {
             return Ok(found);
         }
         let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
-        let help = match self.all.iter().any(|c| c.service == name) {
-            true => " (a service, which only `docker compose` knows by that name)",
-            false => "",
+        let hyphens = name.replace('_', "-");
+        let by_v1 = self.all.iter().find(|c| c.shown.replace('_', "-") == hyphens);
+        let help = match by_v1 {
+            Some(own) => format!(" (that is how Compose v1 named it; Compose v2 names it `{}`)", own.shown),
+            None if self.all.iter().any(|c| c.service == name) => {
+                " (a service, which only `docker compose` knows by that name)".into()
+            }
+            None => String::new(),
         };
         refuse(format!("there is no container `{said}` in this drill{help}; there are: {}", all.join(", ")))
     }
@@ -204,7 +208,6 @@ mod tests {
         let team = team();
         for (said, id) in [
             ("shop-web-1", "abcd1"),
-            ("shop_web_1", "abcd1"),
             ("fd-x-web-2", "abcd2"),
             ("/the-db", "beef3"),
             ("abcd2", "abcd2"),
@@ -215,6 +218,7 @@ mod tests {
         for (said, why) in [
             ("web", "a service"),
             ("db", "a service"),
+            ("shop_web_1", "Compose v2 names it `shop-web-1`"),
             ("abc", "no container"),
             ("abcd", "no container"),
             ("", "no container"),

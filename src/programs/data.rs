@@ -1,0 +1,76 @@
+//! Which commands change what a data store holds: what a cure may destroy although users are served afterwards.
+
+use super::calls::calls;
+use super::effect::{destroys, is_sql_client, labelled};
+use super::{Word, table};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Statements that write rows, or take away what holds them.
+static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let statements = [
+        r"insert\s+into",
+        r"update\s+\S+\s+set",
+        r"delete\s+from",
+        r"truncate\s+\S",
+        r"drop\s+(?:table|database|schema)",
+        r"alter\s+table",
+        r"merge\s+into",
+        r"replace\s+into",
+        r"copy\s+\S+\s+from",
+        r"load\s+data",
+    ];
+    Regex::new(&format!(r"(?i)\b(?:{})", statements.join("|"))).ok()
+});
+/// What of Redis changes something else than keys.
+#[rustfmt::skip]
+const NO_KEYS: [&str; 19] = [
+    "shutdown", "failover", "replicaof", "slaveof", "bgsave", "save", "bgrewriteaof", "publish", "debug", "config", "client", "cluster",
+    "sentinel", "acl", "script", "function", "slowlog", "memory", "module",
+];
+
+/// Whether a command changes data, as far as the programs in it tell that are known here; `sql` says that it is a text of SQL.
+pub fn changes_data(text: &str, sql: bool) -> bool {
+    let writes = || WRITES.as_ref().is_some_and(|writes| writes.is_match(text));
+    if sql {
+        return writes();
+    }
+    calls(text).iter().any(|call| {
+        let words: Vec<Word> = call.words.iter().map(|word| Word::fixed(word.as_str())).collect();
+        let keys = || {
+            table::program(call.program()).filter(|program| program.language == Some(table::InputLanguage::Redis))?;
+            let label = labelled(&words, |program| &program.changes)?.to_ascii_lowercase();
+            label.split(' ').nth(1).filter(|verb| !NO_KEYS.contains(verb)).map(drop)
+        };
+        destroys(&words).is_some() || is_sql_client(call.program()) && writes() || keys().is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_data_is_told_from_what_changes_something_else() {
+        for (text, changes) in [
+            ("redis-cli FLUSHALL", true),
+            ("docker compose exec -T cache redis-cli del cart:1", true),
+            ("redis-cli --scan --pattern 'cart:*' | xargs redis-cli UNLINK", true),
+            ("redis-cli config set maxmemory 64mb", false),
+            ("redis-cli client kill id 7", false),
+            ("redis-cli get cart:1", false),
+            ("psql -c \"DELETE FROM jobs WHERE state = 'stuck'\"", true),
+            ("docker compose exec -T db psql -U shop <<SQL\nUPDATE jobs SET state = 'new';\nSQL", true),
+            ("psql -c \"SELECT pg_terminate_backend(7)\"", false),
+            ("psql -c \"ALTER ROLE batch NOLOGIN\"", false),
+            ("docker compose down -v", true),
+            ("docker compose restart db", false),
+            ("rm -rf /data/export", true),
+            ("kubectl rollout restart deployment/web", false),
+            ("echo delete from x", false),
+        ] {
+            assert_eq!(changes_data(text, false), changes, "{text}");
+        }
+        assert!(changes_data("TRUNCATE carts;", true) && !changes_data("SELECT 1;", true));
+    }
+}

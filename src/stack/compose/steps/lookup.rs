@@ -1,0 +1,212 @@
+//! Which Compose file a call means. Who follows a runbook stands in the project's directory when the session begins: a path, or a
+//! directory in which Compose looks by itself, is right only if it leads from there to a file of the stack.
+
+use crate::stack::ToolCall;
+use crate::stack::compose::dotenv::assignments;
+use crate::stack::compose::reads::clean;
+use std::path::{Path, PathBuf};
+
+/// The names under which Compose finds a file by itself, in its order.
+const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The stack's files, and how calls may lead to them. Paths are absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct FileLookup {
+    /// The Compose files on this machine; none where they are not known.
+    pub files: Vec<PathBuf>,
+    /// Directories of this machine in which Compose finds them without `-f`: by their name, or by `COMPOSE_FILE` in a `.env`.
+    pub found_in: Vec<PathBuf>,
+    /// Directories of this machine for which the one in which sessions begin may stand: the project's, and those above it, because
+    /// a runbook may say `-f deploy/compose.yaml`.
+    pub bases: Vec<PathBuf>,
+    /// Where sessions begin, for calls that do not say it; `None` when that is not known either.
+    pub begins: Option<String>,
+}
+
+impl FileLookup {
+    /// Of files that Compose resolves from `directory`, in a project that begins at `root`.
+    pub(super) fn new(files: &[PathBuf], directory: &Path, root: &Path, begins: Option<&str>) -> FileLookup {
+        let whole = |path: &Path| clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
+        let files: Vec<PathBuf> = files.iter().map(|file| whole(file)).collect();
+        let (directory, root) = (whole(directory), whole(root));
+        let mut bases: Vec<PathBuf> = directory
+            .ancestors()
+            .take_while(|dir| !root.as_os_str().is_empty() && dir.starts_with(&root))
+            .map(Path::to_path_buf)
+            .collect();
+        if bases.is_empty() {
+            bases.push(directory);
+        }
+        let by_name = files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)));
+        let mut found_in: Vec<PathBuf> =
+            by_name.and_then(|file| Some(file.parent()?.to_path_buf())).into_iter().collect();
+        let by_env = |dir: &&PathBuf| {
+            let text = std::fs::read_to_string(dir.join(".env")).unwrap_or_default();
+            let named = assignments(&text).into_iter().rfind(|(name, _)| name == "COMPOSE_FILE");
+            named.is_some_and(|(_, all)| all.split(':').all(|path| files.contains(&clean(&dir.join(path)))))
+        };
+        found_in.extend(bases.iter().filter(by_env).cloned());
+        FileLookup { files, found_in, bases, begins: begins.map(str::to_string) }
+    }
+
+    /// For which directories the beginning of the session stands if the call means the stack: it names its files by these paths, or
+    /// lets Compose look for one, from `project_directory` where it says that. None: the call leads elsewhere.
+    pub(super) fn meant(&self, call: &ToolCall, paths: &[String], project_directory: Option<&str>) -> Vec<PathBuf> {
+        let means_it = |base: &&PathBuf| match paths {
+            [] => self.finds(call, base, project_directory.unwrap_or_default()),
+            paths => paths.iter().all(|path| self.files.iter().any(|file| self.leads(call, base, path, file))),
+        };
+        self.bases.iter().filter(means_it).cloned().collect()
+    }
+
+    /// The stack's first file as the session sees it.
+    pub(super) fn shown(&self, call: &ToolCall) -> String {
+        let begins = self.begins(call).unwrap_or_default();
+        let inside = self.bases.first().zip(self.files.first()).and_then(|(base, file)| file.strip_prefix(base).ok());
+        inside.map_or_else(String::new, |inside| Path::new(begins).join(inside).display().to_string())
+    }
+
+    fn begins<'a>(&'a self, call: &'a ToolCall) -> Option<&'a str> {
+        Some(call.begins.as_str()).filter(|begins| !begins.is_empty()).or(self.begins.as_deref())
+    }
+
+    /// A path of the session as one of this machine.
+    fn on_this_machine(&self, call: &ToolCall, base: &Path, path: &Path) -> Option<PathBuf> {
+        let begins = Path::new(self.begins(call)?);
+        let path = clean(&Path::new(&call.cwd).join(path));
+        match path.strip_prefix(begins) {
+            Ok(inside) => Some(base.join(inside)),
+            // Beside a project that is up the session begins where the project lies, and paths are what they are.
+            Err(_) => (begins == base).then_some(path),
+        }
+    }
+
+    fn leads(&self, call: &ToolCall, base: &Path, path: &str, file: &Path) -> bool {
+        let path = Path::new(path);
+        match (call.cwd.is_empty(), path.is_absolute(), self.begins(call)) {
+            // Before the drill nobody knows where the step will stand.
+            (true, false, _) => match clean(path).starts_with("..") || path.starts_with("..") {
+                true => path.file_name() == file.file_name(),
+                false => file.ends_with(clean(path)),
+            },
+            (true, true, None) => path.file_name() == file.file_name(),
+            _ => self.on_this_machine(call, base, path).is_some_and(|path| path == *file),
+        }
+    }
+
+    /// Whether Compose finds a file of the stack by itself: in the directory, or in one above it.
+    fn finds(&self, call: &ToolCall, base: &Path, project_directory: &str) -> bool {
+        if call.cwd.is_empty() {
+            return !self.found_in.is_empty();
+        }
+        let directory = self.on_this_machine(call, base, Path::new(project_directory));
+        // Everything is below `/`, where a session begins whose image says nothing.
+        let below = self.begins(call) != Some("/");
+        let finds = |directory: PathBuf| {
+            self.found_in.iter().any(|known| directory == *known || below && directory.starts_with(known))
+        };
+        directory.is_some_and(finds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(file: &str, root: &str) -> FileLookup {
+        let file = PathBuf::from(file);
+        FileLookup::new(std::slice::from_ref(&file), file.parent().unwrap(), Path::new(root), Some("/work"))
+    }
+
+    /// The directories for which the beginning may stand, from a call in this directory.
+    fn meant(lookup: &FileLookup, cwd: &str, paths: &[&str]) -> String {
+        let call = ToolCall { cwd: cwd.into(), ..ToolCall::default() };
+        let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+        let meant = lookup.meant(&call, &paths, None);
+        meant.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_path_is_right_where_it_leads_to_the_stacks_own_file() {
+        let shop = lookup("/repo/deploy/compose.yaml", "/repo");
+        for (cwd, path, expected) in [
+            ("/work", "compose.yaml", "/repo/deploy"),
+            ("/work", "./x/../compose.yaml", "/repo/deploy"),
+            ("/work", "/work/compose.yaml", "/repo/deploy"),
+            ("/tmp", "/work/compose.yaml", "/repo/deploy"),
+            ("/tmp", "../work/compose.yaml", "/repo/deploy"),
+            ("/work", "deploy/compose.yaml", "/repo"),
+            ("/work/deploy", "compose.yaml", "/repo"),
+            ("/work/deploy/sub", "../compose.yaml", "/repo"),
+            // Of another place, whatever it is called there.
+            ("/work", "/srv/staging/compose.yaml", ""),
+            ("/work", "/repo/deploy/compose.yaml", ""),
+            ("/work", "staging/compose.yaml", ""),
+            ("/work", "../compose.yaml", ""),
+            ("/tmp", "compose.yaml", ""),
+            ("/work", "other.yaml", ""),
+            ("/work", "-", ""),
+            // Not yet known where the step stands.
+            ("", "compose.yaml", "/repo/deploy /repo"),
+            ("", "deploy/compose.yaml", "/repo/deploy /repo"),
+            ("", "../compose.yaml", "/repo/deploy /repo"),
+            ("", "staging/compose.yaml", ""),
+            ("", "/srv/staging/compose.yaml", ""),
+            ("", "/work/compose.yaml", "/repo/deploy"),
+        ] {
+            assert_eq!(meant(&shop, cwd, &[path]), expected, "{cwd} {path}");
+        }
+        let nowhere = lookup("/repo/deploy/compose.yaml", "");
+        assert_eq!(nowhere.bases, [PathBuf::from("/repo/deploy")], "what the project is is not known");
+        let unknown = FileLookup { begins: None, ..shop.clone() };
+        assert_eq!(meant(&unknown, "", &["/srv/shop/compose.yaml"]), "/repo/deploy /repo");
+        assert_eq!(meant(&unknown, "", &["/srv/shop/other.yaml"]), "");
+        // Beside a project that is up.
+        let up =
+            FileLookup { begins: Some("/repo/deploy".into()), ..lookup("/repo/deploy/compose.yaml", "/repo/deploy") };
+        assert_eq!(meant(&up, "/tmp", &["/repo/deploy/compose.yaml"]), "/repo/deploy");
+        assert_eq!(meant(&up, "/tmp", &["/srv/deploy/compose.yaml"]), "");
+    }
+
+    #[test]
+    fn compose_finds_a_file_by_itself_as_it_does_outside() {
+        let shop = lookup("/repo/deploy/compose.yaml", "/repo");
+        for (cwd, expected) in [
+            ("/work", "/repo/deploy"),
+            ("/work/sub", "/repo/deploy"),
+            ("/work/deploy", "/repo/deploy /repo"),
+            ("/tmp", ""),
+        ] {
+            assert_eq!(meant(&shop, cwd, &[]), expected, "{cwd}");
+        }
+        let from = |directory: &str| {
+            let call = ToolCall { cwd: "/tmp".into(), ..ToolCall::default() };
+            shop.meant(&call, &[], Some(directory)).len()
+        };
+        assert_eq!((from("/work"), from("../work"), from("/srv"), from(".")), (1, 1, 0, 0));
+        // What an earlier call has settled holds for the later ones.
+        let settled = FileLookup { bases: vec!["/repo".into()], ..shop.clone() };
+        assert_eq!(meant(&settled, "/work", &[]), "");
+        assert_eq!(meant(&settled, "/work/deploy", &[]), "/repo");
+        let at_the_top = FileLookup { begins: Some("/".into()), ..shop.clone() };
+        assert_eq!(
+            (meant(&at_the_top, "/", &[]).as_str(), meant(&at_the_top, "/tmp", &[]).as_str()),
+            ("/repo/deploy", "")
+        );
+        let named = lookup("/repo/docker-compose.prod.yml", "/repo");
+        assert_eq!(meant(&named, "/work", &[]), "", "Compose does not look for that name");
+        assert_eq!(meant(&named, "", &[]), "");
+        assert_eq!(meant(&named, "/work", &["docker-compose.prod.yml"]), "/repo");
+    }
+
+    #[test]
+    fn an_env_file_beside_it_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("prod.yml");
+        let lookup = || FileLookup::new(std::slice::from_ref(&file), dir.path(), Path::new(""), Some("/work"));
+        std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=other.yml\n").unwrap();
+        assert_eq!(meant(&lookup(), "/work", &[]), "");
+        std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=prod.yml\n").unwrap();
+        assert_ne!(meant(&lookup(), "/work", &[]), "");
+    }
+}
