@@ -254,7 +254,14 @@ fn whole() -> Value {
                       { "service": "db", "run": "x", "value": "> 95" }],
         "faults": [
             { "container_kill": { "service": "db", "replicas": 1, "signal": "SIGTERM" }, "lasts": "3s" },
-            { "container_pause": { "service": "db", "replicas": "all" }, "after": "2s", "noise": true },
+            {
+                "container_pause": { "service": "db", "replicas": "all" },
+                "after": "2s",
+                "lasts": "1s",
+                "every": "10s",
+                "jitter": "5%",
+                "noise": true,
+            },
             { "container_limits": { "service": "db", "replicas": 1, "cpus": 0.5, "memory": "64MiB", "pids": 20 } },
             { "network": { "service": "db", "lose": "names", "network": "x" } },
             { "redis_full": { "service": "db", "memory": "2MiB" } },

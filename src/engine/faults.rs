@@ -1,7 +1,7 @@
 //! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
-//! stands, comes back where it was ended, or ends when its time is over, and is undone and seen gone.
+//! stands, comes back where it was ended, ends and comes again by its times, and is undone and seen gone.
 
-use super::context::{CommonContext, Context, EndedInTime, InjectedFault, POLL, seconds};
+use super::context::{CommonContext, Confirmed, Context, FaultTimes, InjectedFault, POLL, TimedFaults, seconds};
 use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
@@ -48,21 +48,23 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     let plan = cx.plan;
     let (mut injected, mut before): (Option<Injected>, Option<DrillTime>) = (None, None);
     for planned in &plan.faults {
-        if let (Some(after), Some(before)) = (planned.timing.after, before) {
+        let later = planned.begins(cx.seed).next().unwrap_or_default() + planned.timing.after.unwrap_or_default();
+        if !later.is_zero() {
             // Nothing is waited for but the time, or that an agent is gone.
-            cx.monitor.until(before.plus(after), |_| None::<()>).await?;
+            cx.monitor.until(before.unwrap_or(cx.sink.now()).plus(later), |_| None::<()>).await?;
         }
         let check = Check::Injection { fault: planned.id.clone() };
         let started = cx.sink.now();
         match cx.inject_one(planned).await {
-            Ok((began, evidence)) => {
-                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
-                let last = cx.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
+            Ok(first) => {
+                let (began, last) = (first.began, first.at);
                 before = Some(last);
                 if !planned.timing.noise {
                     injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
                 }
-                cx.decided(check, started, CheckOutcome::Passed { evidence });
+                cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
+                // Nobody listens any more once the drill has begun to end.
+                let _ = cx.injected.send(InjectedFault { common: cx.common.clone(), planned, first });
             }
             Err(stop) => {
                 let stop = stop.at(cx.in_scenario(planned.line));
@@ -75,40 +77,25 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     Ok(injected.unwrap_or(Injected { began: now, first: now, last: now }))
 }
 
-impl<'a> Context<'a> {
-    /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
-    async fn inject_one(&mut self, planned: &'a PlannedFault) -> Result<(DrillTime, String), Stop> {
-        let PlannedFault { id, fault, timing, .. } = planned;
-        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
-        if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
-            return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
-        }
-        self.ledger.open(id, &undo).map_err(|error| {
-            Stop::harness(format!(
-                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
-            ))
-        })?;
-        let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
-        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
-        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
-            Presence::InPlace(evidence) => {
-                // Nobody listens any more once the drill has begun to end.
-                let _ = self.injected.send(InjectedFault { common: self.common.clone(), planned, undo });
-                Ok((began, evidence))
-            }
-            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
-                "`{id}` could not be seen in place within {}: {evidence}",
-                seconds(CONFIRM_WITHIN)
-            ))),
-        }
-    }
-
-    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone.
+impl Context<'_> {
+    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone. One that comes and goes is
+    /// in force as long as it may come again, in place or not.
     pub(super) async fn ask_faults(&self) -> Answers {
-        let mut answers = Vec::new();
+        let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && !self.control);
+        let (times, come) =
+            (self.times.borrow().clone().unwrap_or_default(), asked().filter(|planned| planned.period().is_some()));
+        let said = |planned: &PlannedFault| {
+            let again = times.get(&planned.id).map_or(0, |times| times.came.len());
+            (
+                planned.id.clone(),
+                Ok(Presence::InPlace(format!("it comes and goes: it came {} times so far", again + 1))),
+            )
+        };
+        let mut answers: Answers = come.map(said).collect();
         for (id, undo) in self.ledger.outstanding() {
-            let asked = |planned: &&PlannedFault| planned.id == id && !planned.timing.noise && !self.control;
-            let Some(planned) = self.plan.faults.iter().find(asked) else { continue };
+            let Some(planned) = asked().find(|planned| planned.id == id && planned.period().is_none()) else {
+                continue;
+            };
             let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
             answers.push((id, answer));
         }
@@ -164,14 +151,66 @@ impl<'a> Context<'a> {
         tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
     }
 
-    /// The fault that counts and ended last by `lasts`, and when.
+    /// The fault that ended last by `lasts`, for good, and when.
     pub(super) fn last_ended(&self) -> Option<(String, DrillTime)> {
-        let ended = self.ended.borrow().clone().unwrap_or_default();
-        ended.into_iter().max_by_key(|(_, at)| *at)
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let ended = self.plan.faults.iter().filter(|planned| planned.ends_in_time());
+        ended.filter_map(|planned| Some((planned.id.clone(), times.get(&planned.id)?.ended?))).max_by_key(|(_, at)| *at)
+    }
+
+    /// The faults that come and go, and are away.
+    pub(super) fn away(&self) -> Vec<String> {
+        let (times, outstanding) = (self.times.borrow().clone().unwrap_or_default(), self.ledger.outstanding());
+        let away = |planned: &&PlannedFault| {
+            planned.period().is_some()
+                && times.get(&planned.id).is_some_and(|times| times.ended.is_some())
+                && outstanding.iter().all(|(id, _)| *id != planned.id)
+        };
+        self.plan.faults.iter().filter(away).map(|planned| planned.id.clone()).collect()
+    }
+
+    /// Why users who were served from then until then are not known to be served in spite of the faults that come and go: one of
+    /// them has not come in that time.
+    pub(super) fn stayed_away(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let came = |planned: &&PlannedFault| {
+            let came = times.get(&planned.id).map(|times| times.came.as_slice()).unwrap_or_default();
+            came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to)
+        };
+        let mut comes = self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.period().is_some());
+        let id = &comes.find(|planned| !came(planned))?.id;
+        Some(format!("`{id}` did not come again while it was seen whether users had recovered"))
     }
 }
 
 impl CommonContext<'_> {
+    /// Injects a fault once its undo is on disk, and sees it in place.
+    async fn inject_one(&self, planned: &PlannedFault) -> Result<Confirmed, Stop> {
+        let PlannedFault { id, fault, timing, .. } = planned;
+        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
+        if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
+            return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
+        }
+        self.ledger.open(id, &undo).map_err(|error| {
+            Stop::harness(format!(
+                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
+            ))
+        })?;
+        let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
+        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
+        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
+            Presence::InPlace(evidence) => {
+                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+                let at = self.fault_event(id, FaultEvent::Confirmed, &evidence);
+                Ok(Confirmed { undo, began, at, evidence })
+            }
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
+                "`{id}` could not be seen in place within {}: {evidence}",
+                seconds(CONFIRM_WITHIN)
+            ))),
+        }
+    }
+
     /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
     pub(super) async fn poll_presence(
         &self,
@@ -195,6 +234,65 @@ impl CommonContext<'_> {
                 return Ok(presence);
             }
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Ends a fault each time that its `lasts` is over, and injects it again by its `every`, until `ending`.
+    async fn come_and_go(
+        &self,
+        planned: &PlannedFault,
+        mut confirmed: Confirmed,
+        lasts: Duration,
+        times: &watch::Sender<TimedFaults>,
+        ending: &CancellationToken,
+    ) -> Result<(), String> {
+        let id = &planned.id;
+        let reached = async |at: DrillTime| {
+            ending.run_until_cancelled(tokio::time::sleep(at.since(self.sink.now()))).await.is_some()
+        };
+        let mut begins = planned.begins(self.seed);
+        let (began, first) = (confirmed.began, begins.next().unwrap_or_default());
+        loop {
+            if !reached(confirmed.at.plus(lasts)).await {
+                return Ok(());
+            }
+            let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
+            let at = self.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
+            let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
+            note_time(times, id, |times| times.ended = Some(at));
+            let Some(next) = begins.next() else { return Ok(()) };
+            if !reached(began.plus(next - first)).await {
+                return Ok(());
+            }
+            let Some(came) = self.come_again(planned, ending).await? else { return Ok(()) };
+            note_time(times, id, |times| times.came.push((came.began, came.at)));
+            confirmed = came;
+        }
+    }
+
+    /// Injects a fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
+    /// is tried again for a while. `None` where the drill has begun to end meanwhile.
+    async fn come_again(
+        &self,
+        planned: &PlannedFault,
+        ending: &CancellationToken,
+    ) -> Result<Option<Confirmed>, String> {
+        let (id, tried) = (&planned.id, Instant::now());
+        loop {
+            let stop = match self.inject_one(planned).await {
+                Ok(confirmed) => return Ok(Some(confirmed)),
+                Err(stop) => stop,
+            };
+            // What is left of this attempt must not stand beside the next one.
+            for (_, undo) in self.ledger.outstanding().iter().filter(|(known, _)| known == id) {
+                self.undo(id, undo, FaultEvent::Away, "it could not come again: ").await?;
+            }
+            if tried.elapsed() > MAY_FAIL_FOR {
+                return Err(format!("`{id}` could not come again: {}", stop.reason));
+            }
+            if ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY * 5)).await.is_none() {
+                return Ok(None);
+            }
         }
     }
 
@@ -337,11 +435,12 @@ async fn within<T>(
     }
 }
 
-/// Brings faults back that are ended, and ends those whose time is over, as they come over `injected`, until `ending`. A fault
-/// that does neither as it should would make a runbook look good that it should not: that is the harness, and no pass.
+/// Brings faults back that are ended, and ends those whose time is over and lets them come again, as they come over `injected`,
+/// until `ending`. A fault that does not as it should would make a runbook look good that it should not: that is the harness,
+/// and no pass.
 pub(super) async fn carry_on(
     injected: UnboundedReceiver<InjectedFault<'_>>,
-    ended: watch::Sender<EndedInTime>,
+    times: watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), Stop> {
     let finished = async {
@@ -350,7 +449,7 @@ pub(super) async fn carry_on(
     };
     let carried = tokio::select! {
         biased;
-        carried = caught(carry_on_all(injected, &ended, ending)) => carried,
+        carried = caught(carry_on_all(injected, &times, ending)) => carried,
         () = finished => return Err(Stop::harness(format!(
             "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
@@ -365,13 +464,13 @@ pub(super) async fn carry_on(
 
 async fn carry_on_all(
     mut injected: UnboundedReceiver<InjectedFault<'_>>,
-    ended: &watch::Sender<EndedInTime>,
+    times: &watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), String> {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, ended, ending)),
+            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, times, ending)),
             Some(carried) = under_way.next() => carried?,
             () = ending.cancelled() => break,
         }
@@ -384,26 +483,29 @@ async fn carry_on_all(
 
 async fn carry_on_one(
     fault: InjectedFault<'_>,
-    ended: &watch::Sender<EndedInTime>,
+    times: &watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), String> {
-    let InjectedFault { common, planned, undo } = fault;
-    let Some(lasts) = planned.timing.lasts else {
-        let kept = recur_one(&planned.fault, &undo, common.stack, ending).await;
-        return kept.map_err(|error| format!("`{}` could not come back as it should: {error}", planned.id));
+    let InjectedFault { common, planned, first } = fault;
+    let carried = match planned.timing.lasts {
+        Some(lasts) => common.come_and_go(planned, first, lasts, times, ending).await,
+        None => recur_one(&planned.fault, &first.undo, common.stack, ending)
+            .await
+            .map_err(|error| format!("`{}` could not come back as it should: {error}", planned.id)),
     };
-    if ending.run_until_cancelled(tokio::time::sleep(lasts)).await.is_none() {
-        return Ok(());
+    if let Err(reason) = &carried {
+        let _ = times.send_replace(Err(reason.clone()));
     }
-    let how = format!("after {}: ", seconds(lasts));
-    let at = common.undo(&planned.id, &undo, FaultEvent::EndedByTime, &how).await;
-    let at = at.map_err(|reason| format!("`{}` did not end by `lasts`: {reason}", planned.id));
-    ended.send_modify(|ended| match (ended, &at) {
-        (Ok(ended), Ok(at)) => drop(ended.insert(planned.id.clone(), *at)),
-        (ended, Err(reason)) => *ended = Err(reason.clone()),
-        (Err(_), Ok(_)) => {}
+    carried
+}
+
+/// Notes what became of a fault by its times.
+fn note_time(times: &watch::Sender<TimedFaults>, id: &str, change: impl FnOnce(&mut FaultTimes)) {
+    times.send_modify(|times| {
+        if let Ok(times) = times {
+            change(times.entry(id.to_string()).or_default());
+        }
     });
-    at.map(drop)
 }
 
 /// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with

@@ -136,7 +136,7 @@ impl Recovered {
                 Err(stop)
             }
             (Some(recovery), false) => {
-                if let Some(why) = cx.bypassed().await {
+                if let Some(why) = cx.bypassed().await.or_else(|| cx.stayed_away(recovery.from, recovery.to)) {
                     return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;

@@ -1,5 +1,6 @@
 //! A drill that is fit to run.
 
+use crate::agent::proxy::unit;
 use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
 use crate::faults::Fault;
@@ -273,6 +274,10 @@ pub struct FaultTiming {
     pub lasts: Option<Duration>,
     /// `after`: it is injected so long after the fault before it was confirmed.
     pub after: Option<Duration>,
+    /// `every`: it begins again so long after it began, each time for `lasts`.
+    pub every: Option<Duration>,
+    /// `jitter`: each begin comes up to so much later, drawn from the drill's seed.
+    pub jitter: Duration,
     /// `noise`: it harms nobody. Nobody asks what the runbook made of it, and no time counts from it.
     pub noise: bool,
 }
@@ -280,11 +285,35 @@ pub struct FaultTiming {
 impl PlannedFault {
     /// What it does and when, in one line.
     pub fn summary(&self) -> String {
-        let FaultTiming { lasts, after, noise } = &self.timing;
+        let FaultTiming { lasts, after, every, jitter, noise } = &self.timing;
         let noise = if *noise { "noise: " } else { "" };
         let after = after.map_or_else(String::new, |after| format!(", {} after the fault before it", Show(after)));
         let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {}", Show(lasts)));
-        format!("{noise}{}{after}{lasts}", self.fault.summary())
+        let every = every.map_or_else(String::new, |every| format!(", again every {}", Show(every)));
+        let jitter = if jitter.is_zero() { String::new() } else { format!(", up to {} later", Show(*jitter)) };
+        format!("{noise}{}{after}{lasts}{every}{jitter}", self.fault.summary())
+    }
+
+    /// Whether it ends by its `lasts`, and for good.
+    pub fn ends_in_time(&self) -> bool {
+        self.timing.lasts.is_some() && self.timing.every.is_none()
+    }
+
+    /// How long at most from one begin to the next one, where it comes again.
+    pub fn period(&self) -> Option<Duration> {
+        self.timing.every.map(|every| every.saturating_add(self.timing.jitter))
+    }
+
+    /// When it begins, each time, counted from when it could begin first without `jitter`: a function of the plan and the seed
+    /// alone. Once where it does not come again.
+    pub fn begins(&self, seed: u64) -> impl Iterator<Item = Duration> {
+        // FNV-1a, so that two faults of a drill draw differently.
+        let own = self.id.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let FaultTiming { every, jitter, .. } = self.timing;
+        let times = if every.is_some() { u32::MAX } else { 1 };
+        (0..times).map(move |n| {
+            every.unwrap_or_default().saturating_mul(n).saturating_add(jitter.mul_f64(unit(own, n.into())))
+        })
     }
 }
 

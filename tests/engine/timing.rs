@@ -1,7 +1,7 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
 use crate::support::{Case, Told};
-use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
+use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict, WAIT_FELT};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -83,4 +83,68 @@ async fn a_fault_comes_after_the_one_before_it_and_noise_counts_for_nothing() {
     assert_eq!((noise.after, fault.after), (None, Some(FaultAfter::ClearedByRunbook)));
     assert_eq!(told.life("postgres_lock").last(), Some(&FaultEvent::Reverted));
     told.passed(Check::Injection { fault: "postgres_lock".into() });
+}
+
+const COMES_AND_GOES: &str = "
+  - http_status: { service: web, port: 80, status: 503 }
+    lasts: 400ms
+    every: 1500ms";
+
+/// A drill of a fault that comes and goes; its hold is no shorter than a period and `impact.window`.
+fn comes_and_goes() -> Case {
+    Case::new().set("faults", COMES_AND_GOES).set("recover", "{ within: 1500ms, hold: 2s }")
+}
+
+/// When each injection of the fault began, in seconds.
+fn begins(told: &Told) -> Vec<f64> {
+    let life = &told.record.fault_record("http_status").expect("a fault").life;
+    let begins = life.iter().filter(|moment| moment.what == FaultEvent::Injecting);
+    begins.map(|moment| moment.at_us.since_start().as_secs_f64()).collect()
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_is_still_active_until_the_drill_reverts() {
+    let told = comes_and_goes().run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let fault = told.record.fault_record("http_status").expect("a fault");
+    assert_eq!(fault.after, Some(FaultAfter::StillActive), "{}", told.story());
+    assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted), "{}", told.story());
+    let begins = begins(&told);
+    assert!(begins.len() >= 2, "it comes while the recovery is watched\n{}", told.story());
+    for (n, begin) in begins.iter().enumerate() {
+        let late = begin - begins[0] - 1.5 * n as f64;
+        assert!((0.0..0.5).contains(&late), "{begins:?} are not 1.5 s apart\n{}", told.story());
+    }
+    // The runbook begins to help while users suffer, so that it can be seen to.
+    let felt = told.record.waits.iter().find(|wait| wait.what == WAIT_FELT).expect("a wait");
+    assert!(felt.met, "{}", told.story());
+    let hold = told.record.hold.expect("a hold");
+    assert_eq!(hold.returns_us, 1_500_000);
+    assert!(hold.required_us > 2_000_000, "{hold:?}");
+}
+
+#[tokio::test]
+async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_a_gap() {
+    let told = comes_and_goes().replace("fix", "say done").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
+    let cleared = comes_and_goes().replace("fix", "clear").run().await;
+    cleared.verdict(Verdict::NotRecovered, &[]);
+}
+
+#[tokio::test]
+async fn in_a_control_nobody_recovers_from_what_comes_and_goes() {
+    let told = comes_and_goes().options(|options| options.control = true).run().await;
+    told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn what_cannot_come_again_is_the_harness_and_no_pass() {
+    let told = comes_and_goes().world(|world| world.once_only = true).run().await;
+    told.verdict(Verdict::HarnessError, &["`http_status`", "come again"]);
+}
+
+#[tokio::test]
+async fn without_a_runbook_what_comes_and_goes_must_be_lived_with() {
+    let told = comes_and_goes().without("runbook").without("respond").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
 }

@@ -201,6 +201,9 @@ impl Agent {
         if self.world.switches.cannot_inject == Some(fault.as_str()) {
             return AgentAnswer::Failed { reason: "permission denied".into() };
         }
+        if self.world.switches.once_only && self.world.count(&format!("inject-{fault}")) > 1 {
+            return AgentAnswer::Failed { reason: "not a second time".into() };
+        }
         self.world.break_it(&fault);
         self.held.insert(fault);
         done("taken")

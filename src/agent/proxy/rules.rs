@@ -258,7 +258,7 @@ fn path_matches(pattern: &str, path: &str) -> bool {
 }
 
 /// The n-th number in 0..1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), its upper 53 bits.
-pub(in crate::agent) fn unit(seed: u64, n: u64) -> f64 {
+pub(crate) fn unit(seed: u64, n: u64) -> f64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
