@@ -277,7 +277,7 @@ fn whole() -> Value {
                            "covers": "memory",
                            "confirm": { "service": "db", "run": "x", "within": "1s" },
                            "cleared_when": { "service": "db", "run": "x" } } },
-            { "tcp_latency": { "service": "db", "port": 5432, "latency": "1s", "jitter": "1ms" } },
+            { "tcp_latency": { "service": "db", "port": 5432, "latency": "1s", "jitter": "1ms" }, "ramp": "1s" },
             { "toxic": { "service": "db", "port": 5432, "from": "db", "type": "bandwidth", "stream": "upstream", "toxicity": "50%",
                          "attributes": { "rate": 8 } } },
             { "toxic": { "service": "db", "type": "latency", "attributes": { "latency": 5, "jitter": 1 } } },

@@ -57,6 +57,8 @@ pub(super) type TimedFaults = Result<BTreeMap<String, FaultTimes>, String>;
 pub(super) struct FaultTimes {
     /// When it was seen gone last because its `lasts` was over.
     pub ended: Option<DrillTime>,
+    /// When it had its full strength first, where it grows.
+    pub grown: Option<DrillTime>,
     /// Each time that it came again: begin of the injection, and when it was seen in place.
     pub came: Vec<(DrillTime, DrillTime)>,
 }

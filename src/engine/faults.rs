@@ -151,6 +151,32 @@ impl Context<'_> {
         tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
     }
 
+    /// Waits until the faults have come so far by their times; says why they have not.
+    pub(super) async fn until_times(
+        &self,
+        within: Duration,
+        what: &str,
+        done: impl Fn(&BTreeMap<String, FaultTimes>) -> bool,
+    ) -> Result<BTreeMap<String, FaultTimes>, Stop> {
+        let mut times = self.times.clone();
+        let reached = times.wait_for(|times| times.as_ref().map_or(true, &done));
+        match tokio::time::timeout(within, reached).await {
+            Ok(Ok(times)) => times.clone().map_err(Stop::harness),
+            _ => Err(Stop::harness(format!("the faults had not {what} after {}", seconds(within)))),
+        }
+    }
+
+    /// When the faults that count had all grown, where they grow: a recovery from a part of a fault is none.
+    pub(super) async fn until_grown(&self) -> Result<Option<DrillTime>, Stop> {
+        let growing =
+            || self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.ramp.is_some());
+        let Some(longest) = growing().filter_map(|planned| planned.timing.ramp).max() else { return Ok(None) };
+        let grown = |times: &BTreeMap<String, FaultTimes>, planned: &PlannedFault| times.get(&planned.id)?.grown;
+        let all = |times: &_| growing().all(|planned| grown(times, planned).is_some());
+        let times = self.until_times(longest + ONE_STEP_WITHIN, "grown by `ramp`", all).await?;
+        Ok(growing().filter_map(|planned| grown(&times, planned)).max())
+    }
+
     /// The fault that ended last by `lasts`, for good, and when.
     pub(super) fn last_ended(&self) -> Option<(String, DrillTime)> {
         let times = self.times.borrow().clone().unwrap_or_default();
@@ -196,8 +222,10 @@ impl CommonContext<'_> {
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
             ))
         })?;
+        let strength = planned.steps().next().map_or(1.0, |(_, strength)| strength);
+        let context = FaultContext { strength, ..self.fault_context(id) };
         let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
-        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
+        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &context)).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
@@ -237,23 +265,26 @@ impl CommonContext<'_> {
         }
     }
 
-    /// Ends a fault each time that its `lasts` is over, and injects it again by its `every`, until `ending`.
-    async fn come_and_go(
+    /// Lets a fault that is in place grow, ends it when its `lasts` is over, and injects it again by its `every`, until `ending`.
+    /// One without `lasts` comes back where it was ended.
+    async fn live(
         &self,
         planned: &PlannedFault,
         mut confirmed: Confirmed,
-        lasts: Duration,
         times: &watch::Sender<TimedFaults>,
         ending: &CancellationToken,
     ) -> Result<(), String> {
-        let id = &planned.id;
-        let reached = async |at: DrillTime| {
-            ending.run_until_cancelled(tokio::time::sleep(at.since(self.sink.now()))).await.is_some()
-        };
-        let mut begins = planned.begins(self.seed);
-        let (began, first) = (confirmed.began, begins.next().unwrap_or_default());
+        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(self.seed));
+        let first = begins.next().unwrap_or_default();
         loop {
-            if !reached(confirmed.at.plus(lasts)).await {
+            if !self.grow(planned, &confirmed, times, ending).await? {
+                return Ok(());
+            }
+            let Some(lasts) = planned.timing.lasts else {
+                let kept = recur_one(&planned.fault, &confirmed.undo, self.stack, ending).await;
+                return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
+            };
+            if !self.reached(confirmed.at.plus(lasts), ending).await {
                 return Ok(());
             }
             let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
@@ -261,13 +292,51 @@ impl CommonContext<'_> {
             let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
             note_time(times, id, |times| times.ended = Some(at));
             let Some(next) = begins.next() else { return Ok(()) };
-            if !reached(began.plus(next - first)).await {
+            if !self.reached(began.plus(next - first), ending).await {
                 return Ok(());
             }
             let Some(came) = self.come_again(planned, ending).await? else { return Ok(()) };
             note_time(times, id, |times| times.came.push((came.began, came.at)));
             confirmed = came;
         }
+    }
+
+    /// Whether an instant came before the drill began to end.
+    async fn reached(&self, at: DrillTime, ending: &CancellationToken) -> bool {
+        ending.run_until_cancelled(tokio::time::sleep(at.since(self.sink.now()))).await.is_some()
+    }
+
+    /// Lets a fault grow by its `ramp` and sees it in place then; `false` where the drill has begun to end meanwhile.
+    async fn grow(
+        &self,
+        planned: &PlannedFault,
+        confirmed: &Confirmed,
+        times: &watch::Sender<TimedFaults>,
+        ending: &CancellationToken,
+    ) -> Result<bool, String> {
+        let PlannedFault { id, fault, timing, .. } = planned;
+        for (after, strength) in planned.steps().skip(1) {
+            if !self.reached(confirmed.began.plus(after), ending).await {
+                return Ok(false);
+            }
+            let context = FaultContext { strength, ..self.fault_context(id) };
+            let changed = in_time("changing", id, fault.change(&context)).await;
+            changed.map_err(|stop| format!("`{id}` did not grow by `ramp`: {}", stop.reason))?;
+        }
+        if timing.ramp.is_none() {
+            return Ok(true);
+        }
+        let evidence = match in_time("asking", id, fault.confirm(&confirmed.undo, &self.fault_context(id))).await {
+            Ok(Presence::InPlace(evidence)) => evidence,
+            Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
+                return Err(format!("`{id}` was not in place when it had grown: {evidence}"));
+            }
+            Err(stop) => return Err(stop.reason),
+        };
+        let steps = planned.steps().count() - 1;
+        let at = self.fault_event(id, FaultEvent::Grown, &format!("in {steps} steps; {evidence}"));
+        note_time(times, id, |times| times.grown = times.grown.or(Some(at)));
+        Ok(true)
     }
 
     /// Injects a fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
@@ -376,7 +445,7 @@ impl CommonContext<'_> {
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
-        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed }
+        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed, strength: 1.0 }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
@@ -487,12 +556,7 @@ async fn carry_on_one(
     ending: &CancellationToken,
 ) -> Result<(), String> {
     let InjectedFault { common, planned, first } = fault;
-    let carried = match planned.timing.lasts {
-        Some(lasts) => common.come_and_go(planned, first, lasts, times, ending).await,
-        None => recur_one(&planned.fault, &first.undo, common.stack, ending)
-            .await
-            .map_err(|error| format!("`{}` could not come back as it should: {error}", planned.id)),
-    };
+    let carried = common.live(planned, first, times, ending).await;
     if let Err(reason) = &carried {
         let _ = times.send_replace(Err(reason.clone()));
     }
@@ -574,7 +638,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
         assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
         let undo = fault.prepare(&context).await.expect("an undo");
@@ -607,7 +671,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kill_that_cannot_return_says_so() {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
         let undo = fault.prepare(&context).await.expect("an undo");
         *stack.refuses.lock().expect("a lock") = true;

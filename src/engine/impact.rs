@@ -102,18 +102,12 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let started = cx.sink.now();
     let undo = cx.ledger.outstanding().iter().map(|(_, undo)| undo.within() * 2).max().unwrap_or_default();
     let within = longest + undo + ARRIVAL;
-    let mut times = cx.times.clone();
-    let all = times.wait_for(|times| match times {
-        Ok(times) => lasting().all(|planned| times.get(&planned.id).is_some_and(|times| times.ended.is_some())),
-        Err(_) => true,
+    let ended = cx.until_times(within, "ended by `lasts`", |times| {
+        lasting().all(|planned| times.get(&planned.id).is_some_and(|times| times.ended.is_some()))
     });
-    let all = tokio::time::timeout(within, all).await.ok().and_then(Result::ok).map(|times| times.clone());
-    cx.waited(WAIT_ENDED, started, within, matches!(all, Some(Ok(_))));
-    match all {
-        Some(Ok(_)) => {}
-        Some(Err(reason)) => return Err(Stop::harness(reason)),
-        None => return Err(Stop::harness(format!("the faults had not ended by `lasts` after {}", seconds(within)))),
-    }
+    let ended = ended.await;
+    cx.waited(WAIT_ENDED, started, within, ended.is_ok());
+    ended?;
     let followed = !cx.control && cx.plan.runbook.is_some();
     let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), followed) else { return Ok(()) };
     let required = impact.required_hold(cx.plan, None);

@@ -16,7 +16,7 @@ use std::time::Duration;
 const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
 /// What may stand beside the kind.
-const TIMING: [&str; 5] = ["lasts", "after", "every", "jitter", "noise"];
+const TIMING: [&str; 6] = ["lasts", "after", "every", "jitter", "ramp", "noise"];
 
 const A_JITTER: TextForm = TextForm::new(
     "a duration like `3s`, or a percentage like `10%`",
@@ -100,6 +100,11 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
         let message = "`returns` and `lasts` are two answers to how it ends";
         wrong(&beside, "lasts", message, &mut at).help("keep `returns` for a fault that the runbook must end for good");
     }
+    if timing.ramp.is_some() && !fault.grows() {
+        let message = format!("nothing of `{id}` can grow");
+        let which = "`ramp` is for `http_delay`, `load_surge`, `tcp_latency`, and a `toxic` of the type `latency` or `bandwidth`, with a rate above 0";
+        wrong(&beside, "ramp", &message, &mut at).help(which);
+    }
     if timing.lasts.is_some() && (parameters.get(&["irreversible"]).is_some() || fault.is_irreversible_preset()) {
         wrong(&beside, "lasts", "it is irreversible, and `lasts` says when it is undone", &mut at);
     }
@@ -109,8 +114,8 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
 /// Reads what stands beside the kind of a fault.
 fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
     let mut map = map.of_section("When a fault acts");
-    let times = ["lasts", "after", "every"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
-    let [lasts, after, every] = times;
+    let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
+    let [lasts, after, every, ramp] = times;
     let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
     let noise = map.optional("noise").unwrap_or_default();
     if every.is_some() && !map.has("lasts") {
@@ -125,8 +130,12 @@ fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
         map.wrong("every", message)
             .help(format!("more than {}: `lasts` and `jitter`", Show(lasts.saturating_add(jitter))));
     }
+    if let Some(lasts) = lasts.filter(|lasts| ramp.is_some_and(|ramp| ramp > *lasts)) {
+        let message = format!("`lasts` is {}: it would end before it has grown to its full strength", Show(lasts));
+        map.wrong("ramp", message).help("a `ramp` that is no longer than `lasts`");
+    }
     map.finish()?;
-    Some(FaultTiming { lasts, after, every, jitter, noise })
+    Some(FaultTiming { lasts, after, every, jitter, ramp, noise })
 }
 
 /// Reads by how much a time may vary; a share is one of `of`.

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often a fault grows by its `ramp`, where that is at least ten times and at most a hundred.
+const A_STEP: Duration = Duration::from_millis(500);
+
 /// A scenario with everything that it names, read and checked.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -278,6 +281,8 @@ pub struct FaultTiming {
     pub every: Option<Duration>,
     /// `jitter`: each begin comes up to so much later, drawn from the drill's seed.
     pub jitter: Duration,
+    /// `ramp`: it grows to its full strength in so long after it began.
+    pub ramp: Option<Duration>,
     /// `noise`: it harms nobody. Nobody asks what the runbook made of it, and no time counts from it.
     pub noise: bool,
 }
@@ -285,13 +290,23 @@ pub struct FaultTiming {
 impl PlannedFault {
     /// What it does and when, in one line.
     pub fn summary(&self) -> String {
-        let FaultTiming { lasts, after, every, jitter, noise } = &self.timing;
+        let FaultTiming { lasts, after, every, jitter, ramp, noise } = &self.timing;
         let noise = if *noise { "noise: " } else { "" };
         let after = after.map_or_else(String::new, |after| format!(", {} after the fault before it", Show(after)));
         let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {}", Show(lasts)));
         let every = every.map_or_else(String::new, |every| format!(", again every {}", Show(every)));
         let jitter = if jitter.is_zero() { String::new() } else { format!(", up to {} later", Show(*jitter)) };
-        format!("{noise}{}{after}{lasts}{every}{jitter}", self.fault.summary())
+        let ramp = ramp.map_or_else(String::new, |ramp| format!(", growing for {}", Show(ramp)));
+        format!("{noise}{}{ramp}{after}{lasts}{every}{jitter}", self.fault.summary())
+    }
+
+    /// From when after it began on it is how strong, in parts of 1: at once, and by its `ramp` in at least ten steps until it is
+    /// whole.
+    pub fn steps(&self) -> impl Iterator<Item = (Duration, f64)> {
+        let ramp = self.timing.ramp.unwrap_or_default();
+        let most = (ramp.as_millis() / A_STEP.as_millis()).clamp(10, 100) as u32;
+        let last = if ramp.is_zero() { 0 } else { most };
+        (0..=last).map(move |step| (ramp * step / last.max(1), f64::from(step + 1) / f64::from(last + 1)))
     }
 
     /// Whether it ends by its `lasts`, and for good.

@@ -161,8 +161,20 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
+    if let Some(within) = impact.as_ref().filter(|impact| !impact.none).map(|impact| impact.within) {
+        let mut counts = faults.iter().filter(|planned| !planned.timing.noise);
+        if let Some(planned) = counts.find(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
+            let message = format!("`impact.within` is {}: `{}` would not have grown by then", Show(within), planned.id);
+            let key = if map.has("impact") { "impact" } else { "faults" };
+            map.wrong(key, message).help("let it be at least as long as `ramp`");
+        }
+    }
     if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
         let short = |planned: &PlannedFault| match (planned.timing.lasts, planned.period()) {
+            _ if planned.timing.ramp.is_some_and(|ramp| ramp.saturating_mul(2) > within) => Some((
+                "grows for more than half of `within`: most of it would be judged with a part of the fault",
+                "let `within` be at least twice as long as `ramp`",
+            )),
             (_, Some(period)) => (period > within).then_some((
                 "may need longer than `within` to come again: less than a period of it would be judged",
                 "let `within` be at least `every` and `jitter` together",

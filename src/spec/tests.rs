@@ -140,6 +140,15 @@ fn when_a_fault_begins_hangs_on_the_plan_and_the_seed_alone() {
     assert!(later.iter().any(|later| *later < 0.3) && later.iter().any(|later| *later > 0.7), "{later:?}");
     assert_eq!(plan(timed).faults[0].period(), Some(Duration::from_secs(5)));
     assert_eq!(begins(kill, 0, 7), [Duration::ZERO]);
+    assert_eq!(plan(kill).faults[0].steps().collect::<Vec<_>>(), [(Duration::ZERO, 1.0)]);
+    let grows = |ramp: &str| {
+        let slow = format!("faults:\n  - tcp_latency: {{ service: db, latency: 1s }}\n    ramp: {ramp}\n");
+        plan(&slow).faults[0].steps().collect::<Vec<_>>()
+    };
+    let steps = grows("1s");
+    assert_eq!((steps.len(), steps[0], steps[10]), (11, (Duration::ZERO, 1.0 / 11.0), (Duration::from_secs(1), 1.0)));
+    assert!(steps.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{steps:?}");
+    assert_eq!(grows("5s").len(), 11);
 }
 
 /// Every mistake of a scenario, a line each, with its help.
@@ -183,6 +192,11 @@ fn when_a_fault_acts_stands_beside_its_kind() {
         faults("  - container_pause: { service: db }\n    lasts: 1s\n    jitter: 20%\n"),
         faults("  - container_pause: { service: db }\n    every: 5s\n    lasts: 1s\n    jitter: 12%\n"),
         cleared.replace("lasts: 1s\n", "lasts: 1s\n    every: 2s\n"),
+        faults(
+            "  - container_pause: { service: db }\n    ramp: 1s\n  - tcp_latency: { service: db, latency: 1s }\n    ramp: 5s\n    lasts: 4s\n",
+        ),
+        faults("  - tcp_latency: { service: db, latency: 1s }\n    ramp: 6s\n"),
+        faults("  - toxic: { service: db, type: bandwidth, attributes: { rate: 0 } }\n    ramp: 1s\n"),
     ];
     said.extend(wrong.iter().map(|scenario| mistakes(scenario)));
     insta::assert_snapshot!(said.join("\n\n"));

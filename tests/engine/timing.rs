@@ -1,7 +1,7 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
-use crate::support::{Case, Told};
-use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict, WAIT_FELT};
+use crate::support::{Case, Happening, Told};
+use firedrill::record::{Check, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -146,5 +146,35 @@ async fn what_cannot_come_again_is_the_harness_and_no_pass() {
 #[tokio::test]
 async fn without_a_runbook_what_comes_and_goes_must_be_lived_with() {
     let told = comes_and_goes().without("runbook").without("respond").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
+}
+
+const GROWS: &str = "
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    ramp: 1500ms";
+
+#[tokio::test]
+async fn a_fault_grows_in_steps_without_being_lifted_and_is_lived_with_only_when_it_has_grown() {
+    let told = Case::new().set("faults", GROWS).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let latencies: Vec<i64> = told
+        .happenings()
+        .filter_map(|happening| match happening {
+            Happening::Changed { message, .. } => message["toxic"]["attributes"][0].as_i64(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(latencies, [200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100]);
+    assert_eq!(told.lifted(), ["tcp_latency"], "{}", told.story());
+    let fault = told.record.fault_record("tcp_latency").expect("a fault");
+    let [began, grown] = [FaultEvent::Injecting, FaultEvent::Grown].map(|what| fault.at(what).expect("a station"));
+    assert!((1.5..2.0).contains(&grown.since(began).as_secs_f64()), "{}", told.story());
+    let window = told.record.windows.iter().find(|window| window.phase == Phase::Recover).expect("a window");
+    assert!(window.to_us >= grown.plus(Duration::from_millis(500)), "{window:?}\n{}", told.story());
+}
+
+#[tokio::test]
+async fn what_helps_only_until_the_fault_has_grown_is_no_recovery() {
+    let told = Case::new().set("faults", GROWS).replace("fix", "fix-for-a-second").run().await;
     told.verdict(Verdict::NotRecovered, &[]);
 }

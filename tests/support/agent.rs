@@ -156,6 +156,10 @@ impl Agent {
             AgentAsk::Heartbeat => done("alive"),
             AgentAsk::Begin { ability, id, message } => self.begin(&ability, id, message),
             AgentAsk::Look { id } => self.confirm(&id),
+            AgentAsk::Change { id, message } => {
+                self.world.log.done(Happening::Changed { fault: id, message });
+                done("changed")
+            }
             AgentAsk::Lift { id: fault } if self.world.switches.lift_hangs == Some(fault.as_str()) => {
                 self.world.log.done(Happening::Lifted { fault });
                 return;
