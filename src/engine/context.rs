@@ -55,6 +55,8 @@ pub(super) type TimedFaults = Result<BTreeMap<String, FaultTimes>, String>;
 /// What has become of a fault by its times so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FaultTimes {
+    /// How often it had acted when its `lasts` was over, all times together, where that is counted.
+    pub acted: Option<u64>,
     /// When it was seen gone last because its `lasts` was over.
     pub ended: Option<DrillTime>,
     /// When it had its full strength first, where it grows.

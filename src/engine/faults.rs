@@ -151,6 +151,22 @@ impl Context<'_> {
         tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
     }
 
+    /// What is to be said of the faults that have not acted on anything, all of their times together; nothing where each has.
+    pub(super) async fn not_acted(&self) -> String {
+        let mut said = String::new();
+        for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
+            let context = self.fault_context(&planned.id);
+            let now = in_time("asking", &planned.id, planned.fault.acted(&context)).await.ok().flatten();
+            // Only now: what ends meanwhile has been added up before it ended.
+            let before = self.times.borrow().as_ref().ok().and_then(|times| times.get(&planned.id)?.acted);
+            // Of one that cannot be asked nothing is known.
+            if now.or(before).is_some() && now.unwrap_or(0) + before.unwrap_or(0) == 0 {
+                said.push_str(&format!("; `{}` acted 0 times: nothing that it is for came its way", planned.id));
+            }
+        }
+        said
+    }
+
     /// Waits until the faults have come so far by their times; says why they have not.
     pub(super) async fn until_times(
         &self,
@@ -287,6 +303,10 @@ impl CommonContext<'_> {
             if !self.reached(confirmed.at.plus(lasts), ending).await {
                 return Ok(());
             }
+            let acted = in_time("asking", id, planned.fault.acted(&self.fault_context(id))).await.ok().flatten();
+            note_time(times, id, |times| {
+                times.acted = acted.map(|acted| acted + times.acted.unwrap_or(0)).or(times.acted)
+            });
             let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
             let at = self.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
             let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
@@ -415,19 +435,6 @@ impl CommonContext<'_> {
     /// Notes in the ledger that nothing is left to be done about a fault.
     pub(super) fn note_done(&self, id: &str) -> Result<(), String> {
         self.ledger.done(id).map_err(|error| format!("the ledger could not be written: {error}"))
-    }
-
-    /// What is to be said of the faults that are in place and have not acted on anything; nothing where each has.
-    pub(super) async fn not_acted(&self) -> String {
-        let mut said = String::new();
-        for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
-            let acted = in_time("asking", &planned.id, planned.fault.acted(&self.fault_context(&planned.id))).await;
-            // Of one that cannot be asked nothing is known.
-            if let Ok(Some(0)) = acted {
-                said.push_str(&format!("; `{}` acted 0 times: nothing that it is for came its way", planned.id));
-            }
-        }
-        said
     }
 
     /// What has taken a proxy fault out of the way of users, where something has. That is no cure: in production there is no proxy

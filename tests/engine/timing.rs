@@ -178,3 +178,9 @@ async fn what_helps_only_until_the_fault_has_grown_is_no_recovery() {
     let told = Case::new().set("faults", GROWS).replace("fix", "fix-for-a-second").run().await;
     told.verdict(Verdict::NotRecovered, &[]);
 }
+
+#[tokio::test]
+async fn a_fault_that_nothing_comes_to_has_not_acted_when_it_is_away_either() {
+    let told = comes_and_goes().world(|world| world.idle = Some("http_status")).run().await;
+    told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
+}
