@@ -8,6 +8,7 @@ use crate::load::LoadSpec;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -65,6 +66,11 @@ pub trait Ability: Serialize + DeserializeOwned + Send + 'static {
 pub trait Holding: Send + Sync {
     /// `InPlace` or `Gone` with evidence, `Failed` when it cannot be told.
     async fn look(&self) -> AgentAnswer;
+
+    /// Makes it what another message of its ability asks for, without lifting it in between; says why that cannot be.
+    async fn change(&self, _message: Value) -> Result<(), String> {
+        Err("it cannot be changed while it is held".into())
+    }
 
     /// Ends it; idempotent. What was done, or what could not be undone.
     async fn lift(&self) -> Result<String, String>;

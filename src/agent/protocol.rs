@@ -37,6 +37,13 @@ pub enum AgentAsk {
         /// The ability as JSON.
         message: Value,
     },
+    /// Makes what was begun what another message of its ability asks for, without ending it in between.
+    Change {
+        /// Its id.
+        id: String,
+        /// The ability as JSON.
+        message: Value,
+    },
     /// Asks whether what was begun is in place.
     Look {
         /// Its id.

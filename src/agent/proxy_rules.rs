@@ -4,6 +4,7 @@ use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::protocol::AgentAnswer;
 use super::proxy::{CountedRule, HttpRule, RuleHandle, ToxicRule};
 use async_trait::async_trait;
+use serde_json::Value;
 
 impl Ability for HttpRule {
     const NAME: &'static str = "http_rule";
@@ -32,6 +33,11 @@ impl<R: CountedRule> Holding for RuleHandle<R> {
             Ok(detail) => AgentAnswer::InPlace { detail, acted: Some(self.acted()) },
             Err(evidence) => AgentAnswer::gone(evidence),
         }
+    }
+
+    async fn change(&self, message: Value) -> Result<(), String> {
+        let asked = serde_json::from_value(message).map_err(|error| format!("the rule cannot be read: {error}"))?;
+        self.replace(asked).await
     }
 
     async fn lift(&self) -> Result<String, String> {

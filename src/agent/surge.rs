@@ -7,6 +7,7 @@ use crate::agent::locked;
 use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -39,9 +40,13 @@ impl Ability for SurgeAbility {
 /// Additional requests that are being sent. Dropping it ends them at once.
 #[derive(Debug)]
 struct Surge {
-    rate: f64,
+    fault: String,
+    like: LoadSpec,
+    seed: u64,
     counts: Arc<Mutex<SurgeCounts>>,
-    sending: Mutex<Option<AbortOnDropHandle<()>>>,
+    rate: Mutex<f64>,
+    /// One for each time that it has grown; `None` once it was lifted.
+    sending: Mutex<Option<Vec<AbortOnDropHandle<()>>>>,
 }
 
 /// What became of the requests that have ended.
@@ -76,14 +81,25 @@ fn connections_of(like: &LoadSpec, rate: f64) -> usize {
 impl Surge {
     /// Starts sending `rate` requests per second more, made as those of `like`; says why that cannot be.
     fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
+        let (fault, like, sending) = (fault.to_string(), like.clone(), Mutex::new(Some(Vec::new())));
+        let surge = Surge { fault, like, seed, counts: Arc::default(), rate: Mutex::new(0.0), sending };
+        surge.grow(rate)?;
+        Ok(surge)
+    }
+
+    /// Sends so many requests per second from now on, which is more than before; says why that cannot be.
+    fn grow(&self, to: f64) -> Result<(), String> {
+        let (mut sending, mut current) = (locked(&self.sending), locked(&self.rate));
+        let sending = sending.as_mut().ok_or("it has been lifted")?;
+        let (like, rate) = (&self.like, to - *current);
         let connections = connections_of(like, rate);
         // Another name makes other ids: these are other users.
-        let name = format!("{}+{fault}", like.name);
+        let more = if sending.is_empty() { String::new() } else { format!("+{}", sending.len()) };
+        let name = format!("{}+{}{more}", like.name, self.fault);
         // Their writes are not the ledger's: two requests would have one number.
         let spec = LoadSpec { name, rate, connections, acknowledged: None, ..like.clone() };
-        let generator = Generator::new(&spec, &[], seed)?;
-        let counts = Arc::<Mutex<SurgeCounts>>::default();
-        let counting = counts.clone();
+        let generator = Generator::new(&spec, &[], self.seed)?;
+        let counting = self.counts.clone();
         let report = move |report| {
             let mut counts = locked(&counting);
             match report {
@@ -98,17 +114,18 @@ impl Surge {
                 LoadReport::Write { .. } => {}
             }
         };
-        let sending = tokio::spawn(async move {
+        sending.push(AbortOnDropHandle::new(tokio::spawn(async move {
             generator.run(Instant::now(), CancellationToken::new(), report).await;
-        });
-        Ok(Surge { rate, counts, sending: Mutex::new(Some(AbortOnDropHandle::new(sending))) })
+        })));
+        *current = to;
+        Ok(())
     }
 
     fn describe(&self, counts: &SurgeCounts) -> String {
         let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
         let results = results.collect::<Vec<_>>().join(", ");
         let results = if results.is_empty() { results } else { format!(" ({results})") };
-        format!("{}/s more, {} requests ended{results}, {} sent late", self.rate, counts.due, counts.late)
+        format!("{}/s more, {} requests ended{results}, {} sent late", locked(&self.rate), counts.due, counts.late)
     }
 }
 
@@ -120,16 +137,24 @@ impl Holding for Surge {
         let counts = locked(&self.counts);
         let detail = self.describe(&counts);
         match &*sending {
-            Some(task) if !task.is_finished() && counts.reached => AgentAnswer::in_place(detail),
+            Some(tasks) if tasks.iter().all(|task| !task.is_finished()) && counts.reached => {
+                AgentAnswer::in_place(detail)
+            }
             _ => AgentAnswer::gone(detail),
         }
     }
 
+    async fn change(&self, message: Value) -> Result<(), String> {
+        let asked: SurgeAbility =
+            serde_json::from_value(message).map_err(|error| format!("the surge cannot be read: {error}"))?;
+        self.grow(asked.rate)
+    }
+
     /// What is under way is given up.
     async fn lift(&self) -> Result<String, String> {
-        let task = locked(&self.sending).take();
-        if let Some(task) = task {
-            task.abort();
+        let tasks = locked(&self.sending).take().unwrap_or_default();
+        tasks.iter().for_each(|task| task.abort());
+        for task in tasks {
             // Its connections are closed when it has gone.
             let _ = task.await;
         }
@@ -204,6 +229,27 @@ mod tests {
         let at_the_end = *seen.lock().unwrap();
         assert!(at_the_end > 0);
         surge.lift().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_surge_grows_and_nothing_of_it_goes_on_when_it_is_lifted() {
+        let (port, _) = server().await;
+        let surge = Surge::begin("load_surge", &like(port), 10.0, 7).unwrap();
+        let to = |rate| serde_json::to_value(SurgeAbility { load: "users".into(), rate }).unwrap();
+        surge.change(to(20.0)).await.unwrap();
+        surge.change(to(50.0)).await.unwrap();
+        assert!(surge.change(to(40.0)).await.is_err(), "it only grows");
+        let (due, begun) = (|| locked(&surge.counts).due, Instant::now());
+        while due() < 100 {
+            assert!(begun.elapsed() < Duration::from_secs(30));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let took = begun.elapsed();
+        assert!(took > Duration::from_secs(1) && took < Duration::from_secs(8), "100 requests at 50/s took {took:?}");
+        assert!(matches!(surge.look().await, AgentAnswer::InPlace { detail, .. } if detail.starts_with("50/s more")));
+        surge.lift().await.unwrap();
+        assert!(matches!(surge.look().await, AgentAnswer::Gone { .. }));
+        assert!(surge.change(to(60.0)).await.is_err(), "it is over");
     }
 
     #[test]

@@ -50,7 +50,7 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
     if let Some(reason) = undo.irreversible() {
         return Ok(vec![format!("fault {fault}: left as it is, irreversible: {reason}")]);
     }
-    let context = FaultContext { id: fault, stack, agents: None, seed: 0 };
+    let context = FaultContext { id: fault, stack, agents: None, seed: 0, strength: 1.0 };
     // A repair is never given up: the container in which it is made has a deadline of its own, and is removed after it.
     let within = match undo {
         Undo::File { .. } => LONGEST_REPAIR,

@@ -51,14 +51,37 @@ pub(super) struct CommonContext<'a> {
     pub agents: BTreeMap<AgentRole, AgentClient>,
 }
 
-/// The faults that ended by `lasts`, each with when it was seen gone; or why one could not be ended.
-pub(super) type EndedInTime = Result<BTreeMap<String, DrillTime>, String>;
+/// What has become of each fault by its times (`lasts`, `every`), by its id; or why one was not ended or did not come again.
+pub(super) type TimedFaults = Result<BTreeMap<String, FaultTimes>, String>;
+
+/// What has become of a fault by its times so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FaultTimes {
+    /// How often it had acted when its `lasts` was over, all times together, where that is counted.
+    pub acted: Option<u64>,
+    /// When it was seen gone last because its `lasts` was over.
+    pub ended: Option<DrillTime>,
+    /// When it had its full strength first, where it grows.
+    pub grown: Option<DrillTime>,
+    /// Each time that it came again: begin of the injection, and when it was seen in place.
+    pub came: Vec<(DrillTime, DrillTime)>,
+}
+
+/// An injection that was seen in place.
+pub(super) struct Confirmed {
+    pub undo: Undo,
+    /// Begin of the injection.
+    pub began: DrillTime,
+    /// When it was seen in place.
+    pub at: DrillTime,
+    pub evidence: String,
+}
 
 /// A fault that is in place, and what its life goes on with.
 pub(super) struct InjectedFault<'a> {
     pub common: CommonContext<'a>,
     pub planned: &'a PlannedFault,
-    pub undo: Undo,
+    pub first: Confirmed,
 }
 
 /// A run of a command that is due, as an event of an SLI.
@@ -76,13 +99,13 @@ pub(super) struct Context<'a> {
     pub started_utc: String,
     /// The tasks that take in what the agents report.
     pub pumps: Vec<AbortOnDropHandle<()>>,
-    /// Where confirmed faults go, to come back when they are ended, or to be ended when their time is over.
+    /// Where confirmed faults go, to come back when they are ended, or to be ended and to come again by their times.
     pub injected: UnboundedSender<InjectedFault<'a>>,
     /// Where the commands go that are due as events of SLIs, and what makes these events.
     pub commands: UnboundedSender<DueCommand>,
     pub sources: Vec<AbortOnDropHandle<()>>,
-    /// The faults whose time was over.
-    pub ended: watch::Receiver<EndedInTime>,
+    /// What has become of the faults by their times.
+    pub times: watch::Receiver<TimedFaults>,
     /// The faults that nothing undoes, once the others were undone.
     pub irreversible: Vec<String>,
     /// When the latest phase began.

@@ -121,7 +121,7 @@ pub async fn run(
     plan.objectives.notes().into_iter().for_each(|text| sink.emit(Event::Note { text }));
     let when = plan.condition().map(|(_, when)| when.text.clone());
     let (sender, injected) = unbounded_channel();
-    let (in_time, ended) = watch::channel(Ok(BTreeMap::new()));
+    let (in_time, times) = watch::channel(Ok(BTreeMap::new()));
     let common = CommonContext {
         plan,
         stack,
@@ -142,7 +142,7 @@ pub async fn run(
         injected: sender,
         commands,
         sources: Vec::new(),
-        ended,
+        times,
         irreversible: Vec::new(),
         phase_began: DrillTime::default(),
         phase: None,

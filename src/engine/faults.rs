@@ -1,7 +1,7 @@
 //! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
-//! stands, comes back where it was ended, or ends when its time is over, and is undone and seen gone.
+//! stands, comes back where it was ended, ends and comes again by its times, and is undone and seen gone.
 
-use super::context::{CommonContext, Context, EndedInTime, InjectedFault, POLL, seconds};
+use super::context::{CommonContext, Confirmed, Context, FaultTimes, InjectedFault, POLL, TimedFaults, seconds};
 use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
@@ -48,21 +48,23 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     let plan = cx.plan;
     let (mut injected, mut before): (Option<Injected>, Option<DrillTime>) = (None, None);
     for planned in &plan.faults {
-        if let (Some(after), Some(before)) = (planned.timing.after, before) {
+        let later = planned.begins(cx.seed).next().unwrap_or_default() + planned.timing.after.unwrap_or_default();
+        if !later.is_zero() {
             // Nothing is waited for but the time, or that an agent is gone.
-            cx.monitor.until(before.plus(after), |_| None::<()>).await?;
+            cx.monitor.until(before.unwrap_or(cx.sink.now()).plus(later), |_| None::<()>).await?;
         }
         let check = Check::Injection { fault: planned.id.clone() };
         let started = cx.sink.now();
         match cx.inject_one(planned).await {
-            Ok((began, evidence)) => {
-                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
-                let last = cx.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
+            Ok(first) => {
+                let (began, last) = (first.began, first.at);
                 before = Some(last);
                 if !planned.timing.noise {
                     injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
                 }
-                cx.decided(check, started, CheckOutcome::Passed { evidence });
+                cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
+                // Nobody listens any more once the drill has begun to end.
+                let _ = cx.injected.send(InjectedFault { common: cx.common.clone(), planned, first });
             }
             Err(stop) => {
                 let stop = stop.at(cx.in_scenario(planned.line));
@@ -75,40 +77,25 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     Ok(injected.unwrap_or(Injected { began: now, first: now, last: now }))
 }
 
-impl<'a> Context<'a> {
-    /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
-    async fn inject_one(&mut self, planned: &'a PlannedFault) -> Result<(DrillTime, String), Stop> {
-        let PlannedFault { id, fault, timing, .. } = planned;
-        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
-        if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
-            return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
-        }
-        self.ledger.open(id, &undo).map_err(|error| {
-            Stop::harness(format!(
-                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
-            ))
-        })?;
-        let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
-        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
-        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
-            Presence::InPlace(evidence) => {
-                // Nobody listens any more once the drill has begun to end.
-                let _ = self.injected.send(InjectedFault { common: self.common.clone(), planned, undo });
-                Ok((began, evidence))
-            }
-            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
-                "`{id}` could not be seen in place within {}: {evidence}",
-                seconds(CONFIRM_WITHIN)
-            ))),
-        }
-    }
-
-    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone.
+impl Context<'_> {
+    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone. One that comes and goes is
+    /// in force as long as it may come again, in place or not.
     pub(super) async fn ask_faults(&self) -> Answers {
-        let mut answers = Vec::new();
+        let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && !self.control);
+        let (times, come) =
+            (self.times.borrow().clone().unwrap_or_default(), asked().filter(|planned| planned.period().is_some()));
+        let said = |planned: &PlannedFault| {
+            let again = times.get(&planned.id).map_or(0, |times| times.came.len());
+            (
+                planned.id.clone(),
+                Ok(Presence::InPlace(format!("it comes and goes: it came {} times so far", again + 1))),
+            )
+        };
+        let mut answers: Answers = come.map(said).collect();
         for (id, undo) in self.ledger.outstanding() {
-            let asked = |planned: &&PlannedFault| planned.id == id && !planned.timing.noise && !self.control;
-            let Some(planned) = self.plan.faults.iter().find(asked) else { continue };
+            let Some(planned) = asked().find(|planned| planned.id == id && planned.period().is_none()) else {
+                continue;
+            };
             let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
             answers.push((id, answer));
         }
@@ -165,14 +152,110 @@ impl<'a> Context<'a> {
         tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
     }
 
-    /// The fault that counts and ended last by `lasts`, and when.
+    /// What is to be said of the faults that have not acted on anything, all of their times together; nothing where each has.
+    pub(super) async fn not_acted(&self) -> String {
+        let mut said = String::new();
+        for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
+            let context = self.fault_context(&planned.id);
+            let now = in_time("asking", &planned.id, planned.fault.acted(&context)).await.ok().flatten();
+            // Only now: what ends meanwhile has been added up before it ended.
+            let before = self.times.borrow().as_ref().ok().and_then(|times| times.get(&planned.id)?.acted);
+            // Of one that cannot be asked nothing is known.
+            if now.or(before).is_some() && now.unwrap_or(0) + before.unwrap_or(0) == 0 {
+                said.push_str(&format!("; `{}` acted 0 times: nothing that it is for came its way", planned.id));
+            }
+        }
+        said
+    }
+
+    /// Waits until the faults have come so far by their times; says why they have not.
+    pub(super) async fn until_times(
+        &self,
+        within: Duration,
+        what: &str,
+        done: impl Fn(&BTreeMap<String, FaultTimes>) -> bool,
+    ) -> Result<BTreeMap<String, FaultTimes>, Stop> {
+        let mut times = self.times.clone();
+        let reached = times.wait_for(|times| times.as_ref().map_or(true, &done));
+        match tokio::time::timeout(within, reached).await {
+            Ok(Ok(times)) => times.clone().map_err(Stop::harness),
+            _ => Err(Stop::harness(format!("the faults had not {what} after {}", seconds(within)))),
+        }
+    }
+
+    /// When the faults that count had all grown, where they grow: a recovery from a part of a fault is none.
+    pub(super) async fn until_grown(&self) -> Result<Option<DrillTime>, Stop> {
+        let growing =
+            || self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.ramp.is_some());
+        let Some(longest) = growing().filter_map(|planned| planned.timing.ramp).max() else { return Ok(None) };
+        let grown = |times: &BTreeMap<String, FaultTimes>, planned: &PlannedFault| times.get(&planned.id)?.grown;
+        let all = |times: &_| growing().all(|planned| grown(times, planned).is_some());
+        let times = self.until_times(longest + ONE_STEP_WITHIN, "grown by `ramp`", all).await?;
+        Ok(growing().filter_map(|planned| grown(&times, planned)).max())
+    }
+
+    /// The fault that ended last by `lasts`, for good, and when.
     pub(super) fn last_ended(&self) -> Option<(String, DrillTime)> {
-        let ended = self.ended.borrow().clone().unwrap_or_default();
-        ended.into_iter().max_by_key(|(_, at)| *at)
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let ended = self.plan.faults.iter().filter(|planned| planned.ends_in_time());
+        ended.filter_map(|planned| Some((planned.id.clone(), times.get(&planned.id)?.ended?))).max_by_key(|(_, at)| *at)
+    }
+
+    /// The faults that come and go, and are away.
+    pub(super) fn away(&self) -> Vec<String> {
+        let (times, outstanding) = (self.times.borrow().clone().unwrap_or_default(), self.ledger.outstanding());
+        let away = |planned: &&PlannedFault| {
+            planned.period().is_some()
+                && times.get(&planned.id).is_some_and(|times| times.ended.is_some())
+                && outstanding.iter().all(|(id, _)| *id != planned.id)
+        };
+        self.plan.faults.iter().filter(away).map(|planned| planned.id.clone()).collect()
+    }
+
+    /// Why users who were served from then until then are not known to be served in spite of the faults that come and go: one of
+    /// them has not come in that time.
+    pub(super) fn stayed_away(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let came = |planned: &&PlannedFault| {
+            let came = times.get(&planned.id).map(|times| times.came.as_slice()).unwrap_or_default();
+            came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to)
+        };
+        let mut comes = self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.period().is_some());
+        let id = &comes.find(|planned| !came(planned))?.id;
+        Some(format!("`{id}` did not come again while it was seen whether users had recovered"))
     }
 }
 
 impl CommonContext<'_> {
+    /// Injects a fault once its undo is on disk, and sees it in place.
+    async fn inject_one(&self, planned: &PlannedFault) -> Result<Confirmed, Stop> {
+        let PlannedFault { id, fault, timing, .. } = planned;
+        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
+        if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
+            return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
+        }
+        self.ledger.open(id, &undo).map_err(|error| {
+            Stop::harness(format!(
+                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
+            ))
+        })?;
+        let strength = planned.steps().next().map_or(1.0, |(_, strength)| strength);
+        let context = FaultContext { strength, ..self.fault_context(id) };
+        let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
+        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &context)).await?;
+        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
+            Presence::InPlace(evidence) => {
+                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+                let at = self.fault_event(id, FaultEvent::Confirmed, &evidence);
+                Ok(Confirmed { undo, began, at, evidence })
+            }
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
+                "`{id}` could not be seen in place within {}: {evidence}",
+                seconds(CONFIRM_WITHIN)
+            ))),
+        }
+    }
+
     /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
     pub(super) async fn poll_presence(
         &self,
@@ -196,6 +279,110 @@ impl CommonContext<'_> {
                 return Ok(presence);
             }
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Lets a fault that is in place grow, ends it when its `lasts` is over, and injects it again by its `every`, until `ending`.
+    /// One without `lasts` comes back where it was ended.
+    async fn live(
+        &self,
+        planned: &PlannedFault,
+        mut confirmed: Confirmed,
+        times: &watch::Sender<TimedFaults>,
+        ending: &CancellationToken,
+    ) -> Result<(), String> {
+        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(self.seed));
+        let first = begins.next().unwrap_or_default();
+        loop {
+            if !self.grow(planned, &confirmed, times, ending).await? {
+                return Ok(());
+            }
+            let Some(lasts) = planned.timing.lasts else {
+                let kept = recur_one(&planned.fault, &confirmed.undo, self.stack, ending).await;
+                return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
+            };
+            if !self.reached(confirmed.at.plus(lasts), ending).await {
+                return Ok(());
+            }
+            let acted = in_time("asking", id, planned.fault.acted(&self.fault_context(id))).await.ok().flatten();
+            note_time(times, id, |times| {
+                times.acted = acted.map(|acted| acted + times.acted.unwrap_or(0)).or(times.acted)
+            });
+            let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
+            let at = self.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
+            let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
+            note_time(times, id, |times| times.ended = Some(at));
+            let Some(next) = begins.next() else { return Ok(()) };
+            if !self.reached(began.plus(next - first), ending).await {
+                return Ok(());
+            }
+            let Some(came) = self.come_again(planned, ending).await? else { return Ok(()) };
+            note_time(times, id, |times| times.came.push((came.began, came.at)));
+            confirmed = came;
+        }
+    }
+
+    /// Whether an instant came before the drill began to end.
+    async fn reached(&self, at: DrillTime, ending: &CancellationToken) -> bool {
+        ending.run_until_cancelled(tokio::time::sleep(at.since(self.sink.now()))).await.is_some()
+    }
+
+    /// Lets a fault grow by its `ramp` and sees it in place then; `false` where the drill has begun to end meanwhile.
+    async fn grow(
+        &self,
+        planned: &PlannedFault,
+        confirmed: &Confirmed,
+        times: &watch::Sender<TimedFaults>,
+        ending: &CancellationToken,
+    ) -> Result<bool, String> {
+        let PlannedFault { id, fault, timing, .. } = planned;
+        for (after, strength) in planned.steps().skip(1) {
+            if !self.reached(confirmed.began.plus(after), ending).await {
+                return Ok(false);
+            }
+            let context = FaultContext { strength, ..self.fault_context(id) };
+            let changed = in_time("changing", id, fault.change(&context)).await;
+            changed.map_err(|stop| format!("`{id}` did not grow by `ramp`: {}", stop.reason))?;
+        }
+        if timing.ramp.is_none() {
+            return Ok(true);
+        }
+        let evidence = match in_time("asking", id, fault.confirm(&confirmed.undo, &self.fault_context(id))).await {
+            Ok(Presence::InPlace(evidence)) => evidence,
+            Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
+                return Err(format!("`{id}` was not in place when it had grown: {evidence}"));
+            }
+            Err(stop) => return Err(stop.reason),
+        };
+        let steps = planned.steps().count() - 1;
+        let at = self.fault_event(id, FaultEvent::Grown, &format!("in {steps} steps; {evidence}"));
+        note_time(times, id, |times| times.grown = times.grown.or(Some(at)));
+        Ok(true)
+    }
+
+    /// Injects a fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
+    /// is tried again for a while. `None` where the drill has begun to end meanwhile.
+    async fn come_again(
+        &self,
+        planned: &PlannedFault,
+        ending: &CancellationToken,
+    ) -> Result<Option<Confirmed>, String> {
+        let (id, tried) = (&planned.id, Instant::now());
+        loop {
+            let stop = match self.inject_one(planned).await {
+                Ok(confirmed) => return Ok(Some(confirmed)),
+                Err(stop) => stop,
+            };
+            // What is left of this attempt must not stand beside the next one.
+            for (_, undo) in self.ledger.outstanding().iter().filter(|(known, _)| known == id) {
+                self.undo(id, undo, FaultEvent::Away, "it could not come again: ").await?;
+            }
+            if tried.elapsed() > MAY_FAIL_FOR {
+                return Err(format!("`{id}` could not come again: {}", stop.reason));
+            }
+            if ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY * 5)).await.is_none() {
+                return Ok(None);
+            }
         }
     }
 
@@ -251,19 +438,6 @@ impl CommonContext<'_> {
         self.ledger.done(id).map_err(|error| format!("the ledger could not be written: {error}"))
     }
 
-    /// What is to be said of the faults that are in place and have not acted on anything; nothing where each has.
-    pub(super) async fn not_acted(&self) -> String {
-        let mut said = String::new();
-        for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
-            let acted = in_time("asking", &planned.id, planned.fault.acted(&self.fault_context(&planned.id))).await;
-            // Of one that cannot be asked nothing is known.
-            if let Ok(Some(0)) = acted {
-                said.push_str(&format!("; `{}` acted 0 times: nothing that it is for came its way", planned.id));
-            }
-        }
-        said
-    }
-
     /// What has taken a proxy fault out of the way of users, where something has. That is no cure: in production there is no proxy
     /// that one could go around.
     pub(super) async fn bypassed(&self) -> Option<String> {
@@ -279,7 +453,7 @@ impl CommonContext<'_> {
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
-        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed }
+        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed, strength: 1.0 }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
@@ -338,11 +512,12 @@ async fn within<T>(
     }
 }
 
-/// Brings faults back that are ended, and ends those whose time is over, as they come over `injected`, until `ending`. A fault
-/// that does neither as it should would make a runbook look good that it should not: that is the harness, and no pass.
+/// Brings faults back that are ended, and ends those whose time is over and lets them come again, as they come over `injected`,
+/// until `ending`. A fault that does not as it should would make a runbook look good that it should not: that is the harness,
+/// and no pass.
 pub(super) async fn carry_on(
     injected: UnboundedReceiver<InjectedFault<'_>>,
-    ended: watch::Sender<EndedInTime>,
+    times: watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), Stop> {
     let finished = async {
@@ -351,7 +526,7 @@ pub(super) async fn carry_on(
     };
     let carried = tokio::select! {
         biased;
-        carried = caught(carry_on_all(injected, &ended, ending)) => carried,
+        carried = caught(carry_on_all(injected, &times, ending)) => carried,
         () = finished => return Err(Stop::harness(format!(
             "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
@@ -366,13 +541,13 @@ pub(super) async fn carry_on(
 
 async fn carry_on_all(
     mut injected: UnboundedReceiver<InjectedFault<'_>>,
-    ended: &watch::Sender<EndedInTime>,
+    times: &watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), String> {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, ended, ending)),
+            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, times, ending)),
             Some(carried) = under_way.next() => carried?,
             () = ending.cancelled() => break,
         }
@@ -385,26 +560,24 @@ async fn carry_on_all(
 
 async fn carry_on_one(
     fault: InjectedFault<'_>,
-    ended: &watch::Sender<EndedInTime>,
+    times: &watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), String> {
-    let InjectedFault { common, planned, undo } = fault;
-    let Some(lasts) = planned.timing.lasts else {
-        let kept = recur_one(&planned.fault, &undo, common.stack, ending).await;
-        return kept.map_err(|error| format!("`{}` could not come back as it should: {error}", planned.id));
-    };
-    if ending.run_until_cancelled(tokio::time::sleep(lasts)).await.is_none() {
-        return Ok(());
+    let InjectedFault { common, planned, first } = fault;
+    let carried = common.live(planned, first, times, ending).await;
+    if let Err(reason) = &carried {
+        let _ = times.send_replace(Err(reason.clone()));
     }
-    let how = format!("after {}: ", seconds(lasts));
-    let at = common.undo(&planned.id, &undo, FaultEvent::EndedByTime, &how).await;
-    let at = at.map_err(|reason| format!("`{}` did not end by `lasts`: {reason}", planned.id));
-    ended.send_modify(|ended| match (ended, &at) {
-        (Ok(ended), Ok(at)) => drop(ended.insert(planned.id.clone(), *at)),
-        (ended, Err(reason)) => *ended = Err(reason.clone()),
-        (Err(_), Ok(_)) => {}
+    carried
+}
+
+/// Notes what became of a fault by its times.
+fn note_time(times: &watch::Sender<TimedFaults>, id: &str, change: impl FnOnce(&mut FaultTimes)) {
+    times.send_modify(|times| {
+        if let Ok(times) = times {
+            change(times.entry(id.to_string()).or_default());
+        }
     });
-    at.map(drop)
 }
 
 /// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with
@@ -473,7 +646,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
         assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
         let undo = fault.prepare(&context).await.expect("an undo");
@@ -506,7 +679,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kill_that_cannot_return_says_so() {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
         let undo = fault.prepare(&context).await.expect("an undo");
         *stack.refuses.lock().expect("a lock") = true;

@@ -9,7 +9,7 @@ use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
 use crate::slis::window::{TimeSpan, Timeline, WindowAnswer, required_hold};
-use crate::spec::Plan;
+use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
 /// How a fault was felt.
@@ -31,13 +31,19 @@ impl FaultImpact {
         self.hit.as_ref().map(|(at, _)| at.since(self.faults.began))
     }
 
+    /// How long it may take until a fault that comes and goes is felt again, where there is one.
+    pub fn felt_again_within(&self, plan: &Plan) -> Option<Duration> {
+        let periods = plan.faults.iter().filter(|planned| !planned.timing.noise).filter_map(PlannedFault::period);
+        Some(periods.max()? + self.onset()? + plan.impact.window)
+    }
+
     /// How long users must be served for a recovery to count. `parts` is how much of a fault is active, where that is a part.
     pub fn required_hold(&self, plan: &Plan, parts: Option<Parts>) -> Duration {
         required_hold(plan.recover_hold, self.onset(), plan.impact.window, returns(plan), parts)
     }
 }
 
-/// How long the fault that takes longest to come back needs for it.
+/// How long the fault needs that takes longest to come back, after it was ended or by its `every`.
 pub(super) fn returns(plan: &Plan) -> Duration {
     crate::spec::returning(&plan.faults).map(|(_, after)| after).unwrap_or_default()
 }
@@ -89,27 +95,21 @@ fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
     cx.failed(Check::Impact, injected, stop)
 }
 
-/// Waits until each fault with `lasts` has ended, noise as well: it may have hurt after all. Before a runbook is followed
+/// Waits until each fault has ended that ends by `lasts` for good, noise as well: it may have hurt after all. Before a runbook is followed
 /// users must then suffer on without them, for as long as they must be served for a recovery to count: what heals once its
 /// trigger is gone proves nothing of a runbook.
 pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
-    let lasting = || cx.plan.faults.iter().filter(|planned| planned.timing.lasts.is_some());
+    let lasting = || cx.plan.faults.iter().filter(|planned| planned.ends_in_time());
     let Some(longest) = lasting().filter_map(|planned| planned.timing.lasts).max() else { return Ok(()) };
     let started = cx.sink.now();
     let undo = cx.ledger.outstanding().iter().map(|(_, undo)| undo.within() * 2).max().unwrap_or_default();
     let within = longest + undo + ARRIVAL;
-    let mut ended = cx.ended.clone();
-    let all = ended.wait_for(|ended| match ended {
-        Ok(ended) => lasting().all(|planned| ended.contains_key(&planned.id)),
-        Err(_) => true,
+    let ended = cx.until_times(within, "ended by `lasts`", |times| {
+        lasting().all(|planned| times.get(&planned.id).is_some_and(|times| times.ended.is_some()))
     });
-    let all = tokio::time::timeout(within, all).await.ok().and_then(Result::ok).map(|ended| ended.clone());
-    cx.waited(WAIT_ENDED, started, within, matches!(all, Some(Ok(_))));
-    match all {
-        Some(Ok(_)) => {}
-        Some(Err(reason)) => return Err(Stop::harness(reason)),
-        None => return Err(Stop::harness(format!("the faults had not ended by `lasts` after {}", seconds(within)))),
-    }
+    let ended = ended.await;
+    cx.waited(WAIT_ENDED, started, within, ended.is_ok());
+    ended?;
     let followed = !cx.control && cx.plan.runbook.is_some();
     let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), followed) else { return Ok(()) };
     let required = impact.required_hold(cx.plan, None);

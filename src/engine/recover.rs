@@ -61,7 +61,9 @@ impl Recovered {
         // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
         let at_first = cx.ask_faults().await;
         let mut parts = least_active(&at_first);
-        let runbook_ended = followed.then_some(cx.phase_began);
+        let grown = cx.until_grown().await?;
+        // What had not grown then is lived with only from when it had.
+        let runbook_ended = followed.then_some(cx.phase_began).max(grown);
         let (recovered, at_last, query, deadline) = loop {
             let hold = say_hold(cx, impact, parts);
             self.hold = Some(hold);
@@ -69,7 +71,7 @@ impl Recovered {
             let window = cx.plan.recover_hold;
             let steady = Some(impact.steady);
             let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady };
-            let latest = ended.plus(within).max(cx.phase_began);
+            let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
             let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
             let recovered = cx.monitor.until(deadline, |monitor| {
@@ -138,7 +140,7 @@ impl Recovered {
                 Err(stop)
             }
             (Some(recovery), false) => {
-                if let Some(why) = cx.bypassed().await {
+                if let Some(why) = cx.bypassed().await.or_else(|| cx.stayed_away(recovery.from, recovery.to)) {
                     return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
@@ -178,7 +180,7 @@ impl Recovered {
                     answers = format!("; users are refused what they got before, whatever the SLIs call good: {text}");
                 }
                 // Without what came at its end.
-                let before = RecoveryQuery { runbook_ended: None, ..query };
+                let before = RecoveryQuery { runbook_ended: grown, ..query };
                 let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
                     WindowAnswer::Yes(recovery) => Some(recovery.at.since(from)),
                     WindowAnswer::No(_) | WindowAnswer::NotYet => None,

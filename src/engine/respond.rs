@@ -1,12 +1,12 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
-use super::context::Context;
+use super::context::{ARRIVAL, Context};
 use super::follow::{FollowContext, Follower, ManualOutcome, Opening, RunbookInputs};
 use super::impact::FaultImpact;
 use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict, WAIT_FELT};
 use crate::runbook::{RunbookInput, RunbookPhase, Step, StepKind};
 use crate::spec::Plan;
 use async_trait::async_trait;
@@ -52,7 +52,7 @@ pub(super) async fn respond(
     let without_mitigation = unverified.is_none() && mitigation.is_none();
     if without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
-        still_there(cx).await?;
+        still_there(cx, impact).await?;
         still_broken(cx, impact)?;
         let now = cx.sink.now();
         mitigation = Some((now, Some(now)));
@@ -66,7 +66,7 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
         // One that only waits or looks is not meant to help.
         if helps && mitigates(self.cx.plan, step.phase) && self.mitigation.is_none() {
-            still_there(self.cx).await?;
+            still_there(self.cx, self.impact).await?;
             still_broken(self.cx, self.impact)?;
             self.mitigation = Some((self.cx.sink.now(), None));
             self.cx.sink.emit(Event::MitigationStarted);
@@ -110,7 +110,7 @@ impl FollowContext for Mitigating<'_, '_> {
         let asked = self.cx.sink.now();
         let first = mitigates(self.cx.plan, step.phase) && self.mitigation.is_none();
         let suffering = match first {
-            true => Some(still_there(self.cx).await.and_then(|()| suffering(self.cx, self.impact))),
+            true => Some(still_there(self.cx, self.impact).await.and_then(|()| suffering(self.cx, self.impact))),
             false => None,
         };
         let said = self.person.manual_step(step).await;
@@ -150,8 +150,20 @@ fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
     }
 }
 
-/// No fault may have ended by itself until then.
-async fn still_there(cx: &Context<'_>) -> Result<(), Stop> {
+/// No fault may have ended by itself until then. One that comes and goes is waited for to be felt again: while it is away users are
+/// served, and nobody could say whether the runbook helps them.
+async fn still_there(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
+    let began = cx.sink.now();
+    if let (Some(again), Some((_, hit))) = (impact.felt_again_within(cx.plan), &impact.hit) {
+        let within = again + cx.longest_request() + ARRIVAL;
+        let (window, since) = (cx.plan.impact.window, impact.faults.first);
+        let felt = cx.monitor.until(began.plus(within), |monitor| {
+            let state = monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
+            state.users_suffer().then_some(())
+        });
+        let felt = felt.await?;
+        cx.waited(WAIT_FELT, began, within, felt.is_some());
+    }
     let outstanding = cx.ledger.outstanding();
     let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
     let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(()) };

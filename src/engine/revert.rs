@@ -21,10 +21,14 @@ pub(super) async fn revert(
     cancel: &CancellationToken,
 ) {
     let outstanding = cx.ledger.outstanding();
-    if outstanding.is_empty() && cx.last_ended().is_none() {
+    let away = cx.away();
+    if outstanding.is_empty() && away.is_empty() && cx.last_ended().is_none() {
         return;
     }
     let started = cx.sink.now();
+    for id in away {
+        cx.fault_event(&id, FaultEvent::Reverted, "it was away, and does not come again");
+    }
     let mut problems = Vec::new();
     for (id, undo) in outstanding {
         let undone = match undo.irreversible() {

@@ -69,6 +69,8 @@ pub struct AgentFault {
     pub(super) returns: Option<Duration>,
     /// Values of its parameters that must never reach a record.
     pub(super) secrets: Vec<String>,
+    /// Whether what is asked for grows with the strength of the context.
+    pub(super) grows: bool,
     /// Nothing undoes it.
     pub(super) irreversible: bool,
     /// Who holds it.
@@ -92,6 +94,7 @@ impl AgentFault {
             load: None,
             returns: None,
             secrets: Vec::new(),
+            grows: false,
             irreversible: false,
             role: AgentRole::Drill,
             ports: Vec::new(),
@@ -99,17 +102,17 @@ impl AgentFault {
         }
     }
 
-    /// One that the agent in front of a service holds, by this rule with the seed of the drill.
+    /// One that the agent in front of a service holds, by this rule.
     pub(super) fn in_front<R: Ability>(
         place: &ProxyPlace,
         summary: String,
-        rule: impl Fn(u64) -> R + Send + Sync + 'static,
+        rule: impl Fn(&FaultContext<'_>) -> R + Send + Sync + 'static,
     ) -> AgentFault {
         AgentFault {
             services: vec![place.service.clone()],
             role: AgentRole::Proxy { service: place.service.clone() },
             ports: place.port().into_iter().collect(),
-            ..AgentFault::of_drill(summary, move |context| Ok(rule(context.seed).ask(context.id)))
+            ..AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)))
         }
     }
 
@@ -182,6 +185,15 @@ impl Inject for AgentFault {
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         ask(context, &self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
+    }
+
+    fn grows(&self) -> bool {
+        self.grows
+    }
+
+    async fn change(&self, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let AgentAsk::Begin { id, message, .. } = (self.asked)(context)? else { return Ok(()) };
+        ask(context, &self.role.name(), "change", AgentAsk::Change { id, message }).await.map(drop)
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -22,8 +22,10 @@ impl LoadSurge {
         let rate = map.require_with("rate", A_RATE, parse_rate);
         let (load, rate) = (load?, rate?);
         let summary = format!("sends {rate}/s more of the load `{load}`");
-        let surge = SurgeAbility { load: load.clone(), rate };
-        let fault = AgentFault::of_drill(summary, move |context| Ok(surge.ask(context.id)));
-        Some(AgentFault { load: Some(load), ..fault })
+        let of = load.clone();
+        let fault = AgentFault::of_drill(summary, move |context| {
+            Ok(SurgeAbility { load: of.clone(), rate: rate * context.strength }.ask(context.id))
+        });
+        Some(AgentFault { load: Some(load), grows: true, ..fault })
     }
 }

@@ -122,6 +122,8 @@ pub struct FaultContext<'a> {
     pub agents: Option<&'a BTreeMap<AgentRole, AgentClient>>,
     /// Seed of the drill.
     pub seed: u64,
+    /// How strong it is to be, in parts of 1: less than that while it grows.
+    pub strength: f64,
 }
 
 /// What `init` writes for a fault of a kind; `{target}` is the service that breaks, `{entry}` the one that users call.
@@ -311,6 +313,14 @@ pub trait Inject: Debug + Send + Sync {
     }
     /// Injects one of these parts again.
     async fn inject_again(&self, _part: &str, _undo: &Undo, _stack: &dyn Stack) -> Result<(), FaultError> {
+        Ok(())
+    }
+    /// Whether it has one number that can grow, so that it may have a `ramp`.
+    fn grows(&self) -> bool {
+        false
+    }
+    /// Makes it as strong as the context says, without lifting it in between.
+    async fn change(&self, _context: &FaultContext<'_>) -> Result<(), FaultError> {
         Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after

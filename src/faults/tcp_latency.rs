@@ -37,7 +37,12 @@ impl TcpLatency {
         let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
         let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
         let port = place.port();
-        let rule = move |seed| ToxicRule { port, from: None, toxic: toxic.clone(), seed };
-        Some(AgentFault::in_front(&place, summary, rule))
+        let fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
+            port,
+            from: None,
+            toxic: toxic.at(context.strength),
+            seed: context.seed,
+        });
+        Some(AgentFault { grows: true, ..fault })
     }
 }

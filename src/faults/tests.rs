@@ -190,7 +190,7 @@ async fn limits_and_networks_are_taken_and_given_back() {
         };
         stack.containers.lock().expect("a lock")[0].endpoints = vec![endpoint];
         let before = stack.containers.lock().expect("a lock").clone();
-        let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1 };
+        let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1, strength: 1.0 };
         let fault = read(yaml).expect(yaml);
         let undo = fault.prepare(&context).await.expect(had);
         assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "{yaml}");
@@ -272,7 +272,7 @@ fn a_release_has_time_to_come_up() {
 #[tokio::test]
 async fn a_pause_goes_through_its_life() {
     let (stack, agents) = (Pretend::with(&[("b", "running"), ("a", "running"), ("c", "exited")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("container_pause: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
@@ -301,7 +301,7 @@ async fn a_pause_goes_through_its_life() {
 #[tokio::test]
 async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("container_kill: { service: db, replicas: 1 }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
@@ -320,7 +320,7 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
 #[tokio::test]
 async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_any_more() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let start = |at: &str| stack.containers.lock().expect("a lock")[0].started_at = at.into();
     start("first");
     let fault = read("container_kill: { service: db }").expect("a fault");
@@ -347,7 +347,7 @@ async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_a
 #[tokio::test]
 async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     stack.set("a", "exited");
@@ -363,7 +363,7 @@ async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
 #[tokio::test]
 async fn a_container_that_was_replaced_is_left_alone() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
@@ -382,7 +382,7 @@ async fn a_container_that_was_replaced_is_left_alone() {
 #[tokio::test]
 async fn what_cannot_be_done_names_the_operation() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let two = read("container_pause: { service: db, replicas: 2 }").expect("a fault");
     let error = two.prepare(&context).await.expect_err("there is only one");
     assert_eq!(error.to_string(), "choose 2 containers of `db`: 1 of the containers of `db` are running");
@@ -410,7 +410,7 @@ async fn what_cannot_be_done_names_the_operation() {
 #[tokio::test]
 async fn what_is_irreversible_is_confirmed_and_never_undone() {
     let (stack, agents) = (Pretend::default(), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("command: { service: db, run: break, confirm: look, irreversible: true }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo.irreversible(), Some("goes with the stack"));
@@ -427,7 +427,7 @@ async fn what_is_irreversible_is_confirmed_and_never_undone() {
 #[tokio::test]
 async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     *stack.output.lock().expect("a lock") = "NOAUTH Authentication required.\n".into();
     let asked = async |yaml: &str, codes: &[i64]| {
         *stack.codes.lock().expect("a lock") = codes.to_vec();
@@ -451,7 +451,7 @@ async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
 #[tokio::test]
 async fn a_command_is_what_its_exit_codes_say() {
     let (stack, agents) = (Pretend::default(), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read("command: { service: db, run: break, undo: fix, confirm: look }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Command { service: "db".into(), script: "fix".into(), container: None });
@@ -489,7 +489,7 @@ async fn a_command_is_what_its_exit_codes_say() {
 async fn a_command_knows_when_its_container_is_not_the_one_that_it_was() {
     for irreversible in ["undo: b", "irreversible: true"] {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let change = |change: &dyn Fn(&mut crate::stack::ContainerState)| {
             change(&mut stack.containers.lock().expect("a lock")[0])
         };

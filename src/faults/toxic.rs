@@ -99,9 +99,14 @@ impl ToxicFault {
         let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
         let place = place?;
         let summary = summary(&place, from.as_deref(), &toxic);
-        let (port, client) = (place.port(), from.clone());
-        let rule = move |seed| ToxicRule { port, from: from.clone(), toxic: toxic.clone(), seed };
-        Some(AgentFault { client, ..AgentFault::in_front(&place, summary, rule) })
+        let (port, client, grows) = (place.port(), from.clone(), toxic.grows());
+        let fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
+            port,
+            from: from.clone(),
+            toxic: toxic.at(context.strength),
+            seed: context.seed,
+        });
+        Some(AgentFault { client, grows, ..fault })
     }
 }
 

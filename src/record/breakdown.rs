@@ -5,7 +5,9 @@
 //! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
-use super::{DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_ENDED, WAIT_SUFFERED};
+use super::{
+    DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_ENDED, WAIT_FELT, WAIT_SUFFERED,
+};
 use serde::{Deserialize, Serialize};
 
 /// A DR drill looks at what it restores.
@@ -136,11 +138,11 @@ impl Record {
             let length = to.0 - from.0;
             let mut stretch = PhaseStretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
-            if matches!(begun.phase, Phase::Impact | Phase::Detect) {
-                let outlasting = self.waited_us([WAIT_ENDED, WAIT_SUFFERED], from, to);
+            if matches!(begun.phase, Phase::Impact | Phase::Detect | Phase::Respond) {
+                let outlasting = self.waited_us(&[WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT], from, to);
                 sum.declared.impact_us += stretch.give_amount(outlasting, length);
             }
-            let inside = stretch.give_amount(self.waited_us(LOOKS, from, to), length);
+            let inside = stretch.give_amount(self.waited_us(&LOOKS, from, to), length);
             sum.declared.restore_us += inside;
             looked = looked.saturating_add(inside);
             in_phases = in_phases.saturating_add(length);
@@ -148,7 +150,7 @@ impl Record {
         }
         // The restore is looked at when the phases that it judges have ended.
         let between = sum.total_us.saturating_sub(in_phases);
-        let outside = self.waited_us(LOOKS, DrillTime(0), self.last_us).saturating_sub(looked).min(between);
+        let outside = self.waited_us(&LOOKS, DrillTime(0), self.last_us).saturating_sub(looked).min(between);
         sum.declared.restore_us += outside;
         sum.share(None, between - outside);
         sum.firedrill_us = sum.firedrill.iter().map(|share| share.us).fold(0, u64::saturating_add);
@@ -210,7 +212,7 @@ impl Record {
     }
 
     /// How much of this time one of these was waited for.
-    fn waited_us(&self, what: [&str; 2], from: DrillTime, to: DrillTime) -> u64 {
+    fn waited_us(&self, what: &[&str], from: DrillTime, to: DrillTime) -> u64 {
         let waits = self.waits.iter().filter(|wait| what.contains(&wait.what.as_str()));
         let within = waits.map(|wait| {
             let begun = wait.ended_us.0.saturating_sub(wait.took_us).max(from.0);

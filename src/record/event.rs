@@ -408,6 +408,10 @@ pub enum FaultEvent {
     EndedByItself,
     /// Its time (`lasts`) was over: Firedrill undid it while the drill went on, and saw it gone.
     EndedByTime,
+    /// Its `ramp` was over: it had its full strength, and was seen in place.
+    Grown,
+    /// Its time (`lasts`) was over for now, as it comes again by its `every`: Firedrill undid it, and saw it gone.
+    Away,
     /// It was asked again after the recovery and is still active.
     StillActive,
     /// It was asked again after the recovery and a part of it is still active.

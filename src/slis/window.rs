@@ -171,7 +171,8 @@ pub struct RecoveryQuery {
     /// `recover.hold`: within a longer hold every trailing window of this length must meet the objectives, too, so that more time
     /// is not more tolerance.
     pub window: Duration,
-    /// End of the runbook, its last step of any phase and what it left running; `None` without one. Users must be served for
+    /// End of the runbook, its last step of any phase and what it left running, or when the faults had grown, if that is later;
+    /// `None` without either. Users must be served for
     /// the hold from then on as well: what a runbook breaks at its end, or holds up only while it runs, is no recovery.
     pub runbook_ended: Option<DrillTime>,
     /// When the stack was steady: an SLI like `status < 500` counts 404 and 429 as good, but users who are refused what they got then are

@@ -1,10 +1,14 @@
 //! `faults:` of a scenario.
 
 use super::services::{Among, mention};
-use super::windows::{LONGEST, deadline};
+use super::windows::{LONGEST, Show, deadline};
 use super::{FaultTiming, PlannedFault};
 use crate::faults::{Fault, Preset};
-use crate::source::{At, Diagnostic, Diagnostics, Entry, MapReader, Node, Span, Value, did_you_mean, shorten};
+use crate::slis::Ratio;
+use crate::source::{
+    At, Diagnostic, Diagnostics, Entry, MapReader, Node, Span, TextForm, Value, did_you_mean, list, parse_duration,
+    shape, shorten,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +16,12 @@ use std::time::Duration;
 const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
 /// What may stand beside the kind.
-const TIMING: [&str; 3] = ["lasts", "after", "noise"];
+const TIMING: [&str; 6] = ["lasts", "after", "every", "jitter", "ramp", "noise"];
+
+const A_JITTER: TextForm = TextForm::new(
+    "a duration like `3s`, or a percentage like `10%`",
+    || json!({ "anyOf": [shape::duration(), shape::percentage()] }),
+);
 
 /// Reads `faults`: a list of maps with one key each, the kind, and beside it when the fault acts. `loads` are the names of the loads, also of those with
 /// mistakes.
@@ -61,9 +70,7 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     let &[Entry { key: kind, key_span, value: parameters }] = kinds.as_slice() else {
         let span = kinds.get(1).map_or(at.node.span, |second| second.key_span);
         let message = "a fault has one key, its kind, with its parameters below it";
-        at.diags
-            .error(at.source, span, message)
-            .help(format!("{EXAMPLE}; beside it only `lasts`, `after` and `noise`"));
+        at.diags.error(at.source, span, message).help(format!("{EXAMPLE}; beside it only {}", list(&TIMING)));
         return None;
     };
     let beside = Node { value: Value::Map(beside.into_iter().cloned().collect()), span: at.node.span };
@@ -93,6 +100,11 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
         let message = "`returns` and `lasts` are two answers to how it ends";
         wrong(&beside, "lasts", message, &mut at).help("keep `returns` for a fault that the runbook must end for good");
     }
+    if timing.ramp.is_some() && !fault.grows() {
+        let message = format!("nothing of `{id}` can grow");
+        let which = "`ramp` is for `http_delay`, `load_surge`, `tcp_latency`, and a `toxic` of the type `latency` or `bandwidth`, with a rate above 0";
+        wrong(&beside, "ramp", &message, &mut at).help(which);
+    }
     if timing.lasts.is_some() && (parameters.get(&["irreversible"]).is_some() || fault.is_irreversible_preset()) {
         wrong(&beside, "lasts", "it is irreversible, and `lasts` says when it is undone", &mut at);
     }
@@ -102,10 +114,38 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
 /// Reads what stands beside the kind of a fault.
 fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
     let mut map = map.of_section("When a fault acts");
-    let [lasts, after] = ["lasts", "after"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
+    let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
+    let [lasts, after, every, ramp] = times;
+    let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
     let noise = map.optional("noise").unwrap_or_default();
+    if every.is_some() && !map.has("lasts") {
+        map.wrong("every", "`every` says when it begins again, and nothing says when it ends")
+            .help("add `lasts`, which is shorter than `every`");
+    }
+    if let Some((every, lasts)) = every.zip(lasts).filter(|(every, lasts)| *every <= lasts.saturating_add(jitter)) {
+        let message = format!(
+            "it may begin again {} after it began, before its `lasts` is over",
+            Show(every - every.min(jitter))
+        );
+        map.wrong("every", message)
+            .help(format!("more than {}: `lasts` and `jitter`", Show(lasts.saturating_add(jitter))));
+    }
+    if let Some(lasts) = lasts.filter(|lasts| ramp.is_some_and(|ramp| ramp > *lasts)) {
+        let message = format!("`lasts` is {}: it would end before it has grown to its full strength", Show(lasts));
+        map.wrong("ramp", message).help("a `ramp` that is no longer than `lasts`");
+    }
     map.finish()?;
-    Some(FaultTiming { lasts, after, noise })
+    Some(FaultTiming { lasts, after, every, jitter, ramp, noise })
+}
+
+/// Reads by how much a time may vary; a share is one of `of`.
+fn jitter(text: &str, of: Option<Duration>) -> Result<Duration, String> {
+    let jitter = match (text.ends_with('%'), of) {
+        (false, _) => parse_duration(text)?,
+        (true, Some(of)) => of.mul_f64(Ratio::parse(text)?.get()),
+        (true, None) => return Err("a share of what: there is neither `every` nor `after`".into()),
+    };
+    if jitter > LONGEST { Err(format!("it is {}, more than {}", Show(jitter), Show(LONGEST))) } else { Ok(jitter) }
 }
 
 fn wrong<'d>(beside: &Node, key: &str, message: &str, at: &'d mut At<'_>) -> &'d mut Diagnostic {
@@ -156,15 +196,19 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
     interposed
 }
 
-/// The fault that takes longest to come back after it was ended, with that time.
+/// The fault that takes longest to come back, after it was ended or by its `every`, with that time.
 pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
     let counts = faults.iter().filter(|planned| !planned.timing.noise);
-    let returning = counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns()?)));
+    let returning =
+        counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns().max(planned.period())?)));
     returning.max_by_key(|(_, after)| *after)
 }
 
-/// Whether every fault that counts ends by its `lasts`.
-pub fn end_in_time(faults: &[PlannedFault]) -> bool {
-    let mut counts = faults.iter().filter(|planned| !planned.timing.noise).peekable();
-    counts.peek().is_some() && counts.all(|planned| planned.timing.lasts.is_some())
+/// Why no runbook can clear all of the faults that count, where none can.
+pub fn never_cleared(faults: &[PlannedFault]) -> Option<String> {
+    let counts = || faults.iter().filter(|planned| !planned.timing.noise);
+    let comes_again = counts().find(|planned| planned.period().is_some());
+    let comes_again = comes_again.map(|planned| format!("`{}` comes again by its `every`", planned.id));
+    let end = || counts().next().is_some() && counts().all(PlannedFault::ends_in_time);
+    comes_again.or_else(|| end().then(|| "each ends by its `lasts`".into()))
 }

@@ -1,5 +1,6 @@
 //! A drill that is fit to run.
 
+use crate::agent::proxy::unit;
 use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
 use crate::faults::Fault;
@@ -14,6 +15,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often a fault grows by its `ramp`, where that is at least ten times and at most a hundred.
+const A_STEP: Duration = Duration::from_millis(500);
 
 /// A scenario with everything that it names, read and checked.
 #[derive(Debug, Clone)]
@@ -273,6 +277,12 @@ pub struct FaultTiming {
     pub lasts: Option<Duration>,
     /// `after`: it is injected so long after the fault before it was confirmed.
     pub after: Option<Duration>,
+    /// `every`: it begins again so long after it began, each time for `lasts`.
+    pub every: Option<Duration>,
+    /// `jitter`: each begin comes up to so much later, drawn from the drill's seed.
+    pub jitter: Duration,
+    /// `ramp`: it grows to its full strength in so long after it began.
+    pub ramp: Option<Duration>,
     /// `noise`: it harms nobody. Nobody asks what the runbook made of it, and no time counts from it.
     pub noise: bool,
 }
@@ -280,11 +290,45 @@ pub struct FaultTiming {
 impl PlannedFault {
     /// What it does and when, in one line.
     pub fn summary(&self) -> String {
-        let FaultTiming { lasts, after, noise } = &self.timing;
+        let FaultTiming { lasts, after, every, jitter, ramp, noise } = &self.timing;
         let noise = if *noise { "noise: " } else { "" };
         let after = after.map_or_else(String::new, |after| format!(", {} after the fault before it", Show(after)));
         let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {}", Show(lasts)));
-        format!("{noise}{}{after}{lasts}", self.fault.summary())
+        let every = every.map_or_else(String::new, |every| format!(", again every {}", Show(every)));
+        let jitter = if jitter.is_zero() { String::new() } else { format!(", up to {} later", Show(*jitter)) };
+        let ramp = ramp.map_or_else(String::new, |ramp| format!(", growing for {}", Show(ramp)));
+        format!("{noise}{}{ramp}{after}{lasts}{every}{jitter}", self.fault.summary())
+    }
+
+    /// From when after it began on it is how strong, in parts of 1: at once, and by its `ramp` in at least ten steps until it is
+    /// whole.
+    pub fn steps(&self) -> impl Iterator<Item = (Duration, f64)> {
+        let ramp = self.timing.ramp.unwrap_or_default();
+        let most = (ramp.as_millis() / A_STEP.as_millis()).clamp(10, 100) as u32;
+        let last = if ramp.is_zero() { 0 } else { most };
+        (0..=last).map(move |step| (ramp * step / last.max(1), f64::from(step + 1) / f64::from(last + 1)))
+    }
+
+    /// Whether it ends by its `lasts`, and for good.
+    pub fn ends_in_time(&self) -> bool {
+        self.timing.lasts.is_some() && self.timing.every.is_none()
+    }
+
+    /// How long at most from one begin to the next one, where it comes again.
+    pub fn period(&self) -> Option<Duration> {
+        self.timing.every.map(|every| every.saturating_add(self.timing.jitter))
+    }
+
+    /// When it begins, each time, counted from when it could begin first without `jitter`: a function of the plan and the seed
+    /// alone. Once where it does not come again.
+    pub fn begins(&self, seed: u64) -> impl Iterator<Item = Duration> {
+        // FNV-1a, so that two faults of a drill draw differently.
+        let own = self.id.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let FaultTiming { every, jitter, .. } = self.timing;
+        let times = if every.is_some() { u32::MAX } else { 1 };
+        (0..times).map(move |n| {
+            every.unwrap_or_default().saturating_mul(n).saturating_add(jitter.mul_f64(unit(own, n.into())))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A scenario file, read key by key into a plan.
 
 use super::alerts::read_alerts;
-use super::faults::{end_in_time, interposed, read_faults, returning};
+use super::faults::{interposed, never_cleared, read_faults, returning};
 use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{DrillObjectives, Objective, project_services};
@@ -161,19 +161,38 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
+    if let Some(within) = impact.as_ref().filter(|impact| !impact.none).map(|impact| impact.within) {
+        let mut counts = faults.iter().filter(|planned| !planned.timing.noise);
+        if let Some(planned) = counts.find(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
+            let message = format!("`impact.within` is {}: `{}` would not have grown by then", Show(within), planned.id);
+            let key = if map.has("impact") { "impact" } else { "faults" };
+            map.wrong(key, message).help("let it be at least as long as `ramp`");
+        }
+    }
     if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
-        let is_short = |planned: &&PlannedFault| planned.timing.lasts.is_some_and(|lasts| lasts < within);
-        if let Some(planned) = faults.iter().find(|planned| !planned.timing.noise && is_short(planned)) {
-            let message = format!(
-                "`{}` ends by `lasts` before `within` is over: most of it would be judged without the fault",
-                planned.id
-            );
-            map.wrong("impact", message).help("let the fault last at least as long as `impact.within`");
+        let short = |planned: &PlannedFault| match (planned.timing.lasts, planned.period()) {
+            _ if planned.timing.ramp.is_some_and(|ramp| ramp.saturating_mul(2) > within) => Some((
+                "grows for more than half of `within`: most of it would be judged with a part of the fault",
+                "let `within` be at least twice as long as `ramp`",
+            )),
+            (_, Some(period)) => (period > within).then_some((
+                "may need longer than `within` to come again: less than a period of it would be judged",
+                "let `within` be at least `every` and `jitter` together",
+            )),
+            (Some(lasts), None) => (lasts < within).then_some((
+                "ends by `lasts` before `within` is over: most of it would be judged without the fault",
+                "let the fault last at least as long as `impact.within`",
+            )),
+            (None, None) => None,
+        };
+        let mut counts = faults.iter().filter(|planned| !planned.timing.noise);
+        if let Some((id, (why, help))) = counts.find_map(|planned| Some((&planned.id, short(planned)?))) {
+            map.wrong("impact", format!("`{id}` {why}")).help(help);
         }
     }
     let recover = map.read("recover", !none, read_recover);
-    if let (Some((.., true)), true) = (recover, end_in_time(&faults)) {
-        map.wrong("recover", "`cleared` demands that the runbook clears the faults, and each ends by its `lasts`")
+    if let (Some((.., true)), Some(why)) = (recover, never_cleared(&faults)) {
+        map.wrong("recover", format!("`cleared` demands that the runbook clears the faults, and {why}"))
             .help("leave `cleared` out");
     }
     let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);

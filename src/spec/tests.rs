@@ -108,7 +108,7 @@ fn a_fault_that_comes_back_must_do_so_while_the_recovery_is_watched() {
         diags
             .all
             .iter()
-            .find(|found| found.message.contains("comes back"))
+            .find(|found| found.message.contains("to come back"))
             .map(|found| (found.message.clone(), found.help.clone()))
     };
     // `impact.window` is 500 ms: so long it must be felt.
@@ -116,11 +116,39 @@ fn a_fault_that_comes_back_must_do_so_while_the_recovery_is_watched() {
     let (message, help) = first_error(&scenario("5600ms", "6s")).expect("an error");
     assert_eq!(
         message,
-        "`recover.hold` is 6s: `postgres_lock` comes back 5.6s after it was ended, and users would count as recovered before it does"
+        "`recover.hold` is 6s: `postgres_lock` may take 5.6s to come back, and users would count as recovered before it does"
     );
     assert_eq!(help.as_deref(), Some("at least 6.1s: its return, and one `impact.window` to be felt"));
     let needless = scenario("5600ms", "6s").replace(", returns: 5600ms", "");
     assert_eq!(first_error(&needless), None);
+}
+
+#[test]
+fn when_a_fault_begins_hangs_on_the_plan_and_the_seed_alone() {
+    let kill = "faults:\n  - container_kill: { service: shop }\n";
+    let timed = "faults:\n  - container_kill: { service: shop }\n    lasts: 1s\n    every: 4s\n    jitter: 25%\n";
+    let twice = format!("{timed}{}", timed.strip_prefix("faults:\n").expect("a list"));
+    let plan = |faults: &str| plan_of(&EVERYTHING.replace(kill, faults));
+    let begins =
+        |faults: &str, fault: usize, seed| plan(faults).faults[fault].begins(seed).take(50).collect::<Vec<_>>();
+    assert_eq!(begins(&twice, 0, 7), begins(&twice, 0, 7));
+    assert_ne!(begins(&twice, 0, 7), begins(&twice, 0, 8));
+    assert_ne!(begins(&twice, 0, 7), begins(&twice, 1, 7), "two faults draw differently");
+    let later: Vec<f64> =
+        begins(&twice, 0, 7).iter().zip(0..).map(|(begin, n)| begin.as_secs_f64() - 4.0 * f64::from(n)).collect();
+    assert!(later.iter().all(|later| (0.0..1.0).contains(later)), "{later:?}");
+    assert!(later.iter().any(|later| *later < 0.3) && later.iter().any(|later| *later > 0.7), "{later:?}");
+    assert_eq!(plan(timed).faults[0].period(), Some(Duration::from_secs(5)));
+    assert_eq!(begins(kill, 0, 7), [Duration::ZERO]);
+    assert_eq!(plan(kill).faults[0].steps().collect::<Vec<_>>(), [(Duration::ZERO, 1.0)]);
+    let grows = |ramp: &str| {
+        let slow = format!("faults:\n  - tcp_latency: {{ service: db, latency: 1s }}\n    ramp: {ramp}\n");
+        plan(&slow).faults[0].steps().collect::<Vec<_>>()
+    };
+    let steps = grows("1s");
+    assert_eq!((steps.len(), steps[0], steps[10]), (11, (Duration::ZERO, 1.0 / 11.0), (Duration::from_secs(1), 1.0)));
+    assert!(steps.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{steps:?}");
+    assert_eq!(grows("5s").len(), 11);
 }
 
 /// Every mistake of a scenario, a line each, with its help.
@@ -159,6 +187,16 @@ fn when_a_fault_acts_stands_beside_its_kind() {
         faults("  - command: { service: db, run: a, confirm: b, irreversible: true }\n    lasts: 3s\n"),
         faults("  - container_pause: { service: db }\n    lasts: 0s\n"),
         cleared.replace("service: db }\n", "service: db }\n    lasts: 1s\n"),
+        faults("  - container_pause: { service: db }\n    every: 5s\n    jitter: 2s\n    noise: 1\n"),
+        faults("  - container_pause: { service: db }\n    every: 5s\n    lasts: 4s\n    jitter: 20%\n"),
+        faults("  - container_pause: { service: db }\n    lasts: 1s\n    jitter: 20%\n"),
+        faults("  - container_pause: { service: db }\n    every: 5s\n    lasts: 1s\n    jitter: 12%\n"),
+        cleared.replace("lasts: 1s\n", "lasts: 1s\n    every: 2s\n"),
+        faults(
+            "  - container_pause: { service: db }\n    ramp: 1s\n  - tcp_latency: { service: db, latency: 1s }\n    ramp: 5s\n    lasts: 4s\n",
+        ),
+        faults("  - tcp_latency: { service: db, latency: 1s }\n    ramp: 6s\n"),
+        faults("  - toxic: { service: db, type: bandwidth, attributes: { rate: 0 } }\n    ramp: 1s\n"),
     ];
     said.extend(wrong.iter().map(|scenario| mistakes(scenario)));
     insta::assert_snapshot!(said.join("\n\n"));

@@ -86,7 +86,7 @@ pub struct WindowChecks<'a> {
     pub impact: Option<&'a Impact>,
     /// `stop_when`.
     pub stop_when: &'a [StopCondition],
-    /// The fault that takes longest to come back after it was ended.
+    /// The fault that takes longest to come back.
     pub returning: Option<(&'a str, Duration)>,
     /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
     /// to show an impact does no harm.
@@ -200,8 +200,7 @@ impl WindowChecks<'_> {
             return;
         }
         let message = format!(
-            "`recover.hold` is {}: `{fault}` comes back {} after it was ended, and users would count as recovered before it \
-             does",
+            "`recover.hold` is {}: `{fault}` may take {} to come back, and users would count as recovered before it does",
             Show(hold),
             Show(after)
         );

@@ -307,6 +307,8 @@ pub fn station(what: FaultEvent) -> (StatusSymbol, &'static str) {
         FaultEvent::ClearedByRunbook => (StatusSymbol::Good, "was cleared by the runbook"),
         FaultEvent::EndedByItself => (StatusSymbol::Warn, "ended by itself"),
         FaultEvent::EndedByTime => (StatusSymbol::Plain, "ended by its time"),
+        FaultEvent::Grown => (StatusSymbol::Plain, "has grown to its full strength"),
+        FaultEvent::Away => (StatusSymbol::Plain, "is away, and comes again"),
         FaultEvent::StillActive => (StatusSymbol::Warn, "is still active"),
         FaultEvent::PartiallyActive => (StatusSymbol::Warn, "is partially active"),
         FaultEvent::Reverted => (StatusSymbol::Good, "is undone"),

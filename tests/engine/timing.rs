@@ -1,7 +1,7 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
-use crate::support::{Case, Told};
-use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
+use crate::support::{Case, Happening, Told};
+use firedrill::record::{Check, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -83,4 +83,104 @@ async fn a_fault_comes_after_the_one_before_it_and_noise_counts_for_nothing() {
     assert_eq!((noise.after, fault.after), (None, Some(FaultAfter::ClearedByRunbook)));
     assert_eq!(told.life("postgres_lock").last(), Some(&FaultEvent::Reverted));
     told.passed(Check::Injection { fault: "postgres_lock".into() });
+}
+
+const COMES_AND_GOES: &str = "
+  - http_status: { service: web, port: 80, status: 503 }
+    lasts: 400ms
+    every: 1500ms";
+
+/// A drill of a fault that comes and goes; its hold is no shorter than a period and `impact.window`.
+fn comes_and_goes() -> Case {
+    Case::new().set("faults", COMES_AND_GOES).set("recover", "{ within: 1500ms, hold: 2s }")
+}
+
+/// When each injection of the fault began, in seconds.
+fn begins(told: &Told) -> Vec<f64> {
+    let life = &told.record.fault_record("http_status").expect("a fault").life;
+    let begins = life.iter().filter(|moment| moment.what == FaultEvent::Injecting);
+    begins.map(|moment| moment.at_us.since_start().as_secs_f64()).collect()
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_is_still_active_until_the_drill_reverts() {
+    let told = comes_and_goes().run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let fault = told.record.fault_record("http_status").expect("a fault");
+    assert_eq!(fault.after, Some(FaultAfter::StillActive), "{}", told.story());
+    assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted), "{}", told.story());
+    let begins = begins(&told);
+    assert!(begins.len() >= 2, "it comes while the recovery is watched\n{}", told.story());
+    for (n, begin) in begins.iter().enumerate() {
+        let late = begin - begins[0] - 1.5 * n as f64;
+        assert!((0.0..0.5).contains(&late), "{begins:?} are not 1.5 s apart\n{}", told.story());
+    }
+    // The runbook begins to help while users suffer, so that it can be seen to.
+    let felt = told.record.waits.iter().find(|wait| wait.what == WAIT_FELT).expect("a wait");
+    assert!(felt.met, "{}", told.story());
+    let hold = told.record.hold.expect("a hold");
+    assert_eq!(hold.returns_us, 1_500_000);
+    assert!(hold.required_us > 2_000_000, "{hold:?}");
+}
+
+#[tokio::test]
+async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_a_gap() {
+    let told = comes_and_goes().replace("fix", "say done").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
+    let cleared = comes_and_goes().replace("fix", "clear").run().await;
+    cleared.verdict(Verdict::NotRecovered, &[]);
+}
+
+#[tokio::test]
+async fn in_a_control_nobody_recovers_from_what_comes_and_goes() {
+    let told = comes_and_goes().options(|options| options.control = true).run().await;
+    told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn what_cannot_come_again_is_the_harness_and_no_pass() {
+    let told = comes_and_goes().world(|world| world.once_only = true).run().await;
+    told.verdict(Verdict::HarnessError, &["`http_status`", "come again"]);
+}
+
+#[tokio::test]
+async fn without_a_runbook_what_comes_and_goes_must_be_lived_with() {
+    let told = comes_and_goes().without("runbook").without("respond").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
+}
+
+const GROWS: &str = "
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    ramp: 1500ms";
+
+#[tokio::test]
+async fn a_fault_grows_in_steps_without_being_lifted_and_is_lived_with_only_when_it_has_grown() {
+    let told = Case::new().set("faults", GROWS).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let latencies: Vec<i64> = told
+        .happenings()
+        .filter_map(|happening| match happening {
+            Happening::Changed { message, .. } => message["toxic"]["attributes"][0].as_i64(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(latencies, [200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100]);
+    assert_eq!(told.lifted(), ["tcp_latency"], "{}", told.story());
+    let fault = told.record.fault_record("tcp_latency").expect("a fault");
+    let [began, grown] = [FaultEvent::Injecting, FaultEvent::Grown].map(|what| fault.at(what).expect("a station"));
+    assert!((1.5..2.0).contains(&grown.since(began).as_secs_f64()), "{}", told.story());
+    let window = told.record.windows.iter().find(|window| window.phase == Phase::Recover).expect("a window");
+    assert!(window.to_us >= grown.plus(Duration::from_millis(500)), "{window:?}\n{}", told.story());
+}
+
+#[tokio::test]
+async fn what_helps_only_until_the_fault_has_grown_is_no_recovery() {
+    let told = Case::new().set("faults", GROWS).replace("fix", "fix-for-a-second").run().await;
+    told.verdict(Verdict::NotRecovered, &[]);
+}
+
+#[tokio::test]
+async fn a_fault_that_nothing_comes_to_has_not_acted_when_it_is_away_either() {
+    let told = comes_and_goes().world(|world| world.idle = Some("http_status")).run().await;
+    told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
 }

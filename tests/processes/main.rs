@@ -335,7 +335,7 @@ async fn of_a_drill_that_was_killed_everything_is_undone_and_removed() {
     let found = ledger::read(&drill.run_dir.ledger_path()).unwrap();
     assert_eq!((found.run.as_deref(), found.outstanding.len()), (Some(run), 1));
     for (id, undo) in &found.outstanding {
-        undo.execute(&FaultContext { id, stack: &*left, agents: None, seed: 0 }).await.unwrap();
+        undo.execute(&FaultContext { id, stack: &*left, agents: None, seed: 0, strength: 1.0 }).await.unwrap();
     }
     assert_eq!(left.containers("db").await.unwrap()[0].status, "running");
     assert_eq!(drill.sweep(true).await, [Fate::WouldRemove]);

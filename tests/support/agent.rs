@@ -156,6 +156,10 @@ impl Agent {
             AgentAsk::Heartbeat => done("alive"),
             AgentAsk::Begin { ability, id, message } => self.begin(&ability, id, message),
             AgentAsk::Look { id } => self.confirm(&id),
+            AgentAsk::Change { id, message } => {
+                self.world.log.done(Happening::Changed { fault: id, message });
+                done("changed")
+            }
             AgentAsk::Lift { id: fault } if self.world.switches.lift_hangs == Some(fault.as_str()) => {
                 self.world.log.done(Happening::Lifted { fault });
                 return;
@@ -200,6 +204,9 @@ impl Agent {
     fn inject(&mut self, fault: String) -> AgentAnswer {
         if self.world.switches.cannot_inject == Some(fault.as_str()) {
             return AgentAnswer::Failed { reason: "permission denied".into() };
+        }
+        if self.world.switches.once_only && self.world.count(&format!("inject-{fault}")) > 1 {
+            return AgentAnswer::Failed { reason: "not a second time".into() };
         }
         self.world.break_it(&fault);
         self.held.insert(fault);

@@ -18,6 +18,8 @@ pub enum Happening {
     Connected { agent: String },
     /// A fault was asked of an agent or a container; `ledger` is the ledger file at that instant.
     Injected { fault: String, ledger: String },
+    /// A fault was asked to be another one, in place.
+    Changed { fault: String, message: serde_json::Value },
     /// A fault was asked whether it is in place.
     Asked { fault: String },
     /// A fault was told to end.

@@ -173,9 +173,12 @@ fn lifted_after_the_verdict(told: &Told) {
     }
 }
 
-/// A fault with `lasts` that was ended while the drill went on, or could not be.
+/// A fault with `lasts` that was ended while the drill went on, for good or until its next time, or could not be.
 fn by_its_time(told: &Told, fault: &str) -> bool {
-    told.life(fault).contains(&FaultEvent::EndedByTime) || told.record.reason.contains("did not end by `lasts`")
+    let life = told.life(fault);
+    life.contains(&FaultEvent::EndedByTime)
+        || life.contains(&FaultEvent::Away)
+        || told.record.reason.contains("did not end by `lasts`")
 }
 
 fn undone_last_first(told: &Told) {

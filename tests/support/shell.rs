@@ -176,6 +176,7 @@ fn act(world: &World, word: &str) -> bool {
         // It works around the fault no longer.
         "unfix" => world.relapse(),
         // The same, for two seconds.
+        "fix-for-a-second" => world.work_around(Some(Duration::from_secs(1))),
         "fix-for-long" => world.work_around(Some(Duration::from_secs(2))),
         // The same, from a second later on.
         "fix-later" => world.work_around_later(Duration::from_secs(1)),

@@ -26,6 +26,8 @@ pub struct Switches {
     pub idle: Option<&'static str>,
     /// This fault cannot be injected: the agent answers that it failed.
     pub cannot_inject: Option<&'static str>,
+    /// No fault can be injected a second time.
+    pub once_only: bool,
     /// Asking whether this fault is in place fails.
     pub cannot_confirm: Option<&'static str>,
     /// This fault is taken and never in place.

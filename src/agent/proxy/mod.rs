@@ -19,6 +19,7 @@ pub use listener::{Proxy, ProxyConfig, ProxyPort, ProxyRoute, forward};
 pub(super) use listener::{ProxyTarget, accept, bind, next_connection};
 pub(super) use rule_list::RuleList;
 pub use rule_list::{CountedRule, RuleHandle};
+pub(crate) use rules::unit;
 pub use rules::{
     ActiveRule, HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path,
 };

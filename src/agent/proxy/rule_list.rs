@@ -1,14 +1,27 @@
 //! The rules of one kind that are in force in a proxy, each under the id of its fault.
 
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// A rule that says how often it acted.
 pub trait CountedRule: Debug + Send + Sync + 'static {
+    /// What asks for it.
+    type Asked: DeserializeOwned + Send;
+
     /// The id of its fault.
     fn id(&self) -> &str;
+
+    /// The rule as it is asked for now. It counts on where this one is.
+    fn changed(&self, asked: Self::Asked) -> impl Future<Output = Result<Self, String>> + Send
+    where
+        Self: Sized;
+
+    /// Whether the other one is this rule, as it is or as it was before it was changed.
+    fn is_same(&self, other: &Self) -> bool;
 
     /// How often it acted, in words.
     fn counts(&self) -> String;
@@ -68,7 +81,7 @@ impl<R: CountedRule> RuleList<R> {
     /// Waits until a rule is in force no more.
     pub(super) async fn until_gone(&self, rule: &Arc<R>) {
         // The list outlives whoever asks it.
-        let _ = self.watch().wait_for(|list| !list.iter().any(|other| Arc::ptr_eq(other, rule))).await;
+        let _ = self.watch().wait_for(|list| !list.iter().any(|other| other.is_same(rule))).await;
     }
 
     /// The rules, as they are and will be.
@@ -89,7 +102,7 @@ impl<R: CountedRule> RuleHandle<R> {
     /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
     pub fn listed(&self) -> Result<String, String> {
         let counts = self.rule.counts();
-        match self.rules.now().iter().any(|other| Arc::ptr_eq(other, &self.rule)) {
+        match self.rules.now().iter().any(|other| other.is_same(&self.rule)) {
             true => Ok(format!("the rule is listed; {counts}")),
             false => Err(format!("the rule is not listed; {counts}")),
         }
@@ -106,6 +119,16 @@ impl<R: CountedRule> RuleHandle<R> {
         self.rule.acted()
     }
 
+    /// Puts what is asked for in the place of the rule, at once.
+    pub async fn replace(&self, asked: R::Asked) -> Result<(), String> {
+        let changed = Arc::new(self.rule.changed(asked).await?);
+        let replaced = self.rules.0.send_if_modified(|list| {
+            let rule = Arc::make_mut(list).iter_mut().find(|rule| rule.is_same(&self.rule));
+            rule.map(|rule| *rule = changed).is_some()
+        });
+        if replaced { Ok(()) } else { Err("the rule is not listed".into()) }
+    }
+
     /// Takes the rule out; idempotent. What is under way by it is ended as it was begun.
     pub fn take_out(&self) -> String {
         match self.remove() {
@@ -117,7 +140,7 @@ impl<R: CountedRule> RuleHandle<R> {
     fn remove(&self) -> bool {
         self.rules.0.send_if_modified(|list| {
             let before = list.len();
-            Arc::make_mut(list).retain(|other| !Arc::ptr_eq(other, &self.rule));
+            Arc::make_mut(list).retain(|other| !other.is_same(&self.rule));
             list.len() < before
         })
     }

@@ -84,8 +84,8 @@ pub enum HttpAction {
 pub struct ActiveRule {
     fault: String,
     rule: HttpRule,
-    matched: AtomicU64,
-    acted: AtomicU64,
+    matched: Arc<AtomicU64>,
+    acted: Arc<AtomicU64>,
 }
 
 impl RuleList<ActiveRule> {
@@ -135,8 +135,7 @@ impl ActiveRule {
     /// Takes a rule as it was asked for; says why it cannot be one.
     pub(in crate::agent) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
         rule.check()?;
-        let (fault, [matched, acted]) = (fault.to_string(), [AtomicU64::new(0), AtomicU64::new(0)]);
-        Ok(ActiveRule { fault, rule, matched, acted })
+        Ok(ActiveRule { fault: fault.to_string(), rule, matched: Arc::default(), acted: Arc::default() })
     }
 
     /// Whether another one is the same, but for what it has done.
@@ -191,8 +190,19 @@ impl ActiveRule {
 }
 
 impl CountedRule for ActiveRule {
+    type Asked = HttpRule;
+
     fn id(&self) -> &str {
         &self.fault
+    }
+
+    async fn changed(&self, asked: HttpRule) -> Result<ActiveRule, String> {
+        let (matched, acted) = (self.matched.clone(), self.acted.clone());
+        Ok(ActiveRule { matched, acted, ..ActiveRule::new(&self.fault, asked)? })
+    }
+
+    fn is_same(&self, other: &ActiveRule) -> bool {
+        Arc::ptr_eq(&self.acted, &other.acted)
     }
 
     fn acted(&self) -> u64 {
@@ -263,7 +273,7 @@ fn path_matches(pattern: &str, path: &str) -> bool {
 }
 
 /// The n-th number in 0..1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), its upper 53 bits.
-pub(in crate::agent) fn unit(seed: u64, n: u64) -> f64 {
+pub(crate) fn unit(seed: u64, n: u64) -> f64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -139,6 +139,9 @@ async fn what_a_service_sends_is_late_on_open_connections_until_the_rule_is_out(
         assert!(asked(&mut dial(port).await).await >= latency);
         assert_eq!(handle.acted(), 2);
         assert!(handle.listed().is_ok_and(|told| told.contains("acted on 2 connections, ")), "{:?}", handle.listed());
+        handle.replace(toxic(ToxicKind::Latency, [160, 0, 0])).await.expect("changed");
+        assert!(asked(&mut client).await >= latency * 2);
+        assert_eq!(handle.acted(), 2, "a connection is counted once");
         // In the other direction and of another client, and so long that waiting for it would fail the test.
         let far = toxic(ToxicKind::Latency, [3_600_000, 0, 0]);
         let other = ToxicRule { from: Some("127.0.0.2".into()), ..far.clone() };
@@ -575,9 +578,17 @@ async fn rules_delay_requests_until_they_are_out() {
     let stuck = proxy.add_rule("g", acting(HttpAction::Delay { delay, jitter })).expect("a rule");
     let waiting = tokio::spawn(async move { asked(&mut client).await });
     acted(&stuck, 1).await;
+    // A rule that is changed stays the same rule: what it delays waits on, and it counts on.
+    stuck.replace(acting(HttpAction::Delay { delay: delay * 2, jitter })).await.expect("changed");
+    let mut other = dial(port).await;
+    let also_waiting = tokio::spawn(async move { asked(&mut other).await });
+    acted(&stuck, 2).await;
+    assert!(!waiting.is_finished());
     handle.take_out();
     stuck.take_out();
     within(waiting).await.expect("the answer came");
+    within(also_waiting).await.expect("the answer came");
+    assert!(stuck.replace(acting(HttpAction::Delay { delay, jitter })).await.is_err(), "it is out");
 }
 
 #[tokio::test]

@@ -91,6 +91,24 @@ impl Toxic {
         Toxic { name, kind, direction, stream, toxicity: 1.0, attributes }
     }
 
+    /// Whether its one number can grow: a latency, or a bandwidth that is left.
+    pub fn grows(&self) -> bool {
+        self.kind == ToxicKind::Latency || self.kind == ToxicKind::Bandwidth && self.attributes[0] > 0
+    }
+
+    /// The same at a share of its strength, above 0: so much less latency, so much more bandwidth.
+    pub fn at(&self, strength: f64) -> Toxic {
+        let [first, second, third] = self.attributes;
+        // Numbers are 86 billion at most.
+        let times = |number: i64, factor: f64| (number as f64 * factor).round() as i64;
+        let attributes = match self.kind {
+            ToxicKind::Latency => [times(first, strength), times(second, strength), third],
+            ToxicKind::Bandwidth => [times(first, 1.0 / strength), second, third],
+            _ => self.attributes,
+        };
+        Toxic { attributes, ..self.clone() }
+    }
+
     /// Its kind with the names of its attributes.
     pub fn described(&self) -> &'static (ToxicKind, &'static str, &'static [&'static str]) {
         // Every kind is in the table.
@@ -119,8 +137,8 @@ pub struct ActiveToxic {
     /// A client's name, and its addresses as they were last.
     from: Option<(String, RwLock<Vec<IpAddr>>)>,
     pub(super) seed: u64,
-    connections: AtomicU64,
-    bytes: AtomicU64,
+    connections: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
     /// Connections that are open, which it counts as long as it acts.
     open: Arc<AtomicU64>,
 }
@@ -128,8 +146,8 @@ pub struct ActiveToxic {
 impl ActiveToxic {
     /// On every connection of its proxy.
     pub(in crate::agent) fn new(toxic: Toxic) -> ActiveToxic {
-        let [connections, bytes] = [AtomicU64::new(0), AtomicU64::new(0)];
-        ActiveToxic { toxic, port: None, from: None, seed: 0, connections, bytes, open: Arc::default() }
+        let [connections, bytes, open] = [(); 3].map(|()| Arc::default());
+        ActiveToxic { toxic, port: None, from: None, seed: 0, connections, bytes, open }
     }
 
     /// On the connections that a rule names; says why that cannot be.
@@ -175,8 +193,19 @@ impl ActiveToxic {
 }
 
 impl CountedRule for ActiveToxic {
+    type Asked = ToxicRule;
+
     fn id(&self) -> &str {
         &self.toxic.name
+    }
+
+    async fn changed(&self, asked: ToxicRule) -> Result<ActiveToxic, String> {
+        let [connections, bytes, open] = [&self.connections, &self.bytes, &self.open].map(Arc::clone);
+        Ok(ActiveToxic { connections, bytes, open, ..ActiveToxic::of_rule(&self.toxic.name, asked).await? })
+    }
+
+    fn is_same(&self, other: &ActiveToxic) -> bool {
+        Arc::ptr_eq(&self.connections, &other.connections)
     }
 
     fn counts(&self) -> String {

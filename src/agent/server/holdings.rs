@@ -4,6 +4,7 @@ use crate::agent::ability::Holding;
 use crate::agent::locked;
 use crate::agent::protocol::AgentAnswer;
 use futures_util::future::join_all;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -86,6 +87,15 @@ impl Holdings {
             }),
             Err(detail) => AgentAnswer::gone(detail),
         }
+    }
+
+    /// Makes it what another message asks for, while it is held.
+    pub(super) async fn change(&self, id: &str, message: Value) -> Result<(), String> {
+        let slot = self.get(id).ok_or_else(|| NOT_HELD.to_string())?;
+        let state = slot.state.lock().await;
+        let held = state.as_ref().map_err(Clone::clone)?;
+        let too_long = |_| Err(format!("changing it took more than {} s", LOOK_WITHIN.as_secs()));
+        tokio::time::timeout(LOOK_WITHIN, held.change(message)).await.unwrap_or_else(too_long)
     }
 
     /// Ends it. It stays to be asked about, and stays held when it could not be ended.

@@ -145,6 +145,7 @@ impl LiveSession {
                 let beginning = abilities::begin(&ability, message, &id, &self.context, told);
                 self.held.begin(&id, beginning).await.map(|()| String::new()).into()
             }
+            AgentAsk::Change { id, message } => self.held.change(&id, message).await.map(|()| String::new()).into(),
             AgentAsk::Look { id } => self.held.look(&id).await,
             AgentAsk::Lift { id } => self.held.lift(&id).await.into(),
         }

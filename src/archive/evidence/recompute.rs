@@ -404,7 +404,8 @@ impl<'a> Anew<'a> {
             within = within.max(first.plus(Duration::from_micros(rto)).since(recover));
         }
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        let runbook_ended = followed.then_some(recover);
+        let grown = self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::Grown)).max();
+        let runbook_ended = followed.then_some(recover).max(grown);
         let steady = self.steady_window();
         Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady })
     }

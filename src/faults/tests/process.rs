@@ -8,7 +8,7 @@ const TWO: &str = "process: { name: exporter, service: db, run: 'export all', re
 #[tokio::test]
 async fn a_process_is_as_far_there_as_its_containers_run() {
     let (stack, agents) = (Pretend::default(), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let fault = read(TWO).expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(serde_json::to_string(&undo).expect("JSON"), r#"{"undo":"process","name":"exporter"}"#);
@@ -39,7 +39,7 @@ async fn a_process_is_as_far_there_as_its_containers_run() {
 #[tokio::test]
 async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
     let probed = "process: { name: exporter, run: x, confirm: { service: db, run: seen }, \
                   cleared_when: { service: web, run: refused } }";
     let fault = read(probed).expect("a fault");
