@@ -2,15 +2,14 @@
 
 use crate::archive;
 use crate::archive::history::{
-    ClosedAction, Diff, Filter, HistoryTrend, Index, IndexError, IndexedRun, Overview, PageForm, Picked, RealIncident,
-    ScenarioView, Summary, TrendPoint, Update, by_scenario, diff_text, json, overview_text, pick, read_incidents,
-    scenario_text, since, trend_text, with_index,
+    ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, RealIncident, ScenarioView, Summary,
+    TrendPoint, Update, indexed, json, overview_text, read_incidents, scenario_text, since, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
 use crate::report::SeenRun;
-use crate::source::{did_you_mean, list, shorten, tidy};
+use crate::source::{did_you_mean, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +25,7 @@ pub struct HistoryArgs {
     command: Option<Sub>,
 }
 
-/// Options that `history` and `history diff` share.
+/// Options that `history` and `history trend` share.
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Look for runs below this directory, at any depth: a project's `.firedrill`, an unpacked artifact of a CI run; several
@@ -63,24 +62,6 @@ enum Sub {
         #[arg(long, value_name = "FILE")]
         incidents: Option<PathBuf>,
     },
-    /// Shows what changed between two runs: verdict, figures, steps of the runbook, scenario, stack, images, inputs.
-    Diff {
-        /// The first run: its id or a part of it, `latest`, `latest~1`, or a scenario for its newest run (`db-pool~1`).
-        #[arg(value_name = "FROM")]
-        first: String,
-        /// The second run.
-        #[arg(value_name = "TO")]
-        second: String,
-    },
-}
-
-/// What was asked for.
-enum HistoryAnswer {
-    Overview(Vec<IndexedRun>),
-    Diff(Box<Diff>),
-    /// No run of the scenario that was asked for; these have runs.
-    NoneOf(Vec<String>),
-    Wrong(Error),
 }
 
 /// Runs the command.
@@ -92,31 +73,26 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     if let Some(Sub::Trend { incidents }) = &args.command {
         return trend(incidents.as_deref(), &roots, options, globals);
     }
-    let filter = Filter { scenario: None, since_us: options.since.as_deref().map(age).transpose()? };
+    let since = options.since.as_deref().map(age).transpose()?;
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
-    let ask = |index: &Index| answer(index, &filter, &args);
-    let (answer, update) = with_index(&index, &roots, options.rebuild, ask).map_err(broken)?;
+    let (all, update) = indexed(&index, &roots, options.rebuild).map_err(broken)?;
     tell(&update, globals);
+    let is_asked = |run: &&IndexedRun| {
+        since.is_none_or(|since| run.started_us >= since)
+            && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
+    };
+    let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), options.last);
     let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
-    let text = match (answer, &args.scenario) {
-        (HistoryAnswer::Wrong(error), _) => return Err(error),
-        (HistoryAnswer::Diff(diff), _) if options.json => written(json(&diff))?,
-        (HistoryAnswer::Diff(diff), _) => diff_text(&diff, form),
-        (HistoryAnswer::Overview(runs), None) if runs.is_empty() => return empty(&args, globals, &update),
-        (HistoryAnswer::Overview(runs), None) => {
+    let text = match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
+        (None, None) => return empty(&args, globals, &update),
+        (Some(name), None) => return none_of(name, &all, &args, globals, &update),
+        (Some(_), Some(view)) if options.json => written(json(&view))?,
+        (Some(_), Some(view)) => scenario_text(&view, form),
+        (None, Some(_)) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
             if options.json { written(json(&overview))? } else { overview_text(&overview, form) }
-        }
-        (HistoryAnswer::Overview(runs), Some(name)) => match ScenarioView::of(&runs, update.clone()) {
-            None => return none_of(name, &[], &args, globals, &update),
-            Some(view) if options.json => written(json(&view))?,
-            Some(view) => scenario_text(&view, form),
-        },
-        (HistoryAnswer::NoneOf(known), name) => {
-            let name = name.as_deref().unwrap_or_default();
-            return none_of(name, &known, &args, globals, &update);
         }
     };
     if options.json {
@@ -182,25 +158,6 @@ fn written(text: Result<String, serde_json::Error>) -> Result<String, Error> {
     text.map_err(|error| Error::harness(format!("writing the history as JSON: {error}")))
 }
 
-fn answer(index: &Index, filter: &Filter, args: &HistoryArgs) -> Result<HistoryAnswer, IndexError> {
-    if let Some(Sub::Diff { first, second }) = &args.command {
-        let runs = index.runs(filter)?;
-        let (from, to) = match (picked(&runs, first), picked(&runs, second)) {
-            (Ok(from), Ok(to)) => (from, to),
-            (Err(error), _) | (_, Err(error)) => return Ok(HistoryAnswer::Wrong(error)),
-        };
-        let diff = Diff::of((from.clone(), index.detail(&from.run)?), (to.clone(), index.detail(&to.run)?));
-        return Ok(HistoryAnswer::Diff(Box::new(diff)));
-    }
-    let filter = Filter { scenario: args.scenario.clone(), ..filter.clone() };
-    let runs = index.runs(&filter)?;
-    if runs.is_empty() && args.scenario.is_some() {
-        let all = index.runs(&Filter::default())?;
-        return Ok(HistoryAnswer::NoneOf(by_scenario(&all).into_keys().map(str::to_string).collect()));
-    }
-    Ok(HistoryAnswer::Overview(last_of_each(runs, args.options.last)))
-}
-
 /// The last `n` runs of each scenario, in their order.
 fn last_of_each(runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
     let Some(n) = n.and_then(|n| usize::try_from(n).ok()) else { return runs };
@@ -218,31 +175,16 @@ fn last_of_each(runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
     kept
 }
 
-fn picked<'r>(runs: &'r [IndexedRun], name: &str) -> Result<&'r IndexedRun, Error> {
-    let shown = shorten(&visible(name));
-    match pick(runs, name) {
-        Picked::One(id) => runs.iter().find(|run| run.run == id).ok_or_else(|| Error::harness("the run is gone")),
-        Picked::Several(ids, all) => {
-            let which = if all > ids.len() { format!("the newest are {}", list(&ids)) } else { list(&ids) };
-            Err(Error::usage(format!("`{shown}` stands in the ids of {all} runs")).hint(which))
-        }
-        Picked::None if runs.is_empty() => Err(Error::usage("there are no runs to compare")),
-        Picked::None => Err(Error::usage(format!("there is no run `{shown}`")).hint(
-            "name an id or a part of it, `latest`, `latest~1`, or a scenario: `firedrill history SCENARIO` has its ids",
-        )),
-    }
-}
-
 /// A scenario without runs is a mistake only when neither the index nor the project knows it.
 fn none_of(
     name: &str,
-    indexed: &[String],
+    indexed: &[IndexedRun],
     args: &HistoryArgs,
     globals: &super::Globals,
     update: &Update,
 ) -> Result<Exit, Error> {
     let mut names: Vec<String> = project_scenarios(&globals.project).iter().map(|path| outline(path).name).collect();
-    names.extend(indexed.iter().cloned());
+    names.extend(indexed.iter().map(|run| run.scenario.clone()));
     names.sort();
     names.dedup();
     if names.iter().any(|known| known == name) {
@@ -254,9 +196,6 @@ fn none_of(
 
 /// Nothing is no mistake: a new project has no history yet.
 fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
-    if let Some(Sub::Diff { .. }) = &args.command {
-        return Err(Error::usage("there are no runs to compare"));
-    }
     if args.options.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
         print_json(&written(json(&overview))?)?;

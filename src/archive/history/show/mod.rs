@@ -1,13 +1,11 @@
 //! History as people and programs read it: one page for the terminal and for Markdown, and JSON beside it. Pure functions:
 //! the time of day is in no page.
 
-mod diff;
 mod overview;
 mod page;
 mod scenario;
 mod trend;
 
-pub use diff::diff_text;
 pub use overview::{Overview, overview_text};
 pub use page::PageForm;
 pub use scenario::{ScenarioView, scenario_text};
