@@ -1,12 +1,13 @@
 //! `firedrill history`: what many runs say together.
 
-use crate::archive;
+use super::evidence::each_run;
+use super::read_own;
 use crate::archive::history::{
-    ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, RealIncident, ScenarioView, Summary,
-    TrendPoint, Update, indexed, json, overview_text, read_incidents, scenario_text, since, trend_text,
+    ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint, Update,
+    Versioned, indexed, overview_text, read_incidents, scenario_text, since, trend_text,
 };
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, say_line, visible};
+use crate::output::{print, print_value, say_line, visible};
 use crate::record::utc_now;
 use crate::report::SeenRun;
 use crate::source::{did_you_mean, shorten, tidy};
@@ -71,7 +72,7 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
     let roots = super::evidence::runs_of(&options.from, &globals.project);
     if let Some(Sub::Trend { incidents }) = &args.command {
-        return trend(incidents.as_deref(), &roots, options, globals);
+        return trend(incidents.as_deref(), options, globals);
     }
     let since = options.since.as_deref().map(age).transpose()?;
     if roots.is_empty() && !index.exists() {
@@ -85,44 +86,32 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     };
     let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), options.last);
     let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
-    let text = match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
+    match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
         (None, None) => return empty(&args, globals, &update),
         (Some(name), None) => return none_of(name, &all, &args, globals, &update),
-        (Some(_), Some(view)) if options.json => written(json(&view))?,
-        (Some(_), Some(view)) => scenario_text(&view, form),
+        (Some(_), Some(view)) if options.json => print_value(&Versioned::of(&view))?,
+        (Some(_), Some(view)) => print(&scenario_text(&view, form))?,
         (None, Some(_)) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
-            if options.json { written(json(&overview))? } else { overview_text(&overview, form) }
+            match options.json {
+                true => print_value(&Versioned::of(&overview))?,
+                false => print(&overview_text(&overview, form))?,
+            }
         }
-    };
-    if options.json {
-        print_json(&text)?
-    } else {
-        print(&text)?
     }
     Ok(Exit::Passed)
 }
 
 /// Drills, incidents and actions side by side.
-fn trend(
-    incidents: Option<&Path>,
-    roots: &[PathBuf],
-    options: &Options,
-    globals: &super::Globals,
-) -> Result<Exit, Error> {
-    let found = archive::find(roots).map_err(|error| Error::usage(error.to_string()))?;
+fn trend(incidents: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    for dir in &found.runs {
-        // One record at a time: there may be thousands.
-        match archive::read_run(dir) {
-            Ok(record) => {
-                points.extend(TrendPoint::of_drill(&record));
-                seen.extend(SeenRun::of(&record));
-            }
-            Err(error) => say_line(&format!("warning: {error}")),
-        }
-    }
-    points.extend(real_incidents(incidents, globals)?.iter().map(TrendPoint::of_incident));
+    let problems = each_run(&options.from, &globals.project, |record| {
+        points.extend(TrendPoint::of_drill(record));
+        seen.extend(SeenRun::of(record));
+    })?;
+    problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
+    let incidents = read_own(incidents, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
+    points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = options.since.as_deref().map(age).transpose()? {
         points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
     }
@@ -135,27 +124,14 @@ fn trend(
     let trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
     let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
     match options.json {
-        true => print_json(&written(json(&trend))?)?,
+        true => print_value(&Versioned::of(&trend))?,
         false => print(&trend_text(&trend, form))?,
     }
     Ok(Exit::Passed)
 }
 
-/// The incidents of the file that is named, or of the project where it has one.
-fn real_incidents(named: Option<&Path>, globals: &super::Globals) -> Result<Vec<RealIncident>, Error> {
-    let path = named.map_or_else(|| tidy(&globals.project.join("incidents.yaml")), Path::to_path_buf);
-    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
-        return Ok(Vec::new());
-    }
-    super::read_file(&path, "the file of incidents", globals, read_incidents)
-}
-
 fn age(text: &str) -> Result<i64, Error> {
     since(text, utc_now()).map_err(|why| Error::usage(format!("--since: {why}")))
-}
-
-fn written(text: Result<String, serde_json::Error>) -> Result<String, Error> {
-    text.map_err(|error| Error::harness(format!("writing the history as JSON: {error}")))
 }
 
 /// The last `n` runs of each scenario, in their order.
@@ -198,7 +174,7 @@ fn none_of(
 fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
     if args.options.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
-        print_json(&written(json(&overview))?)?;
+        print_value(&Versioned::of(&overview))?;
         return Ok(Exit::Passed);
     }
     let shown = |text: &str| shorten(&visible(text));
