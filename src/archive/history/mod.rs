@@ -9,6 +9,7 @@ mod show;
 mod since;
 mod summary;
 #[cfg(test)]
+#[path = "tests/testing.rs"]
 mod testing;
 mod trend;
 
