@@ -154,7 +154,7 @@ fn is_foreign(path: &Path) -> Result<bool, IndexError> {
 }
 
 /// What the index has about a run, or about a directory that cannot be read.
-struct Entry {
+struct IndexEntry {
     stamp: Stamp,
     run: Option<IndexedRun>,
     why: Option<String>,
@@ -176,7 +176,7 @@ impl Stamp {
     }
 }
 
-impl Entry {
+impl IndexEntry {
     /// A record that has its end never changes: then its size says enough, and the same run may come in another artifact.
     fn is_final(&self) -> bool {
         self.run.as_ref().is_none_or(|run| run.ended)
@@ -209,7 +209,7 @@ fn updated(path: &Path, roots: &[PathBuf], rebuild: bool, update: &mut Update) -
         _ => return Err(IndexError::Foreign(path.to_path_buf())),
     }
     let mut entries = entries(&open, path)?;
-    let runs_of = |entries: &BTreeMap<String, Entry>| entries.values().filter(|entry| entry.run.is_some()).count();
+    let runs_of = |entries: &BTreeMap<String, IndexEntry>| entries.values().filter(|entry| entry.run.is_some()).count();
     let before = runs_of(&entries);
     if rebuild {
         entries.clear();
@@ -233,7 +233,7 @@ fn updated(path: &Path, roots: &[PathBuf], rebuild: bool, update: &mut Update) -
     Ok(runs)
 }
 
-fn entries(open: &Connection, path: &Path) -> Result<BTreeMap<String, Entry>, IndexError> {
+fn entries(open: &Connection, path: &Path) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
     let failed = |source| IndexError::Database { path: path.to_path_buf(), source };
     let mut entries = BTreeMap::new();
     let mut all = open.prepare("SELECT id, size, mtime_ns, run, why FROM entry").map_err(failed)?;
@@ -242,17 +242,17 @@ fn entries(open: &Connection, path: &Path) -> Result<BTreeMap<String, Entry>, In
         let (id, size, mtime_ns, run, why): (String, _, _, Option<String>, _) = row.try_into().map_err(failed)?;
         let run = run.map(|json| serde_json::from_str(&json)).transpose();
         let run = run.map_err(|source| IndexError::Run { path: path.to_path_buf(), source })?;
-        entries.insert(id, Entry { stamp: Stamp { size, mtime_ns }, run, why });
+        entries.insert(id, IndexEntry { stamp: Stamp { size, mtime_ns }, run, why });
     }
     Ok(entries)
 }
 
 /// What is new below the paths, or has changed. Records are read side by side.
 fn fresh(
-    known: &BTreeMap<String, Entry>,
+    known: &BTreeMap<String, IndexEntry>,
     roots: &[PathBuf],
     update: &mut Update,
-) -> Result<Vec<(String, Entry)>, IndexError> {
+) -> Result<Vec<(String, IndexEntry)>, IndexError> {
     let found = archive::find(roots).map_err(IndexError::Runs)?;
     update.found = found.runs.len();
     update.unreadable = found.problems;
@@ -283,14 +283,14 @@ fn fresh(
     let mut fresh = Vec::new();
     for ((dir, id, stamp), read) in due.into_iter().zip(read) {
         // Without a file there is nothing to tell it by, and it is tried each time.
-        let entry = |run, why| stamp.map(|stamp| Entry { stamp, run, why });
+        let entry = |run, why| stamp.map(|stamp| IndexEntry { stamp, run, why });
         match read {
             Err(why) => {
                 update.unreadable.push(why.clone());
                 fresh.extend(entry(None, Some(why)).map(|entry| (place(&dir), entry)));
             }
             // A copy from before the end tells less than what is known.
-            Ok(Some(run)) if !run.ended && known.get(&id).is_some_and(Entry::is_final) => {}
+            Ok(Some(run)) if !run.ended && known.get(&id).is_some_and(IndexEntry::is_final) => {}
             Ok(run) => {
                 update.read += usize::from(run.is_some());
                 fresh.extend(entry(run, None).map(|entry| (id, entry)));
