@@ -1,9 +1,9 @@
-//! Asking ten thousand runs, and putting runs into the index. Before the measurements it prints how many records a second
-//! are read from run directories, and how large they are.
+//! Asking an index of ten thousand runs. Before the measurements it prints how many records a second are read from run
+//! directories, and how large they are.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use firedrill::archive::history::{
-    Filter, Index, IndexedRun, Overview, PageForm, ScenarioView, Summary, Update, overview_text, with_index,
+    IndexedRun, Overview, PageForm, ScenarioView, Summary, Update, indexed, overview_text, scenario_text,
 };
 use firedrill::record::{
     Announcement, DrillTime, Event, FileRef, Location, Phase, Record, RecoveryRecord, SliInfo, Slice, StackRecord,
@@ -127,31 +127,29 @@ fn record(number: usize, slices: u64) -> Record {
     record
 }
 
-fn overview(index: &Index) -> Overview {
-    let runs = index.runs(&Filter::default()).expect("the runs");
-    assert_eq!(runs.len(), RUNS);
-    Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: Update::default() }
+/// Run directories with the records of these runs; how many bytes they have.
+fn write(dir: &Path, numbers: std::ops::Range<usize>, slices: u64) -> usize {
+    let one = |number: usize| {
+        let record = record(number, slices);
+        let dir = dir.join(&record.plan.as_ref().expect("a plan").run);
+        fs::create_dir_all(&dir).expect("a directory");
+        let json = firedrill::report::json(&record);
+        fs::write(dir.join("record.json"), &json).expect("a record");
+        json.len()
+    };
+    numbers.map(one).sum()
 }
 
 /// How fast run directories are read; printed, because it is done once.
 fn indexing(dir: &Path) {
-    let mut bytes = 0;
-    for number in 0..RECORDS {
-        let record = record(number, SLICES);
-        let dir = dir.join("runs").join(&record.plan.as_ref().expect("a plan").run);
-        fs::create_dir_all(&dir).expect("a directory");
-        let json = firedrill::report::json(&record);
-        bytes += json.len();
-        fs::write(dir.join("record.json"), json).expect("a record");
-    }
-    let index = dir.join("read.db");
-    let roots = [dir.join("runs")];
+    let bytes = write(&dir.join("runs"), 0..RECORDS, SLICES);
+    let (index, roots) = (dir.join("read.db"), [dir.join("runs")]);
     let begun = Instant::now();
-    let (_, update) = with_index(&index, &roots, false, Index::count).expect("an index");
+    let (_, update) = indexed(&index, &roots, false).expect("an index");
     let took = begun.elapsed();
     assert_eq!(update.read, RECORDS);
     let begun = Instant::now();
-    with_index(&index, &roots, false, Index::count).expect("an index");
+    indexed(&index, &roots, false).expect("an index");
     let (each, size) = (took.as_secs_f64() / RECORDS as f64, bytes / RECORDS / 1024);
     println!("indexing: {RECORDS} records of {size} KB in {took:.2?}: {:.2} ms each", each * 1e3);
     println!("looking again, nothing new: {:.2?}", begun.elapsed());
@@ -160,37 +158,31 @@ fn indexing(dir: &Path) {
 fn history(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
     indexing(dir.path());
-    let path = dir.path().join("history.db");
-    let fill = |index: &Index| {
-        index.at_once(|index| {
-            (0..RUNS).try_for_each(|number| {
-                let (run, detail) = IndexedRun::of(&record(number, 10)).expect("a run");
-                index.put(&run, &detail)
-            })
-        })
-    };
+    let (path, runs) = (dir.path().join("history.db"), dir.path().join("many"));
+    write(&runs, 0..RUNS, 10);
     let begun = Instant::now();
-    with_index(&path, &[], false, fill).expect("an index");
+    indexed(&path, &[runs], false).expect("an index");
     let size = fs::metadata(&path).expect("the index").len() / 1024;
     println!("{RUNS} runs of {SCENARIOS} scenarios put into the index in {:.2?}; it has {size} KB", begun.elapsed());
     let mut group = criterion.benchmark_group(format!("{RUNS} runs"));
     group.sample_size(20);
-    let ask = |of: &dyn Fn(&Index) -> String| {
-        let asked = with_index(&path, &[], false, |index| Ok(of(index)));
-        asked.expect("an answer").0
-    };
+    let ask = || indexed(&path, &[], false).expect("an answer").0;
     group.bench_function("overview", |bencher| {
-        bencher.iter(|| black_box(ask(&|index| overview_text(&overview(index), PageForm::Text))));
+        bencher.iter(|| {
+            let runs = ask();
+            assert_eq!(runs.len(), RUNS);
+            let scenarios = Summary::all(&runs);
+            let overview = Overview { runs: runs.len(), scenarios, index: Update::default() };
+            black_box(overview_text(&overview, PageForm::Text))
+        });
     });
     group.bench_function("one scenario", |bencher| {
-        let filter = Filter { scenario: Some("scenario-07".into()), since_us: None };
         bencher.iter(|| {
-            black_box(ask(&|index| {
-                let runs = index.runs(&filter).expect("the runs");
-                assert_eq!(runs.len(), RUNS / SCENARIOS);
-                let view = ScenarioView::of(&runs, Update::default()).expect("a scenario");
-                firedrill::archive::history::scenario_text(&view, PageForm::Text)
-            }))
+            let mut runs: Vec<IndexedRun> = ask();
+            runs.retain(|run| run.scenario == "scenario-07");
+            assert_eq!(runs.len(), RUNS / SCENARIOS);
+            let view = ScenarioView::of(&runs, Update::default()).expect("a scenario");
+            black_box(scenario_text(&view, PageForm::Text))
         });
     });
     group.finish();

@@ -82,7 +82,6 @@ fn runs_are_found_read_once_and_told() {
     let again = project.output(&[]);
     assert!(again.stderr.is_empty(), "nothing new, nothing to say: {}", String::from_utf8_lossy(&again.stderr));
     insta::assert_snapshot!("scenario", project.history(&["db-pool"]));
-    insta::assert_snapshot!("diff", project.history(&["diff", "db-pool~1", "0002"]));
     assert!(project.history(&["db-pool", "--last", "1"]).contains("1 run, passed 0%"));
     assert!(project.history(&["--since", "2026-11-03"]).contains("1 run of 1 scenario"));
     // Artifacts add to the same index.
@@ -91,26 +90,18 @@ fn runs_are_found_read_once_and_told() {
     fs::remove_dir_all(project.path().join("artifacts")).expect("removed");
     assert!(project.history(&["-q"]).contains("History: 4 runs of 2 scenarios"));
     assert!(project.history(&["-q", "--rebuild"]).contains("History: 3 runs of 2 scenarios"));
-    let json = project.output(&["diff", "latest~1", "latest", "--json"]);
+    let json = project.output(&["restart-loop", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
-    assert_eq!(json["to"]["scenario"], "restart-loop");
+    assert_eq!(json["runs"][0]["scenario"], "restart-loop");
 }
 
 #[test]
 fn mistakes_are_told() {
     let project = Project::new();
-    assert!(project.history(&["diff", "latest", "latest"]).starts_with("exit 2\n"));
     project.run(".firedrill/runs", 1, "db-pool", "passed");
     project.run(".firedrill/runs", 2, "db-pool", "passed");
     let mut told = String::new();
-    for arguments in [
-        &["db-poool"][..],
-        &["diff", "2026", "latest"],
-        &["diff", "latest~7", "latest"],
-        &["--from", "nowhere"],
-        &["--since", "soon"],
-        &["--index", "notes.md"],
-    ] {
+    for arguments in [&["db-poool"][..], &["--from", "nowhere"], &["--since", "soon"], &["--index", "notes.md"]] {
         fs::write(project.path().join("notes.md"), "# Notes of mine, and they are long enough\n").expect("a file");
         told.push_str(&format!("$ firedrill history {}\n{}\n", arguments.join(" "), project.history(arguments)));
     }

@@ -1,9 +1,10 @@
 //! `firedrill actions`: what is to be done after drills and incidents.
 
+use super::evidence::runs_of;
 use crate::archive;
 use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
 use crate::error::{Error, Exit};
-use crate::output::{one_line, print, print_json, say_line};
+use crate::output::{one_line, print, print_value, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
 use crate::source::tidy;
@@ -36,7 +37,7 @@ pub async fn run(args: ActionsArgs, globals: &super::Globals) -> Result<Exit, Er
     let today = utc_text(utc_now()).chars().take(10).collect::<String>();
     if args.json {
         let items: Vec<_> = actions.items.iter().map(|item| as_json(item, &seen, &today)).collect();
-        print_json(&format!("{:#}\n", json!({ "format": 1, "actions": items })))?;
+        print_value(&json!({ "format": 1, "actions": items }))?;
     } else if args.digest {
         print(&digest(&actions, &today))?;
     } else {
@@ -49,22 +50,12 @@ pub async fn run(args: ActionsArgs, globals: &super::Globals) -> Result<Exit, Er
 
 /// The file of the project; `None` where it has none.
 pub fn read(globals: &super::Globals) -> Result<Option<Actions>, Error> {
-    let path = tidy(&globals.project.join(ACTIONS));
-    if std::fs::symlink_metadata(&path).is_err() {
-        return Ok(None);
-    }
-    super::read_file(&path, "the file of actions", globals, read_actions).map(Some)
+    super::read_own(None, ACTIONS, "the file of actions", globals, read_actions)
 }
 
 /// The runs that actions name, as far as they lie there.
 pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
-    let own = tidy(&project.join(".firedrill"));
-    let paths = match paths {
-        [] if own.is_dir() => vec![own],
-        [] => return Ok(Vec::new()),
-        named => named.to_vec(),
-    };
-    let found = archive::find(&paths).map_err(|error| Error::usage(error.to_string()))?;
+    let found = archive::find(&runs_of(paths, project)).map_err(|error| Error::usage(error.to_string()))?;
     let named = |id: &str| {
         let is = |run: &Option<String>| run.as_deref() == Some(id);
         actions.items.iter().any(|item| is(&item.run) || is(&item.action.verified_by))

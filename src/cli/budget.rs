@@ -1,15 +1,15 @@
 //! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
 
-use super::read_file;
+use super::{read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
 use crate::assurance::services::show;
 use crate::error::{Error, Exit};
 use crate::notify::get;
-use crate::output::{print, print_json, say_line};
+use crate::output::{print, print_value, say_line};
 use crate::record::{utc_now, utc_text};
-use crate::source::{Diagnostics, did_you_mean, render, tidy};
+use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::percent;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ enum BudgetCommand {
 /// Runs the command.
 pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let (options, now) = (&args.options, utc_now());
-    let policy = policy(globals)?;
+    let policy = read_own(None, BUDGETS, "the budget policy", globals, read_policy)?.unwrap_or_default();
     let (mut budgets, bad) = match &options.prometheus {
         Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new()),
         None => of_incidents(options, globals, now)?,
@@ -95,7 +95,7 @@ pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Err
         budgets.iter().map(|budget| BudgetState::of(budget, &bad, &policy, release, now)).collect();
     if options.json {
         let all: Vec<Value> = states.iter().map(BudgetState::json).collect();
-        print_json(&format!("{:#}\n", json!({ "format": 1, "budgets": all })))?;
+        print_value(&json!({ "format": 1, "budgets": all }))?;
     } else {
         print(&states.iter().map(BudgetState::text).collect::<String>())?;
     }
@@ -178,14 +178,6 @@ fn signed(share: f64) -> String {
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-fn policy(globals: &super::Globals) -> Result<BudgetPolicy, Error> {
-    let path = tidy(&globals.project.join(BUDGETS));
-    match std::fs::symlink_metadata(&path) {
-        Err(_) => Ok(BudgetPolicy::default()),
-        Ok(_) => read_file(&path, "the budget policy", globals, read_policy),
-    }
-}
-
 /// What incidents took of the SLOs of `services.yaml`.
 fn of_incidents(
     options: &BudgetOptions,
@@ -193,9 +185,8 @@ fn of_incidents(
     now: OffsetDateTime,
 ) -> Result<(Vec<BudgetLeft>, Vec<BadTime>), Error> {
     let mut diags = Diagnostics::default();
-    let catalog = project_services(&globals.project, &mut diags).map_err(|()| {
-        Error::usage(format!("the list of services has mistakes\n\n{}", render(&diags, globals.color()).trim_end()))
-    })?;
+    let catalog = project_services(&globals.project, &mut diags)
+        .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
     let path = options.incidents.clone().unwrap_or_else(|| tidy(&globals.project.join(INCIDENTS)));
     if std::fs::symlink_metadata(&path).is_err() {
         let message = format!("there is no {}: what was spent is not known", path.display());

@@ -4,7 +4,7 @@ use super::evidence::{self, Scenarios};
 use crate::assurance::coverage::{self, Coverage};
 use crate::assurance::services::{self, Catalog, EXAMPLE, FILE};
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, say, say_line, stdout_columns};
+use crate::output::{print, print_value, say, say_line, stdout_columns};
 use crate::slis::Ratio;
 use crate::source::tidy;
 use std::path::{Path, PathBuf};
@@ -48,9 +48,7 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
     let now = crate::record::utc_now();
     let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now);
     if args.json {
-        let json = coverage::json(&coverage)
-            .map_err(|error| Error::harness(format!("writing the coverage as JSON: {error}")))?;
-        print_json(&json)?;
+        print_value(&coverage)?;
     } else if args.markdown {
         print(&coverage::markdown(&coverage))?;
     } else if !globals.quiet {
@@ -72,12 +70,8 @@ pub fn catalog(
     scenarios: &Scenarios,
     globals: &super::Globals,
 ) -> Result<Option<Catalog>, Error> {
-    let path = named.map_or_else(|| tidy(&globals.project.join(FILE)), Path::to_path_buf);
-    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
-        return Ok(None);
-    }
     let read = |source: &_, diags: &mut _| services::read(source, Some(&scenarios.named()), diags);
-    super::read_file(&path, "the list of services", globals, read).map(Some)
+    super::read_own(named, FILE, "the list of services", globals, read)
 }
 
 /// Width and colour of standard output; what is no terminal gets 80 columns without colour.

@@ -1,7 +1,7 @@
 //! `firedrill doctor`: says what is there, what is missing and how to fix it.
 
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, visible};
+use crate::output::{print, print_value, visible};
 use crate::stack::{Probe, ProbeState, platform};
 
 /// Says what is there, what is missing and how to fix it.
@@ -25,7 +25,7 @@ pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Er
     let probes = platform().probe().await;
     match args.format {
         DoctorFormat::Text => print(&text(&probes))?,
-        DoctorFormat::Json => print_json(&format!("{:#}\n", json(&probes)))?,
+        DoctorFormat::Json => print_value(&json(&probes))?,
     }
     let missing = probes.iter().any(|probe| probe.state == ProbeState::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })

@@ -17,6 +17,8 @@ pub struct Scenarios {
     pub fit: Vec<Scenario>,
     /// Every one by name, also those that cannot be used.
     pub names: Vec<String>,
+    /// The same, and whether each is a DR scenario.
+    pub dr: Vec<(String, bool)>,
     /// Those with mistakes: the file, the runbook that it names, and how many mistakes.
     pub unfit: Vec<(PathBuf, Option<PathBuf>, usize)>,
 }
@@ -35,8 +37,9 @@ pub fn scenarios(project: &Path) -> Scenarios {
     let mut found = Scenarios::default();
     for path in project_scenarios(project) {
         let outline = outline(&path);
-        found.names.push(outline.name);
         let (plan, diags) = load(&path, &overrides);
+        found.dr.push((outline.name.clone(), plan.as_ref().is_some_and(|plan| plan.restore.is_some())));
+        found.names.push(outline.name);
         match plan {
             Some(plan) => found.fit.push(coverable(&plan)),
             None => {

@@ -19,11 +19,10 @@ pub struct FaultsArgs {
 pub fn run(args: &FaultsArgs, globals: &Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
     let presets = Preset::all(&Source::new(globals.project.join("scenarios/any.yaml"), ""), &mut diags);
-    let shown = render(&diags, globals.color());
     if diags.has_errors() {
-        return Err(Error::usage(format!("the project's faults have mistakes\n\n{}", shown.trim_end())));
+        return Err(globals.mistakes("the project's faults have mistakes", &diags));
     }
-    say(&shown);
+    say(&render(&diags, globals.color()));
     let schema = crate::spec::schema();
     let properties = &schema["properties"]["faults"]["items"]["properties"];
     let kinds = Fault::KINDS.iter().map(|kind| (kind.to_string(), properties[kind].clone()));

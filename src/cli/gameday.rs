@@ -4,8 +4,7 @@ use super::conduct::{self, DayOptions, OutputFormat, RemoteOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
-use crate::output::say;
-use crate::source::{Diagnostics, parse_duration, render};
+use crate::source::parse_duration;
 use crate::spec::{self, GameDay};
 use crate::stack::{REMOTE_SITES, platform};
 use std::path::PathBuf;
@@ -126,14 +125,7 @@ fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> 
             spec::game_day_of("gameday", &found.collect::<Result<Vec<_>, Error>>()?, &overrides)
         }
     };
-    let told = |diagnostics: &Diagnostics| render(diagnostics, globals.color());
-    let Some(file) = file.filter(|_| !diagnostics.has_errors()) else {
-        return Err(Error::usage(format!("nothing was started\n{}", told(&diagnostics))));
-    };
-    if !globals.quiet && !diagnostics.all.is_empty() {
-        say(&told(&diagnostics));
-    }
-    Ok(file)
+    globals.fit(file, &diagnostics)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! `firedrill history`: what many runs say together.
 
-use crate::archive;
+use super::evidence::each_run;
+use super::read_own;
 use crate::archive::history::{
-    ClosedAction, Diff, Filter, HistoryTrend, Index, IndexError, IndexedRun, Overview, PageForm, Picked, RealIncident,
-    ScenarioView, Summary, TrendPoint, Update, by_scenario, diff_text, json, overview_text, pick, read_incidents,
-    scenario_text, since, trend_text, with_index,
+    ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint, Update,
+    Versioned, indexed, overview_text, read_incidents, scenario_text, since, trend_text,
 };
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, say_line, visible};
+use crate::output::{print, print_value, say_line, visible};
 use crate::record::utc_now;
 use crate::report::SeenRun;
-use crate::source::{did_you_mean, list, shorten, tidy};
+use crate::source::{did_you_mean, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub struct HistoryArgs {
     command: Option<Sub>,
 }
 
-/// Options that `history` and `history diff` share.
+/// Options that `history` and `history trend` share.
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Look for runs below this directory, at any depth: a project's `.firedrill`, an unpacked artifact of a CI run; several
@@ -63,24 +63,6 @@ enum Sub {
         #[arg(long, value_name = "FILE")]
         incidents: Option<PathBuf>,
     },
-    /// Shows what changed between two runs: verdict, figures, steps of the runbook, scenario, stack, images, inputs.
-    Diff {
-        /// The first run: its id or a part of it, `latest`, `latest~1`, or a scenario for its newest run (`db-pool~1`).
-        #[arg(value_name = "FROM")]
-        first: String,
-        /// The second run.
-        #[arg(value_name = "TO")]
-        second: String,
-    },
-}
-
-/// What was asked for.
-enum HistoryAnswer {
-    Overview(Vec<IndexedRun>),
-    Diff(Box<Diff>),
-    /// No run of the scenario that was asked for; these have runs.
-    NoneOf(Vec<String>),
-    Wrong(Error),
 }
 
 /// Runs the command.
@@ -90,63 +72,46 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
     let roots = super::evidence::runs_of(&options.from, &globals.project);
     if let Some(Sub::Trend { incidents }) = &args.command {
-        return trend(incidents.as_deref(), &roots, options, globals);
+        return trend(incidents.as_deref(), options, globals);
     }
-    let filter = Filter { scenario: None, since_us: options.since.as_deref().map(age).transpose()? };
+    let since = options.since.as_deref().map(age).transpose()?;
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
-    let ask = |index: &Index| answer(index, &filter, &args);
-    let (answer, update) = with_index(&index, &roots, options.rebuild, ask).map_err(broken)?;
+    let (all, update) = indexed(&index, &roots, options.rebuild).map_err(broken)?;
     tell(&update, globals);
-    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
-    let text = match (answer, &args.scenario) {
-        (HistoryAnswer::Wrong(error), _) => return Err(error),
-        (HistoryAnswer::Diff(diff), _) if options.json => written(json(&diff))?,
-        (HistoryAnswer::Diff(diff), _) => diff_text(&diff, form),
-        (HistoryAnswer::Overview(runs), None) if runs.is_empty() => return empty(&args, globals, &update),
-        (HistoryAnswer::Overview(runs), None) => {
-            let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
-            if options.json { written(json(&overview))? } else { overview_text(&overview, form) }
-        }
-        (HistoryAnswer::Overview(runs), Some(name)) => match ScenarioView::of(&runs, update.clone()) {
-            None => return none_of(name, &[], &args, globals, &update),
-            Some(view) if options.json => written(json(&view))?,
-            Some(view) => scenario_text(&view, form),
-        },
-        (HistoryAnswer::NoneOf(known), name) => {
-            let name = name.as_deref().unwrap_or_default();
-            return none_of(name, &known, &args, globals, &update);
-        }
+    let is_asked = |run: &&IndexedRun| {
+        since.is_none_or(|since| run.started_us >= since)
+            && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
     };
-    if options.json {
-        print_json(&text)?
-    } else {
-        print(&text)?
+    let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), options.last);
+    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
+    match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
+        (None, None) => return empty(&args, globals, &update),
+        (Some(name), None) => return none_of(name, &all, &args, globals, &update),
+        (Some(_), Some(view)) if options.json => print_value(&Versioned::of(&view))?,
+        (Some(_), Some(view)) => print(&scenario_text(&view, form))?,
+        (None, Some(_)) => {
+            let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
+            match options.json {
+                true => print_value(&Versioned::of(&overview))?,
+                false => print(&overview_text(&overview, form))?,
+            }
+        }
     }
     Ok(Exit::Passed)
 }
 
 /// Drills, incidents and actions side by side.
-fn trend(
-    incidents: Option<&Path>,
-    roots: &[PathBuf],
-    options: &Options,
-    globals: &super::Globals,
-) -> Result<Exit, Error> {
-    let found = archive::find(roots).map_err(|error| Error::usage(error.to_string()))?;
+fn trend(incidents: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    for dir in &found.runs {
-        // One record at a time: there may be thousands.
-        match archive::read_run(dir) {
-            Ok(record) => {
-                points.extend(TrendPoint::of_drill(&record));
-                seen.extend(SeenRun::of(&record));
-            }
-            Err(error) => say_line(&format!("warning: {error}")),
-        }
-    }
-    points.extend(real_incidents(incidents, globals)?.iter().map(TrendPoint::of_incident));
+    let problems = each_run(&options.from, &globals.project, |record| {
+        points.extend(TrendPoint::of_drill(record));
+        seen.extend(SeenRun::of(record));
+    })?;
+    problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
+    let incidents = read_own(incidents, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
+    points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = options.since.as_deref().map(age).transpose()? {
         points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
     }
@@ -159,46 +124,14 @@ fn trend(
     let trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
     let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
     match options.json {
-        true => print_json(&written(json(&trend))?)?,
+        true => print_value(&Versioned::of(&trend))?,
         false => print(&trend_text(&trend, form))?,
     }
     Ok(Exit::Passed)
 }
 
-/// The incidents of the file that is named, or of the project where it has one.
-fn real_incidents(named: Option<&Path>, globals: &super::Globals) -> Result<Vec<RealIncident>, Error> {
-    let path = named.map_or_else(|| tidy(&globals.project.join("incidents.yaml")), Path::to_path_buf);
-    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
-        return Ok(Vec::new());
-    }
-    super::read_file(&path, "the file of incidents", globals, read_incidents)
-}
-
 fn age(text: &str) -> Result<i64, Error> {
     since(text, utc_now()).map_err(|why| Error::usage(format!("--since: {why}")))
-}
-
-fn written(text: Result<String, serde_json::Error>) -> Result<String, Error> {
-    text.map_err(|error| Error::harness(format!("writing the history as JSON: {error}")))
-}
-
-fn answer(index: &Index, filter: &Filter, args: &HistoryArgs) -> Result<HistoryAnswer, IndexError> {
-    if let Some(Sub::Diff { first, second }) = &args.command {
-        let runs = index.runs(filter)?;
-        let (from, to) = match (picked(&runs, first), picked(&runs, second)) {
-            (Ok(from), Ok(to)) => (from, to),
-            (Err(error), _) | (_, Err(error)) => return Ok(HistoryAnswer::Wrong(error)),
-        };
-        let diff = Diff::of((from.clone(), index.detail(&from.run)?), (to.clone(), index.detail(&to.run)?));
-        return Ok(HistoryAnswer::Diff(Box::new(diff)));
-    }
-    let filter = Filter { scenario: args.scenario.clone(), ..filter.clone() };
-    let runs = index.runs(&filter)?;
-    if runs.is_empty() && args.scenario.is_some() {
-        let all = index.runs(&Filter::default())?;
-        return Ok(HistoryAnswer::NoneOf(by_scenario(&all).into_keys().map(str::to_string).collect()));
-    }
-    Ok(HistoryAnswer::Overview(last_of_each(runs, args.options.last)))
 }
 
 /// The last `n` runs of each scenario, in their order.
@@ -218,31 +151,16 @@ fn last_of_each(runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
     kept
 }
 
-fn picked<'r>(runs: &'r [IndexedRun], name: &str) -> Result<&'r IndexedRun, Error> {
-    let shown = shorten(&visible(name));
-    match pick(runs, name) {
-        Picked::One(id) => runs.iter().find(|run| run.run == id).ok_or_else(|| Error::harness("the run is gone")),
-        Picked::Several(ids, all) => {
-            let which = if all > ids.len() { format!("the newest are {}", list(&ids)) } else { list(&ids) };
-            Err(Error::usage(format!("`{shown}` stands in the ids of {all} runs")).hint(which))
-        }
-        Picked::None if runs.is_empty() => Err(Error::usage("there are no runs to compare")),
-        Picked::None => Err(Error::usage(format!("there is no run `{shown}`")).hint(
-            "name an id or a part of it, `latest`, `latest~1`, or a scenario: `firedrill history SCENARIO` has its ids",
-        )),
-    }
-}
-
 /// A scenario without runs is a mistake only when neither the index nor the project knows it.
 fn none_of(
     name: &str,
-    indexed: &[String],
+    indexed: &[IndexedRun],
     args: &HistoryArgs,
     globals: &super::Globals,
     update: &Update,
 ) -> Result<Exit, Error> {
     let mut names: Vec<String> = project_scenarios(&globals.project).iter().map(|path| outline(path).name).collect();
-    names.extend(indexed.iter().cloned());
+    names.extend(indexed.iter().map(|run| run.scenario.clone()));
     names.sort();
     names.dedup();
     if names.iter().any(|known| known == name) {
@@ -254,12 +172,9 @@ fn none_of(
 
 /// Nothing is no mistake: a new project has no history yet.
 fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
-    if let Some(Sub::Diff { .. }) = &args.command {
-        return Err(Error::usage("there are no runs to compare"));
-    }
     if args.options.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
-        print_json(&written(json(&overview))?)?;
+        print_value(&Versioned::of(&overview))?;
         return Ok(Exit::Passed);
     }
     let shown = |text: &str| shorten(&visible(text));

@@ -4,7 +4,7 @@ use crate::assurance::coverage::same_file;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config, Drilled, Evidence, Follows, LintRule, Project, RULES};
 use crate::output::{print, print_annotations, print_json, say_line, stdout_is_terminal};
-use crate::source::{Diagnostics, Severity, blocks, did_you_mean, render, tidy};
+use crate::source::{Diagnostics, Severity, blocks, did_you_mean, tidy};
 use std::path::{Path, PathBuf};
 
 /// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
@@ -45,8 +45,7 @@ enum LintFormat {
 pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
     let Some(config) = Config::read(&globals.project, &mut diags) else {
-        let shown = render(&diags, globals.color());
-        return Err(Error::usage(format!("the project's settings have mistakes\n\n{}", shown.trim_end())));
+        return Err(globals.mistakes("the project's settings have mistakes", &diags));
     };
     if args.list {
         print(&lint::table(&config))?;

@@ -1,10 +1,9 @@
 //! `firedrill list`: lists the scenarios and game days of the project.
 
 use crate::error::{Error, Exit};
-use crate::output::{print, visible};
+use crate::output::{print, print_value, visible};
 use crate::source::tidy;
 use crate::spec::{DayOutline, Outline, outline, outline_day, project_game_days, project_scenarios};
-use serde::Serialize;
 
 /// Lists the scenarios of the project, with title, severity, kind, runbook, faults and tags, and its game days.
 #[derive(Debug, clap::Args)]
@@ -47,8 +46,8 @@ pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error
             .hint("run Firedrill in the project's folder, or name it with `-C DIR`")
     };
     match (args.format, args.what) {
-        (ListFormat::Json, None | Some(Listed::Scenarios)) => print_json(&scenarios())?,
-        (ListFormat::Json, Some(Listed::Gamedays)) => print_json(&days())?,
+        (ListFormat::Json, None | Some(Listed::Scenarios)) => print_value(&scenarios())?,
+        (ListFormat::Json, Some(Listed::Gamedays)) => print_value(&days())?,
         (ListFormat::Text, what) => {
             let scenarios = if what == Some(Listed::Gamedays) { Vec::new() } else { scenarios() };
             let days = if what == Some(Listed::Scenarios) { Vec::new() } else { days() };
@@ -63,12 +62,6 @@ pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error
         }
     }
     Ok(Exit::Passed)
-}
-
-fn print_json(list: &impl Serialize) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(list)
-        .map_err(|error| Error::harness(format!("writing the list as JSON: {error}")))?;
-    crate::output::print_json(&format!("{json}\n"))
 }
 
 fn days_text(days: &[DayOutline]) -> String {

@@ -43,9 +43,11 @@ mod verify;
 
 use crate::error::{Error, Exit};
 use crate::output;
-use crate::source::{Diagnostics, Source, render};
+use crate::source::{Diagnostics, Source, render, tidy};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Proves that runbooks work: breaks a real stack on purpose, follows the Markdown runbook while the fault is still
 /// on, and fails when the users' indicators do not recover.
@@ -152,23 +154,39 @@ impl Subcommands {
 impl Globals {
     /// Reads what the project says of its own programs, if it says something.
     fn add_programs(&self) -> Result<(), Error> {
-        let path = crate::source::tidy(&self.project.join(crate::programs::FILE));
+        let path = tidy(&self.project.join(crate::programs::FILE));
         if std::fs::symlink_metadata(&path).is_err() {
             return Ok(());
         }
-        let mut diags = crate::source::Diagnostics::default();
-        match crate::source::Source::read(&path) {
+        let mut diags = Diagnostics::default();
+        match Source::read(&path) {
             Ok(source) => crate::programs::add(&source, &mut diags),
             Err(error) => error.report("the project's programs", None, &mut diags),
         }
-        let shown = crate::source::render(&diags, self.color());
         if diags.has_errors() {
-            return Err(Error::usage(format!("the project's programs have mistakes\n\n{}", shown.trim_end())));
+            return Err(self.mistakes("the project's programs have mistakes", &diags));
         }
         if !self.quiet {
-            output::say(&shown);
+            output::say(&render(&diags, self.color()));
         }
         Ok(())
+    }
+
+    /// The error of files that cannot be used.
+    fn mistakes(&self, what: &str, diags: &Diagnostics) -> Error {
+        Error::usage(format!("{what}\n\n{}", render(diags, self.color()).trim_end()))
+    }
+
+    /// What was read for a drill, with its warnings told: an input without a value, a `--var` that no step uses is better said
+    /// before than learnt from it.
+    fn fit<T>(&self, read: Option<T>, diags: &Diagnostics) -> Result<T, Error> {
+        let text = render(diags, self.color());
+        let read = read.filter(|_| !diags.has_errors());
+        let read = read.ok_or_else(|| Error::usage(format!("nothing was started\n{text}")))?;
+        if !self.quiet {
+            output::say(&text);
+        }
+        Ok(read)
     }
 
     /// What the command line adds to the files that it reads.
@@ -194,10 +212,10 @@ impl Globals {
 
 /// Reads a file; its mistakes are the error.
 fn read_file<T>(
-    path: &std::path::Path,
+    path: &Path,
     what: &str,
     globals: &Globals,
-    read: impl FnOnce(&std::sync::Arc<Source>, &mut Diagnostics) -> Option<T>,
+    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
 ) -> Result<T, Error> {
     let mut diags = Diagnostics::default();
     let read = match Source::read(path) {
@@ -207,8 +225,22 @@ fn read_file<T>(
             None
         }
     };
-    let wrong = || format!("{what} has mistakes\n\n{}", render(&diags, globals.color()).trim_end());
-    read.ok_or_else(|| Error::usage(wrong()))
+    read.ok_or_else(|| globals.mistakes(&format!("{what} has mistakes"), &diags))
+}
+
+/// Reads a file of the project: the one that is named, or the usual one; `None` where that is not there.
+fn read_own<T>(
+    named: Option<&Path>,
+    usual: &str,
+    what: &str,
+    globals: &Globals,
+    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
+) -> Result<Option<T>, Error> {
+    let path = named.map_or_else(|| tidy(&globals.project.join(usual)), Path::to_path_buf);
+    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
+    }
+    read_file(&path, what, globals, read).map(Some)
 }
 
 /// Reads `KEY=VALUE`, as `--var` takes it.

@@ -8,9 +8,9 @@ use super::conduct::{self, Beside, ConductOptions, OutputFormat, attach_error};
 use super::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
-use crate::output::{print, say};
+use crate::output::print;
 use crate::runbook::{self, Runbook, RunbookPhase};
-use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
+use crate::source::{Diagnostics, did_you_mean, list, parse_duration};
 use crate::spec::{self, Respond};
 use crate::stack::{Platform, RunningStack, platform};
 use select::Selection;
@@ -162,16 +162,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
         }
         (None, None) => None,
     };
-    let text = render(&diags, globals.color());
-    match given {
-        Some(given) if !diags.has_errors() => {
-            if !globals.quiet && !diags.all.is_empty() {
-                say(&text);
-            }
-            Ok(given)
-        }
-        _ => Err(Error::usage(format!("nothing was started\n{text}"))),
-    }
+    globals.fit(given, &diags)
 }
 
 async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>) -> Result<RunningStack, Error> {

@@ -1,8 +1,9 @@
 //! Which run is meant by a name: its directory, its id or a part of it, `latest`.
 
+use super::evidence::runs_of;
 use crate::archive;
 use crate::error::Error;
-use crate::source::{list, shorten, tidy};
+use crate::source::{list, shorten};
 use std::path::{Path, PathBuf};
 
 /// The directory of the run that is meant.
@@ -39,11 +40,7 @@ pub fn user() -> String {
 
 /// Every run of the project, oldest first.
 fn all(project: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
-    let home = tidy(&project.join(".firedrill"));
-    if !home.is_dir() {
-        return Ok(Vec::new());
-    }
-    let found = archive::find(&[home]).map_err(|error| Error::usage(error.to_string()))?;
+    let found = archive::find(&runs_of(&[], project)).map_err(|error| Error::usage(error.to_string()))?;
     let mut all: Vec<_> = found.runs.into_iter().filter_map(|dir| Some((archive::run_id(&dir)?, dir))).collect();
     all.sort();
     Ok(all)

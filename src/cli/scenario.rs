@@ -132,13 +132,6 @@ fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Re
         diagnostics.all.extend(found.all);
         plans.extend(plan);
     }
-    if diagnostics.has_errors() || plans.len() < names.len() {
-        let text = crate::source::render(&diagnostics, globals.color());
-        return Err(Error::usage(format!("nothing was started\n{text}")));
-    }
-    // An input without a value, a `--var` that no step uses: better said before the drill than learnt from it.
-    if !globals.quiet && !diagnostics.all.is_empty() {
-        crate::output::say(&crate::source::render(&diagnostics, globals.color()));
-    }
-    Ok(plans)
+    let all = plans.len() == names.len();
+    globals.fit(all.then_some(plans), &diagnostics)
 }

@@ -1,7 +1,7 @@
 //! `firedrill schema`: prints the JSON Schema of the files that people write, for editors.
 
 use crate::error::{Error, Exit};
-use crate::output::print_json;
+use crate::output::{print_json, print_value};
 
 /// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes, reading, on-call, action, incident or budget files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
@@ -50,8 +50,6 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
             return Ok(Exit::Passed);
         }
     };
-    let json = serde_json::to_string_pretty(&schema)
-        .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;
-    print_json(&format!("{json}\n"))?;
+    print_value(&schema)?;
     Ok(Exit::Passed)
 }

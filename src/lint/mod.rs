@@ -16,6 +16,7 @@
 
 #[cfg(test)]
 #[macro_use]
+#[path = "cases_tests.rs"]
 mod cases;
 mod alerts;
 mod blocks;

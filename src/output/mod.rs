@@ -34,6 +34,15 @@ pub fn print_json(text: &str) -> Result<(), Error> {
     written(&json(text))
 }
 
+/// Prints a value as pretty JSON on standard output.
+///
+/// # Errors
+/// Standard output cannot be written, or the value is none that JSON can hold.
+pub fn print_value(value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::harness(format!("writing JSON: {error}")))?;
+    print_json(&(text + "\n"))
+}
+
 /// Prints annotations of GitHub on standard output, one a line, as their `Display` writes them. Every other line is text for people.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ mod text;
 mod unfenced;
 
 #[cfg(test)]
+#[path = "properties_tests.rs"]
 mod properties;
 
 pub use accepted::{

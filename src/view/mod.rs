@@ -14,6 +14,7 @@ pub mod restore;
 mod story;
 mod symbol;
 #[cfg(test)]
+#[path = "tests/testing.rs"]
 pub(crate) mod testing;
 pub mod timeline;
 pub mod words;

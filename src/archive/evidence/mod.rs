@@ -22,6 +22,7 @@ mod run;
 mod seal;
 mod show;
 #[cfg(test)]
+#[path = "tests/testing.rs"]
 mod testing;
 mod verify;
 

@@ -1,5 +1,4 @@
-//! A run as the index keeps it: what is asked over many runs at once in `IndexedRun`, what only the comparison of two needs in
-//! `Detail`. Both are pure functions of a record.
+//! A run as the index keeps it: what is asked over many runs at once. A pure function of a record.
 
 use crate::archive::evidence::Digest;
 use crate::record::{Record, RunOutcome, StepStatus, Verdict};
@@ -121,71 +120,16 @@ pub struct IndexedRun {
     pub pressure_max: Option<f64>,
 }
 
-/// What only the comparison of two runs asks for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Detail {
-    /// The scenario file, as the user knows it.
-    pub scenario_path: String,
-    /// The runbook file.
-    pub runbook_path: Option<String>,
-    /// The stack file.
-    pub stack_path: String,
-    /// The steps that the scenario selects, in order.
-    pub steps: Vec<StepRun>,
-    /// Service → image id.
-    pub images: BTreeMap<String, String>,
-    /// The faults.
-    pub faults: Vec<FaultRun>,
-    /// Inputs and their values, secrets hidden.
-    pub vars: BTreeMap<String, String>,
-}
-
-/// A step of the runbook in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepRun {
-    /// Its id.
-    pub id: String,
-    /// SHA-256 of its content.
-    pub hash: String,
-    /// How it ended, when it did.
-    pub status: Option<StepStatus>,
-    /// What it took, in microseconds.
-    pub took_us: Option<u64>,
-}
-
-/// A fault in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultRun {
-    /// Its kind.
-    pub kind: String,
-    /// The services that it breaks.
-    pub services: Vec<String>,
-}
-
 impl IndexedRun {
-    /// The run of a record, with its detail. Says why when the record does not tell when it began.
-    pub fn of(record: &Record) -> Result<(IndexedRun, Detail), String> {
+    /// The run of a record, Says why when the record does not tell when it began.
+    pub fn of(record: &Record) -> Result<IndexedRun, String> {
         let plan = record.plan.as_ref().ok_or("the story has no beginning")?;
         let started = OffsetDateTime::parse(&plan.started_utc, &Rfc3339)
             .map_err(|error| format!("`started_utc` is no time: {error}"))?;
         let figures = record.figures();
         let stopped = |status: Option<StepStatus>| matches!(status, Some(StepStatus::Failed | StepStatus::Blocked));
         let images = record.stack.as_ref().map(|stack| stack.images.clone()).filter(|images| !images.is_empty());
-        let detail = Detail {
-            scenario_path: plan.scenario_file.path.clone(),
-            runbook_path: plan.runbook_file.as_ref().map(|file| file.path.clone()),
-            stack_path: plan.stack_file.path.clone(),
-            steps: plan.steps.iter().map(|step| StepRun::of(record, &step.id, &step.hash)).collect(),
-            images: images.clone().unwrap_or_default(),
-            faults: plan
-                .faults
-                .iter()
-                .map(|fault| FaultRun { kind: fault.kind.clone(), services: fault.services.clone() })
-                .collect(),
-            vars: plan.vars.clone(),
-        };
-        let run = IndexedRun {
+        Ok(IndexedRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
             title: plan.title.clone(),
@@ -218,20 +162,7 @@ impl IndexedRun {
             worst_late_us: figures.measuring.worst_late_us,
             busy_mean: figures.measuring.busy_mean,
             pressure_max: figures.measuring.pressure_max,
-        };
-        Ok((run, detail))
-    }
-}
-
-impl StepRun {
-    fn of(record: &Record, id: &str, hash: &str) -> StepRun {
-        let ran = record.steps.iter().find(|step| step.step == id);
-        StepRun {
-            id: id.to_string(),
-            hash: hash.to_string(),
-            status: ran.and_then(|step| step.status),
-            took_us: ran.and_then(|step| step.took_us()),
-        }
+        })
     }
 }
 
@@ -249,7 +180,7 @@ mod tests {
 
     #[test]
     fn only_passes_and_failures_count() {
-        let standing = |story| IndexedRun::of(&record_of(story)).unwrap().0.standing;
+        let standing = |story| IndexedRun::of(&record_of(story)).unwrap().standing;
         assert_eq!(standing(Story::Passed), RunStanding::Passed);
         assert_eq!(standing(Story::ExpectedFailure), RunStanding::Passed);
         assert_eq!(standing(Story::StepFailed), RunStanding::Failed);
@@ -260,7 +191,7 @@ mod tests {
         assert_eq!(standing(Story::Killed), RunStanding::Incomplete);
         let mut record = record_of(Story::HarnessError);
         record.disturbed = Some("requests were late".into());
-        assert_eq!(IndexedRun::of(&record).unwrap().0.standing, RunStanding::Disturbed);
+        assert_eq!(IndexedRun::of(&record).unwrap().standing, RunStanding::Disturbed);
         for standing in RunStanding::ALL {
             assert_eq!(RunStanding::from_name(standing.name()), Some(standing));
         }
@@ -269,11 +200,9 @@ mod tests {
     #[test]
     fn a_run_has_the_figures_of_its_record() {
         let record = record_of(Story::StepFailed);
-        let (run, detail) = IndexedRun::of(&record).unwrap();
+        let run = IndexedRun::of(&record).unwrap();
         assert_eq!(run.to_impact_us, record.figures().to_impact_us);
         assert_eq!(run.failed_step.as_deref(), Some("mitigate/terminate-the-session-that-holds-the-lock"));
-        assert_eq!(detail.steps.len(), 4);
-        assert_eq!(detail.faults[0].services, ["db"]);
         assert!(run.started_us > 1_700_000_000_000_000);
     }
 

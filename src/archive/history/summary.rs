@@ -169,7 +169,7 @@ impl Summary {
 }
 
 /// The runs of each scenario, in the order in which they came.
-pub fn by_scenario(runs: &[IndexedRun]) -> BTreeMap<&str, Vec<&IndexedRun>> {
+fn by_scenario(runs: &[IndexedRun]) -> BTreeMap<&str, Vec<&IndexedRun>> {
     let mut scenarios: BTreeMap<&str, Vec<&IndexedRun>> = BTreeMap::new();
     for run in runs {
         scenarios.entry(&run.scenario).or_default().push(run);

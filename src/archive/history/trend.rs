@@ -107,7 +107,7 @@ pub struct HistoryTrend {
 impl TrendPoint {
     /// A drill; `None` for controls, for scenarios that exist to fail, and for what says nothing.
     pub fn of_drill(record: &Record) -> Option<TrendPoint> {
-        let (run, _) = IndexedRun::of(record).ok()?;
+        let run = IndexedRun::of(record).ok()?;
         let plan = record.plan.as_deref().filter(|plan| !plan.alone && !record.expects_failure())?;
         if !run.standing.counts() {
             return None;

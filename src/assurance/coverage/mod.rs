@@ -16,11 +16,5 @@ pub use paths::same_file;
 pub use scenario::{Scenario, ScenarioStep};
 pub use text::{missing, overdue, text};
 
-/// The matrix as one JSON object, with a line break at its end. The error is that of the serializer; there is no value that
-/// it cannot write.
-pub fn json(coverage: &Coverage) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(coverage).map(|text| text + "\n")
-}
-
 #[cfg(test)]
 mod tests;

@@ -364,7 +364,7 @@ fn the_matrix_as_markdown_and_json() {
     insta::assert_snapshot!("markdown", markdown(&example()));
     insta::assert_snapshot!(
         "json",
-        json(&made(
+        serde_json::to_string_pretty(&made(
             vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])],
             &[scenario("db-pool", "postgres_lock", "db")],
             &[drill("db-pool", "postgres_lock", NOW, Verdict::Passed)],

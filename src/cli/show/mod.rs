@@ -7,7 +7,7 @@ mod text;
 
 use crate::error::{Error, Exit};
 use crate::lint::{self, FilesError};
-use crate::output::{print, print_json, say};
+use crate::output::{print, print_value, say};
 use crate::runbook::{self, Command, Runbook, RunbookInput, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{self, Plan};
@@ -58,7 +58,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(view) = &view {
         match args.format {
             ShowFormat::Text => print(&text::text(view))?,
-            ShowFormat::Json => print_json(&format!("{:#}\n", json::of(view)))?,
+            ShowFormat::Json => print_value(&json::of(view))?,
         }
     }
     if !diags.all.is_empty() {

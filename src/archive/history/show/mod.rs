@@ -1,13 +1,11 @@
 //! History as people and programs read it: one page for the terminal and for Markdown, and JSON beside it. Pure functions:
 //! the time of day is in no page.
 
-mod diff;
 mod overview;
 mod page;
 mod scenario;
 mod trend;
 
-pub use diff::diff_text;
 pub use overview::{Overview, overview_text};
 pub use page::PageForm;
 pub use scenario::{ScenarioView, scenario_text};
@@ -18,15 +16,17 @@ pub const JSON_FORMAT: u32 = 1;
 
 /// What is asked for as JSON, with the version of the format.
 #[derive(serde::Serialize)]
-struct Versioned<'a, T> {
+pub struct Versioned<'a, T> {
     format: u32,
     #[serde(flatten)]
     what: &'a T,
 }
 
-/// Pretty JSON with a version, ending with a line break.
-pub fn json<T: serde::Serialize>(what: &T) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&Versioned { format: JSON_FORMAT, what }).map(|text| text + "\n")
+impl<'a, T: serde::Serialize> Versioned<'a, T> {
+    /// In the format of this version.
+    pub fn of(what: &'a T) -> Self {
+        Versioned { format: JSON_FORMAT, what }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Every scenario in one line, and below it what is worth a look.
 
+use super::super::index::Update;
 use super::super::robust::Spread;
 use super::super::run::RunStanding;
 use super::super::summary::{RunRef, RunbookChange, RunbookVersion, Summary};
-use super::super::update::Update;
 use super::page::{HistoryPage, PageForm, counted, minute, share};
 use crate::report::seconds;
 use serde::Serialize;

@@ -130,9 +130,3 @@ pub(super) fn share(part: usize, all: usize) -> String {
     let share = if part == 0 || part == all { hundredths } else { hundredths.clamp(1, 99) };
     format!("{share}%")
 }
-
-/// The first twelve digits of a hash, or what stands for none.
-pub(super) fn short_hash(hash: &str) -> String {
-    let digits = hash.strip_prefix("sha256:").unwrap_or(hash);
-    if digits.is_empty() { "none".into() } else { digits.chars().take(12).collect() }
-}

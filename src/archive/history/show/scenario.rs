@@ -1,9 +1,9 @@
 //! One scenario: its figures, and every run as a line with what had changed before it.
 
+use super::super::index::Update;
 use super::super::robust::Spread;
 use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
-use super::super::update::Update;
 use super::overview::{dash, flaky, mark, pass_rate, unreadable, worth_a_look};
 use super::page::{HistoryPage, PageForm, counted, minute};
 use crate::report::seconds;

@@ -1,12 +1,11 @@
 //! The pages and the JSON, as they are printed.
 
-use super::super::run::{Detail, IndexedRun, RunStanding, StepRun};
+use super::super::Update;
+use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
 use super::super::testing::{failed, run};
-use super::super::{Diff, Update};
 use super::*;
-use crate::record::{StepStatus, Verdict};
-use std::collections::BTreeMap;
+use crate::record::Verdict;
 
 const CURE: &str = "mitigate/terminate-the-session-that-holds-the-lock";
 
@@ -47,56 +46,15 @@ fn a_scenario() {
     insta::assert_snapshot!("scenario-markdown", scenario_text(&view, PageForm::Markdown));
 }
 
-#[test]
-fn a_comparison() {
-    let step = |id: &str, hash: &str, status, took| StepRun {
-        id: id.into(),
-        hash: hash.into(),
-        status: Some(status),
-        took_us: Some(took),
-    };
-    let before = Detail {
-        steps: vec![
-            step("diagnose/look", "1", StepStatus::Passed, 300_000),
-            step("diagnose/ask", "2", StepStatus::Skipped, 0),
-            step(CURE, "3", StepStatus::Passed, 200_000),
-        ],
-        images: BTreeMap::from([("db".into(), "sha256:aaaaaaaaaaaaaaaa".into())]),
-        vars: BTreeMap::from([("service".into(), "checkout".into())]),
-        ..Detail::default()
-    };
-    let after = Detail {
-        steps: vec![
-            step("diagnose/look", "1", StepStatus::Passed, 900_000),
-            step(CURE, "4", StepStatus::Failed, 200_000),
-            step("verify/order", "5", StepStatus::Passed, 0),
-        ],
-        images: BTreeMap::from([("db".into(), "sha256:bbbbbbbbbbbbbbbb".into())]),
-        ..Detail::default()
-    };
-    let to = IndexedRun {
-        runbook_sha: Some("f".repeat(64)),
-        revision: Some("0123abc-dirty".into()),
-        ..failed("db-pool", 1, Verdict::StepFailed, Some(CURE))
-    };
-    let diff = Diff::of((run("db-pool", 0), before.clone()), (to, after));
-    insta::assert_snapshot!("diff", diff_text(&diff, PageForm::Text));
-    insta::assert_snapshot!("diff-markdown", diff_text(&diff, PageForm::Markdown));
-    let flaky = failed("db-pool", 1, Verdict::NotRecovered, None);
-    let diff = Diff::of((run("db-pool", 0), before.clone()), (flaky, before));
-    insta::assert_snapshot!("diff-flaky", diff_text(&diff, PageForm::Text));
-}
-
 /// The keys of every JSON are described.
 #[test]
 fn the_json_is_documented() {
     let docs = include_str!("../../../../docs/history.md");
     let runs = runs();
     let view = ScenarioView::of(&runs, Update::default()).unwrap();
-    let diff = Diff::of((runs[0].clone(), Detail::default()), (runs[1].clone(), Detail::default()));
     let mut keys = 0;
-    for text in [json(&overview()).unwrap(), json(&view).unwrap(), json(&diff).unwrap()] {
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let all = [serde_json::to_value(Versioned::of(&overview())), serde_json::to_value(Versioned::of(&view))];
+    for value in all.map(Result::unwrap) {
         assert_eq!(value["format"], JSON_FORMAT);
         let summary = value.get("summary").or_else(|| value["scenarios"].get(0));
         let run = value.get("runs").and_then(|runs| runs.get(0));

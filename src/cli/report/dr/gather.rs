@@ -12,9 +12,8 @@ use crate::record::{Record, RunOutcome, utc_now, utc_text};
 use crate::report::{
     CoverageFacts, DrInput, DrNotes, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_tells,
 };
-use crate::source::{Diagnostics, render, tidy};
-use crate::spec::{Overrides, load, outline, project_scenarios};
-use std::path::{Path, PathBuf};
+use crate::source::{Diagnostics, tidy};
+use std::path::Path;
 use time::OffsetDateTime;
 
 /// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
@@ -61,11 +60,12 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         let of = |run: &str| seen.iter().find(|seen| seen.run == run).is_none_or(|seen| seen.dr);
         notes.files.push(actions.as_notes(of));
     }
+    let scenarios = evidence::scenarios(project);
     Ok(DrInput {
         quarter,
         made,
-        coverage: cover(args, quarter, made, &covering, globals)?,
-        scenarios: scenarios(project),
+        coverage: cover(args, quarter, made, &covering, &scenarios, globals)?,
+        scenarios: scenarios.dr.clone(),
         evidence: intact.summary,
         drills,
         seen,
@@ -95,20 +95,7 @@ fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {
     let mut diags = Diagnostics::default();
     let notes = notes::read_folder(&folder, &mut diags)
         .map_err(|error| Error::usage(format!("the notes cannot be read: {}: {error}", folder.display())))?;
-    notes.ok_or_else(|| {
-        let shown = render(&diags, globals.color());
-        Error::usage(format!("the notes have mistakes\n\n{}", shown.trim_end()))
-    })
-}
-
-/// The scenarios of the project by name, and whether each is a DR scenario. One with mistakes is named as well.
-fn scenarios(project: &Path) -> Vec<(String, bool)> {
-    let overrides = Overrides { project: project.to_path_buf(), ..Overrides::default() };
-    let named = |path: PathBuf| {
-        let (plan, _) = load(&path, &overrides);
-        (outline(&path).name, plan.is_some_and(|plan| plan.restore.is_some()))
-    };
-    project_scenarios(project).into_iter().map(named).collect()
+    notes.ok_or_else(|| globals.mistakes("the notes have mistakes", &diags))
 }
 
 /// The coverage as it stood at the end of the quarter, or now.
@@ -117,10 +104,10 @@ fn cover(
     quarter: Quarter,
     made: OffsetDateTime,
     drills: &[PastDrill],
+    scenarios: &evidence::Scenarios,
     globals: &Globals,
 ) -> Result<Option<CoverageFacts>, Error> {
-    let scenarios = evidence::scenarios(&globals.project);
-    let Some(catalog) = crate::cli::coverage::catalog(args.services.as_deref(), &scenarios, globals)? else {
+    let Some(catalog) = crate::cli::coverage::catalog(args.services.as_deref(), scenarios, globals)? else {
         return Ok(None);
     };
     let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(services::FILE)));

@@ -1,8 +1,6 @@
 //! The index over directories of runs: read once, rebuilt, shared, damaged, foreign.
 
 use super::super::run::RunStanding;
-use super::super::store::Filter;
-use super::super::store::SCHEMA;
 use super::super::testing::record;
 use super::*;
 use crate::record::Record;
@@ -39,7 +37,7 @@ impl RunPlace {
     fn try_look(&self, rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
         let runs = self.0.path().join("runs");
         fs::create_dir_all(&runs).unwrap();
-        with_index(&self.index(), &[runs], rebuild, |index| index.runs(&Filter::default()))
+        indexed(&self.index(), &[runs], rebuild)
     }
 
     /// Files beside the index that were moved out of its way.
@@ -87,11 +85,10 @@ fn every_story_comes_back_as_it_was_put() {
     }
     let (runs, update) = place.look(false);
     assert_eq!(update, Update { found: Story::ALL.len(), read: Story::ALL.len(), ..Update::default() });
-    let expected: Vec<IndexedRun> = records.iter().map(|record| IndexedRun::of(record).unwrap().0).collect();
+    let expected: Vec<IndexedRun> = records.iter().map(|record| IndexedRun::of(record).unwrap()).collect();
     assert_eq!(runs, expected);
-    let detail = |index: &Index| index.detail(&runs[0].run);
-    let (detail, again) = with_index(&place.index(), &[], false, detail).unwrap();
-    assert_eq!(detail, IndexedRun::of(&records[0]).unwrap().1);
+    let (again_runs, again) = indexed(&place.index(), &[], false).unwrap();
+    assert_eq!(again_runs, expected);
     assert_eq!(again.read, 0);
 }
 
@@ -214,7 +211,7 @@ fn a_damaged_index_is_moved_aside_and_made_anew() {
         assert!(update.notes[0].contains("damaged"), "{:?}", update.notes);
         assert_eq!(place.old(), number + 1);
     }
-    Connection::open(place.index()).unwrap().execute_batch("DROP TABLE detail").unwrap();
+    Connection::open(place.index()).unwrap().execute_batch("DROP TABLE entry").unwrap();
     let (runs, update) = place.look(true);
     assert_eq!((runs.len(), update.notes.len()), (1, 1), "{:?}", update.notes);
 }
@@ -241,11 +238,11 @@ fn files_of_others_are_left_alone() {
     assert_eq!(fs::read(place.index()).unwrap(), before);
     let notes = place.0.path().join("notes.md");
     fs::write(&notes, "# Notes of mine\n\nand more of them\n").unwrap();
-    let error = with_index(&notes, &[], false, Index::count).unwrap_err();
+    let error = indexed(&notes, &[], false).unwrap_err();
     assert!(error.to_string().contains("no index of Firedrill"), "{error}");
     assert!(fs::read_to_string(&notes).unwrap().starts_with("# Notes"));
     assert_eq!(place.old(), 0);
-    let nowhere = with_index(&place.0.path().join("x.db"), &[place.0.path().join("nowhere")], false, Index::count);
+    let nowhere = indexed(&place.0.path().join("x.db"), &[place.0.path().join("nowhere")], false);
     assert!(matches!(nowhere.unwrap_err(), IndexError::Runs(_)));
 }
 
@@ -275,7 +272,7 @@ fn a_rebuild_that_does_not_end_has_forgotten_nothing() {
     place.write(&record("a", 1, Story::NotRecovered));
     place.look(false);
     // The second record cannot be put any more.
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON run WHEN NEW.verdict = 'not_recovered' \
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON entry WHEN NEW.run LIKE '%not_recovered%' \
                   BEGIN SELECT RAISE(ABORT, 'no more'); END";
     Connection::open(place.index()).unwrap().execute_batch(refuse).unwrap();
     assert!(place.try_look(true).unwrap_err().to_string().contains("no more"));
@@ -290,22 +287,11 @@ fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() 
     fs::write(dir.join("record.json"), "{").unwrap();
     let (runs, first) = place.look(false);
     assert_eq!((runs.len(), first.unreadable.len()), (0, 1), "{first:?}");
-    let known = "UPDATE unreadable SET why = 'known'";
+    let known = "UPDATE entry SET why = 'known' WHERE why IS NOT NULL";
     assert_eq!(Connection::open(place.index()).unwrap().execute(known, []).unwrap(), 1);
     assert_eq!(place.look(false).1.unreadable, ["known"], "it is not read again");
     assert_eq!(place.look(true).1.unreadable, first.unreadable, "unless that is asked for");
     place.write(&whole);
     let (runs, update) = place.look(false);
     assert_eq!((runs.len(), update.unreadable.len()), (1, 0));
-}
-
-#[test]
-fn nobody_changes_the_index_under_an_answer() {
-    let place = RunPlace::new();
-    place.write(&record("a", 0, Story::Passed));
-    let asked = with_index(&place.index(), &[place.0.path().join("runs")], false, |index| {
-        let lock = fs::File::open(place.0.path().join("history.db.lock")).unwrap();
-        Ok((lock.try_lock().is_err(), index.count()?))
-    });
-    assert_eq!(asked.unwrap().0, (true, 1));
 }
