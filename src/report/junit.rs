@@ -39,7 +39,7 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         all.extend(group.missing().into_iter().map(|shard| {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
-            let case = DrillCase::of("found", CaseResult::Error, message.clone(), message);
+            let case = DrillCase::of("found", CaseResult::Error { message: message.clone() }, message);
             Suite::bare(format!("{name} shard {shard} of {of}"), case)
         }));
     }
@@ -95,7 +95,7 @@ impl JunitXml {
 
     /// The text of a failure stands in it.
     fn has_output(&self, case: &DrillCase) -> bool {
-        !case.text.is_empty() && matches!(case.result, CaseResult::Passed | CaseResult::Skipped)
+        !case.text.is_empty() && matches!(case.result, CaseResult::Passed | CaseResult::Skipped { .. })
     }
 }
 
@@ -137,14 +137,16 @@ impl Suite {
                 // Only the game day knows of it.
                 let message = entry.why();
                 let result = match entry.status {
-                    DrillStatus::NotRun => CaseResult::Skipped,
+                    DrillStatus::NotRun => CaseResult::Skipped { message: message.clone() },
                     DrillStatus::Passed | DrillStatus::Flaky => CaseResult::Passed,
-                    DrillStatus::Failed => CaseResult::Failed,
-                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => CaseResult::Error,
+                    DrillStatus::Failed => CaseResult::Failed { message: message.clone() },
+                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => {
+                        CaseResult::Error { message: message.clone() }
+                    }
                 };
                 let took_ms = entry.took_us().unwrap_or(0) / 1000;
                 let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
-                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message.clone(), message) };
+                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message) };
                 let started = instant(day.map_or("", |day| &day.plan.started_utc));
                 Suite { started, properties, ..Suite::bare(String::new(), case) }
             }
@@ -159,10 +161,10 @@ impl Suite {
         let told = entry.attempts_told();
         if !told.is_empty() {
             let fails = entry.status == DrillStatus::Flaky && day.is_some_and(|day| day.plan.flaky_fails);
-            let result = if fails { CaseResult::Failed } else { CaseResult::Passed };
+            let result = if fails { CaseResult::Failed { message: FLAKY_FAILS.into() } } else { CaseResult::Passed };
             let counts = "what counts is the last attempt that was not disturbed";
             let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
-            suite.cases.push(DrillCase::of("attempts", result, FLAKY_FAILS.into(), text));
+            suite.cases.push(DrillCase::of("attempts", result, text));
             suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
         }
         suite
@@ -171,8 +173,8 @@ impl Suite {
 
 impl DrillCase {
     /// A case without a file that takes no time.
-    fn of(name: &str, result: CaseResult, message: String, text: String) -> DrillCase {
-        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, message, text }
+    fn of(name: &str, result: CaseResult, text: String) -> DrillCase {
+        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, text }
     }
 }
 

@@ -20,37 +20,41 @@ pub struct DrillCase {
     pub file: String,
     /// How it came out.
     pub result: CaseResult,
-    /// Why it did not pass, in one line, the place first.
-    pub message: String,
     /// What was seen: evidence, commands, output.
     pub text: String,
 }
 
-named_enum! {
 /// How a test case came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaseResult {
     /// It held.
-    Passed = "passed",
+    Passed,
     /// The assertion failed.
-    Failed = "failed",
+    Failed {
+        /// In one line, the place first.
+        message: String,
+    },
     /// The harness broke.
-    Error = "harness error",
+    Error {
+        /// In one line, the place first.
+        message: String,
+    },
     /// For a person, or not reached.
-    Skipped = "not decided",
-}
+    Skipped {
+        /// Why.
+        message: String,
+    },
 }
 
 impl DrillCase {
     /// How it came out, the same in a word, and what was seen.
     pub fn came(&self) -> (StatusSymbol, &'static str, &str) {
-        let (symbol, said) = match self.result {
-            CaseResult::Passed => (StatusSymbol::Good, self.text.lines().next().unwrap_or_default()),
-            CaseResult::Failed => (StatusSymbol::Bad, self.message.as_str()),
-            CaseResult::Error => (StatusSymbol::Warn, self.message.as_str()),
-            CaseResult::Skipped => (StatusSymbol::Skip, self.message.as_str()),
-        };
-        (symbol, self.result.name(), said)
+        match &self.result {
+            CaseResult::Passed => (StatusSymbol::Good, "passed", self.text.lines().next().unwrap_or_default()),
+            CaseResult::Failed { message } => (StatusSymbol::Bad, "failed", message),
+            CaseResult::Error { message } => (StatusSymbol::Warn, "harness error", message),
+            CaseResult::Skipped { message } => (StatusSymbol::Skip, "not decided", message),
+        }
     }
 }
 
@@ -101,18 +105,24 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
 }
 
 fn case(record: &Record, check: &Check) -> DrillCase {
-    let (result, message) = match outcome(record, check) {
+    let (result, mut text) = match outcome(record, check) {
         Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
-            let (verdict, said) = (record.verdict, placed(at.as_ref(), &reason));
-            (CaseResult::Passed, format!("failed as the scenario expects (verdict {verdict}): {said}"))
+            let verdict = record.verdict;
+            let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
+            (CaseResult::Passed, text)
         }
-        Some(CheckOutcome::Failed { reason, at }) => (CaseResult::Failed, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Error { reason, at }) => (CaseResult::Error, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped, reason),
-        None => (CaseResult::Skipped, undecided(record, check)),
+        Some(CheckOutcome::Failed { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Failed { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Error { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Error { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped { message: reason }, String::new()),
+        None => (CaseResult::Skipped { message: undecided(record, check) }, String::new()),
     };
-    let mut text = if result == CaseResult::Skipped { String::new() } else { message.clone() };
     if let Some(more) = detail(record, check) {
         if !text.is_empty() {
             text.push_str("\n\n");
@@ -120,12 +130,12 @@ fn case(record: &Record, check: &Check) -> DrillCase {
         text.push_str(&more);
     }
     let file = file(record, check);
-    if matches!(result, CaseResult::Failed | CaseResult::Error)
+    if let CaseResult::Failed { .. } | CaseResult::Error { .. } = result
         && let Some(at) = failed_at(record, check).filter(|at| at.path == file)
     {
         text.push_str(&format!("\n\nat {at}"));
     }
-    DrillCase { name: words::check(check), took_ms: 0, file, result, message, text }
+    DrillCase { name: words::check(check), took_ms: 0, file, result, text }
 }
 
 /// The file that a check is about.
@@ -177,9 +187,7 @@ fn failed_as_expected(record: &Record, check: &Check) -> bool {
 fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
     let verdict = record.verdict;
     let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
-    let case = |result, message: String, text: String| {
-        Some(DrillCase { name: "verdict".into(), took_ms: 0, file, result, message, text })
-    };
+    let case = |result, text| Some(DrillCase { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
     let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
@@ -187,12 +195,9 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
         let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
         spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
     };
-    let has = |result| cases.iter().any(|case| case.result == result);
-    let (failed, broken) = (has(CaseResult::Failed), has(CaseResult::Error));
-    let other = match record.expects_failure() && verdict != record.expected() {
-        true => Some(format!("expected verdict {}, got {verdict}", record.expected())),
-        false => other_level(record),
-    };
+    let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
+    let failed = has(|r| matches!(r, CaseResult::Failed { .. }));
+    let broken = has(|r| matches!(r, CaseResult::Error { .. }));
     let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
         trouble()
     } else {
@@ -201,19 +206,26 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
     match record.outcome() {
         RunOutcome::Passed if record.expects_failure() => case(
             CaseResult::Passed,
-            String::new(),
-            format!("verdict {verdict}, as the scenario expects: {}", record.reason),
+            format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
         ),
         RunOutcome::Passed => None,
-        RunOutcome::Failed => match other {
-            Some(other) => case(CaseResult::Failed, other.clone(), format!("{other}: {}", record.reason)),
-            None if failed || broken => None,
-            None => case(CaseResult::Failed, said.clone(), said),
-        },
+        RunOutcome::Failed if record.expects_failure() && verdict != record.expected() => {
+            let message = format!("expected verdict {}, got {verdict}", record.expected());
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        RunOutcome::Failed if other_level(record).is_some() => {
+            let message = other_level(record).unwrap_or_default();
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        RunOutcome::Failed if failed || broken => None,
+        RunOutcome::Failed => {
+            let message = said;
+            case(CaseResult::Failed { message: message.clone() }, message)
+        }
         RunOutcome::Broken | RunOutcome::Interrupted if broken => None,
         RunOutcome::Broken | RunOutcome::Interrupted => {
             let message = if said.is_empty() { verdict.to_string() } else { said };
-            case(CaseResult::Error, message.clone(), format!("verdict {verdict}: {message}"))
+            case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
         }
     }
 }
