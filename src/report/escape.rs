@@ -63,20 +63,3 @@ impl Escaper for Markdown {
         out.write_str(&super::markdown::prose(text))
     }
 }
-
-/// XML, in text and in attributes; what it cannot bear is gone already (`text::xml_text`).
-#[derive(Debug, Clone, Copy)]
-pub struct Xml;
-
-impl Escaper for Xml {
-    fn write_escaped_str<W: Write>(&self, mut out: W, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|c| match c {
-            '&' => out.write_str("&amp;"),
-            '<' => out.write_str("&lt;"),
-            '>' => out.write_str("&gt;"),
-            '"' => out.write_str("&quot;"),
-            '\'' => out.write_str("&apos;"),
-            c => out.write_char(c),
-        })
-    }
-}

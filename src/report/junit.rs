@@ -2,11 +2,10 @@
 //! run or were cut off. Of several attempts the one that counts has the cases; the others stand in a case of their own and in the
 //! properties.
 //!
-//! The template `junit.xml` has the form of the strict schemas (Jenkins' `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit
-//! plugin, copies of which are in `tests/schemas/`): totals, properties, timestamps without fraction and zone, no attribute that
-//! one of them does not know, elements in order.
+//! Built by `junit-report`. One pass over what it writes brings that into the form of the strict schemas (Jenkins'
+//! `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit plugin, copies of which are in `tests/schemas/`): totals, properties,
+//! timestamps without fraction and zone, no attribute that one of them does not know, elements in order.
 
-use super::junit as page;
 use super::summary::summary;
 use super::text::xml_text;
 use crate::output::one_line;
@@ -14,8 +13,13 @@ use crate::record::{Attempt, Day, DrillStatus, Record};
 use crate::view::cases::{CaseResult, DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
 use crate::view::{DrillEntry, Drills, restore, words};
-use askama::Template;
+use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
+use quick_xml::events::attributes::AttrError;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, Writer};
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
 use time::OffsetDateTime;
 
 /// Characters of a message: it stands in an attribute, and the whole text below it.
@@ -72,46 +76,15 @@ fn report(name: &str, mut suites: Vec<Suite>) -> Vec<u8> {
         suite.properties.iter_mut().for_each(|(_, value)| *value = attribute(value));
         suite.properties.retain(|(_, value)| !value.is_empty());
     }
-    let xml = JunitXml { name: attribute(name), suites };
-    // Text does not fail to be written to. Should it: no file is no XML, and a CI server says so.
-    (xml.render().unwrap_or_default() + "\n").into_bytes()
-}
-
-#[derive(Template)]
-#[template(path = "junit.xml")]
-struct JunitXml {
-    name: String,
-    suites: Vec<Suite>,
-}
-
-impl JunitXml {
-    fn count(&self, result: Option<&str>) -> usize {
-        self.suites.iter().map(|suite| result.map_or(suite.cases.len(), |result| suite.count(result))).sum()
-    }
-
-    fn took(&self) -> String {
-        took(self.suites.iter().flat_map(|suite| &suite.cases))
-    }
-
-    /// The text of a failure stands in it.
-    fn has_output(&self, case: &DrillCase) -> bool {
-        !case.text.is_empty() && matches!(case.result, CaseResult::Passed | CaseResult::Skipped { .. })
-    }
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Memory does not fail to be written to. Should it: half a file is no XML, and a CI server says so.
+    let _ = write_report(&mut writer, &attribute(name), &suites);
+    let mut xml = writer.into_inner();
+    xml.push(b'\n');
+    xml
 }
 
 impl Suite {
-    fn count(&self, result: &str) -> usize {
-        self.cases.iter().filter(|case| case.came().1 == result).count()
-    }
-
-    fn started(&self) -> String {
-        schema_time(self.started)
-    }
-
-    fn took(&self) -> String {
-        took(&self.cases)
-    }
-
     /// The suite of a record.
     fn of(record: &Record) -> Suite {
         Suite {
@@ -176,6 +149,136 @@ impl DrillCase {
     fn of(name: &str, result: CaseResult, text: String) -> DrillCase {
         DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, text }
     }
+}
+
+type Xml = Writer<Vec<u8>>;
+
+fn write_report(writer: &mut Xml, name: &str, suites: &[Suite]) -> Result<(), Box<dyn Error>> {
+    let built = suites.iter().map(test_suite);
+    let report = ReportBuilder::new().add_testsuites(built).build();
+    let mut raw = Vec::new();
+    report.write_xml(&mut raw)?;
+    adjust(writer, &raw, name, suites, report.testsuites())
+}
+
+/// Without its timestamp, which `adjust` sets: `junit-report` panics at a year that RFC 3339 does not have.
+fn test_suite(suite: &Suite) -> TestSuite {
+    let mut built = TestSuiteBuilder::new(&suite.name);
+    for case in &suite.cases {
+        built.add_testcase(test_case(case, &class(&suite.name, &case.file)));
+    }
+    built.set_system_out(&cdata(&suite.out)).set_system_err("");
+    TestSuite { package: "firedrill".into(), ..built.build() }
+}
+
+fn test_case(case: &DrillCase, class: &str) -> TestCase {
+    let name = &case.name;
+    let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
+    let mut built = match &case.result {
+        CaseResult::Passed => TestCaseBuilder::success(name, time),
+        CaseResult::Failed { message } => TestCaseBuilder::failure(name, time, "failure", &attribute(message)),
+        CaseResult::Error { message } => TestCaseBuilder::error(name, time, "error", &attribute(message)),
+        // Not `skipped_with_cause`: its reason is an attribute, and it leaves out the time.
+        CaseResult::Skipped { message } => {
+            let cause = Some(cdata(&one_line(message)));
+            let result = TestResult::SkippedWithCause { type_: String::new(), message: String::new(), cause };
+            TestCaseBuilder { testcase: TestCase { result, ..TestCase::success(name, time) } }
+        }
+    };
+    built.set_classname(class);
+    match &case.result {
+        // Some CI servers show the text of a failure and nothing else: all that is known stands there.
+        CaseResult::Failed { .. } | CaseResult::Error { .. } => built.set_trace(&cdata(&case.text)),
+        _ if case.text.is_empty() => &mut built,
+        _ => built.set_system_out(&cdata(&case.text)),
+    };
+    built.build()
+}
+
+/// Goes once through what `junit-report` wrote of these suites and brings it into the strict form.
+fn adjust(
+    writer: &mut Xml,
+    raw: &[u8],
+    name: &str,
+    suites: &[Suite],
+    built: &[TestSuite],
+) -> Result<(), Box<dyn Error>> {
+    let mut reader = Reader::from_reader(raw);
+    // An element that holds nothing is written as empty, however it was written before.
+    reader.config_mut().expand_empty_elements = true;
+    let mut open = None;
+    let mut pairs = suites.iter().zip(built);
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    let mut each = cases();
+    loop {
+        let mut event = reader.read_event()?;
+        if matches!(&event, Event::CData(text) if text.is_empty()) {
+            continue;
+        }
+        match (open.take(), &event) {
+            (Some(tag), Event::End(_)) => event = Event::Empty(tag),
+            (Some(tag), _) => writer.write_event(Event::Start(tag))?,
+            (None, _) => {}
+        }
+        match event {
+            Event::Eof => return Ok(()),
+            Event::Start(tag) => match tag.name().as_ref() {
+                b"testsuites" => {
+                    let sum = |count: fn(&TestSuite) -> usize| built.iter().map(count).sum::<usize>().to_string();
+                    let set = [
+                        ("name", name.to_string()),
+                        ("tests", sum(TestSuite::tests)),
+                        ("failures", sum(TestSuite::failures)),
+                        ("errors", sum(TestSuite::errors)),
+                        ("time", took(cases())),
+                    ];
+                    writer.write_event(Event::Start(with(&tag, "name tests failures errors time", &set)?))?;
+                }
+                b"testsuite" => {
+                    let (suite, built) = pairs.next().ok_or("more suites than drills")?;
+                    let set = [
+                        ("skipped", built.skipped().to_string()),
+                        ("timestamp", schema_time(suite.started)),
+                        ("time", took(&suite.cases)),
+                    ];
+                    let all = "id name package tests failures errors skipped hostname timestamp time";
+                    writer.write_event(Event::Start(with(&tag, all, &set)?))?;
+                    write_properties(writer, &suite.properties)?;
+                }
+                b"testcase" => open = Some(with(&tag, "name classname time", &[("time", took(each.next()))])?),
+                b"skipped" => open = Some(with(&tag, "", &[])?),
+                _ => open = Some(tag),
+            },
+            other => writer.write_event(other)?,
+        }
+    }
+}
+
+/// The tag with all these attributes, in this order: as set here, the others as they are, byte for byte.
+fn with<'a>(tag: &BytesStart<'a>, all: &str, set: &[(&str, String)]) -> Result<BytesStart<'a>, AttrError> {
+    let mut changed = tag.clone();
+    changed.clear_attributes();
+    for name in all.split_whitespace() {
+        match set.iter().find(|(key, _)| *key == name) {
+            Some((_, value)) => changed.push_attribute((name, value.as_str())),
+            None => drop(changed.extend_attributes(tag.try_get_attribute(name)?)),
+        }
+    }
+    Ok(changed)
+}
+
+fn write_properties(writer: &mut Xml, properties: &[(&'static str, String)]) -> io::Result<()> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    writer.create_element("properties").write_inner_content(|writer| {
+        for (name, value) in properties {
+            let property = writer.create_element("property");
+            property.with_attributes([("name", *name), ("value", value.as_str())]).write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// The class of a case: the drill, and the file that the case is about without its extension. No strict schema has attributes
@@ -265,28 +368,23 @@ fn attribute(text: &str) -> String {
 }
 
 /// Text for a section of CDATA, which is written as it is: its end mark is split between two sections.
-/// Why a case was skipped: one line.
-fn cause(message: &str) -> String {
-    cdata(&one_line(message))
-}
-
 fn cdata(text: &str) -> String {
     xml_text(text).replace("]]>", "]]]]><![CDATA[>")
 }
 
 /// What these cases took together, in seconds.
 fn took<'a>(cases: impl IntoIterator<Item = &'a DrillCase>) -> String {
-    decimal(&cases.into_iter().map(|case| case.took_ms).sum())
+    decimal(cases.into_iter().map(|case| case.took_ms).sum())
 }
 
 /// Milliseconds as seconds with three decimals and no exponent.
-fn decimal(ms: &u64) -> String {
+fn decimal(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
 /// Microseconds as seconds.
 fn decimal_us(us: u64) -> String {
-    decimal(&(us / 1000))
+    decimal(us / 1000)
 }
 
 /// The name, with an ordinal when it is taken.

@@ -254,7 +254,7 @@ fn cases_share_the_time_of_the_drill_and_do_not_overlap() {
         let doc = Document::parse(&xml).unwrap();
         assert_schema(&doc);
         let whole = record.last_us.0 / 1000;
-        assert_eq!(suites(&doc)[0].attribute("time"), Some(decimal(&whole).as_str()), "{story:?}");
+        assert_eq!(suites(&doc)[0].attribute("time"), Some(decimal(whole).as_str()), "{story:?}");
     }
     let record = record_of(Story::Passed);
     let xml = xml(&[&record]);
