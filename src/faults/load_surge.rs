@@ -23,7 +23,8 @@ impl LoadSurge {
         let (load, rate) = (load?, rate?);
         let summary = format!("sends {rate}/s more of the load `{load}`");
         let surge = SurgeAbility { load: load.clone(), rate };
-        let fault = AgentFault::of_drill(summary, move |context| Ok(surge.ask(context.id)));
-        Some(AgentFault { load: Some(load), ..fault })
+        let mut fault = AgentFault::of_drill(summary, move |context| Ok(surge.ask(context.id)));
+        fault.facts.load = Some(load);
+        Some(fault)
     }
 }

@@ -101,7 +101,9 @@ impl ToxicFault {
         let summary = summary(&place, from.as_deref(), &toxic);
         let (port, client) = (place.port(), from.clone());
         let rule = move |seed| ToxicRule { port, from: from.clone(), toxic: toxic.clone(), seed };
-        Some(AgentFault { client, ..AgentFault::in_front(&place, summary, rule) })
+        let mut fault = AgentFault::in_front(&place, summary, rule);
+        fault.facts.client = client;
+        Some(fault)
     }
 }
 
