@@ -7,6 +7,7 @@ use firedrill::agent::Clock;
 use firedrill::agent::ability::{Ability, AgentContext, Holding};
 use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQueries, PgTarget};
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, Told};
+use firedrill::agent::source::EventMaker;
 use firedrill::slis::{Good, Ratio, SliSpec};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -572,9 +573,9 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
         std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
         let (plan, _) = firedrill::spec::load(&dir.path().join("s.yaml"), &Default::default());
         let plan = plan.expect("a plan");
-        let source = plan.sources().find(|source| source.series() == "freshness:fresh").expect("its source");
-        let AgentAsk::Begin { message, .. } = source.ask(&plan.slis, 7, &|_| Default::default()).expect("a question")
-        else {
+        let source = plan.sources().find(|source| source.series == "freshness:fresh").expect("its source");
+        let EventMaker::Agent(ask) = &source.made_by else { panic!("the agent is asked") };
+        let AgentAsk::Begin { message, .. } = ask(&plan.slis, 7, &|_| Default::default()).expect("a question") else {
             panic!("nothing is begun");
         };
         PgQueries { target: db.target(), ..serde_json::from_value(message).expect("queries") }

@@ -104,9 +104,7 @@ impl Prometheus {
             total: "sum(increase(requests_total[{{window}}]))".into(),
             every: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
-            expected: None,
             slis: vec![sli],
-            file: None,
         }
     }
 

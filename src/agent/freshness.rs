@@ -11,20 +11,16 @@
 //!     objective: 95%
 //! ```
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer};
 use super::pg::SliQuery;
-use super::protocol::AgentAsk;
-use super::source::{Environments, FewNotes, Question, SliSource, bounded, read_pace, tell_answers};
+use super::source::{FewNotes, PacedQuestion, Question, SliSource, bounded, read_pace};
 use crate::load::{AnswerPlace, Failure, url_secrets};
 use crate::record::utc_now;
-use crate::slis::SliSpec;
 use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
@@ -39,30 +35,22 @@ const A_HEADER: TextForm = TextForm::new("the name of a header like `Last-Modifi
 
 /// Asks for a page again and again: good is an answer that carries a time which is young enough.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AnswerAge {
-    /// Name of its slices.
-    pub series: String,
+pub(super) struct AnswerAge {
     /// The page.
-    pub url: String,
+    url: String,
     /// Where the time stands.
-    pub at: AnswerPlace,
+    at: AnswerPlace,
     /// How old it may be.
-    pub within: Duration,
-    /// From one question to the next.
-    pub every: Duration,
-    /// From the instant at which one is due until the answer must be there.
-    pub timeout: Duration,
-    /// The SLIs; those over other series are left out.
-    pub slis: Vec<SliSpec>,
+    within: Duration,
 }
 
 /// Reads `freshness` of an SLI.
-pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     // No load has a `:` in its name.
     let series = format!("freshness:{sli}");
     let mut map = at.map("`freshness`")?;
-    let query = map.optional_by("query", |at| SliQuery::read_as(series.clone(), at));
-    let answer = map.optional_by("answer", |at| AnswerAge::read(series.clone(), at));
+    let query = map.optional_by("query", SliQuery::read_query);
+    let answer = map.optional_by("answer", AskedAnswer::read);
     if map.has("query") == map.has("answer") {
         let message = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)";
         map.error(map.head(), message).help("name exactly one of them");
@@ -71,14 +59,22 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
     let required = map.require::<Duration>("within");
     let within = bounded(&mut map, "within", required.unwrap_or(SKEW), Duration::from_millis(1)..=LONGEST);
     map.finish()?;
-    match (query, answer) {
-        (Some(query), _) => Some(Arc::new(query.younger_than(within, SKEW))),
-        (None, answer) => Some(Arc::new(AnswerAge { within, ..answer? })),
-    }
+    let source = match (query, answer) {
+        (Some(query), _) => query.younger_than(within, SKEW).source(&series),
+        (None, answer) => answer?.source(&series, within),
+    };
+    Some(SliSource { stays_good: within, ..source })
 }
 
-impl AnswerAge {
-    fn read(series: String, at: &mut At<'_>) -> Option<AnswerAge> {
+/// `answer` of an SLI: a page, where the time stands, the pace.
+struct AskedAnswer {
+    url: String,
+    at: AnswerPlace,
+    pace: (Duration, Duration),
+}
+
+impl AskedAnswer {
+    fn read(at: &mut At<'_>) -> Option<AskedAnswer> {
         let mut map = at.map("`answer`")?.of_section("freshness");
         let url = map.require_with("url", A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().to_string()));
         let pointer = map.optional_with("at", A_POINTER, |text| match text.trim() {
@@ -90,17 +86,27 @@ impl AnswerAge {
                 Ok(name) => Ok(AnswerPlace::Header(name.to_string())),
                 Err(_) => Err("this is not the name of a header".into()),
             });
-        let (every, timeout) = read_pace(&mut map);
+        let pace = read_pace(&mut map);
         if map.has("at") == map.has("header") {
             map.error(map.head(), "the time stands either in the answer's JSON (`at`) or in a `header`")
                 .help("name exactly one of them; a file that is served has `header: Last-Modified`");
         }
         map.also(json!({ "oneOf": [{ "required": ["at"] }, { "required": ["header"] }] }));
         map.finish()?;
-        let within = Duration::ZERO;
-        Some(AnswerAge { series, url: url?, at: pointer.or(header)?, within, every, timeout, slis: Vec::new() })
+        Some(AskedAnswer { url: url?, at: pointer.or(header)?, pace })
     }
 
+    fn source(self, series: &str, within: Duration) -> SliSource {
+        let AskedAnswer { url, at, pace } = self;
+        let (AnswerPlace::Json(place) | AnswerPlace::Header(place)) = &at;
+        let event = format!("age of {place} in {url}, at most {within:?}");
+        let hosts = HttpPage::parse(&url).map(|page| page.host).into_iter().collect();
+        let secrets = url_secrets(&url);
+        SliSource { hosts, secrets, ..PacedQuestion::source(series, pace, event, AnswerAge { url, at, within }) }
+    }
+}
+
+impl AnswerAge {
     /// How old the newest thing is, in seconds; below 0 when it is from the future.
     fn age(&self, answer: &PageAnswer, now: OffsetDateTime) -> Result<f64, String> {
         if !answer.status.is_success() {
@@ -146,59 +152,12 @@ fn unix(number: f64) -> Option<OffsetDateTime> {
         .flatten()
 }
 
-impl SliSource for AnswerAge {
-    fn series(&self) -> &str {
-        &self.series
-    }
-
-    fn rate(&self) -> f64 {
-        1.0 / self.every.as_secs_f64()
-    }
-
-    fn longest(&self) -> Duration {
-        self.timeout
-    }
-
-    fn stays_good(&self) -> Duration {
-        self.within
-    }
-
-    fn event(&self) -> String {
-        let place = match &self.at {
-            AnswerPlace::Json(pointer) => pointer,
-            AnswerPlace::Header(name) => name,
-        };
-        format!("age of {place} in {}, at most {:?}", self.url, self.within)
-    }
-
-    fn hosts(&self) -> Vec<String> {
-        HttpPage::parse(&self.url).map(|page| page.host).into_iter().collect()
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        url_secrets(&self.url)
-    }
-
-    fn ask(&self, slis: &[SliSpec], _seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
-        Ok(Ability::ask(&AnswerAge { slis: slis.to_vec(), ..self.clone() }, &self.series))
-    }
-}
-
-impl Ability for AnswerAge {
-    const NAME: &'static str = "answer_age";
-
-    /// Fails only when the URL cannot be used: whether the server is there is what is measured.
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        HttpPage::parse(&self.url)?;
-        let slis = self.slis.clone();
-        tell_answers(self, &slis, context.clock, tell)
-    }
-}
-
 #[async_trait]
 impl Question for AnswerAge {
+    const NAME: &'static str = "answer_age";
+
     async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
-        let note = |why: String| notes.note(format!("{}: no age: {why}", self.series));
+        let note = |why: String| notes.note(format!("no age: {why}"));
         let answer = PageAnswer::of(&self.url, "*/*").await.map_err(|error| {
             note(error.text);
             error.failure
@@ -217,9 +176,7 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2025-03-01 12:00:00 UTC);
 
     fn asked(at: AnswerPlace) -> AnswerAge {
-        let second = Duration::from_secs(1);
-        let (series, url) = ("freshness:x".into(), "http://x/".into());
-        AnswerAge { series, url, at, within: 30 * second, every: second, timeout: second, slis: Vec::new() }
+        AnswerAge { url: "http://x/".into(), at, within: Duration::from_secs(30) }
     }
 
     fn age(at: AnswerPlace, status: u16, modified: &str, body: &str) -> Result<f64, String> {

@@ -1,14 +1,12 @@
 //! The load that users make: one load, with the SLIs over it.
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::protocol::AgentAsk;
 use super::slices::tell_slices;
-use super::source::{Environments, SliSource};
+use super::source::SliSource;
 use crate::agent::locked;
 use crate::load::{Generator, LoadSpec};
 use crate::slis::SliSpec;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A load to send until it is lifted. Each slice is told once all of its requests have ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,30 +31,15 @@ impl Ability for Load {
     }
 }
 
-impl SliSource for LoadSpec {
-    fn series(&self) -> &str {
-        &self.name
-    }
-
-    fn rate(&self) -> f64 {
-        self.rate
-    }
-
-    fn longest(&self) -> Duration {
-        self.timeout
-    }
-
-    fn event(&self) -> String {
+impl LoadSpec {
+    /// Where the events of the SLIs over it come from.
+    pub fn source(&self) -> SliSource {
         let then = self.then.iter().map(|step| format!(" → {} {}", step.method, step.url));
-        format!("{} {}{}", self.method, self.url, then.collect::<String>())
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        LoadSpec::secrets(self)
-    }
-
-    fn ask(&self, slis: &[SliSpec], seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
-        let load = Load { spec: self.clone(), slis: slis.to_vec(), seed };
-        Ok(load.ask(&format!("load {}", self.name)))
+        let event = format!("{} {}{}", self.method, self.url, then.collect::<String>());
+        let (secrets, spec) = (self.secrets(), self.clone());
+        let source = SliSource::of_agent((&self.name, self.rate, self.timeout), event, move |slis, seed, _| {
+            Ok(Load { spec: spec.clone(), slis: slis.to_vec(), seed }.ask(&format!("load {}", spec.name)))
+        });
+        SliSource { secrets, ..source }
     }
 }

@@ -15,9 +15,8 @@
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
-use super::protocol::AgentAsk;
 use super::slices::tell_events;
-use super::source::{Environments, FewNotes, SliSource, bounded};
+use super::source::{FewNotes, SliSource, bounded};
 use crate::load::{EventClient, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, MapReader, TextForm, parse_rate, shape};
@@ -25,8 +24,7 @@ use async_trait::async_trait;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
 
@@ -75,17 +73,12 @@ pub struct PromCounts {
     pub every: Duration,
     /// From the instant at which one is due until the answer must be there.
     pub timeout: Duration,
-    /// Events per second that are expected, where the scenario says it.
-    pub expected: Option<f64>,
     /// The SLIs; those over other series are left out.
     pub slis: Vec<SliSpec>,
-    /// The file of SLOs that has the queries; the agent does not need it.
-    #[serde(skip)]
-    pub file: Option<PathBuf>,
 }
 
 /// Reads `promql` of an SLI.
-pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     let mut map = at.map("`promql`")?;
     let asked = PromAsked::read(&mut map);
     let mut query = |key: &'static str, required: bool| {
@@ -106,7 +99,7 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
     map.finish()?;
     let of = if good.is_some() { PromEvents::Good } else { asked.of_bad() };
     // No load has a `:` in its name.
-    Some(Arc::new(asked.counts(format!("promql:{sli}"), of, good.or(bad)?, total?)?))
+    asked.source(format!("promql:{sli}"), of, good.or(bad)?, total?)
 }
 
 /// Where and how often a Prometheus is asked.
@@ -146,9 +139,18 @@ impl PromAsked {
     }
 
     /// The source of these two queries.
-    pub(crate) fn counts(&self, series: String, of: PromEvents, some: String, total: String) -> Option<PromCounts> {
-        let (every, timeout, expected, slis) = (self.every, self.timeout, self.expected, Vec::new());
-        Some(PromCounts { series, url: self.url.clone()?, of, some, total, every, timeout, expected, slis, file: None })
+    pub(crate) fn source(&self, series: String, of: PromEvents, some: String, total: String) -> Option<SliSource> {
+        let (url, every, timeout) = (self.url.clone()?, self.every, self.timeout);
+        let name = if of == PromEvents::Good { "good" } else { "bad" };
+        let query = format!("{name} {some} of {total}").split_whitespace().collect::<Vec<_>>().join(" ");
+        let (event, rate) = (format!("PromQL in {url}: {query}"), self.expected.unwrap_or(1.0 / every.as_secs_f64()));
+        let (hosts, secrets) = (self.host().into_iter().collect(), url_secrets(&url));
+        let counts = PromCounts { series, url, of, some, total, every, timeout, slis: Vec::new() };
+        let pace = (&*counts.series.clone(), rate, timeout);
+        let source = SliSource::of_agent(pace, event, move |slis, _, _| {
+            Ok(PromCounts { slis: slis.to_vec(), ..counts.clone() }.ask(&counts.series))
+        });
+        Some(SliSource { interval: every, hosts, secrets, ..source })
     }
 }
 
@@ -182,46 +184,6 @@ pub(crate) fn query_page(url: &str, query: &str) -> String {
 fn scale(query: &str, window: Duration) -> f64 {
     let uses = |functions: &Option<Regex>| functions.as_ref().is_some_and(|functions| functions.is_match(query));
     if uses(&RATE) && !uses(&COUNT) { window.as_secs_f64() } else { 1.0 }
-}
-
-impl SliSource for PromCounts {
-    fn series(&self) -> &str {
-        &self.series
-    }
-
-    fn rate(&self) -> f64 {
-        self.expected.unwrap_or(1.0 / self.every.as_secs_f64())
-    }
-
-    fn interval(&self) -> Duration {
-        self.every
-    }
-
-    fn longest(&self) -> Duration {
-        self.timeout
-    }
-
-    fn event(&self) -> String {
-        let of = if self.of == PromEvents::Good { "good" } else { "bad" };
-        let query = format!("{of} {} of {}", self.some, self.total);
-        format!("PromQL in {}: {}", self.url, query.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-
-    fn hosts(&self) -> Vec<String> {
-        HttpPage::parse(&self.url).map(|page| page.host).into_iter().collect()
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        self.file.iter().cloned().collect()
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        url_secrets(&self.url)
-    }
-
-    fn ask(&self, slis: &[SliSpec], _seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
-        Ok(Ability::ask(&PromCounts { slis: slis.to_vec(), ..self.clone() }, &self.series))
-    }
 }
 
 impl Ability for PromCounts {
@@ -342,7 +304,7 @@ mod tests {
         let (some, total) = ("sum(increase(a[{{window}}]))".into(), "sum(rate(b[{{ .window }}]))".into());
         let (series, url) = ("promql:x".into(), "http://p:9090/prom".into());
         let (every, timeout) = (Duration::from_secs(10), TIMEOUT);
-        PromCounts { series, url, of, some, total, every, timeout, expected: None, slis: Vec::new(), file: None }
+        PromCounts { series, url, of, some, total, every, timeout, slis: Vec::new() }
     }
 
     /// What an answer with these series comes to; `b` is per second.

@@ -9,16 +9,12 @@
 //!
 //! Redis is asked by inline commands (<https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands>).
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::protocol::AgentAsk;
-use super::source::{Environments, FewNotes, Question, SliSource, read_pace, tell_answers};
+use super::source::{FewNotes, PacedQuestion, Question, SliSource, read_pace};
 use crate::load::Failure;
-use crate::slis::SliSpec;
 use crate::source::{At, MapReader, TextForm, shape};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,8 +27,7 @@ const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
 
 /// What is sent over a new connection, and what must come back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct TcpQuestion {
-    series: String,
+pub(crate) struct TcpQuestion {
     host: String,
     port: u16,
     /// Sent once the connection is there.
@@ -43,11 +38,6 @@ pub struct TcpQuestion {
     expect: String,
     /// Whether answers are those of Redis: one that begins with `-` is an error, and `$-1` is nothing.
     redis: bool,
-    every: Duration,
-    timeout: Duration,
-    secret: Option<String>,
-    /// The SLIs; those over other series are left out.
-    slis: Vec<SliSpec>,
 }
 
 fn filled(text: &str) -> Result<String, String> {
@@ -69,7 +59,7 @@ fn address(text: &str) -> Result<(String, u16), String> {
 
 impl TcpQuestion {
     /// Reads `tcp` of an SLI.
-    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
         let mut map = at.map("`tcp`")?.of_section("tcp");
         let send = map.optional_with("send", A_TEXT, filled);
         let expect = map.optional_with("expect", A_TEXT, one_line);
@@ -79,36 +69,46 @@ impl TcpQuestion {
                 .help("say what is sent (`send`), or how the server begins (`expect`)");
         }
         map.also(json!({ "anyOf": [{ "required": ["send"] }, { "required": ["expect"] }] }));
-        let question = TcpQuestion::of(format!("tcp:{sli}"), &mut map);
+        let asked = TcpQuestion::of(&mut map);
         map.finish()?;
         let (send, expect) = (send.unwrap_or_default(), expect.unwrap_or_default());
-        Some(Arc::new(TcpQuestion { send, expect, ..question? }))
+        let (question, pace) = asked?;
+        Some(TcpQuestion { send, expect, ..question }.source(&format!("tcp:{sli}"), pace))
     }
 
     /// Reads `redis` of an SLI.
-    pub(crate) fn read_redis(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+    pub(crate) fn read_redis(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
         let mut map = at.map("`redis`")?.of_section("redis");
         let command = map.require_with("command", A_TEXT, one_line);
         let password = map.optional_with("password", A_TEXT, one_line);
         let expect = map.optional_with("expect", A_TEXT, one_line);
-        let question = TcpQuestion::of(format!("redis:{sli}"), &mut map);
+        let asked = TcpQuestion::of(&mut map);
         map.finish()?;
         let auth = password.as_ref().map_or_else(String::new, |password| format!("AUTH {password}\r\n"));
-        Some(Arc::new(TcpQuestion {
+        let (question, pace) = asked?;
+        let question = TcpQuestion {
             send: format!("{auth}{}\r\n", command?),
             skip: usize::from(password.is_some()),
             expect: expect.unwrap_or_default(),
             redis: true,
-            secret: password,
-            ..question?
-        }))
+            ..question
+        };
+        let secrets = password.into_iter().collect();
+        Some(SliSource { secrets, ..question.source(&format!("redis:{sli}"), pace) })
     }
 
-    fn of(series: String, map: &mut MapReader<'_>) -> Option<TcpQuestion> {
+    fn of(map: &mut MapReader<'_>) -> Option<(TcpQuestion, (Duration, Duration))> {
         let connect = map.require_with("connect", AN_ADDRESS, address);
-        let (every, timeout) = read_pace(map);
+        let pace = read_pace(map);
         let (host, port) = connect?;
-        Some(TcpQuestion { series, host, port, every, timeout, ..TcpQuestion::default() })
+        Some((TcpQuestion { host, port, ..TcpQuestion::default() }, pace))
+    }
+
+    fn source(self, series: &str, pace: (Duration, Duration)) -> SliSource {
+        let sent = self.send.trim_end().lines().last().unwrap_or_default();
+        let what = if sent.is_empty() { "a connection".into() } else { format!("`{sent}`") };
+        let (event, hosts) = (format!("{what} to {}:{}", self.host, self.port), vec![self.host.clone()]);
+        SliSource { hosts, ..PacedQuestion::source(series, pace, event, self) }
     }
 
     /// Whether the answer is the one that was expected.
@@ -142,49 +142,10 @@ impl TcpQuestion {
     }
 }
 
-impl SliSource for TcpQuestion {
-    fn series(&self) -> &str {
-        &self.series
-    }
-
-    fn rate(&self) -> f64 {
-        1.0 / self.every.as_secs_f64()
-    }
-
-    fn longest(&self) -> Duration {
-        self.timeout
-    }
-
-    fn event(&self) -> String {
-        let sent = self.send.trim_end().lines().last().unwrap_or_default();
-        let what = if sent.is_empty() { "a connection".into() } else { format!("`{sent}`") };
-        format!("{what} to {}:{}", self.host, self.port)
-    }
-
-    fn hosts(&self) -> Vec<String> {
-        vec![self.host.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        self.secret.iter().cloned().collect()
-    }
-
-    fn ask(&self, slis: &[SliSpec], _: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
-        Ok(Ability::ask(&TcpQuestion { slis: slis.to_vec(), ..self.clone() }, &self.series))
-    }
-}
-
-impl Ability for TcpQuestion {
-    const NAME: &'static str = "tcp_question";
-
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
-        let slis = self.slis.clone();
-        tell_answers(self, &slis, context.clock, tell)
-    }
-}
-
 #[async_trait]
 impl Question for TcpQuestion {
+    const NAME: &'static str = "tcp_question";
+
     async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
         self.exchange().await.map_err(|error| {
             notes.note(format!("no answer: {error}"));
@@ -206,17 +167,12 @@ mod tests {
             connection.write_all(answer).await.expect("an answer");
         });
         let plain = TcpQuestion {
-            series: "tcp:x".into(),
             host: "127.0.0.1".into(),
             port,
             send: String::new(),
             skip: 0,
             expect: String::new(),
             redis: false,
-            every: Duration::from_secs(1),
-            timeout: Duration::from_secs(30),
-            secret: None,
-            slis: Vec::new(),
         };
         let asked = question(plain).exchange().await.ok();
         serving.await.expect("the server");

@@ -53,10 +53,12 @@ pub fn scenarios(project: &Path) -> Scenarios {
 
 /// What coverage looks at in a plan.
 fn coverable(plan: &Plan) -> Scenario {
-    let class = |planned: &PlannedFault| class_of(planned.fault.kind(), planned.fault.covers()).map(str::to_string);
+    let class = |planned: &PlannedFault| {
+        class_of(planned.fault.kind(), planned.fault.facts.covers.as_deref()).map(str::to_string)
+    };
     let services = |planned: &PlannedFault| {
-        let load = plan.loads.iter().find(|load| planned.fault.load() == Some(load.name.as_str()));
-        planned.fault.services().into_iter().chain(load.and_then(|load| plan.service_of(load))).collect()
+        let load = plan.loads.iter().find(|load| planned.fault.facts.load.as_deref() == Some(load.name.as_str()));
+        planned.fault.facts.services.clone().into_iter().chain(load.and_then(|load| plan.service_of(load))).collect()
     };
     let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
     Scenario {

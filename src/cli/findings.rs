@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Notes what there is to say about the stack of a plan, and the faults that it cannot have. Returns what [`place`] does.
 pub fn resolved(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) -> BTreeSet<String> {
     for planned in &plan.faults {
-        if let Some((message, help)) = planned.fault.needs().and_then(|need| stack.lacks(&need)) {
+        if let Some((message, help)) = planned.fault.facts.needs.as_ref().and_then(|need| stack.lacks(need)) {
             let message = format!("the fault `{}` cannot be in this stack: {message}", planned.id);
             diags.error(&plan.source, plan.span_of_fault(planned), message).help(help);
         }

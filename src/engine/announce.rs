@@ -64,7 +64,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .collect(),
         loads: plan
             .sources()
-            .map(|source| LoadInfo { name: source.series().into(), request: source.event(), rate: source.rate() })
+            .map(|source| LoadInfo { name: source.series.clone(), request: source.event.clone(), rate: source.rate })
             .collect(),
         faults: plan
             .faults
@@ -73,8 +73,8 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
                 id: planned.id.clone(),
                 kind: planned.fault.kind().to_string(),
                 summary: planned.summary(),
-                services: planned.fault.services(),
-                covers: planned.fault.covers().map(str::to_string),
+                services: planned.fault.facts.services.clone(),
+                covers: planned.fault.facts.covers.clone(),
                 noise: planned.timing.noise,
                 at: Location { path: shown(&plan.source), line: planned.line },
             })

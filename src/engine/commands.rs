@@ -52,12 +52,12 @@ impl EventClient for CommandEvents {
 /// Begins the events of a source, until what is returned is dropped.
 pub(super) fn begin_commands(
     cx: &Context<'_>,
-    source: &dyn SliSource,
+    source: &SliSource,
     script: &ServiceScript,
 ) -> Result<AbortOnDropHandle<()>, Stop> {
     let client = CommandEvents { script: script.clone(), queue: cx.commands.clone() };
-    let (series, monitor) = (source.series().to_string(), cx.monitor.clone());
-    let generator = Generator::of(Arc::new(client), &series, source.rate(), &cx.plan.slis).map_err(Stop::harness)?;
+    let (series, monitor) = (source.series.clone(), cx.monitor.clone());
+    let generator = Generator::of(Arc::new(client), &series, source.rate, &cx.plan.slis).map_err(Stop::harness)?;
     let (t0, t0_us) = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
     let report = move |report| {
         let series = series.clone();

@@ -5,7 +5,6 @@ use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
-use crate::agent::source::SliSource;
 use crate::faults::Undo;
 use crate::load::Failure;
 use crate::record::{
@@ -256,7 +255,7 @@ impl<'a> Context<'a> {
 
     /// The longest time for which a request can be under way: slices close at most this much later.
     pub fn longest_request(&self) -> Duration {
-        self.plan.sources().map(SliSource::longest).max().unwrap_or_default()
+        self.plan.sources().map(|source| source.longest).max().unwrap_or_default()
     }
 
     /// Tells of a window over which every SLI met its objective.

@@ -316,7 +316,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
         return;
     }
     // The logs of a process go with its containers. Before the revert begins: until then users are watched.
-    if cx.plan.faults.iter().any(|planned| planned.fault.process().is_some()) {
+    if cx.plan.faults.iter().any(|planned| planned.fault.facts.process.is_some()) {
         let _ = shutdown.hurry.run_until_cancelled(save_logs(cx, run_dir)).await;
     }
     let recovering = cx.phase_began;

@@ -442,7 +442,7 @@ impl CommonContext<'_> {
     /// that one could go around.
     pub(super) async fn bypassed(&self) -> Option<String> {
         for planned in &self.plan.faults {
-            let Some((service, _)) = planned.fault.interposes() else { continue };
+            let Some((service, _)) = planned.fault.facts.interposes.clone() else { continue };
             match self.stack.proxy_is_bypassed(&service).await {
                 Ok(None) => {}
                 Ok(Some(why)) => return Some(format!("a step has taken `{}` out of the way: {why}", planned.id)),
@@ -588,7 +588,7 @@ async fn recur_one(
     stack: &dyn Stack,
     ending: &CancellationToken,
 ) -> Result<(), FaultError> {
-    let Some(after) = fault.returns() else { return Ok(()) };
+    let Some(after) = fault.facts.returns else { return Ok(()) };
     let (mut noticed, mut failing) = (Noticed::new(), None);
     while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         match inject_ended(fault, undo, after, &mut noticed, stack).await {
@@ -648,7 +648,7 @@ mod tests {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
         let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
         let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
-        assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
+        assert_eq!(fault.facts.returns, Some(Duration::from_secs(2)));
         let undo = fault.prepare(&context).await.expect("an undo");
         fault.inject(&undo, &context).await.expect("injected");
         stack.done();

@@ -12,6 +12,7 @@ use super::up::Up;
 use crate::agent::AgentClient;
 use crate::agent::ability::Ability;
 use crate::agent::machine::MachineWatch;
+use crate::agent::source::EventMaker;
 use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
@@ -89,12 +90,13 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<Vec<AbortOn
     }
     agent.ask(MachineWatch {}.ask("machine")).await?;
     for source in sources(&loads, &cx.plan.own_sources) {
-        if let Some(script) = source.script() {
-            made_here.push(begin_commands(cx, source, script)?);
-            continue;
+        match &source.made_by {
+            EventMaker::Script(script) => made_here.push(begin_commands(cx, &source, script)?),
+            EventMaker::Agent(ask) => {
+                let ask = ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
+                drop(agent.ask(ask.map_err(Stop::harness)?).await?);
+            }
         }
-        let ask = source.ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
-        agent.ask(ask.map_err(Stop::harness)?).await?;
     }
     if let Some((url, when)) = cx.plan.condition() {
         let watch = MetricWatch { url: url.clone(), every: SCRAPE_EVERY, when: when.clone() };

@@ -43,7 +43,8 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
 }
 
 fn proxies(plan: &Plan) -> impl Iterator<Item = AgentRole> + use<> {
-    let services = plan.faults.iter().filter_map(|planned| planned.fault.interposes()).map(|(name, _)| name);
+    let services =
+        plan.faults.iter().filter_map(|planned| planned.fault.facts.interposes.clone()).map(|(name, _)| name);
     let services: BTreeSet<String> = services.collect();
     services.into_iter().map(|service| AgentRole::Proxy { service })
 }

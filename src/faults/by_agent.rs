@@ -1,6 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
-use super::{FaultContext, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::agent::AgentError;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgServer, PgTarget};
@@ -57,26 +57,12 @@ type Asked = dyn Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + 
 
 /// A fault that an agent holds.
 pub struct AgentFault {
-    /// What it does, in one line.
-    pub(super) summary: String,
-    /// Services of the stack that it names.
-    pub(super) services: Vec<String>,
-    /// The service on whose connections alone it acts.
-    pub(super) client: Option<String>,
-    /// The load that it names.
-    pub(super) load: Option<String>,
-    /// It comes back this long after it was ended.
-    pub(super) returns: Option<Duration>,
-    /// Values of its parameters that must never reach a record.
-    pub(super) secrets: Vec<String>,
-    /// Whether what is asked for grows with the strength of the context.
-    pub(super) grows: bool,
+    /// What it says of itself.
+    pub(super) facts: FaultFacts,
     /// Nothing undoes it.
     pub(super) irreversible: bool,
     /// Who holds it.
     pub(super) role: AgentRole,
-    /// The ports of its service that the scenario gives.
-    pub(super) ports: Vec<u16>,
     /// What it is asked for.
     pub(super) asked: Box<Asked>,
 }
@@ -87,19 +73,8 @@ impl AgentFault {
         summary: String,
         asked: impl Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + Sync + 'static,
     ) -> AgentFault {
-        AgentFault {
-            summary,
-            services: Vec::new(),
-            client: None,
-            load: None,
-            returns: None,
-            secrets: Vec::new(),
-            grows: false,
-            irreversible: false,
-            role: AgentRole::Drill,
-            ports: Vec::new(),
-            asked: Box::new(asked),
-        }
+        let facts = FaultFacts { summary, ..FaultFacts::default() };
+        AgentFault { facts, irreversible: false, role: AgentRole::Drill, asked: Box::new(asked) }
     }
 
     /// One that the agent in front of a service holds, by this rule.
@@ -108,12 +83,10 @@ impl AgentFault {
         summary: String,
         rule: impl Fn(&FaultContext<'_>) -> R + Send + Sync + 'static,
     ) -> AgentFault {
-        AgentFault {
-            services: vec![place.service.clone()],
-            role: AgentRole::Proxy { service: place.service.clone() },
-            ports: place.port().into_iter().collect(),
-            ..AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)))
-        }
+        let mut fault = AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)));
+        fault.facts.services = vec![place.service.clone()];
+        fault.facts.interposes = Some((place.service.clone(), place.port().into_iter().collect()));
+        AgentFault { role: AgentRole::Proxy { service: place.service.clone() }, ..fault }
     }
 
     /// One that the drill's agent holds on a PostgreSQL server.
@@ -123,10 +96,11 @@ impl AgentFault {
         asked: impl Fn(PgTarget, &str) -> AgentAsk + Send + Sync + 'static,
     ) -> AgentFault {
         let (services, secrets) = (vec![server.service.clone()], server.secrets());
-        let of_drill = AgentFault::of_drill(summary, move |context| {
+        let mut fault = AgentFault::of_drill(summary, move |context| {
             Ok(asked(server.target(&context.stack.environment(&server.service))?, context.id))
         });
-        AgentFault { services, secrets, ..of_drill }
+        (fault.facts.services, fault.facts.secrets) = (services, secrets);
+        fault
     }
 
     async fn look(&self, context: &FaultContext<'_>, operation: &str) -> Result<AgentAnswer, FaultError> {
@@ -136,41 +110,14 @@ impl AgentFault {
 
 impl fmt::Debug for AgentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)
+        f.write_str(&self.facts.summary)
     }
 }
 
 #[async_trait]
 impl Inject for AgentFault {
-    fn summary(&self) -> String {
-        self.summary.clone()
-    }
-
-    fn interposes(&self) -> Option<(String, Vec<u16>)> {
-        match &self.role {
-            AgentRole::Proxy { service } => Some((service.clone(), self.ports.clone())),
-            _ => None,
-        }
-    }
-
-    fn services(&self) -> Vec<String> {
-        self.services.clone()
-    }
-
-    fn client(&self) -> Option<&str> {
-        self.client.as_deref()
-    }
-
-    fn load(&self) -> Option<&str> {
-        self.load.as_deref()
-    }
-
-    fn returns(&self) -> Option<Duration> {
-        self.returns
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        self.secrets.clone()
+    fn facts(&self) -> FaultFacts {
+        self.facts.clone()
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
@@ -185,10 +132,6 @@ impl Inject for AgentFault {
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         ask(context, &self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
-    }
-
-    fn grows(&self) -> bool {
-        self.grows
     }
 
     async fn change(&self, context: &FaultContext<'_>) -> Result<(), FaultError> {
@@ -216,7 +159,7 @@ impl Inject for AgentFault {
         let Ok(AgentAnswer::Gone { detail, by_itself: true, .. }) = self.look(context, "ask").await else {
             return Ok(None);
         };
-        let instead = if self.interposes().is_some() { "leave `first` out" } else { "give it `returns`" };
+        let instead = if self.facts.interposes.is_some() { "leave `first` out" } else { "give it `returns`" };
         Ok(Some(format!(
             "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; {instead}",
             context.id
@@ -224,7 +167,7 @@ impl Inject for AgentFault {
     }
 
     async fn acted(&self, context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {
-        if self.interposes().is_none() {
+        if self.facts.interposes.is_none() {
             return Ok(None);
         }
         match self.look(context, "ask").await? {

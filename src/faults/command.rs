@@ -17,7 +17,7 @@
 //! ```
 
 use super::undo::Undoing;
-use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers};
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
 use crate::stack::{CommandOutput, Stack};
@@ -145,28 +145,20 @@ impl CommandFault {
 
 #[async_trait]
 impl Inject for CommandFault {
-    fn summary(&self) -> String {
-        match &self.summary {
-            Some(summary) => format!("{summary} (by a command in `{}`)", self.service),
-            None => format!("runs `{}` in `{}`", first_line(&self.run), self.service),
-        }
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.service.clone()]
-    }
-
-    fn covers(&self) -> Option<&str> {
-        self.covers.as_deref()
-    }
-
-    /// A restart of the service would end what it leaves running in its container.
-    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
-        let (what, service) = (programs::left_running(&self.run)?, &self.service);
-        let message = format!(
-            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
-        );
-        Some(("run", message, "use the fault `process`, which runs in a container of its own"))
+    fn facts(&self) -> FaultFacts {
+        let service = &self.service;
+        let summary = match &self.summary {
+            Some(summary) => format!("{summary} (by a command in `{service}`)"),
+            None => format!("runs `{}` in `{service}`", first_line(&self.run)),
+        };
+        let warning = programs::left_running(&self.run).map(|what| {
+            let message = format!(
+                "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
+            );
+            ("run", message, "use the fault `process`, which runs in a container of its own")
+        });
+        let (services, covers) = (vec![service.clone()], self.covers.clone());
+        FaultFacts { summary, services, covers, warning, ..FaultFacts::default() }
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

@@ -9,7 +9,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedPart, FaultContext, FaultError, Inject, Presence, Undo};
+use super::{EndedPart, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
@@ -59,24 +59,10 @@ impl ContainerKill {
 
 #[async_trait]
 impl Inject for ContainerKill {
-    fn summary(&self) -> String {
-        let again = match self.returns {
-            Some(after) => format!(", and again {after:?} after each start"),
-            None => String::new(),
-        };
-        format!("kills {} with {}{again}", self.selected.describe(), self.signal)
-    }
-
-    fn returns(&self) -> Option<Duration> {
-        self.returns
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Containers)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.selected.service.clone()]
+    fn facts(&self) -> FaultFacts {
+        let again = self.returns.map_or_else(String::new, |after| format!(", and again {after:?} after each start"));
+        let summary = format!("kills {} with {}{again}", self.selected.describe(), self.signal);
+        FaultFacts { returns: self.returns, ..self.selected.facts(summary, Need::Containers) }
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

@@ -7,7 +7,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
 use async_trait::async_trait;
@@ -90,16 +90,9 @@ fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String
 
 #[async_trait]
 impl Inject for ContainerLimited {
-    fn summary(&self) -> String {
-        format!("gives {} no more than {}", self.selected.describe(), words(self.limits))
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Containers)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.selected.service.clone()]
+    fn facts(&self) -> FaultFacts {
+        let summary = format!("gives {} no more than {}", self.selected.describe(), words(self.limits));
+        self.selected.facts(summary, Need::Containers)
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

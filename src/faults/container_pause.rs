@@ -6,7 +6,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
@@ -27,16 +27,8 @@ impl ContainerPause {
 
 #[async_trait]
 impl Inject for ContainerPause {
-    fn summary(&self) -> String {
-        format!("pauses {}", self.selected.describe())
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Containers)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.selected.service.clone()]
+    fn facts(&self) -> FaultFacts {
+        self.selected.facts(format!("pauses {}", self.selected.describe()), Need::Containers)
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

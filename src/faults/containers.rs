@@ -1,10 +1,10 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
 use super::undo::UNDO_WITHIN;
-use super::{FaultError, Presence, StartedContainer, Undo, Undone};
+use super::{FaultError, FaultFacts, Presence, StartedContainer, Undo, Undone};
 use crate::record::Parts;
 use crate::source::MapReader;
-use crate::stack::{ContainerOp, ContainerState, Stack};
+use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -17,6 +17,11 @@ pub(super) struct SelectedContainers {
 }
 
 impl SelectedContainers {
+    /// What a fault that does this to them says of itself.
+    pub(super) fn facts(&self, summary: String, needs: Need) -> FaultFacts {
+        FaultFacts { summary, services: vec![self.service.clone()], needs: Some(needs), ..FaultFacts::default() }
+    }
+
     /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<SelectedContainers> {
         let service: Option<String> = map.require("service");

@@ -7,7 +7,7 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultContext, FaultError, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
@@ -152,34 +152,22 @@ fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, F
 
 #[async_trait]
 impl Inject for Deploy {
-    fn summary(&self) -> String {
-        format!("releases `{}` with {}", self.service, self.describe())
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
+    fn facts(&self) -> FaultFacts {
         let all = self.release.variables.iter().chain(&self.release.environment);
         let of = |(name, value): (&String, &String)| match url_password(value) {
             Some(password) => Some(password.to_string()),
             None => looks_secret(name).then(|| value.clone()),
         };
         let command = self.release.command.iter().flat_map(|words| concealed(words).1);
-        all.filter_map(of).chain(command).collect()
-    }
-
-    fn release(&self) -> Option<(String, Release)> {
-        Some((self.service.clone(), self.release.clone()))
-    }
-
-    fn prepare_within(&self) -> Duration {
-        PREPARE_WITHIN
-    }
-
-    fn inject_within(&self) -> Duration {
-        RELEASE_WITHIN
+        FaultFacts {
+            summary: format!("releases `{}` with {}", self.service, self.describe()),
+            services: vec![self.service.clone()],
+            secrets: all.filter_map(of).chain(command).collect(),
+            release: Some((self.service.clone(), self.release.clone())),
+            prepare_within: Some(PREPARE_WITHIN),
+            inject_within: Some(RELEASE_WITHIN),
+            ..FaultFacts::default()
+        }
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

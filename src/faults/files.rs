@@ -9,7 +9,7 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
@@ -150,9 +150,9 @@ fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
 
 #[async_trait]
 impl Inject for Files {
-    fn summary(&self) -> String {
+    fn facts(&self) -> FaultFacts {
         let Files { service, path, harm, .. } = self;
-        match harm {
+        let summary = match harm {
             Harm::Remove => format!("removes {path} of `{service}`"),
             Harm::Truncate { to: Cut::Share(share) } => {
                 let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
@@ -168,15 +168,9 @@ impl Inject for Files {
                     crate::source::shorten(text)
                 )
             }
-        }
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Files)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.service.clone()]
+        };
+        let (services, needs) = (vec![service.clone()], Some(Need::Files));
+        FaultFacts { summary, services, needs, ..FaultFacts::default() }
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

@@ -74,14 +74,15 @@ impl HttpRequests {
             seed: 0,
         };
         let grows = matches!(rule.action, HttpAction::Delay { .. });
-        let fault = AgentFault::in_front(&place, summary, move |context| {
+        let mut fault = AgentFault::in_front(&place, summary, move |context| {
             let mut rule = HttpRule { seed: context.seed, ..rule.clone() };
             if let HttpAction::Delay { delay, jitter } = &mut rule.action {
                 [delay, jitter].into_iter().for_each(|time| *time = time.mul_f64(context.strength));
             }
             rule
         });
-        AgentFault { grows, ..fault }
+        fault.facts.grows = grows;
+        fault
     }
 
     /// In words: `50% of POST /charge on ...`.

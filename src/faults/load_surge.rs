@@ -23,9 +23,10 @@ impl LoadSurge {
         let (load, rate) = (load?, rate?);
         let summary = format!("sends {rate}/s more of the load `{load}`");
         let of = load.clone();
-        let fault = AgentFault::of_drill(summary, move |context| {
+        let mut fault = AgentFault::of_drill(summary, move |context| {
             Ok(SurgeAbility { load: of.clone(), rate: rate * context.strength }.ask(context.id))
         });
-        Some(AgentFault { load: Some(load), grows: true, ..fault })
+        (fault.facts.load, fault.facts.grows) = (Some(load), true);
+        Some(fault)
     }
 }

@@ -53,7 +53,7 @@ use crate::agent::AgentClient;
 use crate::agent::pg::PgUnknown;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
-use crate::stack::{AgentRole, Need, Release, Stack};
+use crate::stack::{AgentRole, Need, Process, Release, Stack};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -154,8 +154,8 @@ pub struct Fault {
     kind: String,
     /// What it is made by, when it is not written in Rust.
     preset: Option<Arc<Preset>>,
-    /// The passwords that its preset was given.
-    secrets: Vec<String>,
+    /// What is known of it before the drill.
+    pub facts: FaultFacts,
     fault: Arc<dyn Inject>,
 }
 
@@ -184,22 +184,14 @@ impl Fault {
         self.preset.as_ref().is_some_and(|preset| preset.settings.get(&["irreversible"]).is_some())
     }
 
-    /// What it does, in one line.
-    pub fn summary(&self) -> String {
-        match &self.preset {
-            Some(preset) => format!("{} ({})", preset.title, self.fault.summary()),
-            None => self.fault.summary(),
-        }
+    /// How long `prepare` may take: it may have to build something first.
+    pub fn prepare_within(&self) -> Duration {
+        self.facts.prepare_within.unwrap_or(PREPARE_WITHIN)
     }
 
-    /// Values of its parameters that must never reach a record.
-    pub fn secrets(&self) -> Vec<String> {
-        self.fault.secrets().into_iter().chain(self.secrets.iter().cloned()).collect()
-    }
-
-    /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
-    pub fn covers(&self) -> Option<&str> {
-        self.preset.as_ref().map_or_else(|| self.fault.covers(), |preset| Some(&preset.covers))
+    /// How long `inject` may take.
+    pub fn inject_within(&self) -> Duration {
+        self.facts.inject_within.unwrap_or(INJECT_WITHIN)
     }
 
     /// Reads the fault `kind: node` of a scenario; mistakes go to `diags`.
@@ -225,7 +217,7 @@ impl Fault {
         };
         let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
         let fault = reader(&mut map);
-        map.finish().and(fault).map(|fault| Fault { kind: kind.into(), preset: None, secrets: Vec::new(), fault })
+        map.finish().and(fault).map(|fault| Fault { kind: kind.into(), preset: None, facts: fault.facts(), fault })
     }
 }
 
@@ -246,61 +238,46 @@ pub struct EndedPart {
     pub since: String,
 }
 
+/// What a fault says of itself before anything is started.
+#[derive(Debug, Clone, Default)]
+pub struct FaultFacts {
+    /// What it does, in one line.
+    pub summary: String,
+    /// Services of the stack that it names, for `check`.
+    pub services: Vec<String>,
+    /// The service whose ports an agent must stand in front of, with the ports that the scenario gives.
+    pub interposes: Option<(String, Vec<u16>)>,
+    /// The service on whose connections alone it acts, for `check`.
+    pub client: Option<String>,
+    /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
+    pub covers: Option<String>,
+    /// What not every kind of stack has, for `check`.
+    pub needs: Option<Need>,
+    /// The load of the scenario that it names, for `check`.
+    pub load: Option<String>,
+    /// What its author should know although it is no mistake: the parameter, the message and what to do.
+    pub warning: Option<(&'static str, String, &'static str)>,
+    /// The release that it deploys, with its service: what it needs is made before there is any load.
+    pub release: Option<(String, Release)>,
+    /// The process that it starts beside the team's services: it must be known when the stack is started.
+    pub process: Option<Process>,
+    /// How long `prepare` may take, where it may have to build something first.
+    pub prepare_within: Option<Duration>,
+    /// How long `inject` may take, where that is longer than usual.
+    pub inject_within: Option<Duration>,
+    /// How soon after it was ended it comes back by itself, as real faults do.
+    pub returns: Option<Duration>,
+    /// Whether it has one number that can grow, so that it may have a `ramp`.
+    pub grows: bool,
+    /// Values of its parameters that must never reach a record.
+    pub secrets: Vec<String>,
+}
+
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
-    /// What it does, in one line.
-    fn summary(&self) -> String;
-    /// The service whose ports an agent must stand in front of, with the ports that the scenario gives.
-    fn interposes(&self) -> Option<(String, Vec<u16>)> {
-        None
-    }
-    /// Services of the stack that it names, for `check`.
-    fn services(&self) -> Vec<String>;
-    /// The service on whose connections alone it acts, for `check`.
-    fn client(&self) -> Option<&str> {
-        None
-    }
-    /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
-    fn covers(&self) -> Option<&str> {
-        None
-    }
-    /// What not every kind of stack has, for `check`.
-    fn needs(&self) -> Option<Need> {
-        None
-    }
-    /// The load of the scenario that it names, for `check`.
-    fn load(&self) -> Option<&str> {
-        None
-    }
-    /// What its author should know although it is no mistake: the parameter, the message and what to do.
-    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
-        None
-    }
-    /// The release that it deploys, with its service: what it needs is made before there is any load.
-    fn release(&self) -> Option<(String, Release)> {
-        None
-    }
-    /// The process that it starts beside the team's services: it must be known when the stack is started.
-    fn process(&self) -> Option<crate::stack::Process> {
-        None
-    }
-    /// How long `prepare` may take: it may have to build something first.
-    fn prepare_within(&self) -> Duration {
-        PREPARE_WITHIN
-    }
-    /// How long `inject` may take.
-    fn inject_within(&self) -> Duration {
-        INJECT_WITHIN
-    }
-    /// How soon after it was ended it comes back by itself, as real faults do.
-    fn returns(&self) -> Option<Duration> {
-        None
-    }
-    /// Values of its parameters that must never reach a record.
-    fn secrets(&self) -> Vec<String> {
-        Vec::new()
-    }
+    /// What it says of itself.
+    fn facts(&self) -> FaultFacts;
     /// Looks at the stack and says how the fault will be undone; changes nothing.
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError>;
     /// Breaks it, exactly where `undo` will undo it.
@@ -314,10 +291,6 @@ pub trait Inject: Debug + Send + Sync {
     /// Injects one of these parts again.
     async fn inject_again(&self, _part: &str, _undo: &Undo, _stack: &dyn Stack) -> Result<(), FaultError> {
         Ok(())
-    }
-    /// Whether it has one number that can grow, so that it may have a `ramp`.
-    fn grows(&self) -> bool {
-        false
     }
     /// Makes it as strong as the context says, without lifting it in between.
     async fn change(&self, _context: &FaultContext<'_>) -> Result<(), FaultError> {

@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
@@ -79,20 +79,14 @@ fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultE
 
 #[async_trait]
 impl Inject for NetworkLoss {
-    fn summary(&self) -> String {
+    fn facts(&self) -> FaultFacts {
         let from = self.network.as_ref().map_or_else(|| "every network".into(), |name| format!("the network `{name}`"));
-        match self.names {
-            true => format!("takes the names of {} out of {from}", self.selected.describe()),
-            false => format!("cuts {} off from {from}", self.selected.describe()),
-        }
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Networks)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.selected.service.clone()]
+        let whom = self.selected.describe();
+        let summary = match self.names {
+            true => format!("takes the names of {whom} out of {from}"),
+            false => format!("cuts {whom} off from {from}"),
+        };
+        self.selected.facts(summary, Need::Networks)
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

@@ -8,13 +8,12 @@
 //! - patch: { object: resourcequota/tiny, create: { apiVersion: v1, spec: { hard: { pods: "0" } } } }
 //! ```
 
-use super::{FaultContext, FaultError, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, Undone};
 use crate::record::Parts;
 use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
 use serde_json::json;
-use std::time::Duration;
 
 const OBJECT: TextForm =
     TextForm::new("kind and name, like `configmap/shop`", || shape::text("[A-Za-z]+/[a-z0-9][a-z0-9.-]*"));
@@ -115,35 +114,27 @@ impl Patch {
 
 #[async_trait]
 impl Inject for Patch {
-    fn summary(&self) -> String {
-        let object = &self.change.object;
-        match &self.change.edit {
+    fn facts(&self) -> FaultFacts {
+        let ObjectChange { object, edit, restart } = &self.change;
+        let values = self.change.values();
+        let summary = match edit {
             ObjectEdit::Set(_) => {
-                let paths: Vec<String> = self.change.values().into_iter().map(|(path, _)| path).collect();
+                let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).collect();
                 format!("gives `{object}` another {}", paths.join(", "))
             }
             ObjectEdit::Create(_) => format!("makes `{object}`"),
             ObjectEdit::Delete => format!("deletes `{object}`"),
-        }
-    }
-
-    fn services(&self) -> Vec<String> {
-        self.change.restart.iter().cloned().collect()
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Object(self.change.clone()))
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let is_secret = self.change.object.to_ascii_lowercase().starts_with("secret/");
-        let values = self.change.values();
+        };
+        let is_secret = object.to_ascii_lowercase().starts_with("secret/");
         let texts = values.iter().filter(|_| is_secret).filter_map(|(_, value)| value.as_str());
-        texts.map(str::to_string).collect()
-    }
-
-    fn inject_within(&self) -> Duration {
-        RELEASE_WITHIN
+        FaultFacts {
+            summary,
+            services: restart.iter().cloned().collect(),
+            needs: Some(Need::Object(self.change.clone())),
+            secrets: texts.map(str::to_string).collect(),
+            inject_within: Some(RELEASE_WITHIN),
+            ..FaultFacts::default()
+        }
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {

@@ -37,6 +37,8 @@ impl PostgresConnections {
         let again = returns.map_or_else(String::new, |after| format!(" that come back {after:?} after they were ended"));
         let summary = format!("uses {slots} of `{}` up by clients{again}", server.service);
         let ask = move |target, id: &str| PgConnections { target, leave, returns }.ask(id);
-        Some(AgentFault { returns, ..AgentFault::on_server(server, summary, ask) })
+        let mut fault = AgentFault::on_server(server, summary, ask);
+        fault.facts.returns = returns;
+        Some(fault)
     }
 }

@@ -101,6 +101,8 @@ impl PostgresLock {
             let (statements, table) = (vec![statement.clone()], table.clone());
             PgLock { target, statements, table, sessions, returns }.ask(id)
         };
-        Some(AgentFault { returns, ..AgentFault::on_server(server, summary, ask) })
+        let mut fault = AgentFault::on_server(server, summary, ask);
+        fault.facts.returns = returns;
+        Some(fault)
     }
 }

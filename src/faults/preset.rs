@@ -29,50 +29,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-macro_rules! shipped {
-    ($($name:literal)*) => {
-        /// The presets that ship with the program: name and text.
-        const SHIPPED: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../faults/", $name, ".yaml")))),*];
-    };
-}
-
-shipped! {
-    "cpu_starved"
-    "disk_full"
-    "dns_name_gone"
-    "heavy_user"
-    "inodes_full"
-    "k8s_bad_image"
-    "k8s_config_value"
-    "k8s_cpu_limit"
-    "k8s_crash_loop"
-    "k8s_memory_limit"
-    "k8s_no_replicas"
-    "k8s_not_ready"
-    "k8s_object_missing"
-    "k8s_quota"
-    "k8s_wrong_port"
-    "k8s_wrong_selector"
-    "mariadb_connections"
-    "mariadb_metadata_lock"
-    "mariadb_read_only"
-    "network_cut"
-    "out_of_memory"
-    "postgres_missing_index"
-    "postgres_read_only"
-    "postgres_role_limit"
-    "postgres_sessions_killed"
-    "postgres_slow_queries"
-    "postgres_statement_timeout"
-    "process_limit"
-    "redis_flushed"
-    "redis_full"
-    "redis_hot_client"
-    "redis_paused"
-    "redis_read_only"
-    "redis_slow_command"
-    "restart_loop"
-}
+/// The presets that are shipped: name and text. A preset is a file in `faults/`.
+const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
 /// A fault that is written in YAML.
 #[derive(Debug, Clone)]
@@ -283,9 +241,12 @@ impl Preset {
         let mut map = MapReader::new(&settings, format!("`{}`", self.kind), &self.source, diags)?;
         let fault = reader(&mut map);
         let fault = map.finish().and(fault)?;
+        let mut facts = fault.facts();
+        facts.summary = format!("{} ({})", self.title, facts.summary);
+        facts.covers = Some(self.covers.clone());
         let secret = |(name, (_, value)): (&&str, &(_, Option<String>))| looks_secret(name).then(|| value.clone())?;
-        let secrets = values.iter().filter_map(secret).collect();
-        Some(Fault { kind: self.name.clone(), preset: Some(self.clone()), secrets, fault })
+        facts.secrets.extend(values.iter().filter_map(secret));
+        Some(Fault { kind: self.name.clone(), preset: Some(self.clone()), facts, fault })
     }
 
     /// The values of its parameters.

@@ -13,7 +13,7 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultContext, FaultError, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm, shape};
 use crate::stack::{Ending, Process, Stack, TOOLBOX};
@@ -113,51 +113,31 @@ impl ProcessFault {
 
 #[async_trait]
 impl Inject for ProcessFault {
-    fn summary(&self) -> String {
+    fn facts(&self) -> FaultFacts {
         let Process { name, service, run, replicas, returns } = &self.process;
         let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
         let times = if *replicas == 1 { String::new() } else { format!(", {replicas} times") };
         let again = returns.map_or_else(String::new, |after| format!(", started again {after:?} after it has ended"));
-        let what = match &self.summary {
-            Some(summary) => summary.clone(),
-            None => format!("runs `{}`", super::command::first_line(run)),
-        };
-        format!("{what} (the process `{name}` in the image of {like}{times}{again})")
-    }
-
-    fn services(&self) -> Vec<String> {
-        let probes = [&self.confirm, &self.cleared_when].into_iter().flatten().map(|probe| &probe.service);
-        let mut services: Vec<String> = self.process.service.iter().chain(probes).cloned().collect();
-        services.retain(|service| *service != self.process.name && service != TOOLBOX);
+        let what = self.summary.clone().unwrap_or_else(|| format!("runs `{}`", super::command::first_line(run)));
+        let probes = || [&self.confirm, &self.cleared_when].into_iter().flatten();
+        let mut services: Vec<String> = service.iter().chain(probes().map(|probe| &probe.service)).cloned().collect();
+        services.retain(|service| service != name && service != TOOLBOX);
         services.sort();
         services.dedup();
-        services
-    }
-
-    fn covers(&self) -> Option<&str> {
-        self.covers.as_deref()
-    }
-
-    /// A process that ends by itself heals by itself.
-    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
-        let says_when_it_ends = self.process.returns.is_some() || self.cleared_when.is_some();
-        let message =
-            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+        let says_when_it_ends = returns.is_some() || self.cleared_when.is_some();
+        let message = "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
         let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
-        (!says_when_it_ends).then(|| ("run", message.into(), help))
-    }
-
-    fn process(&self) -> Option<Process> {
-        Some(self.process.clone())
-    }
-
-    fn returns(&self) -> Option<Duration> {
-        self.process.returns
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let probes = [&self.confirm, &self.cleared_when].into_iter().flatten().map(|probe| &probe.run);
-        std::iter::once(&self.process.run).chain(probes).flat_map(|script| script_secrets(script)).collect()
+        let scripts = std::iter::once(run).chain(probes().map(|probe| &probe.run));
+        FaultFacts {
+            summary: format!("{what} (the process `{name}` in the image of {like}{times}{again})"),
+            services,
+            covers: self.covers.clone(),
+            warning: (!says_when_it_ends).then(|| ("run", message.into(), help)),
+            process: Some(self.process.clone()),
+            returns: *returns,
+            secrets: scripts.flat_map(|script| script_secrets(script)).collect(),
+            ..FaultFacts::default()
+        }
     }
 
     async fn prepare(&self, _context: &FaultContext<'_>) -> Result<Undo, FaultError> {

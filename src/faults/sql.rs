@@ -50,7 +50,7 @@ impl Sql {
             PgChange { target, run: run.clone(), confirm: confirm.clone(), undo: undo.clone() }.ask(id)
         };
         let mut fault = AgentFault::on_server(server, summary, ask);
-        fault.secrets.extend(told);
+        fault.facts.secrets.extend(told);
         Some(AgentFault { irreversible, ..fault })
     }
 }

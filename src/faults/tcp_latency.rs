@@ -37,12 +37,13 @@ impl TcpLatency {
         let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
         let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
         let port = place.port();
-        let fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
+        let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
             port,
             from: None,
             toxic: toxic.at(context.strength),
             seed: context.seed,
         });
-        Some(AgentFault { grows: true, ..fault })
+        fault.facts.grows = true;
+        Some(fault)
     }
 }

@@ -92,8 +92,8 @@ fn what_every_kind_says_of_itself() {
         .map(|yaml| {
             let fault = read(yaml).expect(yaml);
             let interposes =
-                fault.interposes().map_or_else(String::new, |(name, ports)| format!(" → {name} {ports:?}"));
-            format!("{} {:?}{interposes}: {}", fault.kind(), fault.services(), fault.summary())
+                fault.facts.interposes.clone().map_or_else(String::new, |(name, ports)| format!(" → {name} {ports:?}"));
+            format!("{} {:?}{interposes}: {}", fault.kind(), fault.facts.services.clone(), fault.facts.summary)
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));
@@ -213,7 +213,7 @@ fn every_preset_that_ships_can_be_read() {
     files.sort();
     let mut names: Vec<&str> = Preset::shipped().iter().map(|preset| preset.name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, files, "what lies in faults/ is listed in src/faults/preset.rs, and has no mistakes");
+    assert_eq!(names, files, "what lies in faults/ is shipped, and has no mistakes");
     for preset in Preset::shipped() {
         let given = preset.shape()["properties"].as_object().expect("parameters").clone();
         let samples = given
@@ -228,19 +228,19 @@ fn every_preset_that_ships_can_be_read() {
 #[test]
 fn passwords_are_secrets() {
     let fault = read("postgres_lock: { service: db, table: t, password: hunter22 }").expect("a fault");
-    assert_eq!(fault.secrets(), ["hunter22"]);
-    assert!(!fault.summary().contains("hunter22"));
+    assert_eq!(fault.facts.secrets.clone(), ["hunter22"]);
+    assert!(!fault.facts.summary.contains("hunter22"));
     let sql = "sql: { service: db, run: a, confirm: b, undo: c, password: hunter22 }";
-    assert_eq!(read(sql).expect("a fault").secrets(), ["hunter22"]);
+    assert_eq!(read(sql).expect("a fault").facts.secrets, ["hunter22"]);
     let sql = "sql: { service: db, run: ALTER ROLE a PASSWORD 'hunter33', confirm: b, undo: ALTER ROLE a PASSWORD 'hunter44' }";
     let fault = read(sql).expect("a fault");
-    assert_eq!(fault.secrets(), ["hunter33", "hunter44"]);
-    assert_eq!(fault.summary(), "changes the database of `db` by SQL");
+    assert_eq!(fault.facts.secrets.clone(), ["hunter33", "hunter44"]);
+    assert_eq!(fault.facts.summary, "changes the database of `db` by SQL");
     let release =
         "deploy: { service: db, variables: { API_TOKEN: hunter22 }, environment: { DB: 'pg://u:hunter33@db/x' } }";
     let fault = read(release).expect("a fault");
-    assert_eq!(fault.secrets(), ["hunter22", "hunter33"]);
-    assert!(!fault.summary().contains("hunter"), "{}", fault.summary());
+    assert_eq!(fault.facts.secrets.clone(), ["hunter22", "hunter33"]);
+    assert!(!fault.facts.summary.contains("hunter"), "{}", fault.facts.summary);
 }
 
 #[test]
@@ -248,9 +248,9 @@ fn secrets_on_the_command_line_of_a_release_are_hidden() {
     let release = r#"deploy: { service: db, command: [serve, --token, "hunter 22", --api-key=hunter33, --port, "80",
         "API_TOKEN=hunter44", --db=pg://u:hunter55@db/x, sh, -c, "run --password 'hunter66' -v"] }"#;
     let fault = read(release).expect("a fault");
-    assert_eq!(fault.secrets(), ["hunter 22", "hunter33", "hunter44", "hunter55", "hunter66"]);
+    assert_eq!(fault.facts.secrets.clone(), ["hunter 22", "hunter33", "hunter44", "hunter55", "hunter66"]);
     assert_eq!(
-        fault.summary(),
+        fault.facts.summary,
         "releases `db` with the command `serve --token *** --api-key=*** --port 80 API_TOKEN=*** --db=pg://u:***@db/x \
          sh -c run --password '***' -v`"
     );

@@ -100,13 +100,14 @@ impl ToxicFault {
         let place = place?;
         let summary = summary(&place, from.as_deref(), &toxic);
         let (port, client, grows) = (place.port(), from.clone(), toxic.grows());
-        let fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
+        let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
             port,
             from: from.clone(),
             toxic: toxic.at(context.strength),
             seed: context.seed,
         });
-        Some(AgentFault { client, grows, ..fault })
+        (fault.facts.client, fault.facts.grows) = (client, grows);
+        Some(fault)
     }
 }
 

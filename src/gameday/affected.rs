@@ -39,7 +39,7 @@ pub fn affected(changes: &Changes, day: &GameDay, platform: &dyn Platform, proje
 pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
     plan.made_from().for_each(|source| inputs.file(&source.path));
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
-    plan.sources().flat_map(|source| source.files()).for_each(|file| inputs.file(&file));
+    plan.sources().flat_map(|source| source.files.clone()).for_each(|file| inputs.file(&file));
     shared_files(project).iter().for_each(|file| inputs.file(file));
     inputs.folder(&project.join("faults"));
 }

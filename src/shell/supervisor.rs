@@ -26,8 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 /// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
 const GIVE_UP: Duration = Duration::from_secs(3);
-/// Largest state that is handed over to the runner, in bytes.
-const LARGEST_EXPORT: usize = 1 << 20;
+/// Largest state that is handed over to the runner, in bytes: in Base64 it must fit into a line of the channel, which takes 1 MiB.
+const LARGEST_EXPORT: usize = 512 << 10;
 
 /// From now on no other process of the container, root's neither, may open the memory, standard input and output of this one through
 /// `/proc`, or trace it, unless it has CAP_SYS_PTRACE (PR_SET_DUMPABLE in prctl(2)). What was opened before stays open: the earlier, the

@@ -85,7 +85,7 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     let taken = before.iter().filter(|other| other.fault.kind() == fault.kind()).count();
     let id = if taken == 0 { kind.clone() } else { format!("{kind}-{}", taken + 1) };
     let mut at = At { key: kind, key_span: *key_span, node: parameters, source: at.source, diags: at.diags };
-    for service in fault.services().into_iter().chain(fault.client().map(str::to_string)) {
+    for service in fault.facts.services.clone().into_iter().chain(fault.facts.client.clone()) {
         let node = naming(parameters, &service).unwrap_or(parameters);
         let mut at = At { node, diags: at.diags, ..at };
         mention(&mut at, format!("the fault `{id}`"), &service, Among::Services);
@@ -96,11 +96,11 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
         let message = "`after` counts from the fault before it in the list, and there is none";
         wrong(&beside, "after", message, &mut at).help("leave it out, or put another fault before it");
     }
-    if timing.lasts.is_some() && fault.returns().is_some() {
+    if timing.lasts.is_some() && fault.facts.returns.is_some() {
         let message = "`returns` and `lasts` are two answers to how it ends";
         wrong(&beside, "lasts", message, &mut at).help("keep `returns` for a fault that the runbook must end for good");
     }
-    if timing.ramp.is_some() && !fault.grows() {
+    if timing.ramp.is_some() && !fault.facts.grows {
         let message = format!("nothing of `{id}` can grow");
         let which = "`ramp` is for `http_delay`, `load_surge`, `tcp_latency`, and a `toxic` of the type `latency` or `bandwidth`, with a rate above 0";
         wrong(&beside, "ramp", &message, &mut at).help(which);
@@ -158,14 +158,14 @@ fn check(fault: &Fault, before: &[PlannedFault], loads: &[&str], at: &mut At<'_>
     let (parameters, source) = (at.node, at.source);
     let span_of = |key: &str| parameters.get(&[key]).unwrap_or(parameters).span;
     let diags = &mut *at.diags;
-    if let Some(load) = fault.load().filter(|load| !loads.contains(load)) {
+    if let Some(load) = fault.facts.load.as_deref().filter(|load| !loads.contains(load)) {
         let message = format!("the fault `{}` names the load `{}`, which does not exist", at.key, shorten(load));
         diags.error(source, span_of("load"), message).help(did_you_mean(load, loads.iter().copied()));
     }
-    if let Some((key, message, help)) = fault.warning() {
+    if let Some((key, message, help)) = fault.facts.warning.clone() {
         diags.warning(source, span_of(key), message).help(help);
     }
-    let name = fault.process().map(|process| process.name);
+    let name = fault.facts.process.clone().map(|process| process.name);
     if let Some(name) = name.filter(|name| process_names(before).any(|other| other == *name)) {
         let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&name));
         diags.error(source, span_of("name"), message).help("give each a name of its own");
@@ -181,13 +181,13 @@ fn naming<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
 }
 
 fn process_names(faults: &[PlannedFault]) -> impl Iterator<Item = String> {
-    faults.iter().filter_map(|planned| planned.fault.process()).map(|process| process.name)
+    faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).map(|process| process.name)
 }
 
 /// The services that need an agent in front of them, with every port that any fault gives.
 pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
     let mut interposed: BTreeMap<String, Vec<u16>> = BTreeMap::new();
-    for (service, ports) in faults.iter().filter_map(|planned| planned.fault.interposes()) {
+    for (service, ports) in faults.iter().filter_map(|planned| planned.fault.facts.interposes.clone()) {
         let all = interposed.entry(service).or_default();
         all.extend(ports);
         all.sort_unstable();
@@ -200,7 +200,7 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
 pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
     let counts = faults.iter().filter(|planned| !planned.timing.noise);
     let returning =
-        counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns().max(planned.period())?)));
+        counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.facts.returns.max(planned.period())?)));
     returning.max_by_key(|(_, after)| *after)
 }
 

@@ -1,7 +1,7 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
 use super::services::{Among, mention, service};
-use super::sli_command::SliCommand;
+use super::sli_command;
 use super::slos::{self, MeasuredSlo};
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
@@ -18,7 +18,6 @@ use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorte
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -346,7 +345,7 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>, known: &[Stri
 }
 
 /// Reads what an SLI names under its key; with the name of the SLI.
-type SourceReader = fn(&str, &mut At<'_>) -> Option<Arc<dyn SliSource>>;
+type SourceReader = fn(&str, &mut At<'_>) -> Option<SliSource>;
 
 /// What an SLI can name instead of a load, by its key. A source is one file and one line here.
 const SOURCES: &[(&str, SourceReader)] = &[
@@ -355,12 +354,12 @@ const SOURCES: &[(&str, SourceReader)] = &[
     ("promql", promql::read),
     ("tcp", TcpQuestion::read),
     ("redis", TcpQuestion::read_redis),
-    ("command", SliCommand::read),
+    ("command", sli_command::read),
 ];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
 /// mistakes.
-pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<dyn SliSource>>)> {
+pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliSource>)> {
     let (name, shown) = (at.key.to_string(), shorten(at.key));
     let mut map = at.map(format!("SLI `{shown}`"))?.of_section("slis");
     let own = SOURCES.iter().find(|(key, _)| map.has(key)).map(|(key, _)| *key);
@@ -368,11 +367,11 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
     for (key, read) in SOURCES {
         source = source.or(map.optional_by(key, |at| {
             let source = read(&name, at)?;
-            for service in source.services() {
-                mention(at, format!("SLI `{shown}`"), &service, Among::Services);
+            for service in &source.services {
+                mention(at, format!("SLI `{shown}`"), service, Among::Services);
             }
-            for host in source.hosts() {
-                mention(at, format!("SLI `{shown}`"), &host, Among::Hosts);
+            for host in &source.hosts {
+                mention(at, format!("SLI `{shown}`"), host, Among::Hosts);
             }
             Some(source)
         }));
@@ -396,7 +395,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
             None
         }
         Some((MeasuredSlo::Asked(asked), _)) => {
-            source = source.or(asked);
+            source = source.or(asked.map(|asked| *asked));
             (!map.has("prometheus")).then_some("prometheus")
         }
         None => (map.has("prometheus") && !map.has("slo")).then_some("slo"),
@@ -460,7 +459,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<
     map.finish()?;
     let objective = objective.or(owed);
     let (series, good) = match (own, &source) {
-        (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
+        (Some(_), Some(source)) => (source.series.clone(), Good::truth()),
         // Whatever was wrong has been told, or an SLI would be missing without a word.
         (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
         (None, _) => (load?, good.or(promised)?),
@@ -484,7 +483,7 @@ mod tests {
         assert_eq!(read.then[0].take["token"], AnswerPlace::Json("/token".into()));
         assert_eq!(read.then[1].take["order"], AnswerPlace::Header("location".into()));
         assert_eq!(read.then[1].body.as_deref(), Some("{\"o\":\"{{order}}\"}"));
-        let event = crate::agent::source::SliSource::event(&read);
+        let event = read.source().event;
         assert_eq!(event, "POST http://x/login → GET http://x/{{token}}/{{id}} → POST http://x/pay");
         let wrong = |then: &str| load(&format!("{{ request: GET http://x/, rate: 1/s, then: {then} }}")).unwrap_err();
         assert!(wrong("[{ request: 'GET http://x/{{token}}' }]").contains("`{{token}}` is not known"));

@@ -130,9 +130,10 @@ fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c CriticalService>; 2]
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.series == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
-    let asked = plan.own_sources.iter().filter(|source| measured(source.series())).flat_map(|source| source.services());
+    let asked =
+        plan.own_sources.iter().filter(|source| measured(&source.series)).flat_map(|source| source.services.clone());
     let called: Vec<String> = called.into_iter().chain(asked).collect();
-    let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
+    let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.facts.services.clone()).collect();
     let is_one_of = |service: &CriticalService, names: &[String]| names.iter().any(|name| service.is(name, stack));
     let (called, others): (Vec<&CriticalService>, Vec<&CriticalService>) =
         catalog.services.iter().partition(|service| is_one_of(service, &called));

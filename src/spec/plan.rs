@@ -45,7 +45,7 @@ pub struct Plan {
     /// The loads.
     pub loads: Vec<LoadSpec>,
     /// Sources that SLIs name instead of a load.
-    pub own_sources: Vec<Arc<dyn SliSource>>,
+    pub own_sources: Vec<Arc<SliSource>>,
     /// The SLIs.
     pub slis: Vec<SliSpec>,
     /// `steady.for`.
@@ -104,10 +104,10 @@ impl Plan {
     /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<Secret> {
-        let sources = self.sources().flat_map(SliSource::secrets);
+        let sources = self.sources().flat_map(|source| source.secrets.clone());
         let metrics = self.detect.iter().flat_map(|detect| &detect.condition).flat_map(|(url, _)| url_secrets(url));
         let alerts = self.alerts.iter().flat_map(super::AlertsSpec::secrets);
-        let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
+        let faults = self.faults.iter().flat_map(|planned| planned.fault.facts.secrets.clone());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
         let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
         let stops = self.stop_when.iter().flat_map(|condition| match &condition.what {
@@ -132,7 +132,7 @@ impl Plan {
     }
 
     /// Where the events of the SLIs come from.
-    pub fn sources(&self) -> impl Iterator<Item = &dyn SliSource> {
+    pub fn sources(&self) -> impl Iterator<Item = Arc<SliSource>> {
         sources(&self.loads, &self.own_sources)
     }
 
@@ -198,11 +198,8 @@ impl Plan {
 }
 
 /// Loads, and what SLIs name instead of one.
-pub(crate) fn sources<'a>(
-    loads: &'a [LoadSpec],
-    own: &'a [Arc<dyn SliSource>],
-) -> impl Iterator<Item = &'a dyn SliSource> {
-    loads.iter().map(|load| load as &dyn SliSource).chain(own.iter().map(|source| &**source))
+pub(crate) fn sources(loads: &[LoadSpec], own: &[Arc<SliSource>]) -> impl Iterator<Item = Arc<SliSource>> {
+    loads.iter().map(|load| Arc::new(load.source())).chain(own.iter().cloned())
 }
 
 /// A condition of `stop_when`.
@@ -297,7 +294,7 @@ impl PlannedFault {
         let every = every.map_or_else(String::new, |every| format!(", again every {}", Show(every)));
         let jitter = if jitter.is_zero() { String::new() } else { format!(", up to {} later", Show(*jitter)) };
         let ramp = ramp.map_or_else(String::new, |ramp| format!(", growing for {}", Show(ramp)));
-        format!("{noise}{}{ramp}{after}{lasts}{every}{jitter}", self.fault.summary())
+        format!("{noise}{}{ramp}{after}{lasts}{every}{jitter}", self.fault.facts.summary)
     }
 
     /// From when after it began on it is how strong, in parts of 1: at once, and by its `ramp` in at least ten steps until it is

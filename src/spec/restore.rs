@@ -196,7 +196,7 @@ fn read_load(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<String> {
     } else if around.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
         at.error(format!("the writes of load `{load}` have no numbers: nobody could tell which are lost"))
             .help("put `{{counter}}` into the path, a header or the body of its request, and store it with the row");
-    } else if let Some(fault) = around.faults.iter().find(|planned| planned.fault.load() == Some(load)) {
+    } else if let Some(fault) = around.faults.iter().find(|planned| planned.fault.facts.load.as_deref() == Some(load)) {
         let message = format!("the fault `{}` sends the same writes as load `{load}`, with the same numbers", fault.id);
         at.error(message).help("give one of the two a load of its own");
     }

@@ -122,7 +122,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
     let slis = map.require_by("slis", |at| Some(named(at, |at| loads::read_sli(at, &load_names)))).unwrap_or_default();
     let (slis, own): (Vec<_>, Vec<_>) = slis.into_iter().unzip();
-    let own_sources: Vec<Arc<dyn SliSource>> = own.into_iter().flatten().collect();
+    let own_sources: Vec<Arc<SliSource>> = own.into_iter().flatten().map(Arc::new).collect();
     warn_unused_loads(root, &slis, &mut map);
     let steady = map.default_by("steady", (STEADY_FOR, STEADY_WITHIN), read_steady);
     let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
@@ -247,8 +247,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let (mut stack, stack_source) = stack?;
     stack.allowed = overrides.allowed.clone();
     stack.interposed = interposed(&faults);
-    stack.releases = faults.iter().filter_map(|planned| planned.fault.release()).collect();
-    stack.processes = faults.iter().filter_map(|planned| planned.fault.process()).collect();
+    stack.releases = faults.iter().filter_map(|planned| planned.fault.facts.release.clone()).collect();
+    stack.processes = faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).collect();
     stack.hosts = hosts;
     stack.monitoring = alerts.is_some();
     let respond = respond?;

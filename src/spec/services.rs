@@ -43,7 +43,7 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
     }
     check_annotations(plan, services, diags);
     for (planned, node) in plan.faults.iter().zip(plan.root.get(&["faults"]).map_or(&[][..], Node::items)) {
-        let Some(process) = planned.fault.process() else { continue };
+        let Some(process) = planned.fault.facts.process.clone() else { continue };
         if services.iter().chain(hosts).any(|name| *name == process.name) {
             let at = node.get(&[planned.fault.kind(), "name"]).unwrap_or(node);
             let message = format!("the stack has a service `{}` already", shorten(&process.name));
@@ -68,7 +68,7 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
 /// that they do.
 pub fn check_variables(plan: &Plan, named: &BTreeSet<String>, diags: &mut Diagnostics) {
     for (planned, node) in plan.faults.iter().zip(plan.root.get(&["faults"]).map_or(&[][..], Node::items)) {
-        let Some((_, release)) = planned.fault.release() else { continue };
+        let Some((_, release)) = planned.fault.facts.release.clone() else { continue };
         for name in release.variables.keys().filter(|name| !named.contains(*name)) {
             let at = node.get(&[planned.fault.kind(), "variables", name]).unwrap_or(node);
             let message = format!("the stack's files have no variable `{}`: a release cannot set it", shorten(name));

@@ -6,13 +6,10 @@
 //! ```
 
 use super::ServiceScript;
-use crate::agent::protocol::AgentAsk;
-use crate::agent::source::{Environments, SliSource, bounded};
+use crate::agent::source::{EventMaker, SliSource, bounded};
 use crate::faults::read_question;
 use crate::record::script_secrets;
-use crate::slis::SliSpec;
 use crate::source::At;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Each run costs the engine a process.
@@ -21,67 +18,24 @@ const LEAST_EVERY: Duration = Duration::from_millis(500);
 const MOST_RUNS: u32 = 10;
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A command as a scenario has it.
-#[derive(Debug, Clone)]
-pub struct SliCommand {
-    series: String,
-    script: ServiceScript,
-    every: Duration,
-}
-
-impl SliCommand {
-    /// Reads `command` of an SLI.
-    pub(super) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
-        let line = at.line();
-        let mut map = at.map("`command`")?.of_section("Commands");
-        let service: Option<String> = map.require("service");
-        let instead = "ask for what is meant: `test ! -f /srv/maintenance`";
-        let run = map.require_by("run", |at| read_question(at, "a good event", instead));
-        let every = bounded(&mut map, "every", Duration::from_secs(1), LEAST_EVERY..=LONGEST);
-        let within = bounded(&mut map, "timeout", Duration::from_secs(2), Duration::from_millis(100)..=LONGEST);
-        if within > every * MOST_RUNS {
-            let message =
-                format!("more than {MOST_RUNS} runs at a time: `timeout` is longer than {MOST_RUNS} × `every`");
-            map.wrong("timeout", message)
-                .help("each run costs the engine a process: ask less often, or wait less long");
-        }
-        map.finish()?;
-        let script = ServiceScript { service: service?, run: run?, within, line };
-        Some(Arc::new(SliCommand { series: format!("command:{sli}"), script, every }))
+/// Reads `command` of an SLI.
+pub(super) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
+    let line = at.line();
+    let mut map = at.map("`command`")?.of_section("Commands");
+    let service: Option<String> = map.require("service");
+    let instead = "ask for what is meant: `test ! -f /srv/maintenance`";
+    let run = map.require_by("run", |at| read_question(at, "a good event", instead));
+    let every = bounded(&mut map, "every", Duration::from_secs(1), LEAST_EVERY..=LONGEST);
+    let within = bounded(&mut map, "timeout", Duration::from_secs(2), Duration::from_millis(100)..=LONGEST);
+    if within > every * MOST_RUNS {
+        let message = format!("more than {MOST_RUNS} runs at a time: `timeout` is longer than {MOST_RUNS} × `every`");
+        map.wrong("timeout", message).help("each run costs the engine a process: ask less often, or wait less long");
     }
-}
-
-impl SliSource for SliCommand {
-    fn series(&self) -> &str {
-        &self.series
-    }
-
-    fn rate(&self) -> f64 {
-        1.0 / self.every.as_secs_f64()
-    }
-
-    fn longest(&self) -> Duration {
-        self.script.within
-    }
-
-    fn event(&self) -> String {
-        let run = self.script.run.split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("a command in {}: {run}", self.script.service)
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.script.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        script_secrets(&self.script.run)
-    }
-
-    fn script(&self) -> Option<&ServiceScript> {
-        Some(&self.script)
-    }
-
-    fn ask(&self, _: &[SliSpec], _: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
-        Err("the runner makes the events of a command, and no agent".into())
-    }
+    map.finish()?;
+    let script = ServiceScript { service: service?, run: run?, within, line };
+    let shown = script.run.split_whitespace().collect::<Vec<_>>().join(" ");
+    let event = format!("a command in {}: {shown}", script.service);
+    let (services, secrets) = (vec![script.service.clone()], script_secrets(&script.run));
+    let pace = (&*format!("command:{sli}"), 1.0 / every.as_secs_f64(), within);
+    Some(SliSource { services, secrets, ..SliSource::new(pace, event, EventMaker::Script(script)) })
 }

@@ -4,7 +4,7 @@
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
 use super::stack::{path_of, read_text};
-use crate::agent::promql::{PromAsked, PromCounts, PromEvents, check_query, in_window};
+use crate::agent::promql::{PromAsked, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
 use crate::assurance::services::{Journey, JourneyPromise, read_journeys};
 use crate::slis::{Good, Ratio};
@@ -251,7 +251,7 @@ pub(crate) fn long_duration(text: &str) -> Option<Duration> {
 /// What an SLO of a file comes to in a drill.
 pub(super) enum MeasuredSlo {
     /// A Prometheus counts its events; `None` where nothing says which one.
-    Asked(Option<Arc<dyn SliSource>>),
+    Asked(Option<Box<SliSource>>),
     /// These requests of a load are good.
     Requests(Good),
 }
@@ -276,8 +276,8 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
     let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
     let Some(asked) = asked else { return Some((MeasuredSlo::Asked(None), slo.objective)) };
-    let source = asked.counts(format!("promql:{sli}"), of(asked), some, total)?;
-    Some((MeasuredSlo::Asked(Some(Arc::new(PromCounts { file: Some(file), ..source }))), slo.objective))
+    let source = asked.source(format!("promql:{sli}"), of(asked), some, total)?;
+    Some((MeasuredSlo::Asked(Some(Box::new(SliSource { files: vec![file], ..source }))), slo.objective))
 }
 
 /// The SLO that a value names, and its file.

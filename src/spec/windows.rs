@@ -73,7 +73,7 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
 /// What the windows are judged by; what could not be read is left out.
 pub struct WindowChecks<'a> {
     /// Where the events of the SLIs come from.
-    pub sources: &'a [&'a dyn SliSource],
+    pub sources: &'a [Arc<SliSource>],
     /// The SLIs.
     pub slis: &'a [SliSpec],
     /// `steady.for`.
@@ -102,7 +102,7 @@ impl WindowChecks<'_> {
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
         for sli in self.slis {
-            let Some(rate) = self.rate(sli) else { continue };
+            let Some(rate) = self.source_of(sli).map(|source| source.rate) else { continue };
             self.check_interval(sli, diags);
             self.check_age(sli, diags);
             self.check_stop(sli, rate, diags);
@@ -122,15 +122,14 @@ impl WindowChecks<'_> {
         }
     }
 
-    /// Events of an SLI that are due per second.
-    fn rate(&self, sli: &SliSpec) -> Option<f64> {
-        self.sources.iter().find(|source| source.series() == sli.series).map(|source| source.rate())
+    /// Where the events of an SLI come from.
+    fn source_of(&self, sli: &SliSpec) -> Option<&SliSource> {
+        self.sources.iter().map(|source| &**source).find(|source| source.series == sli.series)
     }
 
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
     fn check_interval(&self, sli: &SliSpec, diags: &mut Diagnostics) {
-        let source = self.sources.iter().find(|source| source.series() == sli.series);
-        let Some(interval) = source.map(|source| source.interval()) else { return };
+        let Some(interval) = self.source_of(sli).map(|source| source.interval) else { return };
         let breach = self.impact.filter(|impact| !impact.none && impact.breaches.contains(&sli.name));
         let of_a_breach = |window: Option<Duration>| window.filter(|_| self.impact.is_some_and(|impact| !impact.none));
         for (outer, inner, window) in [
@@ -151,8 +150,7 @@ impl WindowChecks<'_> {
 
     /// What may be so old is good for so long after its source has died, and for all of a shorter hold.
     fn check_age(&self, sli: &SliSpec, diags: &mut Diagnostics) {
-        let source = self.sources.iter().find(|source| source.series() == sli.series);
-        let most = source.map(|source| source.stays_good()).unwrap_or_default();
+        let most = self.source_of(sli).map(|source| source.stays_good).unwrap_or_default();
         let Some(hold) = self.recover.filter(|hold| *hold < most) else { return };
         let message = format!(
             "`recover.hold` is {}, and `{}` stays good for {} after the last new one: what does not come any more is not seen in \
@@ -240,7 +238,7 @@ impl WindowChecks<'_> {
 
     fn another_can(&self, impact: &Impact) -> bool {
         !self.breaches_named
-            && self.slis.iter().filter_map(|sli| self.rate(sli)).any(|rate| self.can_show_impact(impact, rate))
+            && self.slis.iter().filter_map(|sli| self.source_of(sli)).any(|one| self.can_show_impact(impact, one.rate))
     }
 
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {

@@ -1,11 +1,14 @@
 //! Programs of the runner's that a step may call from inside the stack, as if they were there: what is called, its
 //! streams, and who carries it out.
 
-use crate::record::Stream;
+use crate::output::log_line;
+use crate::record::{Redactor, Stream, open_plain};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +33,23 @@ pub struct ToolCall {
     pub begins: String,
     /// Variables that its environment has beyond the container's own, or with other values.
     pub env: Vec<(String, String)>,
+}
+
+/// Notes a call and what came of it in a log file `name` of the run's directory.
+pub(super) async fn note_call(call: &ToolCall, came: &str, dir: &Path, name: &str, redactor: &Redactor) {
+    let line = format!("{} {} ({came})", call.program, call.args.join(" "));
+    // One call, one line, whatever its arguments hold.
+    let line = log_line(&redactor.text(&line)) + "\n";
+    let dir = dir.join("logs");
+    let written = async {
+        tokio::fs::create_dir_all(&dir).await?;
+        let file = open_plain(&dir.join(name), std::fs::OpenOptions::new().create(true).append(true))?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.write_all(line.as_bytes()).await?;
+        file.flush().await
+    };
+    // The record has the command and its output; this is for convenience.
+    let _: std::io::Result<()> = written.await;
 }
 
 /// Who carries out what steps call.

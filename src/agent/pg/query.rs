@@ -10,16 +10,14 @@
 use super::server::PgServer;
 use super::session::{PgError, PgSession, PgTarget, answered};
 use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
-use crate::agent::protocol::AgentAsk;
 use crate::agent::slices::tell_events;
-use crate::agent::source::{Environments, FewNotes, SliSource, read_pace};
+use crate::agent::source::{FewNotes, SliSource, read_pace};
 use crate::load::{EventClient, Failure, RequestEnding, Sent};
 use crate::record::sql_secrets;
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
@@ -39,24 +37,21 @@ const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 /// A query as a scenario has it.
 #[derive(Debug, Clone)]
 pub struct SliQuery {
-    series: String,
     server: PgServer,
     sql: String,
     every: Duration,
     timeout: Duration,
-    /// How old what it finds may be, where it asks for that.
-    within: Duration,
 }
 
 impl SliQuery {
     /// Reads `query` of an SLI.
-    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
         // No load has a `:` in its name.
-        Some(Arc::new(SliQuery::read_as(format!("query:{sli}"), at)?))
+        Some(SliQuery::read_query(at)?.source(&format!("query:{sli}")))
     }
 
-    /// The same; `series` is the name of its slices.
-    pub(crate) fn read_as(series: String, at: &mut At<'_>) -> Option<SliQuery> {
+    /// Reads a query, whatever its answers are for.
+    pub(crate) fn read_query(at: &mut At<'_>) -> Option<SliQuery> {
         let mut map = at.map("`query`")?.of_section("query");
         let server = PgServer::read(&mut map);
         let sql = map.require_with("sql", A_QUERY, |text| match text.trim().trim_end_matches(';') {
@@ -68,13 +63,12 @@ impl SliQuery {
         });
         let (every, timeout) = read_pace(&mut map);
         map.finish()?;
-        Some(SliQuery { series, server: server?, sql: sql?, every, timeout, within: Duration::ZERO })
+        Some(SliQuery { server: server?, sql: sql?, every, timeout })
     }
 
     /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own
     /// clock says what time it is.
     pub(crate) fn younger_than(mut self, most: Duration, skew: Duration) -> SliQuery {
-        self.within = most;
         self.sql = format!(
             "SELECT clock_timestamp() - newest.at BETWEEN interval '-{} milliseconds' AND interval '{} milliseconds' \
              FROM (\n{}\n) AS newest(at)",
@@ -84,46 +78,22 @@ impl SliQuery {
         );
         self
     }
-}
 
-impl SliSource for SliQuery {
-    fn series(&self) -> &str {
-        &self.series
-    }
-
-    fn rate(&self) -> f64 {
-        1.0 / self.every.as_secs_f64()
-    }
-
-    fn longest(&self) -> Duration {
-        self.timeout
-    }
-
-    fn stays_good(&self) -> Duration {
-        self.within
-    }
-
-    fn event(&self) -> String {
-        format!("SQL in {}: {}", self.server.service, self.sql.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec![self.server.service.clone()]
-    }
-
-    fn secrets(&self) -> Vec<String> {
+    /// The source of its answers; `series` is the name of its slices.
+    pub(crate) fn source(self, series: &str) -> SliSource {
+        let SliQuery { server, sql, every, timeout } = self;
         // Also as `event` writes them.
-        let folded = |text: &String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let of_query = sql_secrets(&self.sql);
-        let shown: Vec<String> = of_query.iter().map(folded).collect();
-        self.server.secrets().into_iter().chain(of_query).chain(shown).collect()
-    }
-
-    fn ask(&self, slis: &[SliSpec], _seed: u64, environments: Environments<'_>) -> Result<AgentAsk, String> {
-        let target = self.server.target(&environments(&self.server.service)).map_err(|error| error.to_string())?;
-        let (series, sql) = (self.series.clone(), self.sql.clone());
-        let (rate, timeout, slis) = (self.rate(), self.timeout, slis.to_vec());
-        Ok(PgQueries { series, target, sql, rate, timeout, slis }.ask(&self.series))
+        let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut secrets = sql_secrets(&sql);
+        secrets.extend(secrets.clone().iter().map(|text| folded(text)).chain(server.secrets()));
+        let (event, services) = (format!("SQL in {}: {}", server.service, folded(&sql)), vec![server.service.clone()]);
+        let (rate, name) = (1.0 / every.as_secs_f64(), series.to_string());
+        let source = SliSource::of_agent((series, rate, timeout), event, move |slis, _, environments| {
+            let target = server.target(&environments(&server.service)).map_err(|error| error.to_string())?;
+            let (series, sql, slis) = (name.clone(), sql.clone(), slis.to_vec());
+            Ok(PgQueries { series, target, sql, rate, timeout, slis }.ask(&name))
+        });
+        SliSource { services, secrets, ..source }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
 use crate::agent::promql::PromCounts;
 use crate::agent::proxy::{HttpRule, ToxicRule};
+use crate::agent::source::PacedQuestion;
 use crate::agent::surge::SurgeAbility;
 use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::watch::MetricWatch;
@@ -24,7 +25,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<StatusPage>(),
     ability::<AlertServers>(),
     ability::<Load>(),
-    ability::<AnswerAge>(),
+    ability::<PacedQuestion<AnswerAge>>(),
     ability::<SurgeAbility>(),
     ability::<MachineWatch>(),
     ability::<MetricWatch>(),
@@ -33,7 +34,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgLock>(),
     ability::<PgQueries>(),
     ability::<PromCounts>(),
-    ability::<TcpQuestion>(),
+    ability::<PacedQuestion<TcpQuestion>>(),
     ability::<ToxicRule>(),
 ];
 

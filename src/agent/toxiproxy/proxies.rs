@@ -3,7 +3,8 @@
 use super::super::proxy::{
     ActiveRule, ActiveToxic, ConnectionCut, ProxyTarget, RuleList, ToxicStream, Traffic, accept, bind,
 };
-use super::toxic::{ApiRefusal, ApiToxic, Fields, addressable};
+use super::toxic::{ApiRefusal, ApiToxic, addressable, read_fields};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +37,17 @@ pub(super) struct ToxicProxy {
     seed: u64,
 }
 
+/// A proxy as a client sends it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GivenProxy {
+    name: String,
+    listen: Option<String>,
+    upstream: Option<String>,
+    enabled: Option<bool>,
+    toxics: Option<Vec<Value>>,
+}
+
 /// A proxy as a client describes it.
 struct Described {
     name: String,
@@ -48,19 +60,16 @@ struct Described {
 impl Described {
     /// Reads a proxy; `place` is said of what is missing.
     fn read(value: &Value, place: &str) -> Result<Described, ApiRefusal> {
-        let fields = Fields::of(value)?;
-        let name = fields.text("name")?.unwrap_or_default();
-        let listen = fields.text("listen")?.unwrap_or_default();
-        let upstream = fields.text("upstream")?.unwrap_or_default();
-        let enabled = fields.flag("enabled")?.unwrap_or(true);
+        let GivenProxy { name, listen, upstream, enabled, toxics } = read_fields(value)?;
+        let (listen, upstream) = (listen.unwrap_or_default(), upstream.unwrap_or_default());
         for (field, text) in [("name", &name), ("upstream", &upstream)] {
             if text.is_empty() {
                 return Err(ApiRefusal::new(400, format!("missing required field: {field}{place}")));
             }
         }
         addressable(&name)?;
-        let toxics = fields.list("toxics")?.map(|toxics| read_toxics(toxics, &name)).transpose()?;
-        Ok(Described { name, listen, upstream, enabled, toxics })
+        let toxics = toxics.map(|toxics| read_toxics(&toxics, &name)).transpose()?;
+        Ok(Described { name, listen, upstream, enabled: enabled.unwrap_or(true), toxics })
     }
 }
 
@@ -267,10 +276,10 @@ impl ToxicProxy {
 
     /// Changes address, service and whether it is enabled, as far as they are given.
     pub(super) async fn change(&mut self, value: &Value) -> Result<(), ApiRefusal> {
-        let fields = Fields::of(value)?;
-        let listen = fields.text("listen")?.unwrap_or_else(|| self.listen.clone());
-        let upstream = fields.text("upstream")?.unwrap_or_else(|| self.upstream.clone());
-        let enabled = fields.flag("enabled")?.unwrap_or(self.accepts.is_some());
+        let GivenProxy { listen, upstream, enabled, .. } = read_fields(value)?;
+        let listen = listen.unwrap_or_else(|| self.listen.clone());
+        let upstream = upstream.unwrap_or_else(|| self.upstream.clone());
+        let enabled = enabled.unwrap_or(self.accepts.is_some());
         if self.differs(&listen, &upstream).await? {
             self.stop().await;
             (self.listen, self.upstream) = (listen, upstream);

@@ -4,7 +4,10 @@ use super::super::proxy::{
     ActiveRule, HttpAction, HttpRule, TOXICS, Toxic, ToxicKind, ToxicStream, read_header, read_header_name,
     read_header_value, read_method, read_path,
 };
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The toxics of HTTP with the names of their attributes.
@@ -56,26 +59,19 @@ pub(super) struct HttpToxic {
 impl ApiToxic {
     /// Reads a toxic, as it is sent to `POST /proxies/{proxy}/toxics`.
     pub(super) fn read(value: &Value) -> Result<ApiToxic, ApiRefusal> {
-        let fields = Fields::of(value)?;
-        let [name, kind] = [fields.text("name")?, fields.text("type")?];
-        let stream = match fields.text("stream")? {
-            Some(stream) => Some(stream),
-            None => fields.text("direction")?,
-        };
-        let toxicity = fields.toxicity()?.unwrap_or(1.0);
-        let attributes = fields.attributes()?;
-        let stream = stream.unwrap_or_else(|| "downstream".into());
+        let GivenToxic { name, r#type: kind, stream, direction, toxicity, attributes } = read_fields(value)?;
+        let attributes = attributes_of(&attributes)?;
+        let stream = stream.or(direction).unwrap_or_else(|| "downstream".into());
         let direction = ToxicStream::ALL.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
         let direction = direction
             .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
-        let kind = kind.unwrap_or_default();
         let of_bytes = TOXICS.into_iter().find(|(_, name, _)| *name == kind);
         let of_http = HTTP_TOXICS.into_iter().find(|(name, _)| *name == kind);
         let known = of_bytes.map(|(kind, name, _)| (kind, name)).or(of_http.map(|(name, _)| (ToxicKind::Noop, name)));
         let (kind, called) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
-        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{called}_{stream}"));
+        let name = if name.is_empty() { format!("{called}_{stream}") } else { name };
         addressable(&name)?;
-        let toxic = Toxic { name, kind, direction, stream, toxicity, attributes: [0; 3] };
+        let toxic = Toxic { name, kind, direction, stream, toxicity: toxicity.unwrap_or(1.0), attributes: [0; 3] };
         match of_http {
             Some((kind, own)) => ApiToxic::of_http(toxic, kind, own, Map::new(), &attributes),
             None => ApiToxic { toxic, http: None }.merged(&attributes),
@@ -87,35 +83,35 @@ impl ApiToxic {
         kind: &'static str,
         own: &'static [&'static str],
         mut attributes: Map<String, Value>,
-        given: &Fields<'_>,
+        given: &Map<String, Value>,
     ) -> Result<ApiToxic, ApiRefusal> {
-        for (name, value) in given.0.into_iter().flatten() {
-            let known = own.iter().chain(&OF_REQUESTS).find(|known| known.eq_ignore_ascii_case(name));
+        for (name, value) in given {
+            let known = own.iter().chain(&OF_REQUESTS).find(|known| *known == name);
             let known = known.ok_or_else(|| ApiRefusal::body(format!("{kind} has no attribute {name:?}")))?;
             match value {
                 Value::Null => drop(attributes.remove(*known)),
                 value => drop(attributes.insert(known.to_string(), value.clone())),
             }
         }
-        let rule = http_rule(kind, &Fields(Some(&attributes)), toxic.toxicity)?;
+        let rule = http_rule(kind, read_fields(&Value::Object(attributes.clone()))?, toxic.toxicity)?;
         Ok(ApiToxic { toxic, http: Some(HttpToxic { kind, own, attributes, rule }) })
     }
 
     /// The toxic with the attributes and the toxicity that are given, as sent to `PATCH /proxies/{proxy}/toxics/{toxic}`.
     pub(super) fn updated(&self, value: &Value) -> Result<ApiToxic, ApiRefusal> {
-        let fields = Fields::of(value)?;
+        let GivenToxic { toxicity, attributes, .. } = read_fields(value)?;
         let mut updated = self.clone();
-        updated.toxic.toxicity = fields.toxicity()?.unwrap_or(self.toxic.toxicity);
-        updated.merged(&fields.attributes()?)
+        updated.toxic.toxicity = toxicity.unwrap_or(self.toxic.toxicity);
+        updated.merged(&attributes_of(&attributes)?)
     }
 
-    fn merged(mut self, given: &Fields<'_>) -> Result<ApiToxic, ApiRefusal> {
+    fn merged(mut self, given: &Map<String, Value>) -> Result<ApiToxic, ApiRefusal> {
         if let Some(HttpToxic { kind, own, attributes, .. }) = self.http {
             return ApiToxic::of_http(self.toxic, kind, own, attributes, given);
         }
         let names = self.toxic.described().2;
         for (name, kept) in names.iter().zip(&mut self.toxic.attributes) {
-            if let Some(value) = given.get(name) {
+            if let Some(value) = given.get(*name).filter(|value| !value.is_null()) {
                 let whole = || ApiRefusal::body(format!("attributes.{name} must be a whole number, not {value}"));
                 *kept = value.as_i64().ok_or_else(whole)?;
             }
@@ -149,63 +145,88 @@ impl ApiToxic {
     }
 }
 
+/// A toxic as clients send it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GivenToxic {
+    name: String,
+    r#type: String,
+    stream: Option<String>,
+    /// Another spelling of `stream`.
+    direction: Option<String>,
+    toxicity: Option<f32>,
+    attributes: Value,
+}
+
+/// The attributes of every toxic of HTTP.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HttpAttributes {
+    status: Option<u64>,
+    body: Option<String>,
+    retry_after: Option<u64>,
+    delay: Option<u64>,
+    jitter: u64,
+    replace: Option<String>,
+    cut: Option<u64>,
+    reset: bool,
+    rate: Option<u64>,
+    set: BTreeMap<String, String>,
+    remove: Vec<String>,
+    method: Option<String>,
+    path: Option<String>,
+    header: Option<String>,
+    first: Option<u64>,
+    every: Option<u64>,
+    per: Option<String>,
+}
+
 /// What a toxic of HTTP with these attributes does, and about which requests.
-fn http_rule(kind: &str, fields: &Fields<'_>, toxicity: f32) -> Result<HttpRule, ApiRefusal> {
+fn http_rule(kind: &str, given: HttpAttributes, toxicity: f32) -> Result<HttpRule, ApiRefusal> {
     let refused = |why: String| ApiRefusal::body(format!("{kind}: {why}"));
     let missing = |names: &str| ApiRefusal::new(400, format!("missing required field: attributes.{names}"));
-    let needed = |name| fields.whole(name)?.ok_or_else(|| missing(name));
-    let text = |name, read: fn(&str) -> Result<String, String>| {
-        fields.text(name)?.map(|text| read(&text).map_err(refused)).transpose()
+    let text = |text: Option<String>, read: fn(&str) -> Result<String, String>| {
+        text.map(|text| read(&text).map_err(refused)).transpose()
     };
-    let per_connection = match fields.text("per")?.as_deref() {
+    let per_connection = match given.per.as_deref() {
         None | Some("request") => false,
         Some("connection") => true,
         Some(other) => return Err(refused(format!("{other:?} is not `request` or `connection`"))),
     };
     let action = match kind {
         "http_status" => HttpAction::Status {
-            status: u16::try_from(needed("status")?).unwrap_or(u16::MAX),
-            body: fields.text("body")?,
-            retry_after: fields.whole("retry_after")?,
+            status: given.status.ok_or_else(|| missing("status"))?.try_into().unwrap_or(u16::MAX),
+            body: given.body,
+            retry_after: given.retry_after,
         },
         "http_delay" => HttpAction::Delay {
-            delay: Duration::from_millis(needed("delay")?),
-            jitter: Duration::from_millis(fields.whole("jitter")?.unwrap_or(0)),
+            delay: Duration::from_millis(given.delay.ok_or_else(|| missing("delay"))?),
+            jitter: Duration::from_millis(given.jitter),
         },
-        "http_body" => match (fields.text("replace")?, fields.whole("cut")?, fields.whole("rate")?) {
+        "http_body" => match (given.replace, given.cut, given.rate) {
             (Some(body), None, None) => HttpAction::ReplaceBody { body },
-            (None, Some(after), None) => HttpAction::CutBody { after, reset: fields.flag("reset")?.unwrap_or(false) },
+            (None, Some(after), None) => HttpAction::CutBody { after, reset: given.reset },
             (None, None, Some(rate)) => HttpAction::SlowBody { rate },
             (None, None, None) => return Err(missing("replace, cut or rate")),
             _ => return Err(refused("a body is replaced, cut short or slow, and not two of these".into())),
         },
+        _ if given.set.is_empty() && given.remove.is_empty() => return Err(missing("set or remove")),
         _ => {
-            let header = |(name, value): (&String, &Value)| {
-                let value = value.as_str().ok_or_else(|| refused(format!("{name} must be a string")))?;
-                Ok((read_header_name(name).map_err(refused)?, read_header_value(value).map_err(refused)?))
-            };
-            let set = fields.typed("set", "an object", Value::as_object)?.into_iter().flatten();
-            let name = |name: &Value| {
-                let name = name.as_str().ok_or_else(|| refused("remove has names of headers".into()))?;
-                read_header_name(name).map_err(refused)
-            };
-            let set = set.map(header).collect::<Result<Vec<_>, ApiRefusal>>()?;
-            let remove = fields.list("remove")?.into_iter().flatten().map(name).collect::<Result<Vec<_>, _>>()?;
-            if set.is_empty() && remove.is_empty() {
-                return Err(missing("set or remove"));
-            }
-            HttpAction::Headers { set, remove }
+            let header = |(name, value): (String, String)| Ok((read_header_name(&name)?, read_header_value(&value)?));
+            let set = given.set.into_iter().map(header).collect::<Result<_, String>>().map_err(refused)?;
+            let remove = given.remove.iter().map(|name| read_header_name(name)).collect::<Result<_, _>>();
+            HttpAction::Headers { set, remove: remove.map_err(refused)? }
         }
     };
     let rule = HttpRule {
         port: None,
-        method: text("method", read_method)?,
-        path: text("path", read_path)?,
-        header: fields.text("header")?.map(|text| read_header(&text).map_err(refused)).transpose()?,
+        method: text(given.method, read_method)?,
+        path: text(given.path, read_path)?,
+        header: given.header.map(|text| read_header(&text).map_err(refused)).transpose()?,
         share: f64::from(toxicity.clamp(0.0, 1.0)),
         per_connection,
-        first: fields.whole("first")?,
-        every: fields.whole("every")?,
+        first: given.first,
+        every: given.every,
         action,
         seed: 0,
     };
@@ -230,61 +251,23 @@ pub(super) fn addressable(name: &str) -> Result<(), ApiRefusal> {
     }
 }
 
-/// The fields of a JSON object; their names count in any case, and null is as good as nothing, as for the server in Go.
-pub(super) struct Fields<'a>(Option<&'a Map<String, Value>>);
-
-impl<'a> Fields<'a> {
-    pub(super) fn of(value: &'a Value) -> Result<Fields<'a>, ApiRefusal> {
-        match value {
-            Value::Object(map) => Ok(Fields(Some(map))),
-            Value::Null => Ok(Fields(None)),
-            other => Err(ApiRefusal::body(format!("an object was expected, not {}", kind_of(other)))),
-        }
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
-        let mut found = self.0?.iter().rev().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value).filter(|value| !value.is_null())
-    }
-
-    fn typed<T>(&self, name: &str, form: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, ApiRefusal> {
-        let wrong = |value| ApiRefusal::body(format!("{name} must be {form}, not {}", kind_of(value)));
-        self.get(name).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
-    }
-
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ApiRefusal> {
-        self.typed(name, "a string", |value| value.as_str().map(str::to_string))
-    }
-
-    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiRefusal> {
-        self.typed(name, "true or false", Value::as_bool)
-    }
-
-    fn whole(&self, name: &str) -> Result<Option<u64>, ApiRefusal> {
-        self.typed(name, "a whole number", Value::as_u64)
-    }
-
-    pub(super) fn list(&self, name: &str) -> Result<Option<&'a Vec<Value>>, ApiRefusal> {
-        self.typed(name, "an array", Value::as_array)
-    }
-
-    fn toxicity(&self) -> Result<Option<f32>, ApiRefusal> {
-        let number = self.typed("toxicity", "a number", Value::as_f64)?;
-        Ok(number.map(|number| number as f32))
-    }
-
-    fn attributes(&self) -> Result<Fields<'a>, ApiRefusal> {
-        self.get("attributes").map_or(Ok(Fields(None)), Fields::of)
-    }
+/// Reads a JSON object as the server in Go does: names of fields count in any case, and null is as good as nothing.
+pub(super) fn read_fields<T: DeserializeOwned>(value: &Value) -> Result<T, ApiRefusal> {
+    let mut fields = attributes_of(value)?;
+    fields.retain(|_, value| !value.is_null());
+    serde_json::from_value(Value::Object(fields.clone())).map_err(|error| {
+        let is_wrong =
+            |(name, value): &(&String, &Value)| serde_json::from_value::<T>(json!({ *name: value })).is_err();
+        let wrong = fields.iter().find(is_wrong).map_or(String::new(), |(name, _)| format!("{name}: "));
+        ApiRefusal::body(format!("{wrong}{error}"))
+    })
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// The fields of a JSON object with their names in small letters; of null none.
+fn attributes_of(value: &Value) -> Result<Map<String, Value>, ApiRefusal> {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Value::Object(map) => Ok(map.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()),
+        Value::Null => Ok(Map::new()),
+        other => Err(ApiRefusal::body(format!("an object was expected, not {other}"))),
     }
 }

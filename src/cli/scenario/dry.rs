@@ -19,7 +19,7 @@ pub fn show(plan: &Plan) -> String {
         plan.stack_source.path.display()
     ));
     for source in plan.sources() {
-        line(format!("  load     {}: {}, {}/s", source.series(), source.event(), source.rate()));
+        line(format!("  load     {}: {}, {}/s", source.series, source.event, source.rate));
     }
     for (service, ports) in interposed(&plan.faults) {
         line(format!("  agent    in front of `{service}`, {}", shown_ports(&ports)));
@@ -50,13 +50,15 @@ pub fn show(plan: &Plan) -> String {
 
 /// The services, ports and loads that a fault touches.
 fn touched(planned: &PlannedFault) -> String {
-    let mut services = planned.fault.services();
+    let mut services = planned.fault.facts.services.clone();
     services.sort();
     services.dedup();
     let mut touched: Vec<String> = services.into_iter().map(|service| format!("`{service}`")).collect();
-    touched.extend(planned.fault.interposes().map(|(_, ports)| shown_ports(&ports)));
-    touched.extend(planned.fault.load().map(|load| format!("what the load `{load}` calls")));
-    touched.extend(planned.fault.process().map(|process| format!("containers of its own, `{}`", process.name)));
+    touched.extend(planned.fault.facts.interposes.clone().map(|(_, ports)| shown_ports(&ports)));
+    touched.extend(planned.fault.facts.load.as_deref().map(|load| format!("what the load `{load}` calls")));
+    touched.extend(
+        planned.fault.facts.process.clone().map(|process| format!("containers of its own, `{}`", process.name)),
+    );
     touched.join(", ")
 }
 

@@ -73,5 +73,5 @@ async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
 #[test]
 fn a_password_in_its_script_is_a_secret() {
     let fault = read("process: { name: a, run: redis-cli --password hunter22 KEYS x }").expect("a fault");
-    assert!(fault.secrets().contains(&"hunter22".to_string()), "{:?}", fault.secrets());
+    assert!(fault.facts.secrets.clone().contains(&"hunter22".to_string()), "{:?}", fault.facts.secrets.clone());
 }

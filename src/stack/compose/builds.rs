@@ -1,7 +1,7 @@
 //! Building the team's images: once per content and not once per drill, under names of Firedrill's own, so that a drill
 //! never changes what the developer's own tags point at.
 
-use super::command::{ComposeCommand, Watch};
+use super::command::{ComposeCommand, Ran, Watch};
 use super::content::Content;
 use super::errors::hinted;
 use super::images;
@@ -9,6 +9,7 @@ use super::model::ResolvedModel;
 use crate::stack::StackError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long building may take: a large project from nothing, and still an end.
@@ -122,16 +123,21 @@ impl Builds {
     }
 }
 
-/// `docker compose build`; a failure comes with its reason in one line and the last lines of the build.
+/// `docker compose build`.
 pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> Result<(), StackError> {
     let log = watch.log.clone();
     let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
-    let ran = compose.run(&args, watch).await?;
+    let within = watch.within;
+    was_built(compose.run(&args, watch).await?, within, log)
+}
+
+/// What a build came to: a failure comes with its reason in one line and its last lines.
+pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: Option<PathBuf>) -> Result<(), StackError> {
     if ran.succeeded() {
         return Ok(());
     }
     if ran.status.is_none() {
-        let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
+        let reason = format!("it did not end within {} min", within.as_secs() / 60);
         return Err(StackError::Build { reason, tail: ran.tail.join("\n") });
     }
     let mut tail = ran.tail;
@@ -148,7 +154,7 @@ fn reason(tail: &[String]) -> String {
         line.contains("failed to solve") || line.starts_with("error") || line.contains("error response from daemon")
     };
     let line = tail.iter().rfind(says_why).or_else(|| tail.iter().rfind(|line| !line.starts_with("(all of it")));
-    let Some(line) = line else { return "docker compose build failed and said nothing".into() };
+    let Some(line) = line else { return "the build failed and said nothing".into() };
     // `target checkout: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1`
     line.trim_start_matches("ERROR: ").trim().to_string()
 }
@@ -178,7 +184,7 @@ mod tests {
         assert_eq!(reason(&tail(&["#5 0.1 no such package", failed, "(all of it: build.log)"])), failed);
         assert_eq!(reason(&tail(&["ERROR: no space left on device"])), "no space left on device");
         assert_eq!(reason(&tail(&["something else", "(all of it: x)"])), "something else");
-        assert_eq!(reason(&[]), "docker compose build failed and said nothing");
+        assert_eq!(reason(&[]), "the build failed and said nothing");
     }
 
     proptest! {

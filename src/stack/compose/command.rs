@@ -91,7 +91,16 @@ impl ComposeCommand {
     /// `Environment` when it cannot be run, `Cancelled` when the caller gave up.
     pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, StackError> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
-        let mut command = self.command(args);
+        self.watched(operation, self.command(args), watch).await
+    }
+
+    /// The same for any command of Docker's.
+    pub(in crate::stack) async fn watched(
+        &self,
+        operation: String,
+        mut command: Command,
+        watch: Watch<'_>,
+    ) -> Result<Ran, StackError> {
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut log = match &watch.log {

@@ -16,6 +16,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
 pub(in crate::stack) struct BundledImage {
@@ -181,7 +182,7 @@ pub(in crate::stack) async fn ensure_bundled(
         None => {
             let tag = base_of(docker, image).await?;
             if inspect(docker, &tag).await?.is_none() {
-                build(compose, &tag, image, image.dockerfile, &watch).await?;
+                build(compose, &tag, image, image.dockerfile, &watch, |_| Ok(())).await?;
             }
             let id = id_of(docker, &tag).await?.unwrap_or_default();
             (tag, id)
@@ -194,24 +195,25 @@ pub(in crate::stack) async fn ensure_bundled(
     let tag = format!("{}:{}", image.repository, hex(&hash.finalize()[..8]));
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
-        build(compose, &tag, image, &dockerfile, &watch).await?;
+        build(compose, &tag, image, &dockerfile, &watch, |_| Ok(())).await?;
         let _ = remove_old(docker, image.purpose, image.repository, &base).await;
     }
     Ok(tag)
 }
 
-/// Builds one image from a Dockerfile without a context, by Compose: its builder is there wherever Compose is, and it
+/// Builds one image from a Dockerfile and the files with which its context is filled, by Compose: its builder is there wherever Compose is, and it
 /// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
 /// in the engine and nowhere else.
-async fn build(
+pub(in crate::stack) async fn build(
     compose: &ComposeCommand,
     tag: &str,
     image: &BundledImage,
     dockerfile: &str,
     watch: &Watch<'_>,
+    fill: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), StackError> {
-    let operation = format!("building {tag}");
-    let context = PrivateDir::new("context").map_err(|error| environment(operation.as_str(), error))?;
+    let context = PrivateDir::new("context").and_then(|context| fill(context.path()).map(|()| context));
+    let context = context.map_err(|error| environment(format!("building {tag}"), error))?;
     let build = json!({
         "context": context.path(),
         "dockerfile_inline": super::model::escape(dockerfile),

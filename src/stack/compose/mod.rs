@@ -1,7 +1,7 @@
 //! Docker Compose as a kind of stack: a project of its own for each drill.
 
 mod attached;
-mod builds;
+pub(super) mod builds;
 pub(super) mod bundle;
 mod bypass;
 mod capacity;
@@ -34,7 +34,7 @@ mod project;
 mod published;
 mod pull;
 mod reads;
-mod release;
+pub(super) mod release;
 mod remove;
 mod reopened;
 mod rights;

@@ -55,7 +55,6 @@ pub async fn probe() -> Vec<Probe> {
     probes.push(networks(&endpoint).await);
     probes.push(disk(&endpoint).await);
     probes.push(agent().await);
-    probes.push(netem());
     probes
 }
 
@@ -181,21 +180,6 @@ async fn agent() -> Probe {
             missing("agent image", cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
         }
         Err(error) => missing("agent image", error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
-    }
-}
-
-/// Packet faults of the kernel. Nothing that is there today needs them: proxies do the work.
-fn netem() -> Probe {
-    let what = "kernel netem";
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let release = release.trim();
-    let built_in = std::fs::read_to_string(format!("/lib/modules/{release}/modules.builtin")).unwrap_or_default();
-    let module = std::fs::read_to_string(format!("/lib/modules/{release}/modules.dep")).unwrap_or_default();
-    let loaded = std::path::Path::new("/sys/module/sch_netem").exists();
-    if loaded || built_in.contains("sch_netem") || module.contains("sch_netem") {
-        ok(what, "there")
-    } else {
-        ok(what, "not found; no fault needs it")
     }
 }
 

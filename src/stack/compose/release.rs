@@ -151,46 +151,42 @@ async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerI
 
 /// What a service's containers are made with.
 fn of_model(stack: &ComposeStack, service: Option<&Map<String, Value>>) -> Fingerprint {
-    let mut marks = Fingerprint::new();
-    let Some(service) = service else { return marks };
-    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
-    if let Some(image) = service.get("image").and_then(Value::as_str) {
-        mark("image".into(), &unescape(image));
-    }
-    if let Some(Value::Array(command)) = service.get("command") {
-        let words: Vec<String> = command.iter().filter_map(scalar).map(|word| unescape(&word)).collect();
-        mark("command".into(), &words.join("\0"));
-    }
-    for (name, value) in service.get("environment").and_then(Value::as_object).into_iter().flatten() {
-        if let Some(value) = scalar(value) {
-            mark(format!("environment.{name}"), &unescape(&value));
-        }
-    }
-    marks
+    let Some(service) = service else { return Fingerprint::new() };
+    let image = service.get("image").and_then(Value::as_str).map(unescape);
+    let command = service.get("command").and_then(Value::as_array);
+    let words =
+        |command: &Vec<Value>| command.iter().filter_map(scalar).map(|word| unescape(&word)).collect::<Vec<_>>();
+    let environment = service.get("environment").and_then(Value::as_object).into_iter().flatten();
+    let environment = environment.filter_map(|(name, value)| Some((name.clone(), unescape(&scalar(value)?))));
+    fingerprint(&stack.run.id, image, command.map(|command| words(command).join("\0")), environment)
 }
 
 /// What a container was made with.
 fn of_container(stack: &ComposeStack, container: &ContainerInspectResponse) -> Fingerprint {
-    let mut marks = Fingerprint::new();
-    let Some(config) = &container.config else { return marks };
-    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
-    if let Some(image) = &config.image {
-        mark("image".into(), image);
-    }
-    if let Some(command) = &config.cmd {
-        mark("command".into(), &command.join("\0"));
-    }
-    for variable in config.env.iter().flatten() {
+    let Some(config) = &container.config else { return Fingerprint::new() };
+    let environment = config.env.iter().flatten().map(|variable| {
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
-        mark(format!("environment.{name}"), value);
-    }
-    marks
+        (name.to_string(), value.to_string())
+    });
+    fingerprint(&stack.run.id, config.image.clone(), config.cmd.as_ref().map(|command| command.join("\0")), environment)
 }
 
-/// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere. Nothing writes it
-/// down, as values can be guessed until their fingerprint fits.
-fn fingerprint(stack: &ComposeStack, setting: &str, value: &str) -> String {
-    hex(&Sha256::digest(format!("{}\0{setting}\0{value}", stack.run.id))[..8])
+/// The fingerprints of settings in this run. Values may be secrets: each is bound to the run and its setting, so that it says nothing
+/// elsewhere.
+pub(in crate::stack) fn fingerprint(
+    run: &str,
+    image: Option<String>,
+    command: Option<String>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Fingerprint {
+    let image = image.map(|image| ("image".to_string(), image));
+    let command = command.map(|command| ("command".to_string(), command));
+    let environment = environment.into_iter().map(|(name, value)| (format!("environment.{name}"), value));
+    let mark = |(setting, value): (String, String)| {
+        let mark = hex(&Sha256::digest(format!("{run}\0{setting}\0{value}"))[..8]);
+        (setting, mark)
+    };
+    image.into_iter().chain(command).chain(environment).map(mark).collect()
 }
 
 #[cfg(test)]

@@ -7,24 +7,15 @@
 use super::errors::{api, environment, hinted};
 use super::namespace::ClusterNamespace;
 use crate::record::Stream;
+use crate::stack::channel::{FIRST_LINE, LAST_LINES};
 use crate::stack::{CallOutput, Channel, MOST_OUTPUT, StackError};
 use bytes::Bytes;
-use futures_util::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio_util::codec::{FramedRead, LinesCodec};
 
-/// A line that is longer ends the channel.
+/// A line that is longer is handed on in pieces.
 const MAX_LINE: usize = 1024 * 1024;
-/// Lines that wait in each direction.
-const QUEUE: usize = 256;
-/// How long a process may take to say its first line.
-const FIRST_LINE: Duration = Duration::from_secs(20);
-/// How long what is under way may still arrive after the runner has let go.
-const LAST_LINES: Duration = Duration::from_secs(2);
 /// How much of what a command writes is kept, from its end.
 const MAX_OUTPUT: usize = 16 * 1024;
 /// What ends a command when the runner lets go of its standard input.
@@ -62,56 +53,28 @@ impl ClusterNamespace {
         let mut process = self.start(target, command, &operation).await?;
         let closed = || environment(operation.as_str(), "the cluster did not attach to it");
         let stdout = process.stdout().ok_or_else(closed)?;
-        let mut stdin = process.stdin().ok_or_else(closed)?;
+        let stdin = process.stdin().ok_or_else(closed)?;
         let mut stderr = process.stderr().ok_or_else(closed)?;
-        let mut lines = FramedRead::new(stdout, LinesCodec::new_with_max_length(MAX_LINE));
-        let first = match tokio::time::timeout(FIRST_LINE, lines.next()).await {
-            Ok(Some(Ok(line))) if line.trim_start().starts_with('{') => line,
-            Ok(said) => {
-                let mut text = said.and_then(Result::ok).unwrap_or_default();
-                let _ = tokio::time::timeout(LAST_LINES, stderr.read_to_string(&mut text)).await;
-                let status = ended(&mut process).await;
-                let cause = format!("{} {}", text.trim(), status.and_then(|status| status.message).unwrap_or_default());
-                let hint = "can the image be run on the cluster's nodes? is it for another machine?";
-                return Err(hinted(operation, cause.trim(), hint));
-            }
-            Err(_) => return Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
-        };
-        // Nobody reads it, and nothing may wait for that.
-        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
-        let (tx, mut from_runner) = mpsc::channel::<String>(QUEUE);
-        let (to_runner, rx) = mpsc::channel(QUEUE);
-        let writing = async move {
-            while let Some(mut line) = from_runner.recv().await {
-                line.push('\n');
-                if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
-                    return;
-                }
-            }
-            let _ = stdin.shutdown().await;
-        };
-        let reading = async move {
-            let mut line = Some(Ok(first));
-            while let Some(Ok(text)) = line {
-                if to_runner.send(text).await.is_err() {
-                    return;
-                }
-                line = tokio::select! {
-                    line = lines.next() => line,
-                    () = to_runner.closed() => return,
-                };
-            }
-        };
-        tokio::spawn(async move {
-            tokio::pin!(writing, reading);
-            tokio::select! {
-                () = &mut reading => {}
-                () = &mut writing => drop(tokio::time::timeout(LAST_LINES, &mut reading).await),
-            }
-            // The connection goes with it, and whatever still runs in the Pod sees the end of its input.
-            drop(process);
+        let status = process.take_status();
+        let complaint = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            // A stream that breaks off has said what it had to say.
+            let _ = take(Some(&mut stderr), &mut kept, false).await;
+            kept
         });
-        Ok(Channel { tx, rx })
+        // The connection goes with the process, and whatever still runs in the Pod sees the end of its input.
+        match Channel::open(stdout, stdin, process, LAST_LINES).await {
+            Ok(channel) => Ok(channel),
+            Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
+            Err(Some(said)) => {
+                let complaint = tokio::time::timeout(LAST_LINES, complaint).await.ok().and_then(Result::ok);
+                let complaint = String::from_utf8_lossy(&complaint.unwrap_or_default()).into_owned();
+                let message = ended(status).await.and_then(|status| status.message).unwrap_or_default();
+                let cause = format!("{} {} {message}", said.trim(), complaint.trim());
+                let hint = "can the image be run on the cluster's nodes? is it for another machine?";
+                Err(hinted(operation, cause.trim(), hint))
+            }
+        }
     }
 
     /// Runs a command to its end; its exit code. Standard output is taken `whole`, up to [`MOST_OUTPUT`], or the end of it. Whoever
@@ -130,7 +93,7 @@ impl ClusterNamespace {
         let (out, err) = (process.stdout(), process.stderr());
         let reading = async { tokio::try_join!(take(out, stdout, whole), take(err, stderr, false)) };
         reading.await.map_err(|cause| environment(operation, cause))?;
-        let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
+        let code = exit_code(ended(process.take_status()).await).map_err(|cause| environment(operation, cause));
         drop(lease);
         code
     }
@@ -160,15 +123,15 @@ impl ClusterNamespace {
         let (stdout, stderr) = (process.stdout(), process.stderr());
         let (stdout, stderr) = (pass(stdout, Stream::Stdout, out, change), pass(stderr, Stream::Stderr, out, change));
         tokio::join!(stdout, stderr);
-        let code = exit_code(ended(&mut process).await).map_err(|cause| environment(operation, cause));
+        let code = exit_code(ended(process.take_status()).await).map_err(|cause| environment(operation, cause));
         drop(lease);
         code.map(|code| i32::try_from(code).unwrap_or(1))
     }
 }
 
 /// What the API server says of the end of a command.
-async fn ended(process: &mut AttachedProcess) -> Option<Status> {
-    tokio::time::timeout(LAST_LINES, process.take_status()?).await.ok().flatten()
+async fn ended(status: Option<impl Future<Output = Option<Status>>>) -> Option<Status> {
+    tokio::time::timeout(LAST_LINES, status?).await.ok().flatten()
 }
 
 /// The exit code in a status of `exec`, as `k8s.io/apimachinery/pkg/util/remotecommand` writes it: `NonZeroExitCode` with a cause `ExitCode`.

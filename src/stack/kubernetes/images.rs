@@ -3,22 +3,20 @@
 
 use super::cluster::Cluster;
 use super::errors::{api, environment, hinted};
-use crate::output::log_lines;
 use crate::process::{self, Running};
 use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
+use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, hex};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
-use bollard::models::{ContainerConfig, ContainerCreateBody};
-use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
-    RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
-};
+use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 use sha2::{Digest, Sha256};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -85,7 +83,7 @@ pub(super) async fn make(
     };
     let named = request.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let toolbox = with_kubectl(&compose.endpoint, &toolbox).await?;
+    let toolbox = with_kubectl(&compose, &toolbox, watch(&TOOLBOX_IMAGE)).await?;
     let monitoring = match request.monitoring {
         true => {
             let watch = watch(&MONITORING_IMAGE);
@@ -108,7 +106,7 @@ pub(super) async fn make(
                 let cause = "this engine has an image of that name that Firedrill has not built, and would lose it";
                 return Err(hinted(format!("building {name}"), cause, hint));
             }
-            self::build(&compose.endpoint, name, build, logs, redactor).await?;
+            self::build(&compose, name, build, logs, cancel).await?;
         } else if there.is_none() {
             let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
@@ -147,49 +145,25 @@ fn installed() -> Vec<String> {
 }
 
 /// The toolbox with the kubectl that this machine's people use.
-async fn with_kubectl(endpoint: &Endpoint, toolbox: &str) -> Result<String, StackError> {
+async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>) -> Result<String, StackError> {
     let operation = "putting kubectl into the toolbox";
-    let Some(kubectl) = find_kubectl() else {
-        return Err(hinted(
-            operation,
-            "there is no `kubectl` on this machine",
-            "install it: https://kubernetes.io/docs/tasks/tools/",
-        ));
-    };
-    let reading = kubectl.clone();
-    let bytes =
-        tokio::task::spawn_blocking(move || std::fs::read(reading)).await.map_err(|e| environment(operation, e))?;
+    let install = "install it: https://kubernetes.io/docs/tasks/tools/";
+    let kubectl = find_kubectl().ok_or_else(|| hinted(operation, "there is no `kubectl` on this machine", install))?;
+    let bytes = tokio::fs::read(&kubectl).await;
     let bytes = bytes.map_err(|error| environment(format!("reading {}", kubectl.display()), error))?;
     let digest = Sha256::new().chain_update(toolbox).chain_update(CONFIGURED).chain_update(&bytes).finalize();
-    let hash = hex(&digest[..8]);
-    let tag = format!("{TOOLBOX}:{hash}");
-    if images::inspect(&endpoint.docker, &tag).await?.is_some() {
-        return Ok(tag);
+    let tag = format!("{TOOLBOX}:{}", hex(&digest[..8]));
+    if images::inspect(&compose.endpoint.docker, &tag).await?.is_none() {
+        let dockerfile = format!("FROM {toolbox}\nCOPY kubectl {KUBECTL}\nCOPY config {KUBECONFIG}\n");
+        let fill = |context: &Path| {
+            let [program, config] = [context.join("kubectl"), context.join("config")];
+            std::fs::copy(&kubectl, &program)?;
+            std::fs::write(&config, CONFIGURED)?;
+            std::fs::set_permissions(program, Permissions::from_mode(0o755))?;
+            std::fs::set_permissions(config, Permissions::from_mode(0o644))
+        };
+        images::build(compose, &tag, &TOOLBOX_IMAGE, &dockerfile, &watch, fill).await?;
     }
-    let docker = &endpoint.docker;
-    let failed = |error: bollard::errors::Error| environment(operation, error);
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut packed = Ok(());
-    for (path, mode, held) in [(KUBECTL, 0o755, bytes.as_slice()), (KUBECONFIG, 0o644, CONFIGURED.as_bytes())] {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(held.len() as u64);
-        header.set_mode(mode);
-        packed = packed.and_then(|()| archive.append_data(&mut header, path.trim_start_matches('/'), held));
-    }
-    let archive = packed.and_then(|()| archive.into_inner()).map_err(|error| environment(operation, error))?;
-    let body = ContainerCreateBody { image: Some(toolbox.to_string()), ..ContainerCreateBody::default() };
-    let made = docker.create_container(Some(CreateContainerOptionsBuilder::default().build()), body).await;
-    let id = made.map_err(failed)?.id;
-    let added = async {
-        let upload = UploadToContainerOptionsBuilder::default().path("/").build();
-        docker.upload_to_container(&id, Some(upload), bollard::body_full(archive.into())).await?;
-        let commit = CommitContainerOptionsBuilder::default().container(&id).repo(TOOLBOX).tag(&hash).build();
-        docker.commit_container(commit, ContainerConfig::default()).await
-    };
-    let added = added.await;
-    let remove = RemoveContainerOptionsBuilder::default().force(true).build();
-    let _ = docker.remove_container(&id, Some(remove)).await;
-    added.map_err(failed)?;
     Ok(tag)
 }
 
@@ -200,38 +174,21 @@ fn find_kubectl() -> Option<PathBuf> {
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
 async fn build(
-    endpoint: &Endpoint,
+    compose: &ComposeCommand,
     name: &str,
     build: &ImageBuild,
     logs: &Path,
-    redactor: &Redactor,
+    cancel: &CancellationToken,
 ) -> Result<(), StackError> {
-    let mut command = endpoint.with_own_builder().command();
+    let mut command = compose.endpoint.with_own_builder().command();
     command.args(["build", "--tag", name, "--label", &format!("{BUILT}={name}")]);
     for (key, value) in &build.args {
         command.args(["--build-arg", &format!("{key}={value}")]);
     }
     command.arg("--").arg(&build.folder);
-    let operation = format!("building {name}");
-    let output =
-        process::output(command, BUILD_WITHIN).await.map_err(|error| environment(operation.as_str(), error))?;
-    let said = [output.stdout.as_slice(), &output.stderr].concat();
-    let said = log_lines(&redactor.text(&String::from_utf8_lossy(&said)));
-    let written = async {
-        tokio::fs::create_dir_all(logs).await?;
-        tokio::fs::write(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))), &said).await
-    };
-    // For whoever wants to read all of it; the end of it is in the message.
-    let _ = written.await;
-    if output.status.success() {
-        return Ok(());
-    }
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = lines.iter().skip(lines.len().saturating_sub(20)).copied().collect::<Vec<_>>().join("\n");
-    Err(StackError::Build {
-        reason: format!("{name}: {}", lines.last().copied().unwrap_or("docker build failed")),
-        tail,
-    })
+    let log = Some(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))));
+    let watch = Watch { log: log.clone(), within: BUILD_WITHIN, cancel, model: None };
+    was_built(compose.watched(format!("building {name}"), command, watch).await?, BUILD_WITHIN, log)
 }
 
 /// Why an image may not be made or loaded under this name, and what to do about it. `used`: the images of the stack's containers.

@@ -6,6 +6,7 @@ use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
 use super::namespace::ClusterNamespace;
 use crate::record::{Secrets, Stream};
+use crate::stack::tools::note_call;
 use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
@@ -13,7 +14,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 /// How a translated call names a file of objects.
@@ -40,9 +40,9 @@ impl Tools for KubectlTools {
     fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let tools = self.clone();
         async move {
-            let told = tools.carry_out(&call, io, &cancel).await;
-            tools.note(&call, told).await;
-            told
+            let exit = tools.carry_out(&call, io, &cancel).await;
+            note_call(&call, &format!("exit {exit}"), &tools.dir, "kubectl.log", &tools.secrets.redactor()).await;
+            exit
         }
         .boxed()
     }
@@ -135,23 +135,6 @@ impl KubectlTools {
             all.push(b'\n');
         }
         changed.then_some(all)
-    }
-
-    /// Notes a call in `logs/kubectl.log` of the run's directory.
-    async fn note(&self, call: &ToolCall, exit: i32) {
-        let line = format!("{} {} (exit {exit})", call.program, call.args.join(" "));
-        let line = crate::output::log_line(&self.secrets.redactor().text(&line)) + "\n";
-        let dir = self.dir.join("logs");
-        let written = async {
-            tokio::fs::create_dir_all(&dir).await?;
-            let mut options = std::fs::OpenOptions::new();
-            let file = crate::record::open_plain(&dir.join("kubectl.log"), options.create(true).append(true))?;
-            let mut file = tokio::fs::File::from_std(file);
-            file.write_all(line.as_bytes()).await?;
-            file.flush().await
-        };
-        // The record has the command and its output; this is for convenience.
-        let _: std::io::Result<()> = written.await;
     }
 }
 

@@ -116,7 +116,7 @@ impl KubernetesPlatform {
         let (state, seen, fix) = match looked.await {
             Ok((seen, missing)) if missing.is_empty() => (ProbeState::Ok, seen, None),
             Ok((seen, missing)) => {
-                let fix = format!("this ClusterRole has all rights that drills need, and no more:\n{}", rights::role());
+                let fix = format!("this ClusterRole has all rights that drills need, and no more:\n{}", rights::ROLE);
                 (ProbeState::Warn, format!("{seen}; rights are missing: {}", missing.join(", ")), Some(fix))
             }
             Err(StackError::Environment { operation, cause, hint }) => {

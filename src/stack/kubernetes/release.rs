@@ -6,11 +6,10 @@ use super::manifests::{Manifests, items, kind, main_container, pod_spec, text};
 use super::namespace::ClusterNamespace;
 use super::pods;
 use super::ready::stands;
-use crate::stack::compose::bundle::hex;
+use crate::stack::compose::release::fingerprint;
 use crate::stack::{ContainerState, Fingerprint, Release, StackError};
 use kube::api::{DeleteParams, Patch};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -50,8 +49,7 @@ impl Releases<'_> {
             return Err(environment(format!("releasing `{service}`"), cause));
         }
         let command = release.command.as_ref().map(|command| command.join("\0"));
-        let environment = release.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut wanted = self.marks(release.image.as_deref(), command, environment);
+        let mut wanted = fingerprint(self.run, release.image.clone(), command, release.environment.clone());
         let current = self.fingerprints(service).await?;
         wanted.retain(|setting, mark| !current.iter().all(|(_, own)| own.get(setting) == Some(mark)));
         Ok(wanted)
@@ -76,22 +74,9 @@ impl Releases<'_> {
     fn of_spec(&self, spec: &Value, service: &str) -> Fingerprint {
         let Some(container) = main_container(spec, service) else { return Fingerprint::new() };
         let command = items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0");
-        let set =
-            items(container, "/env").filter_map(|entry| Some((text(entry, "/name"), entry.get("value")?.as_str()?)));
-        self.marks(Some(text(container, "/image")), Some(command), set)
-    }
-
-    fn marks<'v>(
-        &self,
-        image: Option<&str>,
-        command: Option<String>,
-        environment: impl Iterator<Item = (&'v str, &'v str)>,
-    ) -> Fingerprint {
-        let image = image.map(|image| ("image".to_string(), image));
-        let command = command.as_deref().map(|command| ("command".to_string(), command));
-        let environment = environment.map(|(name, value)| (format!("environment.{name}"), value));
-        let all = image.into_iter().chain(command).chain(environment);
-        all.map(|(setting, value)| (setting.clone(), self.mark(&setting, value))).collect()
+        let set = items(container, "/env")
+            .filter_map(|entry| Some((text(entry, "/name").to_string(), entry.get("value")?.as_str()?.to_string())));
+        fingerprint(self.run, Some(text(container, "/image").to_string()), Some(command), set)
     }
 
     /// What `Stack::deploy` does.
@@ -126,11 +111,6 @@ impl Releases<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere.
-    fn mark(&self, setting: &str, value: &str) -> String {
-        hex(&Sha256::digest(format!("{}\0{setting}\0{value}", self.run))[..8])
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) use attached::AttachedTools;
 use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel};
 use super::stack::{ComposeStack, Started};
-use crate::output::log_line;
-use crate::record::{Secrets, open_plain};
+use crate::record::Secrets;
+use crate::stack::tools::note_call;
 use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, ToolCall, Tools};
 use arguments::Refusal;
 use docker::ContainerCalls;
@@ -38,7 +38,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Compose, Docker};
 use team::Team;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -135,20 +134,7 @@ async fn answer(
     };
     let took = began.elapsed().as_secs_f64();
     // Who called it may have found out a secret meanwhile.
-    let redactor = secrets.redactor();
-    let line = format!("{} {} ({told}, {took:.1} s)", call.program, call.args.join(" "));
-    // One call, one line, whatever its arguments hold.
-    let line = log_line(&redactor.text(&line)) + "\n";
-    let dir = dir.join("logs");
-    let written = async {
-        tokio::fs::create_dir_all(&dir).await?;
-        let file = open_plain(&dir.join("docker.log"), std::fs::OpenOptions::new().create(true).append(true))?;
-        let mut file = tokio::fs::File::from_std(file);
-        file.write_all(line.as_bytes()).await?;
-        file.flush().await
-    };
-    // The record has the command and its output; this is for convenience.
-    let _: std::io::Result<()> = written.await;
+    note_call(call, &format!("{told}, {took:.1} s"), dir, "docker.log", &secrets.redactor()).await;
     exit
 }
 
