@@ -203,7 +203,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime, steady: Tim
     if let Some(reason) = cx.monitor.disturbed() {
         return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
     }
-    let refused = |timeline: &Timeline| timeline.refused(None, Some(steady), (injected, until));
+    let refused = |timeline: &Timeline| timeline.refused(Some(steady), (injected, until));
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {
         let reason =

@@ -145,7 +145,7 @@ impl Recovered {
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
-                let answers = |timeline: &Timeline| timeline.answered_otherwise(None, impact.steady, (from_us, to_us));
+                let answers = |timeline: &Timeline| timeline.answered_otherwise(impact.steady, (from_us, to_us));
                 for answers in cx.monitor.timeline(answers) {
                     cx.sink.emit(Event::Note { text: answers.text });
                 }
@@ -173,12 +173,13 @@ impl Recovered {
                 };
                 let latest = cx.latest(hold);
                 let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
-                let mut answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+                let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
                 let span = latest.iter().map(|level| level.from).min().zip(latest.iter().map(|level| level.to).max());
-                let refused = |timeline: &Timeline| timeline.refused(None, Some(impact.steady), span?);
-                if let Some(text) = cx.monitor.timeline(refused) {
-                    answers = format!("; users are refused what they got before, whatever the SLIs call good: {text}");
-                }
+                let refused = |timeline: &Timeline| timeline.refused(Some(impact.steady), span?);
+                let refused = cx.monitor.timeline(refused).filter(|_| latest.iter().all(Level::met));
+                let missing = refused.map_or(missing, |text| {
+                    format!("the SLIs are met, but users are refused what they got before: {text}")
+                });
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: grown, ..query };
                 let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {

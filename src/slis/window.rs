@@ -341,10 +341,9 @@ impl Timeline {
 
     /// What most requests of a load that an SLI looks at are answered with in a window, although hardly any was in another one, when
     /// the stack was steady.
-    pub fn answered_otherwise(&self, only: Option<&str>, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
+    pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
         let is_error = |result: &str| result.parse::<u16>().is_ok_and(|status| status >= 400);
-        let is_of = |sli: &SliSpec, load: &str| sli.series == load && only.is_none_or(|only| only == sli.name);
-        let judged = self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| is_of(sli, load)));
+        let judged = self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load));
         let changed = judged.filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
@@ -370,8 +369,8 @@ impl Timeline {
     }
 
     /// What users are refused in a window, where most of them are refused what they got when the stack was steady.
-    pub fn refused(&self, only: Option<&str>, steady: Option<TimeSpan>, window: TimeSpan) -> Option<String> {
-        let answers = self.answered_otherwise(only, steady?, window);
+    pub fn refused(&self, steady: Option<TimeSpan>, window: TimeSpan) -> Option<String> {
+        let answers = self.answered_otherwise(steady?, window);
         answers.into_iter().find(|answers| answers.refused).map(|answers| answers.text)
     }
 
@@ -498,8 +497,9 @@ impl Timeline {
                 WindowAnswer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
                     return WindowAnswer::No(self.latest_of(only, query.hold));
                 }
+                // One SLI by itself says nothing of whether users are served.
                 WindowAnswer::Yes(recovery)
-                    if self.refused(only, query.steady, (recovery.from, recovery.to)).is_some() => {}
+                    if only.is_none() && self.refused(query.steady, (recovery.from, recovery.to)).is_some() => {}
                 WindowAnswer::Yes(recovery) => return WindowAnswer::Yes(recovery),
                 WindowAnswer::No(()) => {}
                 WindowAnswer::NotYet => return WindowAnswer::NotYet,

@@ -554,9 +554,7 @@ impl<'a> Anew<'a> {
             () if self.disturbed().is_some() => Verdict::HarnessError,
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
-            () if unfelt
-                && self.timeline.refused(None, self.steady_window(), (last, last.plus(kept_for))).is_some() =>
-            {
+            () if unfelt && self.timeline.refused(self.steady_window(), (last, last.plus(kept_for))).is_some() => {
                 Verdict::Breached
             }
             () if missed.is_some() => return missed.flatten(),

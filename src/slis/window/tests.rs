@@ -76,7 +76,7 @@ fn answers_that_nobody_had_before_are_told() {
             let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
             timeline.push(Slice { results, ..slice("web", index, 10, &[("a", 10)]) });
         }
-        timeline.answered_otherwise(None, (at(0), at(1000)), (at(1000), at(2000))).into_iter().next()
+        timeline.answered_otherwise((at(0), at(1000)), (at(1000), at(2000))).into_iter().next()
     };
     let told = answered(&[("201", 10)], &[("404", 9), ("201", 1)]).unwrap();
     assert!(told.refused && told.text.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told:?}");
