@@ -199,7 +199,7 @@ impl Ability for PromCounts {
             return Err(format!("`{series}`: {}", said(&answer)));
         }
         let every = self.every.as_secs_f64();
-        let client = PromClient { page, asked: self, notes: FewNotes::new(tell.clone()) };
+        let client = PromClient { page, notes: FewNotes::of(&self.series, tell.clone()), asked: self };
         tell_events(client, series, 1.0 / every, &slis, context.clock, tell)
     }
 }
@@ -286,7 +286,7 @@ impl EventClient for PromClient {
             Err(_) => Err(format!("no answer within {:?}", self.asked.timeout)),
         };
         let (good, valid) = counted.unwrap_or_else(|why| {
-            self.notes.note(format!("{}: no data: {why}", self.asked.series));
+            self.notes.note(format!("no data: {why}"));
             (0, 0)
         });
         let latency = Instant::now().saturating_duration_since(due);

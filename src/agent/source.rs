@@ -134,7 +134,7 @@ impl<Q: Question> Ability for PacedQuestion<Q> {
 
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
         let (series, rate, slis) = (self.series.clone(), 1.0 / self.every.as_secs_f64(), self.slis.clone());
-        let client = Asking { paced: self, notes: FewNotes::new(tell.clone()) };
+        let client = Asking { notes: FewNotes::of(&series, tell.clone()), paced: self };
         tell_events(client, series, rate, &slis, context.clock, tell)
     }
 }
@@ -178,19 +178,21 @@ pub(crate) fn bounded(
 
 /// Tells what goes wrong with a source, each thing once.
 pub(super) struct FewNotes {
+    series: String,
     tell: Tell,
     told: Mutex<BTreeSet<String>>,
 }
 
 impl FewNotes {
-    pub(super) fn new(tell: Tell) -> FewNotes {
-        FewNotes { tell, told: Mutex::default() }
+    /// Of a source whose notes begin with its series.
+    pub(super) fn of(series: &str, tell: Tell) -> FewNotes {
+        FewNotes { series: series.into(), tell, told: Mutex::default() }
     }
 
     pub(super) fn note(&self, text: String) {
         let mut told = locked(&self.told);
         if told.len() < MOST_NOTES && told.insert(text.clone()) {
-            (self.tell)(Told::Note { text });
+            (self.tell)(Told::Note { text: format!("{}: {text}", self.series) });
         }
     }
 }

@@ -56,8 +56,10 @@ struct SurgeCounts {
     /// Those that were sent later than they were due by more than is allowed, under way or not.
     late: u64,
     results: BTreeMap<String, u64>,
-    /// Whether the surge has been in place: it stays so until it is lifted.
+    /// Whether the surge has been in place: it stays so until it grows or is lifted.
     reached: bool,
+    /// How many must have ended in time for that.
+    needed: u64,
 }
 
 impl SurgeCounts {
@@ -99,6 +101,12 @@ impl Surge {
         // Their writes are not the ledger's: two requests would have one number.
         let spec = LoadSpec { name, rate, connections, acknowledged: None, ..like.clone() };
         let generator = Generator::new(&spec, &[], self.seed)?;
+        {
+            // What came before does not show that it can send so many.
+            let mut counts = locked(&self.counts);
+            counts.needed = counts.in_time() + ((to * SHARE * FOR_SECONDS).ceil() as u64).max(1);
+            counts.reached = false;
+        }
         let counting = self.counts.clone();
         let report = move |report| {
             let mut counts = locked(&counting);
@@ -108,7 +116,7 @@ impl Surge {
                     for (result, events) in results {
                         *counts.results.entry(result).or_default() += events;
                     }
-                    counts.reached |= counts.in_time() as f64 >= (rate * SHARE * FOR_SECONDS).max(1.0);
+                    counts.reached |= counts.in_time() >= counts.needed;
                 }
                 LoadReport::Late { count, .. } => counts.late += count,
                 LoadReport::Write { .. } => {}
@@ -265,7 +273,7 @@ mod tests {
     #[test]
     fn what_was_late_or_never_sent_does_not_count_for_a_surge() {
         let results = [("200".to_string(), 60), (Failure::NoConnection.name().to_string(), 30)].into();
-        let counts = SurgeCounts { due: 90, late: 20, results, reached: false };
+        let counts = SurgeCounts { due: 90, late: 20, results, reached: false, needed: 0 };
         assert_eq!(counts.in_time(), 40);
     }
 

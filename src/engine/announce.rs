@@ -11,6 +11,7 @@ use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Who a drill is: known before it begins.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct DrillIdentity {
     pub occasion: Option<DayAttempt>,
     /// Who carries it out, and on what.
     pub executed: Option<Executed>,
+    /// How long the runbook of a control is known to take.
+    pub runbook_took: Option<Duration>,
 }
 
 /// The first event.
@@ -88,7 +91,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .flat_map(AlertsSpec::files)
             .map(|(what, source)| (what.to_string(), file_ref(source)))
             .collect(),
-        windows: windows(plan),
+        windows: windows(plan, identity.runbook_took),
         vars: shown_vars(&plan.respond),
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
         revision: identity.revision.clone(),
@@ -193,7 +196,7 @@ fn helps(step: &Step) -> Option<bool> {
     }
 }
 
-fn windows(plan: &Plan) -> Windows {
+fn windows(plan: &Plan, runbook_took: Option<Duration>) -> Windows {
     Windows {
         steady_us: micros(plan.steady_for),
         impact_within_us: micros(plan.impact.within),
@@ -205,6 +208,7 @@ fn windows(plan: &Plan) -> Windows {
             .filter(|detect| detect.text().is_some())
             .map(|detect| micros(detect.within)),
         recover_within_us: micros(plan.recover_within),
+        runbook_took_us: runbook_took.map(micros),
         recover_hold_us: micros(plan.recover_hold),
         recover_cleared: plan.recover_cleared,
         revert_hold_us: micros(plan.revert_hold),
@@ -269,6 +273,7 @@ mod tests {
             revision: None,
             occasion: None,
             executed: None,
+            runbook_took: None,
         };
         let told = announce(&plan, &identity);
         assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));

@@ -25,7 +25,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether somebody has ended a part of a fault that comes back.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long injecting it again may fail: the runbook may be about to replace what it harms.
-const MAY_FAIL_FOR: Duration = Duration::from_secs(5);
+const MAY_FAIL_FOR: Duration = Duration::from_secs(30);
 /// How long what is under way at the end may take.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
@@ -212,13 +212,18 @@ impl Context<'_> {
         self.plan.faults.iter().filter(away).map(|planned| planned.id.clone()).collect()
     }
 
+    /// A fault that was not ended or did not come again as it should is the harness, whatever users felt.
+    pub(super) fn lives(&self) -> Result<(), Stop> {
+        self.times.borrow().as_ref().map(drop).map_err(|why| Stop::harness(why.clone()))
+    }
+
     /// Why users who were served from then until then are not known to be served in spite of the faults that come and go: one of
-    /// them has not come in that time.
-    pub(super) fn stayed_away(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+    /// them has not come in that time, or had not the time `to_hurt` any more.
+    pub(super) fn stayed_away(&self, from: DrillTime, to: DrillTime, to_hurt: Duration) -> Option<String> {
         let times = self.times.borrow().clone().unwrap_or_default();
         let came = |planned: &&PlannedFault| {
             let came = times.get(&planned.id).map(|times| times.came.as_slice()).unwrap_or_default();
-            came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to)
+            came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to && began.plus(to_hurt) <= to)
         };
         let mut comes = self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.period().is_some());
         let id = &comes.find(|planned| !came(planned))?.id;
@@ -347,7 +352,7 @@ impl CommonContext<'_> {
         if timing.ramp.is_none() {
             return Ok(true);
         }
-        let evidence = match in_time("asking", id, fault.confirm(&confirmed.undo, &self.fault_context(id))).await {
+        let evidence = match self.poll_presence(id, fault, &confirmed.undo, CONFIRM_WITHIN, true).await {
             Ok(Presence::InPlace(evidence)) => evidence,
             Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
                 return Err(format!("`{id}` was not in place when it had grown: {evidence}"));

@@ -61,6 +61,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
     watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
     let within = cx.plan.impact.within;
     cx.waited("an SLI to fall below its threshold", last, within, seen.impact.is_some());
+    cx.lives()?;
     let Some((at, slis)) = seen.impact.clone() else {
         let reason = format!(
             "the fault was in place for {} and no SLI fell below {}: {}{}",
@@ -213,6 +214,15 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime, steady: Tim
     match kept {
         Some(Ok(levels)) => {
             let evidence = format!("every SLI kept its objective for {}: {}", seconds(within), shown(&levels));
+            cx.lives()?;
+            let late = cx.until_grown().await?.filter(|grown| *grown > injected.plus(within / 2));
+            if let Some(grown) = late {
+                let reason = format!(
+                    "the faults had grown only {} after the injection, and most of `impact.within` was judged with a part of them",
+                    seconds(grown.since(injected))
+                );
+                return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
+            }
             let said = cx.not_acted().await;
             if !said.is_empty() {
                 return Err(idle(cx, injected, &said));

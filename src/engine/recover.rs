@@ -140,7 +140,10 @@ impl Recovered {
                 Err(stop)
             }
             (Some(recovery), false) => {
-                if let Some(why) = cx.bypassed().await.or_else(|| cx.stayed_away(recovery.from, recovery.to)) {
+                if let Some(why) = cx.bypassed().await.or_else(|| {
+                    let from = runbook_ended.unwrap_or_default().max(recovery.from);
+                    cx.stayed_away(from, recovery.to, impact.onset().unwrap_or_default() + cx.plan.impact.window)
+                }) {
                     return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
@@ -163,6 +166,7 @@ impl Recovered {
                 ))
             }
             (None, false) => {
+                cx.lives()?;
                 let missing = each_sli(cx, &query, None);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 // A runbook of which no mitigating step was run has no end of one.
@@ -428,6 +432,11 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
     // Each for itself and never together is no recovery of any of them: users always missed something.
     let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, WindowAnswer::Yes(_)));
+    let met = |timeline: &Timeline| timeline.recovered(None, &RecoveryQuery { steady: None, ..*query });
+    let but = match matches!(cx.monitor.timeline(met), WindowAnswer::Yes(_)) {
+        true => "met its objective, but users were refused what they got before",
+        false => "recovered, but never together with the other SLIs",
+    };
     let mut missing = Vec::new();
     for (sli, own) in own {
         let check = Check::Recovery { sli: sli.name.clone() };
@@ -436,7 +445,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
             (_, Some(at)) => at,
             (own, None) => {
                 let reason = match own {
-                    WindowAnswer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
+                    WindowAnswer::Yes(_) => format!("{} {but}", sli.name),
                     WindowAnswer::No(levels) => shown(&levels),
                     WindowAnswer::NotYet => {
                         format!("whether {} would have recovered was not seen to its end", sli.name)

@@ -164,6 +164,7 @@ async fn still_there(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop>
         let felt = felt.await?;
         cx.waited(WAIT_FELT, began, within, felt.is_some());
     }
+    cx.lives()?;
     let outstanding = cx.ledger.outstanding();
     let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
     let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(()) };

@@ -294,6 +294,9 @@ pub struct Windows {
     pub detect_within_us: Option<u64>,
     /// `recover.within`.
     pub recover_within_us: u64,
+    /// How long the runbook took in the drills on disk: a control looks for so much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_took_us: Option<u64>,
     /// `recover.hold`.
     pub recover_hold_us: u64,
     /// `recover.cleared`: at the end of the hold every fault must be gone.

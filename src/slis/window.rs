@@ -23,7 +23,7 @@
 
 use super::{Ratio, SLICE, SliSpec};
 use crate::record::{DrillTime, Parts, Slice};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -231,6 +231,18 @@ fn slices(window: Duration) -> usize {
     usize::try_from(window.as_micros().div_ceil(SLICE.as_micros())).unwrap_or(usize::MAX).max(1)
 }
 
+fn is_error(result: &str) -> bool {
+    result.parse::<u16>().is_ok_and(|status| status >= 400)
+}
+
+/// Whether hardly any request (less than 1%) had a result, by how often each was had.
+fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool {
+    let all: u64 = then.iter().map(|(_, count)| count).sum();
+    let usual = then.iter().filter(|(_, count)| count * 100 >= all).map(|(result, _)| (*result).to_string());
+    let usual: BTreeSet<String> = usual.collect();
+    move |result| !usual.contains(result)
+}
+
 /// From one instant until another.
 pub type TimeSpan = (DrillTime, DrillTime);
 
@@ -342,21 +354,20 @@ impl Timeline {
     /// What most requests of a load that an SLI looks at are answered with in a window, although hardly any was in another one, when
     /// the stack was steady.
     pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
-        let is_error = |result: &str| result.parse::<u16>().is_ok_and(|status| status >= 400);
-        let judged = self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load));
-        let changed = judged.filter_map(|(load, line)| {
+        let changed = self.judged().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
             let sum = |results: &[(&str, u64)], of: &dyn Fn(&str) -> bool| -> u64 {
                 results.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
             };
             let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
-            let is_new = |of: &dyn Fn(&str) -> bool| sum(&then, of) * 100 < all_then && sum(&now, of) * 2 > all_now;
+            let is_rare = rare(&then);
+            let is_new = |of: &dyn Fn(&str) -> bool| sum(&now, &|result| of(result) && is_rare(result)) * 2 > all_now;
             let refused = is_new(&is_error);
             if !refused && !is_new(&|known| known == *result) {
                 return None;
             }
-            let told = now.iter().filter(|(known, _)| if refused { is_error(known) } else { known == result }).take(3);
+            let told = now.iter().filter(|(known, _)| if refused { is_error(known) && is_rare(known) } else { known == result }).take(3);
             let told: Vec<String> = told.map(|(result, count)| format!("{result} × {count}")).collect();
             let text = format!(
                 "most requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
@@ -368,10 +379,39 @@ impl Timeline {
         changed.collect()
     }
 
+    /// The loads that an SLI looks at.
+    fn judged(&self) -> impl Iterator<Item = (&String, &Line)> {
+        self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load))
+    }
+
     /// What users are refused in a window, where most of them are refused what they got when the stack was steady.
     pub fn refused(&self, steady: Option<TimeSpan>, window: TimeSpan) -> Option<String> {
         let answers = self.answered_otherwise(steady?, window);
         answers.into_iter().find(|answers| answers.refused).map(|answers| answers.text)
+    }
+
+    /// Whether most users are refused what they got when the stack was steady: in the first slice of a span that has events, or in
+    /// any window of this length in it.
+    fn refused_within(&self, steady: Option<TimeSpan>, (from, to): TimeSpan, window: Duration) -> bool {
+        let Some(steady) = steady else { return false };
+        self.judged().any(|(_, line)| {
+            let then = line.results(steady.0, steady.1);
+            let is_rare = rare(&then);
+            let counts = |slice: &Total| {
+                let refused = slice.results.iter().filter(|(result, _)| is_error(result) && is_rare(result));
+                (refused.map(|(_, count)| count).sum::<u64>(), slice.results.values().sum::<u64>())
+            };
+            let most = |(refused, all): (u64, u64)| refused * 2 > all;
+            let mut inside =
+                line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to).map(counts);
+            let Some(first) = inside.find(|(_, all)| *all > 0) else { return false };
+            if most(first) {
+                return true;
+            }
+            let (inside, wanted) = (std::iter::once(first).chain(inside).collect::<Vec<_>>(), slices(window));
+            let sum = |window: &[(u64, u64)]| window.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+            inside.windows(wanted.min(inside.len())).any(|window| most(sum(window)))
+        })
     }
 
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
@@ -499,7 +539,8 @@ impl Timeline {
                 }
                 // One SLI by itself says nothing of whether users are served.
                 WindowAnswer::Yes(recovery)
-                    if only.is_none() && self.refused(query.steady, (recovery.from, recovery.to)).is_some() => {}
+                    if only.is_none()
+                        && self.refused_within(query.steady, (recovery.from, recovery.to), query.window) => {}
                 WindowAnswer::Yes(recovery) => return WindowAnswer::Yes(recovery),
                 WindowAnswer::No(()) => {}
                 WindowAnswer::NotYet => return WindowAnswer::NotYet,

@@ -11,6 +11,8 @@ use tokio_util::codec::{FramedRead, LinesCodec};
 const MAX_LINE: usize = 1024 * 1024;
 /// Lines that wait in each direction; past that the other end has to wait.
 const QUEUE: usize = 256;
+/// The most that is kept of what is no greeting, in bytes.
+const MOST_SAID: usize = 16 * 1024;
 /// How long a process may take to say its first line.
 pub(super) const FIRST_LINE: Duration = Duration::from_secs(20);
 /// How long the rest of what a process says is waited for that could not be started.
@@ -53,7 +55,9 @@ impl Channel {
         if !said.trim_start().starts_with('{') {
             // What follows belongs to the same message; it ends with the process, or is not waited for.
             let rest = async {
-                while let Some(Ok(line)) = lines.next().await {
+                while let Some(Ok(line)) = lines.next().await
+                    && said.len() < MOST_SAID
+                {
                     said.extend(["\n", &line]);
                 }
             };

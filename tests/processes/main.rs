@@ -191,6 +191,7 @@ impl Drill {
             revision: None,
             occasion: None,
             executed: None,
+            runbook_took: None,
         };
         let announcement = engine::announce(&self.plan, &identity);
         let person = &mut Nobody;

@@ -255,6 +255,7 @@ impl Case {
             revision: None,
             occasion: None,
             executed: None,
+            runbook_took: self.options.runbook_took,
         };
         let announcement = announced(&plan, engine::announce(&plan, &identity));
         let stack = FakeStack::new(world);

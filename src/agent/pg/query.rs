@@ -120,7 +120,7 @@ impl Ability for PgQueries {
     /// Fails when the query can never have an answer; whether the server is there is what is measured.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
         let (series, rate, slis) = (self.series.clone(), self.rate, self.slis.clone());
-        let (slots, notes) = (Semaphore::new(MOST_SESSIONS), FewNotes::new(tell.clone()));
+        let (slots, notes) = (Semaphore::new(MOST_SESSIONS), FewNotes::of(&self.series, tell.clone()));
         let client = QueryClient { asked: self, slots, notes };
         client.check().await.map_err(|why| format!("`{series}`: {why}"))?;
         tell_events(client, series, rate, &slis, context.clock, tell)

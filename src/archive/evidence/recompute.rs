@@ -395,11 +395,13 @@ impl<'a> Anew<'a> {
             (false, true) => recover,
             // What heals without a runbook may need those to end that end by their time.
             (false, false) => {
-                let ended = self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::EndedByTime));
+                let ended = self.told.faults.iter().filter_map(|fault| fault.at(FaultEvent::EndedByTime));
                 ended.fold(last, DrillTime::max)
             }
         };
-        let mut within = Duration::from_micros(self.plan.windows.recover_within_us);
+        let windows = &self.plan.windows;
+        let runbook_took_us = windows.runbook_took_us.filter(|_| self.plan.control).unwrap_or_default();
+        let mut within = Duration::from_micros(windows.recover_within_us + runbook_took_us);
         if let (true, Some(rto)) = (self.plan.control, self.plan.rto_us()) {
             within = within.max(first.plus(Duration::from_micros(rto)).since(recover));
         }

@@ -72,7 +72,10 @@ pub async fn carry_out(
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
+    let runbook_took = options.runbook_took.or_else(|| known_time(run_dir.path(), plan, options.control));
+    let options = DrillOptions { runbook_took, ..options };
     let identity = DrillIdentity {
+        runbook_took,
         run: run_dir.id().to_string(),
         started_utc: utc_text(utc_now()),
         control: options.control,
@@ -85,8 +88,6 @@ pub async fn carry_out(
         },
     };
     let announcement = engine::announce(plan, &identity);
-    let runbook_took = options.runbook_took.or_else(|| known_time(run_dir.path(), plan, options.control));
-    let options = DrillOptions { runbook_took, ..options };
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
     let asked = stop_when_asked(run_dir.path(), shutdown);
     engine::run(job, stack, ledger, sink, shutdown).await;

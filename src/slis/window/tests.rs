@@ -89,6 +89,7 @@ fn answers_that_nobody_had_before_are_told() {
         "each status by itself is not most: {told:?}"
     );
     assert_eq!(answered(&[("201", 9), ("404", 1)], &[("404", 10)]), None);
+    assert!(answered(&[("201", 9), ("404", 1)], &[("429", 10)]).unwrap().refused, "another error than the usual one");
     assert_eq!(answered(&[("201", 10)], &[]), None);
 }
 
@@ -101,7 +102,12 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
     }
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
     let WindowAnswer::Yes(first) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
-    assert_eq!((first.from, first.to), (at(2300), at(2800)), "most of them");
+    assert_eq!((first.from, first.to), (at(2500), at(3000)), "not from a window on in which they are still refused");
+    let runbook_ended = RecoveryQuery { runbook_ended: Some(at(2000)), from: at(0), within: ms(1000), ..query };
+    assert!(
+        matches!(timeline.recovered(None, &runbook_ended), WindowAnswer::No(_)),
+        "served for long, and refused at its end"
+    );
     let hurried = RecoveryQuery { within: ms(1000), ..query };
     assert!(matches!(timeline.recovered(None, &hurried), WindowAnswer::No(_)));
     assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), WindowAnswer::Yes(_)));

@@ -104,7 +104,8 @@ impl AttachedStack {
             image: Some(image),
             entrypoint: self.launch.get().cloned(),
             cmd: Some(self.published().arguments()),
-            working_dir: self.directory(),
+            // An image that somebody named has one of its own.
+            working_dir: self.directory().filter(|_| self.toolbox_image.is_none()),
             stop_signal: Some("SIGKILL".into()),
             labels: Some(labels),
             host_config: Some(host),

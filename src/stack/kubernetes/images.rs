@@ -188,7 +188,11 @@ async fn build(
     command.arg("--").arg(&build.folder);
     let log = Some(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))));
     let watch = Watch { log: log.clone(), within: BUILD_WITHIN, cancel, model: None };
-    was_built(compose.watched(format!("building {name}"), command, watch).await?, BUILD_WITHIN, log)
+    let built = compose.watched(format!("building {name}"), command, watch).await?;
+    was_built(built, BUILD_WITHIN, log).map_err(|error| match error {
+        StackError::Build { reason, tail } => StackError::Build { reason: format!("{name}: {reason}"), tail },
+        other => other,
+    })
 }
 
 /// Why an image may not be made or loaded under this name, and what to do about it. `used`: the images of the stack's containers.

@@ -124,6 +124,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             impact_window_us: 1_000_000,
             detect_within_us: Some(10_000_000),
             recover_within_us: 10_000_000,
+            runbook_took_us: None,
             recover_hold_us: 5_000_000,
             recover_cleared: false,
             revert_hold_us: 2_000_000,

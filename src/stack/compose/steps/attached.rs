@@ -11,6 +11,7 @@ use super::table::{Compose, Docker};
 use super::team::Team;
 use super::{NotDone, answer, guard, itself, recreate, with_more};
 use crate::record::Secrets;
+use crate::source::work_tree;
 use crate::stack::compose::command::ComposeCommand;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::project::ProjectFiles;
@@ -56,7 +57,10 @@ impl AttachedTools {
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let lookup = self.files.as_ref().map_or_else(
             |_| FileLookup::default(),
-            |files| FileLookup::new(&files.files, &files.directory, &files.directory, files.directory.to_str()),
+            |files| {
+                let root = files.files.first().and_then(|file| work_tree(file)).unwrap_or(&files.directory);
+                FileLookup::new(&files.files, &files.directory, root, files.directory.to_str())
+            },
         );
         let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };
         match request::parse(call, &known)? {

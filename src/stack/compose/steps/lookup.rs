@@ -1,6 +1,7 @@
 //! Which Compose file a call means. Who follows a runbook stands in the project's directory when the session begins: a path, or a
 //! directory in which Compose looks by itself, is right only if it leads from there to a file of the stack.
 
+use crate::source::outside;
 use crate::stack::ToolCall;
 use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::reads::clean;
@@ -9,13 +10,18 @@ use std::path::{Path, PathBuf};
 /// The names under which Compose finds a file by itself, in its order.
 const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
+/// The most that a `.env` may have, in bytes.
+const MOST: u64 = 1024 * 1024;
+
 /// The stack's files, and how calls may lead to them. Paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FileLookup {
     /// The Compose files on this machine; none where they are not known.
     pub files: Vec<PathBuf>,
-    /// Directories of this machine in which Compose finds them without `-f`: by their name, or by `COMPOSE_FILE` in a `.env`.
+    /// Directories of this machine in which Compose finds them without `-f` by their name, from there or from below.
     pub found_in: Vec<PathBuf>,
+    /// Those whose `.env` names them by `COMPOSE_FILE`: Compose reads it only where it stands.
+    pub named_in: Vec<PathBuf>,
     /// Directories of this machine for which the one in which sessions begin may stand: the project's, and those above it, because
     /// a runbook may say `-f deploy/compose.yaml`.
     pub bases: Vec<PathBuf>,
@@ -38,15 +44,20 @@ impl FileLookup {
             bases.push(directory);
         }
         let by_name = files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)));
-        let mut found_in: Vec<PathBuf> =
-            by_name.and_then(|file| Some(file.parent()?.to_path_buf())).into_iter().collect();
+        let found_in = by_name.and_then(|file| Some(file.parent()?.to_path_buf())).into_iter().collect();
         let by_env = |dir: &&PathBuf| {
-            let text = std::fs::read_to_string(dir.join(".env")).unwrap_or_default();
+            let env = dir.join(".env");
+            // Nobody was asked about it: not a device, a pipe, or a link that leads out of the project.
+            let is_small = std::fs::metadata(&env).is_ok_and(|env| env.is_file() && env.len() <= MOST);
+            let text = match is_small && outside(&root, &env).is_none() {
+                true => std::fs::read_to_string(&env).unwrap_or_default(),
+                false => return false,
+            };
             let named = assignments(&text).into_iter().rfind(|(name, _)| name == "COMPOSE_FILE");
             named.is_some_and(|(_, all)| all.split(':').all(|path| files.contains(&clean(&dir.join(path)))))
         };
-        found_in.extend(bases.iter().filter(by_env).cloned());
-        FileLookup { files, found_in, bases, begins: begins.map(str::to_string) }
+        let named_in = bases.iter().filter(by_env).cloned().collect();
+        FileLookup { files, found_in, named_in, bases, begins: begins.map(str::to_string) }
     }
 
     /// For which directories the beginning of the session stands if the call means the stack: it names its files by these paths, or
@@ -57,6 +68,11 @@ impl FileLookup {
             paths => paths.iter().all(|path| self.files.iter().any(|file| self.leads(call, base, path, file))),
         };
         self.bases.iter().filter(means_it).cloned().collect()
+    }
+
+    /// Whether Compose finds the files by itself from anywhere.
+    pub(super) fn is_found(&self) -> bool {
+        !self.found_in.is_empty() || !self.named_in.is_empty()
     }
 
     /// The stack's first file as the session sees it.
@@ -97,13 +113,14 @@ impl FileLookup {
     /// Whether Compose finds a file of the stack by itself: in the directory, or in one above it.
     fn finds(&self, call: &ToolCall, base: &Path, project_directory: &str) -> bool {
         if call.cwd.is_empty() {
-            return !self.found_in.is_empty();
+            return self.is_found();
         }
         let directory = self.on_this_machine(call, base, Path::new(project_directory));
         // Everything is below `/`, where a session begins whose image says nothing.
         let below = self.begins(call) != Some("/");
         let finds = |directory: PathBuf| {
             self.found_in.iter().any(|known| directory == *known || below && directory.starts_with(known))
+                || self.named_in.contains(&directory)
         };
         directory.is_some_and(finds)
     }

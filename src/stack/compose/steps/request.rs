@@ -236,15 +236,15 @@ fn elsewhere_file(files: &[String], call: &ToolCall, lookup: &FileLookup) -> Str
 /// What Compose says where it finds no file, and where the stack's is.
 fn no_file(call: &ToolCall, lookup: &FileLookup) -> String {
     let own = lookup.shown(call);
-    let advice = match lookup.found_in.is_empty() {
-        true => {
+    let advice = match lookup.is_found() {
+        false => {
             let name = lookup.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
             format!(
                 "Compose does not look for a file of this name: it needs `-f`, or `COMPOSE_FILE`, in the `.env` beside it or where \
                  people have it by themselves (`respond: {{ env: {{ COMPOSE_FILE: {name} }} }}`)"
             )
         }
-        false => format!("Compose looks for it in `{}` and above", call.cwd),
+        true => format!("Compose looks for it in `{}` and above", call.cwd),
     };
     format!(
         "no configuration file provided: not found\nfiredrill: the stack's file is `{own}` where the steps run; {advice}"
