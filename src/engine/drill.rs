@@ -232,8 +232,10 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
         Some(reason) => (Responded::default(), Recovered::unseen(Ok(reason.clone()))),
         None => follow_and_recover(cx, &impact, steady.session.take(), person).await,
     };
-    if recovered.outcome.is_ok()
+    // What users are refused may be gone: that says more than that they have not recovered.
+    if (recovered.outcome.is_ok() || recovered.refused)
         && let Err(stop) = ask_invariants(cx, &mut steady.invariants, InvariantTime::Recovered).await
+        && (recovered.outcome.is_ok() || stop.verdict == Verdict::Damaged)
     {
         recovered.outcome = Err(stop);
     }

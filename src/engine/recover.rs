@@ -31,12 +31,14 @@ pub(super) struct Recovered {
     pub recovery: Option<Recovery>,
     /// How long users had to be served for that.
     pub hold: Option<Duration>,
+    /// The SLIs are met, and no recovery is seen only because users are refused what they got before.
+    pub refused: bool,
 }
 
 impl Recovered {
     /// Nobody looked.
     pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
-        Recovered { outcome, recovery: None, hold: None }
+        Recovered { outcome, recovery: None, hold: None, refused: false }
     }
 
     async fn look_for(
@@ -181,6 +183,7 @@ impl Recovered {
                 let span = latest.iter().map(|level| level.from).min().zip(latest.iter().map(|level| level.to).max());
                 let refused = |timeline: &Timeline| timeline.refused(Some(impact.steady), span?);
                 let refused = cx.monitor.timeline(refused).filter(|_| latest.iter().all(Level::met));
+                self.refused = refused.is_some();
                 let missing = refused.map_or(missing, |text| {
                     format!("the SLIs are met, but users are refused what they got before: {text}")
                 });

@@ -236,11 +236,20 @@ fn is_error(result: &str) -> bool {
 }
 
 /// Whether hardly any request (less than 1%) had a result, by how often each was had.
-fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool {
+fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     let all: u64 = then.iter().map(|(_, count)| count).sum();
     let usual = then.iter().filter(|(_, count)| count * 100 >= all).map(|(result, _)| (*result).to_string());
     let usual: BTreeSet<String> = usual.collect();
     move |result| !usual.contains(result)
+}
+
+/// Whether a result is an error that hardly any request had, where most had none: who gets it is refused what they got.
+fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
+    let count = |of: &dyn Fn(&str) -> bool| -> u64 {
+        then.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
+    };
+    let (was_served, is_rare) = (count(&is_error) * 2 < count(&|_| true), rare(then));
+    move |result| was_served && is_error(result) && is_rare(result)
 }
 
 /// From one instant until another.
@@ -361,14 +370,14 @@ impl Timeline {
                 results.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
             };
             let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
-            let is_rare = rare(&then);
-            let is_new = |of: &dyn Fn(&str) -> bool| sum(&now, &|result| of(result) && is_rare(result)) * 2 > all_now;
-            let refused = is_new(&is_error);
-            if !refused && !is_new(&|known| known == *result) {
+            let (is_rare, is_refusal) = (rare(&then), refusal(&then));
+            let most = |of: &dyn Fn(&str) -> bool| sum(&now, of) * 2 > all_now;
+            let refused = most(&is_refusal);
+            if !refused && !most(&|known| known == *result && is_rare(known)) {
                 return None;
             }
-            let told = now.iter().filter(|(known, _)| if refused { is_error(known) && is_rare(known) } else { known == result }).take(3);
-            let told: Vec<String> = told.map(|(result, count)| format!("{result} × {count}")).collect();
+            let told = now.iter().filter(|(known, _)| if refused { is_refusal(known) } else { known == result });
+            let told: Vec<String> = told.take(3).map(|(result, count)| format!("{result} × {count}")).collect();
             let text = format!(
                 "most requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
                  of {all_then}",
@@ -396,9 +405,9 @@ impl Timeline {
         let Some(steady) = steady else { return false };
         self.judged().any(|(_, line)| {
             let then = line.results(steady.0, steady.1);
-            let is_rare = rare(&then);
+            let is_refusal = refusal(&then);
             let counts = |slice: &Total| {
-                let refused = slice.results.iter().filter(|(result, _)| is_error(result) && is_rare(result));
+                let refused = slice.results.iter().filter(|(result, _)| is_refusal(result));
                 (refused.map(|(_, count)| count).sum::<u64>(), slice.results.values().sum::<u64>())
             };
             let most = |(refused, all): (u64, u64)| refused * 2 > all;

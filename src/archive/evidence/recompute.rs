@@ -571,6 +571,8 @@ impl<'a> Anew<'a> {
             () if suffering == Some(false) || by_itself && told.mitigation_started_us.is_none() => Verdict::SelfHealed,
             () if ended(StepStatus::Blocked) => Verdict::StepBlocked,
             () if ended(StepStatus::Failed) && !self.looked_for_a_recovery() => Verdict::StepFailed,
+            // They are asked without a recovery only where users were refused what may be gone.
+            () if recovery.is_none() && lost(InvariantTime::Recovered) => Verdict::Damaged,
             () if recovery.is_none() => Verdict::NotRecovered,
             () if self.without_the_runbook() || by_itself && self.served_before(anew) => Verdict::SelfHealed,
             () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,

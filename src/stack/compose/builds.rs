@@ -116,8 +116,9 @@ impl Builds {
         }
         let services: Vec<&str> = self.missing.iter().map(String::as_str).collect();
         run_build(compose, &services, watch).await?;
+        let keep: Vec<&str> = self.images.values().map(String::as_str).collect();
         for repository in &self.repositories {
-            let _ = images::remove_old(&compose.endpoint.docker, "stack", repository, "").await;
+            let _ = images::remove_old(&compose.endpoint.docker, "stack", repository, &keep).await;
         }
         Ok(())
     }

@@ -118,7 +118,7 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, St
     }
     drop(import);
     // Old ones are in nobody's way, so a failure here is no reason to stop.
-    let _ = remove_old(docker, "agent", AGENT, "").await;
+    let _ = remove_old(docker, "agent", AGENT, &[&image.tag]).await;
     Ok(image)
 }
 
@@ -196,7 +196,7 @@ pub(in crate::stack) async fn ensure_bundled(
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
         build(compose, &tag, image, &dockerfile, &watch, |_| Ok(())).await?;
-        let _ = remove_old(docker, image.purpose, image.repository, &base).await;
+        let _ = remove_old(docker, image.purpose, image.repository, &[&base, &tag]).await;
     }
     Ok(tag)
 }
@@ -228,18 +228,18 @@ pub(in crate::stack) async fn build(
     super::builds::run_build(&compose, &[], watch).await
 }
 
-/// Removes older unused images of one repository and purpose. The newest few stay, and the one that others are made from:
-/// somebody may be building on it.
+/// Removes older unused images of one repository and purpose. The newest few stay, and those to keep: the one that others are made
+/// from, as somebody may be building on it, and what has just been built, which is as old as the cache that it came from.
 pub(in crate::stack) async fn remove_old(
     docker: &Docker,
     purpose: &str,
     repository: &str,
-    base: &str,
+    keep: &[&str],
 ) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
-    images.retain(|(_, names)| !names.iter().any(|name| name == base));
+    images.retain(|(_, names)| !names.iter().any(|name| keep.contains(&name.as_str())));
     images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     for (_, names) in images.iter().skip(KEEP_UNUSED).filter(|(image, _)| image.created < now - KEEP_FOR) {
