@@ -74,6 +74,7 @@ fn plan(number: usize) -> Announcement {
             impact_below: Some(0.9),
             detect_within_us: None,
             recover_within_us: 30_000_000,
+            runbook_took_us: None,
             recover_hold_us: 5_000_000,
             recover_cleared: false,
             revert_hold_us: 2_000_000,
