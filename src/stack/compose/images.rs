@@ -239,13 +239,19 @@ pub(in crate::stack) async fn remove_old(
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
-    images.retain(|(_, names)| !names.iter().any(|name| keep.contains(&name.as_str())));
-    images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    for (_, names) in images.iter().skip(KEEP_UNUSED).filter(|(image, _)| image.created < now - KEEP_FOR) {
-        remove_names(docker, names).await;
+    let images = images.into_iter().map(|(image, names)| (image.created, names)).collect();
+    for names in outdated(images, keep, time::OffsetDateTime::now_utc().unix_timestamp()) {
+        remove_names(docker, &names).await;
     }
     Ok(())
+}
+
+/// Which of these images can go, by when they were made and their names.
+fn outdated(mut images: Vec<(i64, Vec<String>)>, keep: &[&str], now: i64) -> Vec<Vec<String>> {
+    images.retain(|(_, names)| !names.iter().any(|name| keep.contains(&name.as_str())));
+    images.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    let old = images.into_iter().skip(KEEP_UNUSED).filter(|(made, _)| *made < now - KEEP_FOR);
+    old.map(|(_, names)| names).collect()
 }
 
 /// Removes every image that Firedrill made and no container uses; says which.
@@ -324,6 +330,15 @@ async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_just_built_stays_however_old_its_cache_is() {
+        let all: Vec<(i64, Vec<String>)> = (0..5).map(|at| (at * 10, vec![format!("a:{at}")])).collect();
+        let now = KEEP_FOR + 1000;
+        assert_eq!(outdated(all.clone(), &[], now), [["a:1"], ["a:0"]], "the newest stay");
+        assert_eq!(outdated(all.clone(), &["a:0"], now), [["a:1"]]);
+        assert!(outdated(all, &[], 100).is_empty(), "they are not old");
+    }
 
     #[test]
     fn images_with_a_name_of_somebody_elses_are_not_ours() {
