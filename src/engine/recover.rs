@@ -14,7 +14,7 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
     WAIT_SERVED, WindowRecord, micros,
 };
-use crate::slis::window::{Level, Recovery, RecoveryQuery, Timeline, WindowAnswer};
+use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer};
 use crate::spec::PlannedFault;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Recovered {
     pub recovery: Option<Recovery>,
     /// How long users had to be served for that.
     pub hold: Option<Duration>,
+    /// When the stack was steady; `None` where nobody looked.
+    pub steady: Option<TimeSpan>,
     /// The SLIs are met, and no recovery is seen only because users are refused what they got before.
     pub refused: bool,
 }
@@ -38,7 +40,7 @@ pub(super) struct Recovered {
 impl Recovered {
     /// Nobody looked.
     pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
-        Recovered { outcome, recovery: None, hold: None, refused: false }
+        Recovered { outcome, recovery: None, hold: None, steady: None, refused: false }
     }
 
     async fn look_for(
@@ -47,6 +49,7 @@ impl Recovered {
         impact: &FaultImpact,
         responded: &Responded,
     ) -> Result<String, Stop> {
+        self.steady = Some(impact.steady);
         let started = cx.sink.now();
         let followed = !cx.control && cx.plan.runbook.is_some();
         let from = recovery_from(impact, responded, followed);
@@ -340,7 +343,9 @@ pub(super) async fn no_relapse(
     if let Some(reason) = cx.monitor.disturbed() {
         return Err(Stop::disturbed(reason));
     }
-    let Some(relapsed_us) = missed.iter().map(|level| level.to).min() else {
+    let refused = cx.monitor.timeline(|timeline| timeline.refused_after(recovered.steady, recovery.to, until, hold));
+    let missed_us = missed.iter().map(|level| level.to).min();
+    let Some(relapsed_us) = missed_us.into_iter().chain(refused.iter().map(|(at, _)| *at)).min() else {
         let evidence = format!("until the faults began to be undone: {}", shown(&cx.latest(hold)));
         cx.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
         return Ok(());
@@ -349,7 +354,10 @@ pub(super) async fn no_relapse(
     let reason = format!(
         "users had recovered and lost the service again {} later, before the faults were undone: {}",
         seconds(relapsed_us.since(recovery.at)),
-        cx.shown_with_answers(&missed)
+        match refused.filter(|_| missed.is_empty()) {
+            Some((_, text)) => format!("the SLIs are met, but users are refused what they got before: {text}"),
+            None => cx.shown_with_answers(&missed),
+        }
     );
     let stop = match cx.contention_since(recovering, recovered.hold) {
         Some(why) => Stop::disturbed(format!("{why}, so that this is no verdict: {reason}")),

@@ -588,6 +588,25 @@ impl Timeline {
         }
     }
 
+    /// **Refused after the recovery**: the first trailing window as [`Timeline::relapsed`] looks at, in which most users are refused what
+    /// they got when the stack was steady: its end, and what they get.
+    pub fn refused_after(
+        &self,
+        steady: Option<TimeSpan>,
+        held: DrillTime,
+        until: DrillTime,
+        window: Duration,
+    ) -> Option<(DrillTime, String)> {
+        let windows = self.judged().flat_map(|(_, line)| {
+            let ends = line.before(held) + 1..=line.before(until);
+            ends.filter_map(|end| {
+                let (first, last) = (line.known.get(end.checked_sub(slices(window))?)?, line.known.get(end - 1)?);
+                Some((first.start, last.start.plus(SLICE)))
+            })
+        });
+        windows.filter_map(|window| Some((window.1, self.refused(steady, window)?))).min_by_key(|(at, _)| *at)
+    }
+
     fn recovered_at(
         &self,
         chosen: &[(&SliSpec, usize, Option<&Line>)],

@@ -27,7 +27,13 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
     };
     let text = at.either(shape::filled, compose_file, |at| {
         let mut map = at.map("`stack`")?;
-        let text = map.optional_by("file", compose_file);
+        let text = map.optional_by("file", |at| {
+            let mut files =
+                at.either(shape::filled, |at| Some(vec![compose_file(at)?]), |at| Some(compose_files(at)))?.into_iter();
+            let first = files.next();
+            spec.merged = files.map(|file| file.path.clone()).collect();
+            first
+        });
         let cluster = map.optional_by("kubernetes", kubernetes);
         let one = [map.has("file"), map.has("kubernetes")];
         spec.profiles = map.optional("profiles").unwrap_or_default();
@@ -159,6 +165,13 @@ fn folder(at: &mut At<'_>) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+fn compose_files(at: &mut At<'_>) -> Vec<Arc<Source>> {
+    let help = "write `file: [compose.yaml, compose.prod.yaml]`, in the order in which Compose merges them";
+    let files = at.items("a Compose file or a list of them", help, compose_file);
+    at.must_not_be_empty("no Compose file is named", help);
+    files
 }
 
 fn compose_file(at: &mut At<'_>) -> Option<Arc<Source>> {

@@ -72,6 +72,23 @@ fn plan_of(scenario: &str) -> Plan {
 }
 
 #[test]
+fn a_stack_may_be_several_compose_files() {
+    let (dir, path) = project(
+        &EVERYTHING.replace("file: ../stack/compose.yaml", "file: [../stack/compose.yaml, ../stack/prod.yaml]"),
+    );
+    let told = || {
+        let (plan, diags) = load(&path, &Overrides::default());
+        (plan.map(|plan| plan.stack.merged), render(&diags, false))
+    };
+    assert!(told().1.contains("stack/prod.yaml"), "it is not there: {}", told().1);
+    std::fs::write(dir.path().join("stack/prod.yaml"), "services: {}").expect("a file");
+    let (merged, said) = told();
+    assert_eq!(merged.map(|files| files.len()), Some(1), "{said}");
+    std::fs::write(&path, EVERYTHING.replace("file: ../stack/compose.yaml", "file: []")).expect("a file");
+    assert!(told().1.contains("no Compose file is named"), "{}", told().1);
+}
+
+#[test]
 fn everything_that_can_be_said_is_read() {
     let plan = plan_of(EVERYTHING);
     assert_eq!((plan.name.as_str(), plan.severity.as_deref(), plan.tags.len()), ("all", Some("SEV2"), 2));

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct StackRequest {
     /// The specification of the stack: a Compose file, or the file or folder of Kubernetes manifests.
     pub file: PathBuf,
+    /// Compose files that Compose merges over it, in this order.
+    pub merged: Vec<PathBuf>,
     /// Which cluster the manifests are for; `None` for Compose.
     pub cluster: Option<ClusterRequest>,
     /// Its profiles to enable.

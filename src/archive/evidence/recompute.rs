@@ -442,10 +442,12 @@ impl<'a> Anew<'a> {
         let waited = self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = DrillTime(waited.ended_us.0.saturating_sub(waited.took_us));
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        match self.timeline.relapsed(recovery.to, until, window) {
-            WindowAnswer::Yes(missed) => missed.iter().map(|level| level.to).min(),
-            _ => None,
-        }
+        let missed = match self.timeline.relapsed(recovery.to, until, window) {
+            WindowAnswer::Yes(missed) => missed,
+            _ => Vec::new(),
+        };
+        let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
+        missed.iter().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
 
     /// The verdict of a drill that users did not feel, or that nobody noticed; `Some(None)` where nothing can be computed.

@@ -347,6 +347,21 @@ fn what_breaks_again_before_the_revert_is_a_relapse() {
 }
 
 #[test]
+fn who_is_refused_after_the_recovery_is_told_so_from_the_first_window_on() {
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    for index in 0..60 {
+        let results = [(if index >= 40 { "404" } else { "200" }.to_string(), 10)];
+        timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+    }
+    let steady = Some((at(0), at(1000)));
+    let after = |until| timeline.refused_after(steady, at(2000), at(until), ms(1000));
+    assert_eq!(after(4500), None, "half of a window is not most of it");
+    let (first, text) = after(6000).expect("they are refused");
+    assert_eq!(first, at(4600), "{text}");
+    assert_eq!(timeline.refused_after(None, at(2000), at(6000), ms(1000)), None, "nobody knows what they got before");
+}
+
+#[test]
 fn the_most_frequent_answers_of_a_window_are_told() {
     let mut line = timeline(0.9, &[]);
     for i in 0..10 {

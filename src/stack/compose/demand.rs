@@ -81,7 +81,7 @@ mod tests {
         };
         ResolvedModel {
             json,
-            file: PathBuf::new(),
+            files: vec![PathBuf::new()],
             directory: PathBuf::new(),
             remarks: Vec::new(),
             given: BTreeMap::new(),

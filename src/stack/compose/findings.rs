@@ -192,7 +192,7 @@ mod tests {
         let remarks = vec!["The \"TAG\" variable is not set. Defaulting to a blank string.".into()];
         ResolvedModel {
             json,
-            file: "/p/compose.yaml".into(),
+            files: vec!["/p/compose.yaml".into()],
             directory: "/p".into(),
             remarks,
             given: Default::default(),

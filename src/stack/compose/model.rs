@@ -13,13 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
+/// The names under which Compose finds a file by itself, in its order.
+pub(super) const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The files of which Compose merges the first that is there over the first of these, where it finds that by itself.
+pub(super) fn merged_names(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let names = ["compose", "docker-compose"].map(|name| ["yml", "yaml"].map(|end| format!("{name}.override.{end}")));
+    let first = files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)));
+    let directory = first.and_then(|file| file.parent()).map(Path::to_path_buf);
+    directory.into_iter().flat_map(move |dir| names.clone().into_iter().flatten().map(move |name| dir.join(name)))
+}
+
 /// A Compose model with everything resolved: `extends`, profiles, env files, interpolation, relative paths.
 #[derive(Debug, Clone)]
 pub struct ResolvedModel {
     /// The model as Compose printed it; `$` stands as `$$` in every text.
     pub json: Map<String, Value>,
-    /// The file that it comes from.
-    pub file: PathBuf,
+    /// The files that it comes from, in the order in which Compose merges them.
+    pub files: Vec<PathBuf>,
     /// Directory from which Compose resolves relative paths and finds `.env`.
     pub directory: PathBuf,
     /// What Compose said about it on the way: unset variables, deprecated keys.
@@ -33,19 +44,20 @@ pub struct ResolvedModel {
 /// # Errors
 /// `Invalid` when Compose does not accept the file.
 pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
-    let file = std::path::absolute(&spec.file).unwrap_or_else(|_| spec.file.clone());
+    let absolute = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone());
+    let files: Vec<PathBuf> = std::iter::once(&spec.file).chain(&spec.merged).map(absolute).collect();
     let invalid = |message: String| ResolveError::Invalid { file: spec.file.clone(), message };
-    if !file.is_file() {
-        return Err(invalid("there is no such file".into()));
+    if let Some(missing) = files.iter().find(|file| !file.is_file()) {
+        return Err(invalid(format!("there is no file {}", missing.display())));
     }
     let mut findings = Vec::new();
-    place_asks(&reads::asked(&file, &spec.root).map_err(&invalid)?, spec, &mut findings);
+    place_asks(&reads::asked(&files, &spec.root).map_err(&invalid)?, spec, &mut findings);
     if findings.iter().any(|finding| finding.error) {
         return Err(ResolveError::Refused { file: spec.file.clone(), findings });
     }
-    let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
     let mut command = reading(endpoint, spec);
-    command.arg("compose").args(file_options(spec, &file)).args(["config", "--format", "json"]);
+    command.arg("compose").args(file_options(spec, &files)).args(["config", "--format", "json"]);
     // Some paths of nested files Compose takes as relative to where it was started.
     command.current_dir(&directory);
     let output = told("docker compose config", command).await?;
@@ -64,7 +76,14 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
     };
     name_hosts(&mut json, &spec.hosts);
     let given = given(&json, spec, &directory, endpoint).await?;
-    Ok(ResolvedModel { json, file, directory, remarks: remarks(&said), given })
+    let mut remarks = remarks(&said);
+    if let Some(file) = merged_names(&files).find(|file| file.is_file()).filter(|file| !files.contains(file)) {
+        remarks.push(format!(
+            "Compose merges `{}` when it is called without `-f`, and this stack is without it: name both where it belongs to the stack",
+            file.display()
+        ));
+    }
+    Ok(ResolvedModel { json, files, directory, remarks, given })
 }
 
 /// The values of the variables that secrets and configs are made of, as Compose reads them: it does so only when it starts them.
@@ -136,9 +155,10 @@ pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
     command
 }
 
-/// The options that make Compose read the user's file in the user's place.
-pub(super) fn file_options(spec: &StackRequest, file: &Path) -> Vec<String> {
-    let mut options = vec!["--file".to_string(), file.display().to_string()];
+/// The options that make Compose read the user's files in the user's place.
+pub(super) fn file_options(spec: &StackRequest, files: &[PathBuf]) -> Vec<String> {
+    let mut options: Vec<String> =
+        files.iter().flat_map(|file| ["--file".to_string(), file.display().to_string()]).collect();
     options.extend(env_options(spec));
     for profile in &spec.profiles {
         options.extend(["--profile".to_string(), profile.clone()]);
@@ -326,7 +346,7 @@ mod tests {
         name_hosts(&mut json, &hosts.map(|(host, service)| (host.to_string(), service.to_string())).into());
         let model = ResolvedModel {
             json,
-            file: PathBuf::new(),
+            files: vec![PathBuf::new()],
             directory: PathBuf::new(),
             remarks: Vec::new(),
             given: BTreeMap::new(),

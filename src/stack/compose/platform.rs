@@ -88,7 +88,7 @@ impl Platform for ComposePlatform {
     fn source_files(&self, request: &StackRequest) -> SourceFiles {
         let mut files = SourceFiles::default();
         request.env_files.iter().for_each(|file| files.file(file));
-        source_files::compose_inputs(&request.file, &mut files);
+        source_files::compose_inputs(&request.file, &request.merged, &mut files);
         files
     }
 

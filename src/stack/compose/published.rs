@@ -90,7 +90,7 @@ mod tests {
         let Value::Object(json) = json else { panic!("a literal mapping") };
         let model = ResolvedModel {
             json,
-            file: "/p".into(),
+            files: vec!["/p".into()],
             directory: "/".into(),
             remarks: Vec::new(),
             given: BTreeMap::new(),

@@ -14,21 +14,27 @@ const MOST_FILES: usize = 200;
 /// As large as a file that people write may be.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What a Compose file, and those that it takes in, read from outside of the project; `Err` for one that Compose is not
+/// What Compose files that are merged, and those that they take in, read from outside of the project; `Err` for one that Compose is not
 /// given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.
 ///
 /// # Errors
 /// What is wrong with which file.
-pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
-    let file = clean(file);
-    let main = file.parent().unwrap_or(Path::new("/"));
-    let first = ReadPlace { file: file.clone(), base: main.to_path_buf(), other: main.to_path_buf(), sure: true };
-    let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo: vec![first], service: None };
+pub(super) fn asked(files: &[PathBuf], root: &Path) -> Result<HostRequests, String> {
+    let files: Vec<PathBuf> = files.iter().map(|file| clean(file)).collect();
+    let main = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
+    let place = |file: &PathBuf| ReadPlace {
+        file: file.clone(),
+        base: main.to_path_buf(),
+        other: main.to_path_buf(),
+        sure: true,
+    };
+    let todo = files.iter().map(place).collect();
+    let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo, service: None };
     // Compose reads it by itself.
     reads.note(&main.join(".env"), "env_file");
     while let Some(next) = reads.todo.pop() {
         if reads.seen.len() >= MOST_FILES {
-            return Err(format!("{} takes in more than {MOST_FILES} files", file.display()));
+            return Err(format!("{} takes in more than {MOST_FILES} files", next.file.display()));
         }
         if reads.seen.insert(next.clone()) {
             reads.read(&next)?;
@@ -287,7 +293,7 @@ mod tests {
         let without = |text: &str| {
             text.replace(&root.display().to_string(), "P").replace(&dir.path().display().to_string(), "ABOVE")
         };
-        let asked = asked(&root.join("c.yaml"), &root).map_err(|error| without(&error))?;
+        let asked = asked(&[root.join("c.yaml")], &root).map_err(|error| without(&error))?;
         Ok(asked.asks.iter().map(|ask| without(&ask.what)).collect())
     }
 

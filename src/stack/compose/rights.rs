@@ -500,7 +500,7 @@ mod tests {
         let Value::Object(json) = serde_json::from_str(&text).unwrap() else { unreachable!("a mapping") };
         let model = ResolvedModel {
             json,
-            file: root.join("compose.yaml"),
+            files: vec![root.join("compose.yaml")],
             directory: root.clone(),
             remarks: Vec::new(),
             given: BTreeMap::new(),
@@ -642,7 +642,7 @@ mod tests {
         let Value::Object(json) = json else { unreachable!("a mapping") };
         let model = ResolvedModel {
             json,
-            file: "/p/c.yaml".into(),
+            files: vec!["/p/c.yaml".into()],
             directory: "/p".into(),
             remarks: Vec::new(),
             given: BTreeMap::new(),
@@ -697,7 +697,7 @@ mod tests {
             let Value::Object(json) = json else { unreachable!("a mapping") };
             let model = ResolvedModel {
                 json,
-                file: root.join("c"),
+                files: vec![root.join("c")],
                 directory: root.clone(),
                 remarks: Vec::new(),
                 given: BTreeMap::new(),

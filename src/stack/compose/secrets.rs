@@ -138,7 +138,7 @@ mod tests {
         let Value::Object(json) = json else { panic!("a model is a mapping") };
         ResolvedModel {
             json,
-            file: PathBuf::new(),
+            files: vec![PathBuf::new()],
             directory: PathBuf::new(),
             remarks: Vec::new(),
             given: BTreeMap::new(),

@@ -8,10 +8,11 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Adds the Compose file and everything that it names.
-pub(super) fn compose_inputs(file: &Path, inputs: &mut SourceFiles) {
-    let base = folder_of(file);
-    read(file, &base, inputs, &mut BTreeSet::new());
+/// Adds the Compose file, those that are merged over it, and everything that they name: from where the first one lies.
+pub(super) fn compose_inputs(file: &Path, merged: &[PathBuf], inputs: &mut SourceFiles) {
+    let (base, mut seen) = (folder_of(file), BTreeSet::new());
+    read(file, &base, inputs, &mut seen);
+    merged.iter().for_each(|file| read(file, &base, inputs, &mut seen));
 }
 
 /// Reads a file; paths in it are relative to `base`.
@@ -185,7 +186,7 @@ volumes: { data: ~ }
 
     fn of(dir: &Path) -> (Vec<String>, Vec<String>) {
         let mut inputs = SourceFiles::default();
-        compose_inputs(&dir.join("stack/compose.yaml"), &mut inputs);
+        compose_inputs(&dir.join("stack/compose.yaml"), &[], &mut inputs);
         let root = dir.canonicalize().unwrap();
         let shown = |paths: &BTreeSet<PathBuf>| -> Vec<String> {
             paths.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()

@@ -8,7 +8,7 @@ fn model(json: Value) -> ResolvedModel {
     let Value::Object(json) = json else { panic!("a model is a mapping") };
     ResolvedModel {
         json,
-        file: "/p/compose.yaml".into(),
+        files: vec!["/p/compose.yaml".into()],
         directory: "/p".into(),
         remarks: Vec::new(),
         given: BTreeMap::new(),

@@ -4,11 +4,9 @@
 use crate::source::outside;
 use crate::stack::ToolCall;
 use crate::stack::compose::dotenv::assignments;
+use crate::stack::compose::model::{FOUND, merged_names};
 use crate::stack::compose::reads::clean;
 use std::path::{Path, PathBuf};
-
-/// The names under which Compose finds a file by itself, in its order.
-const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// The most that a `.env` may have, in bytes.
 const MOST: u64 = 1024 * 1024;
@@ -54,7 +52,7 @@ impl FileLookup {
                 false => return false,
             };
             let named = assignments(&text).into_iter().rfind(|(name, _)| name == "COMPOSE_FILE");
-            named.is_some_and(|(_, all)| all.split(':').all(|path| files.contains(&clean(&dir.join(path)))))
+            named.is_some_and(|(_, all)| all.split(':').map(|path| clean(&dir.join(path))).eq(files.iter().cloned()))
         };
         let named_in = bases.iter().filter(by_env).cloned().collect();
         FileLookup { files, found_in, named_in, bases, begins: begins.map(str::to_string) }
@@ -68,6 +66,22 @@ impl FileLookup {
             paths => paths.iter().all(|path| self.files.iter().any(|file| self.leads(call, base, path, file))),
         };
         self.bases.iter().filter(means_it).cloned().collect()
+    }
+
+    /// Whether a call that means the stack names all of its files in their order, or lets Compose find them all: of fewer of them, or
+    /// in another order, Compose makes another stack.
+    pub(super) fn means_all(&self, call: &ToolCall, paths: &[String], bases: &[PathBuf]) -> bool {
+        let by_itself = || match self.files.as_slice() {
+            [_, second] => merged_names(&self.files).any(|file| file == *second),
+            files => files.len() < 2,
+        };
+        match paths {
+            [] => bases.iter().any(|base| self.named_in.contains(base)) || by_itself(),
+            paths => bases.iter().any(|base| {
+                let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
+                paths.len() == self.files.len() && paths.iter().zip(&self.files).all(leads)
+            }),
+        }
     }
 
     /// Whether Compose finds the files by itself from anywhere.
@@ -112,7 +126,7 @@ impl FileLookup {
 
     /// Whether Compose finds a file of the stack by itself: in the directory, or in one above it.
     fn finds(&self, call: &ToolCall, base: &Path, project_directory: &str) -> bool {
-        if call.cwd.is_empty() {
+        if call.cwd.is_empty() && !Path::new(project_directory).is_absolute() {
             return self.is_found();
         }
         let directory = self.on_this_machine(call, base, Path::new(project_directory));
@@ -214,6 +228,36 @@ mod tests {
         assert_eq!(meant(&named, "/work", &[]), "", "Compose does not look for that name");
         assert_eq!(meant(&named, "", &[]), "");
         assert_eq!(meant(&named, "/work", &["docker-compose.prod.yml"]), "/repo");
+    }
+
+    #[test]
+    fn a_stack_of_several_files_is_meant_by_all_of_them_in_their_order() {
+        let of = |second: &str| {
+            let files = [PathBuf::from("/repo/compose.yaml"), PathBuf::from("/repo").join(second)];
+            FileLookup::new(&files, Path::new("/repo"), Path::new("/repo"), Some("/work"))
+        };
+        let call = |cwd: &str| ToolCall { cwd: cwd.into(), ..ToolCall::default() };
+        let all = |lookup: &FileLookup, cwd: &str, paths: &[&str]| {
+            let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            let bases = lookup.meant(&call(cwd), &paths, None);
+            (!bases.is_empty()).then(|| lookup.means_all(&call(cwd), &paths, &bases))
+        };
+        for cwd in ["", "/work"] {
+            let prod = of("compose.prod.yaml");
+            assert_eq!(all(&prod, cwd, &["compose.yaml", "compose.prod.yaml"]), Some(true), "{cwd}");
+            assert_eq!(all(&prod, cwd, &["compose.prod.yaml", "compose.yaml"]), Some(false), "{cwd}");
+            assert_eq!(all(&prod, cwd, &["compose.yaml"]), Some(false), "{cwd}");
+            assert_eq!(all(&prod, cwd, &[]), Some(false), "Compose takes the first alone by itself");
+            assert_eq!(all(&of("compose.override.yaml"), cwd, &[]), Some(true), "and merges this one");
+            assert_eq!(all(&of("sub/compose.override.yaml"), cwd, &[]), Some(false), "not from elsewhere");
+            assert_eq!(all(&prod, cwd, &["compose.yaml", "other.yaml"]), None, "it is no file of the stack");
+        }
+        let call = |directory: &str| of("x.yaml").meant(&call(""), &[], Some(directory)).len();
+        assert_eq!(
+            (call("/work"), call("/srv/other"), call("sub")),
+            (1, 0, 1),
+            "what is absolute is known before the drill"
+        );
     }
 
     #[test]

@@ -154,7 +154,7 @@ async fn itself(
 fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
     // Where another image begins is known when it runs.
     let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(BEGINS));
-    let lookup = FileLookup::new(std::slice::from_ref(&model.file), &model.directory, &spec.root, begins);
+    let lookup = FileLookup::new(&model.files, &model.directory, &spec.root, begins);
     Known { team: model.name().to_string(), own: project.to_string(), lookup }
 }
 
@@ -302,7 +302,7 @@ impl StepTools {
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
         let mut command = model::reading(&endpoint, &spec);
-        command.arg("compose").args(model::file_options(&spec, &stack.model.file));
+        command.arg("compose").args(model::file_options(&spec, &stack.model.files));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);
         Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)

@@ -48,7 +48,7 @@ pub(super) fn with_variables(
 /// What a drill's model is made from.
 pub(super) fn sources(stack: &ComposeStack) -> Sources {
     Sources {
-        files: vec![stack.model.file.clone()],
+        files: stack.model.files.clone(),
         directory: stack.model.directory.clone(),
         env_files: stack.spec.env_files.clone(),
     }

@@ -209,6 +209,13 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     // By the name alone it finds the containers, from anywhere; what makes some needs the file.
     let makes = matches!(does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config);
     let by_name = files.is_empty() && project.is_some() && !makes;
+    if makes && !bases.is_empty() && !known.lookup.means_all(call, &files, &bases) {
+        return refuse(format!(
+            "the stack is made of {} Compose files, and `docker compose {name}` of some of them would make another one: name all of them \
+             with `-f`, in the order of the scenario's `stack`",
+            known.lookup.files.len()
+        ));
+    }
     match by_name || known.lookup.files.is_empty() {
         false if bases.is_empty() => Ok(StepRequest::NoFile(no_file(call, &known.lookup))),
         told_nothing => {

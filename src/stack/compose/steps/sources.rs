@@ -90,7 +90,7 @@ impl Sources {
 impl ResolvedModel {
     /// The variables that its files name, of which a release may set any; `None` where they are not understood.
     pub fn variables(&self, spec: &StackRequest) -> Option<BTreeSet<String>> {
-        let (files, directory) = (vec![self.file.clone()], self.directory.clone());
+        let (files, directory) = (self.files.clone(), self.directory.clone());
         let named = Sources { files, directory, env_files: spec.env_files.clone() }.variables().ok()?.named;
         Some(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
     }
