@@ -1,6 +1,8 @@
 //! What `firedrill check` reads from images and Compose files about the places in which steps run.
 
 use crate::rig::docker;
+use firedrill::stack::compose::ComposePlatform;
+use firedrill::stack::{ResolvedStack, StackRequest};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -88,4 +90,32 @@ fn check_knows_which_files_of_compose_are_the_stacks() {
         assert_eq!(said.matches(&why).count(), 1, "{why}: {said}");
     }
     assert_eq!(said.matches("a drill refuses").count(), 2, "{said}");
+}
+
+#[test]
+fn every_file_of_a_stack_is_looked_at_and_they_are_merged_in_their_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).expect("a file");
+    let resolved = |names: &[&str]| {
+        let files: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
+        let (first, merged) = files.split_first().expect("a file");
+        let root = dir.path().to_path_buf();
+        let spec = StackRequest { file: first.clone(), merged: merged.to_vec(), root, ..StackRequest::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(ComposePlatform::default().model(&spec)).map_err(|error| format!("{error:?}"))
+    };
+    write("compose.yaml", "services: { web: { image: a, environment: { A: '1', B: '1' } } }");
+    write("prod.yaml", "services: { web: { environment: { B: '2' } } }");
+    write("compose.override.yaml", "services: { web: { environment: { B: '3' } } }");
+    write("hostile.yaml", "services: { web: { env_file: /etc/passwd } }");
+    let said = |stack: &dyn ResolvedStack| {
+        stack.findings().iter().any(|finding| finding.message.contains("compose.override.yaml"))
+    };
+    let prod = resolved(&["compose.yaml", "prod.yaml"]).expect("a model");
+    let merged = prod.environment("web").into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    assert_eq!(merged, ["A=1", "B=2"]);
+    assert!(said(&prod), "nobody named it");
+    assert!(!said(&resolved(&["compose.yaml", "compose.override.yaml"]).expect("a model")), "it is named");
+    let refused = resolved(&["compose.yaml", "hostile.yaml"]).map(|_| ()).expect_err("a file of the host");
+    assert!(refused.contains("/etc/passwd"), "{refused}");
 }
