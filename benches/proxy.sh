@@ -31,7 +31,7 @@ http { access_log off; keepalive_requests 100000000; sendfile on; server { liste
 NGINX
 cat >"$dir/haproxy.cfg" <<HAPROXY
 global
-  maxconn 20000
+  maxconn 4000
   nbthread 2
 defaults
   timeout connect 5s
@@ -46,9 +46,11 @@ listen http
   bind 127.0.0.1:18082
   server backend 127.0.0.1:18080
 HAPROXY
-proxy() { printf '{"name":"%s","listen":"127.0.0.1:%s","upstream":"127.0.0.1:18080"}' "$1" "$2"; }
-printf '[%s]' "$(proxy tcp 18083)" >"$dir/firedrill.json"
-printf '[%s]' "$(proxy tcp 18085)" >"$dir/toxiproxy.json"
+proxy() { printf '{"name":"%s","listen":"127.0.0.1:%s","upstream":"127.0.0.1:18080","toxics":[%s]}' "$1" "$2" "$3"; }
+# HTTP is parsed where a toxic of HTTP is, also one that never acts.
+never='{"type":"http_status","toxicity":0,"attributes":{"status":503}}'
+printf '[%s,%s]' "$(proxy tcp 18083 '')" "$(proxy http 18084 "$never")" >"$dir/firedrill.json"
+printf '[%s]' "$(proxy tcp 18085 '')" >"$dir/toxiproxy.json"
 
 start() { "$@" >"$dir/${1##*/}.out" 2>&1 & pids+=($!); }
 start nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
@@ -56,7 +58,7 @@ start haproxy -f "$dir/haproxy.cfg"
 haproxy_pid=$!
 start "$firedrill" proxy --listen 127.0.0.1:18474 --config "$dir/firedrill.json"
 firedrill_pid=$!
-ports="18081:haproxy-tcp:$haproxy_pid 18082:haproxy-http:$haproxy_pid 18083:firedrill:$firedrill_pid"
+ports="18081:haproxy-tcp:$haproxy_pid 18082:haproxy-http:$haproxy_pid 18083:firedrill-tcp:$firedrill_pid 18084:firedrill-http:$firedrill_pid"
 if command -v toxiproxy-server >/dev/null; then
   start toxiproxy-server -port 18475 -config "$dir/toxiproxy.json"
   ports="$ports 18085:toxiproxy:$!"
@@ -68,7 +70,7 @@ done
 median() { sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 memory() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 
-printf '%-8s %-6s %-14s %12s %10s %9s %8s\n' connections body proxy requests/s p99 ratio MiB
+printf '%-11s %-6s %-14s %12s %10s %9s %8s\n' connections body proxy requests/s p99 ratio MiB
 for connections in 64 1500; do
   for body in small large; do
     for _ in $(seq "$rounds"); do

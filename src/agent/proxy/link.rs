@@ -5,16 +5,26 @@ use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
 use super::stream::StreamEnd;
 use super::toxic::{ActiveToxic, ToxicStream};
 use bytes::{Bytes, BytesMut};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 32 * 1024;
+
+thread_local! {
+    /// Where bytes are read to that go on at once: connections that wait need no memory of their own.
+    static AT_ONCE: RefCell<Box<[u8]>> = RefCell::new(vec![0; 2 * CHUNK].into());
+}
 
 /// The bytes of one direction, over all connections of a proxy.
 #[derive(Debug, Default)]
@@ -131,6 +141,27 @@ impl ToxicLink {
                 Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err(*cut),
                 None => None,
             };
+            if self.stages.is_idle() {
+                buffer = BytesMut::new();
+                tokio::select! {
+                    changed = self.toxics.changed() => {
+                        changed.map_err(|_| ConnectionCut::Close)?;
+                        self.set()?;
+                    }
+                    passed = poll_fn(|cx| pass_at_once(Pin::new(&mut from), Pin::new(&mut to), cx)) => {
+                        let (wrote, rest) = passed.map_err(|_| ConnectionCut::Reset)?;
+                        self.traffic.received.fetch_add(wrote as u64, Ordering::Relaxed);
+                        self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
+                        self.stages.passed(wrote);
+                        match rest {
+                            Some(rest) if rest.is_empty() => {}
+                            Some(rest) => self.push(rest),
+                            None => self.stages.push(self.ending.piece(), Instant::now()),
+                        }
+                    }
+                }
+                continue;
+            }
             let room = self.stages.has_room();
             if room && buffer.capacity() < CHUNK / 2 {
                 buffer.reserve(CHUNK);
@@ -153,4 +184,26 @@ impl ToxicLink {
             }
         }
     }
+}
+
+/// Reads once, and writes what came as far as the other side takes it now: how much that was, and the rest; `None` at the end of what is
+/// read.
+fn pass_at_once(
+    from: Pin<&mut impl AsyncRead>,
+    to: Pin<&mut impl AsyncWrite>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(usize, Option<Bytes>)>> {
+    AT_ONCE.with_borrow_mut(|space| {
+        let mut read = ReadBuf::new(space);
+        ready!(from.poll_read(cx, &mut read))?;
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok((0, None)));
+        }
+        let wrote = match to.poll_write(cx, bytes) {
+            Poll::Ready(wrote) => wrote?,
+            Poll::Pending => 0,
+        };
+        Poll::Ready(Ok((wrote, Some(Bytes::copy_from_slice(bytes.get(wrote..).unwrap_or_default())))))
+    })
 }

@@ -182,10 +182,25 @@ impl Stages {
         unit(self.seed ^ seed, self.drawn - 1)
     }
 
-    /// Whether more may be taken in.
+    /// Whether what comes may go on as it is: no toxic acts, and nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.ended && self.waiting.is_empty() && !self.stages.iter().any(|stage| stage.acts)
+    }
+
+    /// Whether more may be taken in: where no toxic acts only once what waits is gone, so that a slow receiver takes no memory here.
     pub(super) fn has_room(&self) -> bool {
-        let late = self.stages.iter().any(|stage| stage.acts && stage.toxic().kind == ToxicKind::Latency);
-        !self.ended && self.held < if late { LATE } else { WAITING }
+        let acting = || self.stages.iter().filter(|stage| stage.acts).map(|stage| stage.toxic().kind);
+        let most = match acting().next() {
+            None => 1,
+            Some(_) if acting().any(|kind| kind == ToxicKind::Latency) => LATE,
+            Some(_) => WAITING,
+        };
+        !self.ended && self.held < most
+    }
+
+    /// So many bytes went on while it was idle.
+    pub(super) fn passed(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
     }
 
     /// What goes on first.
