@@ -62,7 +62,6 @@ pub(super) async fn serve(
         .half_close(true)
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(client_stream(stream, hang_up, ending)), service)
         .with_upgrades();
     // How a connection ended is its client's business: there is nobody else to tell.

@@ -331,6 +331,36 @@ async fn large_bodies_are_streamed_both_ways() {
     assert!(body.iter().enumerate().all(|(at, byte)| *byte == (at / 4096) as u8));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_slows_its_service_down_and_takes_no_memory() {
+    const ALL: usize = 64 * 1024 * 1024;
+    for http in [false, true] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let port = service(move |mut stream| {
+            let tell = tell.clone();
+            async move {
+                read_until_head(&mut stream).await;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {ALL}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.expect("written");
+                let (piece, mut sent) = (vec![0; 64 * 1024], 0);
+                while sent < ALL && tokio::time::timeout(Duration::from_secs(2), stream.write_all(&piece)).await.is_ok()
+                {
+                    sent += piece.len();
+                }
+                tell.send(sent).expect("somebody waits");
+                std::future::pending::<()>().await;
+            }
+        })
+        .await;
+        let (_proxy, reach) = proxy(port, http).await;
+        let mut client = dial(reach).await;
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+        read_until_head(&mut client).await;
+        let sent = within(told.recv()).await.expect("the service says how much it could send");
+        assert!(sent < ALL / 2, "http {http}: {sent} bytes were taken, and nobody reads them");
+    }
+}
+
 /// Reads a head byte by byte, so that nothing of the body is taken.
 async fn read_until_head(stream: &mut TcpStream) {
     let mut head = Vec::new();
