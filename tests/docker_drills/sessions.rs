@@ -52,7 +52,7 @@ echo \"before: ${SEEN-nothing} in $PWD\"
 ### Step 6: Restart checkout, in checkout <!-- firedrill: in=checkout -->
 
 ```bash
-(cd \"$OLDPWD\" && docker compose restart -t 2 checkout)
+docker compose -p shop restart -t 2 checkout
 ```
 
 ### Step 7: Look again <!-- firedrill: in=checkout expect=/^after: yes in .tmp$/ -->
