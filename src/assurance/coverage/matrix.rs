@@ -188,7 +188,7 @@ struct Matrix<'a> {
 }
 
 impl Coverage {
-    /// Version of the format of [`super::json`].
+    /// Version of the format of its JSON.
     pub const FORMAT: u32 = 2;
 
     /// The matrix of a project in `root`: its services, its scenarios, and the drills that are known, in any order.
