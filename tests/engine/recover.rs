@@ -185,6 +185,20 @@ async fn users_who_relapse_while_the_logs_are_saved_have_not_recovered() {
 }
 
 #[tokio::test]
+async fn users_who_are_refused_after_the_hold_have_lost_the_service_again() {
+    let told = Case::new()
+        .set("faults", PROCESS)
+        .set("respond", MITIGATE)
+        .world(|world| world.logs_take = Duration::from_secs(2))
+        .on(Box::new(|entry| entry.done() == Some(&Happening::LogsSaved)), |controls| controls.world.refuse())
+        .run()
+        .await;
+    let words = ["lost the service again", "the SLIs are met, but users are refused what they got before", "404 × "];
+    told.verdict(Verdict::NotRecovered, &words).failed(Check::StillServed);
+    assert!(told.record.relapsed_us.is_some(), "{}", told.story());
+}
+
+#[tokio::test]
 async fn a_recovery_that_misses_the_objective_is_too_late() {
     let told = Case::new()
         .replace("fix", "fix-later")

@@ -238,6 +238,7 @@ impl Agent {
                 Trouble::None => (200, 5),
                 Trouble::Errors => (503, 5),
                 Trouble::Slowness => (200, 150),
+                Trouble::Refusals => (404, 5),
             };
             let mut slices = Vec::new();
             for of in &load.loads {

@@ -107,6 +107,8 @@ pub enum Trouble {
     Errors,
     /// Good answers that come late.
     Slowness,
+    /// Answers that the SLIs call good, and that nobody had before.
+    Refusals,
 }
 
 /// How long errors and slowness take turns.
@@ -127,6 +129,8 @@ struct State {
     cleared: BTreeSet<String>,
     /// Since when users suffer in turns.
     turns: Option<Instant>,
+    /// Since when users are refused what they got.
+    refused: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
     failures: BTreeMap<String, u32>,
 }
@@ -239,6 +243,11 @@ impl World {
         cut(&mut self.lock().worked_around, Instant::now());
     }
 
+    /// From now on users are told that there is no such thing, whatever else is wrong.
+    pub fn refuse(&self) {
+        self.lock().refused = Some(Instant::now());
+    }
+
     /// The runbook works around the faults, but that takes a while.
     pub fn work_around_later(&self, after: Duration) {
         self.lock().worked_around.push((Instant::now() + after, None));
@@ -252,6 +261,9 @@ impl World {
 
     /// What users suffered from in this time.
     pub fn trouble(&self, from: Instant, to: Instant) -> Trouble {
+        if self.lock().refused.is_some_and(|since| since <= from) {
+            return Trouble::Refusals;
+        }
         if self.broken_within(from, to) {
             return Trouble::Errors;
         }

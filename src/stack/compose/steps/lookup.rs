@@ -73,15 +73,16 @@ impl FileLookup {
     pub(super) fn means_all(&self, call: &ToolCall, paths: &[String], bases: &[PathBuf]) -> bool {
         let by_itself = || match self.files.as_slice() {
             [_, second] => merged_names(&self.files).any(|file| file == *second),
-            files => files.len() < 2,
+            _ => false,
         };
-        match paths {
-            [] => bases.iter().any(|base| self.named_in.contains(base)) || by_itself(),
-            paths => bases.iter().any(|base| {
-                let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
-                paths.len() == self.files.len() && paths.iter().zip(&self.files).all(leads)
-            }),
-        }
+        self.files.len() < 2
+            || match paths {
+                [] => bases.iter().any(|base| self.named_in.contains(base)) || by_itself(),
+                paths => bases.iter().any(|base| {
+                    let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
+                    paths.len() == self.files.len() && paths.iter().zip(&self.files).all(leads)
+                }),
+            }
     }
 
     /// Whether Compose finds the files by itself from anywhere.
@@ -126,7 +127,8 @@ impl FileLookup {
 
     /// Whether Compose finds a file of the stack by itself: in the directory, or in one above it.
     fn finds(&self, call: &ToolCall, base: &Path, project_directory: &str) -> bool {
-        if call.cwd.is_empty() && !Path::new(project_directory).is_absolute() {
+        let is_known = Path::new(project_directory).is_absolute() && self.begins(call).is_some();
+        if call.cwd.is_empty() && !is_known {
             return self.is_found();
         }
         let directory = self.on_this_machine(call, base, Path::new(project_directory));
@@ -252,6 +254,10 @@ mod tests {
             assert_eq!(all(&of("sub/compose.override.yaml"), cwd, &[]), Some(false), "not from elsewhere");
             assert_eq!(all(&prod, cwd, &["compose.yaml", "other.yaml"]), None, "it is no file of the stack");
         }
+        let one = lookup("/repo/compose.yaml", "/repo");
+        assert_eq!(all(&one, "/work", &["compose.yaml", "./compose.yaml"]), Some(true), "the same one twice");
+        let anywhere = FileLookup { begins: None, ..one };
+        assert_eq!(anywhere.meant(&call(""), &[], Some("/srv/shop")).len(), 1, "nobody knows where sessions begin");
         let call = |directory: &str| of("x.yaml").meant(&call(""), &[], Some(directory)).len();
         assert_eq!(
             (call("/work"), call("/srv/other"), call("sub")),
