@@ -49,16 +49,20 @@ HAPROXY
 proxy() { printf '{"name":"%s","listen":"127.0.0.1:%s","upstream":"127.0.0.1:18080","toxics":[%s]}' "$1" "$2" "$3"; }
 # HTTP is parsed where a toxic of HTTP is, also one that never acts.
 never='{"type":"http_status","toxicity":0,"attributes":{"status":503}}'
-printf '[%s,%s]' "$(proxy tcp 18083 '')" "$(proxy http 18084 "$never")" >"$dir/firedrill.json"
+# A process each, so that the memory is that of the one kind.
+printf '[%s]' "$(proxy tcp 18083 '')" >"$dir/firedrill-tcp.json"
+printf '[%s]' "$(proxy http 18084 "$never")" >"$dir/firedrill-http.json"
 printf '[%s]' "$(proxy tcp 18085 '')" >"$dir/toxiproxy.json"
 
 start() { "$@" >"$dir/${1##*/}.out" 2>&1 & pids+=($!); }
 start nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
 start haproxy -f "$dir/haproxy.cfg"
 haproxy_pid=$!
-start "$firedrill" proxy --listen 127.0.0.1:18474 --config "$dir/firedrill.json"
-firedrill_pid=$!
-ports="18081:haproxy-tcp:$haproxy_pid 18082:haproxy-http:$haproxy_pid 18083:firedrill-tcp:$firedrill_pid 18084:firedrill-http:$firedrill_pid"
+ports="18081:haproxy-tcp:$haproxy_pid 18082:haproxy-http:$haproxy_pid"
+start "$firedrill" proxy --listen 127.0.0.1:18474 --config "$dir/firedrill-tcp.json"
+ports="$ports 18083:firedrill-tcp:$!"
+start "$firedrill" proxy --listen 127.0.0.1:18476 --config "$dir/firedrill-http.json"
+ports="$ports 18084:firedrill-http:$!"
 if command -v toxiproxy-server >/dev/null; then
   start toxiproxy-server -port 18475 -config "$dir/toxiproxy.json"
   ports="$ports 18085:toxiproxy:$!"
@@ -78,7 +82,7 @@ for connections in 64 1500; do
         IFS=: read -r port name pid <<<"$each"
         wrk --threads 2 --connections "$connections" --duration "${seconds}s" --latency "http://127.0.0.1:$port/$body" >"$dir/wrk"
         awk '/Requests\/sec/ { print $2 }' "$dir/wrk" >>"$dir/rate-$connections-$body-$name"
-        awk '/99%/ { print $2 }' "$dir/wrk" >"$dir/p99-$connections-$body-$name"
+        awk '$1 == "99%" { print $2 }' "$dir/wrk" >"$dir/p99-$connections-$body-$name"
         [ "$pid" = 0 ] || memory "$pid" >"$dir/memory-$connections-$body-$name"
       done
     done
