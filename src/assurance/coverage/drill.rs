@@ -27,6 +27,8 @@ pub struct PastDrill {
     pub steps: Vec<DrilledStep>,
     /// First confirmed fault → users had recovered, in microseconds.
     pub to_recover_us: Option<u64>,
+    /// The alert whose page it waited for, where that was delivered as it must be.
+    pub paged: Option<String>,
 }
 
 /// A step of the runbook in a drill.
@@ -73,6 +75,7 @@ impl PastDrill {
                 .recovered_us()
                 .zip(record.injected_us())
                 .map(|(to, from)| to.0.saturating_sub(from.0)),
+            paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| record.detected_us.is_some()),
         })
     }
 

@@ -33,6 +33,9 @@ pub enum CoverageState {
 }
 }
 
+/// The cell of a service that lists alerts: whether a drill saw one of them delivered.
+pub const ALERT_DELIVERED: &str = "alert delivered";
+
 /// The matrix.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
@@ -44,6 +47,8 @@ pub struct Coverage {
     pub required: usize,
     /// Those of them that are covered.
     pub covered: usize,
+    /// Services of which a drill saw an alert delivered, as lately as they ask for.
+    pub monitored: usize,
     /// `covered / required`, in 0..=1.
     pub ratio: f64,
     /// The same by tier, the most critical one first.
@@ -226,10 +231,12 @@ impl Coverage {
         let journeys = journeys.collect();
         let required = tiers.iter().map(|tier| tier.required).sum();
         let covered = tiers.iter().map(|tier| tier.covered).sum();
+        let is_called = |cell: &ModeCoverage| cell.mode == ALERT_DELIVERED && cell.state == CoverageState::Passed;
+        let monitored = services.iter().filter(|service| service.cells.iter().any(is_called)).count();
         // Nothing that must be drilled is nothing that is covered.
         let ratio = if required == 0 { 0.0 } else { covered as f64 / required as f64 };
         let at_utc = utc_text(now);
-        Coverage { format: Coverage::FORMAT, at_utc, required, covered, ratio, tiers, services, journeys }
+        Coverage { format: Coverage::FORMAT, at_utc, required, covered, monitored, ratio, tiers, services, journeys }
     }
 
     /// Whether at least this share is covered.
@@ -251,6 +258,17 @@ impl Coverage {
     }
 }
 
+impl ModeCoverage {
+    fn of(mode: &str, scenarios: Vec<Proof>) -> ModeCoverage {
+        let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
+        let judged =
+            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
+        let in_time = judged.clone().any(|(in_time, _)| in_time);
+        let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
+        ModeCoverage { mode: mode.into(), state, overdue: !in_time, drilled_days_ago, scenarios }
+    }
+}
+
 impl Matrix<'_> {
     fn service(&self, service: &CriticalService) -> ServiceCoverage {
         let slo = |slo: &Slo| {
@@ -267,7 +285,7 @@ impl Matrix<'_> {
                 rpo_us: service.rpo.map(micros),
                 slos: service.slos.iter().map(slo).collect(),
             },
-            cells: service.modes.iter().map(|mode| self.cell(service, mode)).collect(),
+            cells: service.modes.iter().map(|mode| self.cell(service, mode)).chain(self.called(service)).collect(),
             runbooks: service.runbooks.iter().map(|path| self.runbook(service, path)).collect(),
             alerts: service.alerts.iter().map(|alert| self.alert(service, alert)).collect(),
         }
@@ -275,17 +293,30 @@ impl Matrix<'_> {
 
     fn cell(&self, service: &CriticalService, mode: &FailureMode) -> ModeCoverage {
         let covering = self.scenarios.iter().filter(|scenario| scenario.covers(self.catalog, service, mode));
-        let scenarios: Vec<Proof> = covering.map(|scenario| self.proof(service, scenario, Some(mode))).collect();
-        let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
-        let judged =
-            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
-        let in_time = judged.clone().any(|(in_time, _)| in_time);
-        let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
-        ModeCoverage { mode: mode.name.clone(), state, overdue: !in_time, drilled_days_ago, scenarios }
+        let proofs = covering.map(|scenario| self.proof(service, scenario, Some(mode), &PastDrill::passed));
+        ModeCoverage::of(&mode.name, proofs.collect())
     }
 
-    /// What a scenario proves of a failure mode of a service, or (without one) of all that it drills.
-    fn proof(&self, service: &CriticalService, scenario: &Scenario, mode: Option<&FailureMode>) -> Proof {
+    /// Whether anybody is called for a service that lists alerts.
+    fn called(&self, service: &CriticalService) -> Option<ModeCoverage> {
+        let waits = |own: &&Scenario| own.page.is_some() && service.alerts.iter().any(|alert| alert.name == own.page);
+        let proofs = self.scenarios.iter().filter(|own| !own.expects_failure).filter(waits).map(|scenario| {
+            let proof = self.proof(service, scenario, None, &|drill| drill.paged == scenario.page);
+            // Whoever was called was, however long users waited.
+            let state = if proof.state == CoverageState::MissedRto { CoverageState::Passed } else { proof.state };
+            Proof { state, ..proof }
+        });
+        (!service.alerts.is_empty()).then(|| ModeCoverage::of(ALERT_DELIVERED, proofs.collect()))
+    }
+
+    /// What a scenario proves of a failure mode of a service, or (without one) of all that it drills, by the drills that show it.
+    fn proof(
+        &self,
+        service: &CriticalService,
+        scenario: &Scenario,
+        mode: Option<&FailureMode>,
+        shows: &dyn Fn(&PastDrill) -> bool,
+    ) -> Proof {
         // A drill of that name which broke something else is no drill of this failure.
         let broke = |drill: &PastDrill| match mode.map(|mode| &mode.by) {
             Some(DrilledBy::Fault { class, broken }) => {
@@ -313,7 +344,7 @@ impl Matrix<'_> {
         let within_drill_every = judged.map(|judged| self.age(judged) <= service.drill_every);
         let state = match judged {
             None => CoverageState::NotRun,
-            Some(judged) if !judged.passed() => CoverageState::Failed,
+            Some(judged) if !shows(judged) => CoverageState::Failed,
             Some(_) if within_drill_every == Some(false) => CoverageState::Stale,
             Some(judged) if met(judged) == Some(false) => CoverageState::MissedRto,
             Some(_) => CoverageState::Passed,
@@ -354,7 +385,7 @@ impl Matrix<'_> {
 
     fn watched(&self, service: &CriticalService, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
         let having: Vec<&Scenario> = self.scenarios.iter().filter(|own| !own.expects_failure && has(own)).collect();
-        let states = having.iter().map(|scenario| self.proof(service, scenario, None).state);
+        let states = having.iter().map(|scenario| self.proof(service, scenario, None, &PastDrill::passed).state);
         let state = states.min().unwrap_or(CoverageState::NoScenario);
         Watched { name, state, scenarios: having.iter().map(|scenario| scenario.name.clone()).collect() }
     }

@@ -74,6 +74,7 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Pa
         runbook: Some("runbooks/db-pool.md".into()),
         steps: vec![step("mitigate/one"), step("mitigate/two")],
         to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
+        paged: None,
     }
 }
 
@@ -174,7 +175,8 @@ fn overdue_is_what_was_not_drilled_for_longer_than_its_tier_allows() {
     let mode = || vec![fault("locked", "postgres_lock", None)];
     let overdue = |tier, days, verdict| {
         let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(days), verdict)];
-        let coverage = made(vec![service("db", tier, mode())], &own, &drills);
+        let quiet = CriticalService { alerts: Vec::new(), ..service("db", tier, mode()) };
+        let coverage = made(vec![quiet], &own, &drills);
         coverage.overdue().map(|(service, cell)| super::overdue(service, cell)).next()
     };
     for (tier, days) in [(1, 92), (2, 184), (3, 366), (4, 366)] {
@@ -185,7 +187,8 @@ fn overdue_is_what_was_not_drilled_for_longer_than_its_tier_allows() {
     assert_eq!(overdue(1, 1, Verdict::NotRecovered), None, "it failed, and was drilled");
     let told = overdue(1, 1, Verdict::HarnessError).unwrap();
     assert_eq!(told, "db / locked: never drilled, due every 92d");
-    let own_word = CriticalService { drill_every: Duration::from_secs(86400), ..service("db", 4, mode()) };
+    let own_word =
+        CriticalService { drill_every: Duration::from_secs(86400), alerts: Vec::new(), ..service("db", 4, mode()) };
     let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(2), Verdict::Passed)];
     let coverage = made(vec![own_word], &own, &drills);
     assert_eq!((coverage.overdue().count(), coverage.services[0].cells[0].state), (1, CoverageState::Stale));
@@ -252,7 +255,8 @@ fn the_share_is_reached_or_not() {
     let lock = [scenario("db-pool", "postgres_lock", "db")];
     let passed = [drill("db-pool", "postgres_lock", NOW, Verdict::Passed)];
     let other = |count: usize| (0..count).map(|at| fault(&format!("n{at}"), "container_kill", None)).collect();
-    let services = vec![service("db", 2, modes(19)), service("payments", 1, other(1))];
+    let quiet = |service| CriticalService { alerts: Vec::new(), ..service };
+    let services = vec![quiet(service("db", 2, modes(19))), quiet(service("payments", 1, other(1)))];
     let coverage = made(services, &lock, &passed);
     assert_eq!((coverage.covered, coverage.required), (19, 20));
     assert!(coverage.reaches(0.95) && !coverage.reaches(0.96));
@@ -371,4 +375,33 @@ fn the_matrix_as_markdown_and_json() {
         ))
         .unwrap()
     );
+}
+
+#[test]
+fn a_service_is_monitored_when_a_drill_saw_its_alert_delivered() {
+    let shop = || service("shop", 1, vec![fault("x", "postgres_lock", None)]);
+    let waits = Scenario { page: Some("Down".into()), ..scenario("db-pool", "postgres_lock", "shop") };
+    let called = |scenarios: &[Scenario], drills: &[PastDrill]| {
+        let coverage = made(vec![shop()], scenarios, drills);
+        let cell = coverage.services[0].cells.last().unwrap();
+        assert_eq!((cell.mode.as_str(), coverage.required), ("alert delivered", 2));
+        assert_eq!(coverage.monitored, usize::from(cell.state == CoverageState::Passed));
+        cell.state
+    };
+    let drill = |days: i64, verdict| drill("db-pool", "postgres_lock", NOW - time::Duration::days(days), verdict);
+    let paged = |drill: PastDrill| PastDrill { paged: Some("Down".into()), ..drill };
+    let own = std::slice::from_ref(&waits);
+    assert_eq!(called(&[scenario("db-pool", "postgres_lock", "shop")], &[]), CoverageState::NoScenario);
+    assert_eq!(called(&[Scenario { page: Some("Other".into()), ..waits.clone() }], &[]), CoverageState::NoScenario);
+    assert_eq!(called(&[Scenario { expects_failure: true, ..waits.clone() }], &[]), CoverageState::NoScenario);
+    assert_eq!(called(own, &[]), CoverageState::NotRun);
+    assert_eq!(called(own, &[paged(drill(1, Verdict::Passed))]), CoverageState::Passed);
+    assert_eq!(called(own, &[paged(drill(1, Verdict::NotRecovered))]), CoverageState::Passed, "whatever came of it");
+    let slow = PastDrill { to_recover_us: Some(u64::MAX), ..paged(drill(1, Verdict::Passed)) };
+    assert_eq!(called(own, &[slow]), CoverageState::Passed, "however long users waited");
+    let missed = [paged(drill(2, Verdict::Passed)), drill(1, Verdict::Undetected)];
+    assert_eq!(called(own, &missed), CoverageState::Failed, "the last one decides");
+    assert_eq!(called(own, &[paged(drill(400, Verdict::Passed))]), CoverageState::Stale);
+    let silent = CriticalService { alerts: Vec::new(), ..shop() };
+    assert_eq!(made(vec![silent], own, &[]).required, 1, "it lists no alert, and is not monitored");
 }

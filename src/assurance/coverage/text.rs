@@ -28,6 +28,7 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
             coverage.covered, coverage.required
         ),
     );
+    page.wrapped("", &coverage.called());
     for tier in &coverage.tiers {
         let share = tier.share();
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
@@ -79,6 +80,12 @@ impl Coverage {
     /// The share that is covered.
     pub(super) fn share(&self) -> String {
         percent(self.covered, self.required)
+    }
+
+    /// For how many services somebody would be called.
+    pub(super) fn called(&self) -> String {
+        let (monitored, all) = (self.monitored, self.services.len());
+        format!("{monitored} of {all} services are monitored: a drill saw an alert of theirs delivered to somebody")
     }
 }
 
