@@ -2,6 +2,8 @@
 //! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
 
 use super::actions::A_TEXT;
+use super::coverage::PastDrill;
+use crate::record::{DrillTime, Record};
 use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, did_you_mean, parse, shape, shorten};
 use serde_json::Value;
@@ -123,6 +125,38 @@ pub struct BadTime {
     pub to: Option<OffsetDateTime>,
     /// The share of the events that were bad, in 0..=1.
     pub share: f64,
+    /// The SLO that it was bad for; `None`: each of the service.
+    pub slo: Option<String>,
+}
+
+impl BadTime {
+    /// What a drill would have spent, had its users been real: each SLI from the fault until they had recovered, on the SLO of its name
+    /// of the service that its load calls. Nothing of controls, of drills that exist to fail, and of what says nothing.
+    pub fn of_drill(record: &Record, service_of: impl Fn(&str) -> Option<String>) -> Vec<BadTime> {
+        let judged = PastDrill::of(record).filter(PastDrill::is_judged).zip(record.injected_us());
+        let (Some((drill, injected)), Some(plan)) = (judged, record.plan.as_deref()) else { return Vec::new() };
+        let at = |us: DrillTime| drill.at + Duration::from_micros(us.0);
+        let called = |load: &str| {
+            let request = &plan.loads.iter().find(|info| info.name == load)?.request;
+            // A method alone would be taken for a host.
+            let host = |word: &str| {
+                word.parse::<hyper::Uri>().ok().filter(|uri| uri.scheme().is_some())?.host().map(str::to_string)
+            };
+            service_of(&request.split_whitespace().find_map(host)?)
+        };
+        let bad = record.figures().slis.into_iter().filter_map(|sli| {
+            let info = plan.slis.iter().find(|info| info.name == sli.sli)?;
+            Some(BadTime {
+                id: drill.run.clone(),
+                service: called(&info.load)?,
+                from: at(injected),
+                to: Some(at(record.recovered_us().unwrap_or(record.last_us))),
+                share: 1.0 - sli.during.ratio()?,
+                slo: Some(sli.sli),
+            })
+        });
+        bad.collect()
+    }
 }
 
 /// The budget of one SLO.
@@ -153,7 +187,7 @@ impl BudgetLeft {
         now: OffsetDateTime,
     ) -> BudgetLeft {
         let whole = window.as_secs_f64() * (1.0 - objective.get());
-        let own = bad.iter().filter(|bad| bad.service == service);
+        let own = bad.iter().filter(|bad| bad.service == service && bad.slo.as_deref().is_none_or(|own| own == slo));
         let spent = own.map(|bad| {
             let (from, to) = (bad.from.max(now - window), bad.to.unwrap_or(now).min(now));
             (bad.id.clone(), (to - from).as_seconds_f64().max(0.0) * bad.share / whole)
@@ -172,7 +206,7 @@ impl BudgetLeft {
 /// something goes on, and where it is more already.
 pub fn regained(budget: &BudgetLeft, bad: &[BadTime], share: f64, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let goes_on = bad.iter().any(|bad| bad.service == budget.service && bad.to.is_none_or(|to| to > now));
-    let left = |at| BudgetLeft::after(&budget.service, "", budget.objective, budget.window, bad, at).left.ok();
+    let left = |at| BudgetLeft::after(&budget.service, &budget.slo, budget.objective, budget.window, bad, at).left.ok();
     if goes_on || left(now)? > share {
         return None;
     }
@@ -278,7 +312,7 @@ mod tests {
 
     fn bad(id: &str, hours_ago: u32, minutes: u32, share: f64) -> BadTime {
         let from = NOW - HOUR * hours_ago;
-        BadTime { id: id.into(), service: "shop".into(), from, to: Some(from + HOUR / 60 * minutes), share }
+        BadTime { id: id.into(), service: "shop".into(), from, to: Some(from + HOUR / 60 * minutes), share, slo: None }
     }
 
     #[test]
@@ -298,6 +332,30 @@ mod tests {
         let two = left(&[bad("small", 9, 6, 1.0), bad("large", 8, 12, 1.0)]);
         assert_eq!(two.spent.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["large", "small"]);
         assert!(BudgetLeft::after("shop", "x", ratio(1.0), HOUR, &[], NOW).left.is_err());
+    }
+
+    #[test]
+    fn a_drill_spends_what_its_users_would_have_lost() {
+        use crate::record::testing::{Story, record_of};
+        let shop = |host: &str| (host == "checkout").then(|| "shop".to_string());
+        let record = record_of(Story::Passed);
+        let bad = BadTime::of_drill(&record, shop);
+        let told: Vec<_> =
+            bad.iter().map(|bad| (bad.slo.as_deref().unwrap(), bad.service.as_str(), bad.share)).collect();
+        assert_eq!(told, [("availability", "shop", 0.64), ("latency", "shop", 0.64)]);
+        assert_eq!(bad[0].to.unwrap() - bad[0].from, time::Duration::milliseconds(4000));
+        let now = bad[0].from + HOUR;
+        let left = |slo: &str| BudgetLeft::after("shop", slo, ratio(0.99), 100 * HOUR, &bad, now).left.unwrap();
+        assert!(
+            (left("availability") - (1.0 - 4.0 * 0.64 / 3600.0)).abs() < 1e-9,
+            "once, and not for the latency as well"
+        );
+        assert_eq!(left("other"), 1.0);
+        assert_eq!(BadTime::of_drill(&record, |_| None), []);
+        for story in [Story::Control, Story::ExpectedFailure, Story::HarnessError, Story::NoImpact] {
+            let spent: f64 = BadTime::of_drill(&record_of(story), shop).iter().map(|bad| bad.share).sum();
+            assert_eq!(spent, 0.0, "{story:?}");
+        }
     }
 
     #[test]

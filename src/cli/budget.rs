@@ -1,5 +1,6 @@
 //! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
 
+use super::evidence::each_run;
 use super::{read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
@@ -13,7 +14,7 @@ use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::percent;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// The variable with a token for the Prometheus.
@@ -43,6 +44,9 @@ struct BudgetOptions {
     /// Real incidents, as YAML or CSV [default: incidents.yaml of the project].
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "prometheus")]
     incidents: Option<PathBuf>,
+    /// Count the drills of `.firedrill` as well, as the incidents that they would have been.
+    #[arg(long, global = true, conflicts_with = "prometheus")]
+    drills: bool,
     /// Only this service.
     #[arg(long, global = true, value_name = "NAME")]
     service: Option<String>,
@@ -70,7 +74,7 @@ pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Err
     let policy = read_own(None, BUDGETS, "the budget policy", globals, read_policy)?.unwrap_or_default();
     let (mut budgets, bad) = match &options.prometheus {
         Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new()),
-        None => of_incidents(options, globals, now)?,
+        None => of_incidents(options.incidents.as_deref(), options.drills, globals, now)?,
     };
     if let Some(name) = &options.service {
         let known: Vec<String> = budgets.iter().map(|budget| budget.service.clone()).collect();
@@ -179,27 +183,36 @@ fn signed(share: f64) -> String {
 }
 
 /// What incidents took of the SLOs of `services.yaml`.
-fn of_incidents(
-    options: &BudgetOptions,
+pub(super) fn of_incidents(
+    incidents: Option<&Path>,
+    drills: bool,
     globals: &super::Globals,
     now: OffsetDateTime,
 ) -> Result<(Vec<BudgetLeft>, Vec<BadTime>), Error> {
     let mut diags = Diagnostics::default();
     let catalog = project_services(&globals.project, &mut diags)
         .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
-    let path = options.incidents.clone().unwrap_or_else(|| tidy(&globals.project.join(INCIDENTS)));
-    if std::fs::symlink_metadata(&path).is_err() {
+    let path = incidents.map_or_else(|| tidy(&globals.project.join(INCIDENTS)), Path::to_path_buf);
+    let is_there = std::fs::symlink_metadata(&path).is_ok();
+    if !is_there && (incidents.is_some() || !drills) {
         let message = format!("there is no {}: what was spent is not known", path.display());
         return Err(Error::usage(message)
-            .hint("note the incidents there (docs/incidents.md), or ask a Prometheus: --prometheus URL"));
+            .hint("note the incidents there (docs/incidents.md), count the drills: --drills, or ask a Prometheus: --prometheus URL"));
     }
-    let incidents = read_file(&path, "the file of incidents", globals, read_incidents)?;
+    let incidents = match is_there {
+        true => read_file(&path, "the file of incidents", globals, read_incidents)?,
+        false => Vec::new(),
+    };
     let services = catalog.map(|catalog| catalog.services).unwrap_or_default();
-    let bad: Vec<BadTime> = incidents
+    let known =
+        |name: &str| services.iter().find(|own| own.name == name || own.aliases.iter().any(|alias| alias == name));
+    let mut bad: Vec<BadTime> = incidents
         .into_iter()
         .map(|one| BadTime {
-            service: match services.iter().find(|own| own.name == one.service || own.aliases.contains(&one.service)) {
+            service: match known(&one.service) {
                 Some(own) => own.name.clone(),
+                // Without a list nothing is spent by anybody.
+                None if services.is_empty() => one.service,
                 None => {
                     let told = format!(
                         "warning: {} is of `{}`, which services.yaml does not list: it spends no budget",
@@ -214,8 +227,15 @@ fn of_incidents(
             to: one.recovered,
             // Nobody said that it were fewer.
             share: one.users_hurt.map_or(1.0, crate::slis::Ratio::get),
+            slo: None,
         })
         .collect();
+    if drills {
+        let problems = each_run(&[], &globals.project, |record| {
+            bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
+        })?;
+        problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
+    }
     // How many were slow nobody has counted by hand.
     let slos = services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
     let slos = slos.filter(|(_, slo)| slo.below.is_none());
