@@ -40,7 +40,7 @@ impl Project {
 
     fn actions(&self, closed_by: &str) {
         let text = format!(
-            "actions:\n  - {{ id: A-1, what: Name the bucket, owner: Team Database, due: 2026-11-30, run: {FAILED}, \
+            "actions:\n  - {{ id: A-1, what: Name the bucket, type: prevent, owner: Team Database, due: 2026-11-30, run: {FAILED}, \
              closed_by: {closed_by} }}\n  - {{ id: A-2, what: Page sooner, owner: Team Shop, due: 2020-01-01, run: \
              {FAILED} }}\n  - {{ id: A-3, what: Later, owner: Team Shop, due: 2099-01-01 }}\n"
         );
@@ -80,12 +80,13 @@ fn a_note_of_a_sealed_run_stands_beside_it_and_in_its_postmortem() {
     project.says(0, &["postmortem", FAILED, "--out", "post.md"]);
     let text = std::fs::read_to_string(project.0.path().join("post.md")).unwrap();
     assert!(text.contains("ada: the third &#124; time"), "{text}");
-    for heading in
-        ["## Summary", "## Impact", "## Timeline", "## Trigger", "## Contributing factors", "## Action items"]
-    {
+    for heading in [
+        "## Summary", "## Impact", "## Timeline", "## Trigger", "## Contributing factors", "## Resolution",
+        "## Action items", "## Supporting information",
+    ] {
         assert!(text.contains(heading), "{heading}");
     }
-    assert!(text.contains("| A-2 | Page sooner | Team Shop | 2020-01-01 | open |"), "{text}");
+    assert!(text.contains("| A-2 | Page sooner |  | Team Shop | 2020-01-01 | open |"), "{text}");
     // Every link leads to a line of the events.
     let events = std::fs::read_to_string(project.run_dir(FAILED).join("events.jsonl")).unwrap();
     let link = format!("](.firedrill/runs/{FAILED}/events.jsonl#L");
@@ -107,6 +108,7 @@ fn an_action_is_closed_by_a_proof_and_by_nothing_else() {
     assert!(digest.starts_with("Team Shop: 2 open, 1 overdue\n  A-2 "), "{digest}");
     assert!(!digest.contains("A-1"));
     let json: Value = serde_json::from_str(&project.says(0, &["actions", "--json"])).unwrap();
+    assert_eq!(json["actions"][0]["type"], "prevent");
     assert_eq!((&json["actions"][1]["overdue"], &json["actions"][2]["overdue"]), (&json!(true), &json!(false)));
     project.says(0, &["check"]);
     // The run that failed proves nothing, and neither does one that nobody has.
@@ -136,6 +138,15 @@ fn the_trend_has_drills_and_incidents() {
     assert!(text.contains("A-1"), "{text}");
     let json: Value = serde_json::from_str(&project.says(0, &["history", "trend", "--json"])).unwrap();
     assert_eq!(json["actions"][0]["failed"], json!([[1, 1], [0, 1]]));
+    project.write(
+        "services.yaml",
+        "services:\n  db:\n    tier: 1\n    failure_modes: [postgres_lock]\n    slos: { availability: { objective: 99%, window: 30d } }\n",
+    );
+    assert!(project.says(0, &["history", "trend"]).contains("Error budget left"));
+    project.says(0, &["history", "trend", "--html", "trend.html"]);
+    let page = std::fs::read_to_string(project.0.path().join("trend.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("MTTR 30 min 00 s") && page.contains("SEV1, incidents"), "{page}");
+    assert!(page.contains("<table>") && !page.contains("<script"), "{page}");
     project.write("export.csv", "id,severity\nINC-1,\n");
     assert!(project.says(2, &["history", "trend", "--incidents", "export.csv"]).contains("export.csv:2:"));
 }
@@ -161,6 +172,8 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     project.write("services.yaml", services);
     // Of 7.2 hours; nobody knows what was spent without incidents.
     assert!(project.says(2, &["budget", "gate"]).contains("incidents.yaml: what was spent is not known"));
+    let said = project.says(0, &["budget", "gate", "--drills"]);
+    assert!(said.contains("shop  availability 99% over 30d  100% left"), "{said}");
     let incident = |hours: i64, minutes: i64, more: &str| {
         let (began, ended) = (hours_ago(hours), hours_ago(hours - minutes / 60));
         project.write(

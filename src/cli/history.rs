@@ -4,11 +4,11 @@ use super::evidence::each_run;
 use super::read_own;
 use crate::archive::history::{
     ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint, Update,
-    Versioned, indexed, overview_text, read_incidents, scenario_text, since, trend_text,
+    Versioned, indexed, overview_text, read_incidents, scenario_text, since, trend_html, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
-use crate::record::utc_now;
+use crate::record::{utc_now, write_atomic};
 use crate::report::SeenRun;
 use crate::source::{did_you_mean, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
@@ -62,6 +62,9 @@ enum Sub {
         /// where it is there].
         #[arg(long, value_name = "FILE")]
         incidents: Option<PathBuf>,
+        /// Write an HTML page with plots to this file.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown"])]
+        html: Option<PathBuf>,
     },
 }
 
@@ -71,8 +74,8 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let home = tidy(&globals.project.join(".firedrill"));
     let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
     let roots = super::evidence::runs_of(&options.from, &globals.project);
-    if let Some(Sub::Trend { incidents }) = &args.command {
-        return trend(incidents.as_deref(), options, globals);
+    if let Some(Sub::Trend { incidents, html }) = &args.command {
+        return trend(incidents.as_deref(), html.as_deref(), options, globals);
     }
     let since = options.since.as_deref().map(age).transpose()?;
     if roots.is_empty() && !index.exists() {
@@ -103,14 +106,14 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
 }
 
 /// Drills, incidents and actions side by side.
-fn trend(incidents: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
+fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
     let problems = each_run(&options.from, &globals.project, |record| {
         points.extend(TrendPoint::of_drill(record));
         seen.extend(SeenRun::of(record));
     })?;
     problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
-    let incidents = read_own(incidents, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
+    let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = options.since.as_deref().map(age).transpose()? {
         points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
@@ -121,7 +124,15 @@ fn trend(incidents: Option<&Path>, options: &Options, globals: &super::Globals) 
         let seen = seen.iter().find(|seen| seen.run == run)?;
         Some((item.action.id.clone(), seen.scenario.clone(), seen.at))
     });
-    let trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
+    let mut trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
+    if incidents.is_some() {
+        let (left, _) = super::budget::of_incidents(path, false, globals, utc_now())?;
+        trend.budgets = left.into_iter().map(|own| (own.service, own.slo, own.left.ok())).collect();
+    }
+    if let Some(file) = html {
+        let written = write_atomic(file, trend_html(&trend).as_bytes());
+        return written.map_err(|error| Error::harness(format!("{}: {error}", file.display()))).map(|()| Exit::Passed);
+    }
     let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
     match options.json {
         true => print_value(&Versioned::of(&trend))?,

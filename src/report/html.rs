@@ -56,6 +56,22 @@ pub fn html(drills: &Drills) -> Vec<u8> {
     page.into_bytes()
 }
 
+/// A page of Markdown in the same style, below drawings that are HTML already.
+pub fn html_page(title: &str, drawings: &str, text: &str) -> String {
+    let (style, text) = (include_str!("html/page.css"), runbook::markdown(text));
+    let page = MarkdownPage { style, title, drawings, text }.render();
+    page.unwrap_or_else(|error| format!("the page cannot be written: {error}"))
+}
+
+#[derive(Template)]
+#[template(path = "html/markdown.html")]
+struct MarkdownPage<'a> {
+    style: &'a str,
+    title: &'a str,
+    drawings: &'a str,
+    text: String,
+}
+
 /// How much room each drill has, and what has been shown already: a hundred drills stay in one file that opens on a phone.
 #[derive(Default)]
 struct Room<'a> {

@@ -2,7 +2,7 @@
 //! them with their game days. What is told is worded in `view`; one place writes the files.
 
 pub use crate::view::clock;
-pub use crate::view::format::seconds;
+pub use crate::view::format::{percent, seconds};
 pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;
@@ -38,7 +38,7 @@ pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
 pub use dr::*;
 pub use events_json::EventsJson;
-pub use html::html;
+pub use html::{html, html_page};
 pub use json::{json, read_json};
 pub use json_day::json_day;
 pub use junit::{junit, junit_day};

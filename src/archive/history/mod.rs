@@ -17,7 +17,7 @@ pub use incidents::{RealIncident, incidents_schema, read_incidents};
 pub use index::{IndexError, Update, indexed};
 pub use robust::{Direction, Spread, TimeTrend};
 pub use run::{IndexedRun, RunStanding};
-pub use show::{Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_text};
+pub use show::{Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text};
 pub use since::since;
 pub use summary::{Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Summary};
 pub use trend::{ClosedAction, HistoryTrend, TrendPoint};

@@ -102,6 +102,8 @@ pub struct HistoryTrend {
     pub repeats: Vec<RepeatedFailure>,
     /// What actions changed.
     pub actions: Vec<ActionEffect>,
+    /// Error budgets: service, SLO, and the share that is left, where that is known.
+    pub budgets: Vec<(String, String, Option<f64>)>,
 }
 
 impl TrendPoint {
@@ -191,6 +193,7 @@ impl HistoryTrend {
             rows: groups.into_iter().map(row).collect(),
             repeats: repeats.into_iter().filter_map(repeated).collect(),
             actions: closed.iter().map(|action| effect(action, &points)).collect(),
+            budgets: Vec::new(),
         }
     }
 }

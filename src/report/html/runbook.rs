@@ -210,7 +210,7 @@ fn bounded(text: &str, most: usize) -> String {
 
 /// A piece of Markdown as HTML. What pulldown-cmark would write as it is (HTML, links, pictures) is written here, escaped; headings
 /// are all of one level, so that those of the page stay in order.
-fn markdown(text: &str) -> String {
+pub(super) fn markdown(text: &str) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_GFM | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut comment = false;

@@ -9,7 +9,7 @@ mod trend;
 pub use overview::{Overview, overview_text};
 pub use page::PageForm;
 pub use scenario::{ScenarioView, scenario_text};
-pub use trend::trend_text;
+pub use trend::{trend_html, trend_text};
 
 /// Version of the JSON; raised when a reader of the old one would misread.
 pub const JSON_FORMAT: u32 = 1;
