@@ -95,6 +95,7 @@ impl Prometheus {
             series: series.clone(),
             good: Good::truth(),
             objective: Ratio::new(0.9).unwrap(),
+            slo: None,
         };
         PromCounts {
             series,

@@ -63,6 +63,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
                 good: sli.good.text.clone(),
                 objective: sli.objective.get(),
                 must_breach: !plan.impact.none && plan.must_breach(&sli.name),
+                slo: sli.slo.clone(),
             })
             .collect(),
         loads: plan

@@ -147,11 +147,15 @@ impl Monitor {
         let mut state = self.lock();
         let first = state.condition.sampled.is_none();
         let turned = first || state.condition.holds != holds;
+        let changed = state.condition.value != value;
         let since = if turned { at } else { state.condition.since };
         state.condition = Condition { holds, since, sampled: Some(at), value, error, readable };
         drop(state);
         if let (true, Some(when)) = (turned, &self.when) {
             self.sink.emit(Event::Condition { when: when.clone(), value, holds });
+        }
+        if let Some(value) = value.filter(|value| changed && value.is_finite()) {
+            self.sink.emit(Event::Gauge { value });
         }
     }
 

@@ -152,7 +152,7 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<bool> {
 
 fn sli(name: &str, terms: Vec<Term>) -> SliSpec {
     let good = Good { text: String::new(), terms };
-    SliSpec { name: name.into(), series: "load".into(), good, objective: Ratio::new(0.99).unwrap() }
+    SliSpec { name: name.into(), series: "load".into(), good, objective: Ratio::new(0.99).unwrap(), slo: None }
 }
 
 fn availability() -> Vec<SliSpec> {

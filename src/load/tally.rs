@@ -184,7 +184,7 @@ mod tests {
 
     fn sli(name: &str, load: &str, terms: Vec<Term>) -> SliSpec {
         let good = Good { text: String::new(), terms };
-        SliSpec { name: name.into(), series: load.into(), good, objective: Ratio::new(0.99).unwrap() }
+        SliSpec { name: name.into(), series: load.into(), good, objective: Ratio::new(0.99).unwrap(), slo: None }
     }
 
     fn slis() -> Vec<SliSpec> {

@@ -207,6 +207,17 @@ pub struct SliInfo {
     pub objective: f64,
     /// Whether the impact must show in this SLI.
     pub must_breach: bool,
+    /// The SLO that it was read from, of a journey or a service: `shopping/availability`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<String>,
+}
+
+impl SliInfo {
+    /// What makes an event good, and what promises it: `status < 500, SLO shopping/availability`.
+    pub fn promise(&self) -> String {
+        let slo = self.slo.as_ref().map_or(String::new(), |slo| format!(", SLO {slo}"));
+        format!("{}{slo}", self.good)
+    }
 }
 
 /// A load as it was asked for.

@@ -201,6 +201,11 @@ pub enum Event {
         /// Whether it holds.
         holds: bool,
     },
+    /// A scraped sample of the alert condition's metric has another value than the one before.
+    Gauge {
+        /// The value.
+        value: f64,
+    },
     /// Something became of an alert of the team's own rules.
     Alert(AlertMoment),
     /// A fault goes through its life.

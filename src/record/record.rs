@@ -60,6 +60,9 @@ pub struct Record {
     pub usage: Vec<UsageRecord>,
     /// Changes of the alert condition.
     pub conditions: Vec<ConditionRecord>,
+    /// The values of its metric, each from when on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gauge: Vec<(DrillTime, f64)>,
     /// What became of the alerts of the team's own rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AlertMoment>,
@@ -171,6 +174,7 @@ impl Record {
             Event::Condition { value, holds, .. } => {
                 self.conditions.push(ConditionRecord { at_us, value: *value, holds: *holds });
             }
+            Event::Gauge { value } => self.gauge.push((at_us, *value)),
             Event::Alert(moment) => self.alerts.push(moment.clone()),
             Event::Fault { fault, what, detail } => self.fault(fault, *what, detail, at_us),
             Event::UndoOutput { fault, text, .. } => {

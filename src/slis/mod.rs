@@ -29,4 +29,6 @@ pub struct SliSpec {
     pub good: Good,
     /// The share of good events that users are promised.
     pub objective: Ratio,
+    /// The journey or service, and the name, of the SLO that it was read from: `shopping/availability`.
+    pub slo: Option<String>,
 }

@@ -386,7 +386,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         Some(asked)
     });
     let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
-    let owed = of_file.as_ref().map(|(_, objective)| *objective);
+    let owed = of_file.as_ref().map(|(_, slo)| slo.objective);
+    let slo = of_file.as_ref().map(|(_, slo)| slo.told());
     let is_unread = map.has("slo") && of_file.is_none();
     let mut promised = None;
     let lacks = match of_file {
@@ -464,7 +465,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
         (None, _) => (load?, good.or(promised)?),
     };
-    Some((SliSpec { name, series, good, objective: objective? }, source))
+    Some((SliSpec { name, series, good, objective: objective?, slo }, source))
 }
 
 #[cfg(test)]

@@ -34,6 +34,13 @@ pub struct FoundSlo {
     pub span: Span,
 }
 
+impl FoundSlo {
+    /// `shopping/availability`.
+    pub fn told(&self) -> String {
+        format!("{}/{}", self.service, self.name)
+    }
+}
+
 /// What an SLO counts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SloCounts {
@@ -256,12 +263,12 @@ pub(super) enum MeasuredSlo {
     Requests(Good),
 }
 
-/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: what measures it, and its objective.
-pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(MeasuredSlo, Ratio)> {
+/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: what measures it, and the SLO.
+pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(MeasuredSlo, FoundSlo)> {
     at.diags.describe(crate::source::shape::filled);
     let (slo, file) = find(at)?;
     let (bad, some, total) = match &slo.counts {
-        SloCounts::Requests(good) => return Some((MeasuredSlo::Requests(good.clone()), slo.objective)),
+        SloCounts::Requests(good) => return Some((MeasuredSlo::Requests(good.clone()), slo)),
         SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
         SloCounts::ErrorRatio(_) => {
             return at.not(format!("`{}` gives a ratio and no events, which no window can be judged by", slo.name));
@@ -275,9 +282,9 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
     }
     let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
-    let Some(asked) = asked else { return Some((MeasuredSlo::Asked(None), slo.objective)) };
+    let Some(asked) = asked else { return Some((MeasuredSlo::Asked(None), slo)) };
     let source = asked.source(format!("promql:{sli}"), of(asked), some, total)?;
-    Some((MeasuredSlo::Asked(Some(Box::new(SliSource { files: vec![file], ..source }))), slo.objective))
+    Some((MeasuredSlo::Asked(Some(Box::new(SliSource { files: vec![file], ..source }))), slo))
 }
 
 /// The SLO that a value names, and its file.
@@ -291,11 +298,10 @@ fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
     let path = path_of(&mut of_file)?;
     let source = read_text(&path, "the file of SLOs", &mut of_file)?;
     let all = read_slos(&source, at.diags)?;
-    let whole = |slo: &FoundSlo| format!("{}/{}", slo.service, slo.name);
-    let mut fitting = all.iter().filter(|slo| name.is_none_or(|name| slo.name == name || whole(slo) == name));
+    let mut fitting = all.iter().filter(|slo| name.is_none_or(|name| slo.name == name || slo.told() == name));
     let (first, second) = (fitting.next(), fitting.next());
     let names: Vec<String> = match second {
-        Some(_) => all.iter().map(whole).collect(),
+        Some(_) => all.iter().map(FoundSlo::told).collect(),
         None => all.iter().map(|slo| slo.name.clone()).collect(),
     };
     let help = did_you_mean(name.unwrap_or_default(), names.iter().map(String::as_str));

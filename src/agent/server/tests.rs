@@ -200,7 +200,8 @@ fn load(port: u16, rate: f64) -> Load {
         then: Vec::new(),
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
-    let sli = SliSpec { name: "ok".into(), series: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
+    let sli =
+        SliSpec { name: "ok".into(), series: "shop".into(), good, objective: Ratio::new(0.99).unwrap(), slo: None };
     Load { spec, slis: vec![sli], seed: 1 }
 }
 

@@ -109,7 +109,7 @@ impl<'a> Anew<'a> {
         let spec = |sli: &crate::record::SliInfo| {
             let good = Good { text: sli.good.clone(), terms: Vec::new() };
             let objective = Ratio::new(sli.objective)?;
-            Some(SliSpec { name: sli.name.clone(), series: sli.load.clone(), good, objective })
+            Some(SliSpec { name: sli.name.clone(), series: sli.load.clone(), good, objective, slo: None })
         };
         let slis: Vec<SliSpec> = plan.slis.iter().filter_map(spec).collect();
         let mut anew = Anew { plan, told, events, timeline: Timeline::new(&slis), slis };

@@ -195,7 +195,7 @@ fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {
         let budget = rate.map(|rate| rate * BUDGET_S * (1.0 - figures.objective)).filter(|budget| *budget > 0.0);
         let bad = figures.during.valid.saturating_sub(figures.during.good) as f64;
         SliRow {
-            good: info.map(|sli| sli.good.clone()).unwrap_or_default(),
+            good: info.map(crate::record::SliInfo::promise).unwrap_or_default(),
             sli: figures.sli,
             objective: figures.objective,
             before: figures.before,

@@ -262,7 +262,8 @@ impl Drawing {
         for sli in &plan.slis {
             self.y += 6.0;
             let values = self.samples.ratios(record, &sli.name);
-            let head = format!("{} (good: {})", one_line(&sli.name), one_line(&sli.good));
+            let counts = sli.slo.as_ref().map_or_else(|| format!("good: {}", sli.good), |slo| format!("SLO {slo}"));
+            let head = format!("{} ({})", one_line(&sli.name), one_line(&counts));
             self.text((0.0, 0), self.y + 12.0, "start", "sli", cut(&head, 52));
             let top = self.y + LINE + 2.0;
             self.field(top, FIELD);
@@ -358,7 +359,8 @@ fn runs(values: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
 }
 
 impl Signal {
-    /// The four signals of a drill: latency, traffic, errors, saturation; the first three of each load. Then the error budget that
+    /// The four signals of a drill: latency, traffic, errors, saturation of the machine and of the service; the first three of each load.
+    /// Then the error budget that
     /// it would have spent, where the scenario names one.
     pub fn all(record: &Record, measuring: &Measuring, samples: Samples, id: &str) -> Vec<Signal> {
         let mut all = Vec::new();
@@ -383,6 +385,7 @@ impl Signal {
             });
         }
         all.push(saturation(record, measuring, samples, &format!("{id}-signals-sat")));
+        all.extend(gauge(record, samples, &format!("{id}-signals-gauge")));
         all.extend(budget(record, samples, &format!("{id}-signals-bud")));
         all
     }
@@ -461,6 +464,17 @@ fn saturation(record: &Record, measuring: &Measuring, samples: Samples, id: &str
     Signal { note, ..Signal::of("Saturation of the machine".into(), "% of the time", curves, samples, id) }
 }
 
+/// What the metric of the alert condition said of the service itself. A sample stands until the next one.
+fn gauge(record: &Record, samples: Samples, id: &str) -> Option<Signal> {
+    let when = record.plan.as_ref()?.detect.as_deref()?;
+    let last = |end: DrillTime| record.gauge.iter().take_while(|(at, _)| *at < end).last().map(|(_, value)| *value);
+    let values = (0..samples.count).map(|at| last(samples.part(at).1)).collect();
+    let note =
+        "As the service says it; users decide the verdict, and this only whether somebody would have been called.";
+    let signal = || Signal::of("Saturation of the service".into(), "", vec![(plain(when), values)], samples, id);
+    (!record.gauge.is_empty()).then(|| Signal { note: note.into(), ..signal() })
+}
+
 /// The share of the production error budget that each SLI would have spent, as it adds up from the fault until users recovered.
 fn budget(record: &Record, samples: Samples, id: &str) -> Option<Signal> {
     let plan = record.plan.as_ref()?;
@@ -504,7 +518,11 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
         small if small < 0.1 => DrawnNumber(small).with_decimals(4),
         _ => format!("{value:.*}", usize::from(value < 100.0 && value.fract() != 0.0)),
     };
-    let unit = if unit.starts_with('%') { "%".to_string() } else { format!(" {unit}") };
+    let unit = match unit {
+        "" => String::new(),
+        unit if unit.starts_with('%') => "%".to_string(),
+        unit => format!(" {unit}"),
+    };
     match (short(least), short(most)) {
         (least, most) if least == most => format!("{most}{unit}"),
         (least, most) => format!("{least} to {most}{unit}"),
@@ -689,6 +707,22 @@ mod tests {
             "{:?}",
             signal.legend
         );
+    }
+
+    #[test]
+    fn the_service_says_how_full_it_is_and_an_sli_whose_it_is() {
+        let mut record = record_of(Story::Passed);
+        let samples = Samples::of(&record, 160).unwrap();
+        assert!(gauge(&record, samples, "g").is_none(), "nothing was scraped");
+        record.gauge = vec![(DrillTime(0), 5.0), (DrillTime(10_000_000), 0.0)];
+        let signal = gauge(&record, samples, "g").unwrap();
+        assert_eq!(signal.legend[0].2, "db_pool_available < 1: 0 to 5");
+        record.plan.as_mut().unwrap().slis[0].slo = Some("shopping/availability".into());
+        let axis = Drawing::axis(&record, samples, "a");
+        let is_told = |text: &str| {
+            axis.shapes.iter().any(|shape| matches!(shape, DrawnShape::Text { text: own, .. } if own == text))
+        };
+        assert!(is_told("availability (SLO shopping/availability)") && is_told("latency (good: latency < 300ms)"));
     }
 
     #[test]

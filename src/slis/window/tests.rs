@@ -13,6 +13,7 @@ fn sli(name: &str, load: &str, objective: f64) -> SliSpec {
         series: load.into(),
         good: Good { text: String::new(), terms: vec![] },
         objective: Ratio::new(objective).unwrap(),
+        slo: None,
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         good: good.into(),
         objective,
         must_breach,
+        slo: None,
     };
     Announcement {
         page: None,
