@@ -15,14 +15,33 @@ pub const ACTIONS: &str = "actions.yaml";
 pub(in crate::assurance) const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 pub(in crate::assurance) const A_DATE: TextForm =
     TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+const A_TYPE: TextForm =
+    TextForm::new("a type like `prevent`", || shape::one_of(ActionKind::ALL.map(ActionKind::name)));
 pub(in crate::assurance) const A_RUN: TextForm =
     TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
+
+named_enum! {
+/// What an action is for: the types of the example postmortem in the SRE book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionKind {
+    /// It keeps the failure from happening again.
+    Prevent = "prevent",
+    /// It makes it shorter or less bad.
+    Mitigate = "mitigate",
+    /// It changes how people work.
+    Process = "process",
+    /// None of these.
+    Other = "other",
+}
+}
 
 /// An action item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionItem {
     /// What is to be done, by whom, until when.
     pub action: Action,
+    /// What it is for.
+    pub kind: Option<ActionKind>,
     /// The run after which it was decided.
     pub run: Option<String>,
     /// Where `closed_by` stands, or the item.
@@ -78,6 +97,10 @@ fn read_item(at: &mut At<'_>) -> Option<ActionItem> {
     let mut map = at.map("the action")?.of_section("An action");
     let [id, text, owner] = ["id", "what", "owner"].map(|key| map.require_with(key, A_TEXT, filled));
     let due = map.require_with("due", A_DATE, date);
+    let kind = map.optional_with("type", A_TYPE, |text| {
+        let help = || did_you_mean(text, ActionKind::ALL.map(ActionKind::name));
+        ActionKind::from_name(text).ok_or_else(|| format!("`{}` is no type of an action; {}", shorten(text), help()))
+    });
     let [ticket, finding, dropped] = ["ticket", "finding", "dropped"].map(|key| map.optional_with(key, A_TEXT, filled));
     let [run, closed_by] = ["run", "closed_by"].map(|key| map.optional_with(key, A_RUN, run_id));
     map.also(json!({ "dependentRequired": { "closed_by": ["run"] }, "not": { "required": ["closed_by", "dropped"] } }));
@@ -99,7 +122,7 @@ fn read_item(at: &mut At<'_>) -> Option<ActionItem> {
     let (id, text) = (id?, text?);
     let action =
         Action { id, finding, text, owner, due: Some(due?), status: Some(status), ticket, verified_by: closed_by };
-    Some(ActionItem { action, run, span })
+    Some(ActionItem { action, kind, run, span })
 }
 
 impl ActionItem {
@@ -156,8 +179,8 @@ impl Actions {
         }
     }
 
-    /// Those that were decided after a run, as rows: id, what, owner, due, state.
-    pub fn about(&self, run: &str) -> Vec<[String; 5]> {
+    /// Those that were decided after a run, as rows: id, what, type, owner, due, state.
+    pub fn about(&self, run: &str) -> Vec<[String; 6]> {
         let row = |item: &ActionItem| {
             let action = &item.action;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -165,7 +188,8 @@ impl Actions {
                 (Some(run), _) => format!("closed by {run}"),
                 (None, status) => status.map(ActionStatus::name).unwrap_or_default().to_string(),
             };
-            [action.id.clone(), action.text.clone(), text(&action.owner), text(&action.due), state]
+            let kind = item.kind.map(ActionKind::name).unwrap_or_default().to_string();
+            [action.id.clone(), action.text.clone(), kind, text(&action.owner), text(&action.due), state]
         };
         self.items.iter().filter(|item| item.run.as_deref() == Some(run)).map(row).collect()
     }

@@ -2,7 +2,7 @@
 
 use super::evidence::runs_of;
 use crate::archive;
-use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
+use crate::assurance::actions::{ACTIONS, ActionItem, ActionKind, Actions, read_actions};
 use crate::error::{Error, Exit};
 use crate::output::{one_line, print, print_value, say_line};
 use crate::record::{utc_now, utc_text};
@@ -110,7 +110,7 @@ fn digest(actions: &Actions, today: &str) -> String {
 
 fn as_json(item: &ActionItem, seen: &[SeenRun], today: &str) -> serde_json::Value {
     let action = &item.action;
-    json!({ "id": action.id, "what": action.text, "owner": action.owner, "due": action.due, "ticket": action.ticket,
+    json!({ "id": action.id, "what": action.text, "type": item.kind.map(ActionKind::name), "owner": action.owner, "due": action.due, "ticket": action.ticket,
             "run": item.run, "finding": action.finding, "closed_by": action.verified_by,
             "state": state(item, seen, today), "overdue": item.is_overdue(today), "open": item.is_open() })
 }

@@ -4,8 +4,8 @@
 use super::markdown;
 use crate::output::one_line;
 use crate::record::{
-    BesideNote, Counts, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record, RecoveryRecord, Stamped,
-    StepRecord, StepStatus, Verdict,
+    Announcement, BesideNote, Counts, DrillTime, Event, FaultAfter, FaultEvent, Figures, FileRef, ImpactRecord, Record,
+    RecoveryRecord, Stamped, StepRecord, StepStatus, Verdict, in_words,
 };
 use crate::view::format::{declared, percent, seconds};
 use crate::view::{answers, clock, timeline, words};
@@ -28,8 +28,8 @@ pub struct PostmortemInput<'a> {
     pub events: &'a [Stamped],
     /// The notes that were written after it.
     pub notes: &'a [BesideNote],
-    /// The action items: id, what, owner, due, state.
-    pub actions: &'a [[String; 5]],
+    /// The action items: id, what, type, owner, due, state.
+    pub actions: &'a [[String; 6]],
     /// Where `events.jsonl` lies, as a link finds it.
     pub link: &'a str,
 }
@@ -58,9 +58,9 @@ pub fn postmortem(input: &PostmortemInput<'_>, template: &str) -> Result<String,
 }
 
 /// The names that a template may use.
-pub const POSTMORTEM_SECTIONS: [&str; 13] = [
-    "title", "facts", "summary", "impact", "timeline", "trigger", "factors", "detection", "response", "well", "badly",
-    "lucky", "actions",
+pub const POSTMORTEM_SECTIONS: [&str; 15] = [
+    "title", "facts", "summary", "impact", "timeline", "trigger", "factors", "detection", "response", "resolution",
+    "well", "badly", "lucky", "actions", "supporting",
 ];
 
 /// From where to where the next `{{name}}` stands.
@@ -94,10 +94,12 @@ impl IncidentFacts<'_> {
             "factors" => self.factors(),
             "detection" => self.detection(),
             "response" => self.response(),
+            "resolution" => self.resolution(),
             "well" => list(self.well()),
             "badly" => list(self.badly()),
             "lucky" => list(self.lucky()),
             "actions" => self.actions(),
+            "supporting" => self.supporting(),
             _ => return None,
         })
     }
@@ -106,7 +108,7 @@ impl IncidentFacts<'_> {
         self.input.record
     }
 
-    fn plan<T: Default>(&self, of: impl FnOnce(&crate::record::Announcement) -> T) -> T {
+    fn plan<T: Default>(&self, of: impl FnOnce(&Announcement) -> T) -> T {
         self.record().plan.as_deref().map(of).unwrap_or_default()
     }
 
@@ -157,6 +159,7 @@ impl IncidentFacts<'_> {
             None => ("Severity".into(), prose(&declared.unwrap_or_else(|| "not declared".into()))),
         });
         rows.push(("Verdict".into(), self.verdict()));
+        rows.extend([("Status", "draft"), ("Authors", "who?")].map(|(name, text)| (name.into(), text.into())));
         rows.extend(self.plan(|plan| {
             let role = |(role, who): &(String, Option<String>)| {
                 (role.clone(), who.as_deref().map_or("open".into(), |who| prose(&one_line(who))))
@@ -192,13 +195,18 @@ impl IncidentFacts<'_> {
     fn impact(&self) -> String {
         let bad = |counts: Counts| counts.valid.saturating_sub(counts.good);
         let share = |counts: Counts| counts.ratio().map_or("no data".into(), |ratio| percent(1.0 - ratio));
+        let slo = |name: &str| {
+            let info = self.record().plan.iter().flat_map(|plan| &plan.slis).find(|info| info.name == name);
+            let slo = info.and_then(|info| info.slo.as_ref());
+            slo.map_or_else(|| name.to_string(), |slo| format!("{name} (SLO {slo})"))
+        };
         let rows = self.figures.slis.iter().map(|sli| {
             let hurt = format!("{} of {} requests", bad(sli.during), sli.during.valid);
             let ratio = sli.during.ratio().map_or("no data".into(), percent);
             let fell =
                 |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
             vec![
-                prose(&sli.sli),
+                prose(&slo(&sli.sli)),
                 percent(sli.objective),
                 self.link(&hurt, fell),
                 share(sli.during),
@@ -210,7 +218,7 @@ impl IncidentFacts<'_> {
             &["SLI", "Objective", "Hurt", "Share of users' requests", "SLI during the incident", "SLI after it"],
             rows,
         );
-        text.push_str(&format!("\nUsers were hurt: {}\n", prose(&answers::hurt(self.record()))));
+        text.push_str(&format!("\n{}\n", prose(&format!("Users were hurt: {}", answers::hurt(self.record())))));
         if let Some(data) = &self.figures.data {
             let lost = data.acknowledged.saturating_sub(data.survived);
             let said = format!("{lost} of {} acknowledged writes were lost", data.acknowledged);
@@ -294,17 +302,32 @@ impl IncidentFacts<'_> {
         asked.iter().map(|question| format!("- {}\n{whys}", prose(question))).collect()
     }
 
+    /// The condition and the page each with its own time: the drill detected what came last.
     fn detection(&self) -> String {
+        let record = self.record();
         let (detect, within) = self.plan(|plan| (plan.detect.clone(), plan.windows.detect_within_us));
-        let Some(condition) = detect else {
+        let Some(asserted) = detect else {
             return "The scenario asserts no alert: whether anybody would have been called is not known.".into();
         };
-        let allowed = within.map_or(String::new(), |us| format!("; it was to hold within {}", declared(us)));
-        let condition = prose(&format!("`{condition}`"));
-        match self.to_detect() {
-            Some(time) => format!("The alert condition {condition} held {time} after the fault was in place{allowed}."),
-            None => format!("The alert condition {condition} did not hold{allowed}."),
+        let mut said = vec![match self.to_detect() {
+            Some(time) => {
+                format!("{} was detected {time} after the fault was in place.", prose(&format!("`{asserted}`")))
+            }
+            None => format!("{} was not detected.", prose(&format!("`{asserted}`"))),
+        }];
+        let since = |at: DrillTime| Some(seconds(at.0.checked_sub(record.injected_us()?.0)?));
+        // What was asserted is a page, beside a condition or alone.
+        if let Some(page) = self.plan(|plan| plan.page.clone()).filter(|page| page.alert.is_some()) {
+            let held = record.conditions.iter().filter(|change| change.holds);
+            if let Some(time) = held.filter_map(|change| since(change.at_us)).next() {
+                let time = self.link(&time, |event| matches!(event, Event::Condition { holds: true, .. }));
+                said.push(format!("The condition on the metric held after {time}."));
+            }
+            let came = record.injected_us().and_then(|from| page.came(&record.alerts, from));
+            said.extend(came.map(|page| prose(&format!("The page took {}.", in_words(&page.parts)))));
         }
+        said.extend(within.map(|us| format!("{} were allowed.", declared(us))));
+        said.join(" ")
     }
 
     fn title(&self, step: &StepRecord) -> String {
@@ -333,6 +356,14 @@ impl IncidentFacts<'_> {
         });
         let steps = table(&["Step", "Came to", "Took", "Of the response", "Why"], rows);
         if self.record().steps.is_empty() { "No runbook was followed.".into() } else { steps }
+    }
+
+    fn resolution(&self) -> String {
+        let ended = match self.to_recover() {
+            Some(time) => format!("Users had recovered {time} after the fault was in place."),
+            None => "Users did not recover.".into(),
+        };
+        format!("{ended} {}", prose(&format!("What helped: {}", answers::cured(self.record()))))
     }
 
     fn well(&self) -> Vec<String> {
@@ -430,11 +461,25 @@ impl IncidentFacts<'_> {
 
     fn actions(&self) -> String {
         let rows = self.input.actions.iter().map(|row| row.iter().map(|cell| prose(&one_line(cell))).collect());
-        let known = table(&["Id", "What", "Owner", "Due", "State"], rows);
+        let known = table(&["Id", "What", "Type", "Owner", "Due", "State"], rows);
         match self.input.actions.is_empty() {
             true => "None in `actions.yaml` yet. What should change, who owns it, and by when?\n".into(),
             false => known,
         }
+    }
+
+    /// The files that the drill was made from, as they were then.
+    fn supporting(&self) -> String {
+        let row = |(what, file): (String, &FileRef)| {
+            vec![
+                prose(&what),
+                prose(&format!("`{}`", file.path)),
+                format!("`{}`", file.sha256.get(..12).unwrap_or_default()),
+            ]
+        };
+        let files = self.record().plan.as_deref().map(Announcement::files).unwrap_or_default();
+        let kept = "The run's directory holds the record, every event, logs and these files as they were:";
+        format!("{kept}\n\n{}", table(&["What", "File", "SHA-256"], files.into_iter().map(row)))
     }
 }
 
@@ -461,7 +506,9 @@ mod tests {
 
     fn draft(story: Story) -> String {
         let (record, events) = (record_of(story), events_of(story));
-        let actions = [["A-1", "Let the pool refuse | early", "Team Checkout", "2026-12-01", "open"].map(String::from)];
+        let actions =
+            [["A-1", "Let the pool refuse | early", "prevent", "Team Checkout", "2026-12-01", "open"]
+                .map(String::from)];
         let input =
             PostmortemInput { record: &record, events: &events, notes: &[], actions: &actions, link: "r/events.jsonl" };
         postmortem(&input, POSTMORTEM_TEMPLATE).unwrap()
