@@ -7,7 +7,7 @@
 
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
-use super::stream::{StreamEnd, client_stream};
+use super::stream::{ServiceStream, StreamEnd, client_stream};
 use crate::agent::locked;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::DuplexStream;
@@ -26,21 +27,23 @@ use tokio_util::sync::CancellationToken;
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
 
-/// Serves a client's `number`th connection until it ends, and says what the end means.
+/// Serves a client's `number`th connection, and says what its end means. Dropping it ends the service's connection.
 pub(super) async fn serve(
     stream: DuplexStream,
     ending: StreamEnd,
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
     number: u64,
-) {
-    let hang_up = CancellationToken::new();
+) -> Infallible {
+    let (hang_up, over) = (CancellationToken::new(), CancellationToken::new());
+    let _over = over.clone().drop_guard();
     let exchange = Arc::new(Exchange {
         target,
         number,
         ending: ending.clone(),
         sender: Mutex::new(None),
         hang_up: hang_up.clone(),
+        over,
         upgrading: Arc::new(AtomicBool::new(false)),
     });
     if let Some(upstream) = upstream {
@@ -49,13 +52,10 @@ pub(super) async fn serve(
             Err(_) => ending.reset(),
         }
     }
-    let service = {
+    let service = service_fn(move |request| {
         let exchange = exchange.clone();
-        service_fn(move |request| {
-            let exchange = exchange.clone();
-            async move { exchange.answer(request).await }
-        })
-    };
+        async move { exchange.answer(request).await }
+    });
     let connection = server::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
@@ -66,6 +66,8 @@ pub(super) async fn serve(
         .with_upgrades();
     // How a connection ended is its client's business: there is nobody else to tell.
     let _ = connection.await;
+    // What it has answered is on its way, and what was upgraded goes on.
+    std::future::pending().await
 }
 
 /// What the requests of one client's connection share.
@@ -77,6 +79,8 @@ struct Exchange {
     sender: Mutex<Option<client::SendRequest<Incoming>>>,
     /// Set when the service has closed its connection.
     hang_up: CancellationToken,
+    /// Set when the client's connection is over.
+    over: CancellationToken,
     /// An upgrade ends the HTTP part of a connection without closing it.
     upgrading: Arc<AtomicBool>,
 }
@@ -123,13 +127,13 @@ impl Exchange {
         match upgrade {
             Some(client) if switched => {
                 let service = hyper::upgrade::on(&mut response);
-                tokio::spawn(async move {
+                tokio::spawn(self.over.clone().run_until_cancelled_owned(async move {
                     if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
                         let (mut client, mut service) = (TokioIo::new(client), TokioIo::new(service));
                         // Either side may end it as it likes; both are closed then.
                         let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
                     }
-                });
+                }));
             }
             _ => self.upgrading.store(false, Ordering::Release),
         }
@@ -192,16 +196,16 @@ impl Exchange {
         let (sender, connection) = client::Builder::new()
             .preserve_header_case(true)
             .max_headers(MAX_HEADERS)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(ServiceStream { stream, ending: self.ending.clone() }))
             .await?;
         let (hang_up, upgrading) = (self.hang_up.clone(), self.upgrading.clone());
         // Ends when the service closes the connection, or with the sender, which the client's connection owns.
-        tokio::spawn(async move {
+        tokio::spawn(self.over.clone().run_until_cancelled_owned(async move {
             let _ = connection.with_upgrades().await;
             if !upgrading.load(Ordering::Acquire) {
                 hang_up.cancel();
             }
-        });
+        }));
         Ok(sender)
     }
 

@@ -282,14 +282,17 @@ async fn converse(
             let (mut near, far) = tokio::io::duplex(BETWEEN);
             let ending = StreamEnd::default();
             links[1].ending = ending.clone();
-            let served = async {
-                http::serve(far, ending, upstream, target, http.unwrap_or(0)).await;
-                // What it has answered is on its way.
-                std::future::pending().await
+            let passed = async {
+                let cut = pass(client, &mut near, links).await;
+                // Said before the service's connection ends, which is when serving it is dropped.
+                if cut == Some(ConnectionCut::Reset) {
+                    ending.reset();
+                }
+                cut
             };
             tokio::select! {
-                cut = pass(client, &mut near, links) => cut,
-                never = served => never,
+                cut = passed => cut,
+                never = http::serve(far, ending.clone(), upstream, target, http.unwrap_or(0)) => match never {},
             }
         }
         (Ok(Speech::Other), Some(mut service)) => {

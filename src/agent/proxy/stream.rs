@@ -1,5 +1,5 @@
-//! The client's side of an HTTP connection: can be ended while it is idle, and says whether its end is a reset or an
-//! orderly close.
+//! Both sides of an HTTP connection: the client's can be ended while it is idle, and says whether its end is a reset or an
+//! orderly close; the service's ends as the client's did.
 
 use super::stages::{ConnectionCut, ToxicPiece};
 use crate::agent::locked;
@@ -21,6 +21,10 @@ impl StreamEnd {
     /// The end is a reset (RST).
     pub(super) fn reset(&self) {
         *locked(&self.0) = Some(ConnectionCut::Reset);
+    }
+
+    fn is_reset(&self) -> bool {
+        *locked(&self.0) == Some(ConnectionCut::Reset)
     }
 
     /// The end is that of both directions.
@@ -47,6 +51,53 @@ impl StreamEnd {
 pub(in crate::agent) fn reset(stream: &TcpStream) {
     // Where the option cannot be set, an orderly close is the next best thing.
     let _ = stream.set_zero_linger();
+}
+
+/// A connection to the service: where its client's was reset so is this one, wherever hyper has it by then.
+pub(super) struct ServiceStream {
+    pub(super) stream: TcpStream,
+    pub(super) ending: StreamEnd,
+}
+
+impl Drop for ServiceStream {
+    fn drop(&mut self) {
+        if self.ending.is_reset() {
+            reset(&self.stream);
+        }
+    }
+}
+
+impl AsyncRead for ServiceStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ServiceStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A service that has seen an orderly end sees no reset after it.
+        if self.ending.is_reset() { Poll::Ready(Ok(())) } else { Pin::new(&mut self.stream).poll_shutdown(cx) }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
 }
 
 /// What a client sends, as it reaches the HTTP server: it ends as soon as the service has hung up, while what is being

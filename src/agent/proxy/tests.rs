@@ -254,6 +254,63 @@ async fn connections_are_cut_and_refused_by_their_rules() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_reset_is_reset_for_the_service_too() {
+    // While nothing is asked, within a body, upgraded, and before there is an answer.
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nok",
+        "",
+    ];
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    for answer in answers {
+        let tell = tell.clone();
+        let port = service(move |mut stream| {
+            let tell = tell.clone();
+            async move {
+                read_until_head(&mut stream).await;
+                tell.send(Ok(1)).expect("somebody waits");
+                stream.write_all(answer.as_bytes()).await.expect("written");
+                let end = loop {
+                    match stream.read(&mut [0; 256]).await {
+                        Ok(1..) => {}
+                        end => break end.map_err(|error| error.kind()),
+                    }
+                };
+                tell.send(end).expect("somebody waits");
+            }
+        })
+        .await;
+        for (http, kind) in
+            [false, true].into_iter().flat_map(|http| [ToxicKind::Down, ToxicKind::ResetPeer].map(|kind| (http, kind)))
+        {
+            let (proxy, reach) = proxy(port, http).await;
+            let mut client = dial(reach).await;
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+            client.write_all(request).await.expect("written");
+            assert_eq!(within(told.recv()).await, Some(Ok(1)));
+            if !answer.is_empty() {
+                read_until(&mut client, "ok").await;
+            }
+            let upstream = Toxic::new(kind, ToxicStream::Upstream, [0; 3]);
+            let rule = ToxicRule { toxic: upstream, ..toxic(kind, [0; 3]) };
+            let _toxic = proxy.add_toxic("f", rule).await.expect("a rule");
+            let end = within(async {
+                loop {
+                    // `reset_peer` waits for something that is sent once it is in force.
+                    let _ = client.write_all(b"!").await;
+                    if let Ok(end) = tokio::time::timeout(Duration::from_millis(20), told.recv()).await {
+                        break end;
+                    }
+                }
+            });
+            let reset = Some(Err(std::io::ErrorKind::ConnectionReset));
+            assert_eq!(end.await, reset, "{kind:?}, http: {http}, after {answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_toxic_acts_on_its_share_of_connections_and_its_place_must_exist() {
     let (port, _) = counting().await;
