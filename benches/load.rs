@@ -16,6 +16,7 @@ fn slis() -> Vec<SliSpec> {
         series: "shop".into(),
         good: Good { text: String::new(), terms },
         objective: Ratio::new(0.99).unwrap(),
+        slo: None,
     };
     vec![
         sli("availability", vec![Term::Status(Comparison::Less, 500)]),

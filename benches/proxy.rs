@@ -71,10 +71,11 @@ fn through(c: &mut Criterion) {
     measure("direct", direct);
     measure("proxy", through);
     let rule = |path: &str| {
-        let (port, method, path) = (None, None, Some(path.into()));
+        let (port, from, method, path) = (None, None, None, Some(path.into()));
         let action = HttpAction::Status { status: 503, body: None, retry_after: None };
         HttpRule {
             port,
+            from,
             method,
             path,
             header: None,
@@ -86,9 +87,9 @@ fn through(c: &mut Criterion) {
             seed: 1,
         }
     };
-    let other = proxy.add_rule("other", rule("/other")).expect("a rule");
+    let other = runtime.block_on(proxy.add_rule("other", rule("/other"))).expect("a rule");
     measure("proxy, a rule that does not match", through);
-    let all = proxy.add_rule("all", rule("/*")).expect("a rule");
+    let all = runtime.block_on(proxy.add_rule("all", rule("/*"))).expect("a rule");
     measure("proxy, answered by a rule", through);
     drop((other, all));
     group.finish();

@@ -535,7 +535,13 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
     admin.batch_execute("CREATE TABLE fresh AS SELECT true AS yes").await.expect("a table");
     let queries = |sql: &str| {
         let (name, series) = ("fresh".into(), "query:fresh".to_string());
-        let sli = SliSpec { name, series: series.clone(), good: Good::truth(), objective: Ratio::new(0.9).unwrap(), slo: None };
+        let sli = SliSpec {
+            name,
+            series: series.clone(),
+            good: Good::truth(),
+            objective: Ratio::new(0.9).unwrap(),
+            slo: None,
+        };
         let (sql, timeout) = (sql.into(), Duration::from_millis(500));
         PgQueries { series, target: db.target(), sql, rate: 20.0, timeout, slis: vec![sli] }
     };

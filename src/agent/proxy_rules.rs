@@ -10,7 +10,7 @@ impl Ability for HttpRule {
     const NAME: &'static str = "http_rule";
 
     async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
-        Ok(Box::new(context.proxy()?.add_rule(id, self)?))
+        Ok(Box::new(context.proxy()?.add_rule(id, self).await?))
     }
 }
 

@@ -24,19 +24,27 @@ pub(super) fn share(text: &str) -> Result<Ratio, String> {
     })
 }
 
-/// Where a proxy acts: in front of a service, on one of its ports or on all.
+/// Where a proxy acts: in front of a service, on one of its ports or on all, on the connections of one client or of all.
 #[derive(Debug, Clone)]
 pub struct ProxyPlace {
     service: String,
     port: Option<NonZeroU16>,
+    /// The service on whose connections alone it acts.
+    pub(super) from: Option<String>,
 }
 
 impl ProxyPlace {
-    /// Reads `service` and `port`.
+    /// Reads `service`, `port` and `from`.
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<ProxyPlace> {
         let service = map.require("service");
         let port = map.optional("port");
-        Some(ProxyPlace { service: service?, port })
+        let from = map.optional("from");
+        Some(ProxyPlace { service: service?, port, from })
+    }
+
+    /// Its one client in words, after `from` or `to`.
+    pub(super) fn client(&self, word: &str) -> String {
+        self.from.as_ref().map_or_else(String::new, |client| format!(" {word} `{client}`"))
     }
 
     /// The port, if it is one.
@@ -85,6 +93,7 @@ impl AgentFault {
     ) -> AgentFault {
         let mut fault = AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)));
         fault.facts.services = vec![place.service.clone()];
+        fault.facts.client = place.from.clone();
         fault.facts.interposes = Some((place.service.clone(), place.port().into_iter().collect()));
         AgentFault { role: AgentRole::Proxy { service: place.service.clone() }, ..fault }
     }

@@ -63,6 +63,7 @@ impl HttpRequests {
         let HttpRequests { place, method, path, header, share, first, every } = self;
         let rule = HttpRule {
             port: place.port(),
+            from: place.from.clone(),
             method,
             path,
             header,
@@ -97,6 +98,7 @@ impl HttpRequests {
             format!(" with `{name}{value}`")
         });
         let path = self.path.as_deref().unwrap_or("*");
-        format!("{share}{every}{first}{method}{path}{header} on {}", self.place)
+        let from = self.place.client("from");
+        format!("{share}{every}{first}{method}{path}{header}{from} on {}", self.place)
     }
 }

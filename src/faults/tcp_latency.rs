@@ -32,14 +32,14 @@ impl TcpLatency {
         let jitter: Option<Duration> = map.optional("jitter");
         let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
         let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        let summary = format!("delays what {place} sends by {latency:?}{spread}");
+        let summary = format!("delays what {place} sends{} by {latency:?}{spread}", place.client("to"));
         // A duration is a day at most.
         let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
         let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
-        let port = place.port();
+        let (port, from) = (place.port(), place.from.clone());
         let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
             port,
-            from: None,
+            from: from.clone(),
             toxic: toxic.at(context.strength),
             seed: context.seed,
         });

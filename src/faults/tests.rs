@@ -76,6 +76,8 @@ fn what_every_kind_says_of_itself() {
         "tcp_latency: { service: db, port: 5432, latency: 1.5s, jitter: 50ms }",
         "http_status: { service: web, status: 503, header: 'X-Canary: 1', first: 3, every: 2, share: 50%, retry_after: 30s }",
         "http_delay: { service: web, delay: 500ms, jitter: 100ms, header: X-Canary }",
+        "http_delay: { service: web, port: 80, from: edge, path: /a, delay: 1s }",
+        "tcp_latency: { service: db, from: web, latency: 1s }",
         "http_body: { service: web, cut: 1KiB }",
         "http_body: { service: web, replace: '' }",
         "http_body: { service: web, path: /a, rate: 10 }",

@@ -94,28 +94,27 @@ impl ToxicFault {
         let kind = map.require_with("type", A_TYPE, kind);
         let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
         let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
-        let from: Option<String> = map.optional("from");
         let attributes = attributes(map, kind);
         let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
         let place = place?;
-        let summary = summary(&place, from.as_deref(), &toxic);
-        let (port, client, grows) = (place.port(), from.clone(), toxic.grows());
+        let summary = summary(&place, &toxic);
+        let (port, from, grows) = (place.port(), place.from.clone(), toxic.grows());
         let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
             port,
             from: from.clone(),
             toxic: toxic.at(context.strength),
             seed: context.seed,
         });
-        (fault.facts.client, fault.facts.grows) = (client, grows);
+        fault.facts.grows = grows;
         Some(fault)
     }
 }
 
-fn summary(place: &ProxyPlace, from: Option<&str>, toxic: &Toxic) -> String {
+fn summary(place: &ProxyPlace, toxic: &Toxic) -> String {
     let Toxic { direction, toxicity, attributes, .. } = toxic;
     let (_, name, own) = toxic.described();
     let attributes: Vec<String> = own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
-    let from = from.map_or_else(String::new, |from| format!(" from `{from}`"));
+    let from = place.client("from");
     let share = match Ratio::new(f64::from(*toxicity)) {
         Some(share) if *toxicity < 1.0 => format!("{share} of the "),
         _ => String::new(),

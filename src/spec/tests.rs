@@ -338,6 +338,20 @@ fn services_that_the_stack_does_not_have_are_told() {
 }
 
 #[test]
+fn a_client_of_a_fault_that_the_stack_does_not_have_is_told() {
+    for fault in
+        ["http_status: { service: shop, status: 503, from: edg }", "toxic: { service: shop, type: down, from: edg }"]
+    {
+        let plan = plan_of(&EVERYTHING.replace("container_kill: { service: shop }", fault));
+        let (services, mut diags) = (["shop".into(), "db".into()], Diagnostics::default());
+        check_services(&plan, &services, &services, &mut diags);
+        let [told] = &diags.all[..] else { panic!("{fault}: {:?}", diags.all) };
+        assert_eq!(&plan.source.text[told.span.start..told.span.end], "edg", "{fault}");
+        assert!(told.message.contains("names `edg`, which the stack does not have"), "{told:?}");
+    }
+}
+
+#[test]
 fn settings_of_a_stack_have_a_place() {
     let text = "x-a: &a { volumes: [v:/v] }\nservices:\n  shop:\n    environment:\n      - URL=http://x\n    <<: *a\n  db:\n    environment: { URL: x }\n";
     let source = Source::new("compose.yaml", text);

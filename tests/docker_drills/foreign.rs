@@ -75,6 +75,12 @@ fn its_cache_becomes_slow_for_one_client() {
 }
 
 #[test]
+fn its_catalog_becomes_slow_for_one_client() {
+    let fault = "http_delay: { service: catalog, from: edge, path: /price, share: 60%, delay: 400ms }";
+    slow(fault, " matching requests were delayed");
+}
+
+#[test]
 fn its_catalog_becomes_slow_for_some_requests() {
     slow("http_delay: { service: catalog, path: /price, share: 60%, delay: 400ms }", " matching requests were delayed");
 }

@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::DuplexStream;
@@ -27,18 +28,20 @@ use tokio_util::sync::CancellationToken;
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
 
-/// Serves a client's `number`th connection, and says what its end means. Dropping it ends the service's connection.
+/// Serves the `number`th connection, which is from this address, and says what its end means. Dropping it ends the service's connection.
 pub(super) async fn serve(
     stream: DuplexStream,
     ending: StreamEnd,
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
+    address: IpAddr,
     number: u64,
 ) -> Infallible {
     let (hang_up, over) = (CancellationToken::new(), CancellationToken::new());
     let _over = over.clone().drop_guard();
     let exchange = Arc::new(Exchange {
         target,
+        address,
         number,
         ending: ending.clone(),
         sender: Mutex::new(None),
@@ -73,6 +76,8 @@ pub(super) async fn serve(
 /// What the requests of one client's connection share.
 struct Exchange {
     target: Arc<ProxyTarget>,
+    /// Of the client.
+    address: IpAddr,
     /// Of the connection.
     number: u64,
     ending: StreamEnd,
@@ -93,7 +98,7 @@ struct NoAnswer;
 impl Exchange {
     async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
         let rules = &self.target.rules;
-        let acting = rules.acting(self.target.port, self.number, &request);
+        let acting = rules.acting(self.target.port, self.address, self.number, &request);
         for rule in &acting {
             if let Some(delay) = rule.delay() {
                 tokio::select! {

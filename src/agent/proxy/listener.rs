@@ -144,7 +144,7 @@ impl Proxy {
     }
 
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.
-    pub fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
+    pub async fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
         match rule.port {
             Some(port) if !self.http_ports.contains(&port) => {
                 return Err(format!("the proxy does not parse HTTP on port {port}"));
@@ -152,7 +152,7 @@ impl Proxy {
             None if self.http_ports.is_empty() => return Err("the proxy parses HTTP on none of its ports".into()),
             _ => {}
         }
-        self.rules.add(ActiveRule::new(fault, rule)?)
+        self.rules.add(ActiveRule::of_rule(fault, rule).await?)
     }
 
     /// Puts a toxic in; from now on connections meet it, also those that are open already.
@@ -206,9 +206,11 @@ pub(in crate::agent) async fn next_connection(listener: &TcpListener) -> (TcpStr
 async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, number: u64) {
     // A connection that is gone already needs no options.
     let _ = client.set_nodelay(true);
-    for toxic in target.toxics.now().iter() {
+    let (toxics, rules) = (target.toxics.now(), target.rules.now());
+    let of_toxics = toxics.iter().filter_map(|toxic| toxic.from.as_ref());
+    for from in of_toxics.chain(rules.iter().filter_map(|rule| rule.from.as_ref())) {
         // A client whose name leads nowhere now has the addresses that it had.
-        let _ = toxic.refresh().await;
+        let _ = from.refresh().await;
     }
     let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, target.seed, number) {
         Ok(links) => links,
@@ -220,10 +222,10 @@ async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget
     let http = target.http.unwrap_or(has_rules).then_some(number);
     let upstream = match target.connect().await {
         Ok(upstream) => Some(upstream),
-        Err(_) if http.is_some() && target.rules.now().iter().any(|rule| rule.may_answer()) => None,
+        Err(_) if http.is_some() && target.rules.now().iter().any(|rule| rule.may_answer(address)) => None,
         Err(_) => return end(target.unreachable, &client),
     };
-    if let Some(cut) = converse(&mut client, links, upstream, target, http).await {
+    if let Some(cut) = converse(&mut client, address, links, upstream, target, http).await {
         end(cut, &client);
     }
 }
@@ -247,6 +249,7 @@ fn end(cut: ConnectionCut, stream: &TcpStream) {
 /// connection); how the connection is to end.
 async fn converse(
     client: &mut TcpStream,
+    address: IpAddr,
     mut links: [ToxicLink; 2],
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
@@ -292,7 +295,7 @@ async fn converse(
             };
             tokio::select! {
                 cut = passed => cut,
-                never = http::serve(far, ending.clone(), upstream, target, http.unwrap_or(0)) => match never {},
+                never = http::serve(far, ending.clone(), upstream, target, address, http.unwrap_or(0)) => match never {},
             }
         }
         (Ok(Speech::Other), Some(mut service)) => {

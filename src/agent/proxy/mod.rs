@@ -1,6 +1,7 @@
 //! The fault proxy in front of a service: passes traffic through untouched, lets rules act on its requests, and toxics on
 //! its connections.
 
+mod client;
 mod http;
 mod http_answer;
 mod link;

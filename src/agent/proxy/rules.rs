@@ -1,9 +1,11 @@
 //! The rules of a proxy: which requests they are for, what they do about them, and how often they did.
 
+use super::client::ProxyClient;
 use super::rule_list::{CountedRule, RuleList};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 pub struct HttpRule {
     /// Port of the service; `None` means every port that the proxy parses as HTTP.
     pub port: Option<u16>,
+    /// Only connections of this client, by the name under which the agent finds its addresses.
+    pub from: Option<String>,
     /// Only this method.
     pub method: Option<String>,
     /// Only this path; a `*` at its end matches any rest.
@@ -84,15 +88,23 @@ pub enum HttpAction {
 pub struct ActiveRule {
     fault: String,
     rule: HttpRule,
+    /// The client on whose connections alone it acts.
+    pub(super) from: Option<ProxyClient>,
     matched: Arc<AtomicU64>,
     acted: Arc<AtomicU64>,
 }
 
 impl RuleList<ActiveRule> {
     /// The rules that act on this request of the `number`th connection, in their order; none follows one that answers it.
-    pub(super) fn acting<B>(&self, port: u16, number: u64, request: &Request<B>) -> Vec<Arc<ActiveRule>> {
+    pub(super) fn acting<B>(
+        &self,
+        port: u16,
+        client: IpAddr,
+        number: u64,
+        request: &Request<B>,
+    ) -> Vec<Arc<ActiveRule>> {
         let mut acting = Vec::new();
-        for rule in self.now().iter().filter(|rule| rule.matches(port, request)) {
+        for rule in self.now().iter().filter(|rule| rule.is_from(client) && rule.matches(port, request)) {
             if rule.draw(number) {
                 acting.push(rule.clone());
                 if let HttpAction::Status { .. } = rule.action() {
@@ -132,10 +144,16 @@ impl HttpRule {
 }
 
 impl ActiveRule {
-    /// Takes a rule as it was asked for; says why it cannot be one.
+    /// Takes a rule as it was asked for, on the connections of every client; says why it cannot be one.
     pub(in crate::agent) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
         rule.check()?;
-        Ok(ActiveRule { fault: fault.to_string(), rule, matched: Arc::default(), acted: Arc::default() })
+        Ok(ActiveRule { fault: fault.to_string(), rule, from: None, matched: Arc::default(), acted: Arc::default() })
+    }
+
+    /// The same, on the connections of the client that it names.
+    pub(super) async fn of_rule(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
+        let from = ProxyClient::find(rule.from.clone()).await?;
+        Ok(ActiveRule { from, ..ActiveRule::new(fault, rule)? })
     }
 
     /// Whether another one is the same, but for what it has done.
@@ -148,9 +166,13 @@ impl ActiveRule {
         &self.rule.action
     }
 
-    /// Whether it can answer in the place of the service.
-    pub(super) fn may_answer(&self) -> bool {
-        matches!(self.rule.action, HttpAction::Status { .. }) && self.rule.share > 0.0
+    /// Whether it can answer this client in the place of the service.
+    pub(super) fn may_answer(&self, client: IpAddr) -> bool {
+        matches!(self.rule.action, HttpAction::Status { .. }) && self.rule.share > 0.0 && self.is_from(client)
+    }
+
+    fn is_from(&self, client: IpAddr) -> bool {
+        self.from.as_ref().is_none_or(|from| from.has(client))
     }
 
     fn matches<B>(&self, port: u16, request: &Request<B>) -> bool {
@@ -198,7 +220,7 @@ impl CountedRule for ActiveRule {
 
     async fn changed(&self, asked: HttpRule) -> Result<ActiveRule, String> {
         let (matched, acted) = (self.matched.clone(), self.acted.clone());
-        Ok(ActiveRule { matched, acted, ..ActiveRule::new(&self.fault, asked)? })
+        Ok(ActiveRule { matched, acted, ..ActiveRule::of_rule(&self.fault, asked).await? })
     }
 
     fn is_same(&self, other: &ActiveRule) -> bool {
@@ -290,6 +312,7 @@ mod tests {
         let action = HttpAction::Status { status: 503, body: None, retry_after: None };
         HttpRule {
             port: None,
+            from: None,
             method: None,
             path: None,
             header: None,
@@ -302,10 +325,12 @@ mod tests {
         }
     }
 
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     /// Whether a rule acts on a request.
     fn acts(rules: &RuleList<ActiveRule>, port: u16, method: &str, path: &str) -> bool {
         let request = Request::builder().method(method).uri(path).header("X-Canary", "1");
-        let acting = rules.acting(port, 0, &request.body(()).expect("a request"));
+        let acting = rules.acting(port, CLIENT, 0, &request.body(()).expect("a request"));
         acting.iter().for_each(|rule| rule.note());
         !acting.is_empty()
     }
@@ -375,7 +400,7 @@ mod tests {
         let rules = Arc::new(RuleList::default());
         let _handle = add(&rules, HttpRule { per_connection: true, ..rule(0.5) }).expect("a rule");
         let request = Request::builder().body(()).expect("a request");
-        let acts = |number| !rules.acting(80, number, &request).is_empty();
+        let acts = |number| !rules.acting(80, CLIENT, number, &request).is_empty();
         let first: Vec<bool> = (0..40).map(acts).collect();
         assert!(first.contains(&true) && first.contains(&false));
         assert!((0..3).all(|_| (0..40).map(acts).collect::<Vec<_>>() == first));

@@ -77,8 +77,8 @@ fn rule(status: u16) -> HttpRule {
 }
 
 fn acting(action: HttpAction) -> HttpRule {
-    let (port, method, path, header, first, every) = Default::default();
-    HttpRule { port, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 3 }
+    let (port, from, method, path, header, first, every) = Default::default();
+    HttpRule { port, from, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 3 }
 }
 
 #[tokio::test]
@@ -577,7 +577,7 @@ async fn a_rule_bites_on_connections_that_are_open_and_only_while_it_is_there() 
     client.write_all(&get("/charge")).await.expect("written");
     read_until(&mut client, "ok 0").await;
 
-    let handle = proxy.add_rule("f", HttpRule { path: Some("/charge*".into()), ..rule(503) }).expect("a rule");
+    let handle = proxy.add_rule("f", HttpRule { path: Some("/charge*".into()), ..rule(503) }).await.expect("a rule");
     client.write_all(&get("/charge?x=1")).await.expect("written");
     let text = read_until(&mut client, "\r\n\r\nno").await;
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && text.contains("content-length: 2"), "{text}");
@@ -596,7 +596,7 @@ async fn a_share_is_drawn_per_request_and_the_body_is_taken() {
     let (port, count) = counting().await;
     let (proxy, reach) = proxy(port, true).await;
     let _handle =
-        proxy.add_rule("f", HttpRule { share: 0.3, method: Some("POST".into()), ..rule(429) }).expect("a rule");
+        proxy.add_rule("f", HttpRule { share: 0.3, method: Some("POST".into()), ..rule(429) }).await.expect("a rule");
     let mut client = dial(reach).await;
     let mut refused = 0;
     for _ in 0..200 {
@@ -630,7 +630,7 @@ async fn a_rule_answers_even_where_the_service_is_away() {
     let port = gone.local_addr().expect("an address").port();
     drop(gone);
     let (proxy, reach) = proxy(port, true).await;
-    let _handle = proxy.add_rule("f", HttpRule { port: Some(port), ..rule(503) }).expect("a rule");
+    let _handle = proxy.add_rule("f", HttpRule { port: Some(port), ..rule(503) }).await.expect("a rule");
     let mut client = dial(reach).await;
     client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
     let text = read_until(&mut client, "\r\n\r\nno").await;
@@ -658,11 +658,11 @@ async fn rules_delay_requests_until_they_are_out() {
     let mut client = dial(port).await;
     asked(&mut client).await;
     let [delay, jitter] = [100, 20].map(Duration::from_millis);
-    let handle = proxy.add_rule("f", acting(HttpAction::Delay { delay, jitter })).expect("a rule");
+    let handle = proxy.add_rule("f", acting(HttpAction::Delay { delay, jitter })).await.expect("a rule");
     assert!(asked(&mut client).await >= delay - jitter);
     assert!(handle.listed().is_ok_and(|told| told.ends_with("; 1 of 1 matching requests were delayed")));
     let (delay, jitter) = (Duration::from_secs(3600), Duration::ZERO);
-    let stuck = proxy.add_rule("g", acting(HttpAction::Delay { delay, jitter })).expect("a rule");
+    let stuck = proxy.add_rule("g", acting(HttpAction::Delay { delay, jitter })).await.expect("a rule");
     let waiting = tokio::spawn(async move { asked(&mut client).await });
     acted(&stuck, 1).await;
     // A rule that is changed stays the same rule: what it delays waits on, and it counts on.
@@ -684,8 +684,8 @@ async fn rules_change_headers_and_bodies_on_connections_that_stay_open() {
     let mut client = dial(port).await;
     let headers = HttpAction::Headers { set: vec![("X-New".into(), "2".into())], remove: vec!["x-old".into()] };
     let body = HttpAction::ReplaceBody { body: "other".into() };
-    let headers = proxy.add_rule("f", acting(headers)).expect("a rule");
-    let body = proxy.add_rule("g", HttpRule { every: Some(2), ..acting(body) }).expect("a rule");
+    let headers = proxy.add_rule("f", acting(headers)).await.expect("a rule");
+    let body = proxy.add_rule("g", HttpRule { every: Some(2), ..acting(body) }).await.expect("a rule");
     for (end, length) in [("\r\n\r\n01234567890123456789", 20), ("\r\n\r\nother", 5)] {
         client.write_all(GET).await.expect("written");
         let text = read_until(&mut client, end).await.to_lowercase();
@@ -702,7 +702,7 @@ async fn rules_change_headers_and_bodies_on_connections_that_stay_open() {
 async fn rules_cut_bodies_slow_them_down_and_reset_their_connections() {
     let (proxy, port) = proxy(twenty().await, true).await;
     for reset in [false, true] {
-        let handle = proxy.add_rule("f", acting(HttpAction::CutBody { after: 7, reset })).expect("a rule");
+        let handle = proxy.add_rule("f", acting(HttpAction::CutBody { after: 7, reset })).await.expect("a rule");
         let mut client = dial(port).await;
         client.write_all(GET).await.expect("written");
         let text = read_until(&mut client, "\r\n\r\n0123456").await;
@@ -711,7 +711,7 @@ async fn rules_cut_bodies_slow_them_down_and_reset_their_connections() {
         assert_eq!(end, if reset { Err(std::io::ErrorKind::ConnectionReset) } else { Ok(0) });
         assert_eq!(handle.acted(), 1);
     }
-    let slow = proxy.add_rule("f", acting(HttpAction::SlowBody { rate: 100 })).expect("a rule");
+    let slow = proxy.add_rule("f", acting(HttpAction::SlowBody { rate: 100 })).await.expect("a rule");
     let (mut client, began) = (dial(port).await, tokio::time::Instant::now());
     client.write_all(GET).await.expect("written");
     read_until(&mut client, "\r\n\r\n01234567890123456789").await;
@@ -720,12 +720,27 @@ async fn rules_cut_bodies_slow_them_down_and_reset_their_connections() {
 }
 
 #[tokio::test]
+async fn a_rule_acts_on_the_requests_of_its_client_alone() {
+    let (service, count) = counting().await;
+    let (proxy, port) = proxy(service, true).await;
+    let (mut client, from) = (dial(port).await, |name: &str| HttpRule { from: Some(name.into()), ..rule(503) });
+    let other = proxy.add_rule("f", from("127.0.0.2")).await.expect("a rule");
+    assert!(answered(&mut client).await && answered(&mut dial(port).await).await);
+    assert_eq!((count.load(Ordering::SeqCst), other.acted()), (2, 0));
+    let own = proxy.add_rule("g", from("localhost")).await.expect("a rule");
+    assert!(answered(&mut client).await && answered(&mut dial(port).await).await);
+    assert_eq!((count.load(Ordering::SeqCst), other.acted(), own.acted()), (2, 0, 2));
+    let nobody = proxy.add_rule("h", from("nobody.invalid")).await;
+    assert!(nobody.is_err_and(|why| why.contains("nobody.invalid")));
+}
+
+#[tokio::test]
 async fn rules_need_a_port_that_is_parsed() {
     let (proxy, _) = proxy(4711, true).await;
-    assert!(proxy.add_rule("f", HttpRule { port: Some(1), ..rule(503) }).is_err());
+    assert!(proxy.add_rule("f", HttpRule { port: Some(1), ..rule(503) }).await.is_err());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let plain = Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port: 1, http: false }]);
-    assert!(plain.add_rule("f", rule(503)).is_err());
+    assert!(plain.add_rule("f", rule(503)).await.is_err());
 }
 
 #[tokio::test]

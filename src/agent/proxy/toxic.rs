@@ -1,16 +1,12 @@
 //! Toxics: what may be done to the bytes of one direction of a connection, or to the connection itself, and what each has
 //! done so far. The names are those of Toxiproxy.
 
+use super::client::ProxyClient;
 use super::rule_list::CountedRule;
 use serde::{Deserialize, Serialize};
-use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-
-/// How long looking a client's addresses up may take.
-const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
 named_enum! {
 /// Which way bytes go.
@@ -134,8 +130,8 @@ pub struct ToxicRule {
 pub struct ActiveToxic {
     pub(in crate::agent) toxic: Toxic,
     port: Option<u16>,
-    /// A client's name, and its addresses as they were last.
-    from: Option<(String, RwLock<Vec<IpAddr>>)>,
+    /// The client on whose connections alone it acts.
+    pub(super) from: Option<ProxyClient>,
     pub(super) seed: u64,
     connections: Arc<AtomicU64>,
     bytes: Arc<AtomicU64>,
@@ -153,31 +149,16 @@ impl ActiveToxic {
     /// On the connections that a rule names; says why that cannot be.
     pub(super) async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
         let ToxicRule { port, from, toxic, seed } = rule;
-        let mut active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic });
-        (active.port, active.seed) = (port, seed);
-        if let Some(name) = from {
-            active.from = Some((name.clone(), RwLock::default()));
-            active.refresh().await.map_err(|error| format!("the addresses of {name} cannot be looked up: {error}"))?;
-        }
-        Ok(active)
-    }
-
-    /// Looks up again which addresses its client has.
-    pub(super) async fn refresh(&self) -> io::Result<()> {
-        let Some((name, addresses)) = &self.from else { return Ok(()) };
-        let found = tokio::time::timeout(LOOKED_UP_WITHIN, tokio::net::lookup_host((name.as_str(), 0))).await??;
-        *addresses.write().unwrap_or_else(PoisonError::into_inner) = found.map(|found| found.ip()).collect();
-        Ok(())
+        let from = ProxyClient::find(from).await?;
+        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic });
+        Ok(ActiveToxic { port, from, seed, ..active })
     }
 
     /// Whether it is meant for what is sent in this direction of a connection to this port.
     pub(super) fn is_for(&self, direction: ToxicStream, port: u16, client: IpAddr) -> bool {
-        let of_client = |(_, addresses): &(String, RwLock<Vec<IpAddr>>)| {
-            addresses.read().unwrap_or_else(PoisonError::into_inner).contains(&client.to_canonical())
-        };
         self.toxic.direction == direction
             && self.port.is_none_or(|wanted| wanted == port)
-            && self.from.as_ref().is_none_or(of_client)
+            && self.from.as_ref().is_none_or(|from| from.has(client))
     }
 
     /// It has acted on so many bytes of a connection, and on one connection more if that is the first time.

@@ -174,8 +174,8 @@ fn rule() -> AgentAsk {
 /// The same for the first so many requests.
 fn first(first: Option<u64>) -> AgentAsk {
     let action = HttpAction::Status { status: 503, body: None, retry_after: None };
-    let (port, method, path, header, every) = Default::default();
-    HttpRule { port, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 1 }
+    let (port, from, method, path, header, every) = Default::default();
+    HttpRule { port, from, method, path, header, share: 1.0, per_connection: false, first, every, action, seed: 1 }
         .ask("http_status")
 }
 

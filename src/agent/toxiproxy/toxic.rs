@@ -220,6 +220,7 @@ fn http_rule(kind: &str, given: HttpAttributes, toxicity: f32) -> Result<HttpRul
     };
     let rule = HttpRule {
         port: None,
+        from: None,
         method: text(given.method, read_method)?,
         path: text(given.path, read_path)?,
         header: given.header.map(|text| read_header(&text).map_err(refused)).transpose()?,
