@@ -13,6 +13,8 @@ use crate::record::Parts;
 use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 const OBJECT: TextForm =
@@ -45,6 +47,19 @@ fn json_of(node: &Node) -> serde_json::Value {
             _ => serde_json::Value::from(text.as_str()),
         },
         Value::Scalar { text, .. } => serde_json::Value::from(text.as_str()),
+    }
+}
+
+/// What a value of a Secret holds, in every spelling that the redactor cannot know by itself. Of a number the Secret gets the text.
+fn held(path: &str, value: &serde_json::Value) -> Vec<String> {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    match path.split_once('.') {
+        Some(("stringData", _)) => vec![text],
+        Some(("data", _)) => {
+            let decoded = STANDARD.decode(&text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            decoded.into_iter().chain([text]).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -126,12 +141,12 @@ impl Inject for Patch {
             ObjectEdit::Delete => format!("deletes `{object}`"),
         };
         let is_secret = object.to_ascii_lowercase().starts_with("secret/");
-        let texts = values.iter().filter(|_| is_secret).filter_map(|(_, value)| value.as_str());
+        let secrets = values.iter().filter(|_| is_secret).flat_map(|(path, value)| held(path, value));
         FaultFacts {
             summary,
             services: restart.iter().cloned().collect(),
             needs: Some(Need::Object(self.change.clone())),
-            secrets: texts.map(str::to_string).collect(),
+            secrets: secrets.collect(),
             inject_within: Some(RELEASE_WITHIN),
             ..FaultFacts::default()
         }

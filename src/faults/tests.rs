@@ -243,6 +243,14 @@ fn passwords_are_secrets() {
     let fault = read(release).expect("a fault");
     assert_eq!(fault.facts.secrets.clone(), ["hunter22", "hunter33"]);
     assert!(!fault.facts.summary.contains("hunter"), "{}", fault.facts.summary);
+    for value in ["hunter22", "22334455"] {
+        let preset = format!("k8s_secret_value: {{ name: db, setting: PASSWORD, value: {value}, restart: web }}");
+        let fault = read(&preset).expect("a fault");
+        assert_eq!(fault.facts.secrets, [value]);
+        assert!(!fault.facts.summary.contains(value), "{}", fault.facts.summary);
+    }
+    let made = "patch: { object: secret/x, create: { apiVersion: v1, kind: Secret, data: { A: aHVudGVyMjI= }, stringData: { B: 22334455 } } }";
+    assert_eq!(read(made).expect("a fault").facts.secrets, ["hunter22", "aHVudGVyMjI=", "22334455"]);
 }
 
 #[test]

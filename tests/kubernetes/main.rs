@@ -181,6 +181,43 @@ fn a_restart_with_the_bad_setting_only_looks_like_a_cure() {
     fails("k8s-config", &[], &[(&patch, "kubectl get configmap checkout-config -n shop")], &[], NO_HELP);
 }
 
+/// A Secret has a wrong password, and the runbook puts back what the team knows. No file of the run has either of them.
+#[test]
+fn a_bad_secret_is_put_back_and_nothing_tells_it() {
+    if no_cluster() {
+        return;
+    }
+    let (bad, good) = ("postgresql://shop:stolen-guess@db:5432/shop", "postgresql://shop:shop-local@db:5432/shop");
+    let patch =
+        "patch: { object: configmap/checkout-config, set: { data: { DB_POOL_SIZE: \"1\" } }, restart: checkout }";
+    let preset =
+        format!("k8s_secret_value: {{ name: db, setting: DATABASE_URL, value: \"{bad}\", restart: checkout }}");
+    let vars = format!("vars: {{ KEY: DATABASE_URL, GOOD_VALUE: {{ secret: true, value: \"{good}\" }} }}");
+    let detect = "detect: { metrics: http://checkout:9100/metrics, when: db_pool_timeouts_total > 0, within: 15s }";
+    let edits = [
+        (patch, preset.as_str()),
+        ("vars: { KEY: DB_POOL_SIZE, GOOD_VALUE: \"5\" }", &vars),
+        (detect, ""),
+        ("phases: [diagnose, mitigate, verify]", "phases: [diagnose, mitigate]"),
+    ];
+    let page = [
+        ("kubectl patch configmap checkout-config", "kubectl patch secret db"),
+        ("'{data: {($key): $value}}'", "'{stringData: {($key): $value}}'"),
+        (
+            "kubectl get configmap checkout-config -n shop -o json | jq .data",
+            "kubectl get secret db -n shop -o json | jq .data",
+        ),
+    ];
+    let drill = project("k8s-config", &edits, &page).drill("k8s-config", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+    drill.fault_after("k8s_secret_value", FaultAfter::ClearedByRunbook);
+    let base64 = "cG9zdGdyZXNxbDovL3Nob3A6c3RvbGVuLWd1ZXNz"; // of the bad value, as far as the password
+    for needle in ["stolen-guess", "shop-local", base64] {
+        let found = Command::new("grep").args(["-rl", needle]).arg(&drill.dir).output().expect("grep runs");
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "{needle}");
+    }
+}
+
 #[test]
 fn a_lock_in_the_database_is_ended_by_the_same_means_as_without_kubernetes() {
     if no_cluster() {
@@ -240,6 +277,7 @@ fn presets_of_faults_come_and_go() {
     let faults = "  - k8s_no_replicas: { service: payments }
   - k8s_wrong_selector: { name: payments }
   - k8s_wrong_port: { name: checkout, port: 8080, port_name: http }
+  - k8s_secret_value: { name: db, setting: ONCALL_PASSWORD, value: not-this-one }
   - k8s_object_missing: { object: secret/db }
   - k8s_config_value: { name: checkout-config, setting: DB_POOL_SIZE, value: 1 }
   - k8s_crash_loop: { service: payments, container: payments }
