@@ -270,6 +270,7 @@ fn whole() -> Value {
             { "patch": { "object": "configmap/x", "set": { "data": { "X": "1" } }, "restart": "db" } },
             { "patch": { "object": "secret/x", "delete": true } },
             { "patch": { "object": "resourcequota/x", "create": { "apiVersion": "v1", "kind": "ResourceQuota" } } },
+            { "pod_kill": { "service": "db", "replicas": 1 }, "lasts": "1s" },
             { "deploy": { "service": "db", "variables": { "TAG": "2" }, "image": "db:2", "command": ["serve"],
                           "environment": { "X": "on" } } },
             { "load_surge": { "load": "secure", "rate": "60/s" } },

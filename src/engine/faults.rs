@@ -131,9 +131,11 @@ impl Context<'_> {
         mitigated: Option<DrillTime>,
     ) -> Result<BTreeMap<String, Stop>, Stop> {
         let mut ended = BTreeMap::new();
-        for planned in
-            self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str()) && !planned.timing.noise)
-        {
+        // What comes again has not ended.
+        let asked = |planned: &&PlannedFault| {
+            ids.contains(&planned.id.as_str()) && !planned.timing.noise && planned.period().is_none()
+        };
+        for planned in self.plan.faults.iter().filter(asked) {
             let context = self.fault_context(&planned.id);
             let ago = mitigated.map(|at| self.sink.now().since(at));
             let asked = planned.fault.ended_by_itself(&context, ago);

@@ -56,20 +56,29 @@ impl SelectedContainers {
         stack: &dyn Stack,
         op: impl FnOnce(&[ContainerState]) -> Result<ContainerOp, String>,
     ) -> Result<Undo, FaultError> {
-        let operation = || format!("choose {}", self.describe());
+        let running = self.running(stack).await?;
+        let op = op(&running).map_err(|cause| FaultError::new(self.choose(), cause))?;
+        let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
+        let containers = running.into_iter().map(|container| container.id).collect();
+        Ok(Undo::Containers { service: self.service.clone(), containers, op, started })
+    }
+
+    fn choose(&self) -> String {
+        format!("choose {}", self.describe())
+    }
+
+    /// The selected ones of the containers that run now, in the order of their names.
+    pub(super) async fn running(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
         let mut running = states(&self.service, stack).await?;
         running.retain(|container| container.status == "running");
         running.sort_by(|a, b| a.name.cmp(&b.name));
         let wanted = self.replicas.unwrap_or(running.len());
         if wanted == 0 || running.len() < wanted {
             let cause = format!("{} of the containers of `{}` are running", running.len(), self.service);
-            return Err(FaultError::new(operation(), cause));
+            return Err(FaultError::new(self.choose(), cause));
         }
         running.truncate(wanted);
-        let op = op(&running).map_err(|cause| FaultError::new(operation(), cause))?;
-        let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
-        let containers = running.into_iter().map(|container| container.id).collect();
-        Ok(Undo::Containers { service: self.service.clone(), containers, op, started })
+        Ok(running)
     }
 }
 

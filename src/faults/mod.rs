@@ -37,6 +37,7 @@ faults! {
     load_surge: LoadSurge,
     network: NetworkLoss,
     patch: Patch,
+    pod_kill: PodKill,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
     process: ProcessFault,
@@ -267,6 +268,8 @@ pub struct FaultFacts {
     pub inject_within: Option<Duration>,
     /// How soon after it was ended it comes back by itself, as real faults do.
     pub returns: Option<Duration>,
+    /// Whether it ends by itself soon, whatever a runbook does.
+    pub ends_by_itself: bool,
     /// Whether it has one number that can grow, so that it may have a `ramp`.
     pub grows: bool,
     /// Values of its parameters that must never reach a record.

@@ -69,6 +69,8 @@ fn what_every_kind_says_of_itself() {
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
         "tcp_latency: { service: cache, latency: 300ms }",
         "container_limits: { service: checkout, cpus: 0.05 }",
+        "pod_kill: { service: containers }",
+        "pod_kill: { service: web, replicas: 2 }",
         "container_limits: { service: checkout, replicas: 1, memory: 64MiB, pids: 20 }",
         "network: { service: db, lose: connection }",
         "network: { service: db, lose: names, network: backend }",
@@ -368,6 +370,43 @@ async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
     stack.containers.lock().expect("a lock").clear();
     assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone(_)));
+}
+
+#[tokio::test]
+async fn killed_pods_are_gone_until_as_many_new_ones_are_ready() {
+    let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "created")]), agents());
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
+    let fault = read("pod_kill: { service: web }").expect("a fault");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
+    assert_eq!(on_disk, undo);
+    let add = |id: &str, ready| {
+        let pod = crate::stack::ContainerState { id: id.into(), ready, ..Default::default() };
+        stack.containers.lock().expect("a lock").push(pod);
+    };
+    let asked = || async { fault.confirm(&undo, &context).await.expect("told") };
+    assert!(matches!(asked().await, Presence::Gone(_)), "nothing is deleted yet");
+    stack.delete_pod("a").await.expect("deleted");
+    assert!(matches!(asked().await, Presence::Partly(_, Parts { active: 1, all: 2 })), "one of two");
+    stack.done();
+    fault.inject(&undo, &context).await.expect("injected");
+    assert_eq!(stack.done(), ["delete a", "delete b"], "not the one that does not run");
+    let evidence = "2 of 2 are deleted (shop-a, shop-b), and 0 new ones are ready";
+    assert_eq!(asked().await, Presence::InPlace(evidence.into()));
+    // One that was there before is no replacement, and one that only runs is none yet.
+    stack.containers.lock().expect("a lock")[0].ready = true;
+    add("d", false);
+    assert!(matches!(asked().await, Presence::InPlace(_)));
+    add("e", true);
+    assert!(matches!(asked().await, Presence::Partly(_, Parts { active: 1, all: 2 })));
+    add("f", true);
+    assert!(matches!(asked().await, Presence::Gone(_)));
+    assert_eq!(undo.execute(&context).await.expect("nothing to do"), Undone::AlreadyGone);
+    assert_eq!(stack.done(), Vec::<String>::new());
+    // Whoever brought them back, it was not the runbook.
+    let by_itself = |ago| fault.ended_by_itself(&context, ago);
+    assert_eq!(by_itself(None).await.expect("told"), None);
+    assert!(by_itself(Some(Duration::ZERO)).await.expect("told").is_some());
 }
 
 #[tokio::test]

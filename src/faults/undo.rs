@@ -9,7 +9,7 @@ use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers,
 use crate::source::{MapReader, shape};
 use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long one fault may take to be undone, and then to be seen gone.
@@ -88,6 +88,15 @@ pub enum Undo {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         container: Option<StartedContainer>,
     },
+    /// Nobody does anything: the cluster replaces Pods that are deleted.
+    Pods {
+        /// The service.
+        service: String,
+        /// Uid → name of those that are deleted.
+        killed: BTreeMap<String, String>,
+        /// Uids of the others that were there: what is neither is new.
+        left: BTreeSet<String>,
+    },
     /// The containers of a process are removed.
     Process {
         /// Its name as a service.
@@ -137,7 +146,7 @@ impl Undo {
     /// How long `execute` may take, and how long the fault may then be seen still.
     pub fn within(&self) -> Duration {
         match self {
-            Undo::Release { .. } | Undo::Object { .. } => RELEASE_WITHIN,
+            Undo::Release { .. } | Undo::Object { .. } | Undo::Pods { .. } => RELEASE_WITHIN,
             _ => UNDO_WITHIN,
         }
     }
@@ -175,7 +184,7 @@ impl Undo {
                 "`{object}` may still be changed: only the drill knew what was planned"
             ))),
             Undo::Object { change: Some(change), .. } => patch::take_back(change, stack).await,
-            Undo::Nothing { .. } => Ok(Undone::AlreadyGone),
+            Undo::Nothing { .. } | Undo::Pods { .. } => Ok(Undone::AlreadyGone),
             Undo::Process { name } => {
                 let removed = stack.remove_process(name).await;
                 let removed =

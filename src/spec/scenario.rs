@@ -156,6 +156,11 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
     });
     steps::settle(&steps, runbook.as_mut(), respond.as_ref(), source, map.diags);
+    let ends = |planned: &&PlannedFault| planned.fault.facts.ends_by_itself && planned.timing.lasts.is_none();
+    if let Some(planned) = faults.iter().find(ends).filter(|_| has_runbook) {
+        map.wrong("faults", format!("`{}` ends by itself: nobody could say that the runbook helped", planned.id))
+            .help("give it `lasts`, with `every` where it is to come again, or leave `runbook` out");
+    }
     let none = impact.as_ref().is_some_and(|impact| impact.none);
     if none && !kind.is_dr() && has_runbook {
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")

@@ -286,6 +286,20 @@ fn a_variable_of_a_release_that_no_file_of_the_stack_names_is_warned_of() {
 }
 
 #[test]
+fn what_ends_by_itself_is_cured_by_no_runbook() {
+    let kill = "faults:\n  - container_kill: { service: shop }\n";
+    let told = |more: &str, runbook: &str| {
+        let pods = format!("faults:\n  - pod_kill: {{ service: shop }}\n{more}");
+        mistakes(&(EVERYTHING.replace(kill, &pods) + runbook)).contains("`pod_kill` ends by itself")
+    };
+    let runbook = "runbook: r.md\n";
+    assert!(told("", runbook));
+    assert!(told("    noise: true\n", runbook), "it may hurt after all");
+    assert!(!told("    lasts: 1s\n", runbook));
+    assert!(!told("", ""));
+}
+
+#[test]
 fn a_command_that_leaves_something_running_is_warned_of_and_a_process_has_a_name_of_its_own() {
     let kill = "faults:\n  - container_kill: { service: shop }\n";
     let faults = |faults: &str| EVERYTHING.replace(kill, &format!("faults:\n{faults}"));

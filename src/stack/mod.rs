@@ -122,6 +122,8 @@ pub struct ContainerState {
     pub exit_code: Option<i64>,
     /// `RestartCount` and start time, to see that a container is not the one that was killed.
     pub started_at: String,
+    /// Whether it is a Pod that is ready to serve.
+    pub ready: bool,
     /// What it may use.
     pub limits: ContainerLimits,
     /// The networks that it is connected to.
@@ -309,6 +311,10 @@ pub trait Stack: Send + Sync + 'static {
     /// Does something to one container of this drill, named by id.
     async fn operate(&self, container: &str, _op: &ContainerOp) -> Result<(), StackError> {
         unsupported(format!("operating on {container}"))
+    }
+    /// Deletes a Pod at once, by its uid: one that has taken its name since is left alone, and that it is gone is as good.
+    async fn delete_pod(&self, uid: &str) -> Result<(), StackError> {
+        unsupported(format!("deleting the Pod {uid}"))
     }
     /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
     /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the

@@ -155,6 +155,8 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
 pub enum Need {
     /// Containers that can be killed, paused and limited one by one.
     Containers,
+    /// Pods of this service, which are replaced when they are deleted.
+    Pods(String),
     /// Networks from which a service can be cut off.
     Networks,
     /// Files of a service that can be damaged and repaired from outside.

@@ -181,6 +181,60 @@ fn a_restart_with_the_bad_setting_only_looks_like_a_cure() {
     fails("k8s-config", &[], &[(&patch, "kubectl get configmap checkout-config -n shop")], &[], NO_HELP);
 }
 
+/// The scenario `k8s-config` with killed Pods of `payments`, and with this command as its runbook.
+fn killed(timing: &str, mitigation: Option<&str>) -> Drill {
+    let patch =
+        "patch: { object: configmap/checkout-config, set: { data: { DB_POOL_SIZE: \"1\" } }, restart: checkout }";
+    let fault = format!("pod_kill: {{ service: payments, replicas: 1 }}{timing}");
+    let (runbook, vars) =
+        ("runbook: ../runbooks/k8s-config.md\n", "  vars: { KEY: DB_POOL_SIZE, GOOD_VALUE: \"5\" }\n");
+    let respond = "respond:\n  phases: [diagnose, mitigate, verify]\n";
+    let (kept, phases) = match mitigation {
+        Some(_) => (runbook, "respond:\n  phases: [mitigate]\n"),
+        None => ("", ""),
+    };
+    let edits = [
+        (patch, fault.as_str()),
+        ("detect: { metrics: http://checkout:9100/metrics, when: db_pool_timeouts_total > 0, within: 15s }\n", ""),
+        (runbook, kept),
+        (respond, phases),
+        (vars, ""),
+        ("objective: 99% }", "objective: 95% }"),
+        ("objective: 98% }", "objective: 90% }"),
+        ("recover: { within: 45s, hold: 5s }\nrto: 1m", "recover: { within: 30s, hold: 17s }"),
+    ];
+    let project = project("k8s-config", &edits, &[]);
+    let page =
+        format!("# Pods\n\n## Mitigation\n\n### Step 1: Help\n\n```bash\n{}\n```\n", mitigation.unwrap_or("true"));
+    project.write("runbooks/k8s-config.md", &page);
+    project.drill("k8s-config", &[])
+}
+
+#[test]
+fn killed_pods_are_replaced_by_the_cluster_and_nobody_else_is_said_to_have_done_it() {
+    if no_cluster() {
+        return;
+    }
+    let drill = killed("", None);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+    drill.fault_after("pod_kill", FaultAfter::EndedByItself);
+}
+
+/// A service whose Pod is killed every 15 s is saved by more Pods, and not by a restart.
+#[test]
+fn pods_that_are_killed_again_and_again_need_others_beside_them() {
+    if no_cluster() {
+        return;
+    }
+    let again = "\n    lasts: 8s\n    every: 15s";
+    let status = "kubectl rollout status deployment/payments -n shop --timeout=60s";
+    let scaled = killed(again, Some(&format!("kubectl scale deployment/payments -n shop --replicas=3\n{status}")));
+    scaled.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+    scaled.fault_after("pod_kill", FaultAfter::StillActive);
+    let restarted = killed(again, Some(&format!("kubectl rollout restart deployment/payments -n shop\n{status}")));
+    assert!(NO_HELP.contains(&restarted.record.verdict), "{}", restarted.story());
+}
+
 /// A Secret has a wrong password, and the runbook puts back what the team knows. No file of the run has either of them.
 #[test]
 fn a_bad_secret_is_put_back_and_nothing_tells_it() {
@@ -208,7 +262,12 @@ fn a_bad_secret_is_put_back_and_nothing_tells_it() {
             "kubectl get secret db -n shop -o json | jq .data",
         ),
     ];
-    let drill = project("k8s-config", &edits, &page).drill("k8s-config", &[]);
+    let project = project("k8s-config", &edits, &page);
+    // With the wrong password no Pod becomes ready, and a rolling update would leave the old ones.
+    let (manifest, rolling) =
+        ("stacks/checkout/kubernetes/checkout.yaml", "rollingUpdate: { maxUnavailable: 0, maxSurge: 1 }");
+    project.write(manifest, &edit(&project.read(manifest), &[(rolling, "rollingUpdate: { maxUnavailable: 2 }")]));
+    let drill = project.drill("k8s-config", &[]);
     drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
     drill.fault_after("k8s_secret_value", FaultAfter::ClearedByRunbook);
     let base64 = "cG9zdGdyZXNxbDovL3Nob3A6c3RvbGVuLWd1ZXNz"; // of the bad value, as far as the password

@@ -80,6 +80,11 @@ impl Stack for Pretend {
         self.set(container, status);
         Ok(())
     }
+    async fn delete_pod(&self, uid: &str) -> Result<(), StackError> {
+        self.done.lock().expect("a lock").push(format!("delete {uid}"));
+        self.containers.lock().expect("a lock").retain(|pod| pod.id != uid);
+        Ok(())
+    }
     async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<CommandOutput, StackError> {
         self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
         let code = self.codes.lock().expect("a lock").remove(0);

@@ -138,6 +138,7 @@ pub(super) fn state(container: &ContainerInspectResponse) -> ContainerState {
         limits: limits(container),
         endpoints: endpoints(container),
         status,
+        ..ContainerState::default()
     }
 }
 

@@ -196,9 +196,12 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn lacks(&self, need: &Need) -> Option<(String, String)> {
-        let Need::Object(_) = need else { return None };
-        let help = "name a service, or take a stack in Kubernetes";
-        Some(("a stack of Compose has no objects".into(), help.into()))
+        let (what, help) = match need {
+            Need::Object(_) => ("objects", "name a service, or take a stack in Kubernetes"),
+            Need::Pods(_) => ("Pods", "take `container_kill`, or a stack in Kubernetes"),
+            _ => return None,
+        };
+        Some((format!("a stack of Compose has no {what}"), help.into()))
     }
 
     fn asked(&self) -> HostRequests {

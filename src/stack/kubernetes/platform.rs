@@ -11,6 +11,7 @@ use super::manifests::{
     main_container, name, pod_spec, text,
 };
 use super::objects::{keyless, merged, named, planned};
+use super::pods::is_rolled_out;
 use super::rights;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace, redactor};
@@ -335,7 +336,13 @@ impl ResolvedStack for ResolvedManifests {
         match need {
             Need::Containers => no(
                 "Pods cannot be killed, paused or limited one by one",
-                "take `patch` on the workload (replicas, limits, command), or `command` in one of its Pods",
+                "take `pod_kill`, `patch` on the workload (replicas, limits, command), or `command` in one of its Pods",
+            ),
+            // One that is not there `check` tells anyway.
+            Need::Pods(service) if self.manifests.workload(service).is_none_or(is_rolled_out) => None,
+            Need::Pods(_) => no(
+                "only the Pods of a Deployment, StatefulSet or DaemonSet are replaced for certain",
+                "take `patch` with `delete: true`",
             ),
             Need::Networks => no("Pods have one network", "take `patch` on the Service, or a fault in front of it"),
             Need::Files => no("the files of Pods cannot be reached from outside", "take `command` in one of its Pods"),
@@ -500,6 +507,14 @@ mod tests {
         let claim =
             json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": { "volumeName": "pv-of-others" } });
         assert!(make("persistentvolumeclaim/x", claim).is_some());
+    }
+
+    #[test]
+    fn pods_are_killed_where_they_are_replaced() {
+        let mut shop = shop();
+        shop.manifests.objects.push(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "alone" } }));
+        let lacks = |service: &str| shop.lacks(&Need::Pods(service.into())).is_some();
+        assert!(!lacks("web") && lacks("alone") && !lacks("told-by-check-anyway"));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The Pods of a service: finding them, and their state as that of containers.
 
-use super::errors::{api, environment};
+use super::errors::{api, environment, is_conflict, is_missing};
 use super::exec::PodTarget;
 use super::manifests::{Manifests, kind, texts};
 use super::names::{PROCESS, SERVICE};
 use crate::stack::{ContainerState, StackError};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::{Api, ListParams};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use serde_json::Value;
 
 /// What a Job lacks that will never have it.
@@ -65,6 +65,22 @@ pub(super) fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p Contain
     statuses(pod).iter().find(|status| status.name == container)
 }
 
+fn condition<'p>(pod: &'p Pod, wanted: &str) -> Option<&'p PodCondition> {
+    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == wanted)
+}
+
+/// What `Stack::delete_pod` does.
+pub(super) async fn delete(pods: &Api<Pod>, uid: &str) -> Result<(), StackError> {
+    let operation = format!("deleting the Pod {uid}");
+    let all = pods.list(&ListParams::default()).await.map_err(api(operation.as_str()))?;
+    let Some(pod) = all.items.iter().find(|pod| pod.metadata.uid.as_deref() == Some(uid)) else { return Ok(()) };
+    let this = Preconditions { uid: Some(uid.into()), resource_version: None };
+    match pods.delete(name(pod), &DeleteParams::default().grace_period(0).preconditions(this)).await {
+        Err(error) if !is_missing(&error) && !is_conflict(&error) => Err(api(operation)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// The state of a Pod, as that of its main container.
 pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
     let status = status_of(pod, &main_container(pod, service));
@@ -85,6 +101,7 @@ pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
         status: word.into(),
         exit_code: terminated.map(|terminated| i64::from(terminated.exit_code)),
         started_at: started.unwrap_or_default(),
+        ready: condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),
         ..ContainerState::default()
     }
 }
@@ -106,8 +123,7 @@ pub(super) async fn running(pods: &Api<Pod>, manifests: &Manifests, service: &st
 /// Why a Pod is not ready, in one line; `None` when it is.
 pub(super) fn ailment(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let condition = |wanted: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == wanted);
-    if let Some(scheduled) = condition("PodScheduled").filter(|condition| condition.status == "False") {
+    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| condition.status == "False") {
         return Some(format!("unschedulable: {}", scheduled.message.as_deref().unwrap_or_default()));
     }
     let inits = status.init_container_statuses.as_deref().unwrap_or_default();
@@ -125,7 +141,7 @@ pub(super) fn ailment(pod: &Pod) -> Option<String> {
             });
         }
     }
-    let ready = condition("Ready")?;
+    let ready = condition(pod, "Ready")?;
     (ready.status != "True").then(|| ready.message.clone().unwrap_or_else(|| "its probes do not succeed".into()))
 }
 

@@ -329,6 +329,10 @@ impl Stack for KubernetesStack {
         Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
     }
 
+    async fn delete_pod(&self, uid: &str) -> Result<(), StackError> {
+        pods::delete(&self.namespace.pods(), uid).await
+    }
+
     async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
         let operation = format!("running a command in `{service}`");
         let target = self.running(service).await?;

@@ -1,0 +1,89 @@
+//! `pod_kill`: Pods of a workload are deleted at once, as with their node. The cluster replaces them by itself, so that their return is
+//! never the runbook's doing.
+//!
+//! ```yaml
+//! - pod_kill: { service: payments, replicas: 1 }
+//!   lasts: 8s
+//!   every: 20s
+//! ```
+
+use super::containers::{self, SelectedContainers};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use crate::record::Parts;
+use crate::source::MapReader;
+use crate::stack::Need;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Deleted Pods.
+#[derive(Debug, Clone)]
+pub struct PodKill {
+    selected: SelectedContainers,
+}
+
+impl PodKill {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        Some(PodKill { selected: SelectedContainers::read(map)? })
+    }
+}
+
+fn not_of_pods() -> FaultError {
+    FaultError::new("read the undo", "it is not for Pods")
+}
+
+#[async_trait]
+impl Inject for PodKill {
+    fn facts(&self) -> FaultFacts {
+        let summary = format!("deletes {}", self.selected.describe().replacen("container", "Pod", 1));
+        let needs = Need::Pods(self.selected.service.clone());
+        FaultFacts { ends_by_itself: true, ..self.selected.facts(summary, needs) }
+    }
+
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        let service = self.selected.service.clone();
+        let killed = self.selected.running(context.stack).await?;
+        let killed: BTreeMap<_, _> = killed.into_iter().map(|pod| (pod.id, pod.name)).collect();
+        let all = containers::states(&service, context.stack).await?.into_iter().map(|pod| pod.id);
+        Ok(Undo::Pods { service, left: all.filter(|uid| !killed.contains_key(uid)).collect(), killed })
+    }
+
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let Undo::Pods { service, killed, .. } = undo else { return Err(not_of_pods()) };
+        for (uid, name) in killed {
+            let deleted = context.stack.delete_pod(uid).await;
+            deleted.map_err(|error| FaultError::new(format!("delete the Pod {name} of `{service}`"), error))?;
+        }
+        Ok(())
+    }
+
+    /// Gone is what has been replaced by Pods that are ready: one that only runs does not serve anybody yet.
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let Undo::Pods { service, killed, left } = undo else { return Err(not_of_pods()) };
+        let there = containers::states(service, context.stack).await?;
+        let (old, new): (Vec<_>, Vec<_>) =
+            there.iter().filter(|pod| !left.contains(&pod.id)).partition(|pod| killed.contains_key(&pod.id));
+        let ready = new.iter().filter(|pod| pod.ready).count();
+        let names: Vec<&str> = killed.values().map(String::as_str).collect();
+        let evidence = format!(
+            "{} of {} are deleted ({}), and {ready} new ones are ready",
+            killed.len() - old.len(),
+            killed.len(),
+            names.join(", ")
+        );
+        Ok(match (killed.len() - old.len()).saturating_sub(ready) {
+            0 => Presence::Gone(evidence),
+            _ if old.is_empty() && ready == 0 => Presence::InPlace(evidence),
+            active => Presence::Partly(evidence, Parts::new(active, killed.len())),
+        })
+    }
+
+    async fn ended_by_itself(
+        &self,
+        _context: &FaultContext<'_>,
+        mitigated: Option<Duration>,
+    ) -> Result<Option<String>, FaultError> {
+        Ok(mitigated.map(|_| format!("the cluster has replaced the Pods of `{}` by itself", self.selected.service)))
+    }
+}
