@@ -62,6 +62,7 @@ fn plan(number: usize) -> Announcement {
             good: "status < 500".into(),
             objective: 0.99,
             must_breach: true,
+            slo: None,
         }],
         loads: Vec::new(),
         faults: Vec::new(),

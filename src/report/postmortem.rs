@@ -315,7 +315,8 @@ impl IncidentFacts<'_> {
             }
             None => format!("{} was not detected.", prose(&format!("`{asserted}`"))),
         }];
-        let since = |at: DrillTime| Some(seconds(at.0.checked_sub(record.injected_us()?.0)?));
+        // One that held before the fault was seen in place held from there on.
+        let since = |at: DrillTime| Some(seconds(at.0.saturating_sub(record.injected_us()?.0)));
         // What was asserted is a page, beside a condition or alone.
         if let Some(page) = self.plan(|plan| plan.page.clone()).filter(|page| page.alert.is_some()) {
             let held = record.conditions.iter().filter(|change| change.holds);
