@@ -575,6 +575,11 @@ mod tests {
 
     /// What is wrong with a scenario that has these SLIs.
     fn with_slis(slis: &str) -> String {
+        read_slis(slis).1
+    }
+
+    /// The SLOs of the SLIs, and the mistakes.
+    fn read_slis(slis: &str) -> (Vec<Option<String>>, String) {
         let dir = tempfile::tempdir().unwrap();
         let scenario = format!(
             "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://shop/, rate: 50/s }} }}\nslis:\n  \
@@ -589,8 +594,9 @@ mod tests {
         std::fs::write(dir.path().join("slo.yaml"), slos).unwrap();
         let journeys = "journeys: [ { name: shopping, slo: { availability: 95%, latency_p90: 3s, freshness: 5m } } ]\n";
         std::fs::write(dir.path().join("journeys.yaml"), journeys).unwrap();
-        let (_, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
-        diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect()
+        let (plan, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
+        let slos = plan.into_iter().flat_map(|plan| plan.slis).map(|sli| sli.slo).collect();
+        (slos, diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect())
     }
 
     #[test]
@@ -664,6 +670,8 @@ mod tests {
         assert_eq!(slo("#answers"), lacks("prometheus"));
         let journey = |of: &str| with_slis(&format!("x: {{ slo: journeys.yaml#{of} }}"));
         assert_eq!(journey("shopping/latency_p90, load: l"), "");
+        let (slos, _) = read_slis("x: { slo: journeys.yaml#shopping/latency_p90, load: l }");
+        assert_eq!(slos, [None, Some("shopping/latency_p90".into())]);
         assert_eq!(journey("availability, load: l, objective: 95%"), "");
         assert!(journey("availability, load: l, objective: 90%").contains("promises 90%, and the file of its SLO 95%"));
         assert_eq!(journey("availability"), "SLI `x` has no `load`\n");

@@ -168,6 +168,9 @@ async fn the_alert_condition_is_seen_side_by_side_with_the_impact() {
     let detected = told.record.detected_us.expect("a detection");
     let confirmed = told.record.fault_record("http_status").expect("a fault").life[1].at_us;
     assert!(detected >= confirmed, "an alert counts from the injection on");
+    let values: Vec<f64> = told.record.gauge.iter().map(|(_, value)| *value).collect();
+    assert!(values.first() == Some(&0.0) && values.iter().any(|value| *value > 5.0), "{values:?}");
+    assert!(values.windows(2).all(|two| two[0] != two[1]), "only what changes is told: {values:?}");
 }
 
 #[tokio::test]

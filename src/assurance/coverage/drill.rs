@@ -1,7 +1,7 @@
 //! What a record says for coverage: few words of each, so that thousands of records fit in memory.
 
 use crate::faults::class_of;
-use crate::record::{Record, RunOutcome, Verdict};
+use crate::record::{Check, CheckOutcome, Record, RunOutcome, Verdict};
 use crate::report::clock::parsed;
 use time::OffsetDateTime;
 
@@ -56,6 +56,9 @@ impl PastDrill {
             hash: step.hash.clone(),
             followed: step.replaced.is_none() && began(&step.id),
         });
+        // A page that came too late was told as well.
+        let detected =
+            record.check(&Check::Detection).is_some_and(|check| matches!(check.outcome, CheckOutcome::Passed { .. }));
         Some(PastDrill {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
@@ -75,7 +78,7 @@ impl PastDrill {
                 .recovered_us()
                 .zip(record.injected_us())
                 .map(|(to, from)| to.0.saturating_sub(from.0)),
-            paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| record.detected_us.is_some()),
+            paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),
         })
     }
 

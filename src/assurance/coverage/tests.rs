@@ -405,3 +405,20 @@ fn a_service_is_monitored_when_a_drill_saw_its_alert_delivered() {
     let silent = CriticalService { alerts: Vec::new(), ..shop() };
     assert_eq!(made(vec![silent], own, &[]).required, 1, "it lists no alert, and is not monitored");
 }
+
+#[test]
+fn a_page_counts_where_the_drill_saw_it_come_as_it_must() {
+    use crate::record::testing::{Story, record_of};
+    use crate::record::{Check, CheckOutcome, CheckResult, DrillTime, PageExpectation};
+    let mut record = record_of(Story::Passed);
+    let paged = |record: &crate::record::Record| PastDrill::of(record).unwrap().paged;
+    assert_eq!(paged(&record), None, "a condition on a metric calls nobody");
+    record.plan.as_mut().unwrap().page = Some(PageExpectation { alert: Some("Down".into()), ..Default::default() });
+    assert_eq!(paged(&record).as_deref(), Some("Down"));
+    // It came, too late: it is detected, and the check has failed.
+    let outcome = CheckOutcome::Failed { reason: "late".into(), at: None };
+    let [started_us, ended_us] = [DrillTime(1), DrillTime(2)];
+    record.checks.push(CheckResult { check: Check::Detection, outcome, started_us, ended_us });
+    assert!(record.detected_us.is_some());
+    assert_eq!(paged(&record), None);
+}
