@@ -54,7 +54,16 @@ pub const BAD_DEPLOY: Shipped = Shipped { name: "bad-deploy", shorter: &[SHORTER
 /// `scenarios/scale-replicas.yaml`, with short windows.
 pub const SCALE: Shipped = Shipped {
     name: "scale-replicas",
-    shorter: &[CALM, &[("stack: ../stacks/tickets/compose.yaml", "stack: {ROOT}/stacks/tickets/compose.yaml")]],
+    shorter: &[
+        CALM,
+        &[
+            ("stack: ../stacks/tickets/compose.yaml", "stack: {ROOT}/stacks/tickets/compose.yaml"),
+            ("oncall: ../stacks", "oncall: {ROOT}/stacks"),
+            ("rules: ../stacks", "rules: {ROOT}/stacks"),
+            ("alertmanager: ../stacks", "alertmanager: {ROOT}/stacks"),
+            ("prometheus: ../stacks", "prometheus: {ROOT}/stacks"),
+        ],
+    ],
 };
 
 /// The same for those with little load.
