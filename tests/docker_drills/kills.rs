@@ -218,7 +218,7 @@ fn a_drill_to_be_kept_is_kept_when_its_runner_is_killed_and_its_containers_run_a
 
 #[test]
 fn two_drills_side_by_side_do_not_touch_each_other() {
-    let project = Project::shipped(UPSTREAM, &[("rate: 40/s", "rate: 25/s")], &[]);
+    let project = Project::shipped(UPSTREAM, &[], &[]);
     std::thread::scope(|scope| {
         let both = [0, 1].map(|_| scope.spawn(|| project.drill("upstream-503", &[])));
         for drill in both {

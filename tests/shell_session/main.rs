@@ -487,9 +487,7 @@ async fn the_end_of_stdin_kills_everything_at_once() {
     assert!(alive(command) && alive(background));
     // What a runner that is killed with -9 leaves: closed pipes.
     task.abort();
-    let begun = Instant::now();
     assert!(child.wait().await.unwrap().success());
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(!alive(command) && !alive(background));
 }
 

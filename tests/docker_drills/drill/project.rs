@@ -73,10 +73,11 @@ const CALM: &[(&str, &str)] = &[
     ("recover: { within: 30s, hold: 4s }", "recover: { within: 15s, hold: 2s }"),
 ];
 
-/// What makes the others short, with objectives that allow for a machine that is busy with other tests.
+/// What makes the others short and light, with objectives that allow for a machine that is busy with other tests: at the shipped rate, three
+/// shops at once need more than two cores, and an outage of one that has no processor left does not end with its fault.
 const SHORTER: &[(&str, &str)] = &[
     ("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml"),
-    ("rate: 50/s", "rate: 40/s"),
+    ("rate: 50/s", "rate: 20/s"),
     ("objective: 99.5% }", "objective: 97% }"),
     ("good: latency < 300ms, objective: 99% }", "good: latency < 500ms, objective: 90% }"),
     ("steady: { for: 5s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
