@@ -151,7 +151,7 @@ impl<R: FnMut(LoadReport)> Run<R> {
         self.late = self.late.max(now.saturating_duration_since(wake));
         self.send_due(now);
         self.note_late();
-        self.close(self.current_slice(now));
+        self.close_sent(now);
         while self.requests.try_join_next().is_some() {}
     }
 
@@ -160,7 +160,13 @@ impl<R: FnMut(LoadReport)> Run<R> {
         while let Ok(ended) = endings.try_recv() {
             self.count(&ended);
         }
-        self.close(self.current_slice(Instant::now()));
+        self.close_sent(Instant::now());
+    }
+
+    /// Closes the slices that are over at `now` and of which every request has been sent: where this task itself is late, some of an
+    /// overdue slice are still to come.
+    fn close_sent(&mut self, now: Instant) {
+        self.close(self.current_slice(now).min(self.generator.schedule.slice(self.next)));
     }
 
     /// A write is told before the slice that holds it: whoever has seen a slice knows every write that was due in it.

@@ -234,6 +234,43 @@ async fn a_fast_service_is_good_and_its_connections_are_used_again() {
     assert!(connections < 40, "{connections} connections for {} requests", outcome.totals.requests);
 }
 
+/// An answer that comes while the generator is late: no slice is over before its requests are sent.
+#[tokio::test]
+async fn nothing_is_left_out_where_the_generator_is_kept_from_its_work() {
+    let server = Server::start(Behaviour::Status(200)).await;
+    let (ended, mut endings) = unbounded_channel();
+    let mut slices: Vec<SliceCounts> = Vec::new();
+    let t0 = Instant::now() - Duration::from_millis(350);
+    let mut run = Run {
+        generator: Generator::new(&server.spec(100.0, LONG), &availability(), 1).unwrap(),
+        t0,
+        report: |report| {
+            if let LoadReport::Slice(slice) = report {
+                slices.push(slice);
+            }
+        },
+        ended,
+        requests: JoinSet::new(),
+        next: 0,
+        slices: 0,
+        late: Duration::ZERO,
+        late_count: 0,
+    };
+    run.send_due(t0);
+    let first = endings.recv().await.unwrap();
+    run.on_end(first, &mut endings);
+    run.send_due(Instant::now());
+    let sent = run.next;
+    while run.generator.tally.outstanding() > 0 {
+        let ended = endings.recv().await.unwrap();
+        run.count(&ended);
+    }
+    run.close(run.generator.schedule.slice(sent) + 1);
+    drop(run);
+    assert!(sent > 30, "{sent}");
+    assert_eq!(slices.iter().map(|slice| slice.due).sum::<u64>(), sent, "{slices:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_503_is_an_answer_and_no_good_event() {
     let server = Server::start(Behaviour::Status(503)).await;
