@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+/// Share of the events of a window above which refusals are too many, where no objective allows more.
+const REFUSED: f64 = 0.1;
 /// Fewer bad events than these are never an impact.
 pub const MIN_BAD: u64 = 5;
 
@@ -235,6 +237,11 @@ fn is_error(result: &str) -> bool {
     result.parse::<u16>().is_ok_and(|status| status >= 400)
 }
 
+/// A status by which a server sends elsewhere; no load follows it.
+fn is_redirect(result: &str) -> bool {
+    result.parse::<u16>().is_ok_and(|status| (300..400).contains(&status) && status != 304)
+}
+
 /// Whether hardly any request (less than 1%) had a result, by how often each was had.
 fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     let all: u64 = then.iter().map(|(_, count)| count).sum();
@@ -243,13 +250,25 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     move |result| !usual.contains(result)
 }
 
-/// Whether a result is an error that hardly any request had, where most had none: who gets it is refused what they got.
+/// Whether a result is an error that hardly any request had, where most had none, or sends elsewhere where most were answered: who gets
+/// it is refused what they got.
 fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
-    let count = |of: &dyn Fn(&str) -> bool| -> u64 {
-        then.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
+    let most = |of: &dyn Fn(&str) -> bool| {
+        let count = |of: &dyn Fn(&str) -> bool| -> u64 {
+            then.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
+        };
+        count(of) * 2 > count(&|_| true)
     };
-    let (was_served, is_rare) = (count(&is_error) * 2 < count(&|_| true), rare(then));
-    move |result| was_served && is_error(result) && is_rare(result)
+    let is_served = |result: &str| !is_error(result);
+    let (was_served, was_answered) = (most(&is_served), most(&|result| is_served(result) && !is_redirect(result)));
+    let is_rare = rare(then);
+    move |result| is_rare(result) && (was_served && is_error(result) || was_answered && is_redirect(result))
+}
+
+/// Whether so many of these events are more refusals than the objective allows, and more than one in ten: a single answer in a short
+/// window is no finding.
+fn too_many(refused: u64, all: u64, objective: f64) -> bool {
+    refused as f64 > (1.0 - objective).max(REFUSED) * all as f64
 }
 
 /// From one instant until another.
@@ -260,7 +279,7 @@ pub type TimeSpan = (DrillTime, DrillTime);
 pub struct AnswersChanged {
     /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
     pub text: String,
-    /// They are errors of HTTP (any status from 400 on), of which there were hardly any: users are refused what they got.
+    /// They are errors of HTTP (any status from 400 on) or redirects, of which there were hardly any: users are refused what they got.
     pub refused: bool,
 }
 
@@ -360,8 +379,8 @@ impl Timeline {
         of_load.collect::<Vec<_>>().join("; ")
     }
 
-    /// What most requests of a load that an SLI looks at are answered with in a window, although hardly any was in another one, when
-    /// the stack was steady.
+    /// What too many requests of a load that an SLI looks at are refused in a window, or what most are answered with, although hardly
+    /// any was in another one, when the stack was steady.
     pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
         let changed = self.judged().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
@@ -371,15 +390,14 @@ impl Timeline {
             };
             let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
             let (is_rare, is_refusal) = (rare(&then), refusal(&then));
-            let most = |of: &dyn Fn(&str) -> bool| sum(&now, of) * 2 > all_now;
-            let refused = most(&is_refusal);
-            if !refused && !most(&|known| known == *result && is_rare(known)) {
+            let refused = too_many(sum(&now, &is_refusal), all_now, self.least_objective(load));
+            if !refused && !(is_rare(result) && sum(&now, &|known| known == *result) * 2 > all_now) {
                 return None;
             }
             let told = now.iter().filter(|(known, _)| if refused { is_refusal(known) } else { known == result });
             let told: Vec<String> = told.take(3).map(|(result, count)| format!("{result} × {count}")).collect();
             let text = format!(
-                "most requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
+                "requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
                  of {all_then}",
                 told.join(", ")
             );
@@ -393,33 +411,39 @@ impl Timeline {
         self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load))
     }
 
-    /// What users are refused in a window, where most of them are refused what they got when the stack was steady.
+    /// What the most lenient SLI of a load promises, as a ratio.
+    fn least_objective(&self, load: &str) -> f64 {
+        let objectives = self.slis.iter().filter(|sli| sli.series == load).map(|sli| sli.objective.get());
+        objectives.fold(1.0, f64::min)
+    }
+
+    /// What users are refused in a window, where too many of them are refused what they got when the stack was steady.
     pub fn refused(&self, steady: Option<TimeSpan>, window: TimeSpan) -> Option<String> {
         let answers = self.answered_otherwise(steady?, window);
         answers.into_iter().find(|answers| answers.refused).map(|answers| answers.text)
     }
 
-    /// Whether most users are refused what they got when the stack was steady: in the first slice of a span that has events, or in
+    /// Whether too many users are refused what they got when the stack was steady: in the first slice of a span that has events, or in
     /// any window of this length in it.
     fn refused_within(&self, steady: Option<TimeSpan>, (from, to): TimeSpan, window: Duration) -> bool {
         let Some(steady) = steady else { return false };
-        self.judged().any(|(_, line)| {
-            let then = line.results(steady.0, steady.1);
+        self.judged().any(|(load, line)| {
+            let (then, objective) = (line.results(steady.0, steady.1), self.least_objective(load));
             let is_refusal = refusal(&then);
             let counts = |slice: &Total| {
                 let refused = slice.results.iter().filter(|(result, _)| is_refusal(result));
                 (refused.map(|(_, count)| count).sum::<u64>(), slice.results.values().sum::<u64>())
             };
-            let most = |(refused, all): (u64, u64)| refused * 2 > all;
+            let too_much = |(refused, all): (u64, u64)| too_many(refused, all, objective);
             let mut inside =
                 line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to).map(counts);
             let Some(first) = inside.find(|(_, all)| *all > 0) else { return false };
-            if most(first) {
+            if too_much(first) {
                 return true;
             }
             let (inside, wanted) = (std::iter::once(first).chain(inside).collect::<Vec<_>>(), slices(window));
             let sum = |window: &[(u64, u64)]| window.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            inside.windows(wanted.min(inside.len())).any(|window| most(sum(window)))
+            inside.windows(wanted.min(inside.len())).any(|window| too_much(sum(window)))
         })
     }
 
@@ -588,7 +612,7 @@ impl Timeline {
         }
     }
 
-    /// **Refused after the recovery**: the first trailing window as [`Timeline::relapsed`] looks at, in which most users are refused what
+    /// **Refused after the recovery**: the first trailing window as [`Timeline::relapsed`] looks at, in which too many users are refused what
     /// they got when the stack was steady: its end, and what they get.
     pub fn refused_after(
         &self,

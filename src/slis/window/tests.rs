@@ -83,7 +83,11 @@ fn answers_that_nobody_had_before_are_told() {
     assert!(told.refused && told.text.ends_with("404 × 90 of 100, and it was 201 × 100 of 100"), "{told:?}");
     assert!(!answered(&[("201", 10)], &[("202", 10)]).unwrap().refused, "queued is not refused");
     assert!(!answered(&[("404", 10)], &[("409", 10)]).unwrap().refused, "they were refused before");
-    assert_eq!(answered(&[("201", 10)], &[("404", 4), ("201", 6)]), None);
+    assert!(answered(&[("201", 10)], &[("404", 2), ("201", 8)]).unwrap().refused, "more than the objective allows");
+    assert_eq!(answered(&[("201", 10)], &[("404", 1), ("201", 9)]), None, "the objective allows one in ten");
+    assert!(answered(&[("200", 10)], &[("302", 10)]).unwrap().refused, "nobody follows it");
+    assert!(!answered(&[("302", 10)], &[("303", 10)]).unwrap().refused, "sent elsewhere before as well");
+    assert!(!answered(&[("200", 10)], &[("304", 10)]).unwrap().refused);
     let told = answered(&[("201", 10)], &[("404", 4), ("403", 4), ("201", 2)]).unwrap();
     assert!(
         told.refused && told.text.contains("403 × 40, 404 × 40 of 100"),
@@ -356,9 +360,9 @@ fn who_is_refused_after_the_recovery_is_told_so_from_the_first_window_on() {
     }
     let steady = Some((at(0), at(1000)));
     let after = |until| timeline.refused_after(steady, at(2000), at(until), ms(1000));
-    assert_eq!(after(4500), None, "half of a window is not most of it");
+    assert_eq!(after(4100), None, "the objective allows one in ten");
     let (first, text) = after(6000).expect("they are refused");
-    assert_eq!(first, at(4600), "{text}");
+    assert_eq!(first, at(4200), "{text}");
     assert_eq!(timeline.refused_after(None, at(2000), at(6000), ms(1000)), None, "nobody knows what they got before");
 }
 
