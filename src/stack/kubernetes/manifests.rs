@@ -333,6 +333,34 @@ fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
 }
 
 impl Manifests {
+    /// With each ClusterRole that RoleBindings name as a Role: it gives the same rights in the drill's namespace, which is where those
+    /// bindings gave them, and nothing is made that belongs to the whole cluster. One that cannot be a Role stays what it is: it is made
+    /// of others, or has rights outside of every namespace, or there is a Role of its name.
+    pub(super) fn with_own_roles(mut self) -> Manifests {
+        let bound = |binding: &Value| text(binding, "/roleRef/kind") == "ClusterRole";
+        let bound = self.of_kind("RoleBinding").filter(|binding| bound(binding)).map(|b| text(b, "/roleRef/name"));
+        let mut own: BTreeSet<String> = bound.map(str::to_string).collect();
+        let outside = |role: &Value| {
+            role.get("aggregationRule").is_some_and(|rule| !rule.is_null())
+                || items(role, "/rules").any(|rule| rule.get("nonResourceURLs").is_some())
+        };
+        own.retain(|role| {
+            let mut given = self.of_kind("ClusterRole").filter(|object| name(object) == role);
+            given.next().is_some_and(|role| !outside(role)) && self.of_kind("Role").all(|object| name(object) != role)
+        });
+        for object in &mut self.objects {
+            let pointer = match kind(object) {
+                "ClusterRole" if own.contains(name(object)) => "/kind",
+                "RoleBinding" if own.contains(text(object, "/roleRef/name")) => "/roleRef/kind",
+                _ => continue,
+            };
+            if let Some(kind) = object.pointer_mut(pointer) {
+                *kind = Value::from("Role");
+            }
+        }
+        self
+    }
+
     /// What has Pods, in order.
     pub(super) fn workloads(&self) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(|object| WORKLOADS.contains(&kind(object)))
@@ -558,6 +586,39 @@ items:
         assert_eq!(environment["APP_MODE"], "fast");
         assert_eq!(found.secrets(), BTreeSet::from(["s3cret-1".to_string(), "shop".to_string()]));
         assert_eq!(found.objects.len(), 3);
+    }
+
+    #[test]
+    fn a_cluster_role_that_is_bound_in_the_namespace_is_a_role_of_it() {
+        let role = |kind: &str, name: &str, more: &str| {
+            format!(
+                "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\n{more}\n"
+            )
+        };
+        let binds = |kind: &str, to: &str| {
+            role(kind, &format!("{kind}-{to}").to_lowercase(), &format!("roleRef: {{ kind: ClusterRole, name: {to} }}"))
+        };
+        let text = [
+            role("ClusterRole", "reader", "rules: [{ apiGroups: [''], resources: [pods], verbs: [get] }]"),
+            role("ClusterRole", "everywhere", "rules: []"),
+            role("ClusterRole", "health", "rules: [{ nonResourceURLs: [/healthz], verbs: [get] }]"),
+            role("ClusterRole", "sum", "aggregationRule: { clusterRoleSelectors: [] }"),
+            role("ClusterRole", "twice", "rules: []"),
+            role("Role", "twice", "rules: []"),
+            binds("RoleBinding", "reader"),
+            binds("ClusterRoleBinding", "everywhere"),
+            binds("RoleBinding", "health"),
+            binds("RoleBinding", "sum"),
+            binds("RoleBinding", "twice"),
+            binds("RoleBinding", "view"),
+        ]
+        .concat();
+        let own = manifests(&text).with_own_roles();
+        let named = |wanted: &'static str| own.of_kind(wanted).map(name).collect::<Vec<_>>();
+        assert_eq!(named("Role"), ["reader", "twice"]);
+        assert_eq!(named("ClusterRole"), ["everywhere", "health", "sum", "twice"], "refused, as before");
+        let bound: Vec<&str> = own.of_kind("RoleBinding").map(|binding| self::text(binding, "/roleRef/kind")).collect();
+        assert_eq!(bound, ["Role", "ClusterRole", "ClusterRole", "ClusterRole", "ClusterRole"]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl KubernetesPlatform {
     /// # Errors
     /// As there.
     pub async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
-        let manifests = match manifests::read(&request.file, &request.root).await {
+        let manifests = match manifests::read(&request.file, &request.root).await.map(Manifests::with_own_roles) {
             Ok(manifests) => manifests,
             Err(ManifestError::Environment(error)) => return Err(ResolveError::Environment(error)),
             // As a finding: what is wrong is no matter of Compose.
