@@ -11,6 +11,7 @@ use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// Who a drill is: known before it begins.
@@ -50,6 +51,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         reading: plan.runbook.as_ref().and_then(reading_info),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
+        stack_merged: plan.stack.merged.iter().map(|path| merged_file(path)).collect(),
         control: identity.control,
         seed: identity.seed,
         // A control that behaves passes, whatever the scenario expects of its runbook.
@@ -221,6 +223,12 @@ pub(super) fn file_ref(source: &Source) -> FileRef {
     FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
 }
 
+/// A file that Compose reads for itself; one that is gone meanwhile has no sum, and Compose says so.
+fn merged_file(path: &Path) -> FileRef {
+    let sha256 = std::fs::read(path).map_or(String::new(), |content| sha256_hex(&content));
+    FileRef { path: path.display().to_string(), sha256 }
+}
+
 /// What was decided about the commands of a runbook.
 pub(super) fn reading_info(runbook: &Runbook) -> Option<ReadingInfo> {
     let accepted = runbook.accepted.as_ref()?;
@@ -250,7 +258,7 @@ mod tests {
     fn a_dr_drill_is_announced() {
         let dir = tempfile::tempdir().unwrap();
         let scenario = "title: T\nkind: dr\ndescription: >\n  All of\n  it.\nowner: us\nrto: 45s\nrpo: 1500ms\n\
-            stack: compose.yaml\nrunbook: r.md\n\
+            stack: { file: [compose.yaml, ops.yaml] }\nrunbook: r.md\n\
             load: { l: { request: 'POST http://shop/{{counter}}', rate: 50/s } }\n\
             slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
             recover: { within: 9s }\nexpect: { verdict: not_recovered, level: L2 }\n\
@@ -259,6 +267,7 @@ mod tests {
             replayed: { service: db, run: ask }\n  content:\n    sums: { service: db, run: add }\n";
         for (path, text) in [
             ("compose.yaml", "services: { shop: { image: x } }\n"),
+            ("ops.yaml", "services: { shop: { image: y } }\n"),
             ("r.md", "# R\n\n## Mitigation\n\n```bash\nrestore\n```\n"),
             ("s.yaml", scenario),
         ] {
@@ -278,6 +287,8 @@ mod tests {
         };
         let told = announce(&plan, &identity);
         assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));
+        let merged: Vec<&str> = told.stack_merged.iter().map(|file| file.sha256.as_str()).collect();
+        assert_eq!(merged, [sha256_hex(b"services: { shop: { image: y } }\n")], "a change in it is seen");
         let restore = told.restore.unwrap();
         assert_eq!((restore.rto_us, restore.rpo_us, restore.expect), (45_000_000, 1_500_000, RestoreLevel::L2));
         assert_eq!((restore.load.as_str(), restore.acknowledged.as_str()), ("l", "status < 300"));

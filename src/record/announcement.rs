@@ -36,6 +36,9 @@ pub struct Announcement {
     pub programs_file: Option<FileRef>,
     /// The stack file.
     pub stack_file: FileRef,
+    /// The Compose files that are merged over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack_merged: Vec<FileRef>,
     /// Whether this is the control: the same drill without the runbook.
     pub control: bool,
     /// Seed of everything random in the drill.
@@ -120,7 +123,7 @@ impl Announcement {
         files.extend(self.runbook_file.as_ref().map(|file| ("runbook".into(), file)));
         files.extend(reading);
         files.extend(self.programs_file.as_ref().map(|file| ("programs".into(), file)));
-        files.push(("stack".into(), &self.stack_file));
+        files.extend(std::iter::once(&self.stack_file).chain(&self.stack_merged).map(|file| ("stack".into(), file)));
         files.extend(self.alert_files.iter().map(|(what, file)| (what.clone(), file)));
         files.extend(self.oncall_file.as_ref().map(|file| ("on call".into(), file)));
         files

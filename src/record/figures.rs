@@ -108,6 +108,16 @@ impl Record {
         self.impacts.iter().map(|impact| impact.impact_us).min()
     }
 
+    /// The SLO that an SLI was read from, of a journey or a service: `shopping/availability`.
+    pub fn slo_of(&self, sli: &str) -> Option<&str> {
+        self.plan.iter().flat_map(|plan| &plan.slis).find(|info| info.name == sli)?.slo.as_deref()
+    }
+
+    /// An SLI with its SLO: `availability (SLO shopping/availability)`, or its name alone.
+    pub fn sli_with_slo(&self, sli: &str) -> String {
+        self.slo_of(sli).map_or_else(|| sli.to_string(), |slo| format!("{sli} (SLO {slo})"))
+    }
+
     /// When users had recovered for good: as the engine said for all SLIs together, otherwise when the last of them had. A
     /// relapse takes the recovery back.
     pub fn recovered_us(&self) -> Option<DrillTime> {

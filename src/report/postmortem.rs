@@ -195,18 +195,13 @@ impl IncidentFacts<'_> {
     fn impact(&self) -> String {
         let bad = |counts: Counts| counts.valid.saturating_sub(counts.good);
         let share = |counts: Counts| counts.ratio().map_or("no data".into(), |ratio| percent(1.0 - ratio));
-        let slo = |name: &str| {
-            let info = self.record().plan.iter().flat_map(|plan| &plan.slis).find(|info| info.name == name);
-            let slo = info.and_then(|info| info.slo.as_ref());
-            slo.map_or_else(|| name.to_string(), |slo| format!("{name} (SLO {slo})"))
-        };
         let rows = self.figures.slis.iter().map(|sli| {
             let hurt = format!("{} of {} requests", bad(sli.during), sli.during.valid);
             let ratio = sli.during.ratio().map_or("no data".into(), percent);
             let fell =
                 |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
             vec![
-                prose(&slo(&sli.sli)),
+                prose(&self.record().sli_with_slo(&sli.sli)),
                 percent(sli.objective),
                 self.link(&hurt, fell),
                 share(sli.during),

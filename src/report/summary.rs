@@ -175,6 +175,9 @@ fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
             _ => page.line(&format!("    {line}")),
         }
     }
+    for (sli, slo) in slis.iter().filter_map(|s| Some((&s.sli, view.record.slo_of(&s.sli)?))) {
+        page.line(&format!("    {}", cut(&one_line(&format!("{sli}: SLO {slo}")), WIDTH - 4)));
+    }
 }
 
 fn faults(view: &DrillView<'_>, page: &mut TerminalPage) {
@@ -221,8 +224,22 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let waits = waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what));
     // An incomplete drill has said so at the top.
     let cut_off = words::cut_off(record).filter(|_| record.verdict != Verdict::Incomplete);
+    // What is noted of the outcome; what came before was told as it happened.
+    let recovering = record.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
+    let noted =
+        record.notes.iter().filter(|note| note.by.is_none() && recovering.is_some_and(|from| note.at_us >= from));
+    let noted = noted.map(|note| note.text.clone());
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
-    view.aftermath.iter().cloned().chain(late).chain(vague).chain(waits).chain(cut_off).chain(damage).collect()
+    view.aftermath
+        .iter()
+        .cloned()
+        .chain(late)
+        .chain(vague)
+        .chain(waits)
+        .chain(cut_off)
+        .chain(noted)
+        .chain(damage)
+        .collect()
 }
 
 /// The items with commas between them, broken into lines of at most `width` columns between items only.

@@ -165,3 +165,12 @@ fn the_price_is_the_same_in_every_format_for_people_and_derived_for_programs() {
     assert!(value["figures"]["price"][0]["ten_minutes_more"].as_f64().is_some_and(|share| share > 0.0));
     assert_eq!(value.get("price"), None, "not stored");
 }
+
+#[test]
+fn an_sli_is_told_with_its_slo_in_every_format() {
+    let mut record = drill(Story::NotRecovered);
+    for sli in &mut record.plan.as_mut().unwrap().slis {
+        sli.slo = Some(format!("shopping/{}", sli.name));
+    }
+    assert_everywhere(&formats(&record), "shopping/availability", &[]);
+}

@@ -32,7 +32,10 @@ pub fn hurt(record: &Record) -> String {
     let since =
         record.injected_us().map(|fault| format!(" ({} after the fault)", seconds(from.0.saturating_sub(fault.0))));
     let took = seconds(to.0.saturating_sub(from.0));
-    format!("{at_least}{took}, from {}{} to {} UTC, {end}.", at(from), since.unwrap_or_default(), at(to))
+    let first = record.impacts.iter().min_by_key(|impact| impact.impact_us);
+    let first = first.filter(|impact| record.slo_of(&impact.sli).is_some());
+    let first = first.map_or(String::new(), |impact| format!(" First to fall: {}.", record.sli_with_slo(&impact.sli)));
+    format!("{at_least}{took}, from {}{} to {} UTC, {end}.{first}", at(from), since.unwrap_or_default(), at(to))
 }
 
 /// What cured users: the mitigating steps with a command that was meant to help and had begun before they recovered, the other steps

@@ -266,14 +266,15 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
         }
         Check::Steady => {
             let figures = record.figures();
-            let lines = figures.slis.iter().map(|s| window_line(&s.sli, s.before, s.objective));
+            let lines = figures.slis.iter().map(|s| window_line(&record.sli_with_slo(&s.sli), s.before, s.objective));
             Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
         }
         Check::Recovery { sli } => {
             record.check(check)?;
             let figures = record.figures();
             let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
-            Some(format!("during: {}\nafter: {}", counts(s.during), counts(s.after)))
+            let slo = record.slo_of(sli).map_or(String::new(), |slo| format!("SLO: {slo}\n"));
+            Some(format!("{slo}during: {}\nafter: {}", counts(s.during), counts(s.after)))
         }
         Check::Invariant { name } => {
             let asked = record.invariants.iter().filter(|answer| answer.name == *name);

@@ -149,7 +149,13 @@ impl IndexedRun {
             tool_version: plan.tool_version.clone(),
             scenario_sha: plan.scenario_file.sha256.clone(),
             runbook_sha: plan.runbook_file.as_ref().map(|file| file.sha256.clone()),
-            stack_sha: plan.stack_file.sha256.clone(),
+            stack_sha: match plan.stack_merged.as_slice() {
+                [] => plan.stack_file.sha256.clone(),
+                merged => {
+                    let all = std::iter::once(&plan.stack_file).chain(merged).map(|file| format!("{}\n", file.sha256));
+                    Digest::of(all.collect::<String>().as_bytes()).to_string()
+                }
+            },
             images_sha: images.as_ref().map(fingerprint),
             to_impact_us: figures.to_impact_us,
             to_detect_us: figures.to_detect_us,

@@ -91,6 +91,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         reading: None,
         programs_file: None,
         stack_file: file("stacks/checkout/compose.yaml", "d"),
+        stack_merged: Vec::new(),
         control: matches!(story, Story::Control | Story::ControlRecovered),
         seed: 42,
         expect: match story {
