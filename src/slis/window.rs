@@ -391,7 +391,7 @@ impl Timeline {
             let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
             let (is_rare, is_refusal) = (rare(&then), refusal(&then));
             let refused = too_many(sum(&now, &is_refusal), all_now, self.least_objective(load));
-            if !refused && !(is_rare(result) && sum(&now, &|known| known == *result) * 2 > all_now) {
+            if !(refused || is_rare(result) && sum(&now, &|known| known == *result) * 2 > all_now) {
                 return None;
             }
             let told = now.iter().filter(|(known, _)| if refused { is_refusal(known) } else { known == result });
