@@ -285,7 +285,7 @@ const CLIENTS: [&str; 14] = [
 async fn the_toolbox_has_the_clients_that_people_use() {
     // Perl is all that the base image has to listen with.
     let listen =
-        "use Socket; socket S,PF_INET,SOCK_STREAM,0; bind S,sockaddr_in(8080,INADDR_ANY); listen S,9; sleep 999";
+        "use Socket; socket S,PF_INET,SOCK_STREAM,0; bind S,sockaddr_in(8080,INADDR_ANY); listen S,4096; sleep 999";
     let command = serde_json::json!(["perl", "-e", listen]);
     let check = "{ test: [CMD, bash, -c, \"</dev/tcp/127.0.0.1/8080\"], interval: 200ms }";
     let web = format!("image: \"debian:bookworm-slim\", init: true, command: {command}, healthcheck: {check}");
