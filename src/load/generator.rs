@@ -70,6 +70,12 @@ impl Generator {
     /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
     /// Dropping the future closes every connection and reports nothing more.
     pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> Totals {
+        let (run, endings) = self.begin(t0, report);
+        run.until(stop, endings).await
+    }
+
+    /// A run that has sent nothing yet, and where it hears how its requests ended.
+    fn begin<R>(self, t0: Instant, report: R) -> (Run<R>, UnboundedReceiver<RequestEnded>) {
         let (ended, endings) = unbounded_channel();
         let run = Run {
             generator: self,
@@ -82,7 +88,7 @@ impl Generator {
             late: Duration::ZERO,
             late_count: 0,
         };
-        run.until(stop, endings).await
+        (run, endings)
     }
 }
 

@@ -238,24 +238,14 @@ async fn a_fast_service_is_good_and_its_connections_are_used_again() {
 #[tokio::test]
 async fn nothing_is_left_out_where_the_generator_is_kept_from_its_work() {
     let server = Server::start(Behaviour::Status(200)).await;
-    let (ended, mut endings) = unbounded_channel();
     let mut slices: Vec<SliceCounts> = Vec::new();
     let t0 = Instant::now() - Duration::from_millis(350);
-    let mut run = Run {
-        generator: Generator::new(&server.spec(100.0, LONG), &availability(), 1).unwrap(),
-        t0,
-        report: |report| {
-            if let LoadReport::Slice(slice) = report {
-                slices.push(slice);
-            }
-        },
-        ended,
-        requests: JoinSet::new(),
-        next: 0,
-        slices: 0,
-        late: Duration::ZERO,
-        late_count: 0,
-    };
+    let generator = Generator::new(&server.spec(100.0, LONG), &availability(), 1).unwrap();
+    let (mut run, mut endings) = generator.begin(t0, |report| {
+        if let LoadReport::Slice(slice) = report {
+            slices.push(slice);
+        }
+    });
     run.send_due(t0);
     let first = endings.recv().await.unwrap();
     run.on_end(first, &mut endings);
