@@ -312,10 +312,13 @@ fn say_hold(cx: &Context<'_>, impact: &FaultImpact, parts: Option<Parts>) -> Dur
     hold
 }
 
-/// What the last mitigating step that wrote something had to say, for a reason.
+/// What the last mitigating step that wrote something had to say, and what one left running, for a reason.
 fn last_words(responded: &Responded) -> String {
-    let words = responded.last_line.as_ref();
-    words.map_or_else(String::new, |(step, line)| format!("; the last output of `{step}` was `{line}`"))
+    let said = responded.last_line.as_ref().map(|(step, line)| format!("; the last output of `{step}` was `{line}`"));
+    let left = responded.left_running.as_ref().map(|(step, what)| {
+        format!("; `{step}` left a process running (`{what}`), and those of the toolbox end with the runbook")
+    });
+    said.into_iter().chain(left).collect()
 }
 
 /// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery. `recovering`

@@ -6,6 +6,7 @@ use super::impact::FaultImpact;
 use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
+use crate::programs::left_running;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict, WAIT_FELT};
 use crate::runbook::{RunbookInput, RunbookPhase, Step, StepKind};
 use crate::spec::Plan;
@@ -20,6 +21,8 @@ pub(super) struct Responded {
     pub without_mitigation: bool,
     /// The last mitigating step that wrote something: its title, and the last line that it wrote.
     pub last_line: Option<(String, String)>,
+    /// The last mitigating step that left a process running: its title, and what did it (`&`, `nohup`).
+    pub left_running: Option<(String, String)>,
     /// A verification never passed: the reason to fail if users have recovered all the same.
     pub unverified: Option<Stop>,
 }
@@ -32,6 +35,7 @@ struct Mitigating<'r, 'a> {
     /// First mitigating command and end of the last mitigating step.
     mitigation: Option<(DrillTime, Option<DrillTime>)>,
     last_line: Option<(String, String)>,
+    left_running: Option<(String, String)>,
 }
 
 pub(super) async fn respond(
@@ -42,13 +46,13 @@ pub(super) async fn respond(
 ) -> Result<Responded, Stop> {
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
-    let mut mitigating = Mitigating { cx, impact, person, mitigation: None, last_line: None };
+    let mut mitigating = Mitigating { cx, impact, person, mitigation: None, last_line: None, left_running: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
     follower.end().await;
     let unverified = followed?;
-    let Mitigating { mut mitigation, last_line, .. } = mitigating;
+    let Mitigating { mut mitigation, last_line, left_running, .. } = mitigating;
     let without_mitigation = unverified.is_none() && mitigation.is_none();
     if without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
@@ -57,7 +61,7 @@ pub(super) async fn respond(
         let now = cx.sink.now();
         mitigation = Some((now, Some(now)));
     }
-    Ok(Responded { mitigation, without_mitigation, last_line, unverified })
+    Ok(Responded { mitigation, without_mitigation, last_line, left_running, unverified })
 }
 
 #[async_trait]
@@ -91,6 +95,9 @@ impl FollowContext for Mitigating<'_, '_> {
         }
         if let Some(line) = last_line {
             self.last_line = Some((step.title.clone(), line));
+        }
+        if let Some(what) = step.commands().iter().find_map(|command| left_running(&command.text)) {
+            self.left_running = Some((step.title.clone(), what));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, requests, seconds};
 use crate::view::words::{self, ending, placed};
-use crate::view::{DrillView, StatusSymbol, StepView};
+use crate::view::{DrillView, StatusSymbol, StepView, answers};
 use std::path::Path;
 
 /// Columns before what is said about a step.
@@ -240,6 +240,7 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
         .chain(vague)
         .chain(waits)
         .chain(cut_off)
+        .chain(answers::helped_beside(record))
         .chain(noted)
         .chain(damage)
         .collect()

@@ -4,7 +4,7 @@
 use super::clock::{clock, started};
 use super::format::seconds;
 use super::words::{fate, many, served_beside, served_between};
-use crate::record::{Phase, Record, Verdict};
+use crate::record::{Phase, Record, StepInfo, Verdict};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
 /// to be undone or the drill was cut off.
@@ -81,6 +81,18 @@ pub fn cured(record: &Record) -> String {
     }
 }
 
+/// What makes it unsure whether the mitigation alone would have been enough: a step of another phase that evidently changes something
+/// began before users recovered from the mitigation's beginning on.
+pub fn helped_beside(record: &Record) -> Option<String> {
+    let (begun, recovered) = (record.mitigation_started_us?, record.recovered_us()?);
+    let beside = record.steps.iter().filter(|step| begun < step.started_us && step.started_us < recovered);
+    let mut beside = beside.filter_map(|step| record.step_info(&step.step).filter(|info| info.helps == Some(true)));
+    let StepInfo { title, phase, at, .. } = beside.next().filter(|_| record.verdict == Verdict::Passed)?;
+    Some(format!(
+        "before users recovered “{title}” ({phase}, `{at}`) changed something, too: whether the mitigation alone is enough was not shown"
+    ))
+}
+
 /// With a capital first letter.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
@@ -99,5 +111,18 @@ mod tests {
             format!("{story:?}\n  hurt:  {}\n  cured: {}\n", hurt(&record), cured(&record))
         };
         insta::assert_snapshot!(Story::ALL.into_iter().map(told).collect::<String>());
+    }
+
+    #[test]
+    fn a_change_outside_the_mitigation_makes_a_pass_less_certain() {
+        let mut record = record_of(Story::Passed);
+        assert_eq!(helped_beside(&record), None);
+        let mut plan = record.plan.as_deref().unwrap().clone();
+        plan.steps.iter_mut().filter(|step| step.phase == "verify").for_each(|step| step.helps = Some(true));
+        record.plan = Some(plan.into());
+        let told = helped_beside(&record).unwrap();
+        assert!(told.contains("changed something, too"), "{told}");
+        record.verdict = Verdict::NotRecovered;
+        assert_eq!(helped_beside(&record), None);
     }
 }
