@@ -160,7 +160,7 @@ fn indexing(dir: &Path) {
 fn history(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
     indexing(dir.path());
-    let (path, runs) = (dir.path().join("history.db"), dir.path().join("many"));
+    let (path, runs) = (dir.path().join("history.json"), dir.path().join("many"));
     write(&runs, 0..RUNS, 10);
     let begun = Instant::now();
     indexed(&path, &[runs], false).expect("an index");

@@ -33,7 +33,7 @@ struct Options {
     /// times for several. The project's `.firedrill` when none is named.
     #[arg(long, global = true, value_name = "DIR")]
     from: Vec<PathBuf>,
-    /// The index; `history.db` in the project's `.firedrill` when none is named.
+    /// The index; `history.json` in the project's `.firedrill` when none is named.
     #[arg(long, global = true, value_name = "FILE")]
     index: Option<PathBuf>,
     /// Forget the index and read every run again; runs whose directories are gone are then gone as well.
@@ -72,7 +72,7 @@ enum Sub {
 pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let options = &args.options;
     let home = tidy(&globals.project.join(".firedrill"));
-    let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
+    let index = options.index.clone().unwrap_or_else(|| home.join("history.json"));
     let roots = super::evidence::runs_of(&options.from, &globals.project);
     if let Some(Sub::Trend { incidents, html }) = &args.command {
         return trend(incidents.as_deref(), html.as_deref(), options, globals);

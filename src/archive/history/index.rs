@@ -1,25 +1,24 @@
-//! The index: every run that was ever found, in SQLite. A run is read once: again only while it has no end, or when its
+//! The index: every run that was ever found, in one JSON file. A run is read once: again only while it has no end, or when its
 //! record has another size; one that cannot be read is named each time, and tried again when it has changed. It is a cache:
 //! whatever happens to it, the records have it all. Runs whose directories are gone are the exception, because artifacts are
 //! deleted sooner than people stop asking; so nothing is thrown away unasked.
 
 use super::run::IndexedRun;
 use crate::archive;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use crate::record::{no_link, write_atomic};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::UNIX_EPOCH;
 
-/// `FDhi`: how an index is told from the databases of other programs (`PRAGMA application_id`).
-const APPLICATION: i32 = 0x4644_6869;
-/// Version of the table and of what its values mean.
-const SCHEMA: i32 = 3;
-/// A run by its id, with its `IndexedRun` as JSON where it is a drill; or, by its place, a directory that cannot be read.
-const TABLE: &str =
-    "CREATE TABLE entry (id TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, run TEXT, why TEXT) WITHOUT ROWID";
+/// What the file says that it is, and what it begins with then: how an index is told from the files of others.
+const FORMAT: &str = "firedrill history";
+const HEAD: &str = r#"{"format":"firedrill history""#;
+/// Version of what it holds.
+const VERSION: u32 = 1;
 
 /// What an update did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -40,9 +39,6 @@ pub enum IndexError {
     /// It is a file of somebody else, and is left alone.
     #[error("{}: this is no index of Firedrill, and is left as it is", .0.display())]
     Foreign(PathBuf),
-    /// Another version has written it.
-    #[error("{}: it is of another version of Firedrill", .0.display())]
-    OtherVersion(PathBuf),
     /// It cannot be read or written.
     #[error("{}: {doing}: {source}", .path.display())]
     File {
@@ -51,77 +47,93 @@ pub enum IndexError {
         /// What failed.
         doing: &'static str,
         /// Why.
-        source: std::io::Error,
-    },
-    /// The database says no.
-    #[error("{}: {source}", .path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-    /// It has a run that was never written so.
-    #[error("{}: {source}", .path.display())]
-    Run {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
+        source: io::Error,
     },
     /// A path in which runs were to be looked for.
     #[error("{0}")]
-    Runs(std::io::Error),
+    Runs(io::Error),
 }
 
-impl IndexError {
-    /// What is wrong with the file, where a new one is the cure.
-    fn what_a_new_index_cures(&self) -> Option<String> {
-        match self {
-            Self::OtherVersion(_) => return Some("is of another version of Firedrill".into()),
-            Self::Run { .. } => {}
-            // `Unknown` is what SQLite calls a table or a column that is not there.
-            Self::Database { source, .. } => match source.sqlite_error_code() {
-                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {}
-                Some(_) => return None,
-                None => {}
-            },
-            Self::Foreign(_) | Self::File { .. } | Self::Runs(_) => return None,
-        }
-        Some(format!("was damaged ({self})"))
-    }
+fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> IndexError {
+    move |source| IndexError::File { path: path.to_path_buf(), doing, source }
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+struct Index {
+    format: String,
+    version: u32,
+    entries: BTreeMap<String, IndexEntry>,
+}
+
+/// What the index has about a run by its id, `None` where that is no drill; or, by its place, about a directory that cannot be read.
+#[derive(Serialize, Deserialize)]
+struct IndexEntry {
+    stamp: Stamp,
+    run: Option<IndexedRun>,
+    why: Option<String>,
 }
 
 /// Every run that the index has, oldest first, after what is new below the paths was read into it. An index that is damaged or of
-/// another version is moved aside and made again, once. `rebuild` forgets what it has and reads everything.
+/// another version is moved aside and made again. `rebuild` forgets what it has and reads everything; the file is written whole at the
+/// end, so that a command that is killed over it has forgotten nothing.
 pub fn indexed(path: &Path, roots: &[PathBuf], rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
     let _lock = lock(path)?;
-    let once = |notes| {
-        let mut update = Update { notes, ..Update::default() };
-        let runs = updated(path, roots, rebuild, &mut update)?;
-        Ok((runs, update))
-    };
-    let first = once(Vec::new());
-    match first.as_ref().err().and_then(IndexError::what_a_new_index_cures) {
-        None => first,
-        Some(what) => {
-            let aside = set_aside(path)?;
-            once(vec![format!("the index {what} and is rebuilt; the old one is {}", aside.display())])
-        }
+    let mut update = Update::default();
+    let mut entries = read(path, &mut update.notes)?;
+    let runs_of = |entries: &BTreeMap<String, IndexEntry>| entries.values().filter(|entry| entry.run.is_some()).count();
+    let before = runs_of(&entries);
+    if rebuild {
+        entries.clear();
     }
+    let fresh = fresh(&entries, roots, &mut update)?;
+    let is_new = rebuild || !fresh.is_empty();
+    entries.extend(fresh);
+    let mut index = Index { format: FORMAT.into(), version: VERSION, entries };
+    if is_new {
+        let text = serde_json::to_vec(&index).map_err(io::Error::other);
+        text.and_then(|text| write_atomic(path, &text)).map_err(failed(path, "writing the index"))?;
+    }
+    let after = runs_of(&index.entries);
+    if rebuild && after < before {
+        let note = "runs that the index had are not among those found, and are forgotten";
+        update.notes.push(format!("{} of {before} {note}", before - after));
+    }
+    let mut runs: Vec<IndexedRun> = std::mem::take(&mut index.entries).into_values().filter_map(|e| e.run).collect();
+    runs.sort_by(|a, b| (a.started_us, &a.run).cmp(&(b.started_us, &b.run)));
+    Ok((runs, update))
 }
 
-/// Held by whoever uses an index. It is a file beside the index, because the index itself may be moved.
+/// What the file has; one that is damaged or of another version is moved aside, and a note says so.
+fn read(path: &Path, notes: &mut Vec<String>) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
+    let text = match fs::read(path) {
+        Ok(text) if text.is_empty() => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        read => read.map_err(failed(path, "reading the index"))?,
+    };
+    if !text.starts_with(HEAD.as_bytes()) {
+        return Err(IndexError::Foreign(path.to_path_buf()));
+    }
+    let what = match serde_json::from_slice::<Index>(&text) {
+        Ok(index) if index.version == VERSION => return Ok(index.entries),
+        Ok(_) => "is of another version of Firedrill".to_string(),
+        Err(why) => format!("is damaged, or of another version of Firedrill ({why})"),
+    };
+    let aside = set_aside(path)?;
+    notes.push(format!("the index {what} and is rebuilt; the old one is {}", aside.display()));
+    Ok(BTreeMap::new())
+}
+
+/// Held by whoever uses an index. It is a file beside the index, because the index itself is replaced.
 fn lock(path: &Path) -> Result<File, IndexError> {
-    let failed = |doing| move |source| IndexError::File { path: path.to_path_buf(), doing, source };
-    crate::record::no_link(path).map_err(failed("looking for links"))?;
+    no_link(path).map_err(failed(path, "looking for links"))?;
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed("making its folder"))?;
+        fs::create_dir_all(folder).map_err(failed(path, "making its folder"))?;
     }
     let lock = beside(path, ".lock");
-    crate::record::no_link(&lock).map_err(failed("looking for links"))?;
-    let file = File::create(lock).map_err(failed("making its lock"))?;
-    file.lock().map_err(failed("waiting for its lock"))?;
+    no_link(&lock).map_err(failed(path, "looking for links"))?;
+    let file = File::create(lock).map_err(failed(path, "making its lock"))?;
+    file.lock().map_err(failed(path, "waiting for its lock"))?;
     Ok(file)
 }
 
@@ -136,35 +148,15 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 fn set_aside(path: &Path) -> Result<PathBuf, IndexError> {
     let names = (1..u32::MAX).map(|number| beside(path, &format!(".old-{number}")));
     let aside = names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| beside(path, ".old"));
-    let failed = |source| IndexError::File { path: path.to_path_buf(), doing: "moving it aside", source };
-    fs::rename(path, &aside).map_err(failed)?;
+    fs::rename(path, &aside).map_err(failed(path, "moving it aside"))?;
     Ok(aside)
 }
 
-/// A file that is no database, under a name that is none of a database either, is no damaged index: somebody mistyped.
-fn is_foreign(path: &Path) -> Result<bool, IndexError> {
-    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-    if !path.exists() || path.extension().is_some_and(|end| end == "db") && path.is_file() {
-        return Ok(false);
-    }
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
-    read.map_err(|source| IndexError::File { path: path.to_path_buf(), doing: "opening the index", source })?;
-    Ok(!head.is_empty() && head != MAGIC)
-}
-
-/// What the index has about a run, or about a directory that cannot be read.
-struct IndexEntry {
-    stamp: Stamp,
-    run: Option<IndexedRun>,
-    why: Option<String>,
-}
-
-/// What tells whether a file is the one that was read. SQLite knows no integers without a sign; no file comes near the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What tells whether a file is the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
-    size: i64,
-    mtime_ns: i64,
+    size: u64,
+    mtime_ns: u64,
 }
 
 impl Stamp {
@@ -172,7 +164,7 @@ impl Stamp {
         let file = |name: &str| fs::metadata(dir.join(name)).ok();
         let file = file("record.json").or_else(|| file("events.jsonl"))?;
         let since = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Stamp { size: i64::try_from(file.len()).ok()?, mtime_ns: i64::try_from(since.as_nanos()).ok()? })
+        Some(Stamp { size: file.len(), mtime_ns: u64::try_from(since.as_nanos()).ok()? })
     }
 }
 
@@ -186,65 +178,6 @@ impl IndexEntry {
         let same = |now: Stamp| now.size == self.stamp.size && (self.is_final() || now == self.stamp);
         self.why.is_none() && now.is_some_and(same)
     }
-}
-
-/// All of it is written at its end, or nothing of it: a command that is killed over a rebuild has forgotten nothing.
-fn updated(path: &Path, roots: &[PathBuf], rebuild: bool, update: &mut Update) -> Result<Vec<IndexedRun>, IndexError> {
-    let failed = |source| IndexError::Database { path: path.to_path_buf(), source };
-    if is_foreign(path)? {
-        return Err(IndexError::Foreign(path.to_path_buf()));
-    }
-    let connection = Connection::open(path).map_err(failed)?;
-    let mark =
-        |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).map_err(failed);
-    let (pages, application, version) = (mark("page_count")?, mark("application_id")?, mark("user_version")?);
-    let open = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(failed)?;
-    match (application, version) {
-        _ if pages == 0 => {
-            let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA};");
-            open.execute_batch(&format!("{marks} {TABLE};")).map_err(failed)?;
-        }
-        (APPLICATION, SCHEMA) => {}
-        (APPLICATION, _) => return Err(IndexError::OtherVersion(path.to_path_buf())),
-        _ => return Err(IndexError::Foreign(path.to_path_buf())),
-    }
-    let mut entries = entries(&open, path)?;
-    let runs_of = |entries: &BTreeMap<String, IndexEntry>| entries.values().filter(|entry| entry.run.is_some()).count();
-    let before = runs_of(&entries);
-    if rebuild {
-        entries.clear();
-        open.execute("DELETE FROM entry", []).map_err(failed)?;
-    }
-    for (id, entry) in fresh(&entries, roots, update)? {
-        let run = entry.run.as_ref().map(serde_json::to_string).transpose();
-        let run = run.map_err(|source| IndexError::Run { path: path.to_path_buf(), source })?;
-        let mut put = open.prepare_cached("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)").map_err(failed)?;
-        put.execute(params![id, entry.stamp.size, entry.stamp.mtime_ns, run, entry.why]).map_err(failed)?;
-        entries.insert(id, entry);
-    }
-    open.commit().map_err(failed)?;
-    let after = runs_of(&entries);
-    if rebuild && after < before {
-        let note = "runs that the index had are not among those found, and are forgotten";
-        update.notes.push(format!("{} of {before} {note}", before - after));
-    }
-    let mut runs: Vec<IndexedRun> = entries.into_values().filter_map(|entry| entry.run).collect();
-    runs.sort_by(|a, b| (a.started_us, &a.run).cmp(&(b.started_us, &b.run)));
-    Ok(runs)
-}
-
-fn entries(open: &Connection, path: &Path) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
-    let failed = |source| IndexError::Database { path: path.to_path_buf(), source };
-    let mut entries = BTreeMap::new();
-    let mut all = open.prepare("SELECT id, size, mtime_ns, run, why FROM entry").map_err(failed)?;
-    let mut rows = all.query([]).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let (id, size, mtime_ns, run, why): (String, _, _, Option<String>, _) = row.try_into().map_err(failed)?;
-        let run = run.map(|json| serde_json::from_str(&json)).transpose();
-        let run = run.map_err(|source| IndexError::Run { path: path.to_path_buf(), source })?;
-        entries.insert(id, IndexEntry { stamp: Stamp { size, mtime_ns }, run, why });
-    }
-    Ok(entries)
 }
 
 /// What is new below the paths, or has changed. Records are read side by side.

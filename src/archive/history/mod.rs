@@ -1,4 +1,4 @@
-//! What many runs say together: an index in SQLite over the records of any number of run directories, and what the
+//! What many runs say together: an index over the records of any number of run directories, and what the
 //! runs of a scenario add up to. The index is a cache; the records are the truth.
 
 mod incidents;
