@@ -111,6 +111,7 @@ fn record(number: usize, slices: u64) -> Record {
             results: BTreeMap::from([("200".to_string(), 5)]),
             first_good_us: BTreeMap::from([("availability".to_string(), 8_000)]),
             latency_us: [8_000, 14_000, 21_000 + index],
+            bytes: 0,
         })
     };
     let mut events = vec![

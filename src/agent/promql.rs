@@ -290,7 +290,7 @@ impl EventClient for PromClient {
             (0, 0)
         });
         let latency = Instant::now().saturating_duration_since(due);
-        sent.end(RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency });
+        sent.end(RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency, bytes: 0 });
     }
 }
 

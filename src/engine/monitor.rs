@@ -134,8 +134,8 @@ impl Monitor {
     }
 
     fn slice(&self, series: String, start_us: DrillTime, counts: SliceCounts) {
-        let SliceCounts { index, due, good, results, first_good_us, latency_us } = counts;
-        let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us };
+        let SliceCounts { index, due, good, results, first_good_us, latency_us, bytes } = counts;
+        let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us, bytes };
         let mut state = self.lock();
         state.lateness.due(slice.due);
         state.timeline.push(slice.clone());

@@ -71,8 +71,10 @@ impl Client {
     /// As `send`, but returns as soon as the end is known; `finish` must follow.
     async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Vec<Rest>) {
         let mut rest = Vec::new();
-        let result = self.attempt(i, due, &mut rest).await;
-        (RequestEnding::of(result.map(EventAnswer::Status), due, self.timeout), rest)
+        let answered = self.attempt(i, due, &mut rest).await;
+        let (result, bytes) = answered.map_or_else(|why| (Err(why), 0), |(status, bytes)| (Ok(status), bytes));
+        let ending = RequestEnding::of(result.map(EventAnswer::Status), due, self.timeout);
+        (RequestEnding { bytes, ..ending }, rest)
     }
 
     /// Gives the connections back, then the right to use them.
@@ -84,11 +86,13 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<u16, Failure> {
+    /// The last status, and how long the bodies were together.
+    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<(u16, u64), Failure> {
         let deadline = tokio::time::Instant::from_std(due + self.timeout);
         let id = template::id(self.seed, &self.name, i);
         let mut taken = BTreeMap::new();
         let mut answer: Option<StepAnswer> = None;
+        let mut bytes = 0;
         for (at, sender) in self.requests.iter().enumerate() {
             if let Some(before) = &answer {
                 before.take(&sender.take, &mut taken)?;
@@ -109,10 +113,11 @@ impl Client {
             if let Some(rest) = rest.last_mut() {
                 rest.conn = Some(conn);
             }
+            bytes += answered.length;
             answer = Some(answered);
         }
         let answer = answer.ok_or(Failure::Internal)?;
-        if answer.says(&self.expect) { Ok(answer.status) } else { Err(Failure::Unexpected) }
+        if answer.says(&self.expect) { Ok((answer.status, bytes)) } else { Err(Failure::Unexpected) }
     }
 }
 
@@ -157,12 +162,13 @@ impl RequestSender {
             }
         };
         let (head, mut body) = response.into_parts();
-        let mut kept = Vec::new();
+        let (mut kept, mut length) = (Vec::new(), 0);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| Failure::of_http(&error))?;
+            length += frame.data_ref().map_or(0, |data| data.len() as u64);
             let data = frame.data_ref().filter(|data| body_is_read && kept.len() + data.len() <= LONGEST_BODY);
             kept.extend_from_slice(data.map_or(&[], |data| data));
         }
-        Ok((StepAnswer { status: head.status.as_u16(), headers: head.headers, body: kept.into() }, conn))
+        Ok((StepAnswer { status: head.status.as_u16(), headers: head.headers, body: kept.into(), length }, conn))
     }
 }

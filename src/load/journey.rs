@@ -68,6 +68,8 @@ pub(super) struct StepAnswer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Of the whole body, in bytes.
+    pub(super) length: u64,
 }
 
 impl LoadSpec {
@@ -143,7 +145,7 @@ mod tests {
     fn taken(status: u16, body: &str, place: AnswerPlace) -> Result<String, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert("location", "/orders/7".parse().unwrap());
-        let answer = StepAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
+        let answer = StepAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()), length: 0 };
         let mut values = BTreeMap::new();
         answer.take(&[("x".to_string(), place)].into(), &mut values)?;
         Ok(values.remove("x").unwrap())
@@ -155,7 +157,7 @@ mod tests {
         headers.insert("x-cache", "hit".parse().unwrap());
         let asked = |status, expected: &ExpectedAnswer| {
             let body = Bytes::from_static(br#"{"status":"paid","items":2}"#);
-            StepAnswer { status, headers: headers.clone(), body }.says(expected)
+            StepAnswer { status, headers: headers.clone(), body, length: 0 }.says(expected)
         };
         let says = |status, place, value: &str| {
             asked(status, &ExpectedAnswer { values: vec![(place, value.into())], body: None })

@@ -27,6 +27,8 @@ pub struct SliceCounts {
     /// Median, 99th percentile (both to three significant digits) and exact maximum of the latency in microseconds;
     /// zeros when nothing was due.
     pub latency_us: [u64; 3],
+    /// How long the bodies of the answers were together.
+    pub bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ struct OpenSlice {
     first_good_us: Vec<Option<u64>>,
     results: BTreeMap<Result<EventAnswer, Failure>, u64>,
     latencies_us: Vec<u64>,
+    bytes: u64,
 }
 
 /// Counts of the slices that are not closed yet. An event belongs to the slice in which its request was *due*,
@@ -88,6 +91,7 @@ impl Tally {
         let offset = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok());
         let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
         open.ended += 1;
+        open.bytes += ending.bytes;
         open.latencies_us.push(micros(ending.latency));
         let counted = match ending.result {
             Ok(EventAnswer::Counted { good, valid }) => {
@@ -144,6 +148,7 @@ impl Tally {
                 .collect(),
             results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
             latency_us: self.percentiles(&open.latencies_us),
+            bytes: open.bytes,
         }
     }
 
@@ -200,14 +205,17 @@ mod tests {
     }
 
     fn ok(status: u16, ms: u64) -> RequestEnding {
-        RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
+        RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms), bytes: 7 }
     }
 
     #[test]
     fn events_that_somebody_else_counted_are_as_many_as_there_were() {
         let mut tally = Tally::new("a", &slis());
-        let counted =
-            |good, valid| RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency: Duration::ZERO };
+        let counted = |good, valid| RequestEnding {
+            result: Ok(EventAnswer::Counted { good, valid }),
+            latency: Duration::ZERO,
+            bytes: 0,
+        };
         for slice in [0, 1] {
             tally.issue(slice);
         }
@@ -230,7 +238,11 @@ mod tests {
         assert_eq!(tally.close(3), [], "slice 0 is still open, and so holds 1 and 2 back");
         assert_eq!(tally.outstanding(), 2);
         tally.end(0, Duration::ZERO, ok(200, 10));
-        tally.end(0, Duration::ZERO, RequestEnding { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
+        tally.end(
+            0,
+            Duration::ZERO,
+            RequestEnding { result: Err(Failure::Timeout), latency: Duration::from_secs(2), bytes: 0 },
+        );
         let closed = tally.close(3);
         assert_eq!(closed.iter().map(|s| (s.index, s.due)).collect::<Vec<_>>(), [(0, 2), (1, 0), (2, 1)]);
         let expected: BTreeMap<String, u64> = [("availability".into(), 1), ("both".into(), 1)].into();
@@ -270,7 +282,11 @@ mod tests {
                 .prop_map(|status| Ok(EventAnswer::Status(status))),
             prop_oneof![Just(Failure::Timeout), Just(Failure::NoConnection), Just(Failure::Reset)].prop_map(Err),
         ];
-        (result, 0u64..2_500).prop_map(|(result, ms)| RequestEnding { result, latency: Duration::from_millis(ms) })
+        (result, 0u64..2_500).prop_map(|(result, ms)| RequestEnding {
+            result,
+            latency: Duration::from_millis(ms),
+            bytes: 0,
+        })
     }
 
     proptest! {

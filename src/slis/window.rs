@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// Share of the events of a window above which refusals are too many, where no objective allows more.
 const REFUSED: f64 = 0.1;
+/// By fewer bytes the mean length of answers may differ: a number that has grown by some digits.
+const LENGTH: u64 = 8;
 /// Fewer bad events than these are never an impact.
 pub const MIN_BAD: u64 = 5;
 
@@ -221,6 +223,7 @@ struct Total {
     good: Vec<u64>,
     first_good: Vec<Option<Duration>>,
     results: BTreeMap<String, u64>,
+    bytes: u64,
 }
 
 impl Total {
@@ -311,8 +314,8 @@ impl Timeline {
                 ),
                 None => (0, vec![0; good.len()]),
             };
-            let (start, due, results) = (next.start_us, next.due, next.results);
-            line.known.push(Total { start, due, due_before, good_before, good, first_good, results });
+            let (start, due, results, bytes) = (next.start_us, next.due, next.results, next.bytes);
+            line.known.push(Total { start, due, due_before, good_before, good, first_good, results, bytes });
         }
     }
 
@@ -380,7 +383,7 @@ impl Timeline {
     }
 
     /// What too many requests of a load that an SLI looks at are refused in a window, or what most are answered with, although hardly
-    /// any was in another one, when the stack was steady.
+    /// any was in another one, when the stack was steady; or that answers are more than twice or less than half as long as they were.
     pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
         let changed = self.judged().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
@@ -392,7 +395,15 @@ impl Timeline {
             let (is_rare, is_refusal) = (rare(&then), refusal(&then));
             let refused = too_many(sum(&now, &is_refusal), all_now, self.least_objective(load));
             if !(refused || is_rare(result) && sum(&now, &|known| known == *result) * 2 > all_now) {
-                return None;
+                let (then, now) = (line.mean_length(steady), line.mean_length(window));
+                let otherwise = then > 0 && then.abs_diff(now) >= LENGTH && (now * 2 < then || then * 2 < now);
+                return otherwise.then(|| AnswersChanged {
+                    text: format!(
+                        "answers to requests of {load} are {now} bytes long on average, and were {then} before the faults: whether users \
+                         get what they got before is nothing that their status says"
+                    ),
+                    refused: false,
+                });
             }
             let told = now.iter().filter(|(known, _)| if refused { is_refusal(known) } else { known == result });
             let told: Vec<String> = told.take(3).map(|(result, count)| format!("{result} × {count}")).collect();
@@ -754,6 +765,13 @@ impl Line {
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         sums
+    }
+
+    /// How long the body of an answer was on average in a window, in bytes; 0 as well where nobody counted.
+    fn mean_length(&self, (from, to): TimeSpan) -> u64 {
+        let inside = self.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
+        let (bytes, due) = inside.fold((0, 0), |(bytes, due), slice| (bytes + slice.bytes, due + slice.due));
+        bytes / due.max(1)
     }
 
     /// The number of the first slice that began at `from` or later; one past the last when there is none yet.
