@@ -1,6 +1,7 @@
 //! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
 //! down run whatever happened, outside the token that was cancelled.
 
+use super::announce::shown;
 use super::commands::run_commands;
 use super::contention::ConcurrentDrills;
 use super::context::{CommonContext, Context, DueCommand};
@@ -285,6 +286,7 @@ async fn follow_and_recover(
                 note_impact_contention(cx);
                 note_beyond_control(cx, impact, &recovered, responding);
                 note_unwatched_data(cx);
+                note_unseen(cx, &responded);
             }
         }
     }
@@ -297,6 +299,28 @@ fn note_unwatched_data(cx: &Context<'_>) {
         let what = command.text.lines().next().unwrap_or_default();
         let text = format!(
             "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
+        );
+        cx.sink.emit(Event::Note { text });
+    }
+}
+
+/// A pass stays one: users recovered. What a section changes that was not followed, and what a process would have done that ended with
+/// the runbook, nobody saw.
+fn note_unseen(cx: &Context<'_>, responded: &Responded) {
+    if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
+        let text = format!(
+            "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `other`, so that nobody saw \
+             whether users are served after it",
+            step.title,
+            shown(&runbook.source),
+            step.line
+        );
+        cx.sink.emit(Event::Note { text });
+    }
+    if let Some((step, what)) = &responded.left_running {
+        let text = format!(
+            "“{step}” left a process running (`{what}`): those of the toolbox end with the runbook, and what this one would have done \
+             later nobody saw"
         );
         cx.sink.emit(Event::Note { text });
     }

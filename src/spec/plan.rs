@@ -6,7 +6,7 @@ use crate::assurance::services::Show;
 use crate::faults::Fault;
 use crate::load::{Ca, LoadSpec, url_secrets};
 use crate::record::{PageExpectation, Secret, Verdict, script_secrets, url_password};
-use crate::runbook::{Runbook, RunbookInput, RunbookPhase};
+use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
 use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackRequest};
@@ -42,6 +42,8 @@ pub struct Plan {
     pub stack_source: Arc<Source>,
     /// The runbook; without one the scenario tests that the system heals by itself.
     pub runbook: Option<Runbook>,
+    /// What it says after the mitigation in a section of no known phase that is not followed, and that changes something.
+    pub left_out: Option<Step>,
     /// The loads.
     pub loads: Vec<LoadSpec>,
     /// Sources that SLIs name instead of a load.

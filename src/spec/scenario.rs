@@ -12,8 +12,9 @@ use super::stop_when::read_stop_when;
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
 use super::{OnCall, Overrides, Plan, PlannedFault, Respond, clients, price, respond, secrets, stack, steps};
 use crate::agent::source::SliSource;
+use crate::programs::EffectKind;
 use crate::record::SeverityLevel;
-use crate::runbook::{ParseOptions, Runbook};
+use crate::runbook::{ParseOptions, Runbook, RunbookPhase, Step};
 use crate::slis::SliSpec;
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
@@ -269,6 +270,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         owner,
         stack,
         stack_source,
+        left_out: runbook.as_ref().and_then(|runbook| left_out(runbook, &respond.phases)),
         // What only a step left out would set is an input of those that stay.
         runbook: runbook.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
         loads,
@@ -381,6 +383,14 @@ fn read_revert(at: &mut At<'_>) -> Option<Duration> {
     let mut map = at.map("`revert`")?;
     let hold = map.optional_by("hold", window).unwrap_or(REVERT_HOLD);
     map.finish().map(|()| hold)
+}
+
+/// The first step after the mitigation that evidently changes something, in a section of no known phase (*Cleanup*) that is not followed.
+fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
+    let changes = |step: &Step| step.commands().iter().any(|command| command.effect().kind == EffectKind::Changes);
+    let after = runbook.steps.iter().skip_while(|step| step.phase != RunbookPhase::Mitigate);
+    let mut left_out = after.filter(|step| step.phase == RunbookPhase::Other && !followed.contains(&step.phase));
+    left_out.find(|step| changes(step)).cloned()
 }
 
 #[cfg(test)]

@@ -264,7 +264,7 @@ services:
 }
 
 /// The programs that the documentation promises, each started once, so that one without its libraries fails.
-const CLIENTS: [&str; 14] = [
+const CLIENTS: [&str; 15] = [
     "psql --version",
     "pg_dump --version",
     "mysql --version",
@@ -279,6 +279,7 @@ const CLIENTS: [&str; 14] = [
     "openssl version",
     "python3 -c 'import json, socket, ssl, urllib.request'",
     "ip -brief address",
+    "sudo -n A=1 sh -c 'test $A = 1'",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

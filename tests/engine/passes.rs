@@ -31,6 +31,23 @@ async fn a_runbook_that_works_around_the_fault_passes_and_the_fault_is_still_act
     assert_eq!(told.lifted(), ["http_status"]);
 }
 
+#[tokio::test]
+async fn a_pass_says_what_a_section_changes_that_was_not_followed() {
+    let with = |section: &str| {
+        Case::new().replace(
+            "healthy\n```\n",
+            &format!("healthy\n```\n\n## {section}\n\n```bash\npsql -c 'DROP TABLE carts'\n```\n"),
+        )
+    };
+    for (section, said) in [("Cleanup", 1), ("Rollback", 0)] {
+        let told = with(section).run().await;
+        told.verdict(Verdict::Passed, &[]);
+        let notes =
+            told.record.notes.iter().filter(|note| note.text.contains("changes something and was not followed"));
+        assert_eq!(notes.count(), said, "{section}: {}", told.story());
+    }
+}
+
 /// Windows, impact and recovery know no source.
 #[tokio::test]
 async fn what_users_feel_may_be_asked_of_a_database() {
