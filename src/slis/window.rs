@@ -399,8 +399,8 @@ impl Timeline {
                 let otherwise = then > 0 && then.abs_diff(now) >= LENGTH && (now * 2 < then || then * 2 < now);
                 return otherwise.then(|| AnswersChanged {
                     text: format!(
-                        "answers to requests of {load} are {now} bytes long on average, and were {then} before the faults: whether users \
-                         get what they got before is nothing that their status says"
+                        "answers to requests of {load} are {now} bytes long on average, and were {then} before the faults: their status \
+                         does not say whether users get what they got, `expect` of the load does"
                     ),
                     refused: false,
                 });
