@@ -371,7 +371,10 @@ const LOCK: &str = "  - postgres_lock: { service: db, database: shop, table: inv
 fn exported(mitigation: &str) -> Project {
     let edits = [
         (LOCK, EXPORT),
-        ("  phases: [diagnose, mitigate, verify]\n", "  phases: [mitigate]\n"),
+        (
+            "  phases: [diagnose, mitigate, verify]\n",
+            "  phases: [mitigate]\n  timeout: 90s # a kubelet that is busy takes its time until a Pod is gone\n",
+        ),
         (
             "  vars:\n    ONCALL_PASSWORD: { secret: true, value: oncall-local } # the default of the stack's db.yaml\n",
             "",
