@@ -7,7 +7,7 @@
 
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
-use super::stream::{ServiceStream, StreamEnd, client_stream};
+use super::stream::{ClientStream, ServiceStream, StreamEnd};
 use crate::agent::locked;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -21,7 +21,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -33,14 +32,14 @@ const BUFFER: usize = 64 * 1024;
 
 /// Serves the `number`th connection, which is from this address, and says what its end means. Dropping it ends the service's connection.
 pub(super) async fn serve(
-    stream: DuplexStream,
-    ending: StreamEnd,
+    stream: ClientStream,
+    hang_up: CancellationToken,
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
     address: IpAddr,
     number: u64,
 ) -> Infallible {
-    let (hang_up, over) = (CancellationToken::new(), CancellationToken::new());
+    let (over, ending) = (CancellationToken::new(), stream.ending.clone());
     let _over = over.clone().drop_guard();
     let exchange = Arc::new(Exchange {
         target,
@@ -48,7 +47,7 @@ pub(super) async fn serve(
         number,
         ending: ending.clone(),
         sender: Mutex::new(None),
-        hang_up: hang_up.clone(),
+        hang_up,
         over,
         upgrading: Arc::new(AtomicBool::new(false)),
     });
@@ -69,7 +68,7 @@ pub(super) async fn serve(
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(client_stream(stream, hang_up, ending)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // How a connection ended is its client's business: there is nobody else to tell.
     let _ = connection.await;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 32 * 1024;
@@ -46,6 +46,8 @@ pub(in crate::agent) struct ToxicLink {
     stages: Stages,
     /// What the end of what is read means.
     pub(super) ending: StreamEnd,
+    /// Until it is cancelled, somebody else passes on what is said, and this has nothing to do.
+    pub(super) linked: Option<CancellationToken>,
 }
 
 /// Both directions of the `number`th connection of a proxy, from this client to this port. Equal seeds draw equally.
@@ -70,6 +72,7 @@ pub(in crate::agent) fn links(
             traffic: traffic[direction as usize].clone(),
             stages: Stages::new(seed.wrapping_add((2 * number + at).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
             ending: StreamEnd::default(),
+            linked: None,
         };
         link.set().map(|()| link)
     };
@@ -78,11 +81,11 @@ pub(in crate::agent) fn links(
 
 /// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how.
 pub(in crate::agent) async fn pass(
-    client: &mut TcpStream,
+    (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     service: &mut (impl AsyncRead + AsyncWrite + Unpin),
     [up, down]: [ToxicLink; 2],
 ) -> Option<ConnectionCut> {
-    let ((from_client, to_client), (from_service, to_service)) = (client.split(), tokio::io::split(service));
+    let (from_service, to_service) = tokio::io::split(service);
     tokio::try_join!(up.run(from_client, to_service), down.run(from_service, to_client)).err()
 }
 
@@ -92,6 +95,11 @@ impl ToxicLink {
         let all = self.toxics.borrow_and_update().clone();
         let own = all.iter().filter(|toxic| toxic.is_for(self.direction, self.port, self.client));
         self.stages.set(own.cloned().collect(), Instant::now())
+    }
+
+    /// Whether no toxic acts on what is said now.
+    pub(super) fn is_idle(&self) -> bool {
+        self.stages.is_idle()
     }
 
     /// Takes in what was read already.
@@ -141,7 +149,20 @@ impl ToxicLink {
                 Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err(*cut),
                 None => None,
             };
-            if self.stages.is_idle() {
+            if let Some(linked) = self.linked.clone().filter(|linked| !linked.is_cancelled()) {
+                tokio::select! {
+                    changed = self.toxics.changed() => {
+                        changed.map_err(|_| ConnectionCut::Close)?;
+                        self.set()?;
+                        if !self.is_idle() {
+                            linked.cancel();
+                        }
+                    }
+                    () = linked.cancelled() => {}
+                }
+                continue;
+            }
+            if self.is_idle() {
                 buffer = BytesMut::new();
                 tokio::select! {
                     changed = self.toxics.changed() => {

@@ -6,7 +6,7 @@ use super::rule_list::{RuleHandle, RuleList};
 use super::rules::{ActiveRule, HttpRule};
 use super::sniff::{Speech, sniff};
 use super::stages::ConnectionCut;
-use super::stream::{StreamEnd, reset};
+use super::stream::{ClientSocket, ClientStream, StreamEnd, reset};
 use super::toxic::{ActiveToxic, ToxicRule};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How long accepting rests when the process has run out of file descriptors.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
@@ -203,7 +204,7 @@ pub(in crate::agent) async fn next_connection(listener: &TcpListener) -> (TcpStr
 }
 
 /// Serves one client from its first byte to its last.
-async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, number: u64) {
+async fn pass_on(client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, number: u64) {
     // A connection that is gone already needs no options.
     let _ = client.set_nodelay(true);
     let (toxics, rules) = (target.toxics.now(), target.rules.now());
@@ -225,9 +226,7 @@ async fn pass_on(mut client: TcpStream, address: IpAddr, target: Arc<ProxyTarget
         Err(_) if http.is_some() && target.rules.now().iter().any(|rule| rule.may_answer(address)) => None,
         Err(_) => return end(target.unreachable, &client),
     };
-    if let Some(cut) = converse(&mut client, address, links, upstream, target, http).await {
-        end(cut, &client);
-    }
+    converse(client, address, links, upstream, target, http).await;
 }
 
 /// When a toxic of either direction ends the connection, and how.
@@ -246,15 +245,15 @@ fn end(cut: ConnectionCut, stream: &TcpStream) {
 }
 
 /// Passes on what client and service say, through HTTP where that may be what they speak (`http` is then the number of the
-/// connection); how the connection is to end.
+/// connection).
 async fn converse(
-    client: &mut TcpStream,
+    mut client: TcpStream,
     address: IpAddr,
     mut links: [ToxicLink; 2],
     upstream: Option<TcpStream>,
     target: Arc<ProxyTarget>,
     http: Option<u64>,
-) -> Option<ConnectionCut> {
+) {
     let (mut seen, unreachable) = (BytesMut::new(), target.unreachable);
     let speech = match http {
         Some(_) => {
@@ -267,39 +266,53 @@ async fn converse(
                 }
             };
             tokio::select! {
-                speech = sniff(client, &mut seen) => speech,
+                speech = sniff(&mut client, &mut seen) => speech,
                 () = first => Ok(Speech::Other),
                 cut = either_cut(up, down) => {
                     upstream.iter().for_each(|service| end(cut, service));
-                    return Some(cut);
+                    return end(cut, &client);
                 }
             }
         }
         None => Ok(Speech::Other),
     };
-    if !seen.is_empty() {
-        links[0].push(seen.freeze());
+    let mut seen = seen.freeze();
+    let untouched = matches!(speech, Ok(Speech::Http1)) && links.iter().all(ToxicLink::is_idle);
+    if !untouched && !seen.is_empty() {
+        links[0].push(std::mem::take(&mut seen));
     }
-    match (speech, upstream) {
+    let cut = match (speech, upstream) {
         (Ok(Speech::Http1), upstream) => {
             let (mut near, far) = tokio::io::duplex(BETWEEN);
-            let ending = StreamEnd::default();
+            let (ending, linked, hang_up) = (StreamEnd::default(), CancellationToken::new(), CancellationToken::new());
+            if !untouched {
+                linked.cancel();
+            }
+            links.iter_mut().for_each(|link| link.linked = Some(linked.clone()));
             links[1].ending = ending.clone();
+            let client = ClientSocket::new(client);
+            let stream = (far, linked);
+            let stream =
+                ClientStream::new(client.clone(), seen, stream, target.traffic.clone(), ending.clone(), &hang_up);
             let passed = async {
-                let cut = pass(client, &mut near, links).await;
+                let cut = pass((client.clone(), client.clone()), &mut near, links).await;
                 // Said before the service's connection ends, which is when serving it is dropped.
                 if cut == Some(ConnectionCut::Reset) {
                     ending.reset();
                 }
                 cut
             };
-            tokio::select! {
+            let cut = tokio::select! {
                 cut = passed => cut,
-                never = http::serve(far, ending.clone(), upstream, target, address, http.unwrap_or(0)) => match never {},
+                never = http::serve(stream, hang_up, upstream, target, address, http.unwrap_or(0)) => match never {},
+            };
+            if cut == Some(ConnectionCut::Reset) {
+                client.reset();
             }
+            return;
         }
         (Ok(Speech::Other), Some(mut service)) => {
-            let cut = pass(client, &mut service, links).await;
+            let cut = pass(client.split(), &mut service, links).await;
             if let Some(cut) = cut {
                 end(cut, &service);
             }
@@ -310,5 +323,8 @@ async fn converse(
             upstream.iter().for_each(reset);
             Some(ConnectionCut::Reset)
         }
+    };
+    if let Some(cut) = cut {
+        end(cut, &client);
     }
 }

@@ -1,14 +1,18 @@
 //! Both sides of an HTTP connection: the client's can be ended while it is idle, and says whether its end is a reset or an
 //! orderly close; the service's ends as the client's did.
 
+use super::link::Traffic;
 use super::stages::{ConnectionCut, ToxicPiece};
+use super::toxic::ToxicStream;
 use crate::agent::locked;
+use bytes::Bytes;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -100,35 +104,149 @@ impl AsyncWrite for ServiceStream {
     }
 }
 
-/// What a client sends, as it reaches the HTTP server: it ends as soon as the service has hung up, while what is being
-/// answered still is.
-struct ClientBytes {
-    bytes: ReadHalf<DuplexStream>,
-    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
-    ending: StreamEnd,
-}
+/// A client's socket, of which the HTTP server and the links have a handle each.
+#[derive(Clone)]
+pub(super) struct ClientSocket(Arc<Mutex<TcpStream>>);
 
-/// A client's connection, as it reaches the HTTP server.
-pub(super) fn client_stream(
-    stream: DuplexStream,
-    hang_up: CancellationToken,
-    ending: StreamEnd,
-) -> impl AsyncRead + AsyncWrite + Unpin + Send {
-    let (bytes, answers) = tokio::io::split(stream);
-    tokio::io::join(ClientBytes { bytes, hung_up: Box::pin(hang_up.cancelled_owned()), ending }, answers)
-}
+impl ClientSocket {
+    pub(super) fn new(stream: TcpStream) -> ClientSocket {
+        ClientSocket(Arc::new(Mutex::new(stream)))
+    }
 
-impl Drop for ClientBytes {
-    fn drop(&mut self) {
-        self.ending.close();
+    /// Its end, for the client, will be a reset.
+    pub(super) fn reset(&self) {
+        reset(&locked(&self.0));
     }
 }
 
-impl AsyncRead for ClientBytes {
+impl AsyncRead for ClientSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *locked(&self.0)).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ClientSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *locked(&self.0)).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *locked(&self.0)).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *locked(&self.0)).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+/// A client's connection, as it reaches the HTTP server: the socket itself until a toxic acts on it or the server has ended it, and from
+/// then on what the links pass on. What a client sends ends as soon as the service has hung up, while what is being answered still is.
+pub(super) struct ClientStream {
+    pub(super) socket: ClientSocket,
+    /// What was read of it already.
+    pub(super) seen: Bytes,
+    /// The other end of the links.
+    pub(super) passed: DuplexStream,
+    pub(super) traffic: [Arc<Traffic>; 2],
+    pub(super) ending: StreamEnd,
+    linked: CancellationToken,
+    is_linked: Pin<Box<WaitForCancellationFutureOwned>>,
+    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl ClientStream {
+    /// That of a socket; the links have it from when `linked` is cancelled, and it ends with `hang_up`.
+    pub(super) fn new(
+        socket: ClientSocket,
+        seen: Bytes,
+        (passed, linked): (DuplexStream, CancellationToken),
+        traffic: [Arc<Traffic>; 2],
+        ending: StreamEnd,
+        hang_up: &CancellationToken,
+    ) -> ClientStream {
+        let is_linked = Box::pin(linked.clone().cancelled_owned());
+        let hung_up = Box::pin(hang_up.clone().cancelled_owned());
+        ClientStream { socket, seen, passed, traffic, ending, linked, is_linked, hung_up }
+    }
+
+    /// What came of the socket itself: how many bytes went through in this direction, or that the connection is over.
+    fn noted(&self, way: ToxicStream, bytes: io::Result<usize>) -> io::Result<usize> {
+        let bytes = bytes.inspect_err(|_| self.ending.reset())?;
+        let traffic = &self.traffic[way as usize];
+        traffic.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        traffic.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        self.ending.close();
+        self.linked.cancel();
+    }
+}
+
+impl AsyncRead for ClientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.hung_up.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.bytes).poll_read(cx, buf)
+        let before = buf.filled().len();
+        if !self.seen.is_empty() {
+            let next = self.seen.len().min(buf.remaining());
+            buf.put_slice(&self.seen.split_to(next));
+        } else if self.is_linked.as_mut().poll(cx).is_ready() {
+            return Pin::new(&mut self.passed).poll_read(cx, buf);
+        } else {
+            let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buf));
+            return Poll::Ready(
+                self.noted(ToxicStream::Upstream, read.map(|()| buf.filled().len() - before)).map(drop),
+            );
+        }
+        Poll::Ready(self.noted(ToxicStream::Upstream, Ok(buf.filled().len() - before)).map(drop))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The links end it, as toxics may want to.
+        self.linked.cancel();
+        Pin::new(&mut self.passed).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.linked.is_cancelled() {
+            return Pin::new(&mut self.passed).poll_write_vectored(cx, bufs);
+        }
+        let wrote = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs));
+        Poll::Ready(self.noted(ToxicStream::Downstream, wrote))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 }
