@@ -5,7 +5,6 @@ use crate::bash::{StatementKind, read};
 /// Programs with the short options by which they detach themselves, or what they start.
 const DETACHING: &[(&str, &[&str])] = &[
     ("docker", &["-d"]),
-    ("docker-compose", &["-d"]),
     ("memcached", &["-d"]),
     ("mosquitto", &["-d"]),
     ("podman", &["-d"]),
@@ -52,6 +51,10 @@ fn within(text: &str, depth: usize) -> Option<String> {
 /// The option by which a program detaches.
 fn detaches(program: &str, words: &[&str]) -> Option<String> {
     let own = DETACHING.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, options)| options);
+    // The services of `docker compose up --detach` are the stack's own.
+    if program == "docker-compose" || (program == "docker" && words.contains(&"compose")) {
+        return None;
+    }
     let long = |word: &str| DETACH.contains(&word.split('=').next().unwrap_or(word));
     let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
     let (option, _) = options.find(|(word, value)| {
@@ -82,6 +85,8 @@ mod tests {
             ("sh -c 'sleep 100 & echo on'", Some("&")),
             ("f() { sleep 100 & }; f", Some("&")),
             ("docker run -d x", Some("docker -d")),
+            ("MODE=queue docker compose up -d shop", None),
+            ("docker-compose -f x.yml up --detach", None),
             ("redis-server --port 7000 --daemonize yes", Some("redis-server --daemonize")),
             ("redis-server --daemonize no", None),
             ("cut -d: -f1 /etc/passwd | tr -d x", None),
