@@ -7,7 +7,8 @@ use crate::source::{MapReader, TextForm, parse_size, shape};
 
 const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
 const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
-const A_HEADER: TextForm = TextForm::new("a header like `X-Canary: 1`", || pattern("^[^:\\s]+\\s*(?::[\\s\\S]*)?$"));
+const A_HEADER: TextForm =
+    TextForm::new("a header like `X-Canary: 1`", || pattern("^\\s*[^:\\s]+\\s*(?::[\\s\\S]*)?$"));
 const A_COUNT: TextForm = TextForm::new("a number from 1", || shape::number(1, u32::MAX.into()));
 /// A size, of which 0 may be one.
 pub(super) const A_SIZE: TextForm = TextForm::new(
