@@ -309,7 +309,7 @@ fn whole() -> Value {
         ],
         "impact": { "breaches": ["availability"], "below": "90%", "within": "15s", "window": "1s", "none": false },
         "alerts": { "rules": ["rules.yml"], "alertmanager": "alertmanager.yml", "prometheus": "prometheus.yml",
-                    "silences": "silences.json", "history": { "for": "2h", "series": { "up{job=\"x\"}": 1, "hits_total": "5/s" } } },
+                    "silences": "silences.json", "image": "x:1", "history": { "for": "2h", "series": { "up{job=\"x\"}": 1, "hits_total": "5/s" } } },
         "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s",
                     "alert": "Down", "labels": { "severity": "page" }, "receiver": "oncall", "source": "grafana",
                     "before_impact": true, "quiet": ["Loud"], "max_pages": 3, "resolves_within": "1m",
@@ -350,6 +350,15 @@ fn whole_in_kubernetes() -> Value {
                         "images": { "a:1": "image", "b:1": { "context": "image", "args": { "VERSION": "2" } }, "c:1": null } },
         "up_within": "3m",
     });
+    whole
+}
+
+/// The same with Prometheus and Alertmanager in the stack, which have no past and no image of Firedrill's.
+fn whole_with_services() -> Value {
+    let mut whole = whole();
+    let alerts = whole["alerts"].as_object_mut().expect("a map");
+    ["history", "image"].iter().for_each(|key| drop(alerts.remove(*key)));
+    alerts.insert("services".into(), json!({ "prometheus": "http://p:9090", "alertmanager": "http://a:9093/" }));
     whole
 }
 
@@ -411,6 +420,11 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     assert_eq!(taken_as_it_is, Ok(()));
     assert_eq!(complaints(&validator, &in_kubernetes), "");
     places(&in_kubernetes["stack"], "/stack", &mut all);
+    let with_services = whole_with_services();
+    let taken_as_it_is = project.takes(&with_services).map_err(|diags| firedrill::source::render(&diags, false));
+    assert_eq!(taken_as_it_is, Ok(()));
+    all.push("/alerts/services".to_string());
+    places(&with_services["alerts"]["services"], "/alerts/services", &mut all);
     let mut named = Vec::new();
     // The presets are made of the same few forms of parameters.
     let mut schema = spec::schema();
@@ -437,7 +451,8 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     // time. The number of cores is what this test waits for.
     let pool: Vec<&Value> = [&pool, &more].into_iter().filter_map(Value::as_array).flatten().collect();
     let numbered: Vec<(usize, &String)> = all.iter().enumerate().collect();
-    let base = |place: &str| if whole.pointer(place).is_some() { &whole } else { &in_kubernetes };
+    let wholes = [&whole, &in_kubernetes, &with_services];
+    let base = |place: &str| *wholes.iter().find(|whole| whole.pointer(place).is_some()).expect("a place");
     let judge = |part: &[(usize, &String)]| {
         let (project, validator) = (Project::new(), self::validator());
         let (mut taken, mut wrong) = (0, Vec::new());

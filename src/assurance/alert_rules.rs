@@ -50,7 +50,8 @@ pub const GROUP_WAIT: Duration = Duration::from_secs(30);
 pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
     let read = |text: &str| parse(&Source::new("", text), &mut Diagnostics::default());
     let (routes, prometheus) = (read(&set.alertmanager), read(&set.prometheus));
-    let scrape = prometheus.as_ref().map_or(SCRAPE_DEFAULT, scrape_interval);
+    let scrape =
+        prometheus.as_ref().and_then(|root| scrape_intervals(root).into_iter().min()).unwrap_or(SCRAPE_DEFAULT);
     let external = prometheus.as_ref().and_then(|root| root.get(&["global", "external_labels"]));
     for source in &set.rules {
         let Some(root) = parse(source, &mut Diagnostics::default()) else { continue };
@@ -189,11 +190,11 @@ fn takes(route: &Node, labels: &BTreeMap<String, String>) -> bool {
 }
 
 /// The shortest interval at which any job is scraped.
-pub fn scrape_interval(root: &Node) -> Duration {
+pub fn scrape_intervals(root: &Node) -> Vec<Duration> {
     let of = |node: &Node| duration(node.get(&["scrape_interval"])?.text()?);
     let usual = root.get(&["global"]).and_then(of).unwrap_or(SCRAPE_DEFAULT);
     let jobs = root.get(&["scrape_configs"]).map_or(&[][..], Node::items);
-    jobs.iter().map(|job| of(job).unwrap_or(usual)).min().unwrap_or(usual)
+    if jobs.is_empty() { vec![usual] } else { jobs.iter().map(|job| of(job).unwrap_or(usual)).collect() }
 }
 
 /// A duration as Prometheus and Alertmanager write it: `1h30m`.

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// What runs the alerts, by its id in the agent.
 const ALERTS: &str = "alerts";
+/// How long after they should be ready the agent may take to say that they are not.
+const ANSWERED_AFTER: Duration = Duration::from_secs(15);
 /// A window of an expression that is longer sees less of a young stack than of an old one.
 const YOUNG: Duration = Duration::from_secs(30);
 
@@ -37,8 +39,9 @@ pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> 
             Show(window)
         ));
     }
+    let within = servers.ready_within() + ANSWERED_AFTER;
     agent
-        .ask(servers.ask(ALERTS))
+        .ask_within(servers.ask(ALERTS), within)
         .await
         .map(drop)
         .map_err(|error| Stop::from(error).at(cx.in_scenario(cx.plan.line_of("alerts"))))

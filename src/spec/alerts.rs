@@ -5,16 +5,16 @@ use super::Show;
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
 use crate::agent::alerts::{
-    ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries, comparisons,
-    receiver_url,
+    ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
+    comparisons, host_of, read_address, receiver_url,
 };
-use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_interval, texts, windows};
+use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_intervals, texts, windows};
 use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret};
 use crate::slis::Comparison;
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape, shorten,
 };
-use crate::stack::AlertFiles;
+use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,10 @@ pub struct AlertsSpec {
     pub silences: Option<Arc<Source>>,
     /// What Prometheus knows from before.
     pub history: Option<SyntheticHistory>,
+    /// Where both answer when they are services of the stack.
+    pub services: Option<AlertAddresses>,
+    /// The image that has both, unless the built-in one is meant.
+    pub image: Option<String>,
     /// Names of the alerts that the rules have.
     pub names: Vec<String>,
     /// The receivers.
@@ -82,7 +86,18 @@ impl AlertsSpec {
             rules: self.rules.iter().map(|rules| (rules.path.clone(), rules.text.clone())).collect(),
             alertmanager: (self.alertmanager.path.clone(), self.alertmanager.text.clone()),
             in_drill: self.drill_alertmanager(),
+            image: self.image.clone(),
         }
+    }
+
+    /// What is asked of the stack.
+    pub fn request(&self) -> MonitoringRequest {
+        let replaced = self.services.as_ref().map(|services| ReplacedFile {
+            host: host_of(&services.alertmanager).unwrap_or_default(),
+            file: self.alertmanager.path.clone(),
+            text: self.drill_alertmanager(),
+        });
+        MonitoringRequest { image: self.image.clone(), replaced }
     }
 
     /// What the agent is asked, and the targets that are left out because nothing in the drill has their name. `hosts` are
@@ -93,8 +108,14 @@ impl AlertsSpec {
             silences: self.kept_back.clone(),
             alert: alert.to_string(),
             history: self.history.clone(),
+            services: self.services.clone(),
+            names: self.names.iter().cloned().collect(),
+            scraped_within_us: micros(scrape_intervals(&self.scrapes).into_iter().max().unwrap_or_default()),
             ..AlertServers::default()
         };
+        if self.services.is_some() {
+            return (asked, left_out);
+        }
         let names: Vec<String> = (0..self.rules.len()).map(|number| format!("rules-{number}.yml")).collect();
         let prometheus = self.drill_prometheus(&names, hosts, &mut left_out);
         asked.files.insert(PROMETHEUS_FILE.into(), prometheus);
@@ -162,12 +183,11 @@ impl AlertsSpec {
         let route = routes.iter().find(|(name, _)| receiver.is_none_or(|wanted| wanted == name));
         let evaluation =
             length(group.get(&["interval"])).or(length(self.scrapes.get(&["global", "evaluation_interval"])));
-        let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
         Ok(BurnRate {
             threshold,
             window_us: micros(window),
             pending_us: micros(length(rule.get(&["for"])).unwrap_or_default()),
-            scrape_us: micros(scrape_interval(&self.scrapes)),
+            scrape_us: micros(scrape_intervals(&self.scrapes).into_iter().min().unwrap_or_default()),
             evaluation_us: micros(evaluation.unwrap_or(EVALUATION)),
             group_wait_us: micros(route.map_or(GROUP_WAIT, |(_, wait)| *wait)),
         })
@@ -176,6 +196,7 @@ impl AlertsSpec {
     /// Alertmanager's configuration with every receiver delivering to Firedrill's: names, routes, grouping, inhibition and
     /// times stay.
     fn drill_alertmanager(&self) -> String {
+        let host = if self.services.is_some() { AgentRole::Monitoring.name() } else { "127.0.0.1".into() };
         let mut out = Vec::new();
         for entry in self.routes.entries() {
             match entry.key.as_str() {
@@ -194,7 +215,7 @@ impl AlertsSpec {
         let receivers = self.receivers.iter().map(|receiver| {
             let mut config = vec![pair("name", quoted(&receiver.name))];
             if receiver.delivers {
-                let url = quoted(&receiver_url(&receiver.name));
+                let url = quoted(&receiver_url(&host, &receiver.name));
                 config.push(pair(
                     "webhook_configs",
                     format!("[{{\"url\": {url}, \"send_resolved\": {}}}]", receiver.resolves),
@@ -230,6 +251,10 @@ impl AlertsSpec {
         out.push(pair("scrape_configs", format!("[{}]", jobs.join(", "))));
         document(&out)
     }
+}
+
+fn micros(length: Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A route and those below it without their `labels`, which templates alone see and older versions refuse.
@@ -339,6 +364,17 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
     let prometheus = map.require_by("prometheus", |at| read_yaml(at, "Prometheus' configuration"));
     let silences = map.optional_by("silences", |at| read_yaml(at, "the file of silences"));
     let history = map.optional_by("history", read_history);
+    let services = map.optional_by("services", read_services);
+    let image = map.optional("image");
+    for key in ["history", "image"] {
+        if services.is_none() || !map.has(key) {
+            continue;
+        }
+        let span = map.key_span(key);
+        map.diags
+            .error(map.source, span, format!("with `services` Firedrill starts no Prometheus that could have `{key}`"))
+            .help(format!("leave out `{key}`, or `services`"));
+    }
     let names = rules.iter().flatten().flat_map(|(source, root)| rule_names(source, root, map.diags)).collect();
     let receivers = alertmanager.as_ref().and_then(|(source, root)| read_receivers(source, root, &mut map));
     let kept_back = silences.as_ref().map(|(_, root)| root.items().iter().map(silence).collect()).unwrap_or_default();
@@ -350,6 +386,8 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
         prometheus,
         silences: silences.map(|(source, _)| source),
         history,
+        services,
+        image,
         names,
         receivers: receivers?,
         routes: Arc::new(routes),
@@ -444,6 +482,14 @@ fn silence(node: &Node) -> serde_json::Value {
     silence
 }
 
+fn read_services(at: &mut At<'_>) -> Option<AlertAddresses> {
+    let mut map = at.map("`services`")?;
+    let prometheus = map.require_by("prometheus", read_address);
+    let alertmanager = map.require_by("alertmanager", read_address);
+    map.finish()?;
+    Some(AlertAddresses { prometheus: prometheus?, alertmanager: alertmanager? })
+}
+
 fn read_history(at: &mut At<'_>) -> Option<SyntheticHistory> {
     let mut map = at.map("`history`")?;
     let reach = map.require_by("for", |at| deadline(at, MAX_DURATION));
@@ -496,6 +542,8 @@ mod tests {
             prometheus: Source::new("prometheus.yml", prometheus),
             silences: None,
             history: None,
+            services: None,
+            image: None,
             names: Vec::new(),
             receivers: routes.get(&["receivers"]).unwrap().items().iter().filter_map(receiver).collect(),
             routes: Arc::new(routes),
@@ -621,7 +669,7 @@ scrape_configs:
         let page = "detect: { alert: Down, labels: { severity: page }, receiver: on call, within: 9s, quiet: [Down] }";
         let plan = load(&format!("{FILES}{page}")).unwrap();
         assert_eq!(plan.alerts.as_ref().unwrap().rules.len(), 2);
-        assert!(plan.stack.monitoring);
+        assert_eq!(plan.stack.monitoring, Some(MonitoringRequest::default()));
         let page = plan.page().unwrap();
         assert_eq!(page.unwatched, ["chat", "default"]);
         assert_eq!(page.text(), "Down{severity=\"page\"} to on call");
@@ -641,6 +689,8 @@ scrape_configs:
         let receiver =
             load(&format!("{FILES}detect: {{ alert: Down, receiver: oncall, resolves_within: 1m, within: 9s }}"));
         let condition = load("detect: { receiver: x, within: 9s }").unwrap_err();
-        insta::assert_snapshot!([alone, files, page, receiver.unwrap_err(), condition].join("\n\n"));
+        let of_stack = "services: { prometheus: 'http://p:9090/', alertmanager: 'a:9093' }, image: x, history: { for: 1h, series: { up: 1 } } }";
+        let services = load(&FILES.replace(" }\n", &format!(", {of_stack}\n"))).unwrap_err();
+        insta::assert_snapshot!([alone, files, page, receiver.unwrap_err(), condition, services].join("\n\n"));
     }
 }

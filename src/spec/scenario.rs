@@ -1,6 +1,6 @@
 //! A scenario file, read key by key into a plan.
 
-use super::alerts::read_alerts;
+use super::alerts::{AlertsSpec, read_alerts};
 use super::faults::{interposed, never_cleared, read_faults, returning};
 use super::invariants::read_invariant;
 use super::loads::{self, named};
@@ -139,6 +139,15 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             check_page(detect, alerts.as_ref(), oncall.as_ref(), root, &mut map);
         }
     }
+    if alerts.as_ref().is_some_and(|alerts| alerts.services.is_some())
+        && stack.as_ref().is_some_and(|(stack, _)| stack.cluster.is_some())
+    {
+        let message =
+            "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
+        map.diags
+            .error(map.source, map.key_span("alerts"), message)
+            .help("leave `services` out: Firedrill starts both");
+    }
     if map.has("alerts") && !map.has("detect") {
         let span = map.key_span("alerts");
         map.diags
@@ -256,7 +265,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     stack.releases = faults.iter().filter_map(|planned| planned.fault.facts.release.clone()).collect();
     stack.processes = faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).collect();
     stack.hosts = hosts;
-    stack.monitoring = alerts.is_some();
+    stack.monitoring = alerts.as_ref().map(AlertsSpec::request);
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
     // With `impact: none` nothing has to recover.

@@ -431,6 +431,8 @@ pub struct AlertFiles {
     pub alertmanager: (PathBuf, String),
     /// The same as a drill changes it.
     pub in_drill: String,
+    /// The image whose tools look, unless the built-in one is meant.
+    pub image: Option<String>,
 }
 
 /// Something that a tool has to say about a file.

@@ -38,10 +38,30 @@ pub struct StackRequest {
     pub releases: Vec<(String, Release)>,
     /// The processes that faults start beside the team's services.
     pub processes: Vec<Process>,
-    /// Whether Prometheus and Alertmanager run beside it, for the team's own alerts.
-    pub monitoring: bool,
+    /// Prometheus and Alertmanager for the team's own alerts; `None` where the drill has none.
+    pub monitoring: Option<MonitoringRequest>,
     /// How long the stack may take to become healthy.
     pub up_within: Duration,
+}
+
+/// What the team's alerts need of a stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MonitoringRequest {
+    /// The image that has Prometheus and Alertmanager with their tools, unless the built-in one is meant.
+    pub image: Option<String>,
+    /// What changes where both are services of the stack.
+    pub replaced: Option<ReplacedFile>,
+}
+
+/// A file that a service reads with another text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplacedFile {
+    /// A name of the service among the others.
+    pub host: String,
+    /// The file.
+    pub file: PathBuf,
+    /// What it reads in its place.
+    pub text: String,
 }
 
 /// What the person who runs a drill allows a stack of the host. Never what a file of the project says: a change of the

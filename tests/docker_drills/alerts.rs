@@ -63,6 +63,49 @@ fn a_page_is_delivered_to_whom_it_should_and_says_where_its_time_went() {
     assert!(story.contains("node-1.shop.internal:9100"), "{story}");
 }
 
+/// The image in which Prometheus and Alertmanager are on this machine, without anything of Firedrill's in it.
+fn monitoring_image() -> String {
+    let mut docker = std::process::Command::new("docker");
+    docker.args(["images", "--format", "{{.Repository}}:{{.Tag}}", "firedrill-monitoring"]);
+    let listed = String::from_utf8(docker.output().expect("docker").stdout).expect("text");
+    listed.lines().find(|name| name.contains(":base-")).expect("scripts/setup.sh makes it").to_string()
+}
+
+#[test]
+fn a_prometheus_and_an_alertmanager_of_the_stack_page_whom_they_should_and_nobody_outside() {
+    let services = "  prometheus: ../stacks/checkout/ops/prometheus.yml\n  services: { prometheus: 'http://prometheus:9090', alertmanager: 'http://alertmanager:9093' }\n";
+    let project = project(
+        "db-pool",
+        &[
+            ("  prometheus: ../stacks/checkout/ops/prometheus.yml\n", services),
+            (
+                "stack: ../stacks/checkout/compose.yaml",
+                "stack: { file: [../stacks/checkout/compose.yaml, ../stacks/checkout/monitoring.yaml] }",
+            ),
+        ],
+    );
+    let own = |alertmanager: &str| {
+        format!(
+            "services:\n  prometheus:\n    image: {image}\n    command: [prometheus, --config.file=/etc/prometheus/prometheus.yml, \
+             --storage.tsdb.path=/tmp/p, --rules.alert.resend-delay=5s]\n    volumes: ['./ops:/etc/prometheus:ro']\n  alertmanager:\n    \
+             image: {image}\n    command: [prometheus-alertmanager, --config.file=/etc/alertmanager/{alertmanager}, \
+             --storage.path=/tmp/a, --cluster.listen-address=]\n    volumes: ['./ops:/etc/alertmanager:ro']\n",
+            image = monitoring_image()
+        )
+    };
+    project.write("stacks/checkout/monitoring.yaml", &own("alertmanager.yml"));
+    let drill = project.drill("db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection).sealed();
+    assert!(delivered(&drill).contains(&("CheckoutDbPoolExhausted", "checkout-oncall")), "{}", drill.story());
+
+    // One that reads another file than the one that is named would page somebody in production.
+    project.write("stacks/checkout/monitoring.yaml", &own("elsewhere.yml"));
+    let elsewhere =
+        "route: { receiver: x }\nreceivers: [{ name: x, webhook_configs: [{ url: 'http://hooks.example/x' }] }]\n";
+    project.write("stacks/checkout/ops/elsewhere.yml", elsewhere);
+    project.drill("db-pool", &[]).came_to(Verdict::HarnessError, 3, &["would deliver elsewhere", "hooks.example"]);
+}
+
 #[test]
 fn a_page_that_goes_to_a_list_is_misrouted() {
     let project = project("alert-misrouted", &[]);

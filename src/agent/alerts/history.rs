@@ -1,5 +1,6 @@
 //! A synthetic past for Prometheus: without it, windows of hours see only as much as the drill has lasted.
 
+use super::AlertAddresses;
 use crate::process;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -67,11 +68,11 @@ impl SyntheticHistory {
     }
 
     /// Asks Prometheus for it: no data is no history.
-    pub(super) async fn check(&self) -> Result<String, String> {
+    pub(super) async fn check(&self, servers: &AlertAddresses) -> Result<String, String> {
         let mut least = f64::INFINITY;
         for one in &self.series {
             let selector = format!("{}{}", one.metric, one.labels);
-            let found = super::query(&format!("count_over_time({selector}[{}s])", self.reach.as_secs())).await?;
+            let found = servers.query(&format!("count_over_time({selector}[{}s])", self.reach.as_secs())).await?;
             let samples = found.into_iter().fold(0.0, f64::max);
             if samples < 2.0 {
                 return Err(format!("Prometheus does not have the history of {selector}"));

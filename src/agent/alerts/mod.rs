@@ -16,22 +16,23 @@ pub use distance::comparisons;
 pub use history::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, Holding, Tell};
-use super::http_page::{HttpPage, encoded};
+use super::http_page::{A_PAGE, HttpPage, encoded};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
+use crate::source::At;
 use async_trait::async_trait;
 use distance::Distance;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Where Prometheus answers, inside the agent's container.
-const PROMETHEUS: &str = "http://127.0.0.1:9090";
-/// Where Alertmanager answers, as host and port.
+/// Where the drill's own Prometheus answers, as host and port inside the agent's container.
+const PROMETHEUS: &str = "127.0.0.1:9090";
+/// Where its Alertmanager answers.
 pub const ALERTMANAGER: &str = "127.0.0.1:9093";
 /// The port of the receiver.
 const RECEIVER_PORT: u16 = 9095;
@@ -42,23 +43,62 @@ pub const PROMETHEUS_FILE: &str = "prometheus.yml";
 /// That of Alertmanager.
 pub const ALERTMANAGER_FILE: &str = "alertmanager.yml";
 
-/// The URL at which notifications for a receiver of Alertmanager's configuration are taken.
-pub fn receiver_url(receiver: &str) -> String {
-    format!("http://127.0.0.1:{RECEIVER_PORT}/receiver/{}", encoded(receiver))
+/// The URL at which notifications for a receiver of Alertmanager's configuration are taken, as `host` leads there.
+pub fn receiver_url(host: &str, receiver: &str) -> String {
+    format!("http://{host}:{RECEIVER_PORT}/receiver/{}", encoded(receiver))
+}
+
+/// Reads the address of a server's API.
+pub(crate) fn read_address(at: &mut At<'_>) -> Option<String> {
+    at.parse(A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().trim_end_matches('/').to_string()))
 }
 
 /// Runs the team's Prometheus and Alertmanager, and tells what becomes of their alerts. It has begun once every target was
 /// scraped, the history is there and Prometheus sends to Alertmanager.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertServers {
-    /// The files of both, by names without directories.
+    /// Where both answer when they are services of the stack; otherwise they are started.
+    pub services: Option<AlertAddresses>,
+    /// The files with which they are started, by names without directories.
     pub files: BTreeMap<String, String>,
+    /// Names of the alerts of which Prometheus must have a rule.
+    pub names: BTreeSet<String>,
+    /// How long it may take until every target was scraped once, in microseconds.
+    pub scraped_within_us: u64,
     /// Silences that are set, as Alertmanager's API takes them.
     pub silences: Vec<Value>,
     /// The alert of which it is followed how far its expression is from its threshold.
     pub alert: String,
     /// What Prometheus knows from before.
     pub history: Option<SyntheticHistory>,
+}
+
+/// The host of an address.
+pub(crate) fn host_of(address: &str) -> Option<String> {
+    HttpPage::parse(address).ok().map(|page| page.host)
+}
+
+/// URLs of the APIs of Prometheus and Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertAddresses {
+    /// That of Prometheus.
+    pub prometheus: String,
+    /// That of Alertmanager.
+    pub alertmanager: String,
+}
+
+impl AlertServers {
+    /// How long they may take until they work together. Prometheus alone looks for its targets after five seconds.
+    pub fn ready_within(&self) -> Duration {
+        Duration::from_secs(20) + Duration::from_micros(self.scraped_within_us)
+    }
+
+    fn addresses(&self) -> AlertAddresses {
+        let own = |address| format!("http://{address}");
+        self.services
+            .clone()
+            .unwrap_or_else(|| AlertAddresses { prometheus: own(PROMETHEUS), alertmanager: own(ALERTMANAGER) })
+    }
 }
 
 struct HeldServers {
@@ -109,23 +149,30 @@ async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
     serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }
 
-/// Asks Prometheus for what stands under a key of its answer.
-async fn ask_prometheus<T: DeserializeOwned>(path: &str, key: &str) -> Result<T, String> {
-    let url = format!("{PROMETHEUS}/api/v1/{path}");
-    let mut answer: Value = ask(&url).await?;
-    let found = answer.get_mut("data").and_then(|data| data.get_mut(key)).map(Value::take);
-    serde_json::from_value(found.unwrap_or_default())
-        .map_err(|error| format!("what {url} answers cannot be read: {error}"))
-}
+impl AlertAddresses {
+    /// Asks Prometheus for what stands under a key of its answer.
+    async fn prometheus<T: DeserializeOwned>(&self, path: &str, key: &str) -> Result<T, String> {
+        let url = format!("{}/api/v1/{path}", self.prometheus);
+        let mut answer: Value = ask(&url).await?;
+        let found = answer.get_mut("data").and_then(|data| data.get_mut(key)).map(Value::take);
+        serde_json::from_value(found.unwrap_or_default())
+            .map_err(|error| format!("what {url} answers cannot be read: {error}"))
+    }
 
-/// The values that a query has now.
-async fn query(expression: &str) -> Result<Vec<f64>, String> {
-    let found: Value = ask_prometheus(&format!("query?query={}", encoded(expression)), "result").await?;
-    let number = |pair: &Value| pair.get(1).and_then(Value::as_str).and_then(|text| text.parse::<f64>().ok());
-    let items = found.as_array().map(Vec::as_slice).unwrap_or_default();
-    let of_vector = items.iter().filter_map(|item| number(item.get("value")?));
-    // A scalar is a pair itself.
-    Ok(of_vector.chain(number(&found)).filter(|value| !value.is_nan()).collect())
+    /// Asks Alertmanager.
+    async fn alertmanager<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+        ask(&format!("{}/api/v2/{path}", self.alertmanager)).await
+    }
+
+    /// The values that a query has now.
+    async fn query(&self, expression: &str) -> Result<Vec<f64>, String> {
+        let found: Value = self.prometheus(&format!("query?query={}", encoded(expression)), "result").await?;
+        let number = |pair: &Value| pair.get(1).and_then(Value::as_str).and_then(|text| text.parse::<f64>().ok());
+        let items = found.as_array().map(Vec::as_slice).unwrap_or_default();
+        let of_vector = items.iter().filter_map(|item| number(item.get("value")?));
+        // A scalar is a pair itself.
+        Ok(of_vector.chain(number(&found)).filter(|value| !value.is_nan()).collect())
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +191,6 @@ mod tests {
     #[test]
     fn what_is_no_code_stays() {
         assert_eq!(decoded("100%/x%4"), "100%/x%4");
-        assert_eq!(receiver_url("a/b c"), "http://127.0.0.1:9095/receiver/a%2Fb%20c");
+        assert_eq!(receiver_url("127.0.0.1", "a/b c"), "http://127.0.0.1:9095/receiver/a%2Fb%20c");
     }
 }

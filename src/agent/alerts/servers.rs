@@ -1,6 +1,9 @@
-//! Prometheus and Alertmanager: started with the team's files, and waited for until they work together.
+//! Prometheus and Alertmanager: started with the team's files or those of the stack, and waited for until they work together.
 
-use super::{ALERTMANAGER, ALERTMANAGER_FILE, AlertServers, PROMETHEUS, PROMETHEUS_FILE, ask_prometheus};
+use super::watch::RuleGroup;
+use super::{
+    ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS, PROMETHEUS_FILE, RECEIVER_PORT,
+};
 use crate::agent::ability::Tell;
 use crate::agent::http_page::HttpPage;
 use crate::agent::locked;
@@ -8,7 +11,7 @@ use crate::agent::protocol::Told;
 use crate::process::{self, Running};
 use crate::record::PrivateDir;
 use serde::Deserialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -17,18 +20,17 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How long both may take until they work together; Prometheus alone looks for its targets after five seconds.
-const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// So many of the last lines of a server say why it ended.
 const LAST_LINES: usize = 5;
 
-/// Both servers, as long as this is held.
+/// Both servers; those that were started run as long as this is held.
 pub(super) struct Servers {
-    prometheus: Server,
-    alertmanager: Server,
-    /// What Alertmanager writes.
+    /// Where they answer.
+    pub addresses: AlertAddresses,
+    started: Vec<Server>,
+    /// What an Alertmanager that was started writes.
     pub log: UnboundedReceiver<String>,
     /// Where their files are.
     _dir: PrivateDir,
@@ -62,7 +64,7 @@ impl Server {
 impl Servers {
     /// Why one of them has ended, if one has.
     pub(super) fn ended(&mut self) -> Option<String> {
-        self.prometheus.ended().or_else(|| self.alertmanager.ended())
+        self.started.iter_mut().find_map(Server::ended)
     }
 }
 
@@ -87,7 +89,7 @@ async fn read_log(stderr: ChildStderr, last: Arc<Mutex<VecDeque<String>>>, lines
     }
 }
 
-/// Starts both and waits until they work together.
+/// Starts both, where they are no services of the stack, and waits until they work together.
 pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, String> {
     let dir = PrivateDir::new("alerts").map_err(|error| format!("a directory for the alerts: {error}"))?;
     let storage = dir.path().join("prometheus");
@@ -100,36 +102,68 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     }
     let (lines, log) = unbounded_channel();
     let (unread, _) = unbounded_channel();
-    let mut servers = Servers {
-        alertmanager: Server::start("Alertmanager", alertmanager(dir.path()), lines)?,
-        prometheus: Server::start("Prometheus", prometheus(dir.path(), &storage), unread)?,
-        log,
-        _dir: dir,
+    let started = match asked.services {
+        Some(_) => Vec::new(),
+        None => vec![
+            Server::start("Prometheus", prometheus(dir.path(), &storage), unread)?,
+            Server::start("Alertmanager", alertmanager(dir.path()), lines)?,
+        ],
     };
-    let deadline = Instant::now() + READY_WITHIN;
-    until(&mut servers, deadline, async || {
-        for url in [format!("http://{ALERTMANAGER}/-/ready"), format!("{PROMETHEUS}/-/ready")] {
-            HttpPage::parse(&url)?.text("*/*").await?;
-        }
-        Ok(())
-    })
-    .await?;
+    let addresses = asked.addresses();
+    let mut servers = Servers { addresses: addresses.clone(), started, log, _dir: dir };
+    let (within, began) = (asked.ready_within(), Instant::now());
+    until(&mut servers, began, within, || ready(addresses.clone())).await?;
+    if asked.services.is_some() {
+        delivers_here(&addresses).await?;
+    }
     for silence in &asked.silences {
-        let set = HttpPage::parse(&format!("http://{ALERTMANAGER}/api/v2/silences"))?.post(silence.to_string()).await;
+        let url = format!("{}/api/v2/silences", addresses.alertmanager);
+        let set = HttpPage::parse(&url)?.post(silence.to_string()).await;
         set.map_err(|why| format!("a silence cannot be set: {why}"))?;
     }
-    until(&mut servers, deadline, connected).await?;
-    for target in scraped().await?.into_iter().filter(|target| target.health != "up") {
+    until(&mut servers, began, within, || connected(addresses.clone(), asked.names.clone())).await?;
+    for target in scraped(&addresses).await?.into_iter().filter(|target| target.health != "up") {
         tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.scrape_url, target.last_error) });
     }
     if let Some(history) = &asked.history {
-        tell(Told::Note { text: history.check().await? });
+        tell(Told::Note { text: history.check(&addresses).await? });
     }
     Ok(servers)
 }
 
+/// Fails where the stack's Alertmanager has a receiver that delivers to anybody else than this agent.
+async fn delivers_here(addresses: &AlertAddresses) -> Result<(), String> {
+    let status: serde_json::Value = addresses.alertmanager("status").await?;
+    let config = status.pointer("/config/original").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let here = format!(":{RECEIVER_PORT}/receiver/");
+    let elsewhere = config.lines().map(|line| line.trim().trim_start_matches("- ")).find(|line| {
+        match line.split_once(':').map(|(key, value)| (key, value.trim())) {
+            Some(("webhook_configs", _)) => false,
+            // Newer ones show no URL.
+            Some(("url", url)) => !url.contains(&here) && url != "<secret>",
+            Some((key, _)) => key.ends_with("_configs"),
+            None => false,
+        }
+    });
+    match elsewhere {
+        _ if !config.contains("receivers:") => Err("Alertmanager does not tell its configuration".into()),
+        Some(line) => Err(format!(
+            "Alertmanager at {} reads another file than `alerts.alertmanager` and would deliver elsewhere (`{line}`)",
+            addresses.alertmanager
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Debian's name of Alertmanager, or its own.
+fn alertmanager_program() -> &'static str {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let debian = "prometheus-alertmanager";
+    if std::env::split_paths(&paths).any(|dir| dir.join(debian).is_file()) { debian } else { "alertmanager" }
+}
+
 fn alertmanager(dir: &Path) -> Command {
-    let mut command = process::command("prometheus-alertmanager");
+    let mut command = process::command(alertmanager_program());
     command.current_dir(dir).args([
         format!("--config.file={ALERTMANAGER_FILE}"),
         "--storage.path=alertmanager".into(),
@@ -147,29 +181,38 @@ fn prometheus(dir: &Path, storage: &Path) -> Command {
     command.current_dir(dir).arg(format!("--config.file={PROMETHEUS_FILE}"));
     command.arg(format!("--storage.tsdb.path={}", storage.display()));
     // What fired before Alertmanager was known is sent again soon, as it had been in a stack that is not young.
-    command.args(["--web.listen-address=:9090", "--rules.alert.resend-delay=5s", "--log.level=warn"]);
+    command.arg(format!("--web.listen-address=:{}", PROMETHEUS.rsplit(':').next().unwrap_or_default()));
+    command.args(["--rules.alert.resend-delay=5s", "--log.level=warn"]);
     command
 }
 
 /// Asks until it is so, a server has ended, or the time is over.
-async fn until(
+async fn until<Asked>(
     servers: &mut Servers,
-    deadline: Instant,
-    mut ask: impl AsyncFnMut() -> Result<(), String>,
-) -> Result<(), String> {
+    began: Instant,
+    within: Duration,
+    mut ask: impl FnMut() -> Asked,
+) -> Result<(), String>
+where
+    Asked: Future<Output = Result<(), String>>,
+{
     loop {
         let Err(why) = ask().await else { return Ok(()) };
         if let Some(ended) = servers.ended() {
             return Err(ended);
         }
-        if Instant::now() >= deadline {
-            return Err(format!(
-                "Prometheus and Alertmanager were not ready within {} s: {why}",
-                READY_WITHIN.as_secs()
-            ));
+        if began.elapsed() >= within {
+            return Err(format!("Prometheus and Alertmanager were not ready within {} s: {why}", within.as_secs()));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+async fn ready(addresses: AlertAddresses) -> Result<(), String> {
+    for address in [addresses.alertmanager, addresses.prometheus] {
+        HttpPage::parse(&format!("{address}/-/ready"))?.text("*/*").await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -181,17 +224,22 @@ struct ScrapeTarget {
     last_error: String,
 }
 
-async fn scraped() -> Result<Vec<ScrapeTarget>, String> {
-    ask_prometheus("targets?state=active", "activeTargets").await
+async fn scraped(addresses: &AlertAddresses) -> Result<Vec<ScrapeTarget>, String> {
+    addresses.prometheus("targets?state=active", "activeTargets").await
 }
 
-/// Whether Prometheus sends to Alertmanager and has scraped every target once.
-async fn connected() -> Result<(), String> {
-    let managers: Vec<serde_json::Value> = ask_prometheus("alertmanagers", "activeAlertmanagers").await?;
+/// Whether Prometheus has the rules, sends to Alertmanager and has scraped every target once.
+async fn connected(addresses: AlertAddresses, names: BTreeSet<String>) -> Result<(), String> {
+    let managers: Vec<serde_json::Value> = addresses.prometheus("alertmanagers", "activeAlertmanagers").await?;
     if managers.is_empty() {
         return Err("Prometheus does not know Alertmanager yet".into());
     }
-    let targets = scraped().await?;
+    let groups: Vec<RuleGroup> = addresses.prometheus("rules?type=alert", "groups").await?;
+    let there: BTreeSet<&str> = groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name.as_str()).collect();
+    if let Some(name) = names.iter().find(|name| !there.contains(name.as_str())) {
+        return Err(format!("Prometheus has no rule `{name}`, which the files of `alerts.rules` have"));
+    }
+    let targets = scraped(&addresses).await?;
     match targets.iter().find(|target| target.health == "unknown") {
         Some(target) => Err(format!("{} was not scraped yet", target.scrape_url)),
         None if targets.is_empty() => Err("Prometheus has no target to scrape".into()),

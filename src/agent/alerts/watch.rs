@@ -3,7 +3,7 @@
 use super::distance::Distance;
 use super::receiver::route_of;
 use super::servers::Servers;
-use super::{ALERTMANAGER, SILENT_FOR, ask, ask_prometheus, query};
+use super::{AlertAddresses, SILENT_FOR};
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::locked;
@@ -26,15 +26,15 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 type AlertLabels = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
-struct RuleGroup {
-    rules: Vec<Rule>,
+pub(super) struct RuleGroup {
+    pub rules: Vec<Rule>,
 }
 
 /// A rule as Prometheus tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
-    name: String,
+pub(super) struct Rule {
+    pub name: String,
     query: String,
     #[serde(default)]
     last_error: String,
@@ -71,6 +71,8 @@ struct Named {
 struct Status {
     silenced_by: Vec<String>,
     inhibited_by: Vec<String>,
+    #[serde(default)]
+    muted_by: Vec<String>,
 }
 
 /// What is known so far.
@@ -85,9 +87,10 @@ struct KnownAlerts {
     suppressed: BTreeMap<String, String>,
     muted: Muted,
     distance: Distance,
+    servers: AlertAddresses,
 }
 
-/// What Alertmanager's log says of mute times: no API of this version does.
+/// What Alertmanager's log says of mute times: its API does from 0.28 on.
 #[derive(Default)]
 struct Muted {
     /// The group that was flushed last: its route, and the first characters of its alerts' fingerprints.
@@ -140,6 +143,7 @@ pub(super) async fn watch(
         suppressed: BTreeMap::new(),
         muted: Muted::default(),
         distance,
+        servers: servers.addresses.clone(),
     };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -180,17 +184,17 @@ impl KnownAlerts {
     async fn measure(&mut self) {
         for left in self.distance.questions() {
             // What cannot be asked alone is told as having no value.
-            let values = query(&left).await.unwrap_or_default();
+            let values = self.servers.query(&left).await.unwrap_or_default();
             self.distance.note_values(&left, &values);
         }
     }
 
     async fn look(&mut self) -> Result<(), String> {
-        let groups: Vec<RuleGroup> = ask_prometheus("rules?type=alert", "groups").await?;
+        let groups: Vec<RuleGroup> = self.servers.prometheus("rules?type=alert", "groups").await?;
         let rules: Vec<Rule> = groups.into_iter().flat_map(|group| group.rules).collect();
         rules.iter().for_each(|rule| self.distance.note_rule(&rule.name, &rule.query, &rule.last_error));
         self.take_rules(&rules);
-        let managed: Vec<Managed> = ask(&format!("http://{ALERTMANAGER}/api/v2/alerts")).await?;
+        let managed: Vec<Managed> = self.servers.alertmanager("alerts").await?;
         self.take_managed(&managed).await;
         Ok(())
     }
@@ -226,10 +230,12 @@ impl KnownAlerts {
                 let at = micros(&alert.updated).unwrap_or_else(|| self.clock.now_us());
                 self.note(&alert.labels, at, AlertStation::Received { receivers });
             }
-            let by = match (alert.status.silenced_by.first(), alert.status.inhibited_by.first()) {
-                (Some(silence), _) => Some(silence_in_words(silence).await),
-                (None, Some(source)) => Some(inhibition_in_words(source, managed)),
-                (None, None) => self.muted.of(&alert.fingerprint).cloned(),
+            let status = &alert.status;
+            let by = match (status.silenced_by.first(), status.inhibited_by.first(), status.muted_by.first()) {
+                (Some(silence), ..) => Some(silence_in_words(silence, &self.servers).await),
+                (None, Some(source), _) => Some(inhibition_in_words(source, managed)),
+                (None, None, Some(times)) => Some(format!("the mute or active time `{times}` of its route")),
+                (None, None, None) => self.muted.of(&alert.fingerprint).cloned(),
             };
             if let Some(by) = by
                 && self.suppressed.get(&alert.fingerprint) != Some(&by)
@@ -241,7 +247,7 @@ impl KnownAlerts {
     }
 }
 
-async fn silence_in_words(id: &str) -> String {
+async fn silence_in_words(id: &str, servers: &AlertAddresses) -> String {
     #[derive(Deserialize)]
     struct Silence {
         comment: String,
@@ -250,7 +256,7 @@ async fn silence_in_words(id: &str) -> String {
         #[serde(rename = "endsAt")]
         until: String,
     }
-    match ask::<Silence>(&format!("http://{ALERTMANAGER}/api/v2/silence/{id}")).await {
+    match servers.alertmanager::<Silence>(&format!("silence/{id}")).await {
         Ok(Silence { comment, by, until }) => format!("the silence of {by} until {until}: {comment}"),
         Err(_) => format!("the silence {id}"),
     }

@@ -91,10 +91,15 @@ impl AgentClient {
 
     /// Asks and waits for the answer, 30 s at most; `AgentAnswer::Failed` becomes `AgentError::Failed`.
     pub async fn ask(&self, ask: AgentAsk) -> Result<AgentAnswer, AgentError> {
-        match timeout(ANSWER_WITHIN, self.0.ask(ask)).await {
+        self.ask_within(ask, ANSWER_WITHIN).await
+    }
+
+    /// Asks something that may take longer.
+    pub async fn ask_within(&self, ask: AgentAsk, within: Duration) -> Result<AgentAnswer, AgentError> {
+        match timeout(within, self.0.ask(ask)).await {
             Ok(Ok(AgentAnswer::Failed { reason })) => Err(AgentError::Failed(reason)),
             Ok(answer) => answer,
-            Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()))),
+            Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", within.as_secs()))),
         }
     }
 

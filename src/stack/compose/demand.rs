@@ -18,7 +18,7 @@ impl ResolvedModel {
     /// What a drill of this stack needs.
     pub fn demand(&self, spec: &StackRequest) -> Demand {
         // The drill's agent, one in front of each interposed service, the toolbox, and what watches the team's alerts.
-        let monitoring = u32::from(spec.monitoring);
+        let monitoring = u32::from(spec.monitoring.is_some());
         let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2 + monitoring);
         let mut demand = Demand {
             memory_bytes: OURS * u64::from(ours) + A_CONTAINER * u64::from(monitoring),

@@ -2,12 +2,14 @@
 //! would reach outside, and clients that would go around a fault.
 
 use super::model::{ResolvedModel, has_own_networks};
+use super::monitoring;
 use super::outside;
 use super::rights;
 use super::secrets;
 use crate::record::SHORTEST_DECLARED;
 use crate::stack::{Finding, HostRequests, StackRequest};
 use serde_json::Value;
+use std::path::Path;
 
 impl Finding {
     pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
@@ -47,6 +49,15 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
              the record"
         );
         found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
+    }
+    if let Some(replaced) = spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref())
+        && !monitoring::replace_file(model, &mut model.json.clone(), replaced, Path::new(""))
+    {
+        let file = replaced.file.display();
+        let message = format!("no service `{}` reads {file}, so pages would be delivered elsewhere", replaced.host);
+        let help =
+            "mount the file that `alerts.alertmanager` names into the service of Alertmanager (`volumes` or `configs`)";
+        found.push(Finding::error(None, "services", message).help(help));
     }
     place_asks(&rights::asked(model, &spec.root), spec, &mut found);
     networks(model, &mut found);

@@ -25,7 +25,7 @@ pub(super) fn merged_names(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
 }
 
 /// A Compose model with everything resolved: `extends`, profiles, env files, interpolation, relative paths.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ResolvedModel {
     /// The model as Compose printed it; `$` stands as `$$` in every text.
     pub json: Map<String, Value>,

@@ -1,16 +1,19 @@
-//! `promtool` and `amtool` on the files of the team's alerts, in a container of the monitoring image that has no network and lives
-//! for one look: for `check`.
+//! The team's alerts in a stack: `promtool` and `amtool` on their files, in a container of the monitoring image that has no network
+//! and lives for one look, and the file that the stack's own Alertmanager reads in place of the team's.
 
 use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
 use super::images::{self, MONITORING_IMAGE};
+use super::model::{ResolvedModel, escape, unescape};
 use super::programs;
 use crate::process;
-use crate::stack::{AlertFiles, AlertFinding, StackError};
+use crate::stack::{AlertFiles, AlertFinding, ReplacedFile, StackError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use regex::Regex;
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -25,7 +28,10 @@ static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\bline 
 /// What both tools say about the files; `None` when their image is not here yet.
 pub(super) async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
     let operation = "checking the files of the alerts";
-    let image = images::base_of(&endpoint.docker, &MONITORING_IMAGE).await?;
+    let image = match &files.image {
+        Some(image) => image.clone(),
+        None => images::base_of(&endpoint.docker, &MONITORING_IMAGE).await?,
+    };
     if images::inspect(&endpoint.docker, &image).await?.is_none() {
         return Ok(None);
     }
@@ -43,6 +49,60 @@ pub(super) async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Opt
         return Err(environment(operation, String::from_utf8_lossy(&ran.stderr).trim()));
     }
     Ok(Some(findings(files, &answers)))
+}
+
+/// Where what the stack's Alertmanager reads is, in the run's directory.
+pub(super) const REPLACEMENT: &str = "alertmanager.yml";
+
+/// Has the service read another file in the place of this one, or of the one in a folder that it reads; `false` if it does not read it.
+pub(super) fn replace_file(
+    model: &ResolvedModel,
+    out: &mut Map<String, Value>,
+    replaced: &ReplacedFile,
+    replacement: &Path,
+) -> bool {
+    let Ok(file) = std::fs::canonicalize(&replaced.file) else { return false };
+    let replacement = json!(escape(&replacement.display().to_string()));
+    let real = |path: &Value| std::fs::canonicalize(unescape(path.as_str()?)).ok();
+    let mut found = false;
+    for name in model.services().into_iter().filter(|name| model.names_of(name).contains(&replaced.host)) {
+        for section in ["configs", "secrets"] {
+            let used = model.service(&name).and_then(|service| service.get(section)?.as_array()).into_iter().flatten();
+            let used: Vec<&str> = used.filter_map(|entry| entry.get("source").unwrap_or(entry).as_str()).collect();
+            let entries = out.get_mut(section).and_then(Value::as_object_mut).into_iter().flatten();
+            for named in entries.filter(|(key, _)| used.contains(&key.as_str())).filter_map(|(_, e)| e.get_mut("file"))
+            {
+                if real(named).as_ref() == Some(&file) {
+                    named.clone_from(&replacement);
+                    found = true;
+                }
+            }
+        }
+        let service = out.get_mut("services").and_then(|services| services.get_mut(&name));
+        let Some(mounts) = service.and_then(|service| service.get_mut("volumes")?.as_array_mut()) else { continue };
+        let mut inside = Vec::new();
+        for mount in mounts.iter_mut().filter(|mount| mount["type"] == "bind") {
+            let Some(source) = real(&mount["source"]) else { continue };
+            let Ok(below) = file.strip_prefix(&source) else { continue };
+            found = true;
+            if below.as_os_str().is_empty() {
+                mount["source"].clone_from(&replacement);
+            } else {
+                let target = Path::new(mount["target"].as_str().unwrap_or_default()).join(below).display().to_string();
+                inside.push(json!({ "type": "bind", "source": replacement, "target": target, "read_only": true }));
+            }
+        }
+        mounts.append(&mut inside);
+    }
+    found
+}
+
+/// Writes what the stack's Alertmanager reads, which runs as whatever user its image says.
+pub(super) fn write_replacement(run_dir: &Path, text: &str) -> Result<(), StackError> {
+    let path = run_dir.join(REPLACEMENT);
+    let written = std::fs::write(&path, text)
+        .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)));
+    written.map_err(|error| environment(format!("writing {}", path.display()), error))
 }
 
 /// Writes each file and has its tool look at it.
@@ -115,6 +175,7 @@ mod tests {
             rules: vec![("a.yml".into(), "x".into()), ("b.yml".into(), "y".into())],
             alertmanager: ("am.yml".into(), "z".into()),
             in_drill: "z".into(),
+            image: None,
         };
         let said = "firedrill-look 0\nChecking 0.yml\n  SUCCESS: 1 rules found\n\nfiredrill-look 1\nChecking 1.yml\n  FAILED:\n\
                     1.yml: 3:5: group \"g\", rule 1, \"X\": could not parse expression: 1:3: parse error\n\
@@ -127,5 +188,38 @@ mod tests {
         assert!(found[0].message.starts_with("3:5: group"), "{}", found[0].message);
         assert_eq!((found[1].file.as_path(), found[1].error), (Path::new("am.yml"), false));
         assert!(script(&files).contains("amtool check-config 3.yml"));
+    }
+
+    #[test]
+    fn who_reads_the_file_reads_the_other_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, file) = (dir.path().join("ops"), dir.path().join("ops/am.yml"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(&file, "").unwrap();
+        let bind = |source: &Path, target: &str| json!({ "type": "bind", "source": source, "target": target });
+        let replaced = |host: &str, service: Value| {
+            let json = json!({ "configs": { "am": { "file": file } }, "services": {
+                "am": service, "other": { "volumes": [bind(&folder, "/other")], "networks": { "default": null } } } });
+            let model = ResolvedModel { json: json.as_object().unwrap().clone(), ..ResolvedModel::default() };
+            let mut out = model.json.clone();
+            let replaced = ReplacedFile { host: host.into(), file: file.clone(), text: String::new() };
+            let found = replace_file(&model, &mut out, &replaced, Path::new("/run/$x.yml"));
+            assert_eq!(out["services"]["other"], model.json["services"]["other"]);
+            (found, out)
+        };
+        let service = |volumes: Value| json!({ "networks": { "default": null }, "volumes": volumes });
+        let instead = json!("/run/$$x.yml");
+        let (found, out) = replaced("am", service(json!([bind(&file, "/etc/am.yml")])));
+        assert_eq!((found, &out["services"]["am"]["volumes"][0]["source"]), (true, &instead));
+        let (found, out) =
+            replaced("am", service(json!([bind(&folder, "/etc/am"), { "type": "volume", "source": "v" }])));
+        let inside = json!({ "type": "bind", "source": instead, "target": "/etc/am/am.yml", "read_only": true });
+        assert_eq!((found, &out["services"]["am"]["volumes"][2]), (true, &inside));
+        let mut by_config = service(json!([]));
+        by_config["configs"] = json!([{ "source": "am", "target": "/etc/am.yml" }]);
+        let (found, out) = replaced("am", by_config);
+        assert_eq!((found, &out["configs"]["am"]["file"]), (true, &instead));
+        assert!(!replaced("am", service(json!([]))).0);
+        assert!(!replaced("alertmanager", service(json!([bind(&file, "/etc/am.yml")]))).0);
     }
 }

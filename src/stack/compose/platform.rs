@@ -229,7 +229,7 @@ impl ResolvedStack for ResolvedCompose {
         serde_json::json!([
             self.model.name(),
             self.request.toolbox_image,
-            self.request.monitoring,
+            format!("{:?}", self.request.monitoring),
             self.request.releases,
             services
         ])

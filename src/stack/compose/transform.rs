@@ -3,7 +3,7 @@
 
 use super::builds::Builds;
 use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
-use super::{labels, processes};
+use super::{labels, monitoring, processes};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
@@ -44,8 +44,11 @@ pub(super) const TOOLBOX_PIDS: i64 = 1024;
 pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {
     let mut out = model.json.clone();
     out.insert("name".into(), json!(drill.project));
+    if let Some(replaced) = spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref()) {
+        monitoring::replace_file(model, &mut out, replaced, &drill.run.dir.join(monitoring::REPLACEMENT));
+    }
     let images = replaced_images(model, drill);
-    let mut services = model.section("services").clone();
+    let mut services = out.get("services").and_then(Value::as_object).cloned().unwrap_or_default();
     for (name, service) in &mut services {
         if let Value::Object(service) = service {
             own_service(name, service, drill, &images);
@@ -283,7 +286,7 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
     toolbox.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
-    if spec.monitoring {
+    if spec.monitoring.is_some() {
         let mut monitoring = linked(our_service(drill, "monitoring", &drill.recipe.monitoring, &all));
         let serve = drill.launch.iter().cloned().chain(["agent".to_string(), "serve".into()]);
         monitoring.insert("entrypoint".into(), json!(words(&serve.collect::<Vec<_>>())));

@@ -8,9 +8,9 @@ use super::health::{Ailing, Watcher};
 use super::images::{BundledImage, MONITORING_IMAGE, TOOLBOX_IMAGE};
 use super::stack::ComposeStack;
 use super::transform::Recipe;
-use super::{images, logs, ports, pull, release};
+use super::{images, logs, monitoring, ports, pull, release};
 use crate::record::write_atomic;
-use crate::stack::{StackError, StackUp};
+use crate::stack::{MonitoringRequest, StackError, StackUp};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -133,9 +133,12 @@ async fn make_ours(
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match stack.spec.monitoring {
-        true => images::ensure_bundled(compose, &MONITORING_IMAGE, None, &agent, watch(&MONITORING_IMAGE)).await?,
-        false => String::new(),
+    let monitoring = match &stack.spec.monitoring {
+        Some(MonitoringRequest { image, .. }) => {
+            let watch = watch(&MONITORING_IMAGE);
+            images::ensure_bundled(compose, &MONITORING_IMAGE, image.as_deref(), &agent, watch).await?
+        }
+        None => String::new(),
     };
     Ok(Recipe { agent: agent.tag, toolbox, monitoring, ..Recipe::default() })
 }
@@ -165,7 +168,11 @@ fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
 fn keep_copy(stack: &ComposeStack, model: &Value) -> Result<(), StackError> {
     let path = stack.run.dir.join("compose.json");
     let text = stack.clean(&format!("{model:#}\n"));
-    write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
+    write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))?;
+    let Some(replaced) = stack.spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref()) else {
+        return Ok(());
+    };
+    monitoring::write_replacement(&stack.run.dir, &replaced.text)
 }
 
 /// `docker compose up` failed, or the deadline passed while it was still waiting for something: a service that did not become what

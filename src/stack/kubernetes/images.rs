@@ -10,7 +10,7 @@ use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, hex};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
-use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
+use crate::stack::{ImageBuild, MonitoringRequest, StackError, StackOptions, StackRequest};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -84,12 +84,12 @@ pub(super) async fn make(
     let named = request.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
     let toolbox = with_kubectl(&compose, &toolbox, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match request.monitoring {
-        true => {
+    let monitoring = match &request.monitoring {
+        Some(MonitoringRequest { image, .. }) => {
             let watch = watch(&MONITORING_IMAGE);
-            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, None, &agent, watch).await?)
+            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, image.as_deref(), &agent, watch).await?)
         }
-        false => None,
+        None => None,
     };
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {

@@ -95,7 +95,7 @@ impl RemoteSite for KubernetesJobs {
         if request.cluster.is_none() {
             return Some("its stack is none of Kubernetes, and a Job has no Docker".into());
         }
-        if request.monitoring {
+        if request.monitoring.is_some() {
             return Some("`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have".into());
         }
         if request.isolate {
