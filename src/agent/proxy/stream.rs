@@ -204,18 +204,16 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        if !self.seen.is_empty() {
+        let read = if !self.seen.is_empty() {
             let next = self.seen.len().min(buf.remaining());
             buf.put_slice(&self.seen.split_to(next));
+            Ok(())
         } else if self.is_linked.as_mut().poll(cx).is_ready() {
             return Pin::new(&mut self.passed).poll_read(cx, buf);
         } else {
-            let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buf));
-            return Poll::Ready(
-                self.noted(ToxicStream::Upstream, read.map(|()| buf.filled().len() - before)).map(drop),
-            );
-        }
-        Poll::Ready(self.noted(ToxicStream::Upstream, Ok(buf.filled().len() - before)).map(drop))
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buf))
+        };
+        Poll::Ready(self.noted(ToxicStream::Upstream, read.map(|()| buf.filled().len() - before)).map(drop))
     }
 }
 
