@@ -635,14 +635,19 @@ scrape_configs:
         insta::assert_snapshot!(asked.files[PROMETHEUS_FILE]);
         assert_eq!(left_out, ["node.example.com:9100", "node.example.com", "kubernetes_sd_configs of pods"]);
         assert_eq!(asked.files["rules-0.yml"], spec.rules[0].text);
+        assert_eq!(asked.ready_within(), Duration::from_secs(20 + 15), "the first scrape may take an interval");
         assert!(parse(&Source::new("p", asked.files[PROMETHEUS_FILE].as_str()), &mut Diagnostics::default()).is_some());
     }
 
     /// A scenario with these lines of its own, and the files that it names.
     fn load(lines: &str) -> Result<crate::spec::Plan, String> {
+        load_on("compose.yaml", lines)
+    }
+
+    fn load_on(stack: &str, lines: &str) -> Result<crate::spec::Plan, String> {
         let dir = tempfile::tempdir().unwrap();
         let scenario = format!(
-            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: 'GET http://shop/', rate: 50/s }} }}\nslis: {{ ok: {{ load: l, \
+            "title: T\nstack: {stack}\nload: {{ l: {{ request: 'GET http://shop/', rate: 50/s }} }}\nslis: {{ ok: {{ load: l, \
              good: status < 500, objective: 90% }} }}\nfaults: [ container_kill: {{ service: shop }} ]\nrecover: {{ within: 9s }}\n{lines}\n"
         );
         for (path, text) in [
@@ -692,5 +697,10 @@ scrape_configs:
         let of_stack = "services: { prometheus: 'http://p:9090/', alertmanager: 'a:9093' }, image: x, history: { for: 1h, series: { up: 1 } } }";
         let services = load(&FILES.replace(" }\n", &format!(", {of_stack}\n"))).unwrap_err();
         insta::assert_snapshot!([alone, files, page, receiver.unwrap_err(), condition, services].join("\n\n"));
+        let of_stack = FILES.replace(" }\n", ", services: { prometheus: 'http://p', alertmanager: 'http://a' } }\n");
+        let page = format!("{of_stack}detect: {{ alert: Down, within: 9s }}");
+        assert!(load(&page).unwrap().stack.replaced().is_some_and(|replaced| replaced.host == "a"));
+        let in_cluster = load_on("{ kubernetes: { manifests: compose.yaml, namespace: x } }", &page).unwrap_err();
+        assert!(in_cluster.contains("`services` of `alerts` is for Compose"), "{in_cluster}");
     }
 }

@@ -44,6 +44,18 @@ pub struct StackRequest {
     pub up_within: Duration,
 }
 
+impl StackRequest {
+    /// The file that services read with another text.
+    pub fn replaced(&self) -> Option<&ReplacedFile> {
+        self.monitoring.as_ref()?.replaced.as_ref()
+    }
+
+    /// The image of Prometheus and Alertmanager: `None` where there are none, inside of it where the built-in one is meant.
+    pub fn monitoring_image(&self) -> Option<Option<&str>> {
+        self.monitoring.as_ref().map(|monitoring| monitoring.image.as_deref())
+    }
+}
+
 /// What the team's alerts need of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MonitoringRequest {
@@ -53,10 +65,10 @@ pub struct MonitoringRequest {
     pub replaced: Option<ReplacedFile>,
 }
 
-/// A file that a service reads with another text.
+/// A file that services read with another text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplacedFile {
-    /// A name of the service among the others.
+    /// A name of the service that must read it; others that have it read the same.
     pub host: String,
     /// The file.
     pub file: PathBuf,

@@ -148,7 +148,8 @@ async fn delivers_here(addresses: &AlertAddresses) -> Result<(), String> {
     match elsewhere {
         _ if !config.contains("receivers:") => Err("Alertmanager does not tell its configuration".into()),
         Some(line) => Err(format!(
-            "Alertmanager at {} reads another file than `alerts.alertmanager` and would deliver elsewhere (`{line}`)",
+            "Alertmanager at {} would deliver elsewhere (`{line}`): it reads another file than the one that `alerts.alertmanager` \
+             names; mount that one where its `--config.file` says",
             addresses.alertmanager
         )),
         None => Ok(()),
@@ -237,7 +238,9 @@ async fn connected(addresses: AlertAddresses, names: BTreeSet<String>) -> Result
     let groups: Vec<RuleGroup> = addresses.prometheus("rules?type=alert", "groups").await?;
     let there: BTreeSet<&str> = groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| !there.contains(name.as_str())) {
-        return Err(format!("Prometheus has no rule `{name}`, which the files of `alerts.rules` have"));
+        return Err(format!(
+            "Prometheus has no rule `{name}`, which the files of `alerts.rules` have: it must read the same ones"
+        ));
     }
     let targets = scraped(&addresses).await?;
     match targets.iter().find(|target| target.health == "unknown") {

@@ -294,6 +294,13 @@ mod tests {
     }
 
     #[test]
+    fn mute_times_are_read_where_the_api_has_them() {
+        let of = |json: &str| serde_json::from_str::<Status>(json).unwrap().muted_by;
+        assert_eq!(of(r#"{"state":"active","silencedBy":[],"inhibitedBy":[]}"#), Vec::<String>::new());
+        assert_eq!(of(r#"{"silencedBy":[],"inhibitedBy":[],"mutedBy":["nights"]}"#), ["nights"]);
+    }
+
+    #[test]
     fn times_of_both_servers_are_read() {
         assert_eq!(micros("2026-11-22T20:47:15.632Z"), Some(1_795_380_435_632_000));
         assert_eq!(micros("1970-01-01T00:00:00.000001999Z"), Some(1));

@@ -50,7 +50,7 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         );
         found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
     }
-    if let Some(replaced) = spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref())
+    if let Some(replaced) = spec.replaced()
         && !monitoring::replace_file(model, &mut model.json.clone(), replaced, Path::new(""))
     {
         let file = replaced.file.display();

@@ -54,7 +54,8 @@ pub(super) async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Opt
 /// Where what the stack's Alertmanager reads is, in the run's directory.
 pub(super) const REPLACEMENT: &str = "alertmanager.yml";
 
-/// Has the service read another file in the place of this one, or of the one in a folder that it reads; `false` if it does not read it.
+/// Has every service that reads the file, or a folder with it, read another one in its place: a second Alertmanager would deliver elsewhere.
+/// `false` if the one that must read it does not.
 pub(super) fn replace_file(
     model: &ResolvedModel,
     out: &mut Map<String, Value>,
@@ -65,16 +66,17 @@ pub(super) fn replace_file(
     let replacement = json!(escape(&replacement.display().to_string()));
     let real = |path: &Value| std::fs::canonicalize(unescape(path.as_str()?)).ok();
     let mut found = false;
-    for name in model.services().into_iter().filter(|name| model.names_of(name).contains(&replaced.host)) {
+    for name in model.services() {
+        let is_meant = model.names_of(&name).contains(&replaced.host);
         for section in ["configs", "secrets"] {
             let used = model.service(&name).and_then(|service| service.get(section)?.as_array()).into_iter().flatten();
             let used: Vec<&str> = used.filter_map(|entry| entry.get("source").unwrap_or(entry).as_str()).collect();
             let entries = out.get_mut(section).and_then(Value::as_object_mut).into_iter().flatten();
             for named in entries.filter(|(key, _)| used.contains(&key.as_str())).filter_map(|(_, e)| e.get_mut("file"))
             {
-                if real(named).as_ref() == Some(&file) {
+                if *named == replacement || real(named).as_ref() == Some(&file) {
                     named.clone_from(&replacement);
-                    found = true;
+                    found |= is_meant;
                 }
             }
         }
@@ -84,7 +86,7 @@ pub(super) fn replace_file(
         for mount in mounts.iter_mut().filter(|mount| mount["type"] == "bind") {
             let Some(source) = real(&mount["source"]) else { continue };
             let Ok(below) = file.strip_prefix(&source) else { continue };
-            found = true;
+            found |= is_meant;
             if below.as_os_str().is_empty() {
                 mount["source"].clone_from(&replacement);
             } else {
@@ -204,7 +206,7 @@ mod tests {
             let mut out = model.json.clone();
             let replaced = ReplacedFile { host: host.into(), file: file.clone(), text: String::new() };
             let found = replace_file(&model, &mut out, &replaced, Path::new("/run/$x.yml"));
-            assert_eq!(out["services"]["other"], model.json["services"]["other"]);
+            assert_eq!(out["services"]["other"]["volumes"][1]["source"], "/run/$$x.yml", "whoever else has it");
             (found, out)
         };
         let service = |volumes: Value| json!({ "networks": { "default": null }, "volumes": volumes });

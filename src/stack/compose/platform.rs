@@ -229,7 +229,7 @@ impl ResolvedStack for ResolvedCompose {
         serde_json::json!([
             self.model.name(),
             self.request.toolbox_image,
-            format!("{:?}", self.request.monitoring),
+            format!("{:?}", self.request.monitoring_image()),
             self.request.releases,
             services
         ])

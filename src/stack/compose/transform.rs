@@ -44,7 +44,7 @@ pub(super) const TOOLBOX_PIDS: i64 = 1024;
 pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {
     let mut out = model.json.clone();
     out.insert("name".into(), json!(drill.project));
-    if let Some(replaced) = spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref()) {
+    if let Some(replaced) = spec.replaced() {
         monitoring::replace_file(model, &mut out, replaced, &drill.run.dir.join(monitoring::REPLACEMENT));
     }
     let images = replaced_images(model, drill);

@@ -10,7 +10,7 @@ use super::stack::ComposeStack;
 use super::transform::Recipe;
 use super::{images, logs, monitoring, ports, pull, release};
 use crate::record::write_atomic;
-use crate::stack::{MonitoringRequest, StackError, StackUp};
+use crate::stack::{StackError, StackUp};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -133,10 +133,9 @@ async fn make_ours(
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match &stack.spec.monitoring {
-        Some(MonitoringRequest { image, .. }) => {
-            let watch = watch(&MONITORING_IMAGE);
-            images::ensure_bundled(compose, &MONITORING_IMAGE, image.as_deref(), &agent, watch).await?
+    let monitoring = match stack.spec.monitoring_image() {
+        Some(named) => {
+            images::ensure_bundled(compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?
         }
         None => String::new(),
     };
@@ -169,10 +168,7 @@ fn keep_copy(stack: &ComposeStack, model: &Value) -> Result<(), StackError> {
     let path = stack.run.dir.join("compose.json");
     let text = stack.clean(&format!("{model:#}\n"));
     write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))?;
-    let Some(replaced) = stack.spec.monitoring.as_ref().and_then(|monitoring| monitoring.replaced.as_ref()) else {
-        return Ok(());
-    };
-    monitoring::write_replacement(&stack.run.dir, &replaced.text)
+    stack.spec.replaced().map_or(Ok(()), |replaced| monitoring::write_replacement(&stack.run.dir, &replaced.text))
 }
 
 /// `docker compose up` failed, or the deadline passed while it was still waiting for something: a service that did not become what

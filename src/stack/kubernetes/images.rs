@@ -10,7 +10,7 @@ use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, hex};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
-use crate::stack::{ImageBuild, MonitoringRequest, StackError, StackOptions, StackRequest};
+use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -84,10 +84,10 @@ pub(super) async fn make(
     let named = request.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
     let toolbox = with_kubectl(&compose, &toolbox, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match &request.monitoring {
-        Some(MonitoringRequest { image, .. }) => {
+    let monitoring = match request.monitoring_image() {
+        Some(named) => {
             let watch = watch(&MONITORING_IMAGE);
-            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, image.as_deref(), &agent, watch).await?)
+            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, named, &agent, watch).await?)
         }
         None => None,
     };

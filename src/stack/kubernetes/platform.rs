@@ -419,7 +419,7 @@ impl ResolvedStack for ResolvedManifests {
 
 /// What the images of a stack depend on.
 fn images_key(request: &StackRequest) -> String {
-    format!("{:?}", (&request.cluster, &request.toolbox_image, &request.monitoring))
+    format!("{:?}", (&request.cluster, &request.toolbox_image, request.monitoring_image()))
 }
 
 /// What the manifests say of one service.
