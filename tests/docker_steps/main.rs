@@ -334,6 +334,9 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert!(ran.exit == 1 && ran.err.contains("not a TTY"), "{ran:?}");
         assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
+        assert_eq!(s.out("docker update --cpus 0.5 --pids-limit 50 the-db").await, "the-db");
+        let limits = "docker inspect --format '{{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' the-db";
+        assert_eq!(s.out(limits).await, "500000000 50");
         assert_eq!(s.out("docker pause the-db").await, "the-db");
         assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' the-db").await, "/the-db paused");
         s.out("docker unpause the-db; docker stop -t 1 shop-web-1").await;
