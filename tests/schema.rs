@@ -346,7 +346,7 @@ fn whole() -> Value {
 fn whole_in_kubernetes() -> Value {
     let mut whole = whole();
     whole["stack"] = json!({
-        "kubernetes": { "manifests": "shop.json", "context": "kind-x", "namespace": "x", "contexts": ["x"],
+        "kubernetes": { "manifests": "shop.json", "context": "kind-x", "namespace": "x", "contexts": ["x"], "allow_cluster": ["ClusterRole/x"],
                         "images": { "a:1": "image", "b:1": { "context": "image", "args": { "VERSION": "2" } }, "c:1": null } },
         "up_within": "3m",
     });

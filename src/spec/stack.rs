@@ -101,6 +101,7 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
         context: map.optional("context"),
         namespace: map.require_with("namespace", NAMESPACE, namespace).unwrap_or_default(),
         contexts: map.optional::<Vec<String>>("contexts").unwrap_or_default().into_iter().collect(),
+        allowed: map.optional::<Vec<String>>("allow_cluster").unwrap_or_default().into_iter().collect(),
         images: map.optional_by("images", |at| Some(images(at))).unwrap_or_default(),
     };
     map.finish()?;

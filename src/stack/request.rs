@@ -95,6 +95,8 @@ pub struct ClusterRequest {
     pub namespace: String,
     /// Contexts that the runbooks write, and that mean the drill's cluster.
     pub contexts: BTreeSet<String>,
+    /// Objects of the whole cluster that the manifests may have, as `Kind/name`.
+    pub allowed: BTreeSet<String>,
     /// Images that are loaded into the cluster: name → what it is built from, if it is.
     pub images: BTreeMap<String, Option<ImageBuild>>,
 }

@@ -448,14 +448,36 @@ fn faults_of_every_stack_come_and_go() {
     come_and_go(faults);
 }
 
-/// One scenario, of which only `stack:` is another one: a fault by an agent in front of a Service, and a runbook that knows nothing
-/// of Kubernetes.
+/// Objects of the whole cluster that a stack brings along.
+const CLUSTER_SCOPED: &str = "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: nodes }
+rules: [{ apiGroups: [''], resources: [nodes], verbs: [get, list] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: nodes }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: nodes }
+subjects: [{ kind: ServiceAccount, name: default, namespace: shop }]
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: { name: high }
+value: 1000
+globalDefault: true
+preemptionPolicy: PreemptLowerPriority
+";
+
+/// One scenario, of which only `stack:` is another one: a kustomization with objects of the whole cluster. A fault by an agent in front of
+/// a Service, and a runbook that knows nothing of Kubernetes.
 #[test]
 fn a_scenario_for_compose_passes_in_kubernetes_as_well() {
     if no_cluster() {
         return;
     }
-    let stack = "stack:\n  kubernetes:\n    manifests: ../one/\n    namespace: shop\n    images:\n      \
+    let stack = "stack:\n  kubernetes:\n    manifests: ../one/\n    namespace: shop\n    allow_cluster: [ClusterRole/nodes, \
+                 ClusterRoleBinding/nodes, PriorityClass/high]\n    images:\n      \
                  \"shop/checkout:1.4.2\": ../stacks/checkout/checkout\n      \"shop/db:1\": ../stacks/checkout/db\n      \
                  \"shop/payments:1\": ../stacks/checkout/payments\n";
     let edits = [
@@ -469,8 +491,24 @@ fn a_scenario_for_compose_passes_in_kubernetes_as_well() {
     copy(&project.path().join("stacks/checkout/kubernetes"), &project.path().join("one"));
     // The breaker is each process's own, and the runbook opens one.
     project.write("one/checkout.yaml", &edit(&project.read("one/checkout.yaml"), &[("replicas: 2", "replicas: 1")]));
+    // The cluster takes no Pod of a class that is not there.
+    let pays = edit(
+        &project.read("one/payments.yaml"),
+        &[("      containers:", "      priorityClassName: high\n      containers:")],
+    );
+    project.write("one/payments.yaml", &pays);
+    project.write("one/cluster.yaml", CLUSTER_SCOPED);
+    let resources = "resources: [checkout.yaml, db.yaml, payments.yaml, cluster.yaml]\n";
+    project.write("one/kustomization.yaml", resources);
     let drill = project.drill("upstream-503", &[]);
     drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Revert);
+    let started = std::fs::read_to_string(drill.dir.join("kubernetes.json")).expect("what was started");
+    assert!(started.contains("\"priorityClassName\": \"high-fd-"), "{started}");
+    let own = drill.project().unwrap_or_default().replace("firedrill-", "dev.firedrill/run=");
+    assert_eq!(
+        kubectl(&["get", "clusterroles,clusterrolebindings,priorityclasses", "-l", &own, "-o", "name"]),
+        Ok(String::new())
+    );
 }
 
 #[test]

@@ -8,11 +8,11 @@ use serde_json::Value;
 /// Kinds of RBAC, whose names may have capitals and colons.
 const OF_RBAC: [&str; 4] = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
 /// The one ClusterRole that may be bound: it reads, and no Secrets. `edit` and `admin` write NetworkPolicies.
-const BOUND: &str = "view";
+pub(super) const STANDARD_ROLE: &str = "view";
 /// Verbs of which each gives more than it says.
 const STRONG_VERBS: [&str; 4] = ["*", "bind", "escalate", "impersonate"];
 /// Verbs that only look.
-const LOOKS: [&str; 3] = ["get", "list", "watch"];
+pub(super) const LOOKS: [&str; 3] = ["get", "list", "watch"];
 /// What keeps a drill in its namespace: whoever writes it leaves.
 const KEEPS_IN: [&str; 7] = [
     "namespaces", "networkpolicies", "podsecuritypolicies", "resourcequotas", "rolebindings", "roles",
@@ -127,11 +127,16 @@ fn of_binding(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'
         if is_ours(role) {
             refuse(format!("binds `{role}`"), "roles that begin with `fd-` are Firedrill's own");
         }
-    } else if role != BOUND {
+    } else if role != STANDARD_ROLE {
         let help =
             "bind a Role with the rules that are needed; of the cluster's own only `view` keeps a drill's limits";
         refuse(format!("binds the ClusterRole `{role}`"), help);
     }
+    of_subjects(binding, written, refuse);
+}
+
+/// To whom a binding may not give rights.
+pub(super) fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
     for subject in items(binding, "/subjects") {
         let (named, namespace) = (text(subject, "/name"), text(subject, "/namespace"));
         let is_account = text(subject, "/kind") == "ServiceAccount";

@@ -101,6 +101,11 @@ impl RemoteSite for KubernetesJobs {
         if request.isolate {
             return Some("`isolate` needs the addresses of the API server, which a Job's account may not read".into());
         }
+        if request.cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty()) {
+            return Some(
+                "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace".into(),
+            );
+        }
         let needs_docker = request.toolbox_image.is_some() && named_image().is_some();
         needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
     }
@@ -155,7 +160,7 @@ impl RemoteSite for KubernetesJobs {
             return Ok(());
         }
         let cluster = self.cluster()?;
-        runs::note(cluster, day, None)?;
+        runs::note(cluster, day, None, false)?;
         create_namespace(cluster, &day.id).await
     }
 
@@ -172,7 +177,7 @@ impl RemoteSite for KubernetesJobs {
             .platform
             .images_of(&drill.request)
             .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
-        runs::note(cluster, &drill.run, Some(namespace.clone()))?;
+        runs::note(cluster, &drill.run, Some(namespace.clone()), false)?;
         let place = JobPlace { cluster, namespace: cluster.namespace(namespace.as_str()), drill, images };
         let came = tokio::select! {
             biased;

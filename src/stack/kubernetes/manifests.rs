@@ -348,6 +348,11 @@ impl Manifests {
             let mut given = self.of_kind("ClusterRole").filter(|object| name(object) == role);
             given.next().is_some_and(|role| !outside(role)) && self.of_kind("Role").all(|object| name(object) != role)
         });
+        // What is bound for the whole cluster as well stays there, beside the Role.
+        let everywhere: BTreeSet<&str> =
+            self.of_kind("ClusterRoleBinding").map(|binding| text(binding, "/roleRef/name")).collect();
+        let is_both = |role: &&Value| own.contains(name(role)) && everywhere.contains(name(role));
+        let both: Vec<Value> = self.of_kind("ClusterRole").filter(is_both).cloned().collect();
         for object in &mut self.objects {
             let pointer = match kind(object) {
                 "ClusterRole" if own.contains(name(object)) => "/kind",
@@ -358,6 +363,7 @@ impl Manifests {
                 *kind = Value::from("Role");
             }
         }
+        self.objects.extend(both);
         self
     }
 
@@ -601,12 +607,15 @@ items:
         let text = [
             role("ClusterRole", "reader", "rules: [{ apiGroups: [''], resources: [pods], verbs: [get] }]"),
             role("ClusterRole", "everywhere", "rules: []"),
+            role("ClusterRole", "both", "rules: []"),
             role("ClusterRole", "health", "rules: [{ nonResourceURLs: [/healthz], verbs: [get] }]"),
             role("ClusterRole", "sum", "aggregationRule: { clusterRoleSelectors: [] }"),
             role("ClusterRole", "twice", "rules: []"),
             role("Role", "twice", "rules: []"),
             binds("RoleBinding", "reader"),
             binds("ClusterRoleBinding", "everywhere"),
+            binds("RoleBinding", "both"),
+            binds("ClusterRoleBinding", "both"),
             binds("RoleBinding", "health"),
             binds("RoleBinding", "sum"),
             binds("RoleBinding", "twice"),
@@ -615,10 +624,11 @@ items:
         .concat();
         let own = manifests(&text).with_own_roles();
         let named = |wanted: &'static str| own.of_kind(wanted).map(name).collect::<Vec<_>>();
-        assert_eq!(named("Role"), ["reader", "twice"]);
-        assert_eq!(named("ClusterRole"), ["everywhere", "health", "sum", "twice"], "refused, as before");
+        assert_eq!(named("Role"), ["reader", "both", "twice"]);
+        let left = ["everywhere", "health", "sum", "twice", "both"];
+        assert_eq!(named("ClusterRole"), left, "of the whole cluster, as before");
         let bound: Vec<&str> = own.of_kind("RoleBinding").map(|binding| self::text(binding, "/roleRef/kind")).collect();
-        assert_eq!(bound, ["Role", "ClusterRole", "ClusterRole", "ClusterRole", "ClusterRole"]);
+        assert_eq!(bound, ["Role", "Role", "ClusterRole", "ClusterRole", "ClusterRole", "ClusterRole"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod boundary;
 mod cluster;
+mod cluster_scoped;
 mod errors;
 mod exec;
 mod images;

@@ -12,10 +12,10 @@ use super::manifests::{
 };
 use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
-use super::rights;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace, redactor};
 use super::transform::TIES;
+use super::{cluster_scoped, rights};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, Need, ObjectChange, ObjectEdit, Place, Probe, ProbeState, Published,
@@ -284,8 +284,12 @@ impl ResolvedStack for ResolvedManifests {
             let what = format!("{} {}", kind(object), name(object));
             let refused = |why: String, help: &str| finding(format!("{what} {why}"), Some(help));
             let namespace = text(object, "/metadata/namespace");
-            if is_cluster_scoped(object) && !(kind(object) == "Namespace" && name(object) == self.written()) {
-                let help = "a drill has a namespace of its own and nothing else: leave it out of the drill's manifests";
+            if cluster_scoped::is_allowed(object, &self.request) {
+                let own = cluster_scoped::refusals(object, &self.request, self.written());
+                found.extend(own.into_iter().map(|(why, help)| refused(why, help)));
+            } else if is_cluster_scoped(object) && !(kind(object) == "Namespace" && name(object) == self.written()) {
+                let help = "a drill has a namespace of its own: leave it out of the drill's manifests, or see \
+                            `stack.kubernetes.allow_cluster`";
                 found.push(refused("belongs to the whole cluster".into(), help));
             }
             if !namespace.is_empty() && namespace != self.written() {
@@ -314,6 +318,9 @@ impl ResolvedStack for ResolvedManifests {
             if let Some((message, help)) = refused_name(image, build.is_some(), &used) {
                 found.push(Finding { key: "images".into(), ..finding(message, Some(help)) });
             }
+        }
+        for (message, help) in cluster_scoped::mistakes(&self.manifests, &self.request) {
+            found.push(Finding { key: "allow_cluster".into(), ..finding(message, Some(help)) });
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
         for service in self.request.interposed.keys().filter(|service| !services.contains(service.as_str())) {

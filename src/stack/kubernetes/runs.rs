@@ -27,6 +27,9 @@ pub(super) struct NotedRun {
     /// The namespace in which its runner is a Job; `None` where the runner is a process of this machine.
     #[serde(default)]
     pub jobs: Option<String>,
+    /// Whether it has objects of the whole cluster.
+    #[serde(default)]
+    pub of_cluster: bool,
 }
 
 fn folder() -> Option<PathBuf> {
@@ -40,8 +43,13 @@ fn file(run: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!("{run}.json")))
 }
 
-/// Notes a run before its namespace is made in this cluster; `jobs` as above.
-pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<String>) -> Result<(), StackError> {
+/// Notes a run before its namespace is made in this cluster; `jobs` and `of_cluster` as above.
+pub(super) fn note(
+    cluster: &Cluster,
+    run: &RunIdentity,
+    jobs: Option<String>,
+    of_cluster: bool,
+) -> Result<(), StackError> {
     let written = || -> io::Result<()> {
         let noted = NotedRun {
             run: run.id.clone(),
@@ -51,6 +59,7 @@ pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<String>) -
             kubeconfig: kubeconfig_files(),
             keep: run.keep,
             jobs,
+            of_cluster,
         };
         let file = file(&run.id)?;
         std::fs::create_dir_all(file.parent().unwrap_or(&file))?;

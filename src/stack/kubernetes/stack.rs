@@ -14,7 +14,7 @@ use super::processes::{self, PodEnds};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects};
-use super::{cluster, pods, ready, watch};
+use super::{cluster, cluster_scoped, pods, ready, watch};
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
@@ -71,7 +71,7 @@ impl KubernetesStack {
             namespace: cluster.namespace(names::namespace(&run.id)),
             redactor: redactor(&manifests, options),
             cluster,
-            manifests,
+            manifests: cluster_scoped::with_own_names(manifests, request, &names::short(&run.id)),
             request: request.clone(),
             run,
             options: options.clone(),
@@ -84,6 +84,11 @@ impl KubernetesStack {
 
     fn asked(&self) -> ClusterRequest {
         self.request.cluster.clone().unwrap_or_default()
+    }
+
+    /// Whether it has objects that belong to the whole cluster.
+    fn is_beyond_namespace(&self) -> bool {
+        self.request.cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty())
     }
 
     fn releases(&self) -> Releases<'_> {
@@ -118,7 +123,7 @@ impl KubernetesStack {
             monitoring_image: ours.monitoring.as_deref(),
             launch: &ours.agent.launch,
         };
-        runs::note(&self.cluster, &self.run, None)?;
+        runs::note(&self.cluster, &self.run, None, self.is_beyond_namespace())?;
         let up_began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.request.up_within;
         if !self.cluster.in_job {
@@ -127,6 +132,9 @@ impl KubernetesStack {
         let api_server = if self.request.isolate { Some(self.api_server().await?) } else { None };
         for object in transform::limits(&drill, api_server.as_deref())? {
             self.create(&object).await?;
+        }
+        for object in cluster_scoped::objects(&self.manifests, &self.request, &drill) {
+            cluster_scoped::make(&self.cluster, &object).await?;
         }
         let team = transform::team(&self.manifests, &self.request, &drill)?;
         self.keep_copy(&team)?;
@@ -439,6 +447,9 @@ impl Stack for KubernetesStack {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
+        if self.is_beyond_namespace() {
+            cluster_scoped::remove(&self.cluster, &self.run.id).await?;
+        }
         down(&self.cluster, &self.run.id).await
     }
 }
@@ -567,6 +578,9 @@ impl Stack for ReopenedNamespace {
     async fn down(&self) -> Result<StackDown, StackError> {
         if let Some(jobs) = &self.noted.jobs {
             remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await?;
+        }
+        if self.noted.of_cluster {
+            cluster_scoped::remove(&self.cluster, &self.noted.run).await?;
         }
         let down = down(&self.cluster, &self.noted.run).await?;
         if let Some(jobs) = &self.noted.jobs {

@@ -77,7 +77,7 @@ pub(super) fn team(
 
 /// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
 /// written it, as `kubectl apply` does, so that this goes on from there.
-fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
+pub(super) fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
     let mut own = object.clone();
     // What is made of an object has metadata of its own.
     for pointer in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
@@ -127,7 +127,7 @@ pub(super) fn encode(secret: &mut Value) {
 }
 
 /// The subjects of the written namespace are those of the drill's.
-fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
+pub(super) fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
     for namespace in items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace")) {
         if namespace.as_str() == Some(written) {
             *namespace = json!(drill.namespace);
