@@ -11,7 +11,7 @@ use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Who a drill is: known before it begins.
@@ -51,7 +51,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         reading: plan.runbook.as_ref().and_then(reading_info),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
-        stack_merged: plan.stack.merged.iter().map(|path| merged_file(path)).collect(),
+        stack_merged: other_stack_files(plan).iter().map(|path| stack_file(path)).collect(),
         control: identity.control,
         seed: identity.seed,
         // A control that behaves passes, whatever the scenario expects of its runbook.
@@ -223,8 +223,23 @@ pub(super) fn file_ref(source: &Source) -> FileRef {
     FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
 }
 
-/// A file that Compose reads for itself; one that is gone meanwhile has no sum, and Compose says so.
-fn merged_file(path: &Path) -> FileRef {
+/// What the stack is made of besides the file that is shown: Compose files that are merged over it, or the rest of a folder of manifests.
+fn other_stack_files(plan: &Plan) -> Vec<PathBuf> {
+    let of_folder = files_below(&plan.stack.file).into_iter().filter(|path| *path != plan.stack_source.path);
+    plan.stack.merged.iter().cloned().chain(of_folder).collect()
+}
+
+/// Every file of a folder and of those in it, by name; nothing where it is none. Links to folders are not followed.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.extend(folders.iter().filter(|folder| !folder.is_symlink()).flat_map(|folder| files_below(folder)));
+    files.sort();
+    files
+}
+
+/// A file that Compose or kubectl reads for itself; one that is gone meanwhile has no sum, and they say so.
+fn stack_file(path: &Path) -> FileRef {
     let sha256 = std::fs::read(path).map_or(String::new(), |content| sha256_hex(&content));
     FileRef { path: path.display().to_string(), sha256 }
 }
@@ -289,6 +304,11 @@ mod tests {
         assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));
         let merged: Vec<&str> = told.stack_merged.iter().map(|file| file.sha256.as_str()).collect();
         assert_eq!(merged, [sha256_hex(b"services: { shop: { image: y } }\n")], "a change in it is seen");
+        std::fs::create_dir_all(dir.path().join("deploy/base")).unwrap();
+        let files = ["b.yaml", "base/c.yaml"].map(|name| dir.path().join("deploy").join(name));
+        files.iter().for_each(|file| std::fs::write(file, "x").unwrap());
+        assert_eq!(files_below(&dir.path().join("deploy")), files, "all of a folder of manifests");
+        assert!(files_below(&files[0]).is_empty());
         let restore = told.restore.unwrap();
         assert_eq!((restore.rto_us, restore.rpo_us, restore.expect), (45_000_000, 1_500_000, RestoreLevel::L2));
         assert_eq!((restore.load.as_str(), restore.acknowledged.as_str()), ("l", "status < 300"));

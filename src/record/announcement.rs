@@ -36,7 +36,7 @@ pub struct Announcement {
     pub programs_file: Option<FileRef>,
     /// The stack file.
     pub stack_file: FileRef,
-    /// The Compose files that are merged over it.
+    /// What else the stack is made of: the Compose files that are merged over it, or the rest of a folder of manifests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stack_merged: Vec<FileRef>,
     /// Whether this is the control: the same drill without the runbook.
