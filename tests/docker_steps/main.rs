@@ -334,6 +334,10 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert!(ran.exit == 1 && ran.err.contains("not a TTY"), "{ran:?}");
         assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
+        s.out("docker network disconnect shop_default the-db").await;
+        s.out("docker network connect --alias db shop_default the-db && docker exec shop-web-1 getent hosts db").await;
+        let ran = s.run("docker network connect bridge the-db").await;
+        assert!(ran.exit == 126 && ran.err.contains("no network `bridge` in this drill"), "{ran:?}");
         assert_eq!(s.out("docker update --cpus 0.5 --pids-limit 50 the-db").await, "the-db");
         let limits = "docker inspect --format '{{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' the-db";
         assert_eq!(s.out(limits).await, "500000000 50");

@@ -27,6 +27,8 @@ pub const IMAGE_DIR: &str = "dev.firedrill.image.dir";
 pub const PROJECT: &str = "com.docker.compose.project";
 /// Compose's label for the service.
 pub const SERVICE: &str = "com.docker.compose.service";
+/// Compose's label for the name of a network in the Compose file.
+pub const NETWORK: &str = "com.docker.compose.network";
 /// Compose's label for the number of a container within its service.
 pub const NUMBER: &str = "com.docker.compose.container-number";
 /// Compose's label for containers of `docker compose run`.

@@ -47,7 +47,7 @@ impl ContainerCalls<'_> {
         }
         let mut command = self.endpoint.command();
         let mut team = self.team;
-        command.arg(ask.name).args(&words.passed);
+        command.args(ask.name.split('-')).args(&words.passed);
         let mut said = Vec::new();
         match ask.does {
             Docker::List => {
@@ -87,6 +87,13 @@ impl ContainerCalls<'_> {
                 let id = &team.find(name)?.id;
                 said.push((id.clone(), name.clone()));
                 command.arg("--").arg(id).args(rest);
+            }
+            Docker::Network => {
+                let [network, name] = words.rest.as_slice() else {
+                    return Err(Refusal("it takes one network and one container".into()).into());
+                };
+                let network = team.network(&self.endpoint.docker, network).await?;
+                command.arg("--").arg(network).arg(&team.find(name)?.id);
             }
             Docker::Copy | Docker::Exec => {}
         }

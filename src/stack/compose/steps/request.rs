@@ -106,6 +106,8 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
     // `docker container restart` is `docker restart`.
     let (name, rest) = match (name.as_str(), rest.split_first()) {
         ("container", Some((name, rest))) => (name.as_str(), rest),
+        ("network", Some((name, rest))) if name == "connect" => ("network-connect", rest),
+        ("network", Some((name, rest))) if name == "disconnect" => ("network-disconnect", rest),
         (name, _) => (name, rest),
     };
     let name = if matches!(name, "ls" | "list") { "ps" } else { name };
@@ -115,7 +117,7 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
     let inside = matches!(does, Docker::Exec | Docker::One);
     let mut words = read(rest, flags, inside, env)?;
     if words.is_set("help") {
-        return itself(&[name, "--help"]);
+        return itself(&name.split('-').chain(["--help"]).collect::<Vec<_>>());
     }
     if let Some(seconds) = words.value("time") {
         words.passed.push(format!("--timeout={seconds}"));
@@ -124,7 +126,7 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
         Docker::List => 0,
         Docker::Stats if !words.is_set("no-stream") => return refuse("it never ends: use `docker stats --no-stream`"),
         Docker::Stats => 0,
-        Docker::Exec | Docker::Copy => 2,
+        Docker::Exec | Docker::Copy | Docker::Network => 2,
         Docker::One | Docker::Containers => 1,
     };
     if words.rest.len() < least {
@@ -346,7 +348,9 @@ fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
 }
 
 fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
-    let why = instead(name).map(str::to_string).unwrap_or_else(|| format!("allowed are {}", known.join(", ")));
+    let why = instead(name)
+        .map(str::to_string)
+        .unwrap_or_else(|| format!("allowed are {}", known.join(", ").replace('-', " ")));
     Refusal(format!("`{program} {name}` is not carried out in a drill; {why}"))
 }
 

@@ -41,6 +41,8 @@ pub enum Docker {
     One = "one",
     /// On those that are named, or on all that run.
     Stats = "stats",
+    /// On a network and a container of the team's. The space in its name is written `-`.
+    Network = "network",
     /// `exec web command …`.
     Exec = "exec",
     /// Between a container and where the step runs.
@@ -111,7 +113,7 @@ mod tests {
         for flag in flags.chain(&global) {
             let long = flag.flag.long;
             assert!(!long.is_empty() && flag.rule != OptionRule::Refuse(""), "{flag:?}");
-            assert!(long.chars().all(|c| c.is_ascii_alphabetic() || c == '-'), "{flag:?}");
+            assert!(long.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{flag:?}");
         }
     }
 

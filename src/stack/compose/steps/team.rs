@@ -1,6 +1,7 @@
 //! The team's containers of a drill, by every name under which a step may know them. Ours are not among them, and those
 //! of others are never looked at.
 
+use super::NotDone;
 use super::arguments::{Refusal, refuse};
 use super::rename::Names;
 use crate::stack::StackError;
@@ -9,8 +10,10 @@ use crate::stack::compose::owner::Owner;
 use crate::stack::compose::project::is_of_drill;
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::{containers, labels, model};
+use bollard::Docker;
 use bollard::models::ContainerSummary;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A container of the team's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,10 @@ pub(super) struct Team {
     pub all: Vec<Container>,
     /// Names in output.
     pub names: Names,
+    /// The project.
+    project: String,
+    /// Its networks as the team knows them, by their names in the Compose file, where they are others.
+    networks: BTreeMap<String, String>,
 }
 
 impl Team {
@@ -67,7 +74,7 @@ impl Team {
             }
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
-        Ok(Team { all, names: Names::default() })
+        Ok(Team { all, project: project.to_string(), ..Team::default() })
     }
 
     /// Those of a drill.
@@ -94,7 +101,11 @@ impl Team {
             all.push(Container { shown, ..container });
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
-        Ok(Team { all, names })
+        let fixed = |network: &Value| network.get("name").and_then(Value::as_str).map(model::unescape);
+        let shown = |key: &String| format!("{}_{key}", names.team);
+        let networks = stack.model.section("networks").iter();
+        let networks = networks.map(|(key, network)| (key.clone(), fixed(network).unwrap_or_else(|| shown(key))));
+        Ok(Team { all, networks: networks.collect(), project: names.own.clone(), names })
     }
 
     /// The container that a step means: by its name as the team knows it, its name in the drill, its id or the beginning
@@ -121,6 +132,21 @@ impl Team {
             None => String::new(),
         };
         refuse(format!("there is no container `{said}` in this drill{help}; there are: {}", all.join(", ")))
+    }
+
+    /// The network that a step means: by its name as the team knows it, or its name in the drill.
+    pub(super) async fn network(&self, docker: &Docker, said: &str) -> Result<String, NotDone> {
+        let own = labels::networks(docker, labels::PROJECT, Some(&self.project)).await?.into_iter().filter_map(|own| {
+            let (name, key) = (own.name?, own.labels?.remove(labels::NETWORK)?);
+            Some((self.networks.get(&key).unwrap_or(&name).clone(), name))
+        });
+        let all: Vec<(String, String)> = own.collect();
+        if let Some((_, own)) = all.iter().find(|(shown, own)| said == shown || said == own) {
+            return Ok(own.clone());
+        }
+        let shown: Vec<&str> = all.iter().map(|(shown, _)| shown.as_str()).collect();
+        let shown = shown.join(", ");
+        Err(Refusal(format!("there is no network `{said}` in this drill; there are: {shown}")).into())
     }
 
     /// The containers of a service in the order of their numbers; of all of them, or the one with this number.
@@ -200,6 +226,7 @@ mod tests {
                 container("beef4", "shop-db-run-9f", "db", true),
             ],
             names,
+            ..Team::default()
         }
     }
 
