@@ -3,9 +3,9 @@
 
 use super::boundary::{LOOKS, OutOfBounds, STANDARD_ROLE, of_subjects};
 use super::cluster::Cluster;
-use super::errors::{api, is_missing};
+use super::errors::{api, environment, is_missing};
 use super::manifests::{Manifests, items, kind, name, pod_spec_pointer, text};
-use super::names::{LAST_APPLIED, MANAGER, RUN, short};
+use super::names::{MANAGER, RUN, short};
 use super::namespace::resource;
 use super::transform::{DrillObjects, own_subjects, owned};
 use crate::stack::{StackError, StackRequest};
@@ -19,8 +19,8 @@ const KINDS: [(&str, &str); 3] = [
     ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1"),
     ("PriorityClass", "scheduling.k8s.io/v1"),
 ];
-/// Parts of objects that only tell something; `pods/exec` and the proxies do more although the verb is `get`.
-const TELLING_PARTS: [&str; 5] = ["log", "metrics", "scale", "stats", "status"];
+/// Parts of objects that only tell something; `pods/exec`, `nodes/log` and the proxies do more although the verb is `get`.
+const TELLING_PARTS: [&str; 5] = ["*/scale", "*/status", "nodes/metrics", "nodes/stats", "pods/log"];
 
 /// Whether the scenario allows this object of the whole cluster.
 pub(super) fn is_allowed(object: &Value, request: &StackRequest) -> bool {
@@ -59,7 +59,9 @@ pub(super) fn refusals(object: &Value, request: &StackRequest, written: &str) ->
                     refuse(format!("gives the verb `{verb}` in the whole cluster"), help);
                 }
                 let shows_too_much = |resource: &&str| match resource.split_once('/') {
-                    Some((_, part)) => !TELLING_PARTS.contains(&part),
+                    Some((_, part)) => {
+                        !TELLING_PARTS.iter().any(|told| told == resource || *told == format!("*/{part}"))
+                    }
                     None => ["secrets", "*"].contains(resource),
                 };
                 if let Some(resource) = words("/resources").find(shows_too_much) {
@@ -75,6 +77,9 @@ pub(super) fn refusals(object: &Value, request: &StackRequest, written: &str) ->
                 refuse(format!("binds the ClusterRole `{role}`"), help);
             }
             of_subjects(object, written, &mut refuse);
+            if items(object, "/subjects").any(|subject| text(subject, "/kind") != "ServiceAccount") {
+                refuse("gives rights to users or groups".into(), "name accounts of the stack's namespace");
+            }
         }
         _ => {}
     }
@@ -113,11 +118,10 @@ pub(super) fn objects(manifests: &Manifests, request: &StackRequest, drill: &Dri
         rename(&mut own, "/metadata/name", kind(object), request, drill.short);
         rename(&mut own, "/roleRef/name", "ClusterRole", request, drill.short);
         own_subjects(&mut own, written, drill);
-        if let Some(Value::Object(metadata)) = own.get_mut("metadata") {
-            metadata.remove("namespace");
-            if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-                annotations.remove(LAST_APPLIED);
-            }
+        // No label of the team's: by one of them a ClusterRole would become a part of others.
+        let metadata = json!({ "name": name(&own), "labels": { (RUN): drill.short } });
+        if let Some(place) = own.get_mut("metadata") {
+            *place = metadata;
         }
         if kind(object) == "PriorityClass"
             && let Value::Object(own) = &mut own
@@ -134,8 +138,7 @@ pub(super) fn objects(manifests: &Manifests, request: &StackRequest, drill: &Dri
 /// Makes one of them.
 pub(super) async fn make(cluster: &Cluster, object: &Value) -> Result<(), StackError> {
     let operation = format!("making {} {}", kind(object), name(object));
-    let typed = serde_json::from_value(object.clone())
-        .map_err(|error| super::errors::environment(operation.as_str(), error))?;
+    let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation.as_str(), error))?;
     let all: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource(object));
     let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
     all.create(&params, &typed).await.map(drop).map_err(api(operation))
@@ -183,7 +186,10 @@ mod tests {
     fn what_is_allowed_has_names_of_the_drill_and_drives_nobody_off() {
         let manifests = Manifests {
             objects: vec![
-                object("{ kind: ClusterRole, metadata: { name: reader }, rules: [] }"),
+                object(
+                    "{ kind: ClusterRole, metadata: { name: reader, labels: { rbac.authorization.k8s.io/aggregate-to-view: 'true' } }, \
+                     rules: [] }",
+                ),
                 object(
                     "{ kind: ClusterRoleBinding, metadata: { name: reads }, roleRef: { kind: ClusterRole, name: reader }, \
                      subjects: [{ kind: ServiceAccount, name: web, namespace: shop }] }",
@@ -195,7 +201,7 @@ mod tests {
             ],
         };
         let request = request(&["ClusterRole/reader", "ClusterRoleBinding/reads", "PriorityClass/high"]);
-        let labels = "labels: { dev.firedrill/run: 1a2b3c4d }, annotations: {}";
+        let labels = "labels: { dev.firedrill/run: 1a2b3c4d }";
         assert_eq!(
             objects(&manifests, &request, &DRILL),
             [
@@ -232,6 +238,7 @@ mod tests {
         assert_eq!(rule("get", "secrets"), "gives `secrets` of the whole cluster");
         // By a WebSocket, for which `get` is enough.
         assert_eq!(rule("get", "pods/exec"), "gives `pods/exec` of the whole cluster");
+        assert_eq!(rule("get", "nodes/log"), "gives `nodes/log` of the whole cluster");
         assert_eq!(rule("get", "nodes/proxy"), "gives `nodes/proxy` of the whole cluster");
         assert_eq!(rule("get", "'*'"), "gives `*` of the whole cluster");
         assert_eq!(
@@ -250,7 +257,7 @@ mod tests {
             "binds the ClusterRole `cluster-admin`"
         );
         assert!(binding("reader", "kind: ServiceAccount, name: x, namespace: kube-system").contains("kube-system"));
-        assert!(binding("reader", "kind: Group, name: system:authenticated").contains("system:authenticated"));
+        assert_eq!(binding("reader", "kind: Group, name: everybody"), "gives rights to users or groups");
     }
 
     #[test]
