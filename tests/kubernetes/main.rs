@@ -512,6 +512,21 @@ fn a_scenario_for_compose_passes_in_kubernetes_as_well() {
 }
 
 #[test]
+fn isolate_keeps_a_drill_in_or_is_refused() {
+    if no_cluster() {
+        return;
+    }
+    let isolated = ("stack:\n  kubernetes:", "stack:\n  isolate: true\n  kubernetes:");
+    let drill = project("k8s-bad-deploy", &[isolated], &[]).drill("k8s-bad-deploy", &[]);
+    // Which of them is true is the cluster's: its network carries policies out, or it does not.
+    match drill.record.reason.contains("carries out no NetworkPolicies") {
+        true => drill.came_to(Verdict::HarnessError, 3, &[]),
+        false => drill.came_to(Verdict::Passed, 0, &[]),
+    };
+    assert_eq!(is_gone(&drill), Ok(()));
+}
+
+#[test]
 fn nothing_is_left_of_a_drill_whose_runner_is_killed() {
     if no_cluster() {
         return;

@@ -7,6 +7,7 @@ mod cluster_scoped;
 mod errors;
 mod exec;
 mod images;
+mod isolation;
 mod jobs;
 mod kubectl;
 mod kubectl_request;

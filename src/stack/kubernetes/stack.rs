@@ -14,7 +14,7 @@ use super::processes::{self, PodEnds};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects};
-use super::{cluster, cluster_scoped, pods, ready, watch};
+use super::{cluster, cluster_scoped, isolation, pods, ready, watch};
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
@@ -152,7 +152,7 @@ impl KubernetesStack {
         let aliases = self.aliases.get_or_init(|| aliases);
         let mut waited = Vec::new();
         self.account_is_there().await?;
-        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill)?) {
+        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill, self.request.isolate)?) {
             transform::add_aliases(&mut object, aliases);
             self.create(&object).await?;
             if WORKLOADS.contains(&kind(&object)) {
@@ -162,6 +162,9 @@ impl KubernetesStack {
         let up_took = up_began.elapsed();
         let healthy_began = Instant::now();
         ready::wait(&self.namespace, &waited, deadline, &self.redactor).await?;
+        if self.request.isolate {
+            isolation::confirm(&self.namespace).await?;
+        }
         Ok(StackUp {
             project: self.namespace.name.clone(),
             images: self.images().await?,

@@ -2,6 +2,7 @@
 //! cluster. Everything that is not named here stays as the team wrote it.
 
 use super::errors::environment;
+use super::isolation::{CLOSED, PORT};
 use super::manifests::{Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, text};
 use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
 use super::namespace::resource;
@@ -257,8 +258,8 @@ impl<'a> OurPod<'a> {
     }
 }
 
-/// The drill's agent, the toolbox, and what watches the team's alerts.
-pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<Vec<Value>, StackError> {
+/// The drill's agent, the toolbox, what watches the team's alerts, and what shows whether the drill is `isolated`.
+pub(super) fn our_pods(drill: &DrillObjects<'_>, isolated: bool) -> Result<Vec<Value>, StackError> {
     // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
     let memory = "1Gi";
     let agent = OurPod::agent(&AgentRole::Drill, drill.agent_image);
@@ -272,7 +273,14 @@ pub(super) fn our_pods(drill: &DrillObjects<'_>) -> Result<Vec<Value>, StackErro
     };
     let monitoring =
         drill.monitoring_image.map(|image| OurPod { memory, ..OurPod::agent(&AgentRole::Monitoring, image) });
-    [agent, toolbox].into_iter().chain(monitoring).map(|pod| pod.object(drill)).collect()
+    let listens = json!({ "service": CLOSED, "ports": [{ "port": PORT, "http": false }] }).to_string();
+    let role = AgentRole::Proxy { service: CLOSED.into() };
+    let closed = isolated.then(|| OurPod {
+        service: CLOSED.into(),
+        proxy: Some((CLOSED, listens)),
+        ..OurPod::agent(&role, drill.toolbox_image)
+    });
+    [agent, toolbox].into_iter().chain(monitoring).chain(closed).map(|pod| pod.object(drill)).collect()
 }
 
 /// A Role of this name with these rules, and what gives it to an account.
@@ -314,6 +322,7 @@ pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16
         let egress = isolation.pointer_mut("/spec/egress").and_then(Value::as_array_mut);
         egress.into_iter().for_each(|egress| egress.extend(reached.clone()));
         objects.push(isolation);
+        objects.push(own_object("closed", &values)?);
     }
     Ok(objects)
 }
@@ -509,16 +518,22 @@ mod tests {
     fn what_is_firedrills_own_is_whole() {
         let api_server = [("10.0.0.1".to_string(), 6443)];
         let limits = limits(&DRILL, Some(&api_server)).unwrap();
-        let kinds = ["ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "NetworkPolicy"];
+        let kinds = ["ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "NetworkPolicy", "NetworkPolicy"];
         assert_eq!(limits.iter().map(kind).collect::<Vec<_>>(), kinds);
         assert_eq!(limits[1]["rules"].as_array().map(Vec::len), Some(8));
         assert_eq!(limits[2]["subjects"][0]["namespace"], json!("firedrill-x"));
         assert_eq!(limits[4].pointer("/spec/egress/2/to/0/ipBlock/cidr"), Some(&json!("10.0.0.1/32")));
-        let pods = our_pods(&DRILL).unwrap();
+        let pods = our_pods(&DRILL, true).unwrap();
         assert_eq!(pods[1].pointer("/spec/serviceAccountName"), Some(&json!(STEPS)));
         let of = |pointer: &str| pods.iter().filter_map(|pod| pod.pointer(pointer).cloned()).collect::<Vec<_>>();
-        assert_eq!(of("/spec/automountServiceAccountToken"), [json!(false), json!(true), json!(false)]);
-        assert_eq!(of("/spec/containers/0/image"), [json!("agent:1"), json!("tools:1"), json!("alerts:1")]);
+        assert_eq!(of("/spec/automountServiceAccountToken"), [false, true, false, false].map(Value::from));
+        assert_eq!(of("/spec/containers/0/image"), ["agent:1", "tools:1", "alerts:1", "tools:1"].map(Value::from));
+        assert_eq!(our_pods(&DRILL, false).unwrap(), pods[..3]);
+        let selected = limits[5].pointer("/spec/podSelector/matchLabels").and_then(Value::as_object).unwrap();
+        assert!(
+            selected.iter().all(|(key, value)| pods[3]["metadata"]["labels"].get(key) == Some(value)),
+            "{selected:?}"
+        );
         for object in limits.iter().chain(&pods) {
             assert!(!object.to_string().contains('$'), "{object}");
         }
