@@ -1,7 +1,7 @@
 //! Whether the cluster's network carries out NetworkPolicies: where it does not, `isolate` keeps nothing in, and the API takes the policies
 //! all the same. A Pod of the drill listens, a policy keeps everybody away from it, and the toolbox tries to reach it.
 
-use super::errors::{api, environment, hinted};
+use super::errors::{api, hinted};
 use super::exec::PodTarget;
 use super::namespace::ClusterNamespace;
 use crate::stack::{StackError, TOOLBOX};
@@ -27,7 +27,8 @@ pub(super) async fn confirm(namespace: &ClusterNamespace) -> Result<(), StackErr
     let deadline = Instant::now() + WITHIN;
     // From its own Pod nothing keeps anybody away: until then it does not listen yet.
     if !is_reached(namespace, CLOSED, &address, true, deadline).await? {
-        return Err(environment(operation, format!("the Pod `{CLOSED}` does not listen")));
+        let hint = "look at its log (`--keep` leaves the namespace), or leave `isolate` out";
+        return Err(hinted(operation, format!("the Pod `{CLOSED}` does not listen"), hint));
     }
     if is_reached(namespace, TOOLBOX, &address, false, deadline).await? {
         let cause = "the cluster's network carries out no NetworkPolicies";

@@ -186,7 +186,7 @@ impl RemoteSite for KubernetesJobs {
         };
         // The runner first: it would go on in a namespace that is being removed.
         remove_job(&place.namespace, &drill.run.id).await?;
-        let removed = down(cluster, &drill.run.id).await?;
+        let removed = down(cluster, &drill.run.id, false).await?;
         let end = came?;
         match removed.left.is_empty() {
             true => Ok(end),
@@ -197,7 +197,7 @@ impl RemoteSite for KubernetesJobs {
     async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
         match given_namespace() {
             Some(_) => Ok(StackDown { took: Duration::ZERO, left: Vec::new() }),
-            None => down(self.cluster()?, &day.id).await,
+            None => down(self.cluster()?, &day.id, false).await,
         }
     }
 }
@@ -456,7 +456,7 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Resu
     };
     let left = jobs.list(&ListParams::default().limit(1)).await.map_err(api(operation))?;
     match left.items.is_empty() {
-        true => down(cluster, day).await.map(drop),
+        true => down(cluster, day, false).await.map(drop),
         false => Ok(()),
     }
 }

@@ -450,10 +450,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        if self.is_beyond_namespace() {
-            cluster_scoped::remove(&self.cluster, &self.run.id).await?;
-        }
-        down(&self.cluster, &self.run.id).await
+        down(&self.cluster, &self.run.id, self.is_beyond_namespace()).await
     }
 }
 
@@ -515,8 +512,9 @@ pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> Result<(),
     all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(operation))
 }
 
-/// Removes the namespace of a run with everything in it, and waits until it is gone.
-pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, StackError> {
+/// Removes the namespace of a run with everything in it, and where there are some its objects of the whole cluster, and waits until it is
+/// gone. What could not be removed stays noted.
+pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Result<StackDown, StackError> {
     let began = Instant::now();
     let deadline = tokio::time::Instant::now() + GONE_WITHIN;
     let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
@@ -529,6 +527,9 @@ pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, Stac
         found => found.map_err(api(operation.as_str()))?,
     };
     let Some(found) = found else {
+        if of_cluster {
+            cluster_scoped::remove(cluster, run).await?;
+        }
         runs::forget(run);
         return gone(Vec::new());
     };
@@ -543,6 +544,9 @@ pub(super) async fn down(cluster: &Cluster, run: &str) -> Result<StackDown, Stac
         // A second call for one that is being removed is a conflict.
         Err(error) if !is_missing(&error) && !is_conflict(&error) => return Err(api(operation)(error)),
         _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
+    }
+    if of_cluster {
+        cluster_scoped::remove(cluster, run).await?;
     }
     if cluster.in_job {
         return gone(Vec::new());
@@ -582,10 +586,7 @@ impl Stack for ReopenedNamespace {
         if let Some(jobs) = &self.noted.jobs {
             remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await?;
         }
-        if self.noted.of_cluster {
-            cluster_scoped::remove(&self.cluster, &self.noted.run).await?;
-        }
-        let down = down(&self.cluster, &self.noted.run).await?;
+        let down = down(&self.cluster, &self.noted.run, self.noted.of_cluster).await?;
         if let Some(jobs) = &self.noted.jobs {
             remove_empty_day(&self.cluster, jobs).await?;
         }

@@ -90,7 +90,10 @@ impl ContainerCalls<'_> {
             }
             Docker::Network => {
                 let [network, name] = words.rest.as_slice() else {
-                    return Err(Refusal("it takes one network and one container".into()).into());
+                    return Err(Refusal(
+                        "name one network and one container: `docker network connect shop_default shop-db-1`".into(),
+                    )
+                    .into());
                 };
                 let network = team.network(&self.endpoint.docker, network).await?;
                 command.arg("--").arg(network).arg(&team.find(name)?.id);
