@@ -1,4 +1,5 @@
-"""Orders in three stores. Every request opens its own connections: no pool hides what a store does."""
+"""Orders in three stores, with the client's `?reference=7` where it gives one. Every request opens its own connections: no pool hides
+what a store does."""
 
 import http.server
 import itertools
@@ -20,11 +21,12 @@ FIREWALL_OFF = "/flags/firewall-off"
 numbers = itertools.count()
 
 
-def pg(customer):
+def pg(customer, reference=None):
     connection = psycopg2.connect(host="pg", user=ROLE, password="app-local", dbname="stores", connect_timeout=2)
     try:
         with connection, connection.cursor() as cursor:
-            cursor.execute("INSERT INTO orders (customer, note) VALUES (%s, repeat('x', 200))", (customer,))
+            cursor.execute(
+                "INSERT INTO orders (customer, note, reference) VALUES (%s, repeat('x', 200), %s)", (customer, reference))
             # Some thousand rows: a statement of milliseconds.
             cursor.execute("SELECT count(note) FROM orders WHERE customer BETWEEN %s AND %s", (customer, customer + 999))
             return cursor.fetchone()[0]
@@ -32,13 +34,13 @@ def pg(customer):
         connection.close()
 
 
-def maria(customer):
+def maria(customer, reference=None):
     connection = pymysql.connect(
         host="maria", user=ROLE, password="app-local", database="stores",
         connect_timeout=2, read_timeout=2, autocommit=True)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO orders (customer) VALUES (%s)", (customer,))
+            cursor.execute("INSERT INTO orders (customer, reference) VALUES (%s, %s)", (customer, reference))
             cursor.execute("SELECT count(*) FROM orders WHERE customer = %s", (customer,))
             return cursor.fetchone()[0]
     finally:
@@ -95,11 +97,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        path = urllib.parse.urlsplit(self.path).path
+        url = urllib.parse.urlsplit(self.path)
+        reference = [("reference", value) for value in urllib.parse.parse_qs(url.query).get("reference", [])]
         try:
             if RULE and not os.path.exists(FIREWALL_OFF):
                 re.search(RULE, self.path)
-            status, text = 200, str(PATHS[path](next(numbers) % 100 + 1))
+            status, text = 200, str(PATHS[url.path](next(numbers) % 100 + 1, **dict(reference)))
         except KeyError:
             status, text = 404, "there is no such page"
         except Exception as error:  # whatever a store says, the user gets a 503

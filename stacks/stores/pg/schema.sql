@@ -6,7 +6,7 @@ CREATE DATABASE stores OWNER app TABLESPACE small;
 SET ROLE app;
 CREATE TABLE items (id int PRIMARY KEY, name text NOT NULL);
 INSERT INTO items SELECT n, 'item ' || n FROM generate_series(1, 100) AS n;
-CREATE TABLE orders (id bigserial PRIMARY KEY, customer int NOT NULL, note text);
+CREATE TABLE orders (id bigserial PRIMARY KEY, customer int NOT NULL, note text, reference bigint);
 INSERT INTO orders (customer, note) SELECT n % 20000 + 1, 'x' FROM generate_series(1, 300000) AS n;
 CREATE INDEX orders_customer ON orders (customer);
 -- What a nightly job has left behind, and nobody needs.
