@@ -264,6 +264,7 @@ fn whole() -> Value {
             },
             { "container_limits": { "service": "db", "replicas": 1, "cpus": 0.5, "memory": "64MiB", "pids": 20 } },
             { "network": { "service": "db", "lose": "names", "network": "x" } },
+            { "rabbitmq_memory_alarm": { "service": "db" } },
             { "redis_full": { "service": "db", "memory": "2MiB" } },
             { "postgres_role_limit": { "service": "db", "role": "x", "limit": 5 } },
             { "postgres_statement_timeout": { "service": "db", "role": "x", "timeout": "5s" } },
