@@ -193,7 +193,7 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         return Ok(());
     }
     let result = match op {
-        ContainerOp::Pause => docker.pause_container(id).await,
+        ContainerOp::Pause => pause(docker, id).await,
         ContainerOp::Unpause => docker.unpause_container(id).await,
         ContainerOp::Kill { signal } => {
             let options = KillContainerOptionsBuilder::default().signal(signal).build();
@@ -214,6 +214,18 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
             None => Err(gone()),
         },
     }
+}
+
+/// Pauses a container. The runtime gives up on one that starts processes all the time ("unable to freeze"): the next attempt may find
+/// it at rest.
+async fn pause(docker: &Docker, id: &str) -> Result<(), ApiError> {
+    for _ in 0..4 {
+        match docker.pause_container(id).await {
+            Err(error) if error.to_string().contains("unable to freeze") => {}
+            result => return result,
+        }
+    }
+    docker.pause_container(id).await
 }
 
 /// Sets limits. The engine takes 0 for "leave it", so a limit is lifted by as much as the machine has.
