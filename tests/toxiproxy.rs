@@ -48,6 +48,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains("\r\nx-toxiproxy-request-id: "), "{head}");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_string);
         (status, kind, text.to_string())
@@ -433,21 +434,87 @@ assert server.proxies() == {}
 print("done")
 "#;
 
-/// Where Python or PyPI cannot be had, that is said instead (`.config/nextest.toml` shows it).
-#[test]
-fn the_client_for_python_works_unchanged() {
+/// Where these packages of PyPI are, or that they cannot be had (`.config/nextest.toml` shows it).
+fn installed(packages: &[&str]) -> Option<tempfile::TempDir> {
     let dir = tempfile::tempdir().expect("a directory");
     let pip = ["-m", "pip", "install", "--quiet", "--timeout", "5", "--retries", "0", "--target"];
-    let had = Command::new("python3").args(pip).arg(dir.path()).arg("toxiproxy-python==0.1.1").output();
-    if !had.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: toxiproxy-python 0.1.1 cannot be installed: {had:?}");
-        return;
+    let had = Command::new("python3").args(pip).arg(dir.path()).args(packages).output();
+    if had.as_ref().is_ok_and(|output| output.status.success()) {
+        return Some(dir);
     }
+    eprintln!("SKIPPED: {packages:?} cannot be installed: {had:?}");
+    None
+}
+
+#[test]
+fn the_client_for_python_works_unchanged() {
+    let Some(packages) = installed(&["toxiproxy-python==0.1.1"]) else { return };
     let (server, service) = (Server::start(&[]), echo());
     let (host, port) = server.address.split_once(':').expect("an address");
     let upstream = service.local_addr().expect("an address").to_string();
     let mut client = Command::new("python3");
-    let output = client.args(["-c", CLIENT, host, port, &upstream]).env("PYTHONPATH", dir.path()).output();
+    let output = client.args(["-c", CLIENT, host, port, &upstream]).env("PYTHONPATH", packages.path()).output();
     let output = output.expect("python runs");
     assert!(output.status.success() && output.stdout == b"done\n", "{output:?}");
+}
+
+/// An experiment with every action and probe of its extension for Toxiproxy.
+#[test]
+fn chaos_toolkit_works_unchanged() {
+    let Some(packages) = installed(&["chaostoolkit==1.19.0", "chaostoolkit-toxiproxy==0.3.1"]) else { return };
+    let (server, service) = (Server::start(&[]), echo());
+    let (host, port) = server.address.split_once(':').expect("an address");
+    let call = |module: &str, func: &str, arguments: Value| {
+        let kind = if module == "proxy.probes" { "probe" } else { "action" };
+        let module = format!("chaostoxi.{module}");
+        let provider = json!({ "type": "python", "module": module, "func": func, "arguments": arguments });
+        json!({ "type": kind, "name": func, "provider": provider })
+    };
+    let proxy = |func: &str| call("proxy.actions", func, json!({ "proxy_name": "echo" }));
+    let toxic = |func: &str, name: &str, mut arguments: Value| {
+        arguments["for_proxy"] = "echo".into();
+        arguments["toxic_name"] = name.into();
+        call("toxic.actions", func, arguments)
+    };
+    let upstream = service.local_addr().expect("an address");
+    let made = json!({ "proxy_name": "echo", "upstream_host": "127.0.0.1", "upstream_port": upstream.port(),
+        "listen_host": "127.0.0.1", "listen_port": 0 });
+    let moved =
+        json!({ "proxy_name": "echo", "listen_address": "127.0.0.1:0", "upstream_address": upstream.to_string() });
+    let method = json!([
+        call("proxy.actions", "create_proxy", made),
+        call("proxy.probes", "proxy_exist", json!({ "proxy_name": "echo" })),
+        proxy("disable_proxy"),
+        call("proxy.probes", "get_proxy_attribute", json!({ "proxy_name": "echo", "attribute": "enabled" })),
+        proxy("enable_proxy"),
+        call("proxy.actions", "modify_proxy", moved),
+        toxic("create_latency_toxic", "latency", json!({ "latency": 500, "jitter": 10 })),
+        toxic("create_bandwith_degradation_toxic", "bandwidth", json!({ "rate": 100 })),
+        toxic("create_slow_connection_close_toxic", "slow", json!({ "delay": 100 })),
+        toxic("create_timeout_toxic", "timeout", json!({ "timeout": 100 })),
+        toxic("create_slicer_toxic", "slicer", json!({ "average_size": 64, "size_variation": 32, "delay": 10 })),
+        toxic("create_limiter_toxic", "limit", json!({ "bytes_limit": 100 })),
+        toxic("delete_toxic", "latency", json!({})),
+        call("proxy.actions", "reset", json!({})),
+        proxy("delete_proxy"),
+    ]);
+    let configuration = json!({ "toxiproxy_host": host, "toxiproxy_port": port });
+    let experiment = json!({ "title": "Toxiproxy", "description": "every call", "configuration": configuration,
+        "method": method, "rollbacks": [] });
+    let path = packages.path().join("experiment.json");
+    std::fs::write(&path, experiment.to_string()).expect("a file");
+    let mut chaos = Command::new("python3");
+    chaos.args(["-m", "chaostoolkit", "--no-version-check", "run", "experiment.json"]);
+    let output = chaos.current_dir(packages.path()).env("PYTHONPATH", packages.path()).output().expect("python runs");
+    assert!(output.status.success(), "{output:?}");
+    let journal = std::fs::read(packages.path().join("journal.json")).expect("a journal");
+    let journal: Value = serde_json::from_slice(&journal).expect("JSON");
+    for step in journal["run"].as_array().expect("steps") {
+        // What the extension returns: true, a value, or nothing of a deletion. False is a call that was refused.
+        let refused = step["output"] == false && step["activity"]["name"] != "get_proxy_attribute";
+        assert!(step["status"] == "succeeded" && !refused, "{step}");
+    }
+    let of = |name: &str| journal["run"].as_array().into_iter().flatten().find(|step| step["activity"]["name"] == name);
+    assert_eq!(of("get_proxy_attribute").expect("its step")["output"], false, "it was disabled");
+    assert_eq!(server.call("GET", "/proxies", None).2, "{}");
 }

@@ -6,7 +6,7 @@ use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -24,6 +25,9 @@ const VERSION: &str = "2.12.0";
 const BODY: usize = 1024 * 1024;
 /// How long a client may take for the head of a call.
 const HEAD: Duration = Duration::from_secs(15);
+/// A name for each call, for logs of clients.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-toxiproxy-request-id");
+static CALLS: AtomicU64 = AtomicU64::new(1);
 
 /// Answers calls for ever.
 pub async fn serve(listener: TcpListener, proxies: ToxicProxies) -> Infallible {
@@ -33,7 +37,12 @@ pub async fn serve(listener: TcpListener, proxies: ToxicProxies) -> Infallible {
         let proxies = proxies.clone();
         let service = service_fn(move |request| {
             let proxies = proxies.clone();
-            async move { Ok::<_, Infallible>(answer(request, &proxies).await) }
+            async move {
+                let mut answer = answer(request, &proxies).await;
+                let id = CALLS.fetch_add(1, Ordering::Relaxed);
+                answer.headers_mut().insert(REQUEST_ID, id.into());
+                Ok::<_, Infallible>(answer)
+            }
         });
         tokio::spawn(async move {
             let mut server = hyper::server::conn::http1::Builder::new();
