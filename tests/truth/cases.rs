@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub const KINDS: &[&str] = &[
     "good runbook",
     "another cure",
+    "broken backup",
     "load-bearing step removed",
     "half the cure",
     "typo in a command",
@@ -84,7 +85,9 @@ impl Case {
 
     /// Its scenario, its runbook and the files of its alerts.
     pub fn files(&self) -> Result<CaseFiles, String> {
+        // A link leads to one that ships, whose paths begin where that one lies.
         let path = folder().join(format!("scenarios/{}.yaml", self.family));
+        let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
         let mut scenario = yaml(&path)?;
         scenario["title"] = json!(format!("{}: {}", self.path(), self.why));
         laid_over(&mut scenario, &Value::Object(self.scenario.clone()));
