@@ -71,6 +71,8 @@ impl AgentRole {
 
 /// The toolbox, by the name that it has among services.
 pub const TOOLBOX: &str = "fd-toolbox";
+/// Where sessions begin in the built-in toolbox; `toolbox/Dockerfile` says so.
+pub(crate) const TOOLBOX_DIRECTORY: &str = "/work";
 
 /// Where a step's commands run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

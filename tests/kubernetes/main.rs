@@ -171,6 +171,22 @@ fn an_object_in_a_file_is_applied_in_the_namespace_of_the_drill() {
     project.drill("k8s-config", &[]).came_to(Verdict::Passed, 0, &[]);
 }
 
+/// The toolbox has no files of the project, and the cure of many pages is to apply them again.
+#[test]
+fn the_manifests_of_the_stack_are_applied_again() {
+    if no_cluster() {
+        return;
+    }
+    let page = Project::of_scenario("k8s-config", &[]).read("runbooks/k8s-config.md");
+    let patch = page.lines().find(|line| line.starts_with("kubectl patch configmap")).expect("a patch").to_string();
+    let apply = "! kubectl apply -f kubernetes/nothing.yaml && kubectl apply -n shop -f kubernetes/";
+    let project = project("k8s-config", &[], &[(&patch, apply)]);
+    let drill = project.drill("k8s-config", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]);
+    let output = drill.story();
+    assert!(output.contains("configmap/checkout-config configured"), "{output}");
+}
+
 #[test]
 fn a_restart_with_the_bad_setting_only_looks_like_a_cure() {
     if no_cluster() {

@@ -4,20 +4,25 @@
 use super::exec::PodTarget;
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
+use super::manifests::{self, is_cluster_scoped, kind, name};
 use super::namespace::ClusterNamespace;
+use super::transform::unmarked;
 use crate::record::{Secrets, Stream};
 use crate::stack::tools::note_call;
-use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, ToolCall, Tools};
+use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
-/// How a translated call names a file of objects.
-const FILE: &str = "--filename=";
+/// How a translated call names a file of objects, or a kustomization.
+const FILES: [&str; 2] = ["--filename=", "--kustomize="];
+/// What roles are made of. No fault changes them and no step may.
+const RBAC: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
 /// The most that a call may read from standard input, in bytes.
 const MOST_INPUT: usize = 64 * 1024 * 1024;
 
@@ -31,6 +36,12 @@ pub(super) struct KubectlTools {
     pub namespace: ClusterNamespace,
     /// Contexts that runbooks write.
     pub contexts: BTreeSet<String>,
+    /// The project.
+    pub root: PathBuf,
+    /// The team's manifests in it: a file or a folder.
+    pub manifests: PathBuf,
+    /// The team's objects as they were started.
+    pub planned: Vec<Value>,
     /// The run's directory.
     pub dir: PathBuf,
     pub secrets: Secrets,
@@ -86,8 +97,8 @@ impl KubectlTools {
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
             input = in_namespace(&input, &self.written, &self.namespace.name);
             if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
-                args.retain(|arg| !arg.starts_with(FILE));
-                args.push(format!("{FILE}-"));
+                args.retain(|arg| file_of(arg).is_none());
+                args.push("--filename=-".to_string());
                 input = objects;
             }
         }
@@ -116,19 +127,22 @@ impl KubectlTools {
         }
     }
 
-    /// What the files hold that a call names, for the drill's namespace; `None` where they do not name the written one, and where one
-    /// is no file of the toolbox: kubectl says then what it thinks of that.
+    /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
+    /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that.
     async fn objects_of_files(&self, args: &[String], cwd: &str) -> Option<Vec<u8>> {
-        let files: Vec<&str> = args.iter().filter_map(|arg| arg.strip_prefix(FILE)).collect();
         let (toolbox, mut all, mut changed) = (toolbox(), Vec::new(), false);
-        for file in files {
+        for file in args.iter().filter_map(|arg| file_of(arg)) {
             let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
             let (mut held, mut complaint) = (Vec::new(), Vec::new());
             let read = self.namespace.run(&toolbox, &command, "reading a file", (true, &mut held, &mut complaint));
-            if file == "-" || read.await.ok() != Some(0) || held.len() > MOST_INPUT {
+            if file == "-" {
                 return None;
             }
-            let own = in_namespace(&held, &self.written, &self.namespace.name);
+            let own = if read.await.ok() == Some(0) && held.len() <= MOST_INPUT {
+                in_namespace(&held, &self.written, &self.namespace.name)
+            } else {
+                self.objects_of_project(file, cwd).await?.into_bytes()
+            };
             changed |= own != held;
             all.extend_from_slice(b"---\n");
             all.extend(own);
@@ -136,6 +150,31 @@ impl KubectlTools {
         }
         changed.then_some(all)
     }
+
+    /// The objects of a file, a folder or a kustomization of the project, where the stack has all of them: as the drill has started
+    /// them, so that a Service goes on leading to the agent in front of it. A path may begin in any folder of the project in which the
+    /// manifests lie: where readers of the page stand is not known.
+    async fn objects_of_project(&self, file: &str, cwd: &str) -> Option<String> {
+        let file = Path::new(cwd).strip_prefix(TOOLBOX_DIRECTORY).ok().filter(|_| !file.starts_with('/'))?.join(file);
+        let root = std::path::absolute(&self.root).ok()?;
+        let manifests = std::path::absolute(&self.manifests).ok()?;
+        let folders: Vec<&Path> =
+            manifests.ancestors().skip(1).take_while(|folder| folder.starts_with(&root)).collect();
+        let path = folders.iter().rev().map(|folder| folder.join(&file)).find(|path| path.exists())?;
+        let written = manifests::read(&path, &root).await.ok()?.objects;
+        let is_stacks = |object: &Value| !is_cluster_scoped(object) && kind(object) != "Ingress";
+        let mut all = String::new();
+        for object in written.iter().filter(|object| is_stacks(object) && !RBAC.contains(&kind(object))) {
+            let same = |own: &&Value| kind(own) == kind(object) && name(own) == name(object);
+            all += &format!("---\n{}\n", unmarked(self.planned.iter().find(same)?));
+        }
+        Some(all)
+    }
+}
+
+/// The file that an argument names.
+fn file_of(arg: &str) -> Option<&str> {
+    FILES.iter().find_map(|flag| arg.strip_prefix(flag))
 }
 
 /// Why `docker` is refused.

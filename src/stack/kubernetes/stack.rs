@@ -330,6 +330,9 @@ impl Stack for KubernetesStack {
             written,
             namespace: self.namespace.clone(),
             contexts,
+            root: self.request.root.clone(),
+            manifests: self.request.file.clone(),
+            planned: self.planned.get().cloned().unwrap_or_default(),
             dir: self.run.dir.clone(),
             secrets: secrets.clone(),
         })

@@ -107,6 +107,22 @@ pub(super) fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
     own
 }
 
+/// An object without the marks that [`owned`] gives it: what `kubectl apply` takes for what it has applied itself.
+pub(super) fn unmarked(own: &Value) -> Value {
+    let mut written = own.clone();
+    if let Some(Value::Object(metadata)) = written.get_mut("metadata") {
+        for (map, mark) in [("labels", RUN), ("annotations", LAST_APPLIED)] {
+            if let Some(Value::Object(marked)) = metadata.get_mut(map) {
+                marked.remove(mark);
+                if marked.is_empty() {
+                    metadata.remove(map);
+                }
+            }
+        }
+    }
+    written
+}
+
 fn untie(object: Option<&mut Value>) {
     if let Some(Value::Object(metadata)) = object.and_then(|object| object.get_mut("metadata")) {
         TIES.iter().for_each(|key| drop(metadata.remove(*key)));
@@ -475,6 +491,12 @@ mod tests {
         .unwrap();
         assert_eq!(applied["metadata"], json!({ "name": "pay", "namespace": "firedrill-x" }));
         assert_eq!(applied["spec"]["type"], json!("NodePort"), "as the team has written it");
+        let deployment = text(&team[1], "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
+        assert_eq!(
+            unmarked(&team[1]),
+            serde_json::from_str::<Value>(deployment).unwrap(),
+            "applied again it is unchanged"
+        );
     }
 
     #[test]

@@ -23,7 +23,9 @@ use super::model::{self, ResolvedModel};
 use super::stack::{ComposeStack, Started};
 use crate::record::Secrets;
 use crate::stack::tools::note_call;
-use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, ToolCall, Tools};
+use crate::stack::{
+    CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools,
+};
 use arguments::Refusal;
 use docker::ContainerCalls;
 use futures_util::FutureExt;
@@ -41,8 +43,6 @@ use team::Team;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-/// Where sessions begin in the built-in toolbox; `toolbox/Dockerfile` says so.
-const BEGINS: &str = "/work";
 /// Exit code of Compose where it finds no file.
 const NO_FILE: i32 = 14;
 
@@ -153,7 +153,7 @@ async fn itself(
 /// The stack as command lines name it, in a drill's project.
 fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
     // Where another image begins is known when it runs.
-    let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(BEGINS));
+    let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(TOOLBOX_DIRECTORY));
     let lookup = FileLookup::new(&model.files, &model.directory, &spec.root, begins);
     Known { team: model.name().to_string(), own: project.to_string(), lookup }
 }
