@@ -40,7 +40,9 @@ pub(super) struct KubectlTools {
     pub root: PathBuf,
     /// The team's manifests in it: a file or a folder.
     pub manifests: PathBuf,
-    /// The team's objects as they were started.
+    /// The team's objects as they are written.
+    pub objects: Vec<Value>,
+    /// The same as they were started.
     pub planned: Vec<Value>,
     /// The run's directory.
     pub dir: PathBuf,
@@ -151,7 +153,7 @@ impl KubectlTools {
         changed.then_some(all)
     }
 
-    /// The objects of a file, a folder or a kustomization of the project, where the stack has all of them: as the drill has started
+    /// The objects of a file, a folder or a kustomization of the project, where the stack has all of them, word for word: as the drill has started
     /// them, so that a Service goes on leading to the agent in front of it. A path may begin in any folder of the project in which the
     /// manifests lie: where readers of the page stand is not known.
     async fn objects_of_project(&self, file: &str, cwd: &str) -> Option<String> {
@@ -165,6 +167,8 @@ impl KubectlTools {
         let is_stacks = |object: &Value| !is_cluster_scoped(object) && kind(object) != "Ingress";
         let mut all = String::new();
         for object in written.iter().filter(|object| is_stacks(object) && !RBAC.contains(&kind(object))) {
+            // Another file may well write the same name with another content: that is not what the drill has started.
+            self.objects.iter().find(|own| *own == object)?;
             let same = |own: &&Value| kind(own) == kind(object) && name(own) == name(object);
             all += &format!("---\n{}\n", unmarked(self.planned.iter().find(same)?));
         }

@@ -332,6 +332,7 @@ impl Stack for KubernetesStack {
             contexts,
             root: self.request.root.clone(),
             manifests: self.request.file.clone(),
+            objects: self.manifests.objects.clone(),
             planned: self.planned.get().cloned().unwrap_or_default(),
             dir: self.run.dir.clone(),
             secrets: secrets.clone(),
