@@ -2,7 +2,7 @@
 //! at a time, one for each store of `stacks/stores`. The others are drilled by hand: they limit or load the machine, or undo nothing.
 
 use crate::drill::{Drill, Project};
-use firedrill::record::{DrillTime, Event, FaultEvent, Verdict};
+use firedrill::record::{DrillTime, Event, FaultAfter, FaultEvent, Verdict};
 
 const STORES: [&str; 3] = ["pg", "maria", "redis"];
 const MARIA: &str = "user: app, password: app-local";
@@ -83,4 +83,80 @@ fn a_file_system_without_inodes_takes_no_uploads() {
          recover: { within: 4s, hold: 3s }\nrevert: { hold: 3s }\nexpect: { verdict: not_recovered }\n";
     project.write("scenarios/inodes.yaml", scenario);
     project.drill("inodes", &[]).came_to(Verdict::NotRecovered, 0, &[]).reverted();
+}
+
+/// A broker as Debian has it, and a service that publishes a message, with the broker's confirmation, for each request.
+const QUEUE: [(&str, &str); 4] = [
+    (
+        "queue/compose.yaml",
+        "services:
+  rabbit:
+    build: rabbit
+    healthcheck: { test: bash -c '</dev/tcp/127.0.0.1/5672', interval: 1s, timeout: 1s, retries: 60 }
+  front:
+    build: front
+    init: true
+    expose: [8080]
+    depends_on: { rabbit: { condition: service_healthy } }
+",
+    ),
+    (
+        "queue/rabbit/Dockerfile",
+        "FROM debian:bookworm-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends rabbitmq-server && rm -rf /var/lib/apt/lists/* && \\
+    echo 'loopback_users = none' > /etc/rabbitmq/rabbitmq.conf
+USER rabbitmq
+CMD [\"rabbitmq-server\"]
+",
+    ),
+    (
+        "queue/front/Dockerfile",
+        "FROM debian:bookworm-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends python3-pika && rm -rf /var/lib/apt/lists/*
+COPY front.py /
+CMD [\"python3\", \"/front.py\"]
+",
+    ),
+    (
+        "queue/front/front.py",
+        "import http.server
+import pika
+
+class Front(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            broker = pika.BlockingConnection(pika.ConnectionParameters('rabbit', blocked_connection_timeout=0.5))
+            channel = broker.channel()
+            channel.queue_declare('orders')
+            channel.confirm_delivery()
+            channel.basic_publish('', 'orders', b'one')
+            broker.close()
+            self.send_response(200)
+        except Exception as error:
+            self.send_response(503, type(error).__name__)
+        self.end_headers()
+
+http.server.ThreadingHTTPServer(('', 8080), Front).serve_forever()
+",
+    ),
+];
+
+#[test]
+fn a_broker_with_a_memory_alarm_takes_no_messages_until_its_watermark_is_put_right() {
+    let project = Project::empty();
+    for (path, text) in QUEUE {
+        project.write(path, text);
+    }
+    let page = "# Queue\n\n## Mitigation\n\n### Step 1: The watermark of the configuration\n\n```bash\n\
+                docker compose exec -T rabbit rabbitmqctl -q set_vm_memory_high_watermark 0.4\n```\n";
+    project.write("runbooks/queue.md", page);
+    let scenario = "title: Queue\nstack: ../queue/compose.yaml\nrunbook: ../runbooks/queue.md\n\
+         load:\n  orders: { request: GET http://front:8080/, rate: 10/s, timeout: 1s }\n\
+         slis:\n  orders: { load: orders, good: status < 500, objective: 80% }\nsteady: { for: 2s, within: 60s }\n\
+         faults:\n  - rabbitmq_memory_alarm: { service: rabbit }\nimpact: { below: 50%, within: 30s }\n\
+         respond: { phases: [mitigate] }\nrecover: { within: 20s, hold: 4s }\nrevert: { hold: 3s }\n";
+    project.write("scenarios/queue.yaml", scenario);
+    let drill = project.drill("queue", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).reverted();
+    drill.fault_after("rabbitmq_memory_alarm", FaultAfter::ClearedByRunbook);
 }
