@@ -89,6 +89,20 @@ in_builder() {
     pkg/kubelet/kuberuntime/kuberuntime_container_linux.go
   grep -q 'if oomScoreAdj < 0' pkg/kubelet/kuberuntime/kuberuntime_container_linux.go
 
+  # Of Go 1.18 and later: the caller of reflect.mapiterinit gives the iterator, and this version's reflect2 gives none. The API server
+  # dies of it when it has a CustomResourceDefinition.
+  sed -i 's/^func mapiterinit(.*/func mapiterinit(rtype unsafe.Pointer, m unsafe.Pointer, it *hiter)/
+    s,// rest fields are ignored,pointers [6]unsafe.Pointer\n\twords [4]uintptr,' vendor/github.com/modern-go/reflect2/unsafe_link.go
+  sed -i 's/mapiterinit(type2/begin(type2/' vendor/github.com/modern-go/reflect2/unsafe_map.go
+  cat >>vendor/github.com/modern-go/reflect2/unsafe_map.go <<'GO'
+
+func begin(rtype, m unsafe.Pointer) *hiter {
+	it := &hiter{}
+	mapiterinit(rtype, m, it)
+	return it
+}
+GO
+
   for pair in gitVersion=v$VERSION gitMajor=1 gitMinor=20 gitTreeState=archive buildDate=2021-01-13T13:20:00Z; do
     flags="$flags -X k8s.io/kubernetes/vendor/k8s.io/client-go/pkg/version.$pair"
     flags="$flags -X k8s.io/kubernetes/vendor/k8s.io/component-base/version.$pair"

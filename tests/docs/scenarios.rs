@@ -189,3 +189,15 @@ fn defaults_are_those_of_the_program() {
     assert!(page("docs/scenario.md").contains(&format!("| `phases` | list of phases | `[{}]` |", phases.join(", "))));
     assert_eq!(default_of("Top level", "expect"), plan.expect.name());
 }
+
+/// The files that ship are not exempt from what drills refuse: a page whose calls are refused fails, whatever it says.
+#[test]
+fn no_drill_of_the_repository_refuses_a_call_of_its_runbook() {
+    for project in ["", "examples/postmortems"] {
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        let output = check.arg("check").current_dir(root().join(project)).output().expect("firedrill runs");
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("scenarios, "), "{said}");
+        assert!(!said.contains("a drill refuses this call"), "{said}");
+    }
+}

@@ -10,7 +10,7 @@ mod drill;
 mod gamedays;
 
 use drill::{Drill, Project, copy, edit, poll};
-use firedrill::record::{Check, FaultAfter, Phase, Verdict};
+use firedrill::record::{Check, FaultAfter, Phase, RestoreLevel, Verdict};
 use std::process::Command;
 use std::time::Duration;
 
@@ -179,8 +179,15 @@ fn the_manifests_of_the_stack_are_applied_again() {
     }
     let page = Project::of_scenario("k8s-config", &[]).read("runbooks/k8s-config.md");
     let patch = page.lines().find(|line| line.starts_with("kubectl patch configmap")).expect("a patch").to_string();
-    let apply = "! kubectl apply -f kubernetes/nothing.yaml && kubectl apply -n shop -f kubernetes/";
+    // A file that is not there, one that writes another content under the same name, then the folder, and a file of it.
+    let apply = "! kubectl apply -f kubernetes/nothing.yaml && ! kubectl apply -f old/config.yaml && \
+                 kubectl apply -n shop -k kubernetes/ && kubectl apply -f kubernetes/checkout.yaml";
     let project = project("k8s-config", &[], &[(&patch, apply)]);
+    let folder = "stacks/checkout/kubernetes";
+    project.write(&format!("{folder}/kustomization.yaml"), "resources: [checkout.yaml, db.yaml, payments.yaml]\n");
+    let checkout = project.read(&format!("{folder}/checkout.yaml"));
+    let config = checkout.split("---").next().expect("a first object").replace(r#""5""#, r#""2""#);
+    project.write("stacks/checkout/old/config.yaml", &config);
     let drill = project.drill("k8s-config", &[]);
     drill.came_to(Verdict::Passed, 0, &[]);
     let output = drill.story();
@@ -299,6 +306,53 @@ fn a_lock_in_the_database_is_ended_by_the_same_means_as_without_kubernetes() {
         return;
     }
     passes("k8s-db-pool", &[]);
+}
+
+/// A kind that a cluster has beside its own, as operators install it.
+const KIND: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: drilltests.firedrill.example }
+spec:
+  group: firedrill.example
+  scope: Namespaced
+  names: { kind: DrillTest, plural: drilltests, singular: drilltest }
+  versions: [{ name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } } }]
+";
+
+/// A drill of the restore, with a custom resource in the manifests.
+fn restored(runbook: &[(&str, &str)]) -> Drill {
+    let project = project("k8s-restore", &[], runbook);
+    project.write("kind.yaml", KIND);
+    kubectl(&["apply", "--filename", &project.path().join("kind.yaml").display().to_string()])
+        .expect("the kind is made");
+    let custom = "apiVersion: firedrill.example/v1\nkind: DrillTest\nmetadata: { name: one }\nspec: { size: 1 }\n";
+    project.write("stacks/checkout/kubernetes-dr/custom.yaml", custom);
+    let drill = project.drill("k8s-restore", &[]);
+    let started = std::fs::read_to_string(drill.dir.join("kubernetes.json")).expect("what was started");
+    assert!(started.contains("\"kind\": \"DrillTest\""), "{started}");
+    assert_eq!(is_gone(&drill), Ok(()));
+    drill
+}
+
+#[test]
+fn dropped_tables_are_restored_up_to_the_dump() {
+    if no_cluster() {
+        return;
+    }
+    let drill = restored(&[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered", "L5"]);
+    assert_eq!(drill.record.restore_level(), Some(RestoreLevel::L5), "{}", drill.story());
+}
+
+#[test]
+fn tables_without_their_rows_are_no_restore() {
+    if no_cluster() {
+        return;
+    }
+    let drill = restored(&[("pg_restore --dbname=shop", "pg_restore --schema-only --dbname=shop")]);
+    assert!(NO_HELP.contains(&drill.record.verdict), "{}", drill.story());
+    assert_eq!(drill.record.restore_level(), Some(RestoreLevel::L3), "{}", drill.story());
 }
 
 /// Four commands without a namespace, and a page of the provider over TLS under its true name.
