@@ -26,6 +26,10 @@ impl RunningDay {
         for path in ["scenarios/db-pool.yaml", "runbooks/db-pool.md"] {
             project.write(path, &compose.read(path));
         }
+        let services = "journeys: [journeys.yaml]\nservices:\n  checkout: { stacks: [stacks/checkout/kubernetes], tier: 1, \
+                        owner: Team Checkout, rto: 1m, failure_modes: [deploy] }\n";
+        project.write("services.yaml", services);
+        project.write("journeys.yaml", "journeys:\n  - { name: ordering, components: [checkout] }\n");
         project.write("gamedays/nightly.yaml", &format!("title: All\nscenarios: {scenarios}\n"));
         let said = File::create(project.path().join("said.txt")).expect("a file");
         let child = Command::new(env!("CARGO_BIN_EXE_firedrill"))

@@ -218,7 +218,7 @@ impl RemoteDay {
         };
         // From here on there is nothing left that a reaper would have to remove; what could not be is noted for `sweep`.
         ledger.close().map_err(failed)?;
-        let record = match self.told(&run_dir, why, said) {
+        let record = match self.told(&run_dir, why, &said) {
             Ok(record) => record,
             Err(error) => {
                 watching.dismiss().await;
@@ -232,13 +232,13 @@ impl RemoteDay {
     }
 
     /// The record of what was heard. A story without an end gets one here; the error is why there is no story at all.
-    fn told(&self, run_dir: &RunDir, why: Option<String>, said: Vec<String>) -> Result<Record, Error> {
+    fn told(&self, run_dir: &RunDir, why: Option<String>, said: &str) -> Result<Record, Error> {
         let failed = |error: io::Error| on_disk(run_dir.path(), &error);
         let read = File::open(run_dir.events_path()).map_err(failed)?;
         let record = Record::from_events(BufReader::new(read));
         let Some(_) = &record.plan else {
-            let last = said.last().cloned().unwrap_or_default();
-            return Err(Error::harness(why.unwrap_or_else(|| format!("the drill did not begin: {last}"))));
+            let why = why.unwrap_or_else(|| "the drill did not begin".to_string());
+            return Err(Error::harness(format!("{why}: {said}").trim_end_matches(": ")));
         };
         if record.ended {
             return match why {
@@ -278,12 +278,18 @@ impl RemoteDay {
     fn archive(&self, plan: &Plan, order: &JobOrder, root: &Path) -> io::Result<Vec<u8>> {
         let mut files = self.site.files(&plan.stack);
         gameday::own_files(plan, &self.project, &mut files);
-        // Of what the list of services names it only has to be there.
+        // Of what the list of services names it only has to be there, but for the journeys.
         let services = self.project.join(services::FILE);
         let named = Source::read(&services).map(|source| texts_of(&source)).unwrap_or_default();
-        let named = named.into_iter().map(|(_, text)| self.project.join(text)).filter(|path| path.exists());
-        let named: BTreeSet<PathBuf> = named.map(|path| SourceFiles::real(&path)).collect();
-        let mut all = BTreeSet::new();
+        let (mut all, mut named_only) = (BTreeSet::new(), BTreeSet::new());
+        for (key, text) in named {
+            let path = SourceFiles::real(&self.project.join(text));
+            match key.as_str() {
+                "journeys" => below(&path, &mut all)?,
+                _ if path.exists() => drop(named_only.insert(path)),
+                _ => {}
+            }
+        }
         files.files.iter().chain(&files.folders).try_for_each(|path| below(path, &mut all))?;
         let mut archive = tar::Builder::new(Vec::new());
         let mut append = |path: &Path, content: &[u8]| {
@@ -294,7 +300,7 @@ impl RemoteDay {
         };
         append(Path::new(ORDER), &serde_json::to_vec(order)?)?;
         let real = SourceFiles::real(root);
-        for path in all.union(&named) {
+        for path in all.union(&named_only) {
             let shown = path.strip_prefix(&real).map_or_else(|_| path.clone(), |rest| root.join(rest));
             let shown = shown.strip_prefix("/").unwrap_or(&shown);
             match (all.contains(path), path.is_dir()) {
@@ -373,19 +379,21 @@ struct HeardEvents {
     observers: Vec<Box<dyn Observer>>,
     /// How many there were.
     count: usize,
-    /// What was printed and is no event: messages of the runner. The last of it.
-    said: Vec<String>,
+    /// What was printed and is no event, a message of the runner: the first error, else the last one.
+    said: String,
 }
 
 impl HeardEvents {
     fn create(run_dir: &RunDir, observers: Vec<Box<dyn Observer>>) -> io::Result<HeardEvents> {
         let log = File::options().append(true).create(true).open(run_dir.logs().join("runner.log"))?;
-        Ok(HeardEvents { file: run_dir.create_events()?, log, observers, count: 0, said: Vec::new() })
+        Ok(HeardEvents { file: run_dir.create_events()?, log, observers, count: 0, said: String::new() })
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {
         let Ok(event) = serde_json::from_str::<Stamped>(line) else {
-            self.said = vec![line.to_string()];
+            if !self.said.starts_with("error") {
+                self.said = line.to_string();
+            }
             return writeln!(self.log, "{}", log_line(line));
         };
         writeln!(self.file, "{line}")?;
