@@ -59,7 +59,7 @@ impl AttachedTools {
             |_| FileLookup::default(),
             |files| {
                 let root = files.files.first().and_then(|file| work_tree(file)).unwrap_or(&files.directory);
-                FileLookup::new(&files.files, &files.directory, root, files.directory.to_str())
+                FileLookup::new((&files.files, &files.env_files), &files.directory, root, files.directory.to_str())
             },
         );
         let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };

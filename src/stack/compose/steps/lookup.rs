@@ -23,16 +23,28 @@ pub(super) struct FileLookup {
     /// Directories of this machine for which the one in which sessions begin may stand: the project's, and those above it, because
     /// a runbook may say `-f deploy/compose.yaml`.
     pub bases: Vec<PathBuf>,
+    /// The files from which Compose takes variables for the stack; none where they are not known.
+    pub env_files: Vec<PathBuf>,
     /// Where sessions begin, for calls that do not say it; `None` when that is not known either.
     pub begins: Option<String>,
 }
 
 impl FileLookup {
-    /// Of files that Compose resolves from `directory`, in a project that begins at `root`.
-    pub(super) fn new(files: &[PathBuf], directory: &Path, root: &Path, begins: Option<&str>) -> FileLookup {
+    /// Of files that Compose resolves from `directory` with these env files, in a project that begins at `root`.
+    pub(super) fn new(
+        (files, env_files): (&[PathBuf], &[PathBuf]),
+        directory: &Path,
+        root: &Path,
+        begins: Option<&str>,
+    ) -> FileLookup {
         let whole = |path: &Path| clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
         let files: Vec<PathBuf> = files.iter().map(|file| whole(file)).collect();
         let (directory, root) = (whole(directory), whole(root));
+        let mut env_files: Vec<PathBuf> = env_files.iter().map(|file| whole(file)).collect();
+        let by_itself = directory.join(".env");
+        if env_files.is_empty() && by_itself.is_file() {
+            env_files.push(by_itself);
+        }
         let mut bases: Vec<PathBuf> = directory
             .ancestors()
             .take_while(|dir| !root.as_os_str().is_empty() && dir.starts_with(&root))
@@ -55,7 +67,7 @@ impl FileLookup {
             named.is_some_and(|(_, all)| all.split(':').map(|path| clean(&dir.join(path))).eq(files.iter().cloned()))
         };
         let named_in = bases.iter().filter(by_env).cloned().collect();
-        FileLookup { files, found_in, named_in, bases, begins: begins.map(str::to_string) }
+        FileLookup { files, found_in, named_in, bases, env_files, begins: begins.map(str::to_string) }
     }
 
     /// For which directories the beginning of the session stands if the call means the stack: it names its files by these paths, or
@@ -85,6 +97,14 @@ impl FileLookup {
             }
     }
 
+    /// Whether these paths are the stack's env files, in their order.
+    pub(super) fn means_env(&self, call: &ToolCall, paths: &[String]) -> bool {
+        self.bases.iter().any(|base| {
+            let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
+            paths.len() == self.env_files.len() && paths.iter().zip(&self.env_files).all(leads)
+        })
+    }
+
     /// Whether Compose finds the files by itself from anywhere.
     pub(super) fn is_found(&self) -> bool {
         !self.found_in.is_empty() || !self.named_in.is_empty()
@@ -95,6 +115,19 @@ impl FileLookup {
         let begins = self.begins(call).unwrap_or_default();
         let inside = self.bases.first().zip(self.files.first()).and_then(|(base, file)| file.strip_prefix(base).ok());
         inside.map_or_else(String::new, |inside| Path::new(begins).join(inside).display().to_string())
+    }
+
+    /// What the stack's env files are, as the session sees them.
+    pub(super) fn shown_env(&self, call: &ToolCall) -> String {
+        let begins = Path::new(self.begins(call).unwrap_or_default());
+        let inside = |file: &PathBuf| {
+            let inside = self.bases.first().and_then(|base| file.strip_prefix(base).ok()).unwrap_or(file);
+            format!("`{}`", begins.join(inside).display())
+        };
+        match self.env_files.as_slice() {
+            [] => "the stack has no env file".to_string(),
+            files => format!("the stack's env files are {}", files.iter().map(inside).collect::<Vec<_>>().join(", ")),
+        }
     }
 
     fn begins<'a>(&'a self, call: &'a ToolCall) -> Option<&'a str> {
@@ -148,7 +181,7 @@ mod tests {
 
     fn lookup(file: &str, root: &str) -> FileLookup {
         let file = PathBuf::from(file);
-        FileLookup::new(std::slice::from_ref(&file), file.parent().unwrap(), Path::new(root), Some("/work"))
+        FileLookup::new((std::slice::from_ref(&file), &[]), file.parent().unwrap(), Path::new(root), Some("/work"))
     }
 
     /// The directories for which the beginning may stand, from a call in this directory.
@@ -236,7 +269,7 @@ mod tests {
     fn a_stack_of_several_files_is_meant_by_all_of_them_in_their_order() {
         let of = |second: &str| {
             let files = [PathBuf::from("/repo/compose.yaml"), PathBuf::from("/repo").join(second)];
-            FileLookup::new(&files, Path::new("/repo"), Path::new("/repo"), Some("/work"))
+            FileLookup::new((&files, &[]), Path::new("/repo"), Path::new("/repo"), Some("/work"))
         };
         let call = |cwd: &str| ToolCall { cwd: cwd.into(), ..ToolCall::default() };
         let all = |lookup: &FileLookup, cwd: &str, paths: &[&str]| {
@@ -270,7 +303,7 @@ mod tests {
     fn an_env_file_beside_it_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("prod.yml");
-        let lookup = || FileLookup::new(std::slice::from_ref(&file), dir.path(), Path::new(""), Some("/work"));
+        let lookup = || FileLookup::new((std::slice::from_ref(&file), &[]), dir.path(), Path::new(""), Some("/work"));
         std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=other.yml\n").unwrap();
         assert_eq!(meant(&lookup(), "/work", &[]), "");
         std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=prod.yml\n").unwrap();

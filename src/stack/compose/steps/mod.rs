@@ -154,7 +154,7 @@ async fn itself(
 fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
     // Where another image begins is known when it runs.
     let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(TOOLBOX_DIRECTORY));
-    let lookup = FileLookup::new(&model.files, &model.directory, &spec.root, begins);
+    let lookup = FileLookup::new((&model.files, &spec.env_files), &model.directory, &spec.root, begins);
     Known { team: model.name().to_string(), own: project.to_string(), lookup }
 }
 

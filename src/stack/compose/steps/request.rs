@@ -181,6 +181,14 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     if !files.is_empty() && bases.is_empty() {
         return refuse(elsewhere_file(&files, call, &known.lookup));
     }
+    let mut env_files = global.values("env-file");
+    if env_files.is_empty() {
+        let named = variable(env, "COMPOSE_ENV_FILES").into_iter().flat_map(|all| all.split(','));
+        env_files.extend(named.map(str::to_string));
+    }
+    if !env_files.is_empty() && !known.lookup.means_env(call, &env_files) {
+        return refuse(format!("`--env-file {}`: {}", env_files.join(","), known.lookup.shown_env(call)));
+    }
     let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
     if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {
         return refuse(format!(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 fn known() -> Known {
     let file = PathBuf::from("/repo/docker-compose.yml");
-    let lookup = FileLookup::new(&[file], Path::new("/repo"), Path::new("/repo"), Some("/work"));
+    let lookup = FileLookup::new((&[file], &[]), Path::new("/repo"), Path::new("/repo"), Some("/work"));
     Known { team: "shop".into(), own: "fd-x-01234567".into(), lookup }
 }
 
@@ -40,6 +40,34 @@ fn refused(line: &str) -> String {
         Err(refusal) => refusal.0,
         Ok(ask) => panic!("{line}: {ask:?}"),
     }
+}
+
+#[test]
+fn the_env_files_are_those_with_which_the_stack_was_made() {
+    let files = ["/repo/prod.env", "/repo/more/site.env"].map(PathBuf::from);
+    let file = PathBuf::from("/repo/docker-compose.yml");
+    let lookup = FileLookup::new((&[file], &files), Path::new("/repo"), Path::new("/repo"), Some("/work"));
+    let known = Known { lookup, ..known() };
+    for (line, refusal) in [
+        ("--env-file prod.env --env-file=more/site.env up -d", ""),
+        ("--env-file /work/prod.env --env-file ./more/site.env ps", ""),
+        ("ps", ""),
+        ("up -d", ""),
+        ("--env-file prod.env ps", "the stack's env files are `/work/prod.env`, `/work/more/site.env`"),
+        ("--env-file more/site.env --env-file prod.env up -d", "the stack's env files"),
+        ("--env-file staging.env --env-file more/site.env up -d", "the stack's env files"),
+    ] {
+        let args = ["compose"].into_iter().chain(line.split(' ')).map(str::to_string).collect();
+        let call = ToolCall { program: "docker".into(), args, cwd: "/work".into(), ..ToolCall::default() };
+        let said = parse(&call, &known).err().map(|refusal| refusal.0).unwrap_or_default();
+        assert_eq!(said.is_empty(), refusal.is_empty(), "{line}: {said}");
+        assert!(said.contains(refusal), "{line}: {said}");
+    }
+    let env = [("COMPOSE_ENV_FILES".to_string(), "prod.env,more/site.env".to_string())];
+    let args = ["compose", "up", "-d"].map(str::to_string).to_vec();
+    let call =
+        ToolCall { program: "docker".into(), args, cwd: "/work".into(), env: env.to_vec(), ..ToolCall::default() };
+    assert!(parse(&call, &known).is_ok());
 }
 
 #[test]
@@ -193,7 +221,7 @@ fn what_is_refused_says_why() {
         ("docker compose -f - up -d", "`-f -`"),
         ("docker compose -f docker-compose.yml -f override.yml up -d", "override.yml"),
         ("docker compose -p other down", "`-p other`"),
-        ("docker compose --env-file x up -d", "`--env-file`"),
+        ("docker compose --env-file x up -d", "`--env-file x`: the stack has no env file"),
         ("docker compose --profile * up -d", "no name of a profile"),
         ("docker compose run -v /:/host db sh", "`--volume`"),
         ("docker compose run --volume=/:/host db sh", "`--volume`"),
