@@ -23,7 +23,7 @@ and `make truth TRUTH=shop-lock,carts-acl/good` runs some and keeps the rows of 
 | stores | the demo of three stores: a front, PostgreSQL, MariaDB, Redis |
 | alerts | a shop whose disk fills up, the rules and routes of its alerts, and what else pages |
 | retries | a gateway that tries again at once, and a worker with a queue |
-| bookings | the demo of bookings in two regions, the second one with a replica |
+| bookings | the demo of bookings in two regions, the second one with a replica or with no more than backups |
 
 ";
 /// Said of a new case, until `make truth`.
