@@ -97,9 +97,10 @@ impl FileLookup {
             }
     }
 
-    /// Whether these paths are the stack's env files, in their order.
-    pub(super) fn means_env(&self, call: &ToolCall, paths: &[String]) -> bool {
-        self.bases.iter().any(|base| {
+    /// Whether these paths are the stack's env files, in their order, of a call that begins in one of these directories where it says that.
+    pub(super) fn means_env(&self, call: &ToolCall, paths: &[String], bases: &[PathBuf]) -> bool {
+        let bases = if bases.is_empty() { self.bases.as_slice() } else { bases };
+        bases.iter().any(|base| {
             let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
             paths.len() == self.env_files.len() && paths.iter().zip(&self.env_files).all(leads)
         })

@@ -186,8 +186,12 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
         let named = variable(env, "COMPOSE_ENV_FILES").into_iter().flat_map(|all| all.split(','));
         env_files.extend(named.map(str::to_string));
     }
-    if !env_files.is_empty() && !known.lookup.means_env(call, &env_files) {
-        return refuse(format!("`--env-file {}`: {}", env_files.join(","), known.lookup.shown_env(call)));
+    if !env_files.is_empty() && !known.lookup.means_env(call, &env_files, &bases) {
+        return refuse(format!(
+            "`--env-file {}`: {}; the scenario says which there are (`stack: {{ env_files: … }}`)",
+            env_files.join(","),
+            known.lookup.shown_env(call)
+        ));
     }
     let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
     if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {

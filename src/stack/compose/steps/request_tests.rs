@@ -53,6 +53,7 @@ fn the_env_files_are_those_with_which_the_stack_was_made() {
         ("--env-file /work/prod.env --env-file ./more/site.env ps", ""),
         ("ps", ""),
         ("up -d", ""),
+        ("-f more/compose.yml --env-file prod.env --env-file more/site.env ps", "that leads to no file of the stack"),
         ("--env-file prod.env ps", "the stack's env files are `/work/prod.env`, `/work/more/site.env`"),
         ("--env-file more/site.env --env-file prod.env up -d", "the stack's env files"),
         ("--env-file staging.env --env-file more/site.env up -d", "the stack's env files"),
