@@ -329,6 +329,8 @@ fn restored(runbook: &[(&str, &str)]) -> Drill {
     let custom = "apiVersion: firedrill.example/v1\nkind: DrillTest\nmetadata: { name: one }\nspec: { size: 1 }\n";
     project.write("stacks/checkout/kubernetes-dr/custom.yaml", custom);
     let drill = project.drill("k8s-restore", &[]);
+    // The cluster may be somebody's own.
+    kubectl(&["delete", "customresourcedefinition", "drilltests.firedrill.example"]).expect("the kind is removed");
     let started = std::fs::read_to_string(drill.dir.join("kubernetes.json")).expect("what was started");
     assert!(started.contains("\"kind\": \"DrillTest\""), "{started}");
     assert_eq!(is_gone(&drill), Ok(()));
