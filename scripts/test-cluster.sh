@@ -49,6 +49,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # ---------------------------------------------------------------------------------------------------------
 # The build, in a container of the base image: in-builder UID:GID
 
+# Raised with each change of how they are built: a cache of an earlier one is built again.
+readonly PROGRAMS_REVISION=2
 readonly PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 
 unpack() { # PACKAGE… into $PWD/root
@@ -148,7 +150,7 @@ openapi() {
 remove_builder() { docker container rm --force --volumes "$BUILDER" >/dev/null 2>&1 || true; }
 
 ensure_programs() {
-  if [ -x "$CACHE/bin/kubectl" ]; then return 0; fi
+  if [ "$(cat "$CACHE/bin/revision" 2>/dev/null)" = $PROGRAMS_REVISION ]; then return 0; fi
   say "building Kubernetes $VERSION from Debian's source package (some minutes, once); its log: $CACHE/build.log"
   local new=$CACHE/bin.new
   rm -rf -- "$new"
@@ -164,6 +166,7 @@ ensure_programs() {
     tail -n 5 "$CACHE/build.log" >&2
     fail "Kubernetes could not be built; what it said last stands above" "its log:  $CACHE/build.log"
   }
+  echo $PROGRAMS_REVISION >"$new/revision"
   rm -rf -- "${CACHE:?}/bin"
   mv "$new" "$CACHE/bin"
   rm -f -- "$CACHE/build.log" "$CACHE/pause.tar"
