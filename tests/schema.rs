@@ -217,7 +217,7 @@ fn whole() -> Value {
         "title": "X", "severity": "X", "oncall": "oncall.yaml", "tags": ["a"], "description": "x", "owner": "x",
         "kind": "dr", "rto": "45s", "rpo": "0s",
         "stack": { "file": "compose.yaml", "directory": "/srv/shop", "profiles": ["a"], "env_files": ["x.env"], "isolate": true,
-                   "toolbox": "x", "up_within": "3m" },
+                   "toolbox": "x", "toxiproxy": ["db"], "up_within": "3m" },
         "load": { "users": { "request": "POST http://db:80/{{counter}}", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
                              "body": { "x": 1 }, "connections": 5, "keep_alive": true,
                              "expect": { "body": "x", "json": { "/x/0": "x" }, "header": { "X-Y": "x" } } },

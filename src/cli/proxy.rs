@@ -38,8 +38,10 @@ pub async fn run(args: ProxyArgs, globals: &Globals) -> Result<Exit, Error> {
             output::say("whoever reaches that address can change the proxies: there is no password\n");
         }
     }
+    // Nobody is told who called.
+    let (calls, _) = tokio::sync::mpsc::unbounded_channel();
     tokio::select! {
-        never = serve(listener, proxies) => match never {},
+        never = serve(listener, proxies, calls) => match never {},
         () = shutdown.cancel.cancelled() => Ok(Exit::Passed),
     }
 }

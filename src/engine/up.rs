@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::stop::Stop;
 use crate::agent::AgentClient;
+use crate::agent::ability::Ability;
+use crate::agent::toxiproxy::ToxiproxyApi;
 use crate::record::{Check, ClockRecord, Event, StackRecord};
-use crate::spec::Plan;
-use crate::stack::AgentRole;
-use std::collections::BTreeSet;
+use crate::stack::{AgentRole, TOXIPROXY_PORT};
 use tokio_util::sync::CancellationToken;
 
 /// A stack that is up.
@@ -32,21 +32,21 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
     cx.stack_took("healthy", up.healthy_took);
     cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
     let agent = connect(cx, AgentRole::Drill).await?;
-    for role in proxies(cx.plan) {
-        connect(cx, role).await?;
+    for service in cx.plan.stack.interposed.keys() {
+        connect(cx, AgentRole::Proxy { service: service.clone() }).await?;
+    }
+    for service in &cx.plan.stack.toxiproxy {
+        let api = ToxiproxyApi { service: service.clone(), port: TOXIPROXY_PORT, clients: cx.stack.services() };
+        match cx.agents.get(&AgentRole::Proxy { service: service.clone() }) {
+            Some(agent) => drop(agent.ask(api.ask("toxiproxy")).await?),
+            None => return Err(Stop::harness(format!("there is no agent in front of `{service}`"))),
+        }
     }
     let monitoring = match cx.plan.alerts.is_some() {
         true => Some(connect(cx, AgentRole::Monitoring).await?),
         false => None,
     };
     Ok(Up { agent, monitoring })
-}
-
-fn proxies(plan: &Plan) -> impl Iterator<Item = AgentRole> + use<> {
-    let services =
-        plan.faults.iter().filter_map(|planned| planned.fault.facts.interposes.clone()).map(|(name, _)| name);
-    let services: BTreeSet<String> = services.collect();
-    services.into_iter().map(|service| AgentRole::Proxy { service })
 }
 
 async fn connect(cx: &mut Context<'_>, role: AgentRole) -> Result<AgentClient, Stop> {

@@ -107,7 +107,7 @@ struct Run<R> {
 
 impl<R: FnMut(LoadReport)> Run<R> {
     async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> Totals {
-        let mut timer = PreciseTimer::new();
+        let mut timer = PreciseTimer::default();
         loop {
             let wake = self.wake_at();
             tokio::select! {

@@ -28,6 +28,7 @@ pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;
 pub use tally::{SliceCounts, Tally};
+pub use timer::PreciseTimer;
 pub use trust::{Ca, check_ca};
 
 use crate::slis::Good;

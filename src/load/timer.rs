@@ -1,5 +1,5 @@
-//! A timer of the kernel. That of tokio rounds up to the next millisecond, and who sends a request that late measures a service as
-//! slower than it is.
+//! A timer of the kernel. That of tokio rounds up to the next millisecond: who sends a request that late measures a service as
+//! slower than it is, and what is held back for so many milliseconds would come one or two later.
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -9,22 +9,24 @@ use tokio::net::unix::pipe::Receiver;
 
 /// `timerfd_create(2)`; where the kernel gives none, tokio's timer.
 #[derive(Debug)]
-pub(super) struct PreciseTimer {
+pub struct PreciseTimer {
     /// Something to be read from, as a pipe is: eight bytes, once it has expired.
     timer: Option<Receiver>,
     /// What it is set to.
     set: Option<Instant>,
 }
 
-impl PreciseTimer {
-    pub(super) fn new() -> PreciseTimer {
+impl Default for PreciseTimer {
+    fn default() -> PreciseTimer {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok();
         PreciseTimer { timer: timer.and_then(|timer| Receiver::from_owned_fd_unchecked(timer).ok()), set: None }
     }
+}
 
+impl PreciseTimer {
     /// Waits until an instant; at once when it has passed. It may be dropped and called again, also with another instant.
-    pub(super) async fn until(&mut self, at: Instant) {
+    pub async fn until(&mut self, at: Instant) {
         loop {
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -60,7 +62,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_never_early_and_may_be_set_again() {
-        let mut timer = PreciseTimer::new();
+        let mut timer = PreciseTimer::default();
         let from = Instant::now();
         for step in 1..20 {
             let at = from + Duration::from_micros(700 * step);

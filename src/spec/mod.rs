@@ -37,7 +37,7 @@ mod windows;
 pub use crate::stack::ServiceScript;
 pub use alerts::{AlertReceiver, AlertsSpec};
 pub use clients::{FollowedRunbook, followed_by};
-pub use faults::{interposed, returning};
+pub use faults::returning;
 pub use find::{find, find_among, find_game_day, project_files, project_game_days, project_scenarios, root_of};
 pub use gameday::*;
 pub use loads::host_of;

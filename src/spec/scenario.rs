@@ -262,6 +262,9 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let (mut stack, stack_source) = stack?;
     stack.allowed = overrides.allowed.clone();
     stack.interposed = interposed(&faults);
+    for service in stack.toxiproxy.clone() {
+        stack.interposed.entry(service).or_default();
+    }
     stack.releases = faults.iter().filter_map(|planned| planned.fault.facts.release.clone()).collect();
     stack.processes = faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).collect();
     stack.hosts = hosts;

@@ -1,6 +1,7 @@
 //! `stack:` of a scenario: the path of a Compose file, or a map with what Compose should be told or which Kubernetes manifests are
 //! meant.
 
+use super::services::service;
 use super::windows::deadline;
 use crate::source::{At, Source, TextForm, Value, beside, outside, shape, shorten};
 use crate::stack::{ClusterRequest, ImageBuild, StackRequest};
@@ -37,6 +38,12 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         let cluster = map.optional_by("kubernetes", kubernetes);
         let one = [map.has("file"), map.has("kubernetes")];
         spec.profiles = map.optional("profiles").unwrap_or_default();
+        spec.toxiproxy = map
+            .optional_by("toxiproxy", |at| {
+                let help = "write it like `toxiproxy: [database]`";
+                Some(at.items("a list of services", help, |at| service(at, "`toxiproxy`")))
+            })
+            .unwrap_or_default();
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
         spec.directory = map.optional_with("directory", A_DIRECTORY, directory);

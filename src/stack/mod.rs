@@ -25,7 +25,9 @@ pub use platform::{
     SweepReport, SweptRun,
 };
 pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
-pub use request::{Allowed, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest};
+pub use request::{
+    Allowed, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest, TOXIPROXY_PORT,
+};
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 

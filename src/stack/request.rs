@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where Toxiproxy's API listens, in a drill as everywhere.
+pub const TOXIPROXY_PORT: u16 = 8474;
+
 /// What is asked for of a stack, known when the plan is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StackRequest {
@@ -28,6 +31,8 @@ pub struct StackRequest {
     /// The services that a proxy fault names, each with the ports that the scenario gives (may be empty: then
     /// the model's `expose`, `ports` and the image's `EXPOSE` say).
     pub interposed: BTreeMap<String, Vec<u16>>,
+    /// Those of them in front of which clients find Toxiproxy's API, on [`TOXIPROXY_PORT`].
+    pub toxiproxy: Vec<String>,
     /// Names of production, each with the service that has it inside the drill.
     pub hosts: BTreeMap<String, String>,
     /// Image of the toolbox, unless the built-in one is meant.

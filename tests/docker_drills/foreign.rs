@@ -52,6 +52,47 @@ fn its_runbook_is_followed_inside_its_service() {
     }
 }
 
+/// A script of the team's own makes the outage with a client of Toxiproxy's API, and no call of it ends a fault of the drill.
+#[test]
+fn its_own_script_breaks_it_over_toxiproxys_api() {
+    let project = project();
+    let scenario = project.read("scenarios/catalog-fails.yaml");
+    let call = |call: &str, body: &str| {
+        let length = body.len();
+        let head = format!(r"{call} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{}", body.replace('"', r#"\""#));
+        format!(r#"bash -c 'exec 3<>/dev/tcp/catalog/8474 && printf "{head}" >&3 && cat <&3'"#)
+    };
+    let toxic = r#"{"name":"broken","type":"http_status","attributes":{"status":500,"path":"/price"}}"#;
+    let [run, undo, confirm] = [
+        call("POST /proxies/catalog/toxics", toxic),
+        call("DELETE /proxies/catalog/toxics/broken", ""),
+        call("GET /proxies/catalog", "") + " | grep broken",
+    ];
+    let faults = format!(
+        "faults:\n  - http_delay: {{ service: catalog, path: /price, delay: 20ms }}\n  - command:\n      service: edge\n      run: |\n        {run}\n      undo: |\n        {undo}\n      confirm: |\n        \
+         {confirm}\n"
+    );
+    let edits = [
+        ("faults: [http_status: { service: catalog, path: /price, status: 500 }]\n", &*faults),
+        ("env_files: [../.env] }", "env_files: [../.env], toxiproxy: [catalog] }"),
+    ];
+    let scenario = edits.iter().fold(scenario, |text, (old, new)| text.replace(old, new));
+    project.write("scenarios/catalog-fails.yaml", &scenario);
+    let runbook = project.read("runbooks/catalog-fails.md");
+    // What a client can take out is not what the drill has put in.
+    let reset = call("POST /reset", "") + "; " + &call("GET /proxies", "");
+    let step = "   redis-cli set serve_stale yes\n";
+    project.write("runbooks/catalog-fails.md", &runbook.replacen(step, &format!("{step}   {reset}\n"), 1));
+    let drill = project.drill("catalog-fails", &[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.fault_after("command", FaultAfter::ClearedByRunbook).fault_after("http_delay", FaultAfter::StillActive);
+    assert!(!said(&drill).contains("http_delay"), "a fault of the drill is listed\n{}", drill.story());
+    let told = drill.file("events.jsonl");
+    for call in ["`edge` called POST /proxies/catalog/toxics", "`cache` called POST /reset → 204"] {
+        assert!(told.contains(call), "{call}\n{}", drill.story());
+    }
+}
+
 /// The control of a drill with this fault, after which answers are late.
 fn slow(fault: &str, acted: &str) {
     let project = project();

@@ -9,6 +9,7 @@ use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
 use super::stream::{ClientStream, ServiceStream, StreamEnd};
 use crate::agent::locked;
+use crate::load::PreciseTimer;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
@@ -21,6 +22,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -104,8 +106,9 @@ impl Exchange {
         let acting = rules.acting(self.target.port, self.address, self.number, &request);
         for rule in &acting {
             if let Some(delay) = rule.delay() {
+                let mut timer = PreciseTimer::default();
                 tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
+                    () = timer.until(Instant::now() + delay) => {}
                     () = rules.until_gone(rule) => {}
                 }
             }

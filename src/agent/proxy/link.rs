@@ -4,6 +4,7 @@ use super::rule_list::Rules;
 use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
 use super::stream::StreamEnd;
 use super::toxic::{ActiveToxic, ToxicStream};
+use crate::load::PreciseTimer;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -130,7 +131,7 @@ impl ToxicLink {
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
     ) -> Result<(), ConnectionCut> {
-        let mut buffer = BytesMut::new();
+        let (mut buffer, mut timer) = (BytesMut::new(), None::<PreciseTimer>);
         loop {
             let now = Instant::now();
             if self.stages.is_closed(now) {
@@ -201,7 +202,8 @@ impl ToxicLink {
                     0 => self.stages.push(self.ending.piece(), Instant::now()),
                     _ => self.push(buffer.split().freeze()),
                 },
-                () = sleep_until(wakes.unwrap_or(now)), if bytes.is_none() && wakes.is_some() => {}
+                () = async { timer.get_or_insert_default().until(wakes.unwrap_or(now).into_std()).await },
+                    if bytes.is_none() && wakes.is_some() => {}
             }
         }
     }

@@ -61,10 +61,10 @@ pub struct ProxyRoute {
 /// A running proxy. Cheap to clone; its listeners live as long as the agent.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    rules: Arc<RuleList<ActiveRule>>,
-    toxics: Arc<RuleList<ActiveToxic>>,
-    ports: Arc<[u16]>,
-    http_ports: Arc<[u16]>,
+    pub(in crate::agent) rules: Arc<RuleList<ActiveRule>>,
+    pub(in crate::agent) toxics: Arc<RuleList<ActiveToxic>>,
+    pub(in crate::agent) ports: Arc<[u16]>,
+    pub(in crate::agent) http_ports: Arc<[u16]>,
 }
 
 /// Where the connections of one listener lead.

@@ -65,16 +65,17 @@ impl<R: CountedRule> RuleList<R> {
         }
     }
 
-    /// The rules are these from now on; one that is there already, which `same` says, stays with its counters.
-    pub(in crate::agent) fn set(&self, rules: Vec<R>, same: impl Fn(&R, &R) -> bool) {
+    /// The rules whose ids begin with `prefix` are these from now on; one that is there already, which `same` says, stays with its counters.
+    pub(in crate::agent) fn set(&self, prefix: &str, rules: Vec<R>, same: impl Fn(&R, &R) -> bool) {
         self.0.send_modify(|list| {
             let known = |rule: R| list.iter().find(|old| same(old, &rule)).cloned().unwrap_or_else(|| Arc::new(rule));
-            *list = Arc::new(rules.into_iter().map(known).collect());
+            let others = list.iter().filter(|old| !old.id().starts_with(prefix)).cloned();
+            *list = Arc::new(others.chain(rules.into_iter().map(known)).collect());
         });
     }
 
     /// The rules, as they are now.
-    pub(super) fn now(&self) -> Rules<R> {
+    pub(in crate::agent) fn now(&self) -> Rules<R> {
         self.0.borrow().clone()
     }
 

@@ -140,18 +140,18 @@ pub struct ActiveToxic {
 }
 
 impl ActiveToxic {
-    /// On every connection of its proxy.
-    pub(in crate::agent) fn new(toxic: Toxic) -> ActiveToxic {
+    /// On every connection to this port of its proxy, or to any.
+    pub(in crate::agent) fn new(toxic: Toxic, port: Option<u16>) -> ActiveToxic {
         let [connections, bytes, open] = [(); 3].map(|()| Arc::default());
-        ActiveToxic { toxic, port: None, from: None, seed: 0, connections, bytes, open }
+        ActiveToxic { toxic, port, from: None, seed: 0, connections, bytes, open }
     }
 
     /// On the connections that a rule names; says why that cannot be.
     pub(super) async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
         let ToxicRule { port, from, toxic, seed } = rule;
         let from = ProxyClient::find(from).await?;
-        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic });
-        Ok(ActiveToxic { port, from, seed, ..active })
+        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic }, port);
+        Ok(ActiveToxic { from, seed, ..active })
     }
 
     /// Whether it is meant for what is sent in this direction of a connection to this port.

@@ -12,6 +12,7 @@ use crate::agent::proxy::{HttpRule, ToxicRule};
 use crate::agent::source::PacedQuestion;
 use crate::agent::surge::SurgeAbility;
 use crate::agent::tcp_question::TcpQuestion;
+use crate::agent::toxiproxy::ToxiproxyApi;
 use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -36,6 +37,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PromCounts>(),
     ability::<PacedQuestion<TcpQuestion>>(),
     ability::<ToxicRule>(),
+    ability::<ToxiproxyApi>(),
 ];
 
 const fn ability<A: Ability>() -> (&'static str, Begin) {

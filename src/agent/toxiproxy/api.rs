@@ -8,43 +8,61 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 /// The version of Toxiproxy whose API this is: clients ask for it, and some switch on it.
 const VERSION: &str = "2.12.0";
 /// How large the body of a call may be.
 const BODY: usize = 1024 * 1024;
+/// How many characters of a body are told.
+const TOLD: usize = 300;
 /// How long a client may take for the head of a call.
 const HEAD: Duration = Duration::from_secs(15);
 /// A name for each call, for logs of clients.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-toxiproxy-request-id");
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
-/// Answers calls for ever.
-pub async fn serve(listener: TcpListener, proxies: ToxicProxies) -> Infallible {
+/// A call that may have changed something.
+pub struct ToxiproxyCall {
+    /// Who called.
+    pub(super) client: IpAddr,
+    /// What was called with which body, and the answer's status.
+    pub(super) text: String,
+}
+
+/// Answers calls for ever, and tells of those that may change something. Clients' connections end with it.
+pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: UnboundedSender<ToxiproxyCall>) -> Infallible {
     let proxies = Arc::new(Mutex::new(proxies));
+    let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = next_connection(&listener).await;
-        let proxies = proxies.clone();
+        let (stream, client) = tokio::select! {
+            accepted = next_connection(&listener) => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (proxies, told) = (proxies.clone(), told.clone());
         let service = service_fn(move |request| {
-            let proxies = proxies.clone();
+            let (proxies, told) = (proxies.clone(), told.clone());
             async move {
-                let mut answer = answer(request, &proxies).await;
+                let tell = |text| drop(told.send(ToxiproxyCall { client: client.ip().to_canonical(), text }));
+                let mut answer = answer(request, &proxies, tell).await;
                 let id = CALLS.fetch_add(1, Ordering::Relaxed);
                 answer.headers_mut().insert(REQUEST_ID, id.into());
                 Ok::<_, Infallible>(answer)
             }
         });
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let mut server = hyper::server::conn::http1::Builder::new();
             // How a client's connection ends is the client's business.
             let _ = server
@@ -76,7 +94,7 @@ fn refused(refusal: &ApiRefusal) -> Answer {
     respond(status, TEXT, format!("{text}\n"))
 }
 
-async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> Answer {
+async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell: impl FnOnce(String)) -> Answer {
     let (head, body) = request.into_parts();
     // A page in a browser must not reach it: browsers name themselves, and say where a page's call comes from.
     let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
@@ -94,7 +112,14 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>) -> An
         Err(error) => return refused(&ApiRefusal::body(error)),
     };
     let mut proxies = proxies.lock().await;
-    carry_out(head.method.as_str(), &path, &body, &mut proxies).await.unwrap_or_else(|refusal| refused(&refusal))
+    let carried = carry_out(head.method.as_str(), &path, &body, &mut proxies).await;
+    let answer = carried.unwrap_or_else(|refusal| refused(&refusal));
+    if head.method != Method::GET {
+        let body: String = String::from_utf8_lossy(&body).chars().take(TOLD).collect();
+        let body = if body.is_empty() { body } else { format!(" {body}") };
+        tell(format!("{} {}{body} → {}", head.method, head.uri.path(), answer.status().as_u16()));
+    }
+    answer
 }
 
 async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
@@ -183,4 +208,62 @@ fn metrics(proxies: &ToxicProxies) -> String {
         text.extend(proxies.proxies.values().map(|proxy| proxy.samples(&name, which == "sent")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::proxy::{Proxy, ProxyRoute, Toxic, ToxicKind, ToxicRule, ToxicStream};
+    use super::*;
+
+    async fn in_front_of_db() -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Proxy::serve(vec![ProxyRoute { listener, host: "db".into(), port: 5432, http: false }])
+    }
+
+    fn acting(proxy: &Proxy) -> Vec<String> {
+        proxy.toxics.now().iter().map(|active| active.toxic.name.clone()).collect()
+    }
+
+    async fn call(proxies: &mut ToxicProxies, method: &str, path: &str, body: Value) -> u16 {
+        let path: Vec<&str> = path.split('/').collect();
+        let answer = carry_out(method, &path, body.to_string().as_bytes(), proxies).await;
+        answer.map_or_else(|refusal| refusal.status, |answer| answer.status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn clients_in_a_drill_change_their_own_toxics_alone() {
+        let proxy = in_front_of_db().await;
+        let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [5, 0, 0]);
+        let rule = ToxicRule { port: None, from: None, toxic, seed: 0 };
+        let fault = proxy.add_toxic("slow", rule).await.expect("it is put in");
+        let mut proxies = ToxicProxies::in_front_of("db", &proxy);
+        let slow = json!({ "name": "slow", "type": "latency", "attributes": { "latency": 9 } });
+        assert_eq!(call(&mut proxies, "POST", "proxies/db/toxics", slow).await, 200);
+        assert_eq!(acting(&proxy), ["slow", "toxiproxy/5432/slow"]);
+        assert_eq!(call(&mut proxies, "PATCH", "proxies/db", json!({ "enabled": false })).await, 200);
+        assert_eq!(acting(&proxy), ["slow", "toxiproxy/5432/slow", "toxiproxy/5432//disabled"]);
+        assert_eq!(call(&mut proxies, "POST", "reset", Value::Null).await, 204);
+        assert_eq!(acting(&proxy), ["slow"]);
+        assert_eq!(call(&mut proxies, "DELETE", "proxies/db/toxics/slow", Value::Null).await, 404);
+        assert!(fault.listed().is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_proxies_of_a_drill_stay_where_they_are_and_what_clients_put_in_goes_with_the_api() {
+        let proxy = in_front_of_db().await;
+        let mut proxies = ToxicProxies::in_front_of("db", &proxy);
+        let same = json!({ "name": "db", "listen": "0.0.0.0:5432", "upstream": "db:5432" });
+        let other = json!({ "name": "db", "listen": "0.0.0.0:5433", "upstream": "db:5432" });
+        assert_eq!(call(&mut proxies, "POST", "populate", json!([same])).await, 201);
+        assert_eq!(call(&mut proxies, "POST", "populate", json!([other])).await, 403);
+        assert_eq!(call(&mut proxies, "PATCH", "proxies/db", json!({ "upstream": "db2:5432" })).await, 403);
+        assert_eq!(call(&mut proxies, "POST", "proxies", json!({ "name": "x", "upstream": "db:5432" })).await, 403);
+        assert_eq!(call(&mut proxies, "DELETE", "proxies/db", Value::Null).await, 403);
+        let of_http = json!({ "type": "http_status", "attributes": { "status": 500 } });
+        assert_eq!(call(&mut proxies, "POST", "proxies/db/toxics", of_http).await, 400);
+        assert_eq!(call(&mut proxies, "POST", "proxies/db/toxics", json!({ "type": "down" })).await, 200);
+        assert_eq!(acting(&proxy), ["toxiproxy/5432/down_downstream"]);
+        drop(proxies);
+        assert!(acting(&proxy).is_empty());
+    }
 }

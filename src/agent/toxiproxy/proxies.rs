@@ -1,7 +1,8 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveRule, ActiveToxic, ConnectionCut, ProxyTarget, RuleList, ToxicStream, Traffic, accept, bind,
+    ActiveRule, ActiveToxic, ConnectionCut, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicStream, Traffic,
+    accept, bind,
 };
 use super::toxic::{ApiRefusal, ApiToxic, addressable, read_fields};
 use serde::Deserialize;
@@ -14,11 +15,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
+/// Why the proxies of a drill cannot be made, moved or removed.
+const NOT_OURS: &str =
+    "the proxies of a drill stand in front of its services: their toxics can be changed, and not they";
+
 /// All proxies of a server, by name.
 #[derive(Debug, Default)]
 pub struct ToxicProxies {
     pub(super) proxies: BTreeMap<String, ToxicProxy>,
     seed: u64,
+    /// They stand in front of a service of a drill, which made them.
+    of_drill: bool,
 }
 
 /// One proxy.
@@ -27,14 +34,26 @@ pub(super) struct ToxicProxy {
     name: String,
     listen: String,
     upstream: String,
-    /// What accepts its connections and holds them, while it is enabled.
+    enabled: bool,
+    /// What accepts its connections and holds them, while it is enabled and its own.
     accepts: Option<AbortOnDropHandle<()>>,
+    /// The port of a drill's proxy whose connections it changes, with what its toxics are called there.
+    attached: Option<AttachedPort>,
     /// In the order in which they were put in.
     toxics: Vec<ApiToxic>,
     /// What they do to connections, and about HTTP requests.
     active: (Arc<RuleList<ActiveToxic>>, Arc<RuleList<ActiveRule>>),
     traffic: [Arc<Traffic>; 2],
     seed: u64,
+}
+
+/// A port of the proxy in front of a service of a drill.
+#[derive(Debug)]
+struct AttachedPort {
+    port: u16,
+    http: bool,
+    /// Of the names of what clients put in: no fault of the drill has such a one.
+    prefix: String,
 }
 
 /// A proxy as a client sends it.
@@ -92,7 +111,37 @@ fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusa
 impl ToxicProxies {
     /// No proxies yet; toxics draw by this seed.
     pub fn new(seed: u64) -> ToxicProxies {
-        ToxicProxies { proxies: BTreeMap::new(), seed }
+        ToxicProxies { proxies: BTreeMap::new(), seed, of_drill: false }
+    }
+
+    /// Those in front of a service of a drill, one for each port. The drill's own faults are none of theirs.
+    pub fn in_front_of(service: &str, proxy: &Proxy) -> ToxicProxies {
+        let of_port = |port: &u16| {
+            let name = if proxy.ports.len() == 1 { service.to_string() } else { format!("{service}-{port}") };
+            let (http, prefix) = (proxy.http_ports.contains(port), format!("toxiproxy/{port}/"));
+            let own = ToxicProxy {
+                name: name.clone(),
+                listen: format!("[::]:{port}"),
+                upstream: format!("{service}:{port}"),
+                enabled: true,
+                accepts: None,
+                attached: Some(AttachedPort { port: *port, http, prefix }),
+                toxics: Vec::new(),
+                active: (proxy.toxics.clone(), proxy.rules.clone()),
+                traffic: Default::default(),
+                seed: 0,
+            };
+            (name, own)
+        };
+        ToxicProxies { proxies: proxy.ports.iter().map(of_port).collect(), seed: 0, of_drill: true }
+    }
+
+    /// The proxies of a drill are its own: toxics come and go, they do not.
+    fn check_owner(&self) -> Result<(), ApiRefusal> {
+        match self.of_drill {
+            true => Err(ApiRefusal::new(403, NOT_OURS)),
+            false => Ok(()),
+        }
     }
 
     /// Makes the proxies of a configuration, as `POST /populate` does.
@@ -127,11 +176,23 @@ impl ToxicProxies {
     }
 
     async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
+        self.check_owner()?;
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let (toxics_in, active, traffic) = Default::default();
-        let mut proxy = ToxicProxy { name, listen, upstream, accepts: None, toxics: toxics_in, active, traffic, seed };
-        proxy.put(toxics.unwrap_or_default());
+        let mut proxy = ToxicProxy {
+            name,
+            listen,
+            upstream,
+            enabled: false,
+            accepts: None,
+            attached: None,
+            toxics: toxics_in,
+            active,
+            traffic,
+            seed,
+        };
+        proxy.put(toxics.unwrap_or_default())?;
         if enabled {
             proxy.start().await?;
         }
@@ -157,16 +218,18 @@ impl ToxicProxies {
         if let Some(existing) = self.proxies.get_mut(&name) {
             if !existing.differs(&described.listen, &described.upstream).await? {
                 if let Some(toxics) = described.toxics {
-                    existing.put(toxics);
+                    existing.put(toxics)?;
                 }
                 return self.get(&name);
             }
+            existing.check_owner()?;
             existing.stop().await;
         }
         self.make(described).await
     }
 
     pub(super) async fn remove(&mut self, name: &str) -> Result<(), ApiRefusal> {
+        self.get(name)?.check_owner()?;
         self.get(name)?.stop().await;
         self.proxies.remove(name);
         Ok(())
@@ -176,7 +239,7 @@ impl ToxicProxies {
     pub(super) async fn reset(&mut self) -> Result<(), ApiRefusal> {
         for proxy in self.proxies.values_mut() {
             proxy.start().await?;
-            proxy.put(Vec::new());
+            proxy.put(Vec::new())?;
         }
         Ok(())
     }
@@ -196,7 +259,7 @@ impl ToxicProxy {
             "name": self.name,
             "listen": self.listen,
             "upstream": self.upstream,
-            "enabled": self.accepts.is_some(),
+            "enabled": self.enabled,
             "Logger": {},
             "toxics": toxics,
         })
@@ -238,33 +301,48 @@ impl ToxicProxy {
         if self.position(&toxic.toxic.name).is_ok() {
             return Err(ApiRefusal::new(409, "toxic already exists"));
         }
-        self.toxics.push(toxic);
-        self.put(self.toxics.clone());
-        Ok(())
+        self.put(self.toxics.iter().cloned().chain([toxic]).collect())
     }
 
     pub(super) fn update(&mut self, name: &str, value: &Value) -> Result<&ApiToxic, ApiRefusal> {
         let at = self.position(name)?;
         self.toxics[at] = self.toxics[at].updated(value)?;
-        self.put(self.toxics.clone());
+        self.put(self.toxics.clone())?;
         self.toxic(name)
     }
 
     pub(super) fn take_out(&mut self, name: &str) -> Result<(), ApiRefusal> {
         self.toxics.remove(self.position(name)?);
-        self.put(self.toxics.clone());
-        Ok(())
+        self.put(self.toxics.clone())
+    }
+
+    fn check_owner(&self) -> Result<(), ApiRefusal> {
+        self.attached.as_ref().map_or(Ok(()), |_| Err(ApiRefusal::new(403, NOT_OURS)))
     }
 
     /// These are its toxics from now on, on open connections as well. Nobody is waited for.
-    fn put(&mut self, mut toxics: Vec<ApiToxic>) {
+    fn put(&mut self, mut toxics: Vec<ApiToxic>) -> Result<(), ApiRefusal> {
+        let (prefix, port) = match &self.attached {
+            Some(AttachedPort { port, http: false, .. }) if toxics.iter().any(|toxic| toxic.http.is_some()) => {
+                return Err(ApiRefusal::new(
+                    400,
+                    format!("HTTP is not parsed on port {port}, which speaks another protocol"),
+                ));
+            }
+            Some(AttachedPort { port, prefix, .. }) => (prefix.as_str(), Some(*port)),
+            None => ("", None),
+        };
         toxics.sort_by_key(|toxic| toxic.toxic.direction as u8);
-        let of_bytes = toxics.iter().filter(|toxic| toxic.http.is_none());
-        let of_bytes = of_bytes.map(|toxic| ActiveToxic::new(toxic.toxic.clone())).collect();
-        self.active.0.set(of_bytes, |old, new| old.toxic == new.toxic);
-        let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(self.seed)).collect();
-        self.active.1.set(of_http, ActiveRule::is_like);
+        let of_bytes = toxics.iter().filter(|toxic| toxic.http.is_none()).map(|toxic| toxic.toxic.clone());
+        // What is disabled closes its port; that of a drill, which is not closed, resets who comes.
+        let down = (self.attached.is_some() && !self.enabled)
+            .then(|| Toxic { name: "/disabled".into(), ..Toxic::new(ToxicKind::Down, ToxicStream::Upstream, [0; 3]) });
+        let named = |toxic: Toxic| ActiveToxic::new(Toxic { name: format!("{prefix}{}", toxic.name), ..toxic }, port);
+        self.active.0.set(prefix, of_bytes.chain(down).map(named).collect(), |old, new| old.toxic == new.toxic);
+        let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(prefix, port, self.seed)).collect();
+        self.active.1.set(prefix, of_http, ActiveRule::is_like);
         self.toxics = toxics;
+        Ok(())
     }
 
     async fn differs(&self, listen: &str, upstream: &str) -> Result<bool, ApiRefusal> {
@@ -279,22 +357,23 @@ impl ToxicProxy {
         let GivenProxy { listen, upstream, enabled, .. } = read_fields(value)?;
         let listen = listen.unwrap_or_else(|| self.listen.clone());
         let upstream = upstream.unwrap_or_else(|| self.upstream.clone());
-        let enabled = enabled.unwrap_or(self.accepts.is_some());
+        let enabled = enabled.unwrap_or(self.enabled);
         if self.differs(&listen, &upstream).await? {
+            self.check_owner()?;
             self.stop().await;
             (self.listen, self.upstream) = (listen, upstream);
         }
         match enabled {
-            true => self.start().await,
-            false => {
-                self.stop().await;
-                Ok(())
-            }
+            true => self.start().await?,
+            false => self.stop().await,
         }
+        // What is disabled shows in what acts.
+        self.put(self.toxics.clone())
     }
 
     async fn start(&mut self) -> Result<(), ApiRefusal> {
-        if self.accepts.is_some() {
+        if self.enabled || self.attached.is_some() {
+            self.enabled = true;
             return Ok(());
         }
         let (listener, address) = listen(&self.listen).await.map_err(|why| ApiRefusal::new(500, why))?;
@@ -311,16 +390,27 @@ impl ToxicProxy {
             seed: self.seed,
         };
         self.accepts = Some(AbortOnDropHandle::new(tokio::spawn(accept(listener, Arc::new(target)))));
+        self.enabled = true;
         Ok(())
     }
 
     /// Closes its port and its connections.
     async fn stop(&mut self) {
+        self.enabled = false;
         if let Some(accepts) = self.accepts.take() {
             accepts.abort();
             // It ends by being cancelled; then its port is free.
             let _ = accepts.await;
         }
+    }
+}
+
+impl Drop for ToxicProxy {
+    /// In a drill the proxy stays, and what clients put into it goes.
+    fn drop(&mut self) {
+        self.enabled = true;
+        // Nothing is refused.
+        let _ = self.put(Vec::new());
     }
 }
 

@@ -119,12 +119,12 @@ impl ApiToxic {
         Ok(self)
     }
 
-    /// What it does about HTTP requests, in a proxy of this seed.
-    pub(super) fn active_rule(&self, seed: u64) -> Option<ActiveRule> {
+    /// What it does about HTTP requests to this port, in a proxy of this seed.
+    pub(super) fn active_rule(&self, prefix: &str, port: Option<u16>, seed: u64) -> Option<ActiveRule> {
         let rule = self.http.as_ref()?.rule.clone();
         let seed = self.toxic.name.bytes().fold(seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         // It was looked at when it was read.
-        ActiveRule::new(&self.toxic.name, HttpRule { seed, ..rule }).ok()
+        ActiveRule::new(&format!("{prefix}{}", self.toxic.name), HttpRule { seed, port, ..rule }).ok()
     }
 
     /// The toxic as clients read it.

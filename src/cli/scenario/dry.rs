@@ -4,7 +4,7 @@ use crate::cli::run::dry;
 use crate::output::visible;
 use crate::record::Redactor;
 use crate::source::documented;
-use crate::spec::{Plan, PlannedFault, interposed};
+use crate::spec::{Plan, PlannedFault};
 
 /// A drill in words: its stack, its loads, each fault with what it touches and how it is undone, what stops it, its runbook.
 pub fn show(plan: &Plan) -> String {
@@ -21,8 +21,9 @@ pub fn show(plan: &Plan) -> String {
     for source in plan.sources() {
         line(format!("  load     {}: {}, {}/s", source.series, source.event, source.rate));
     }
-    for (service, ports) in interposed(&plan.faults) {
-        line(format!("  agent    in front of `{service}`, {}", shown_ports(&ports)));
+    for (service, ports) in &plan.stack.interposed {
+        let api = if plan.stack.toxiproxy.contains(service) { "; it offers Toxiproxy's API" } else { "" };
+        line(format!("  agent    in front of `{service}`, {}{api}", shown_ports(ports)));
     }
     for (number, planned) in plan.faults.iter().enumerate() {
         line(format!("  fault    {}: {} (line {})", planned.id, planned.summary(), planned.line));

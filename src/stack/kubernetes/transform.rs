@@ -7,7 +7,7 @@ use super::manifests::{Manifests, is_cluster_scoped, items, items_mut, kind, map
 use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
 use super::namespace::resource;
 use crate::stack::http_ports::carries_http;
-use crate::stack::{AgentRole, StackError, StackRequest, TOOLBOX};
+use crate::stack::{AgentRole, StackError, StackRequest, TOOLBOX, TOXIPROXY_PORT};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,10 @@ pub(super) fn team(
             "Service" => {
                 inside_only(&mut own);
                 match request.interposed.get(name(object)) {
-                    Some(ports) => objects.extend(interposed(own, ports, drill)?),
+                    Some(ports) => {
+                        let api = request.toxiproxy.iter().any(|service| service == name(object));
+                        objects.extend(interposed(own, ports, api, drill)?);
+                    }
                     None => objects.push(own),
                 }
                 continue;
@@ -180,7 +183,12 @@ fn inside_only(service: &mut Value) {
 }
 
 /// A Service that leads to the agent in front of it, a second one that leads to its true Pods, and the agent.
-fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> Result<[Value; 3], StackError> {
+fn interposed(
+    mut service: Value,
+    ports: &[u16],
+    toxiproxy: bool,
+    drill: &DrillObjects<'_>,
+) -> Result<[Value; 3], StackError> {
     let name = name(&service).to_string();
     let mut behind = service.clone();
     if let Some(metadata) = behind.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -199,6 +207,13 @@ fn interposed(mut service: Value, ports: &[u16], drill: &DrillObjects<'_>) -> Re
         if let (Value::Object(port), Some(number)) = (port, number) {
             port.insert("targetPort".into(), json!(number));
         }
+    }
+    if let Some(all) = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).filter(|_| toxiproxy) {
+        // Of several ports each must have a name.
+        if let [Value::Object(only)] = &mut all[..] {
+            only.entry("name").or_insert_with(|| json!("service"));
+        }
+        all.push(json!({ "name": "toxiproxy", "port": TOXIPROXY_PORT, "targetPort": TOXIPROXY_PORT }));
     }
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
     let stands_for = json!({ "service": origin(&name), "ports": listening }).to_string();

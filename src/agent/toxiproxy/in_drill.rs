@@ -1,0 +1,54 @@
+//! The API of Toxiproxy in a drill: at the agent in front of a service, for clients inside the stack's network.
+
+use super::super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::super::protocol::Told;
+use super::super::proxy::bind;
+use super::api::{ToxiproxyCall, serve};
+use super::proxies::ToxicProxies;
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::sync::mpsc::unbounded_channel;
+
+/// How long looking for the name of a client may take.
+const NAMED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Asks for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ToxiproxyApi {
+    /// The service in front of which the agent stands.
+    pub service: String,
+    /// Where it listens.
+    pub port: u16,
+    /// The services that a call can come from, to tell whose it was.
+    pub clients: Vec<String>,
+}
+
+impl Ability for ToxiproxyApi {
+    const NAME: &'static str = "toxiproxy";
+
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let proxies = ToxicProxies::in_front_of(&self.service, context.proxy()?);
+        let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))).await;
+        let listener = listener.map_err(|error| {
+            format!("Toxiproxy's API cannot listen in front of `{}`, on port {}: {error}", self.service, self.port)
+        })?;
+        let (calls, mut called) = unbounded_channel();
+        Ok(HeldTask::spawn(async move {
+            let tell_of = async {
+                while let Some(ToxiproxyCall { client, text }) = called.recv().await {
+                    let is_its = |service: String| async move {
+                        let lookup = tokio::net::lookup_host((service.as_str(), 0));
+                        let found = tokio::time::timeout(NAMED_WITHIN, lookup).await.ok()?.ok()?;
+                        found.into_iter().any(|known| known.ip() == client).then(|| format!("`{service}`"))
+                    };
+                    let named = join_all(self.clients.iter().cloned().map(is_its)).await;
+                    let name = named.into_iter().flatten().next().unwrap_or_else(|| client.to_string());
+                    tell(Told::Note { text: format!("{name} called {text}") });
+                }
+            };
+            tokio::join!(serve(listener, proxies, calls), tell_of);
+        }))
+    }
+}
