@@ -72,8 +72,8 @@ impl Client {
     async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Vec<Rest>) {
         let mut rest = Vec::new();
         let answered = self.attempt(i, due, &mut rest).await;
-        let (result, bytes) = answered.map_or_else(|why| (Err(why), 0), |(status, bytes)| (Ok(status), bytes));
-        let ending = RequestEnding::of(result.map(EventAnswer::Status), due, self.timeout);
+        let (result, bytes) = answered.map_or_else(|why| (Err(why), 0), |(answer, bytes)| (Ok(answer), bytes));
+        let ending = RequestEnding::of(result, due, self.timeout);
         (RequestEnding { bytes, ..ending }, rest)
     }
 
@@ -86,8 +86,8 @@ impl Client {
         }
     }
 
-    /// The last status, and how long the bodies were together.
-    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<(u16, u64), Failure> {
+    /// The last answer, and how long the bodies were together.
+    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<(EventAnswer, u64), Failure> {
         let deadline = tokio::time::Instant::from_std(due + self.timeout);
         let id = template::id(self.seed, &self.name, i);
         let mut taken = BTreeMap::new();
@@ -117,7 +117,7 @@ impl Client {
             answer = Some(answered);
         }
         let answer = answer.ok_or(Failure::Internal)?;
-        if answer.says(&self.expect) { Ok((answer.status, bytes)) } else { Err(Failure::Unexpected) }
+        if answer.says(&self.expect) { Ok((answer.seen(), bytes)) } else { Err(Failure::Unexpected) }
     }
 }
 

@@ -2,8 +2,10 @@
 //! last answer is, and its latency is that of all of it.
 
 use super::{Failure, LoadSpec};
+use crate::slis::EventAnswer;
 use bytes::Bytes;
 use hyper::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use std::collections::BTreeMap;
 const FAILED: u16 = 400;
 /// From this status on an answer is judged by its status alone, whatever it says.
 const SERVER_FAILED: u16 = 500;
+/// The type of an answer that is a page.
+const PAGE: &[u8] = b"text/html";
 /// A longer value is none that a client carries along.
 const LONGEST: usize = 8192;
 /// Of a longer answer nothing is taken.
@@ -89,6 +93,16 @@ impl LoadSpec {
 }
 
 impl StepAnswer {
+    /// What an SLI sees of it.
+    pub(super) fn seen(&self) -> EventAnswer {
+        let kind = self.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let is_page = kind.get(..PAGE.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE));
+        match is_page && self.length > 0 && self.status < FAILED {
+            true => EventAnswer::Page(self.status),
+            false => EventAnswer::Status(self.status),
+        }
+    }
+
     /// Whether it says what is expected; a failure is judged by its status alone.
     pub(super) fn says(&self, ExpectedAnswer { body, values }: &ExpectedAnswer) -> bool {
         let json = self.json(values.iter().map(|(place, _)| place));
@@ -186,5 +200,17 @@ mod tests {
         assert_eq!(json(401, r#"{"a":["token"]}"#), Err(Failure::Incomplete));
         assert_eq!(taken(201, "", AnswerPlace::Header("location".into())), Ok("/orders/7".into()));
         assert_eq!(taken(201, "", AnswerPlace::Header("etag".into())), Err(Failure::Incomplete));
+    }
+
+    #[test]
+    fn a_page_is_told_apart_from_data_and_errors_are_not() {
+        let seen = |status, kind, length| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            StepAnswer { status, headers, body: Bytes::new(), length }.seen()
+        };
+        assert_eq!(seen(200, "Text/HTML; charset=utf-8", 5), EventAnswer::Page(200));
+        assert_eq!(seen(200, "application/json", 5), EventAnswer::Status(200));
+        assert_eq!(seen(200, "text/html", 0), EventAnswer::Status(200));
+        assert_eq!(seen(503, "text/html", 5), EventAnswer::Status(503));
     }
 }

@@ -1,7 +1,7 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Failure, RequestEnding};
-use crate::slis::{EventAnswer, Good, SliSpec};
+use crate::slis::{EventAnswer, Good, OF_A_PAGE, SliSpec};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -169,6 +169,7 @@ impl Tally {
 fn result_name(result: Result<EventAnswer, Failure>) -> String {
     match result {
         Ok(EventAnswer::Status(status)) => status.to_string(),
+        Ok(EventAnswer::Page(status)) => format!("{status}{OF_A_PAGE}"),
         Ok(EventAnswer::Truth(truth)) => truth.to_string(),
         // Told apart as good and bad ones.
         Ok(EventAnswer::Counted { .. }) => "counted".into(),

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum EventAnswer {
     /// The HTTP status of a request.
     Status(u16),
+    /// That of one whose answer is a page (`text/html`), and no error.
+    Page(u16),
     /// What a question was answered with.
     Truth(bool),
     /// How many events somebody else has counted, since the question before: so many good ones, so many in all.
@@ -18,6 +20,14 @@ pub enum EventAnswer {
         /// Valid events; none at all is no data.
         valid: u32,
     },
+}
+
+/// What follows the status where the answer is a page.
+pub const OF_A_PAGE: &str = " text/html";
+
+/// The HTTP status of a result, where it is one.
+pub fn status_of(result: &str) -> Option<u16> {
+    result.strip_suffix(OF_A_PAGE).unwrap_or(result).parse().ok()
 }
 
 /// How one event ended, as far as an SLI can see.
@@ -85,7 +95,9 @@ impl Good {
     pub fn judge(&self, outcome: EventOutcome) -> bool {
         let Some(answer) = outcome.answer else { return false };
         self.terms.iter().all(|term| match *term {
-            Term::Status(op, value) => matches!(answer, EventAnswer::Status(status) if op.holds(status, value)),
+            Term::Status(op, value) => {
+                matches!(answer, EventAnswer::Status(status) | EventAnswer::Page(status) if op.holds(status, value))
+            }
             Term::Latency(op, value) => op.holds(outcome.latency, value),
             Term::True => answer == EventAnswer::Truth(true),
         })

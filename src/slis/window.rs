@@ -21,7 +21,7 @@
 //! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
-use super::{Ratio, SLICE, SliSpec};
+use super::{OF_A_PAGE, Ratio, SLICE, SliSpec, status_of};
 use crate::record::{DrillTime, Parts, Slice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -237,12 +237,12 @@ fn slices(window: Duration) -> usize {
 }
 
 fn is_error(result: &str) -> bool {
-    result.parse::<u16>().is_ok_and(|status| status >= 400)
+    status_of(result).is_some_and(|status| status >= 400)
 }
 
 /// A status by which a server sends elsewhere; no load follows it.
 fn is_redirect(result: &str) -> bool {
-    result.parse::<u16>().is_ok_and(|status| (300..400).contains(&status) && status != 304)
+    status_of(result).is_some_and(|status| (300..400).contains(&status) && status != 304)
 }
 
 /// Whether hardly any request (less than 1%) had a result, by how often each was had.
@@ -253,8 +253,8 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     move |result| !usual.contains(result)
 }
 
-/// Whether a result is an error that hardly any request had, where most had none, or sends elsewhere where most were answered: who gets
-/// it is refused what they got.
+/// Whether a result is an error that hardly any request had, where most had none, sends elsewhere where most were answered, or is a page
+/// where most got data: who gets it is refused what they got.
 fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     let most = |of: &dyn Fn(&str) -> bool| {
         let count = |of: &dyn Fn(&str) -> bool| -> u64 {
@@ -263,9 +263,16 @@ fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
         count(of) * 2 > count(&|_| true)
     };
     let is_served = |result: &str| !is_error(result);
-    let (was_served, was_answered) = (most(&is_served), most(&|result| is_served(result) && !is_redirect(result)));
+    let is_page = |result: &str| result.ends_with(OF_A_PAGE);
+    let is_answered = |result: &str| is_served(result) && !is_redirect(result);
+    let (was_served, was_answered) = (most(&is_served), most(&is_answered));
+    let was_data = most(&|result| is_answered(result) && !is_page(result));
     let is_rare = rare(then);
-    move |result| is_rare(result) && (was_served && is_error(result) || was_answered && is_redirect(result))
+    move |result| {
+        let refuses =
+            was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
+        is_rare(result) && refuses
+    }
 }
 
 /// Whether so many of these events are more refusals than the objective allows, and more than one in ten: a single answer in a short
@@ -282,7 +289,8 @@ pub type TimeSpan = (DrillTime, DrillTime);
 pub struct AnswersChanged {
     /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
     pub text: String,
-    /// They are errors of HTTP (any status from 400 on) or redirects, of which there were hardly any: users are refused what they got.
+    /// They are errors of HTTP (any status from 400 on), redirects or pages in the place of data, of which there were hardly any: users
+    /// are refused what they got.
     pub refused: bool,
 }
 

@@ -422,7 +422,10 @@ impl Signal {
 
 fn errors(load: &LoadSeries, samples: Samples) -> Vec<Curve> {
     // The answers of queries are true and false, those of requests have a status.
-    let bad = |result: &str| result != "true" && !result.parse::<u16>().is_ok_and(|status| status < 400);
+    let bad = |result: &str| {
+        result != "true"
+            && !result.split(' ').next().is_some_and(|status| status.parse::<u16>().is_ok_and(|status| status < 400))
+    };
     let all = load.results.iter().filter(|(result, _)| bad(result));
     let mut all: Vec<(u64, &String, &Vec<u64>)> =
         all.map(|(result, column)| (column.iter().sum(), result, column)).filter(|(sum, ..)| *sum > 0).collect();

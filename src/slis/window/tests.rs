@@ -87,6 +87,10 @@ fn answers_that_nobody_had_before_are_told() {
     assert!(answered(&[("201", 10)], &[("404", 2), ("201", 8)]).unwrap().refused, "more than the objective allows");
     assert_eq!(answered(&[("201", 10)], &[("404", 1), ("201", 9)]), None, "the objective allows one in ten");
     assert!(answered(&[("200", 10)], &[("302", 10)]).unwrap().refused, "nobody follows it");
+    assert!(answered(&[("200", 10)], &[("200 text/html", 10)]).unwrap().refused, "a page in the place of data");
+    assert_eq!(answered(&[("200 text/html", 10)], &[("200 text/html", 10)]), None);
+    assert!(!answered(&[("200 text/html", 10)], &[("200", 10)]).unwrap().refused);
+    assert!(answered(&[("200 text/html", 10)], &[("302", 10)]).unwrap().refused);
     assert!(!answered(&[("302", 10)], &[("303", 10)]).unwrap().refused, "sent elsewhere before as well");
     assert!(!answered(&[("200", 10)], &[("304", 10)]).unwrap().refused);
     let told = answered(&[("201", 10)], &[("404", 4), ("403", 4), ("201", 2)]).unwrap();
