@@ -4,10 +4,15 @@
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::unix::pipe::Receiver;
 
-/// `timerfd_create(2)`; where the kernel gives none, tokio's timer.
+/// Most of them at a time that are the kernel's: each takes a file descriptor, and connections need these as well.
+const MOST: usize = 512;
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// `timerfd_create(2)`; where the kernel gives none, or there are [`MOST`], tokio's timer.
 #[derive(Debug)]
 pub struct PreciseTimer {
     /// Something to be read from, as a pipe is: eight bytes, once it has expired.
@@ -19,8 +24,15 @@ pub struct PreciseTimer {
 impl Default for PreciseTimer {
     fn default() -> PreciseTimer {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok();
+        let few = OPEN.fetch_add(1, Ordering::Relaxed) < MOST;
+        let timer = few.then(|| timerfd_create(TimerfdClockId::Monotonic, flags).ok()).flatten();
         PreciseTimer { timer: timer.and_then(|timer| Receiver::from_owned_fd_unchecked(timer).ok()), set: None }
+    }
+}
+
+impl Drop for PreciseTimer {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -388,11 +388,11 @@ fn the_page_of_a_provider_that_steps_do_not_trust_is_told() {
 }
 
 /// These faults at once hurt, and all of them are undone and gone.
-fn come_and_go(faults: &str) {
+fn come_and_go(faults: &str, stack: &str) {
     let release = ("  - deploy: { service: checkout, image: \"shop/checkout:1.5.0\" }\n", faults);
     let detect = "detect:\n  metrics: http://checkout:9100/metrics\n  when: upstream_error_ratio{upstream=\"payments\"} > 0.25\n  \
                   within: 10s\n";
-    let project = project("k8s-bad-deploy", &[SOON, release, (detect, "")], &[]);
+    let project = project("k8s-bad-deploy", &[SOON, release, (detect, ""), ("stack:\n", stack)], &[]);
     let drill = project.drill("k8s-bad-deploy", &["--control"]);
     // Were one of them not reverted, it would be another verdict.
     drill.came_to(Verdict::Passed, 0, &["did not recover"]).passed_check(Check::Revert);
@@ -423,7 +423,7 @@ fn presets_of_faults_come_and_go() {
     for preset in shipped.filter(|name| name.starts_with("k8s_")) {
         assert!(named().any(|name| name == preset), "{preset} is drilled");
     }
-    come_and_go(faults);
+    come_and_go(faults, "stack:\n");
 }
 
 /// A client beside the workloads that locks the inventory, in Pods of its own.
@@ -500,7 +500,8 @@ fn the_page_of_an_alert_is_delivered() {
     drill.came_to(Verdict::Passed, 0, &[]).passed_check(Check::Detection);
 }
 
-/// Faults that know nothing of Kubernetes, all at once: each is seen in place, undone, and gone.
+/// Faults that know nothing of Kubernetes, all at once: each is seen in place, undone, and gone. One of them needs Toxiproxy's API at a
+/// Service.
 #[test]
 fn faults_of_every_stack_come_and_go() {
     if no_cluster() {
@@ -508,7 +509,7 @@ fn faults_of_every_stack_come_and_go() {
     }
     let faults = "  - postgres_connections: { service: db, database: shop, leave: 20 }
   - sql: { service: db, database: shop, run: \"CREATE TABLE fault ()\", confirm: \"SELECT to_regclass('fault') IS NOT NULL\", undo: \"DROP TABLE IF EXISTS fault\" }
-  - command: { service: payments, run: touch /tmp/fault, confirm: test -e /tmp/fault, undo: rm -f /tmp/fault }
+  - command: { service: payments, run: \"bash -c 'exec 3<>/dev/tcp/payments/8474' && touch /tmp/fault\", confirm: test -e /tmp/fault, undo: rm -f /tmp/fault }
   - http_delay: { service: payments, delay: 300ms }
   - http_body: { service: payments, replace: \"no\" }
   - http_header: { service: payments, set: { X-Fault: there } }
@@ -517,7 +518,7 @@ fn faults_of_every_stack_come_and_go() {
   - load_surge: { load: checkout, rate: 5/s }
   - http_status: { service: checkout, status: 503 }
 ";
-    come_and_go(faults);
+    come_and_go(faults, "stack:\n  toxiproxy: [payments]\n");
 }
 
 /// Objects of the whole cluster that a stack brings along.
