@@ -5,7 +5,8 @@ use super::super::protocol::Told;
 use super::super::proxy::bind;
 use super::api::{ToxiproxyCall, serve};
 use super::proxies::ToxicProxies;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -43,8 +44,10 @@ impl Ability for ToxiproxyApi {
                         let found = tokio::time::timeout(NAMED_WITHIN, lookup).await.ok()?.ok()?;
                         found.into_iter().any(|known| known.ip() == client).then(|| format!("`{service}`"))
                     };
-                    let named = join_all(self.clients.iter().cloned().map(is_its)).await;
-                    let name = named.into_iter().flatten().next().unwrap_or_else(|| client.to_string());
+                    // A name that nobody has is long in being looked up: the first that fits is enough.
+                    let names: FuturesUnordered<_> = self.clients.iter().cloned().map(is_its).collect();
+                    let named = names.filter_map(std::future::ready).next().await;
+                    let name = named.unwrap_or_else(|| client.to_string());
                     tell(Told::Note { text: format!("{name} called {text}") });
                 }
             };
