@@ -33,13 +33,10 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
     cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
     let agent = connect(cx, AgentRole::Drill).await?;
     for service in cx.plan.stack.interposed.keys() {
-        connect(cx, AgentRole::Proxy { service: service.clone() }).await?;
-    }
-    for service in &cx.plan.stack.toxiproxy {
-        let api = ToxiproxyApi { service: service.clone(), port: TOXIPROXY_PORT, clients: cx.stack.services() };
-        match cx.agents.get(&AgentRole::Proxy { service: service.clone() }) {
-            Some(agent) => drop(agent.ask(api.ask("toxiproxy")).await?),
-            None => return Err(Stop::harness(format!("there is no agent in front of `{service}`"))),
+        let agent = connect(cx, AgentRole::Proxy { service: service.clone() }).await?;
+        if cx.plan.stack.toxiproxy.contains(service) {
+            let api = ToxiproxyApi { service: service.clone(), port: TOXIPROXY_PORT, clients: cx.stack.services() };
+            agent.ask(api.ask("toxiproxy")).await?;
         }
     }
     let monitoring = match cx.plan.alerts.is_some() {

@@ -1,7 +1,8 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Failure, RequestEnding};
-use crate::slis::{EventAnswer, Good, OF_A_PAGE, SliSpec};
+use crate::record::OF_A_PAGE;
+use crate::slis::{EventAnswer, Good, SliSpec};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

@@ -11,6 +11,14 @@ pub const SLICE_US: u64 = 100_000;
 /// Slices beyond this number are not kept (a day of load): a damaged file must not cost all memory.
 const MAX_SLICES: u64 = 24 * 3600 * 10;
 
+/// What follows the status in the name of a result where the answer is a page.
+pub const OF_A_PAGE: &str = " text/html";
+
+/// The HTTP status of a result, where it is one.
+pub fn status_of(result: &str) -> Option<u16> {
+    result.strip_suffix(OF_A_PAGE).unwrap_or(result).parse().ok()
+}
+
 /// Good and valid events of an SLI over a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

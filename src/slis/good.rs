@@ -22,14 +22,6 @@ pub enum EventAnswer {
     },
 }
 
-/// What follows the status where the answer is a page.
-pub const OF_A_PAGE: &str = " text/html";
-
-/// The HTTP status of a result, where it is one.
-pub fn status_of(result: &str) -> Option<u16> {
-    result.strip_suffix(OF_A_PAGE).unwrap_or(result).parse().ok()
-}
-
 /// How one event ended, as far as an SLI can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventOutcome {

@@ -7,7 +7,7 @@ mod metric;
 mod ratio;
 pub mod window;
 
-pub use good::{Comparison, EventAnswer, EventOutcome, Good, OF_A_PAGE, Term, status_of};
+pub use good::{Comparison, EventAnswer, EventOutcome, Good, Term};
 pub use lateness::Lateness;
 pub use metric::MetricCondition;
 pub use ratio::Ratio;

@@ -21,8 +21,8 @@
 //! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
-use super::{OF_A_PAGE, Ratio, SLICE, SliSpec, status_of};
-use crate::record::{DrillTime, Parts, Slice};
+use super::{Ratio, SLICE, SliSpec};
+use crate::record::{DrillTime, OF_A_PAGE, Parts, Slice, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;

@@ -33,7 +33,11 @@ impl Ability for ToxiproxyApi {
         let proxies = ToxicProxies::in_front_of(&self.service, context.proxy()?);
         let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))).await;
         let listener = listener.map_err(|error| {
-            format!("Toxiproxy's API cannot listen in front of `{}`, on port {}: {error}", self.service, self.port)
+            let ToxiproxyApi { service, port, .. } = &self;
+            format!(
+                "Toxiproxy's API cannot listen on port {port} in front of `{service}`: {error}; leave a service that has this port \
+                 itself out of `toxiproxy`"
+            )
         })?;
         let (calls, mut called) = unbounded_channel();
         Ok(HeldTask::spawn(async move {

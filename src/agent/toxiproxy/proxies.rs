@@ -24,8 +24,6 @@ const NOT_OURS: &str =
 pub struct ToxicProxies {
     pub(super) proxies: BTreeMap<String, ToxicProxy>,
     seed: u64,
-    /// They stand in front of a service of a drill, which made them.
-    of_drill: bool,
 }
 
 /// One proxy.
@@ -111,7 +109,7 @@ fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusa
 impl ToxicProxies {
     /// No proxies yet; toxics draw by this seed.
     pub fn new(seed: u64) -> ToxicProxies {
-        ToxicProxies { proxies: BTreeMap::new(), seed, of_drill: false }
+        ToxicProxies { proxies: BTreeMap::new(), seed }
     }
 
     /// Those in front of a service of a drill, one for each port. The drill's own faults are none of theirs.
@@ -133,15 +131,7 @@ impl ToxicProxies {
             };
             (name, own)
         };
-        ToxicProxies { proxies: proxy.ports.iter().map(of_port).collect(), seed: 0, of_drill: true }
-    }
-
-    /// The proxies of a drill are its own: toxics come and go, they do not.
-    fn check_owner(&self) -> Result<(), ApiRefusal> {
-        match self.of_drill {
-            true => Err(ApiRefusal::new(403, NOT_OURS)),
-            false => Ok(()),
-        }
+        ToxicProxies { proxies: proxy.ports.iter().map(of_port).collect(), seed: 0 }
     }
 
     /// Makes the proxies of a configuration, as `POST /populate` does.
@@ -176,7 +166,7 @@ impl ToxicProxies {
     }
 
     async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
-        self.check_owner()?;
+        self.proxies.values().try_for_each(ToxicProxy::check_owner)?;
         let Described { name, listen, upstream, enabled, toxics } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let (toxics_in, active, traffic) = Default::default();
@@ -316,6 +306,7 @@ impl ToxicProxy {
         self.put(self.toxics.clone())
     }
 
+    /// A proxy of a drill is the drill's: toxics come and go, it does not.
     fn check_owner(&self) -> Result<(), ApiRefusal> {
         self.attached.as_ref().map_or(Ok(()), |_| Err(ApiRefusal::new(403, NOT_OURS)))
     }

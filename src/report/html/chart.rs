@@ -3,7 +3,7 @@
 
 use super::super::text::cut;
 use crate::output::one_line;
-use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, PriceFigures, Record, SLICE_US};
+use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of};
 use crate::view::format::{bytes, percent, seconds};
 use crate::view::restore::lost_span;
 use crate::view::words;
@@ -422,10 +422,7 @@ impl Signal {
 
 fn errors(load: &LoadSeries, samples: Samples) -> Vec<Curve> {
     // The answers of queries are true and false, those of requests have a status.
-    let bad = |result: &str| {
-        result != "true"
-            && !result.split(' ').next().is_some_and(|status| status.parse::<u16>().is_ok_and(|status| status < 400))
-    };
+    let bad = |result: &str| result != "true" && status_of(result).is_none_or(|status| status >= 400);
     let all = load.results.iter().filter(|(result, _)| bad(result));
     let mut all: Vec<(u64, &String, &Vec<u64>)> =
         all.map(|(result, column)| (column.iter().sum(), result, column)).filter(|(sum, ..)| *sum > 0).collect();
