@@ -75,10 +75,10 @@ pub(super) async fn paged(
     let moments: Vec<AlertMoment> = cx.monitor.alerts(<[AlertMoment]>::to_vec);
     let came = page.came(&moments, first);
     let in_time = came.as_ref().is_some_and(|came| came.at <= deadline);
-    cx.waited(format!("the page {}", page.text()), first, within, in_time);
+    cx.waited(page.waited_for(), first, within, in_time);
     let Some(came) = came.filter(|_| in_time) else {
         let PageMissed { verdict, seen } = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
-        let why = format!("the page {} did not come within {} of the injection: {seen}", page.text(), seconds(within));
+        let why = format!("{} did not come within {} of the injection: {seen}", page.waited_for(), seconds(within));
         return Err(failed(cx, cx.stop_at("detect", verdict, why)));
     };
     if let (true, Some((impact, slis))) = (page.before_impact, &seen.impact)

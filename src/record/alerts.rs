@@ -217,6 +217,11 @@ impl PageExpectation {
         format!("{}{labels}{to}{from}", self.name())
     }
 
+    /// What a drill waits for, in words.
+    pub fn waited_for(&self) -> String {
+        format!("the page {}", self.text())
+    }
+
     /// Name of the alert.
     pub fn name(&self) -> &str {
         self.alert.as_deref().unwrap_or("no alert")

@@ -486,7 +486,15 @@ impl<'a> Anew<'a> {
     /// The same of a page that had to come, by what became of the alerts.
     fn paged(&self, page: &PageExpectation, within: u64) -> Option<Option<Verdict>> {
         let Some((first, last)) = self.injected() else { return Some(None) };
-        let (seen, deadline) = (&self.told.alerts, DrillTime(last.0.saturating_add(within)));
+        let deadline = DrillTime(last.0.saturating_add(within));
+        // What came of it after that, and how far its expression was, decides nothing.
+        let waited = |event: &Event| matches!(event, Event::Waited { what, .. } if *what == page.waited_for());
+        let until_judged = self.events.iter().take_while(|stamped| !waited(&stamped.event));
+        let seen = until_judged.filter_map(|stamped| match &stamped.event {
+            Event::Alert(moment) => Some(moment.clone()),
+            _ => None,
+        });
+        let seen: &[AlertMoment] = &seen.collect::<Vec<_>>();
         if page.paged_before(seen, first).is_some() {
             return Some(Some(Verdict::Noisy));
         }
@@ -497,10 +505,10 @@ impl<'a> Anew<'a> {
             Some(came) if !early(came.at) => Some(Some(Verdict::Late)),
             Some(came) => {
                 let escalation = page.escalation.as_ref()?;
-                let reached = escalation.reached(seen, came.at).is_some_and(|at| at <= escalation.deadline(came.at));
-                (!reached).then_some(Some(Verdict::Unescalated))
+                let reached = escalation.reached(&self.told.alerts, came.at);
+                let in_time = reached.is_some_and(|at| at <= escalation.deadline(came.at));
+                (!in_time).then_some(Some(Verdict::Unescalated))
             }
-            // What came of it later, and how far its expression was, decides nothing.
             None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
         }
     }
