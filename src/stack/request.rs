@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The file by which a folder of manifests is a Helm chart.
+pub const CHART: &str = "Chart.yaml";
+
 /// Where Toxiproxy's API listens, in a drill as everywhere.
 pub const TOXIPROXY_PORT: u16 = 8474;
 
@@ -100,6 +103,10 @@ pub struct ClusterRequest {
     pub namespace: String,
     /// Contexts that the runbooks write, and that mean the drill's cluster.
     pub contexts: BTreeSet<String>,
+    /// What a chart is installed as; without one the namespace's name.
+    pub release: Option<String>,
+    /// Files with values for a chart, the last one wins.
+    pub values: Vec<PathBuf>,
     /// Objects of the whole cluster that the manifests may have, as `Kind/name`.
     pub allowed: BTreeSet<String>,
     /// Images that are loaded into the cluster: name → what it is built from, if it is.

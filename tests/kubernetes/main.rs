@@ -584,6 +584,56 @@ fn a_scenario_for_compose_passes_in_kubernetes_as_well() {
     );
 }
 
+/// What an installation does not bring would not be ready, or takes the database along.
+const HOOKS: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: { name: '{{ .Release.Name }}-test', annotations: { helm.sh/hook: test } }
+spec: { containers: [{ name: test, image: 'nowhere/nothing:1' }] }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: drop, annotations: { 'helm.sh/hook': 'pre-delete,post-delete' } }
+spec: { template: { spec: { restartPolicy: Never, containers: [{ name: drop, image: 'nowhere/nothing:1' }] } } }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: '{{ .Release.Name }}-migrate', annotations: { 'helm.sh/hook': 'post-install, post-upgrade' } }
+spec:
+  template: { spec: { restartPolicy: Never, containers: [{ name: migrate, image: 'shop/payments:1', imagePullPolicy: Never, command: ['true'] }] } }
+";
+
+#[test]
+fn a_chart_is_started_with_its_values() {
+    if no_cluster() {
+        return;
+    }
+    if !Command::new("helm").arg("version").output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: there is no helm");
+        return;
+    }
+    let of_chart = (
+        "    manifests: ../stacks/checkout/kubernetes/\n",
+        "    manifests: ../chart/\n    release: till\n    values: [../chart/drill.yaml]\n",
+    );
+    let project = project("k8s-bad-deploy", &[of_chart], &[]);
+    copy(&project.path().join("stacks/checkout/kubernetes"), &project.path().join("chart/templates"));
+    for file in ["checkout.yaml", "db.yaml", "payments.yaml"] {
+        let path = format!("chart/templates/{file}");
+        let written = project.read(&path).replace("namespace: shop", "namespace: {{ .Release.Namespace }}");
+        project.write(&path, &written.replace("shop/checkout:1.4.2", "shop/checkout:{{ .Values.tag }}"));
+    }
+    project.write("chart/templates/hooks.yaml", HOOKS);
+    project.write("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    project.write("chart/values.yaml", "tag: none\n");
+    project.write("chart/drill.yaml", "tag: 1.4.2\n");
+    let drill = project.drill("k8s-bad-deploy", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]);
+    let started = std::fs::read_to_string(drill.dir.join("kubernetes.json")).expect("what was started");
+    assert!(started.contains("\"till-migrate\""), "{started}");
+    assert_eq!(is_gone(&drill), Ok(()));
+}
+
 #[test]
 fn isolate_keeps_a_drill_in_or_is_refused() {
     if no_cluster() {

@@ -163,7 +163,7 @@ impl KubectlTools {
         let folders: Vec<&Path> =
             manifests.ancestors().skip(1).take_while(|folder| folder.starts_with(&root)).collect();
         let path = folders.iter().rev().map(|folder| folder.join(&file)).find(|path| path.exists())?;
-        let written = manifests::read(&path, &root).await.ok()?.objects;
+        let written = manifests::read(&path, &root, None).await.ok()?.objects;
         let is_stacks = |object: &Value| !is_cluster_scoped(object) && kind(object) != "Ingress";
         let mut all = String::new();
         for object in written.iter().filter(|object| is_stacks(object) && !RBAC.contains(&kind(object))) {

@@ -3,9 +3,10 @@
 use super::boundary::unnameable;
 use crate::process;
 use crate::source::outside;
-use crate::stack::StackError;
+use crate::stack::{CHART, ClusterRequest, StackError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The most that manifests may take, in bytes.
@@ -21,8 +22,8 @@ const CLUSTER_SCOPED: &str = "APIService CSIDriver CSINode CertificateSigningReq
 const VOLUMES: &[&str] =
     &["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
 
-/// What a chart is installed as, as far as its templates know. Not its folder's name: that would be a flag if it looked like one.
-const RELEASE: &str = "firedrill";
+/// The annotation by which an object of a chart is not installed with the others, but at certain moments.
+const HOOK: &str = "/metadata/annotations/helm.sh~1hook";
 
 /// For programs that make manifests: they have no business in a network. Loopback addresses go around these proxies, so whatever looks like
 /// an address is refused before, too.
@@ -121,21 +122,35 @@ pub(super) fn main_container<'v>(spec: &'v Value, service: &str) -> Option<&'v V
 }
 
 /// Reads the manifests at a path. Nothing is read that lies outside of `root`, which is the project: the machine's other files are
-/// not its business.
-pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, ManifestError> {
+/// not its business. `chart` says as what a chart is installed, and with which values.
+pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest>) -> Result<Manifests, ManifestError> {
     if path.is_file() {
         return parse(path, &read_text(path, root)?);
     }
-    if path.join("Chart.yaml").is_file() {
+    if let Some(chart) = chart.filter(|_| path.join(CHART).is_file()) {
         let mut folders = BTreeSet::new();
         if let Some(why) = leads_out(path, root, &mut folders).map_err(|error| invalid(path, error))? {
             return Err(invalid(path, format!("{why}: helm would read it")));
         }
-        return rendered(path, "helm", &["template", RELEASE, "."]).await;
+        let release = chart.release.as_ref().unwrap_or(&chart.namespace);
+        // A schema of the chart's may refer to files and addresses anywhere.
+        let args = ["template", release, ".", "--skip-schema-validation", "--namespace", &chart.namespace];
+        let mut args = args.map(OsString::from).to_vec();
+        for file in &chart.values {
+            let file = std::path::absolute(file).map_err(|error| invalid(file, error))?;
+            // Helm would take it for two files.
+            if file.to_string_lossy().contains([',', '"']) {
+                return Err(invalid(&file, "a comma or a quote in the path of a file of values"));
+            }
+            args.extend(["--values".into(), file.into()]);
+        }
+        let mut manifests = rendered(path, "helm", &args).await?;
+        manifests.objects.retain(is_installed);
+        return Ok(manifests);
     }
     if kustomization(path).is_some() {
         check_bases(path, root, false, &mut BTreeSet::new())?;
-        return rendered(path, "kubectl", &["kustomize", "."]).await;
+        return rendered(path, "kubectl", &["kustomize", "."].map(OsString::from)).await;
     }
     let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -152,6 +167,14 @@ pub(super) async fn read(path: &Path, root: &Path) -> Result<Manifests, Manifest
         true => Err(invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder")),
         false => Ok(all),
     }
+}
+
+/// Whether an installation of its chart brings an object: not one that tests, upgrades, rolls back or deletes.
+fn is_installed(object: &Value) -> bool {
+    object
+        .pointer(HOOK)
+        .and_then(Value::as_str)
+        .is_none_or(|hooks| hooks.split(',').any(|hook| ["pre-install", "post-install"].contains(&hook.trim())))
 }
 
 /// The file by which a folder is a kustomization.
@@ -281,8 +304,8 @@ fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
 }
 
 /// What a program makes of a folder: a kustomization or a chart.
-async fn rendered(folder: &Path, program: &str, args: &[&str]) -> Result<Manifests, ManifestError> {
-    let operation = format!("{program} {} in {}", args.join(" "), folder.display());
+async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Manifests, ManifestError> {
+    let operation = format!("{program} {} in {}", args.join(" ".as_ref()).display(), folder.display());
     let mut command = process::command(program);
     command
         .args(args)
@@ -652,12 +675,12 @@ items:
             Err(ManifestError::Invalid(_, why)) => why,
             other => panic!("{other:?}"),
         };
-        assert!(refused(read(&deploy, &root).await).contains("outside of the project"));
+        assert!(refused(read(&deploy, &root, None).await).contains("outside of the project"));
         std::fs::remove_file(deploy.join("linked.yaml")).unwrap();
         write("base/kustomization.yaml", "resources: []\n");
         for (base, why) in [("../../base", "outside of the project"), ("https://example.com/x.yaml", "not fetched")] {
             write("project/deploy/kustomization.yaml", &format!("resources: [\"{base}\"]\n"));
-            assert!(refused(read(&deploy, &root).await).contains(why), "{base}");
+            assert!(refused(read(&deploy, &root, None).await).contains(why), "{base}");
         }
     }
 
@@ -729,7 +752,7 @@ items:
         }
         link("home", &chart.join("templates/home"));
         assert!(told().is_some());
-        let refused = read(&chart, &root).await;
+        let refused = read(&chart, &root, Some(&ClusterRequest::default())).await;
         assert!(
             matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("helm would read it")),
             "{refused:?}"

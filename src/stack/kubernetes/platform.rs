@@ -82,7 +82,8 @@ impl KubernetesPlatform {
     /// # Errors
     /// As there.
     pub async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
-        let manifests = match manifests::read(&request.file, &request.root).await.map(Manifests::with_own_roles) {
+        let read = manifests::read(&request.file, &request.root, request.cluster.as_ref()).await;
+        let manifests = match read.map(Manifests::with_own_roles) {
             Ok(manifests) => manifests,
             Err(ManifestError::Environment(error)) => return Err(ResolveError::Environment(error)),
             // As a finding: what is wrong is no matter of Compose.
@@ -102,6 +103,7 @@ impl KubernetesPlatform {
             true => files.folder(&request.file),
             false => files.file(&request.file),
         }
+        request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
         let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
         builds.for_each(|build| files.folder(&build.folder));
         files
