@@ -3,6 +3,7 @@
 use super::rule_list::RuleList;
 use super::rules::{ActiveRule, HttpAction};
 use super::stream::StreamEnd;
+use crate::load::PreciseTimer;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,7 +14,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bodies are read up to this size before another takes their place, so that the connection can be used again.
 const MAX_DRAINED: u64 = 8 * 1024 * 1024;
@@ -155,8 +156,9 @@ fn slow(body: AnswerBody, rate: u64, rule: Arc<ActiveRule>, rules: Arc<RuleList<
             }
             let data = rest.split_to(rest.len().min(piece));
             let time = Duration::from_secs_f64(data.len() as f64 / rate as f64);
+            let mut timer = PreciseTimer::default();
             tokio::select! {
-                () = tokio::time::sleep(time) => {}
+                () = timer.until(Instant::now() + time) => {}
                 () = rules.until_gone(&rule) => {}
             }
             Some((Ok(Frame::data(data)), (body, rest, is_first)))
