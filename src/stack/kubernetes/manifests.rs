@@ -138,9 +138,8 @@ pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest
         let mut args = args.map(OsString::from).to_vec();
         for file in &chart.values {
             let file = std::path::absolute(file).map_err(|error| invalid(file, error))?;
-            // Helm would take it for two files.
             if file.to_string_lossy().contains([',', '"']) {
-                return Err(invalid(&file, "a comma or a quote in the path of a file of values"));
+                return Err(invalid(&file, "helm takes a path with a comma or a quote for several: rename it"));
             }
             args.extend(["--values".into(), file.into()]);
         }
@@ -757,6 +756,27 @@ items:
             matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("helm would read it")),
             "{refused:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn one_path_of_values_is_never_two() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(CHART), "name: x\n").unwrap();
+        let chart = ClusterRequest { values: vec![dir.path().join("a,/etc/key")], ..Default::default() };
+        let refused = read(dir.path(), dir.path(), Some(&chart)).await;
+        assert!(matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("rename")), "{refused:?}");
+    }
+
+    #[test]
+    fn hooks_of_an_installation_are_installed_and_no_others() {
+        let of = |hooks: &str| serde_json::json!({ "metadata": { "annotations": { "helm.sh/hook": hooks } } });
+        for installed in ["pre-install", "post-upgrade, post-install"] {
+            assert!(is_installed(&of(installed)), "{installed}");
+        }
+        for other in ["test", "test-success", "pre-delete,post-delete", "pre-upgrade", "post-rollback"] {
+            assert!(!is_installed(&of(other)), "{other}");
+        }
+        assert!(is_installed(&serde_json::json!({ "metadata": {} })));
     }
 
     #[test]
