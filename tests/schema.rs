@@ -501,6 +501,20 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
 }
 
 /// What is wrong by its shape an editor marks without running anything.
+/// The schema cannot know what lies in a folder.
+#[test]
+fn a_release_and_values_are_for_a_chart() {
+    let project = Project::new();
+    for key in ["release", "values"] {
+        let mut scenario = whole_in_kubernetes();
+        let cluster = scenario["stack"]["kubernetes"].as_object_mut().expect("a map");
+        cluster.insert("manifests".into(), json!("compose.yaml"));
+        ["release", "values"].iter().filter(|other| **other != key).for_each(|other| drop(cluster.remove(*other)));
+        let told = project.takes(&scenario).map_err(|diags| firedrill::source::render(&diags, false));
+        assert!(told.as_ref().is_err_and(|told| told.contains(&format!("`{key}` is for a chart"))), "{told:?}");
+    }
+}
+
 #[test]
 fn what_is_wrong_by_shape_is_rejected() {
     let (project, validator) = (Project::new(), validator());
