@@ -8,7 +8,7 @@ use super::pages::paged;
 use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
-use crate::slis::window::{TimeSpan, Timeline, WindowAnswer, required_hold};
+use crate::slis::window::{Level, TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -116,13 +116,19 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let required = impact.required_hold(cx.plan, None);
     let (until, began) = (at.plus(required), cx.sink.now());
     let deadline = until.plus(cx.longest_request() + ARRIVAL);
+    let hurt = |levels: &[Level]| levels.iter().any(|level| level.below(cx.plan.impact.below));
+    // What comes and goes may be away at the end of that time, and hurts in between.
+    let (window, comes) = (cx.plan.impact.window, impact.felt_again_within(cx.plan).is_some());
     let latest = cx.monitor.until(deadline, |monitor| {
-        monitor.timeline(|timeline| (timeline.closed_until()? >= until).then(|| timeline.latest(cx.plan.impact.window)))
+        monitor.timeline(|timeline| {
+            let (known, levels) = (timeline.closed_until()?, timeline.latest(window));
+            (known >= until || comes && known >= at.plus(window) && hurt(&levels)).then_some(levels)
+        })
     });
     let Some(levels) = latest.await? else {
         return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
     };
-    let suffer = levels.iter().any(|level| level.below(cx.plan.impact.below));
+    let suffer = hurt(&levels);
     cx.waited(WAIT_SUFFERED, at, required, suffer);
     if suffer {
         return Ok(());

@@ -132,6 +132,20 @@ async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_
 }
 
 #[tokio::test]
+async fn what_comes_and_goes_may_be_away_when_it_is_seen_that_users_suffer_on_without_the_trigger() {
+    let comes = "
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    lasts: 400ms
+    every: 1500ms";
+    for lasts in ["500ms", "900ms", "1300ms"] {
+        let told = comes_and_goes().set("faults", &(LASTS.replace("1s", lasts) + comes)).run().await;
+        told.verdict(Verdict::Passed, &[]);
+        let trigger = told.record.fault_record("http_status").expect("a fault");
+        assert_eq!(trigger.after, Some(FaultAfter::EndedByTime), "{}", told.story());
+    }
+}
+
+#[tokio::test]
 async fn in_a_control_nobody_recovers_from_what_comes_and_goes() {
     let told = comes_and_goes().options(|options| options.control = true).run().await;
     told.verdict(Verdict::Passed, &[]);
