@@ -28,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const MAY_FAIL_FOR: Duration = Duration::from_secs(30);
 /// How long what is under way at the end may take.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How long of it a fault may take that is coming again: a release may take minutes.
+const COME_AGAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// How each fault stood when it was asked.
 pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
@@ -376,9 +378,14 @@ impl CommonContext<'_> {
     ) -> Result<Option<Confirmed>, String> {
         let (id, tried) = (&planned.id, Instant::now());
         loop {
-            let stop = match self.inject_one(planned).await {
-                Ok(confirmed) => return Ok(Some(confirmed)),
-                Err(stop) => stop,
+            // What is cut off by the end of the drill is on the ledger, and undone from there.
+            let stop = tokio::select! {
+                biased;
+                injected = self.inject_one(planned) => match injected {
+                    Ok(confirmed) => return Ok(Some(confirmed)),
+                    Err(stop) => stop,
+                },
+                () = after_the_end(ending, COME_AGAIN_WITHIN) => return Ok(None),
             };
             // What is left of this attempt must not stand beside the next one.
             for (_, undo) in self.ledger.outstanding().iter().filter(|(known, _)| known == id) {
@@ -527,14 +534,10 @@ pub(super) async fn carry_on(
     times: watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), Stop> {
-    let finished = async {
-        ending.cancelled().await;
-        tokio::time::sleep(FINISH_WITHIN).await;
-    };
     let carried = tokio::select! {
         biased;
         carried = caught(carry_on_all(injected, &times, ending)) => carried,
-        () = finished => return Err(Stop::harness(format!(
+        () = after_the_end(ending, FINISH_WITHIN) => return Err(Stop::harness(format!(
             "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
     };
@@ -544,6 +547,12 @@ pub(super) async fn carry_on(
             Err(Stop::harness(format!("a part of Firedrill panicked while it brought a fault back: {panic}")))
         }
     }
+}
+
+/// Returns so long after the drill has begun to end.
+async fn after_the_end(ending: &CancellationToken, grace: Duration) {
+    ending.cancelled().await;
+    tokio::time::sleep(grace).await;
 }
 
 async fn carry_on_all(
