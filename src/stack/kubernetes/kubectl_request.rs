@@ -346,7 +346,7 @@ fn refused_flag(kubectl: &str, flag: &str) -> String {
     match rows("flags").find(|(_, flags)| flags.split(' ').any(|refused| refused == flag)) {
         Some((reason, _)) => format!("`{kubectl} {flag}` is not allowed in a drill: {}", why(reason)),
         None => format!(
-            "`{kubectl} {flag}` is not known to Firedrill: `{kubectl}` has no such flag in kubectl 1.20 to 1.33"
+            "`{kubectl} {flag}` is not known to Firedrill: `{kubectl}` has no such flag in kubectl 1.20 to 1.37"
         ),
     }
 }
