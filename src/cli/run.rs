@@ -12,7 +12,7 @@ use crate::output::print;
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration};
 use crate::spec::{self, Respond};
-use crate::stack::{Platform, RunningStack, platform};
+use crate::stack::{Platform, RunningStack, ToolboxRequest, platform};
 use select::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -74,12 +74,12 @@ fn phase(name: &str) -> Result<RunbookPhase, String> {
 struct Given {
     runbook: Runbook,
     respond: Respond,
-    toolbox: Option<String>,
+    toolbox: ToolboxRequest,
 }
 
 /// Runs the command.
 pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let Given { runbook, mut respond, toolbox } = given(&args, globals)?;
+    let Given { runbook, mut respond, mut toolbox } = given(&args, globals)?;
     for (name, value) in &args.vars {
         respond.give(name, value);
     }
@@ -105,6 +105,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         Some(name) => Some(running(&*platform, name, &in_services).await?),
         None => None,
     };
+    toolbox.image = args.toolbox.or(toolbox.image);
     let mut person = Terminal::new(!args.no_input && args.format == OutputFormat::Human, &runbook.source.text);
     let wanted = ConductOptions {
         // Who tries a runbook wants to see what its commands say.
@@ -122,13 +123,8 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     });
     let notes = touched.chain(notes);
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
-    conduct::follow(
-        alone,
-        Beside { platform, name: args.compose_project, running, toolbox: args.toolbox.or(toolbox) },
-        &mut person,
-        &wanted,
-    )
-    .await
+    conduct::follow(alone, Beside { platform, name: args.compose_project, running, toolbox }, &mut person, &wanted)
+        .await
 }
 
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
@@ -148,7 +144,8 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
                     if !args.phases.is_empty() {
                         respond.phases.clone_from(&args.phases);
                     }
-                    Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
+                    let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
+                    Some(Given { runbook, respond, toolbox: ToolboxRequest { image, directory } })
                 }
                 _ => None,
             }
@@ -158,7 +155,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
             let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
             let respond = Respond::alone(phases, args.timeout, args.service.clone());
             runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags)
-                .map(|runbook| Given { runbook, respond, toolbox: None })
+                .map(|runbook| Given { runbook, respond, toolbox: ToolboxRequest::default() })
         }
         (None, None) => None,
     };

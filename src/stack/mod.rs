@@ -22,7 +22,7 @@ pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use platform::{
     AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe,
     ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
-    SweepReport, SweptRun,
+    SweepReport, SweptRun, ToolboxRequest,
 };
 pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use request::{

@@ -68,7 +68,7 @@ pub trait Platform: Debug + Send + Sync + 'static {
     async fn attach(
         &self,
         running: Option<&str>,
-        toolbox_image: Option<String>,
+        toolbox: ToolboxRequest,
         run: &RunIdentity,
         options: &StackOptions,
     ) -> Result<Arc<dyn Stack>, AttachError>;
@@ -201,6 +201,15 @@ pub struct Right {
     pub name: String,
     /// Whether it is also asked for at a terminal: it is not where the rest of the stack is not known yet.
     pub is_asked: bool,
+}
+
+/// The toolbox of a runbook that is followed alone.
+#[derive(Debug, Clone, Default)]
+pub struct ToolboxRequest {
+    /// Its image, unless the built-in one is meant.
+    pub image: Option<String>,
+    /// Where its steps begin, as [`StackRequest::directory`].
+    pub directory: Option<String>,
 }
 
 /// A stack that is up and was not started by Firedrill.

@@ -5,7 +5,7 @@ use super::kubernetes::KubernetesPlatform;
 use super::{
     AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError,
     ResolvedStack, Right, RunIdentity, RunningStack, SourceFiles, Stack, StackError, StackOptions, StackRequest,
-    SweepOptions, SweepReport,
+    SweepOptions, SweepReport, ToolboxRequest,
 };
 use crate::record::MachineSample;
 use async_trait::async_trait;
@@ -73,11 +73,11 @@ impl Platform for Platforms {
     async fn attach(
         &self,
         running: Option<&str>,
-        toolbox_image: Option<String>,
+        toolbox: ToolboxRequest,
         run: &RunIdentity,
         options: &StackOptions,
     ) -> Result<Arc<dyn Stack>, AttachError> {
-        self.compose.attach(running, toolbox_image, run, options).await
+        self.compose.attach(running, toolbox, run, options).await
     }
 
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {

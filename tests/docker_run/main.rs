@@ -277,6 +277,37 @@ fn a_project_whose_image_was_made_of_a_drill_is_the_teams() {
     assert_eq!(left(runs.path()), "");
 }
 
+const OF_PRODUCTION: &str = "\
+title: Try
+stack: { file: ../compose.yaml, directory: /opt/shop }
+runbook: ../try.md
+load:
+  pages: { request: GET http://web/, rate: 50/s }
+slis:
+  availability: { load: pages, good: status < 500, objective: 99% }
+faults:
+  - container_pause: { service: web }
+recover: { within: 30s }
+";
+
+#[test]
+fn the_directory_of_a_scenario_is_there_beside_a_project_too() {
+    let beside = Beside::up();
+    let root = beside.dir.path();
+    let look = "## Mitigation\n\n```bash\ncd /opt/shop && docker compose ps --services\n\
+                docker compose -f /opt/shop/compose.yaml ps --services\n```\n";
+    fs::write(root.join("try.md"), format!("# Try\n\n{look}")).expect("a file");
+    accepted::accept(&root.join("try.md"));
+    fs::create_dir(root.join("scenarios")).expect("a directory");
+    fs::write(root.join("scenarios/try.yaml"), OF_PRODUCTION).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["run", "--scenario", "try", "--compose-project", &beside.name]).current_dir(root);
+    let ended = command.stdin(Stdio::null()).output().expect("firedrill runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert_eq!(output(root), "web\nweb\n", "{said}");
+}
+
 const WITH_DOCKER: &str = "\
 # Try
 

@@ -7,7 +7,7 @@ use firedrill::stack::{
     AgentRole, AttachError, Available, Capacity, Channel, CommandOutput, ContainerOp, ContainerState, Demand, Fate,
     Finding, HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack, Right,
     RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions, StackRequest,
-    StackUp, SweepOptions, SweepReport, SweptRun,
+    StackUp, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -109,7 +109,7 @@ impl Platform for ProcessPlatform {
     async fn attach(
         &self,
         running: Option<&str>,
-        _: Option<String>,
+        _: ToolboxRequest,
         run: &RunIdentity,
         _: &StackOptions,
     ) -> Result<Arc<dyn Stack>, AttachError> {

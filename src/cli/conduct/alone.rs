@@ -10,7 +10,7 @@ use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};
 use crate::report;
-use crate::stack::{Platform, RunIdentity, RunningStack, StackOptions};
+use crate::stack::{Platform, RunIdentity, RunningStack, StackOptions, ToolboxRequest};
 use std::sync::Arc;
 
 /// What a runbook is followed on.
@@ -21,8 +21,8 @@ pub struct Beside {
     pub name: Option<String>,
     /// What it is.
     pub running: Option<RunningStack>,
-    /// Image of the toolbox, unless the built-in one is meant.
-    pub toolbox: Option<String>,
+    /// Its toolbox.
+    pub toolbox: ToolboxRequest,
 }
 
 /// Follows a runbook alone.

@@ -13,7 +13,7 @@ use super::{containers, exec, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secret, Secrets};
 use crate::stack::{
     Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
-    StackUp, Tools,
+    StackUp, ToolboxRequest, Tools,
 };
 use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
@@ -34,7 +34,7 @@ pub struct AttachedStack {
     run: RunIdentity,
     options: StackOptions,
     project: Option<RunningProject>,
-    toolbox_image: Option<String>,
+    wanted: ToolboxRequest,
     launch: OnceLock<Vec<String>>,
     toolbox: OnceLock<String>,
     /// Containers that have this executable's bundle by now.
@@ -45,7 +45,7 @@ impl AttachedStack {
     /// Beside `project`; starts nothing.
     pub fn new(
         project: Option<RunningProject>,
-        toolbox_image: Option<String>,
+        wanted: ToolboxRequest,
         run: &RunIdentity,
         options: &StackOptions,
         endpoint: &Endpoint,
@@ -59,7 +59,7 @@ impl AttachedStack {
             run,
             options: options.clone(),
             project,
-            toolbox_image,
+            wanted,
             launch: OnceLock::new(),
             toolbox: OnceLock::new(),
             carried: Mutex::default(),
@@ -74,7 +74,7 @@ impl AttachedStack {
         let _ = self.launch.set(agent.launch.clone());
         let watch = Watch::new(&self.run.dir, "build.log", BUILD_WITHIN, cancel);
         let image =
-            images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, self.toolbox_image.as_deref(), &agent, watch)
+            images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, self.wanted.image.as_deref(), &agent, watch)
                 .await?;
         let build_took = began.elapsed();
         let up = Instant::now();
@@ -105,7 +105,7 @@ impl AttachedStack {
             entrypoint: self.launch.get().cloned(),
             cmd: Some(self.published().arguments()),
             // An image that somebody named has one of its own.
-            working_dir: self.directory().filter(|_| self.toolbox_image.is_none()),
+            working_dir: self.wanted.directory.clone().or(self.directory().filter(|_| self.wanted.image.is_none())),
             stop_signal: Some("SIGKILL".into()),
             labels: Some(labels),
             host_config: Some(host),

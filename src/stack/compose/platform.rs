@@ -13,7 +13,7 @@ use crate::source::did_you_mean;
 use crate::stack::{
     AlertFiles, AlertFinding, AttachError, Available, Capacity, Demand, Finding, HostRequests, Need, Place, Platform,
     Probe, Published, ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack,
-    StackError, StackOptions, StackRequest, SweepOptions, SweepReport,
+    StackError, StackOptions, StackRequest, SweepOptions, SweepReport, ToolboxRequest,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -121,7 +121,7 @@ impl Platform for ComposePlatform {
     async fn attach(
         &self,
         running: Option<&str>,
-        toolbox_image: Option<String>,
+        toolbox: ToolboxRequest,
         run: &RunIdentity,
         options: &StackOptions,
     ) -> Result<Arc<dyn Stack>, AttachError> {
@@ -129,7 +129,7 @@ impl Platform for ComposePlatform {
             Some(name) => Some(self.project(name).await?),
             None => None,
         };
-        Ok(Arc::new(AttachedStack::new(project, toolbox_image, run, options, self.engine().await?)?))
+        Ok(Arc::new(AttachedStack::new(project, toolbox, run, options, self.engine().await?)?))
     }
 
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
