@@ -158,6 +158,16 @@ async fn what_cannot_come_again_is_the_harness_and_no_pass() {
 }
 
 #[tokio::test]
+async fn what_is_coming_again_when_the_drill_ends_is_undone_and_takes_nothing_from_a_pass() {
+    let case = comes_and_goes().set("recover", "{ within: 1500ms, hold: 4s }");
+    let told = case.world(|world| world.hangs_after = Some(("http_status", 2))).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let life = told.life("http_status");
+    assert_eq!(life.iter().filter(|what| **what == FaultEvent::Injecting).count(), 3, "{}", told.story());
+    assert_eq!(life.last(), Some(&FaultEvent::Reverted), "{}", told.story());
+}
+
+#[tokio::test]
 async fn without_a_runbook_what_comes_and_goes_must_be_lived_with() {
     let told = comes_and_goes().without("runbook").without("respond").run().await;
     told.verdict(Verdict::NotRecovered, &[]);

@@ -154,6 +154,7 @@ impl Agent {
     async fn answer(&mut self, AgentRequest { id, ask }: AgentRequest) {
         let answer = match ask {
             AgentAsk::Heartbeat => done("alive"),
+            AgentAsk::Begin { id, .. } if self.hangs(&id) => return,
             AgentAsk::Begin { ability, id, message } => self.begin(&ability, id, message),
             AgentAsk::Look { id } => self.confirm(&id),
             AgentAsk::Change { id, message } => {
@@ -173,6 +174,11 @@ impl Agent {
             },
         };
         self.send(AgentMessage::Reply { id, clock_us: self.now_us(), answer }).await;
+    }
+
+    fn hangs(&self, fault: &str) -> bool {
+        let hangs = self.world.switches.hangs_after.filter(|(hangs, _)| *hangs == fault);
+        hangs.is_some_and(|(_, times)| self.world.count(&format!("begin-{fault}")) > times)
     }
 
     fn begin(&mut self, ability: &str, id: String, message: serde_json::Value) -> AgentAnswer {

@@ -28,6 +28,8 @@ pub struct Switches {
     pub cannot_inject: Option<&'static str>,
     /// No fault can be injected a second time.
     pub once_only: bool,
+    /// This fault is injected so many times, and another injection is never answered.
+    pub hangs_after: Option<(&'static str, u32)>,
     /// Asking whether this fault is in place fails.
     pub cannot_confirm: Option<&'static str>,
     /// This fault is taken and never in place.
