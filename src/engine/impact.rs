@@ -114,28 +114,29 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let followed = !cx.control && cx.plan.runbook.is_some();
     let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), followed) else { return Ok(()) };
     let required = impact.required_hold(cx.plan, None);
+    // What comes and goes may be away when that time is over: it has its own until it is felt again.
+    let again = impact.felt_again_within(cx.plan).unwrap_or_default();
     let (until, began) = (at.plus(required), cx.sink.now());
-    let deadline = until.plus(cx.longest_request() + ARRIVAL);
+    let last = until.plus(again);
+    let deadline = last.plus(cx.longest_request() + ARRIVAL);
     let hurt = |levels: &[Level]| levels.iter().any(|level| level.below(cx.plan.impact.below));
-    // What comes and goes may be away at the end of that time, and hurts in between.
-    let (window, comes) = (cx.plan.impact.window, impact.felt_again_within(cx.plan).is_some());
     let latest = cx.monitor.until(deadline, |monitor| {
         monitor.timeline(|timeline| {
-            let (known, levels) = (timeline.closed_until()?, timeline.latest(window));
-            (known >= until || comes && known >= at.plus(window) && hurt(&levels)).then_some(levels)
+            let (known, levels) = (timeline.closed_until()?, timeline.latest(cx.plan.impact.window));
+            (known >= last || known >= until && hurt(&levels)).then_some(levels)
         })
     });
     let Some(levels) = latest.await? else {
         return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
     };
     let suffer = hurt(&levels);
-    cx.waited(WAIT_SUFFERED, at, required, suffer);
+    cx.waited(WAIT_SUFFERED, at, required + again, suffer);
     if suffer {
         return Ok(());
     }
     let reason = format!(
         "users recovered without the runbook: {} after `{id}` had ended by `lasts`, {}",
-        seconds(required),
+        seconds(required + again),
         shown(&levels)
     );
     let line = lasting().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
