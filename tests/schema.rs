@@ -500,7 +500,6 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     assert!(taken > 150, "only {taken} were taken");
 }
 
-/// What is wrong by its shape an editor marks without running anything.
 /// The schema cannot know what lies in a folder.
 #[test]
 fn a_release_and_values_are_for_a_chart() {
@@ -515,6 +514,7 @@ fn a_release_and_values_are_for_a_chart() {
     }
 }
 
+/// What is wrong by its shape an editor marks without running anything.
 #[test]
 fn what_is_wrong_by_shape_is_rejected() {
     let (project, validator) = (Project::new(), validator());
