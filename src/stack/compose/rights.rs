@@ -43,13 +43,19 @@ enum HostRule {
     Mount,
     Namespace,
     NetworkMode,
+    Plain,
     Propagation,
     Security,
     Sysctls,
+    Ulimits,
     Volume,
     VolumesFrom,
 }
 
+/// What builders split texts at that Compose hands on to them.
+const BUILDER_SYNTAX: [&str; 4] = [",", "\"", "\n", "\r"];
+/// Said of a text that has some of that.
+const AMBIGUOUS: &str = "commas, quotes and line ends in it mean something to the builder";
 /// Said of a value that has another form than Compose prints.
 const STRANGE: &str = "not what Compose makes of it";
 
@@ -271,6 +277,18 @@ impl Walk<'_> {
             return self.note(self.decide(HostRule::Context, value), value, service, path);
         };
         self.table("build", build, service, path);
+        // Compose escapes what is an expression for the builder in these two alone.
+        let texts = build.iter().filter(|(key, _)| !matches!(key.as_str(), "args" | "dockerfile_inline"));
+        for (key, value) in texts.filter(|(_, value)| holds(value, &["${", "%{"])) {
+            path.push(key.clone());
+            self.note(
+                refused(format!("{}: the builder takes it for an expression", shown(value))),
+                value,
+                service,
+                path,
+            );
+            path.pop();
+        }
         // Relative to the context, which Compose prints as an absolute path.
         let (Some(context), Some(file)) = (text(build.get("context")), text(build.get("dockerfile"))) else { return };
         if !is_remote(&context) {
@@ -297,12 +315,15 @@ impl Walk<'_> {
                 true => None,
                 false => consent(format!("{text}: the build reads and writes outside of the drill")),
             }),
-            HostRule::Context => each(&|text| self.context(text)),
+            HostRule::Context => each(&|text| self.context(text, false)),
             HostRule::Contexts => match value {
                 Value::Object(contexts) => {
-                    together(contexts.values().filter_map(|context| self.decide(HostRule::Context, context)))
+                    together(contexts.values().filter_map(|context| match text(Some(context)) {
+                        Some(text) => self.context(&text, true),
+                        None => refused(format!("{}: {STRANGE}", shown(context))),
+                    }))
                 }
-                _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context))),
+                _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context), true)),
             },
             HostRule::External => match value {
                 Value::Bool(false) => None,
@@ -311,8 +332,18 @@ impl Walk<'_> {
             HostRule::Files => match value {
                 Value::Array(items) => together(items.iter().filter_map(|item| self.decide(HostRule::Files, item))),
                 Value::Object(file) => file.get("path").and_then(|path| self.decide(HostRule::Files, path)),
-                _ => each(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
+                _ => each(&|text| {
+                    let path = self.base.join(text);
+                    let own = text.strip_prefix(&*self.base.to_string_lossy()).unwrap_or(text);
+                    if BUILDER_SYNTAX.iter().any(|part| own.contains(part)) {
+                        return refused(format!("{text}: {AMBIGUOUS}"));
+                    }
+                    let special = || special(&path).map(|kind| format!("{text}: it is {kind}"));
+                    outside(self.root, &path).or_else(special).and_then(consent)
+                }),
             },
+            HostRule::Plain if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
+            HostRule::Plain => None,
             HostRule::Labels => {
                 let keys = names();
                 let reserved = ["dev.firedrill.", "com.docker.compose."];
@@ -342,6 +373,11 @@ impl Walk<'_> {
                 let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
                 together(others.filter_map(|other| consent(format!("{other}: a setting of the host's kernel"))))
             }
+            HostRule::Ulimits => {
+                let names = names();
+                let strong = names.iter().find(|name| ["rtprio", "nice"].contains(&name.as_str()))?;
+                consent(format!("{strong}: it can take a processor for itself"))
+            }
             HostRule::Volume => volume(value),
             HostRule::VolumesFrom => each(&|text| match text.starts_with("container:") {
                 true => refused(format!("{text}: a container that is not part of the stack")),
@@ -350,10 +386,16 @@ impl Walk<'_> {
         }
     }
 
-    /// A build context: a directory of the project, another service or an image.
-    fn context(&self, text: &str) -> Option<Wrong> {
-        if text.starts_with("service:") || text.starts_with("docker-image://") {
-            return None;
+    /// A build context: a directory of the project. An `additional` one may be another service or an image, too; as the first one the builder
+    /// takes these for paths.
+    fn context(&self, text: &str, additional: bool) -> Option<Wrong> {
+        let image = text.strip_prefix("docker-image://");
+        if let Some(name) = text.strip_prefix("service:").or(image) {
+            let known = if image.is_some() { !name.contains("..") } else { self.services.contains_key(name) };
+            return match additional && known {
+                true => None,
+                false => refused(format!("{text}: it is no directory, and no service or image of additional contexts")),
+            };
         }
         let path = text.strip_prefix("oci-layout://").unwrap_or(text);
         match is_remote(path) {
@@ -466,6 +508,18 @@ fn texts(value: &Value) -> Vec<String> {
     items.iter().filter_map(scalar).map(|text| unescape(&text)).collect()
 }
 
+/// Whether a text in a value holds one of these.
+fn holds(value: &Value, parts: &[&str]) -> bool {
+    match value {
+        Value::String(text) => parts.iter().any(|part| text.contains(part)),
+        Value::Array(items) => items.iter().any(|item| holds(item, parts)),
+        Value::Object(entries) => {
+            entries.iter().any(|(key, value)| parts.iter().any(|part| key.contains(part)) || holds(value, parts))
+        }
+        _ => false,
+    }
+}
+
 /// A value in a message.
 fn shown(value: &Value) -> String {
     let text = match value {
@@ -540,7 +594,10 @@ mod tests {
             ("/services/web/x-note", json!({ "privileged": true })),
             ("/volumes/d", json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=1000" } })),
             ("/secrets", json!({ "s": { "name": "shop_s", "file": "ROOT/conf/web.conf" } })),
-            ("/services/web/build/additional_contexts", json!({ "base": "service:db", "more": "ROOT/conf" })),
+            (
+                "/services/web/build/additional_contexts",
+                json!({ "base": "service:web", "more": "ROOT/conf", "os": "docker-image://debian:12" }),
+            ),
         ] {
             assert_eq!(with(pointer, value), Vec::<String>::new(), "{pointer}");
         }
@@ -578,6 +635,7 @@ mod tests {
             ("labels", json!({ "dev.firedrill.run": "x" })),
             ("volumes_from", json!(["container:other"])),
             ("of_next_year", json!("x")),
+            ("ulimits", json!({ "nofile": 1024, "rtprio": 99 })),
             ("deploy", json!({ "resources": { "reservations": { "devices": [{ "capabilities": ["gpu"] }] } } })),
         ] {
             told.push(web(key, value));
@@ -592,6 +650,11 @@ mod tests {
             ("entitlements", json!(["security.insecure"])),
             ("cache_to", json!(["type=local,dest=/srv/x"])),
             ("additional_contexts", json!({ "etc": "/etc" })),
+            ("additional_contexts", json!({ "other": "service:x/../../etc", "image": "docker-image://x/../../etc" })),
+            ("context", json!("service:x/../../../etc")),
+            ("context", json!("docker-image://x/../../etc")),
+            ("secrets", json!([{ "source": "s", "target": "x,src=/etc/shadow" }])),
+            ("target", json!("$${upper(\"x\")}")),
         ] {
             told.push(web(&format!("build/{key}"), value));
         }
@@ -604,6 +667,8 @@ mod tests {
             ("/volumes/d", json!({ "external": true })),
             ("/volumes/d", json!({ "driver": "sshfs" })),
             ("/secrets", json!({ "s": { "file": "/etc/shadow" } })),
+            ("/secrets", json!({ "s": { "file": "ROOT/x,src=/etc/shadow" } })),
+            ("/secrets", json!({ "s": { "file": "ROOT/socket" } })),
             ("/configs", json!({ "c": { "file": "ROOT/../x" } })),
             ("/configs", json!({ "c": { "external": true } })),
             ("/models", json!({ "m": { "model": "x" } })),

@@ -120,9 +120,16 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
                 label(build, labels::IMAGE_DIR, &drill.run.dir.display().to_string());
             }
         }
-    } else if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
-        service.insert("image".into(), json!(escape(image)));
-        service.insert("pull_policy".into(), json!("never"));
+    } else {
+        // Nothing is built, and no image replaced, under a name that others have.
+        service.remove("build");
+        if service.get("pull_policy").is_some_and(|policy| policy != "never") {
+            service.insert("pull_policy".into(), json!("missing"));
+        }
+        if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
+            service.insert("image".into(), json!(escape(image)));
+            service.insert("pull_policy".into(), json!("never"));
+        }
     }
     add_labels(service, drill);
 }

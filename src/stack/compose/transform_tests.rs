@@ -172,6 +172,20 @@ fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
     assert_eq!(out["services"]["db"].get("pull_policy"), None);
 }
 
+#[test]
+fn nothing_is_built_or_pulled_under_a_name_that_others_have() {
+    let build = json!({ "context": "/p", "tags": ["postgres:16"] });
+    let json = json!({ "name": "s", "services": {
+        "web": { "image": "alpine:3", "build": build, "pull_policy": "build" },
+        "db": { "image": "postgres:16", "pull_policy": "always" },
+        "cache": { "image": "redis", "pull_policy": "never" } } });
+    let out = changed_with(json, &spec(&[]), &BTreeMap::new());
+    let of = |service: &str| (out["services"][service].get("build"), out["services"][service]["pull_policy"].as_str());
+    assert_eq!(of("web"), (None, Some("missing")));
+    assert_eq!(of("db"), (None, Some("missing")));
+    assert_eq!(of("cache"), (None, Some("never")));
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;
