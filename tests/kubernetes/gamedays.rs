@@ -70,6 +70,13 @@ impl RunningDay {
         if pods.is_empty() { Err(format!("no Job runs\n{}", self.said())) } else { Ok(pods) }
     }
 
+    /// Something was heard of its first drill.
+    fn is_heard(&self) -> Result<(), String> {
+        let runs = RunDir::list(&self.dir()?.join("runs")).map_err(|error| error.to_string())?;
+        let heard = runs.first().and_then(|run| read_run(run.path()).ok()).is_some_and(|record| record.plan.is_some());
+        if heard { Ok(()) } else { Err(format!("nothing yet\n{}", self.said())) }
+    }
+
     fn end(&mut self) -> (Option<i32>, Day) {
         let exit = poll("the end of the game day", PATIENCE + PATIENCE, || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status.code()),
@@ -138,12 +145,7 @@ fn a_job_whose_pod_is_taken_away_is_run_again_once_and_marked() {
     let mut running = RunningDay::start("[k8s-bad-deploy]", &["--retry", "2"]);
     let pod = poll("a Job that runs", PATIENCE, || Ok(running.runners()?.remove(0)));
     let (namespace, pod) = pod.split_once(' ').expect("a namespace and a Pod");
-    // Not before something was heard of it.
-    poll("events of it", PATIENCE, || {
-        let runs = RunDir::list(&running.dir()?.join("runs")).map_err(|error| error.to_string())?;
-        let heard = runs.first().and_then(|run| read_run(run.path()).ok()).is_some_and(|record| record.plan.is_some());
-        if heard { Ok(()) } else { Err("none".to_string()) }
-    });
+    poll("events of it", PATIENCE, || running.is_heard());
     kubectl(&["delete", "--namespace", namespace, pod, "--force", "--grace-period", "0"]).expect("it is deleted");
     let (exit, day) = running.end();
     assert_eq!(exit, Some(0), "{}", running.said());
@@ -153,6 +155,56 @@ fn a_job_whose_pod_is_taken_away_is_run_again_once_and_marked() {
     assert!(day.notes.iter().any(|note| note.contains("are lost, only what it printed")), "{:?}", day.notes);
     let html = std::fs::read_to_string(running.dir().expect("its directory").join("report.html")).expect("a report");
     assert!(html.contains("lost with its machine"));
+    assert_eq!(running.is_gone(), Ok(()));
+}
+
+/// Stopped where it stands, its node is as good as dead for the cluster; it goes on at the end.
+struct FrozenKubelet {
+    node: String,
+}
+
+impl FrozenKubelet {
+    /// The one of the only node, where that is a container of this engine.
+    fn of_the_only_node() -> Option<FrozenKubelet> {
+        let all = kubectl(&["get", "nodes", "--output", "jsonpath={.items[*].metadata.name}"]).expect("nodes");
+        let frozen = FrozenKubelet { node: all };
+        frozen.signal("STOP").then_some(frozen)
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        let kill = format!("kill -{signal} $(pidof kubelet)");
+        let told = Command::new("docker").args(["exec", &self.node, "sh", "-c", &kill]).status();
+        told.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for FrozenKubelet {
+    fn drop(&mut self) {
+        self.signal("CONT");
+    }
+}
+
+#[test]
+fn a_job_whose_node_dies_is_run_again_once_and_marked() {
+    if no_cluster() {
+        return;
+    }
+    let mut running = RunningDay::start("[k8s-bad-deploy]", &["--retry", "2"]);
+    poll("events of the Job", PATIENCE, || running.is_heard());
+    let Some(frozen) = FrozenKubelet::of_the_only_node() else {
+        println!("skipped: the cluster has several nodes, or they are no containers of this engine");
+        return;
+    };
+    poll("the Job to be given up", PATIENCE, || match read_day(&running.dir()?) {
+        Ok(day) if day.drills.first().is_some_and(|drill| drill.attempts.len() > 1) => Ok(()),
+        seen => Err(format!("{seen:?}\n{}", running.said())),
+    });
+    drop(frozen);
+    let (exit, day) = running.end();
+    assert_eq!(exit, Some(0), "{}", running.said());
+    let attempts: Vec<Cause> = day.drills[0].attempts.iter().map(|attempt| attempt.cause).collect();
+    assert_eq!(attempts[..2], [Cause::Planned, Cause::Lost], "{}", running.said());
+    assert_eq!(day.drills[0].status(), DrillStatus::Passed, "{}", running.said());
     assert_eq!(running.is_gone(), Ok(()));
 }
 

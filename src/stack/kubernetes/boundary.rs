@@ -80,6 +80,12 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
             items(object, "/rules").filter_map(too_much).for_each(|why| refuse(format!("gives {why}"), help));
         }
         "RoleBinding" => of_binding(object, written, &mut refuse),
+        "Secret" if is_token_of_ours(object) => {
+            refuse(
+                "asks for a token of an account of Firedrill's own".into(),
+                "accounts that begin with `fd-` are Firedrill's own",
+            );
+        }
         "PersistentVolumeClaim" => of_claim(object.get("spec"), "", &mut refuse),
         "NetworkPolicy" if isolated && items(object, "/spec/egress").any(reaches_out) => {
             let help = "`isolate: true` lets Pods reach each other alone: leave that rule out, or `isolate`";
@@ -99,6 +105,12 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
         refuse("takes an account of Firedrill's own".into(), "accounts that begin with `fd-` are Firedrill's own");
     }
     found
+}
+
+/// Whether the cluster puts a token of one of Firedrill's own accounts into a Secret.
+fn is_token_of_ours(secret: &Value) -> bool {
+    let account = secret.pointer("/metadata/annotations").and_then(|all| all.get("kubernetes.io/service-account.name"));
+    account.and_then(Value::as_str).is_some_and(is_ours)
 }
 
 /// What a rule of a Role gives that lets its holder take away the limits of the drill.
@@ -265,6 +277,11 @@ mod tests {
         let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
         assert_eq!(refused(&named("fd-inside")).len(), 1);
         assert!(refused(&named("fdx")).is_empty());
+        let token = |of: &str| {
+            let metadata = json!({ "name": "t", "annotations": { "kubernetes.io/service-account.name": of } });
+            json!({ "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": metadata })
+        };
+        assert_eq!((refused(&token("fd-steps")).len(), refused(&token("web")).len()), (1, 0));
         for group in ["helm.cattle.io", "source.toolkit.fluxcd.io", "argoproj.io"] {
             let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "X", "metadata": { "name": "x" } });
             assert_eq!(refused(&object).len(), 1, "{group}");

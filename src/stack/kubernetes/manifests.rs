@@ -540,11 +540,23 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
         if !["", "Default"].contains(&text(container, "/securityContext/procMount")) {
             asks.push(format!("its container `{name}` sets `procMount`"));
         }
+        if asks_others(container) {
+            asks.push(format!("its container `{name}` has the node ask another address (`host` of a probe or hook)"));
+        }
         if items(container, "/ports").any(|port| port.get("hostPort").is_some()) {
             asks.push(format!("its container `{name}` takes a port of the node (`hostPort`)"));
         }
     }
     asks
+}
+
+/// Whether a probe or a hook of a container names a host: the node asks it, whatever keeps Pods in their namespace.
+fn asks_others(container: &Value) -> bool {
+    let probes = ["/livenessProbe", "/readinessProbe", "/startupProbe", "/lifecycle/postStart", "/lifecycle/preStop"];
+    let handlers = probes.iter().filter_map(|probe| container.pointer(probe));
+    handlers
+        .flat_map(|probe| ["/httpGet/host", "/tcpSocket/host"].map(|at| text(probe, at)))
+        .any(|host| !host.is_empty())
 }
 
 /// The map at a key, made if it is not there.
@@ -797,6 +809,10 @@ items:
             "containers": [{ "name": "c", "ports": [{ "hostPort": 80 }],
                 "securityContext": { "privileged": true, "capabilities": { "add": ["SYS_ADMIN"] } } }] });
         assert_eq!(asks_of_the_node(&spec).len(), 5);
+        let probed = |probe: Value| serde_json::json!({ "containers": [{ "name": "c", "livenessProbe": probe }] });
+        let elsewhere = serde_json::json!({ "httpGet": { "host": "169.254.169.254", "port": 80 } });
+        assert_eq!(asks_of_the_node(&probed(elsewhere)).len(), 1);
+        assert!(asks_of_the_node(&probed(serde_json::json!({ "httpGet": { "path": "/", "port": 80 } }))).is_empty());
         let more = serde_json::json!({ "priorityClassName": "system-node-critical",
             "volumes": [{ "name": "a", "nfs": { "server": "x" } }, { "name": "b", "csi": {} }, { "name": "c", "emptyDir": {} },
                         { "name": "d", "hostPath": null, "secret": {} }],
