@@ -267,7 +267,8 @@ impl<'w> CallArguments<'w> {
             let own = given.word.is(name) || given.word.kind == WordKind::Fixed && given.name == name && group;
             own && if strict { given.sure } else { given.behind >= operands }
         };
-        let base = |name: &str| name.split('=').next().unwrap_or_default().trim_start_matches('-').to_string();
+        // kubectl reads `--dry_run` as `--dry-run`.
+        let base = |name: &str| name.split('=').next().unwrap_or_default().trim_start_matches('-').replace('_', "-");
         names.iter().any(|name| {
             let against = |other: &GivenOption<'_>| {
                 let other_base = base(&other.name);
@@ -289,7 +290,7 @@ impl<'w> CallArguments<'w> {
         if let Some(word) = self.loose.or(self.filled.filter(|_| !verb)) {
             return Some(format!("`{}` may bring options", word.shown()));
         }
-        let bare = |name: &str| name.trim_start_matches('-').to_string();
+        let bare = |name: &str| name.trim_start_matches('-').replace('_', "-");
         let is = |given: &GivenOption<'_>, known: &String| given.name == *known || given.word.is(known);
         let refused = |given: &GivenOption<'_>, known: &String| {
             let long = known.len() > 2 && given.name.len() > 2;
@@ -560,6 +561,7 @@ mod tests {
             ("kubectl apply -f x --dry-run=client", EffectKind::Looks),
             ("kubectl apply --field-manager --dry-run=client -f x", EffectKind::Changes),
             ("kubectl apply -f x --dry-run=client --dry-run=none", EffectKind::Changes),
+            ("kubectl apply -f x --dry-run=client --dry_run=none", EffectKind::Changes),
             ("grep $X", EffectKind::Looks),
             ("sort $X", EffectKind::Unknown),
             ("sort \"$X\"", EffectKind::Unknown),

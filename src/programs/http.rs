@@ -6,6 +6,8 @@ use crate::bash::{EXPANDED, FILLED, WordKind};
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
 const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
+/// Names of parameters that say what is looked at, or how it is shown; any other one may set something: `/mode?payments=queue`.
+const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
 
 /// Options of `curl` whose values are looked at here.
 pub(super) const CHECKED: [&str; 9] =
@@ -113,7 +115,16 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
         texts.extend([query].into_iter().chain(queries.iter().map(|query| query.text)));
     }
     let verb = texts.iter().find_map(|text| words(&decoded(text)).into_iter().find(|word| is_verb(word)));
+    let parameters = texts.iter().skip(1).flat_map(|text| text.split('&')).filter_map(|pair| pair.split_once('='));
+    let sets = || parameters.map(|(name, _)| decoded(name)).find(|name| !is_question(name));
     verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
+        .or_else(|| sets().map(|name| format!("`{name}=` in the address may set something")))
+}
+
+/// Whether a parameter asks; `page_size`, `pageSize` and `page-size` are one.
+fn is_question(name: &str) -> bool {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    PARAMETERS_OF_QUESTIONS.split_ascii_whitespace().any(|known| known == plain)
 }
 
 /// Whether a word is an order; some are ones within others as well: `flushall`.

@@ -227,7 +227,9 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
     let strange = match first {
         "set" => {
             let at = if matches!(word(1), "session" | "local") { 2 } else { 1 };
-            !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
+            // Another assignment may stand behind a comma, for the whole server: `SET max_execution_time = 1, GLOBAL read_only = OFF`.
+            let several = statement.iter().any(|token| matches!(token, SqlToken::Sign(',' | '@')));
+            several || !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
         }
         "pragma" => !among(word(1), PRAGMAS) || statement.contains(&SqlToken::Sign('=')),
         // They end with their line for mysql: what follows is a statement of its own.
@@ -408,6 +410,9 @@ mod tests {
             "SELECT pg_advisory_unlock(1)",
             "SELECT dblink('x', 'y')",
             "SET GLOBAL max_connections = 1",
+            "SET max_execution_time = 1000, GLOBAL read_only = OFF",
+            "SET SESSION max_execution_time = 1, PERSIST max_connections = 1",
+            "SET max_statement_time = @@GLOBAL.x",
             "SET search_path = ops",
             "SET ROLE admin",
             "SET SESSION AUTHORIZATION admin",

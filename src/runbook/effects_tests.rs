@@ -783,6 +783,8 @@ fn it_is_told_why() {
         ("psql -c 'SELECT ops.fix()'", "SQL: the function `ops.fix()` is not known"),
         ("curl -X POST http://x", "HTTP: POST"),
         ("curl http://x/-/reload", "HTTP: `reload` in the address sounds like an order"),
+        ("curl 'http://x/mode?payments=queue'", "HTTP: `payments=` in the address may set something"),
+        ("curl -G --data-urlencode mode=queue http://x/", "HTTP: `mode=` in the address may set something"),
         ("sort $A", "`sort`: `…` may bring options"),
         ("echo \"", "it could not be read as shell: a quote"),
     ] {
