@@ -2,6 +2,7 @@
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
 use super::governs::Governs;
+use super::text::is_among;
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, TextForm, Value, parse, shape, work_tree};
@@ -657,17 +658,21 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = "
-    if unless when whenever only either otherwise else alternatively alternative optional optionally option instead
-    depending depends case until needed necessary appropriate applicable warning caution careful danger resort never
-    don't prompts interactively pick choose deprecated obsolete outdated old assuming assume provided staging production example
-    examples not rollback skip nothing except suppose untested draft todo lose lab simulate reproduce approval approved ask
+    if unless when whenever whether only either otherwise else alternatively alternative optional optionally option instead
+    depending depends case until needed necessary appropriate applicable warning caution careful danger resort
+    prompts interactively pick choose deprecated obsolete outdated superseded replaced retired historical legacy old
+    preferred recommended hatch assuming assume provided providing suppose supposing rarely sometimes discretion
+    staging production example
+    examples rollback skip nothing except untested draft todo lose lab simulate reproduce approval approved ask
     looked typed expected output nicht nie falls wenn ne pas jamais nunca
 ";
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 7] =
-    ["stop here", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done"];
+const DOUBTING_PHRASES: [&str; 10] = [
+    "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
+    "event that", "event of",
+];
 /// Words with which a sentence begins that is a condition, or may be.
-const CONDITIONS: &str = "should were where given once has";
+const CONDITIONS: &str = "should were where given once has avoid";
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {
@@ -697,19 +702,22 @@ pub fn doubt(command: &Command) -> Option<String> {
     if command.is_shell() && programs::hides_calls(&command.text) {
         return Some("a part of it could not be read as shell".into());
     }
+    said(governs)
+}
+
+/// Why what is said around a command leaves it to a person.
+pub(super) fn said(governs: &Governs) -> Option<String> {
     if governs.under.iter().any(|text| says_or(text)) {
         return Some("the text around it names another way (“or”)".into());
     }
-    let texts = governs.headings.iter().chain(&governs.under);
-    let found = texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '\'')).find_map(|word| {
-        let word = word.to_lowercase();
-        DOUBTS.split_whitespace().any(|doubt| doubt == word).then_some(word)
-    });
-    let said = found.or_else(|| governs.headings.iter().chain(&governs.under).find_map(|text| doubting(text)));
-    if said.is_none() && governs.under.iter().any(|text| is_foreign(text)) {
+    let mut texts = governs.headings.iter().chain(&governs.under);
+    let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
+    let word =
+        texts.clone().flat_map(|text| words_of(text)).find(doubts).or_else(|| texts.find_map(|text| doubting(text)));
+    if word.is_none() && governs.under.iter().any(|text| is_foreign(text)) {
         return Some("the text around it is in a language that is not read".into());
     }
-    said.map(|word| format!("the text around it says “{word}”"))
+    word.map(|word| format!("the text around it says “{word}”"))
 }
 
 /// What in a text is a doubt although no word of it is: a question, the beginning of a condition, "stop here".
@@ -722,8 +730,7 @@ fn doubting(text: &str) -> Option<String> {
             let first =
                 sentence.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
             let is_order = sentence.trim_end_matches(['.', '!']) == "stop";
-            (is_order || sentence.ends_with('?') || super::text::is_among(CONDITIONS, first))
-                .then(|| sentence.to_string())
+            (is_order || sentence.ends_with('?') || is_among(CONDITIONS, first)).then(|| sentence.to_string())
         })
     })
 }
@@ -734,13 +741,26 @@ fn is_foreign(text: &str) -> bool {
     letters.peek().is_some() && letters.all(|c| c > '\u{24f}')
 }
 
+/// The words of a text in lower case, `don't` as one, however its apostrophe is written.
+fn words_of(text: &str) -> Vec<String> {
+    let text = text.replace('\u{2019}', "'").to_lowercase();
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').map(|word| word.trim_matches('\''));
+    words.filter(|word| !word.is_empty()).map(str::to_string).collect()
+}
+
+fn denies(word: &str) -> bool {
+    matches!(word, "not" | "never" | "cannot" | "forbidden") || word.ends_with("n't")
+}
+
+/// The number of one of several ways, or of a part: `2b`.
+fn is_lettered(word: &str) -> bool {
+    let number = word.strip_suffix(['a', 'b', 'c']).unwrap_or_default();
+    !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+}
+
 /// Whether a text may say that something is not to be run.
 fn forbids(text: &str) -> bool {
-    let text = text.replace('\u{2019}', "'").to_lowercase();
-    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
-    words.any(|word| {
-        matches!(word, "not" | "never" | "cannot" | "forbidden" | "avoid" | "no" | "error") || word.ends_with("n't")
-    })
+    words_of(text).iter().any(|word| denies(word) || matches!(word.as_str(), "avoid" | "no" | "error"))
 }
 
 /// Whether a text names another way with "or": `# Or with Docker`, "restart it, or, on Kubernetes, roll it back".

@@ -301,6 +301,30 @@ fn what_cannot_be_taken_back_is_not_proposed() {
     }
 }
 
+#[test]
+fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
+    let last = |text: &str| {
+        let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{text}"));
+        let last = runbook.steps.iter().flat_map(Step::commands).last().unwrap();
+        (last.text.clone(), doubt(last))
+    };
+    for text in [
+        "```bash\nrestart a\n# Only with a stuck queue, do both:\nrestart b\n# clears it\nrestart c\n```\n",
+        "### When to use this\n\nNever in the EU.\n\n### Steps\n\n```bash\nrestart c\n```\n",
+        "### If it is down\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
+    ] {
+        let (command, why) = last(text);
+        assert!(command.starts_with("restart") && why.is_some(), "{text}: {why:?}");
+    }
+    for text in [
+        "```bash\n# 1. Only with a stuck queue:\nrestart a\n# 2. Another one\nrestart b\n# 3. And that\nrestart c\n```\n",
+        "### Background\n\nNever in the EU.\n\n### Steps\n\n```bash\nrestart c\n```\n",
+        "### Set it\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
+    ] {
+        assert_eq!(last(text).1.filter(|why| !why.contains("only")), None, "{text}");
+    }
+}
+
 /// What is said right above a command decides whether it is proposed.
 #[test]
 fn what_may_forbid_or_condition_a_command_is_not_proposed() {
@@ -325,6 +349,12 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "To break it on purpose, in the lab:",
         "Nicht ausführen:",
         "Falls der Cache voll ist:",
+        "In the rare event that this doesn't help:",
+        "The primary isn't reachable:",
+        "You don\u{2019}t need this:",
+        "2b. Force it to be one replica:",
+        "Superseded by the section above:",
+        "Avoid this during business hours:",
         "實行しないでください。",
     ] {
         assert!(above(text).is_some(), "{text}");

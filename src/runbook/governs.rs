@@ -2,7 +2,7 @@
 //! a command is a decision about both; where either changed, it is open again.
 
 use super::markdown::{MarkdownBlock, MarkdownCode};
-use super::text::until_char;
+use super::text::{is_among, until_char};
 use super::{Command, Step, phase};
 use crate::source::Source;
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]
     let mut commands: Vec<(usize, &mut Command)> = Vec::new();
     let meant = meant(steps);
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
-    for step in steps {
+    for step in steps.iter_mut() {
         for command in super::model::commands_mut(&mut step.kind) {
             commands.push((source.offset(crate::source::Pos { line: command.line, column: command.column }), command));
         }
@@ -78,6 +78,31 @@ pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]
     let mut walk =
         GovernsWalk { source, commands: commands.into_iter().peekable(), open, items, one_title: titles == 1, meant };
     walk.blocks(blocks);
+    pass_on(steps);
+}
+
+/// What makes it doubtful that a variable is to be set is said of the commands that read it, too: setting one is no change, and happens.
+fn pass_on(steps: &mut [Step]) {
+    let mut doubtful: HashMap<(Option<String>, String), Arc<Governs>> = HashMap::new();
+    for step in steps {
+        let places: Vec<_> = step.commands().iter().map(|command| step.settings(command.block).place.clone()).collect();
+        for (command, place) in super::model::commands_mut(&mut step.kind).iter_mut().zip(places) {
+            let at = |name: &str| (place.clone(), name.to_string());
+            for setter in command.reads.iter().filter_map(|read| doubtful.get(&at(read.input.variable()?))) {
+                let governs = Arc::make_mut(&mut command.governs);
+                governs.of_several |= setter.of_several;
+                let known = |text: &&String| !governs.headings.contains(text) && !governs.under.contains(text);
+                let said: Vec<String> = setter.headings.iter().chain(&setter.under).filter(known).cloned().collect();
+                governs.under.splice(0..0, said);
+            }
+            for name in &command.sets {
+                match command.governs.of_several || super::accepted::said(&command.governs).is_some() {
+                    true => doubtful.insert(at(name), command.governs.clone()),
+                    false => doubtful.remove(&at(name)),
+                };
+            }
+        }
+    }
 }
 
 /// For each command, by line and column, what decides what its words mean.
@@ -151,7 +176,16 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         for (index, block) in blocks.iter().enumerate() {
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
-                    self.open.retain(|open| open.level < *level);
+                    let closed = self.open.iter().position(|open| open.level >= *level).unwrap_or(self.open.len());
+                    for open in self.open.split_off(closed) {
+                        // Below a heading of the page, as else it would be about all that follows.
+                        if open.level > 2 && is_of_others(&open.title) {
+                            let above = self.open.last_mut().into_iter();
+                            above.for_each(|above| {
+                                above.prose.extend([open.title.clone()].into_iter().chain(open.prose.clone()))
+                            });
+                        }
+                    }
                     let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
                     self.open.push(Open { level: *level, title: text.clone(), prose: Vec::new(), of_several });
                 }
@@ -198,11 +232,13 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             if at < code.span.start {
                 continue;
             }
-            // Those at the top of the block, and those nearest above the command.
+            // Those at the top of the block, and those above the command from the last number on: `# 2. Restart it`.
             let first = others.first().map_or(usize::MAX, |(place, _)| *place);
-            let nearest = comments.iter().rfind(|(place, _)| *place < at).map_or(0, |(place, _)| *place);
-            let since = others.iter().rfind(|(place, _)| *place < nearest).map_or(0, |(place, _)| *place);
-            let said = comments.iter().filter(|(place, _)| *place < at && (*place < first || *place > since));
+            let numbered = |(place, line): &&(usize, &str)| {
+                *place < at && phase::is_step(line.trim_start_matches('#').trim_start())
+            };
+            let since = comments.iter().rfind(numbered).map_or(0, |(place, _)| *place);
+            let said = comments.iter().filter(|(place, _)| *place < at && (*place < first || *place >= since));
             // A comment stands behind the last line.
             let height = command.text.lines().count().saturating_sub(1);
             let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
@@ -258,6 +294,14 @@ fn holds_code(blocks: &[MarkdownBlock]) -> bool {
 /// Whether a text behind a block says when the block is for: "Do the above only if …".
 fn speaks_of_above(text: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("above"))
+}
+
+/// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.
+fn is_of_others(title: &str) -> bool {
+    const WORDS: &str = "when prerequisite prerequisites precondition preconditions condition conditions before warning warnings caution important \
+                         scope applicability limits limitations only note notes";
+    let first = phase::strip_number(title).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+    first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()))
 }
 
 /// One line, however it was broken.
