@@ -170,6 +170,17 @@ async fn still_there(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop>
         });
         let felt = felt.await?;
         cx.waited(WAIT_FELT, began, within, felt.is_some());
+    } else if let Some((_, hit)) = &impact.hit {
+        // A fault of a part of the requests leaves a window without a bad one now and then. What is over stays so in a longer one.
+        let (window, since) = (cx.plan.impact.window, impact.faults.first);
+        let told = cx.monitor.until(began.plus(cx.plan.impact.within), |monitor| {
+            monitor.timeline(|timeline| {
+                let suffer = timeline.still_broken(hit, window, since).users_suffer();
+                let longer = window + timeline.closed_until()?.since(began);
+                (suffer || !timeline.met_by_chance(hit, longer, since)).then_some(())
+            })
+        });
+        told.await?;
     }
     cx.lives()?;
     let outstanding = cx.ledger.outstanding();

@@ -555,6 +555,20 @@ impl Timeline {
         answer
     }
 
+    /// Whether it may be chance that `still_broken` saw one of these SLIs met again: this window, which is as long or longer, misses its
+    /// objective, or among so many events of the bad share until then so few bad ones come with a probability of 1/1000 or more (binomial;
+    /// the share by Laplace's rule). A fault of a part of the requests leaves a short window without one.
+    pub fn met_by_chance(&self, hit: &[String], window: Duration, since: DrillTime) -> bool {
+        let mut lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
+        lines.any(|(sli, at, line)| {
+            line.is_some_and(|line| {
+                let begin = line.known.len().saturating_sub(slices(window)).max(line.first_from(since));
+                let level = self.level(sli, at, line, begin, line.known.len());
+                level.is_some_and(|level| !level.met() || line.so_few_by_chance(at, since, begin, &level))
+            })
+        })
+    }
+
     /// **Served before** `at`, the first mitigating command, as it is known once every slice before it is: each SLI that was hit had
     /// no bad event for `quiet` or longer just before, for longer than ever since `since` (the confirmed injection), and by so many
     /// events in a row that chance does not make them: (1 − bad share until then)ⁿ < 1/1000, the share by Laplace's rule.
@@ -751,6 +765,22 @@ impl Line {
         let share = hurt.iter().map(bad).sum::<u64>() as f64 / (due(hurt) + 1) as f64;
         let by_chance = (1.0 - share).powf(due(served) as f64);
         Some(served.len() >= slices(quiet) && served.len() > longest && by_chance < 0.001)
+    }
+
+    /// [`Timeline::met_by_chance`] of one SLI and the window that begins with this slice.
+    fn so_few_by_chance(&self, of: usize, since: DrillTime, begin: usize, level: &Level) -> bool {
+        let earlier = self.known.get(self.first_from(since)..begin).unwrap_or_default();
+        let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(of).copied().unwrap_or(0));
+        let hurt = earlier.iter().skip_while(|slice| bad(slice) == 0);
+        let (bad, due) = hurt.fold((0, 0), |(all, due), slice| (all + bad(slice), due + slice.due));
+        let share = bad as f64 / (due + 1) as f64;
+        let mut term = (1.0 - share).powf(level.valid as f64);
+        let mut sum = term;
+        for k in 0..level.bad() {
+            term *= (level.valid - k) as f64 / (k + 1) as f64 * share / (1.0 - share);
+            sum += term;
+        }
+        due > 0 && sum >= 0.001
     }
 
     /// Whether every event of the last slice that has any was good.

@@ -415,6 +415,24 @@ fn one_sli_that_still_misses_is_enough_for_users_to_suffer() {
 }
 
 #[test]
+fn a_fault_of_a_part_of_the_requests_leaves_a_window_without_a_bad_one_by_chance() {
+    let line = |bad: fn(u64) -> bool, count: u64| {
+        let mut line = Timeline::new(&[sli("a", "web", 0.99)]);
+        (0..count).for_each(|i| line.push(slice("web", i, 1, &[("a", u64::from(!bad(i)))])));
+        line
+    };
+    let by_chance = |line: &Timeline, window: u64| {
+        assert!(!line.still_broken(&["a".into()], ms(1000), at(0)).users_suffer());
+        line.met_by_chance(&["a".into()], ms(window), at(0))
+    };
+    let third = |i: u64| i < 40 && i % 3 == 0;
+    assert!(by_chance(&line(third, 50), 1000), "ten good ones of which each third was bad");
+    assert!(!by_chance(&line(third, 70), 3000), "thirty of them");
+    assert!(!by_chance(&line(|i| i < 40, 50), 1000), "ten of which every one was bad");
+    assert!(!by_chance(&line(|_| false, 10), 1000), "nobody has suffered");
+}
+
+#[test]
 fn levels_in_words() {
     let level = |good, valid| Level {
         sli: "availability".into(),
