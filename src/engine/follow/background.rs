@@ -25,12 +25,12 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Begins a block: the commands of it, and what it says of them.
+    /// Begins a block: the commands of it with the functions that their step defines, and what it says of them.
     pub(super) fn start(
         shell: Shell,
         sink: EventSink,
         (step, block): (String, usize),
-        orders: Vec<CommandRequest>,
+        orders: (Vec<CommandRequest>, String),
         settings: BlockSettings,
     ) -> Background {
         let stop = CancellationToken::new();
@@ -52,7 +52,7 @@ impl Background {
 async fn carry_out(
     mut shell: Shell,
     sink: EventSink,
-    orders: Vec<CommandRequest>,
+    (orders, functions): (Vec<CommandRequest>, String),
     settings: BlockSettings,
     stop: CancellationToken,
 ) {
@@ -72,7 +72,7 @@ async fn carry_out(
         if stopped {
             return;
         }
-        if let Some(fault) = judge(&ran, order, &settings, "") {
+        if let Some(fault) = judge(&ran, order, &settings, &functions) {
             let told = fault.told(order.timeout);
             let text = format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended");
             return sink.emit(Event::Note { text });
