@@ -1,6 +1,6 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
-use crate::support::{Case, Happening, Told};
+use crate::support::{Case, Happening, Switches, Told};
 use firedrill::record::{Check, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
 use std::time::Duration;
 
@@ -143,6 +143,21 @@ async fn what_comes_and_goes_may_be_away_when_it_is_seen_that_users_suffer_on_wi
         let trigger = told.record.fault_record("http_status").expect("a fault");
         assert_eq!(trigger.after, Some(FaultAfter::EndedByTime), "{}", told.story());
     }
+}
+
+#[tokio::test]
+async fn users_who_recover_from_a_trigger_are_not_helped_beside_what_comes_and_goes_and_harms_nobody() {
+    let comes = "
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    lasts: 400ms
+    every: 1500ms";
+    let case = comes_and_goes().set("faults", &(LASTS.replace("1s", "500ms") + comes));
+    let fades = |world: &mut Switches| {
+        (world.fades, world.harmless) = (Some(Duration::from_millis(1500)), Some("tcp_latency"));
+    };
+    let told = case.world(fades).run().await;
+    told.verdict(Verdict::SelfHealed, &["recovered without the runbook", "`http_status` had ended by `lasts`"]);
+    assert_eq!(told.record.mitigation_started_us, None, "{}", told.story());
 }
 
 #[tokio::test]

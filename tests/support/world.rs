@@ -66,6 +66,10 @@ pub struct Switches {
     pub scars: bool,
     /// Once a fault was lifted, users suffer on until the runbook works around it.
     pub outlives: bool,
+    /// The same for so long only.
+    pub fades: Option<Duration>,
+    /// A fault of which users notice nothing.
+    pub harmless: Option<&'static str>,
     /// The metric of the alert condition.
     pub alert: Alert,
     /// What `down` leaves behind.
@@ -216,8 +220,9 @@ impl World {
         if self.switches.scars {
             state.scars.push((now, None));
         }
-        if self.switches.outlives {
-            state.faults.entry("aftermath".into()).or_default().push((now, None));
+        if (self.switches.outlives || self.switches.fades.is_some()) && self.switches.harmless != Some(fault) {
+            let until = self.switches.fades.map(|fades| now + fades);
+            state.faults.entry("aftermath".into()).or_default().push((now, until));
         }
     }
 
@@ -306,7 +311,8 @@ impl World {
             let hurt = intervals.iter().map(|(begin, end)| (*begin + late, *end));
             hurt.filter(|(begin, end)| end.is_none_or(|end| *begin < end)).collect::<Vec<Interval>>()
         };
-        let faults: Vec<Vec<Interval>> = state.faults.values().map(hurt).collect();
+        let hurting = state.faults.iter().filter(|(fault, _)| self.switches.harmless != Some(fault.as_str()));
+        let faults: Vec<Vec<Interval>> = hurting.map(|(_, intervals)| hurt(intervals)).collect();
         let all = faults.iter().chain([&state.worked_around, &state.scars]).flatten();
         let turns = all.flat_map(|(begin, end)| [Some(*begin), *end]).flatten();
         let within = turns.filter(|turn| (from..to).contains(turn));
