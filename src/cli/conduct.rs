@@ -79,7 +79,9 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
     let platform = platform();
     platform.connect().await.map_err(environment)?;
     let color = wanted.globals.color();
-    let stacks = match resolved(&*plans, &*platform, color).await {
+    // Reading this executable takes as long as Compose does for its file.
+    let (stacks, _) = tokio::join!(resolved(&*plans, &*platform, color), executed(&*platform));
+    let stacks = match stacks {
         Ok(stacks) => stacks,
         Err(error) => match super::consent::settle(plans, &*platform).await? {
             Settled::Given => resolved(&*plans, &*platform, color).await?,

@@ -275,6 +275,7 @@ impl CommonContext<'_> {
         in_place: bool,
     ) -> Result<Presence, Stop> {
         let started = self.sink.now();
+        let mut pause = POLL / 8;
         loop {
             let presence = in_time("asking", id, fault.confirm(undo, &self.fault_context(id))).await?;
             let reached = match &presence {
@@ -287,7 +288,8 @@ impl CommonContext<'_> {
                 self.waited(format!("`{id}` {what}"), started, within, reached);
                 return Ok(presence);
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(POLL);
         }
     }
 

@@ -4,9 +4,12 @@ use super::context::Context;
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::ability::Ability;
+use crate::agent::protocol::AgentMessage;
 use crate::agent::toxiproxy::ToxiproxyApi;
 use crate::record::{Check, ClockRecord, Event, StackRecord};
 use crate::stack::{AgentRole, TOXIPROXY_PORT};
+use futures_util::future::try_join_all;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 /// A stack that is up.
@@ -31,32 +34,43 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
     cx.stack_took("up", up.up_took);
     cx.stack_took("healthy", up.healthy_took);
     cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
-    let agent = connect(cx, AgentRole::Drill).await?;
-    for service in cx.plan.stack.interposed.keys() {
-        let agent = connect(cx, AgentRole::Proxy { service: service.clone() }).await?;
-        if cx.plan.stack.toxiproxy.contains(service) {
-            let api = ToxiproxyApi { service: service.clone(), port: TOXIPROXY_PORT, clients: cx.stack.services() };
-            agent.ask(api.ask("toxiproxy")).await?;
+    let proxies = cx.plan.stack.interposed.keys().map(|service| AgentRole::Proxy { service: service.clone() });
+    let others: Vec<AgentRole> = proxies.chain(cx.plan.alerts.is_some().then_some(AgentRole::Monitoring)).collect();
+    let opened = try_join_all(others.iter().map(|role| open(cx, role)));
+    let (drill, opened) = tokio::try_join!(open(cx, &AgentRole::Drill), opened)?;
+    let mut up = Up { agent: keep(cx, AgentRole::Drill, drill), monitoring: None };
+    for (role, opened) in others.into_iter().zip(opened) {
+        let agent = keep(cx, role.clone(), opened);
+        match role {
+            AgentRole::Proxy { service } if cx.plan.stack.toxiproxy.contains(&service) => {
+                let api = ToxiproxyApi { service, port: TOXIPROXY_PORT, clients: cx.stack.services() };
+                agent.ask(api.ask("toxiproxy")).await?;
+            }
+            AgentRole::Monitoring => up.monitoring = Some(agent),
+            _ => {}
         }
     }
-    let monitoring = match cx.plan.alerts.is_some() {
-        true => Some(connect(cx, AgentRole::Monitoring).await?),
-        false => None,
-    };
-    Ok(Up { agent, monitoring })
+    Ok(up)
 }
 
-async fn connect(cx: &mut Context<'_>, role: AgentRole) -> Result<AgentClient, Stop> {
-    let channel = cx.stack.connect(&role).await?;
+/// An agent that is connected, and what it says.
+type Connected = (AgentClient, UnboundedReceiver<AgentMessage>);
+
+async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<Connected, Stop> {
+    let channel = cx.stack.connect(role).await?;
     let sink = cx.sink.clone();
-    let (client, messages) = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
-    let offset = client.offset();
+    let connected = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
+    let offset = connected.0.offset();
     cx.sink.emit(Event::ClockOffset(ClockRecord {
         agent: role.name(),
         offset_us: offset.offset_us,
         rtt_us: offset.rtt_us,
     }));
+    Ok(connected)
+}
+
+fn keep(cx: &mut Context<'_>, role: AgentRole, (client, messages): Connected) -> AgentClient {
     cx.pumps.push(cx.monitor.pump(role.name(), client.clone(), messages));
     cx.agents.insert(role, client.clone());
-    Ok(client)
+    client
 }
