@@ -425,7 +425,7 @@ fn a_fault_of_a_part_of_the_requests_leaves_a_window_without_a_bad_one_by_chance
         assert!(!line.still_broken(&["a".into()], ms(1000), at(0)).users_suffer());
         line.met_by_chance(&["a".into()], ms(window), at(0))
     };
-    let third = |i: u64| i < 40 && i % 3 == 0;
+    let third = |i: u64| i < 40 && i.is_multiple_of(3);
     assert!(by_chance(&line(third, 50), 1000), "ten good ones of which each third was bad");
     assert!(!by_chance(&line(third, 70), 3000), "thirty of them");
     assert!(!by_chance(&line(|i| i < 40, 50), 1000), "ten of which every one was bad");
