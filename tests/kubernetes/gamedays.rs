@@ -163,12 +163,27 @@ struct FrozenKubelet {
     node: String,
 }
 
+/// What a cluster puts on a node that it misses, unless it misses all of them.
+const MISSED: &str = "node.kubernetes.io/unreachable:NoExecute";
+
 impl FrozenKubelet {
     /// The one of the only node, where that is a container of this engine.
     fn of_the_only_node() -> Option<FrozenKubelet> {
         let all = kubectl(&["get", "nodes", "--output", "jsonpath={.items[*].metadata.name}"]).expect("nodes");
         let frozen = FrozenKubelet { node: all };
         frozen.signal("STOP").then_some(frozen)
+    }
+
+    /// Has its Pods driven off, as soon as the cluster misses it.
+    fn drive_off(&self) {
+        let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
+        poll("the node to be missed", PATIENCE, || {
+            match kubectl(&["get", "node", &self.node, "--output", ready])?.as_str() {
+                "Unknown" => Ok(()),
+                other => Err(other.to_string()),
+            }
+        });
+        kubectl(&["taint", "node", &self.node, MISSED]).expect("it is tainted");
     }
 
     fn signal(&self, signal: &str) -> bool {
@@ -180,6 +195,7 @@ impl FrozenKubelet {
 
 impl Drop for FrozenKubelet {
     fn drop(&mut self) {
+        let _ = kubectl(&["taint", "node", &self.node, &format!("{MISSED}-")]);
         self.signal("CONT");
     }
 }
@@ -195,6 +211,7 @@ fn a_job_whose_node_dies_is_run_again_once_and_marked() {
         println!("skipped: the cluster has several nodes, or they are no containers of this engine");
         return;
     };
+    frozen.drive_off();
     poll("the Job to be given up", PATIENCE, || match read_day(&running.dir()?) {
         Ok(day) if day.drills.first().is_some_and(|drill| drill.attempts.len() > 1) => Ok(()),
         seen => Err(format!("{seen:?}\n{}", running.said())),
