@@ -10,6 +10,7 @@ use super::stream::{ClientSocket, ClientStream, StreamEnd, reset};
 use super::toxic::{ActiveToxic, ToxicRule};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Proxy {
     pub(in crate::agent) toxics: Arc<RuleList<ActiveToxic>>,
     pub(in crate::agent) ports: Arc<[u16]>,
     pub(in crate::agent) http_ports: Arc<[u16]>,
+    /// Of each port.
+    pub(in crate::agent) traffic: Arc<BTreeMap<u16, [Arc<Traffic>; 2]>>,
 }
 
 /// Where the connections of one listener lead.
@@ -127,6 +130,8 @@ impl Proxy {
         let (rules, toxics) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
         let ports = routes.iter().map(|route| route.port).collect();
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
+        let traffic: BTreeMap<u16, [Arc<Traffic>; 2]> =
+            routes.iter().map(|route| (route.port, Default::default())).collect();
         for ProxyRoute { listener, host, port, http } in routes {
             let target = ProxyTarget {
                 upstream: if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") },
@@ -135,13 +140,13 @@ impl Proxy {
                 unreachable: ConnectionCut::Reset,
                 rules: rules.clone(),
                 toxics: toxics.clone(),
-                traffic: Default::default(),
+                traffic: traffic.get(&port).cloned().unwrap_or_default(),
                 connections: AtomicU64::new(0),
                 seed: 0,
             };
             tokio::spawn(accept(listener, Arc::new(target)));
         }
-        Proxy { rules, toxics, ports, http_ports }
+        Proxy { rules, toxics, ports, http_ports, traffic: Arc::new(traffic) }
     }
 
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.

@@ -28,8 +28,8 @@ const VERSION: &str = "2.12.0";
 const BODY: usize = 1024 * 1024;
 /// How many characters of a body are told.
 const TOLD: usize = 300;
-/// How long a client may take for the head of a call.
-const HEAD: Duration = Duration::from_secs(15);
+/// How long a connection may be open without a call, as Toxiproxy's own: clients keep them.
+const IDLE: Duration = Duration::from_secs(60);
 /// A name for each call, for logs of clients.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-toxiproxy-request-id");
 static CALLS: AtomicU64 = AtomicU64::new(1);
@@ -55,8 +55,11 @@ pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: Unbounded
         let service = service_fn(move |request| {
             let (proxies, told) = (proxies.clone(), told.clone());
             async move {
-                let tell = |text| drop(told.send(ToxiproxyCall { client: client.ip().to_canonical(), text }));
-                let mut answer = answer(request, &proxies, tell).await;
+                let tell = move |text| drop(told.send(ToxiproxyCall { client: client.ip().to_canonical(), text }));
+                // To its end, whatever becomes of the client: half a change would leave a proxy switched off.
+                let carried = tokio::spawn(async move { answer(request, &proxies, tell).await });
+                let broken = |error| respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n"));
+                let mut answer = carried.await.unwrap_or_else(broken);
                 let id = CALLS.fetch_add(1, Ordering::Relaxed);
                 answer.headers_mut().insert(REQUEST_ID, id.into());
                 Ok::<_, Infallible>(answer)
@@ -67,7 +70,8 @@ pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: Unbounded
             // How a client's connection ends is the client's business.
             let _ = server
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
+                .header_read_timeout(IDLE)
+                .half_close(true)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });

@@ -126,7 +126,7 @@ impl ToxicProxies {
                 attached: Some(AttachedPort { port: *port, http, prefix }),
                 toxics: Vec::new(),
                 active: (proxy.toxics.clone(), proxy.rules.clone()),
-                traffic: Default::default(),
+                traffic: proxy.traffic.get(port).cloned().unwrap_or_default(),
                 seed: 0,
             };
             (name, own)
