@@ -38,6 +38,10 @@ pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<R
 fn append_reason(journal: &mut Journal, reason: String) -> io::Result<()> {
     match journal.record().verdict {
         Verdict::Incomplete => journal.append(Event::Judged { verdict: Verdict::Incomplete, reason, at: None }),
+        // A failure that is expected is judged before the faults are undone and everything is looked at once more: without that it is no pass.
+        verdict if verdict != Verdict::Passed => {
+            journal.append(Event::Judged { verdict: Verdict::HarnessError, reason, at: None })
+        }
         _ => journal.append(Event::Note { text: reason }),
     }
 }

@@ -33,7 +33,8 @@ pub fn junit(records: &[&Record]) -> Vec<u8> {
 }
 
 /// The JUnit report of a whole game day. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
-/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error.
+/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error, and so is a game
+/// day without an end.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let day_of = |run: &Attempt| {
         drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
@@ -47,6 +48,12 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
             Suite::bare(format!("{name} shard {shard} of {of}"), case)
         }));
     }
+    all.extend(drills.days.iter().filter(|day| !day.ended).map(|day| {
+        let message =
+            "the game day has no end: it is under way, or was cut off, and what was running then is not told here";
+        let case = DrillCase::of("ended", CaseResult::Error { message: message.into() }, message.into());
+        Suite::bare(format!("{} has ended", day.plan.name), case)
+    }));
     let name = drills.name();
     report(if name.is_empty() { "firedrill" } else { &name }, all)
 }
@@ -124,6 +131,13 @@ impl Suite {
                 Suite { started, properties, ..Suite::bare(String::new(), case) }
             }
         };
+        let fails = |case: &DrillCase| matches!(case.result, CaseResult::Failed { .. } | CaseResult::Error { .. });
+        let passed = [DrillStatus::Passed, DrillStatus::Flaky, DrillStatus::NotRun].contains(&entry.status);
+        if !passed && !suite.cases.iter().any(fails) {
+            // Its record has ended well, and then something broke.
+            let message = attempt.map(|attempt| attempt.reason.clone()).unwrap_or_else(|| entry.why());
+            suite.cases.push(DrillCase::of("carried out", CaseResult::Error { message: message.clone() }, message));
+        }
         suite.name = entry.name();
         suite.properties.push(("status", entry.status.name().to_string()));
         suite.properties.extend(day.map(|day| ("gameday", day.plan.id.clone())));

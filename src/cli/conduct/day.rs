@@ -21,7 +21,7 @@ use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
-use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
+use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, Record, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::{Limits, StackOptions, platform};
@@ -127,6 +127,11 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
+    let save_so_far = |records: &[Record]| {
+        let so_far = Drills { days: vec![sink.day()], records: records.to_vec() };
+        save::save_so_far(&so_far, dir.path(), wanted.junit.as_deref())
+    };
+    save_so_far(&[]);
     let remote = match place {
         Some(place) => Some(place.open(&dir, &*platform, wanted, file.rate).await?),
         None => None,
@@ -161,11 +166,7 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         ready,
         remote: remote.clone(),
     };
-    let records = runner.run(schedule, |records| {
-        let so_far = Drills { days: vec![sink.day()], records: records.to_vec() };
-        save::save_so_far(&so_far, dir.path(), wanted.junit.as_deref())
-    });
-    let records = records.await;
+    let records = runner.run(schedule, save_so_far).await;
     let closed = match &remote {
         Some(remote) => remote.close().await,
         None => Ok(()),

@@ -246,7 +246,8 @@ impl RemoteDay {
                 Some(why) => Err(Error::harness(format!("the drill has ended ({}), and then: {why}", record.verdict))),
             };
         }
-        reaper::complete(run_dir, why.into_iter().collect(), false).map_err(failed)
+        let why = why.unwrap_or_else(|| "what was heard of it has no end".to_string());
+        reaper::complete(run_dir, vec![why], false).map_err(failed)
     }
 
     /// Keeps what has come back; why the drill has no end, where that is known.

@@ -248,15 +248,18 @@ impl Runner {
                 // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
                 let disturbed = record.is_disturbed();
                 let told = (record.verdict, outcome, disturbed, record.reason.clone());
-                if let Err(error) = saved {
-                    let text = format!("the reports of {run} could not be written: {error}");
-                    self.sink.emit(DayEvent::DayNote { text });
-                }
-                let notes = sealed
-                    .map_or_else(|error| vec![format!("{run} could not be sealed: {error}")], |sealed| sealed.notes);
-                notes.into_iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text }));
+                let notes = sealed.as_ref().map_or(&[][..], |sealed| &sealed.notes);
+                notes.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
+                let saved = saved.err().map(|error| format!("the reports of {run} could not be written: {error}"));
+                let sealed = sealed.err().map(|error| format!("{run} could not be sealed: {error}"));
+                let lacks: Vec<String> = saved.into_iter().chain(sealed).collect();
+                lacks.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
                 state.records.push(record);
-                told
+                // As of a single drill: what left no evidence has not passed.
+                match outcome == RunOutcome::Passed && !lacks.is_empty() {
+                    true => (Verdict::HarnessError, RunOutcome::Broken, false, lacks.join("; ")),
+                    false => told,
+                }
             }
             Err(error) => (Verdict::HarnessError, RunOutcome::Broken, false, error.to_string()),
         };
