@@ -179,7 +179,8 @@ fn bytes(dir: &Path, names: &[&str]) -> u64 {
 }
 
 /// Of every id its best copy: one that can be read before one that cannot, one that has its end before one that was uploaded
-/// while it ran, then the one with more in it, then the one with the id for its name. Only what has copies is read for it.
+/// while it ran, then the one with more in it. One with the id for its name comes first among those that can be read: it is the one that
+/// is verified. Only what has copies is read for it.
 fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRank) -> Vec<PathBuf> {
     let of = |(id, mut dirs): (String, Vec<PathBuf>)| {
         dirs.sort();
@@ -187,7 +188,10 @@ fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRan
         match dirs.len() {
             0 | 1 => dirs.pop(),
             // The last of equals is taken: from behind, that is the first.
-            _ => dirs.into_iter().rev().max_by_key(|dir| (whole(dir), own_name(dir).is_some_and(|name| name == id))),
+            _ => dirs.into_iter().rev().max_by_key(|dir| {
+                let whole = whole(dir);
+                (whole.is_some(), own_name(dir).is_some_and(|name| name == id), whole)
+            }),
         }
     };
     copies.into_iter().filter_map(of).collect()
