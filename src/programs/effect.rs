@@ -237,6 +237,8 @@ impl<'w> CallArguments<'w> {
             Some("") => given.kind == WordKind::Fixed || given.kind == WordKind::Held && !given.may_be_option(),
             Some(beginning) => {
                 let begins = given.text.get(..beginning.len()).is_some_and(|begins| same(beginning, begins));
+                // `sys/../database/creds/app` is another path.
+                let begins = begins && !(beginning.contains('/') && given.text.contains(".."));
                 given.kind == WordKind::Fixed && begins
             }
             None => given.kind == WordKind::Fixed && same(known, &given.text),
@@ -562,6 +564,12 @@ mod tests {
             ("kubectl apply --field-manager --dry-run=client -f x", EffectKind::Changes),
             ("kubectl apply -f x --dry-run=client --dry-run=none", EffectKind::Changes),
             ("kubectl apply -f x --dry-run=client --dry_run=none", EffectKind::Changes),
+            ("vault read sys/mounts", EffectKind::Looks),
+            ("vault read sys/../database/creds/app", EffectKind::Unknown),
+            ("ceph health detail", EffectKind::Looks),
+            ("ceph health mute OSD_DOWN 4h", EffectKind::Unknown),
+            ("go env --w GOPROXY=off", EffectKind::Unknown),
+            ("istioctl ztunnel-config log x --level debug", EffectKind::Unknown),
             ("grep $X", EffectKind::Looks),
             ("sort $X", EffectKind::Unknown),
             ("sort \"$X\"", EffectKind::Unknown),

@@ -115,16 +115,20 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
         texts.extend([query].into_iter().chain(queries.iter().map(|query| query.text)));
     }
     let verb = texts.iter().find_map(|text| words(&decoded(text)).into_iter().find(|word| is_verb(word)));
-    let parameters = texts.iter().skip(1).flat_map(|text| text.split('&')).filter_map(|pair| pair.split_once('='));
-    let sets = || parameters.map(|(name, _)| decoded(name)).find(|name| !is_question(name));
+    let parameters = texts.iter().skip(1).flat_map(|text| text.split(['&', ';']));
+    let names = parameters.map(|pair| decoded(pair.split('=').next().unwrap_or_default()));
+    let sets = || names.map(|name| name.replace([FILLED, EXPANDED], "…")).find(|name| !is_question(name));
     verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
-        .or_else(|| sets().map(|name| format!("`{name}=` in the address may set something")))
+        .or_else(|| sets().map(|name| format!("the parameter `{name}` in the address may set something")))
 }
 
-/// Whether a parameter asks; `page_size`, `pageSize` and `page-size` are one.
+/// Whether a parameter asks; `page_size`, `pageSize` and `page-size` are one. A number keeps an answer from being an old one.
 fn is_question(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    PARAMETERS_OF_QUESTIONS.split_ascii_whitespace().any(|known| known == plain)
+    let of_one = ["_id", "-id", "Id"].iter().any(|end| name.ends_with(end));
+    of_one
+        || name.chars().all(|c| c.is_ascii_digit())
+        || PARAMETERS_OF_QUESTIONS.split_ascii_whitespace().any(|known| known == plain)
 }
 
 /// Whether a word is an order; some are ones within others as well: `flushall`.

@@ -413,6 +413,7 @@ impl EffectWalk {
     /// `export A=b`, `unset A`.
     fn declaration(&mut self, command: &ShellWord, words: &[ShellWord]) {
         let command = command.raw.as_str();
+        let of_arrays = words.iter().any(|word| matches!(word.raw.as_str(), "-a" | "-A"));
         for piece in words {
             let (name, value) =
                 piece.raw.split_once('=').map_or((piece.raw.as_str(), None), |(name, value)| (name, Some(value)));
@@ -422,8 +423,15 @@ impl EffectWalk {
                 _ => matches!(name, "-x" | "-g" | "-a" | "-A" | "-p"),
             };
             let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            // Of an array bash expands what stands in the value, quoted or not: `declare -a x='($(reboot))'`.
+            let list = value.is_some_and(|value| {
+                value.trim_start_matches(['\'', '"', '$', ' ']).starts_with('(') && !value.starts_with("$(")
+            });
             match () {
                 () if option && value.is_none() => {}
+                () if command != "export" && (list || of_arrays && value.is_some()) => {
+                    self.unknown("what is given to an array may run something")
+                }
                 () if self.posix && piece.word.kind == WordKind::Loose => self.unknown("a variable may become several"),
                 () if is_name && (value.is_none() || command != "unset") => self.name(name, command != "local"),
                 () => self.unknown(format!("`{command} {}` is not known", piece.word.shown())),

@@ -229,7 +229,9 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
             let at = if matches!(word(1), "session" | "local") { 2 } else { 1 };
             // Another assignment may stand behind a comma, for the whole server: `SET max_execution_time = 1, GLOBAL read_only = OFF`.
             let several = statement.iter().any(|token| matches!(token, SqlToken::Sign(',' | '@')));
-            several || !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
+            several && word(at) != "datestyle"
+                || !among(word(at), SETTINGS)
+                || word(at) == "time" && word(at + 1) != "zone"
         }
         "pragma" => !among(word(1), PRAGMAS) || statement.contains(&SqlToken::Sign('=')),
         // They end with their line for mysql: what follows is a statement of its own.
