@@ -658,7 +658,7 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = "
-    if unless when whenever whether only either otherwise else alternatively alternative optional optionally option instead
+    if unless when whenever only either otherwise else alternatively alternative optional optionally option instead
     depending depends case until needed necessary appropriate applicable warning caution careful danger resort
     prompts interactively pick choose deprecated obsolete outdated superseded replaced retired historical legacy old
     preferred recommended hatch assuming assume provided providing suppose supposing rarely sometimes discretion
@@ -669,7 +669,7 @@ const DOUBTS: &str = "
 /// The same, of several words.
 const DOUBTING_PHRASES: [&str; 10] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
-    "event that", "event of",
+    " event that", " event of",
 ];
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
@@ -710,14 +710,22 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     if governs.under.iter().any(|text| says_or(text)) {
         return Some("the text around it names another way (“or”)".into());
     }
-    let mut texts = governs.headings.iter().chain(&governs.under);
-    let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
-    let word =
-        texts.clone().flat_map(|text| words_of(text)).find(doubts).or_else(|| texts.find_map(|text| doubting(text)));
-    if word.is_none() && governs.under.iter().any(|text| is_foreign(text)) {
+    let word = |texts: &[String]| {
+        let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
+        let word = texts.iter().flat_map(|text| words_of(text)).find(doubts);
+        word.or_else(|| texts.iter().find_map(|text| doubting(text)))
+    };
+    let around = [governs.headings.as_slice(), governs.under.as_slice()].concat();
+    if let Some(word) = word(&around) {
+        return Some(format!("the text around it says “{word}”"));
+    }
+    if governs.under.iter().any(|text| is_foreign(text)) {
         return Some("the text around it is in a language that is not read".into());
     }
-    word.map(|word| format!("the text around it says “{word}”"))
+    let of_setters = || word(&governs.of_setters).unwrap_or_else(|| "one of several ways".into());
+    (!governs.of_setters.is_empty()).then(|| {
+        format!("a variable that it reads is set, or its directory entered, where the text says “{}”", of_setters())
+    })
 }
 
 /// What in a text is a doubt although no word of it is: a question, the beginning of a condition, "stop here".

@@ -71,6 +71,8 @@ const LOOKS: &[&str] = &[
     "curl -s -o /dev/null -w '%{http_code}' http://shop/healthz",
     r#"until curl -fsS "http://$SERVICE:8080/healthz"; do sleep 1; done"#,
     "curl -X GET http://x/y",
+    "curl 'http://x/debug/pprof/goroutine?debug=2'",
+    "curl 'http://x/orders?order_id=7&pageSize=10&pretty&1700000000'",
     "curl -sI https://x/y",
     r#"curl -G --data-urlencode 'query=rate(errors_total{job="reset"}[5m])' http://prom:9090/api/v1/query"#,
     r#"curl -s 'http://prom:9090/api/v1/query?query=up{stop="on"}' -g"#,
@@ -783,9 +785,16 @@ fn it_is_told_why() {
         ("psql -c 'SELECT ops.fix()'", "SQL: the function `ops.fix()` is not known"),
         ("curl -X POST http://x", "HTTP: POST"),
         ("curl http://x/-/reload", "HTTP: `reload` in the address sounds like an order"),
-        ("curl 'http://x/mode?payments=queue'", "HTTP: `payments=` in the address may set something"),
-        ("curl -G --data-urlencode mode=queue http://x/", "HTTP: `mode=` in the address may set something"),
+        ("curl 'http://x/mode?payments=queue'", "HTTP: the parameter `payments` in the address may set something"),
+        ("curl 'http://x/y?q=1;payments=queue'", "HTTP: the parameter `payments` in the address may set something"),
+        ("curl 'http://x/mode?queue'", "HTTP: the parameter `queue` in the address may set something"),
+        (
+            "curl -G --data-urlencode mode=queue http://x/",
+            "HTTP: the parameter `mode` in the address may set something",
+        ),
         ("sort $A", "`sort`: `…` may bring options"),
+        ("declare -a x='($(touch /x))'", "what is given to an array may run something"),
+        ("typeset x=\"(\\$(touch /x))\"", "what is given to an array may run something"),
         ("echo \"", "it could not be read as shell: a quote"),
     ] {
         assert_eq!(of_shell(text).because, because, "{text}");

@@ -23,6 +23,8 @@ pub struct Governs {
     pub under: Vec<String>,
     /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, and where its block runs.
     pub meant: Vec<String>,
+    /// What is said where it is doubtful that a variable is set which it reads, or its directory is entered.
+    pub of_setters: Vec<String>,
     /// Whether its heading or its item is one of several that name ways or cases: `Option A`, `Option B`.
     pub of_several: bool,
 }
@@ -81,28 +83,55 @@ pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]
     pass_on(steps);
 }
 
-/// What makes it doubtful that a variable is to be set is said of the commands that read it, too: setting one is no change, and happens.
+/// What makes it doubtful that a variable is to be set, or a directory to be entered, is a doubt about the commands that come to it as well:
+/// both happen without anybody's decision.
 fn pass_on(steps: &mut [Step]) {
-    let mut doubtful: HashMap<(Option<String>, String), Arc<Governs>> = HashMap::new();
+    let mut doubtful: HashMap<(Option<String>, String), Vec<String>> = HashMap::new();
     for step in steps {
         let places: Vec<_> = step.commands().iter().map(|command| step.settings(command.block).place.clone()).collect();
         for (command, place) in super::model::commands_mut(&mut step.kind).iter_mut().zip(places) {
             let at = |name: &str| (place.clone(), name.to_string());
-            for setter in command.reads.iter().filter_map(|read| doubtful.get(&at(read.input.variable()?))) {
-                let governs = Arc::make_mut(&mut command.governs);
-                governs.of_several |= setter.of_several;
-                let known = |text: &&String| !governs.headings.contains(text) && !governs.under.contains(text);
-                let said: Vec<String> = setter.headings.iter().chain(&setter.under).filter(known).cloned().collect();
-                governs.under.splice(0..0, said);
+            let read = command.reads.iter().filter_map(|read| read.input.variable()).chain([DIRECTORY]);
+            let said: Vec<String> = read.filter_map(|name| doubtful.get(&at(name))).flatten().cloned().collect();
+            if !said.is_empty() {
+                Arc::make_mut(&mut command.governs).of_setters = nearest(said.iter());
             }
-            for name in &command.sets {
-                match command.governs.of_several || super::accepted::said(&command.governs).is_some() {
-                    true => doubtful.insert(at(name), command.governs.clone()),
-                    false => doubtful.remove(&at(name)),
-                };
+            let sets = command.sets.iter().map(String::as_str).chain(enters(&command.text).then_some(DIRECTORY));
+            let governs = &command.governs;
+            for name in sets {
+                if !governs.of_several && super::accepted::said(governs).is_none() {
+                    doubtful.remove(&at(name));
+                } else {
+                    let all = governs.of_setters.iter().chain(&governs.headings).chain(&governs.under);
+                    doubtful.insert(at(name), nearest(all));
+                }
             }
         }
     }
+}
+
+/// Stands for the directory among the names of variables.
+const DIRECTORY: &str = "";
+
+/// Whether a command changes the directory.
+fn enters(command: &str) -> bool {
+    command.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "cd" | "pushd" | "popd"))
+}
+
+/// The last ones of some texts, as many bytes as are kept.
+fn nearest<'t>(texts: impl DoubleEndedIterator<Item = &'t String>) -> Vec<String> {
+    let mut left = NEAREST;
+    let mut kept: Vec<String> = Vec::new();
+    for text in texts.rev() {
+        if left == 0 {
+            break;
+        }
+        let from = until_char(text, text.len().saturating_sub(left));
+        left = left.saturating_sub(text.len());
+        kept.extend(text.get(from..).map(str::to_string));
+    }
+    kept.reverse();
+    kept
 }
 
 /// For each command, by line and column, what decides what its words mean.
@@ -134,7 +163,7 @@ fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
             }
             found.insert((command.line, command.column), meant);
             set.extend(command.sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
-            if command.text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "cd" | "pushd" | "popd")) {
+            if enters(&command.text) {
                 folder.insert(place, &command.text);
             }
         }
@@ -158,6 +187,7 @@ struct Open {
     title: String,
     prose: Vec<String>,
     of_several: bool,
+    has_commands: bool,
 }
 
 struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
@@ -176,18 +206,19 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         for (index, block) in blocks.iter().enumerate() {
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
-                    let closed = self.open.iter().position(|open| open.level >= *level).unwrap_or(self.open.len());
-                    for open in self.open.split_off(closed) {
-                        // Below a heading of the page, as else it would be about all that follows.
-                        if open.level > 2 && is_of_others(&open.title) {
-                            let above = self.open.last_mut().into_iter();
-                            above.for_each(|above| {
-                                above.prose.extend([open.title.clone()].into_iter().chain(open.prose.clone()))
-                            });
+                    while let Some(closed) = self.open.pop_if(|open| open.level >= *level) {
+                        // A section of the page itself (level 2) would be about every other one.
+                        if closed.level > 2
+                            && !closed.has_commands
+                            && is_of_others(&closed.title)
+                            && let Some(parent) = self.open.last_mut()
+                        {
+                            parent.prose.push(phase::strip_number(&closed.title).to_string());
+                            parent.prose.extend(closed.prose);
                         }
                     }
                     let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
-                    self.open.push(Open { level: *level, title: text.clone(), prose: Vec::new(), of_several });
+                    self.open.push(Open { level: *level, title: text.clone(), of_several, ..Open::default() });
                 }
                 MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html(text) => self.prose(fold(text)),
                 MarkdownBlock::Code(code) => {
@@ -229,16 +260,16 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
+            self.open.iter_mut().for_each(|open| open.has_commands = true);
             if at < code.span.start {
                 continue;
             }
             // Those at the top of the block, and those above the command from the last number on: `# 2. Restart it`.
             let first = others.first().map_or(usize::MAX, |(place, _)| *place);
-            let numbered = |(place, line): &&(usize, &str)| {
-                *place < at && phase::is_step(line.trim_start_matches('#').trim_start())
-            };
-            let since = comments.iter().rfind(numbered).map_or(0, |(place, _)| *place);
-            let said = comments.iter().filter(|(place, _)| *place < at && (*place < first || *place >= since));
+            let above = comments.iter().filter(|(place, _)| *place < at);
+            let is_numbered = |line: &str| phase::is_step(line.trim_start_matches('#').trim_start());
+            let since = above.clone().rfind(|(_, line)| is_numbered(line)).map_or(0, |(place, _)| *place);
+            let said = above.filter(|(place, line)| *place >= since || *place < first && !is_numbered(line));
             // A comment stands behind the last line.
             let height = command.text.lines().count().saturating_sub(1);
             let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
@@ -256,28 +287,17 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     }
 
     fn governs(&self, said: Vec<String>) -> Governs {
-        let mut left = NEAREST;
         let prose = self.open.iter().flat_map(|open| &open.prose);
         let items = self.items.iter().flat_map(|(prose, _)| prose);
         let all: Vec<&String> = prose.chain(items).chain(&said).collect();
-        let mut under: Vec<String> = Vec::new();
-        for text in all.into_iter().rev() {
-            if left == 0 {
-                break;
-            }
-            let from = until_char(text, text.len().saturating_sub(left));
-            left = left.saturating_sub(text.len());
-            under.extend(text.get(from..).map(str::to_string));
-        }
-        under.reverse();
         Governs {
             headings: {
                 let named = |open: &&Open| open.level > 1 || open.level == 1 && !self.one_title;
                 self.open.iter().filter(named).map(|open| open.title.clone()).collect()
             },
-            meant: Vec::new(),
-            under,
+            under: nearest(all.into_iter()),
             of_several: self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several),
+            ..Governs::default()
         }
     }
 }
