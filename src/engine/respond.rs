@@ -7,8 +7,10 @@ use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
 use crate::programs::left_running;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict, WAIT_FELT};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict, WAIT_CERTAIN, WAIT_FELT};
 use crate::runbook::{RunbookInput, RunbookPhase, Step, StepKind};
+use crate::slis::SLICE;
+use crate::slis::window::{StillBroken, Timeline};
 use crate::spec::Plan;
 use async_trait::async_trait;
 
@@ -56,8 +58,7 @@ pub(super) async fn respond(
     let without_mitigation = unverified.is_none() && mitigation.is_none();
     if without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
-        still_there(cx, impact).await?;
-        still_broken(cx, impact)?;
+        still_broken(cx, impact).await?;
         let now = cx.sink.now();
         mitigation = Some((now, Some(now)));
     }
@@ -70,8 +71,7 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
         // One that only waits or looks is not meant to help.
         if helps && mitigates(self.cx.plan, step.phase) && self.mitigation.is_none() {
-            still_there(self.cx, self.impact).await?;
-            still_broken(self.cx, self.impact)?;
+            still_broken(self.cx, self.impact).await?;
             self.mitigation = Some((self.cx.sink.now(), None));
             self.cx.sink.emit(Event::MitigationStarted);
         }
@@ -114,17 +114,13 @@ impl FollowContext for Mitigating<'_, '_> {
     /// While a person is asked the drill goes on: the load runs, and so do its clocks. What they say to have done is
     /// meant to help from then on; before, users must have suffered as before a command.
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
-        let asked = self.cx.sink.now();
         let first = mitigates(self.cx.plan, step.phase) && self.mitigation.is_none();
-        let suffering = match first {
-            true => Some(still_there(self.cx, self.impact).await.and_then(|()| suffering(self.cx, self.impact))),
-            false => None,
-        };
+        let suffering = if first { Some(suffering(self.cx, self.impact).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
         if said == ManualOutcome::Done && mitigates(self.cx.plan, step.phase) {
             if let Some(suffering) = suffering {
-                record_still_broken(self.cx, asked, suffering)?;
+                record_still_broken(self.cx, suffering?)?;
                 self.cx.sink.emit(Event::MitigationStarted);
             }
             let now = self.cx.sink.now();
@@ -157,46 +153,16 @@ fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
     }
 }
 
-/// No fault may have ended by itself until then. One that comes and goes is waited for to be felt again: while it is away users are
-/// served, and nobody could say whether the runbook helps them.
-async fn still_there(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
-    let began = cx.sink.now();
-    if let (Some(again), Some((_, hit))) = (impact.felt_again_within(cx.plan), &impact.hit) {
-        let within = again + cx.longest_request() + ARRIVAL;
-        let (window, since) = (cx.plan.impact.window, impact.faults.first);
-        let felt = cx.monitor.until(began.plus(within), |monitor| {
-            let state = monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
-            state.users_suffer().then_some(())
-        });
-        let felt = felt.await?;
-        cx.waited(WAIT_FELT, began, within, felt.is_some());
-    } else if let Some((_, hit)) = &impact.hit {
-        // A fault of a part of the requests leaves a window without a bad one now and then. What is over stays so in a longer one.
-        let (window, since) = (cx.plan.impact.window, impact.faults.first);
-        let told = cx.monitor.until(began.plus(cx.plan.impact.within), |monitor| {
-            monitor.timeline(|timeline| {
-                let suffer = timeline.still_broken(hit, window, since).users_suffer();
-                let longer = window + timeline.closed_until()?.since(began);
-                (suffer || !timeline.met_by_chance(hit, longer, since)).then_some(())
-            })
-        });
-        told.await?;
-    }
-    cx.lives()?;
-    let outstanding = cx.ledger.outstanding();
-    let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
-    let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(()) };
-    cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
-    Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
-}
+/// How users were at an instant: how they suffered, `None` where no SLI was hit, or why the runbook proves nothing.
+type Suffering = (DrillTime, Result<Option<String>, Stop>);
 
 /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
-fn still_broken(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
-    record_still_broken(cx, cx.sink.now(), suffering(cx, impact))
+async fn still_broken(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
+    record_still_broken(cx, suffering(cx, impact).await?)
 }
 
 /// Notes whether users suffered at an instant.
-fn record_still_broken(cx: &Context<'_>, at: DrillTime, suffering: Result<Option<String>, Stop>) -> Result<(), Stop> {
+fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(), Stop> {
     match suffering {
         Ok(None) => Ok(()),
         Ok(Some(evidence)) => {
@@ -207,13 +173,42 @@ fn record_still_broken(cx: &Context<'_>, at: DrillTime, suffering: Result<Option
     }
 }
 
-/// How users suffer now; `None` where no SLI was hit.
-fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Option<String>, Stop> {
-    let Some((_, hit)) = &impact.hit else { return Ok(None) };
-    // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
-    let since = impact.faults.first;
-    let window = cx.plan.impact.window;
-    let state = cx.monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
+/// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
+/// again: while it is away users are served, and nobody could say whether the runbook helps them.
+async fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Suffering, Stop> {
+    let began = cx.sink.now();
+    let mut seen = (began, Ok(None));
+    if let Some((_, hit)) = &impact.hit {
+        // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
+        let (window, since) = (cx.plan.impact.window, impact.faults.first);
+        let now = |timeline: &Timeline| timeline.still_broken(hit, window, since);
+        let (what, within) = match impact.felt_again_within(cx.plan) {
+            Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
+            None => (WAIT_CERTAIN, cx.plan.impact.within),
+        };
+        let certain = cx.monitor.until(began.plus(within), |monitor| {
+            monitor.timeline(|timeline| match what {
+                WAIT_FELT => Some(now(timeline)).filter(StillBroken::users_suffer),
+                _ => timeline.surely_broken(hit, (window, window + cx.sink.now().since(began)), since),
+            })
+        });
+        let certain = certain.await?;
+        let at = cx.sink.now();
+        if what == WAIT_FELT || at.since(began) >= SLICE {
+            cx.waited(what, began, within, certain.is_some());
+        }
+        seen = (at, told(&certain.unwrap_or_else(|| cx.monitor.timeline(now))));
+    }
+    cx.lives()?;
+    let outstanding = cx.ledger.outstanding();
+    let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
+    let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(seen) };
+    cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
+    Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
+}
+
+/// What it says of users, in words.
+fn told(state: &StillBroken) -> Result<Option<String>, Stop> {
     if state.users_suffer() {
         return Ok(Some(format!("when the mitigation began: {}", shown(&state.broken))));
     }

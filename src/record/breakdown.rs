@@ -6,7 +6,8 @@
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
 use super::{
-    DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_ENDED, WAIT_FELT, WAIT_SUFFERED,
+    DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_CERTAIN, WAIT_ENDED, WAIT_FELT,
+    WAIT_SUFFERED,
 };
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +140,7 @@ impl Record {
             let mut stretch = PhaseStretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
             if matches!(begun.phase, Phase::Impact | Phase::Detect | Phase::Respond) {
-                let outlasting = self.waited_us(&[WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT], from, to);
+                let outlasting = self.waited_us(&[WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT, WAIT_CERTAIN], from, to);
                 sum.declared.impact_us += stretch.give_amount(outlasting, length);
             }
             let inside = stretch.give_amount(self.waited_us(&LOOKS, from, to), length);

@@ -555,18 +555,32 @@ impl Timeline {
         answer
     }
 
-    /// Whether it may be chance that `still_broken` saw one of these SLIs met again: this window, which is as long or longer, misses its
-    /// objective, or among so many events of the bad share until then so few bad ones come with a probability of 1/1000 or more (binomial;
-    /// the share by Laplace's rule). A fault of a part of the requests leaves a short window without one.
-    pub fn met_by_chance(&self, hit: &[String], window: Duration, since: DrillTime) -> bool {
-        let mut lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
-        lines.any(|(sli, at, line)| {
-            line.is_some_and(|line| {
-                let begin = line.known.len().saturating_sub(slices(window)).max(line.first_from(since));
-                let level = self.level(sli, at, line, begin, line.known.len());
-                level.is_some_and(|level| !level.met() || line.so_few_by_chance(at, since, begin, &level))
+    /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well; and
+    /// where an SLI is met again, it is met over that one, for longer than ever since `since`, and with so few bad events as the bad share until then leaves by chance in less than 1 of 1,000 cases (binomial; the share by Laplace's rule).
+    ///
+    /// A fault of a part of the requests leaves a short window without a bad one now and then.
+    pub fn surely_broken(
+        &self,
+        hit: &[String],
+        (window, longer): (Duration, Duration),
+        since: DrillTime,
+    ) -> Option<StillBroken> {
+        let state = self.still_broken(hit, window, since);
+        let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
+        let told: Vec<(Level, bool)> = lines
+            .filter_map(|(sli, at, line)| {
+                let line = line?;
+                let begin = line.known.len().saturating_sub(slices(longer)).max(line.first_from(since));
+                let level = self.level(sli, at, line, begin, line.known.len()).filter(|level| level.valid > 0)?;
+                let is_certain = level.is_sparse() || level.met() && line.is_over(at, since, begin, &level);
+                Some((level, is_certain))
             })
-        })
+            .collect();
+        let sure = match state.users_suffer() {
+            true => told.iter().any(|(level, _)| !level.met()),
+            false => told.iter().all(|(_, is_certain)| *is_certain),
+        };
+        sure.then_some(state)
     }
 
     /// **Served before** `at`, the first mitigating command, as it is known once every slice before it is: each SLI that was hit had
@@ -753,34 +767,60 @@ impl Timeline {
     }
 }
 
+/// How an SLI was hit.
+struct Hurt {
+    /// The first slice with a bad event, and the one behind the last such.
+    first: usize,
+    behind: usize,
+    /// The most slices between them without one.
+    longest: usize,
+    /// Events between them.
+    bad: u64,
+    due: u64,
+}
+
 impl Line {
     /// [`Timeline::served_before`] of one SLI; `None` where it had no bad event since then, or nothing is known of it.
     fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<bool> {
-        let known = self.known.get(self.first_from(since)..self.before(at))?;
-        let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(of).copied().unwrap_or(0));
-        let (first, last) = (known.iter().position(|s| bad(s) > 0)?, known.iter().rposition(|s| bad(s) > 0)?);
-        let (hurt, served) = (known.get(first..=last)?, known.get(last + 1..)?);
-        let longest = hurt.split(|slice| bad(slice) > 0).map(<[Total]>::len).max().unwrap_or_default();
-        let due = |slices: &[Total]| slices.iter().map(|slice| slice.due).sum::<u64>();
-        let share = hurt.iter().map(bad).sum::<u64>() as f64 / (due(hurt) + 1) as f64;
-        let by_chance = (1.0 - share).powf(due(served) as f64);
-        Some(served.len() >= slices(quiet) && served.len() > longest && by_chance < 0.001)
+        let end = self.before(at);
+        let hurt = self.hurt(of, since, end)?;
+        let served = self.known.get(hurt.behind..end)?;
+        let share = hurt.bad as f64 / (hurt.due + 1) as f64;
+        let due: u64 = served.iter().map(|slice| slice.due).sum();
+        let by_chance = (1.0 - share).powf(due as f64);
+        Some(served.len() >= slices(quiet) && served.len() > hurt.longest && by_chance < 0.001)
     }
 
-    /// [`Timeline::met_by_chance`] of one SLI and the window that begins with this slice.
-    fn so_few_by_chance(&self, of: usize, since: DrillTime, begin: usize, level: &Level) -> bool {
-        let earlier = self.known.get(self.first_from(since)..begin).unwrap_or_default();
+    /// How an SLI was hit from `since` to the slice `end`; `None` where it had no bad event.
+    fn hurt(&self, of: usize, since: DrillTime, end: usize) -> Option<Hurt> {
+        let begin = self.first_from(since);
+        let known = self.known.get(begin..end)?;
         let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(of).copied().unwrap_or(0));
-        let hurt = earlier.iter().skip_while(|slice| bad(slice) == 0);
-        let (bad, due) = hurt.fold((0, 0), |(all, due), slice| (all + bad(slice), due + slice.due));
-        let share = bad as f64 / (due + 1) as f64;
+        let (first, last) = (known.iter().position(|s| bad(s) > 0)?, known.iter().rposition(|s| bad(s) > 0)?);
+        let hurt = known.get(first..=last)?;
+        Some(Hurt {
+            first: begin + first,
+            behind: begin + last + 1,
+            longest: hurt.split(|slice| bad(slice) > 0).map(<[Total]>::len).max().unwrap_or_default(),
+            bad: hurt.iter().map(bad).sum(),
+            due: hurt.iter().map(|slice| slice.due).sum(),
+        })
+    }
+
+    /// [`Timeline::surely_broken`] of one SLI that is met from this slice on. The time until the first bad event counts as one without.
+    fn is_over(&self, of: usize, since: DrillTime, begin: usize, level: &Level) -> bool {
+        let Some(hurt) = self.hurt(of, since, begin) else { return true };
+        let longest = hurt.longest.max(hurt.first - self.first_from(since));
+        let served = self.known.len() - if level.bad() == 0 { hurt.behind } else { begin };
+        let due: u64 = self.known.iter().take(begin).skip(hurt.first).map(|slice| slice.due).sum();
+        let share = hurt.bad as f64 / (due + 1) as f64;
         let mut term = (1.0 - share).powf(level.valid as f64);
-        let mut sum = term;
+        let mut by_chance = term;
         for k in 0..level.bad() {
             term *= (level.valid - k) as f64 / (k + 1) as f64 * share / (1.0 - share);
-            sum += term;
+            by_chance += term;
         }
-        due > 0 && sum >= 0.001
+        by_chance < 0.001 && served > longest
     }
 
     /// Whether every event of the last slice that has any was good.

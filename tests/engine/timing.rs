@@ -223,3 +223,13 @@ async fn a_fault_that_nothing_comes_to_has_not_acted_when_it_is_away_either() {
     let told = comes_and_goes().world(|world| world.idle = Some("http_status")).run().await;
     told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
 }
+
+#[tokio::test]
+async fn a_fault_of_a_part_of_the_requests_is_not_over_because_the_last_window_has_no_bad_one() {
+    // Bad slices are 800 ms apart, and the window has 500 ms: at some of these moments it is without one.
+    for pause in [1700, 1900, 2100, 2300] {
+        let case = Case::new().replace("say looking", &format!("sleep {pause}")).set("respond", "{ timeout: 4s }");
+        let told = case.world(|world| world.patchy = Some(8)).run().await;
+        told.verdict(Verdict::Passed, &[]);
+    }
+}

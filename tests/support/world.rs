@@ -68,6 +68,8 @@ pub struct Switches {
     pub outlives: bool,
     /// The same for so long only.
     pub fades: Option<Duration>,
+    /// Of the slices in which users suffer only each so many-th has bad requests.
+    pub patchy: Option<u64>,
     /// A fault of which users notice nothing.
     pub harmless: Option<&'static str>,
     /// The metric of the alert condition.

@@ -258,7 +258,9 @@ impl Follower<'_> {
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
         context.before(step, orders.iter().any(|order| order.helps)).await?;
         let of = (step.id.clone(), block.index);
-        let functions = crate::programs::functions(step.commands().iter().map(|command| command.text.as_str()));
+        let last = block.commands.last().map_or(0, |(number, _)| *number);
+        let before = step.commands().iter().take(last).map(|command| command.text.as_str());
+        let functions = crate::programs::functions(before);
         let orders = (orders, functions);
         self.background.push(Background::start(shell, self.sink.clone(), of, orders, block.settings.clone()));
         Ok(Ok(Vec::new()))

@@ -421,15 +421,19 @@ fn a_fault_of_a_part_of_the_requests_leaves_a_window_without_a_bad_one_by_chance
         (0..count).for_each(|i| line.push(slice("web", i, 1, &[("a", u64::from(!bad(i)))])));
         line
     };
-    let by_chance = |line: &Timeline, window: u64| {
-        assert!(!line.still_broken(&["a".into()], ms(1000), at(0)).users_suffer());
-        line.met_by_chance(&["a".into()], ms(window), at(0))
+    let healed = |line: &Timeline, longer: u64| {
+        let state = line.surely_broken(&["a".into()], (ms(1000), ms(longer)), at(0))?;
+        Some(!state.users_suffer())
     };
     let third = |i: u64| i < 40 && i.is_multiple_of(3);
-    assert!(by_chance(&line(third, 50), 1000), "ten good ones of which each third was bad");
-    assert!(!by_chance(&line(third, 70), 3000), "thirty of them");
-    assert!(!by_chance(&line(|i| i < 40, 50), 1000), "ten of which every one was bad");
-    assert!(!by_chance(&line(|_| false, 10), 1000), "nobody has suffered");
+    assert_eq!(healed(&line(third, 50), 1000), None, "ten good ones where each third was bad");
+    assert_eq!(healed(&line(third, 70), 3000), Some(true), "thirty of them");
+    assert_eq!(healed(&line(third, 40), 1000), Some(false), "users suffer");
+    assert_eq!(healed(&line(|i| i < 40, 50), 1000), Some(true), "ten where every one was bad");
+    assert_eq!(healed(&line(|_| false, 10), 1000), Some(true), "nobody has suffered");
+    assert_eq!(healed(&line(|i| i < 10 || (30..40).contains(&i), 50), 1000), None, "it was away for longer before");
+    let once = |i: u64| i < 40 || i == 155;
+    assert_eq!(healed(&line(once, 160), 12000), None, "one bad one of a hundred and twenty, just now");
 }
 
 #[test]
