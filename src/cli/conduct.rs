@@ -79,7 +79,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
     let platform = platform();
     platform.connect().await.map_err(environment)?;
     let color = wanted.globals.color();
-    // Reading this executable takes as long as Compose does for its file.
+    // This executable is hashed meanwhile: each drill tells what carried it out.
     let (stacks, _) = tokio::join!(resolved(&*plans, &*platform, color), executed(&*platform));
     let stacks = match stacks {
         Ok(stacks) => stacks,

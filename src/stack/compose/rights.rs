@@ -45,6 +45,7 @@ enum HostRule {
     NetworkMode,
     Plain,
     Propagation,
+    SecretFile,
     Security,
     Sysctls,
     Ulimits,
@@ -53,9 +54,9 @@ enum HostRule {
 }
 
 /// What builders split texts at that Compose hands on to them.
-const BUILDER_SYNTAX: [&str; 4] = [",", "\"", "\n", "\r"];
+const BUILDER_SYNTAX: [&str; 6] = [",", "\"", "\n", "\r", "${", "%{"];
 /// Said of a text that has some of that.
-const AMBIGUOUS: &str = "commas, quotes and line ends in it mean something to the builder";
+const AMBIGUOUS: &str = "commas, quotes, line ends, `${` and `%{` in it mean something to the builder";
 /// Said of a value that has another form than Compose prints.
 const STRANGE: &str = "not what Compose makes of it";
 
@@ -278,7 +279,8 @@ impl Walk<'_> {
         };
         self.table("build", build, service, path);
         // Compose escapes what is an expression for the builder in these two alone.
-        let texts = build.iter().filter(|(key, _)| !matches!(key.as_str(), "args" | "dockerfile_inline"));
+        let texts = build.iter().filter(|(key, _)| !matches!(key.as_str(), "args" | "dockerfile_inline" | "secrets"));
+        let texts = texts.filter(|(key, _)| !key.starts_with("x-"));
         for (key, value) in texts.filter(|(_, value)| holds(value, &["${", "%{"])) {
             path.push(key.clone());
             self.note(
@@ -291,7 +293,8 @@ impl Walk<'_> {
         }
         // Relative to the context, which Compose prints as an absolute path.
         let (Some(context), Some(file)) = (text(build.get("context")), text(build.get("dockerfile"))) else { return };
-        if !is_remote(&context) {
+        let refused = self.context(&context, false).is_some_and(|wrong| wrong.is_refused);
+        if !is_remote(&context) && !refused {
             let wrong = outside(self.root, &self.base.join(context).join(file)).and_then(consent);
             path.push("dockerfile".into());
             self.note(wrong, build.get("dockerfile").unwrap_or(value), service, path);
@@ -334,14 +337,18 @@ impl Walk<'_> {
                 Value::Object(file) => file.get("path").and_then(|path| self.decide(HostRule::Files, path)),
                 _ => each(&|text| {
                     let path = self.base.join(text);
-                    let own = text.strip_prefix(&*self.base.to_string_lossy()).unwrap_or(text);
-                    if BUILDER_SYNTAX.iter().any(|part| own.contains(part)) {
-                        return refused(format!("{text}: {AMBIGUOUS}"));
-                    }
                     let special = || special(&path).map(|kind| format!("{text}: it is {kind}"));
                     outside(self.root, &path).or_else(special).and_then(consent)
                 }),
             },
+            HostRule::SecretFile => {
+                let path = text(Some(value)).unwrap_or_default();
+                let own = path.strip_prefix(&*self.base.to_string_lossy()).unwrap_or(&path);
+                match BUILDER_SYNTAX.iter().any(|part| own.contains(part)) {
+                    true => refused(format!("{path}: {AMBIGUOUS}")),
+                    false => self.decide(HostRule::Files, value),
+                }
+            }
             HostRule::Plain if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
             HostRule::Plain => None,
             HostRule::Labels => {
@@ -668,6 +675,7 @@ mod tests {
             ("/volumes/d", json!({ "driver": "sshfs" })),
             ("/secrets", json!({ "s": { "file": "/etc/shadow" } })),
             ("/secrets", json!({ "s": { "file": "ROOT/x,src=/etc/shadow" } })),
+            ("/secrets", json!({ "s": { "file": "ROOT/.%{if true}.%{endif}/etc/shadow" } })),
             ("/secrets", json!({ "s": { "file": "ROOT/socket" } })),
             ("/configs", json!({ "c": { "file": "ROOT/../x" } })),
             ("/configs", json!({ "c": { "external": true } })),

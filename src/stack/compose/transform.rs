@@ -129,6 +129,10 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
         if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
             service.insert("image".into(), json!(escape(image)));
             service.insert("pull_policy".into(), json!("never"));
+        } else if !service.contains_key("image") {
+            // Of a profile that is not started, and not to be built: Compose takes no service without an image.
+            service.insert("image".into(), json!(format!("{}-{name}", drill.project)));
+            service.insert("pull_policy".into(), json!("never"));
         }
     }
     add_labels(service, drill);
