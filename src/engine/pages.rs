@@ -1,6 +1,6 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
-use super::context::{Context, seconds};
+use super::context::{ARRIVAL, Context, seconds};
 use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use super::up::Up;
@@ -10,6 +10,7 @@ use crate::record::{
     AlertMoment, Check, CheckOutcome, DrillTime, Event, PageEscalation, PageExpectation, PageMissed, Phase, Verdict,
     in_words,
 };
+use crate::slis::window::{Hit, WindowAnswer};
 use crate::spec::Show;
 use crate::stack::AgentRole;
 use std::collections::BTreeSet;
@@ -81,10 +82,10 @@ pub(super) async fn paged(
         let why = format!("{} did not come within {} of the injection: {seen}", page.waited_for(), seconds(within));
         return Err(failed(cx, cx.stop_at("detect", verdict, why)));
     };
-    if let (true, Some((impact, slis))) = (page.before_impact, &seen.impact)
-        && *impact <= came.at
-    {
-        let late = seconds(came.at.since(*impact));
+    let felt = if page.before_impact { felt_before(cx, first, came.at).await? } else { Vec::new() };
+    if let Some(hit) = felt.first() {
+        let late = seconds(came.at.since(hit.at));
+        let slis: Vec<&str> = felt.iter().map(|hit| hit.level.sli.as_str()).collect();
         let why = format!(
             "the page {} came {late} after users felt it ({}): {}",
             page.text(),
@@ -100,6 +101,19 @@ pub(super) async fn paged(
         said += &format!("; nobody acknowledged it, and {} was paged {} later", escalation.receiver, seconds(reached));
     }
     Ok(said)
+}
+
+/// The SLIs that had fallen until the page, whether or not the scenario asks for these.
+async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Result<Vec<Hit>, Stop> {
+    let impact = &cx.plan.impact;
+    let known = cx.monitor.until(page.plus(cx.longest_request() + ARRIVAL), |monitor| {
+        match monitor.timeline(|timeline| timeline.fell(impact.below, impact.window, first, page)) {
+            WindowAnswer::Yes(hits) => Some(hits),
+            WindowAnswer::No(()) => Some(Vec::new()),
+            WindowAnswer::NotYet => None,
+        }
+    });
+    known.await?.ok_or_else(|| Stop::harness("there was no complete measurement until the page"))
 }
 
 /// How long after the first page the second line was paged, as it must be in time.

@@ -555,6 +555,12 @@ impl Timeline {
         answer
     }
 
+    /// [`Timeline::impact`] of any SLI from the injection until `to`, whether or not it is one that must fall.
+    pub fn fell(&self, below: Ratio, window: Duration, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Hit>, ()> {
+        let slis: Vec<String> = self.slis.iter().map(|sli| sli.name.clone()).collect();
+        self.impact(&ImpactQuery { slis: &slis, below, window, from, within: to.since(from) })
+    }
+
     /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well; and
     /// where an SLI is met again, it is met over that one, for longer than ever since `since`, and with so few bad events as the bad share until then leaves by chance in less than 1 of 1,000 cases (binomial; the share by Laplace's rule).
     ///

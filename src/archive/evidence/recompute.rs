@@ -498,7 +498,11 @@ impl<'a> Anew<'a> {
         if page.paged_before(seen, first).is_some() {
             return Some(Some(Verdict::Noisy));
         }
-        let early = |at: DrillTime| !page.before_impact || self.told.impact_us().is_none_or(|impact| at < impact);
+        let windows = &self.plan.windows;
+        let below = windows.impact_below.and_then(Ratio::new).filter(|_| page.before_impact);
+        let window = Duration::from_micros(windows.impact_window_us);
+        let fell = |below, at| matches!(self.timeline.fell(below, window, first, at), WindowAnswer::Yes(_));
+        let early = |at: DrillTime| below.is_none_or(|below| !fell(below, at));
         match page.came(seen, first).filter(|came| came.at <= deadline) {
             // The condition beside it did not hold.
             Some(_) if self.told.verdict == Verdict::Undetected => Some(None),
