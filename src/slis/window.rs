@@ -562,7 +562,8 @@ impl Timeline {
     }
 
     /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well; and
-    /// where an SLI is met again, it is met over that one, for longer than ever since `since`, and with so few bad events as the bad share until then leaves by chance in less than 1 of 1,000 cases (binomial; the share by Laplace's rule).
+    /// where an SLI is met again, it is met over that one, for longer than ever since `since`, and with so few
+    /// bad events as the bad share until then leaves by chance in less than 1 of 1,000 cases (binomial; the share by Laplace's rule).
     ///
     /// A fault of a part of the requests leaves a short window without a bad one now and then.
     pub fn surely_broken(

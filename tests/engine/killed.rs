@@ -3,7 +3,7 @@
 
 use crate::support::{Case, Killed, TWO, When, begins, injects, lifts, removes, runs};
 use firedrill::engine::reaper;
-use firedrill::record::{Phase, Record, Verdict};
+use firedrill::record::{Phase, Record, RunOutcome, Verdict};
 use std::fs::File;
 use std::io::{BufReader, Write};
 
@@ -68,6 +68,15 @@ async fn while_the_stack_is_removed_nothing_has_passed_yet() {
     assert_eq!(record.verdict, Verdict::Incomplete);
     assert!(record.reason.contains("killed during down"), "{}", record.reason);
     assert!(!record.passed());
+}
+
+#[tokio::test]
+async fn an_expected_failure_is_no_pass_where_nobody_saw_its_faults_undone() {
+    let case = Case::new().set("expect", "{ verdict: not_recovered }").replace("fix", "say done");
+    let killed = killed(case, lifts("http_status")).await;
+    assert_eq!(killed.record.verdict, Verdict::NotRecovered);
+    let record = reaper::complete(&killed.run_dir, Vec::new(), false).expect("a record");
+    assert_eq!((record.verdict, record.outcome()), (Verdict::NotRecovered, RunOutcome::Broken));
 }
 
 #[tokio::test]

@@ -90,6 +90,12 @@ const COMES_AND_GOES: &str = "
     lasts: 400ms
     every: 1500ms";
 
+/// Another one that comes and goes.
+const BESIDE: &str = "
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    lasts: 400ms
+    every: 1500ms";
+
 /// A drill of a fault that comes and goes; its hold is no shorter than a period and `impact.window`.
 fn comes_and_goes() -> Case {
     Case::new().set("faults", COMES_AND_GOES).set("recover", "{ within: 1500ms, hold: 2s }")
@@ -133,12 +139,8 @@ async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_
 
 #[tokio::test]
 async fn what_comes_and_goes_may_be_away_when_it_is_seen_that_users_suffer_on_without_the_trigger() {
-    let comes = "
-  - tcp_latency: { service: web, port: 80, latency: 1100ms }
-    lasts: 400ms
-    every: 1500ms";
     for lasts in ["500ms", "900ms", "1300ms"] {
-        let told = comes_and_goes().set("faults", &(LASTS.replace("1s", lasts) + comes)).run().await;
+        let told = comes_and_goes().set("faults", &(LASTS.replace("1s", lasts) + BESIDE)).run().await;
         told.verdict(Verdict::Passed, &[]);
         let trigger = told.record.fault_record("http_status").expect("a fault");
         assert_eq!(trigger.after, Some(FaultAfter::EndedByTime), "{}", told.story());
@@ -147,11 +149,7 @@ async fn what_comes_and_goes_may_be_away_when_it_is_seen_that_users_suffer_on_wi
 
 #[tokio::test]
 async fn users_who_recover_from_a_trigger_are_not_helped_beside_what_comes_and_goes_and_harms_nobody() {
-    let comes = "
-  - tcp_latency: { service: web, port: 80, latency: 1100ms }
-    lasts: 400ms
-    every: 1500ms";
-    let case = comes_and_goes().set("faults", &(LASTS.replace("1s", "500ms") + comes));
+    let case = comes_and_goes().set("faults", &(LASTS.replace("1s", "500ms") + BESIDE));
     let fades = |world: &mut Switches| {
         (world.fades, world.harmless) = (Some(Duration::from_millis(1500)), Some("tcp_latency"));
     };
