@@ -380,6 +380,7 @@ proptest! {
 
 mod days {
     use super::*;
+    use crate::record::RunOutcome;
     use crate::record::testing::{Story, record_of};
     use crate::view::testing::{days, stories};
     use roxmltree::{Document, Node};
@@ -458,6 +459,18 @@ mod days {
         );
         let errors = "queue: [0, 1, 0] incomplete";
         assert!(without.contains(errors), "{without}");
+    }
+
+    #[test]
+    fn a_drill_that_broke_after_its_pass_is_an_error() {
+        let errors = |drills: &Drills| {
+            let xml = xml(drills);
+            count(&Document::parse(&xml).unwrap().root_element(), "errors")
+        };
+        let mut drills = days();
+        let passed = drills.days[0].drills.iter_mut().find(|drill| drill.status() == DrillStatus::Passed).unwrap();
+        passed.attempts.last_mut().unwrap().outcome = Some(RunOutcome::Broken);
+        assert_eq!(errors(&drills), errors(&days()) + 1);
     }
 
     #[test]
