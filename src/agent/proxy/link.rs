@@ -80,14 +80,35 @@ pub(in crate::agent) fn links(
     Ok([link(ToxicStream::Upstream)?, link(ToxicStream::Downstream)?])
 }
 
-/// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how.
+/// Why a link ends before its sender has.
+enum LinkEnd {
+    Cut(ConnectionCut),
+    /// Nobody takes what goes in this direction any more.
+    ReceiverGone(ToxicStream),
+}
+
+impl From<ConnectionCut> for LinkEnd {
+    fn from(cut: ConnectionCut) -> LinkEnd {
+        LinkEnd::Cut(cut)
+    }
+}
+
+/// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how. What a side had said
+/// before it went is passed on as the toxics let it, and its reset after that.
 pub(in crate::agent) async fn pass(
-    (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (mut from_client, mut to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     service: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    [up, down]: [ToxicLink; 2],
+    [mut up, mut down]: [ToxicLink; 2],
 ) -> Option<ConnectionCut> {
-    let (from_service, to_service) = tokio::io::split(service);
-    tokio::try_join!(up.run(from_client, to_service), down.run(from_service, to_client)).err()
+    let (mut from_service, mut to_service) = tokio::io::split(service);
+    let both =
+        tokio::try_join!(up.run(&mut from_client, &mut to_service), down.run(&mut from_service, &mut to_client)).err();
+    let rest = match both? {
+        LinkEnd::Cut(cut) => return Some(cut),
+        LinkEnd::ReceiverGone(ToxicStream::Upstream) => down.finish(from_service, to_client).await,
+        LinkEnd::ReceiverGone(ToxicStream::Downstream) => up.finish(from_client, to_service).await,
+    };
+    Some(rest)
 }
 
 impl ToxicLink {
@@ -126,16 +147,26 @@ impl ToxicLink {
         }
     }
 
+    /// The sender is gone: passes on what waits, and says how the connection ends then.
+    async fn finish(&mut self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> ConnectionCut {
+        self.stages.sender_gone(Instant::now());
+        match self.run(&mut from, &mut to).await {
+            Err(LinkEnd::Cut(cut)) => cut,
+            Ok(()) | Err(LinkEnd::ReceiverGone(_)) => ConnectionCut::Reset,
+        }
+    }
+
+    /// It may be dropped and run again.
     async fn run(
-        mut self,
-        mut from: impl AsyncRead + Unpin,
-        mut to: impl AsyncWrite + Unpin,
-    ) -> Result<(), ConnectionCut> {
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), LinkEnd> {
         let (mut buffer, mut timer) = (BytesMut::new(), None::<PreciseTimer>);
         loop {
             let now = Instant::now();
             if self.stages.is_closed(now) {
-                return Err(ConnectionCut::Close);
+                return Err(ConnectionCut::Close.into());
             }
             let first = self.stages.first();
             let wakes = first.map(|first| first.due).into_iter().chain(self.stages.closes()).min();
@@ -147,7 +178,7 @@ impl ToxicLink {
                     let _ = to.shutdown().await;
                     return Ok(());
                 }
-                Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err(*cut),
+                Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err((*cut).into()),
                 None => None,
             };
             if let Some(linked) = self.linked.clone().filter(|linked| !linked.is_cancelled()) {
@@ -170,17 +201,19 @@ impl ToxicLink {
                         changed.map_err(|_| ConnectionCut::Close)?;
                         self.set()?;
                     }
-                    passed = poll_fn(|cx| pass_at_once(Pin::new(&mut from), Pin::new(&mut to), cx)) => {
-                        let (wrote, rest) = passed.map_err(|_| ConnectionCut::Reset)?;
-                        self.traffic.received.fetch_add(wrote as u64, Ordering::Relaxed);
-                        self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
-                        self.stages.passed(wrote);
-                        match rest {
-                            Some(rest) if rest.is_empty() => {}
-                            Some(rest) => self.push(rest),
-                            None => self.stages.push(self.ending.piece(), Instant::now()),
+                    passed = poll_fn(|cx| pass_at_once(Pin::new(&mut *from), Pin::new(&mut *to), cx)) => match passed {
+                        Ok(AtOnce::Passed(wrote, rest)) => {
+                            self.traffic.received.fetch_add(wrote as u64, Ordering::Relaxed);
+                            self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
+                            self.stages.passed(wrote);
+                            if !rest.is_empty() {
+                                self.push(rest);
+                            }
                         }
-                    }
+                        Ok(AtOnce::End) => self.stages.push(self.ending.piece(), Instant::now()),
+                        Ok(AtOnce::ReceiverGone) => return Err(LinkEnd::ReceiverGone(self.direction)),
+                        Err(_) => self.stages.sender_gone(Instant::now()),
+                    },
                 }
                 continue;
             }
@@ -194,13 +227,14 @@ impl ToxicLink {
                     self.set()?;
                 }
                 wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => {
-                    let wrote = wrote.map_err(|_| ConnectionCut::Reset)?;
+                    let wrote = wrote.map_err(|_| LinkEnd::ReceiverGone(self.direction))?;
                     self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);
                     self.stages.sent(wrote);
                 }
-                read = from.read_buf(&mut buffer), if room => match read.map_err(|_| ConnectionCut::Reset)? {
-                    0 => self.stages.push(self.ending.piece(), Instant::now()),
-                    _ => self.push(buffer.split().freeze()),
+                read = from.read_buf(&mut buffer), if room => match read {
+                    Ok(0) => self.stages.push(self.ending.piece(), Instant::now()),
+                    Ok(_) => self.push(buffer.split().freeze()),
+                    Err(_) => self.stages.sender_gone(Instant::now()),
                 },
                 () = async { timer.get_or_insert_default().until(wakes.unwrap_or(now).into_std()).await },
                     if bytes.is_none() && wakes.is_some() => {}
@@ -209,24 +243,34 @@ impl ToxicLink {
     }
 }
 
-/// Reads once, and writes what came as far as the other side takes it now: how much that was, and the rest; `None` at the end of what is
-/// read.
+/// What came of passing on what was read once.
+enum AtOnce {
+    /// So much went on, and this is the rest.
+    Passed(usize, Bytes),
+    /// Of what is read.
+    End,
+    ReceiverGone,
+}
+
+/// Reads once, and writes what came as far as the other side takes it now. An error is one of reading.
 fn pass_at_once(
     from: Pin<&mut impl AsyncRead>,
     to: Pin<&mut impl AsyncWrite>,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<(usize, Option<Bytes>)>> {
+) -> Poll<io::Result<AtOnce>> {
     AT_ONCE.with_borrow_mut(|space| {
         let mut read = ReadBuf::new(space);
         ready!(from.poll_read(cx, &mut read))?;
         let bytes = read.filled();
         if bytes.is_empty() {
-            return Poll::Ready(Ok((0, None)));
+            return Poll::Ready(Ok(AtOnce::End));
         }
         let wrote = match to.poll_write(cx, bytes) {
-            Poll::Ready(wrote) => wrote?,
+            Poll::Ready(Ok(wrote)) => wrote,
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(AtOnce::ReceiverGone)),
             Poll::Pending => 0,
         };
-        Poll::Ready(Ok((wrote, Some(Bytes::copy_from_slice(bytes.get(wrote..).unwrap_or_default())))))
+        let rest = Bytes::copy_from_slice(bytes.get(wrote..).unwrap_or_default());
+        Poll::Ready(Ok(AtOnce::Passed(wrote, rest)))
     })
 }

@@ -2,7 +2,7 @@
 
 use super::http;
 use super::link::{ToxicLink, Traffic, links, pass};
-use super::rule_list::{RuleHandle, RuleList};
+use super::rule_list::{CountedRule, RuleHandle, RuleList};
 use super::rules::{ActiveRule, HttpRule};
 use super::sniff::{Speech, sniff};
 use super::stages::ConnectionCut;

@@ -15,8 +15,13 @@ pub trait CountedRule: Debug + Send + Sync + 'static {
     /// The id of its fault.
     fn id(&self) -> &str;
 
-    /// The rule as it is asked for now. It counts on where this one is.
-    fn changed(&self, asked: Self::Asked) -> impl Future<Output = Result<Self, String>> + Send
+    /// The rule that a fault asks for; says why that cannot be.
+    fn of_rule(fault: &str, asked: Self::Asked) -> impl Future<Output = Result<Self, String>> + Send
+    where
+        Self: Sized;
+
+    /// The rule counts on where that one is, in whose place it is put.
+    fn counting_on(self, before: &Self) -> Self
     where
         Self: Sized;
 
@@ -65,10 +70,15 @@ impl<R: CountedRule> RuleList<R> {
         }
     }
 
-    /// The rules whose ids begin with `prefix` are these from now on; one that is there already, which `same` says, stays with its counters.
+    /// The rules whose ids begin with `prefix` are these from now on. One that is there already, which `same` says, stays; one that was
+    /// changed counts on.
     pub(in crate::agent) fn set(&self, prefix: &str, rules: Vec<R>, same: impl Fn(&R, &R) -> bool) {
         self.0.send_modify(|list| {
-            let known = |rule: R| list.iter().find(|old| same(old, &rule)).cloned().unwrap_or_else(|| Arc::new(rule));
+            let known = |rule: R| match list.iter().find(|old| old.id() == rule.id()) {
+                Some(old) if same(old, &rule) => old.clone(),
+                Some(old) => Arc::new(rule.counting_on(old)),
+                None => Arc::new(rule),
+            };
             let others = list.iter().filter(|old| !old.id().starts_with(prefix)).cloned();
             *list = Arc::new(others.chain(rules.into_iter().map(known)).collect());
         });
@@ -122,7 +132,7 @@ impl<R: CountedRule> RuleHandle<R> {
 
     /// Puts what is asked for in the place of the rule, at once.
     pub async fn replace(&self, asked: R::Asked) -> Result<(), String> {
-        let changed = Arc::new(self.rule.changed(asked).await?);
+        let changed = Arc::new(R::of_rule(self.rule.id(), asked).await?.counting_on(&self.rule));
         let replaced = self.rules.0.send_if_modified(|list| {
             let rule = Arc::make_mut(list).iter_mut().find(|rule| rule.is_same(&self.rule));
             rule.map(|rule| *rule = changed).is_some()

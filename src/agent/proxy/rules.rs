@@ -150,12 +150,6 @@ impl ActiveRule {
         Ok(ActiveRule { fault: fault.to_string(), rule, from: None, matched: Arc::default(), acted: Arc::default() })
     }
 
-    /// The same, on the connections of the client that it names.
-    pub(super) async fn of_rule(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
-        let from = ProxyClient::find(rule.from.clone()).await?;
-        Ok(ActiveRule { from, ..ActiveRule::new(fault, rule)? })
-    }
-
     /// Whether another one is the same, but for what it has done.
     pub(in crate::agent) fn is_like(&self, other: &ActiveRule) -> bool {
         self.fault == other.fault && self.rule == other.rule
@@ -218,9 +212,13 @@ impl CountedRule for ActiveRule {
         &self.fault
     }
 
-    async fn changed(&self, asked: HttpRule) -> Result<ActiveRule, String> {
-        let (matched, acted) = (self.matched.clone(), self.acted.clone());
-        Ok(ActiveRule { matched, acted, ..ActiveRule::of_rule(&self.fault, asked).await? })
+    async fn of_rule(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
+        let from = ProxyClient::find(rule.from.clone()).await?;
+        Ok(ActiveRule { from, ..ActiveRule::new(fault, rule)? })
+    }
+
+    fn counting_on(self, before: &ActiveRule) -> ActiveRule {
+        ActiveRule { matched: before.matched.clone(), acted: before.acted.clone(), ..self }
     }
 
     fn is_same(&self, other: &ActiveRule) -> bool {

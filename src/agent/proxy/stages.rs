@@ -33,7 +33,7 @@ pub(super) enum ToxicPiece {
     Bytes(Bytes),
     /// The sender has nothing more to say.
     End,
-    /// A toxic ends the connection.
+    /// A toxic ends the connection, or the sender is gone.
     Cut(ConnectionCut),
 }
 
@@ -76,6 +76,8 @@ pub(super) struct Stages {
     sent: u64,
     /// Whether nothing more is taken in: the sender has ended, or a toxic ends the connection.
     ended: bool,
+    /// Whether it is a toxic that ends the connection.
+    cut: bool,
     /// Whether the connection is open, and not only about to be.
     open: bool,
     seed: u64,
@@ -86,7 +88,7 @@ impl Stages {
     /// Of a connection that is about to be opened, without toxics. Equal seeds draw equally.
     pub(super) fn new(seed: u64) -> Stages {
         let (stages, waiting) = (Vec::new(), VecDeque::new());
-        Stages { stages, waiting, held: 0, sent: 0, ended: false, open: false, seed, drawn: 0 }
+        Stages { stages, waiting, held: 0, sent: 0, ended: false, cut: false, open: false, seed, drawn: 0 }
     }
 
     /// The toxics are these from now on; what waits is timed anew by them, from when it came.
@@ -129,7 +131,7 @@ impl Stages {
             return Err(ConnectionCut::Close);
         }
         // A connection that a toxic has begun to end is ended when it is due.
-        if self.waiting.iter().any(|waiting| matches!(waiting.piece, ToxicPiece::Cut(_))) {
+        if self.cut {
             return Ok(());
         }
         self.held = 0;
@@ -144,6 +146,13 @@ impl Stages {
         self.take_in(now, now, piece, true);
     }
 
+    /// Takes in that the sender is gone, unless it had ended before.
+    pub(super) fn sender_gone(&mut self, now: Instant) {
+        if !self.ended {
+            self.push(ToxicPiece::Cut(ConnectionCut::Reset), now);
+        }
+    }
+
     fn take_in(&mut self, came: Instant, now: Instant, piece: ToxicPiece, is_new: bool) {
         let mut pieces = vec![(now, piece)];
         for stage in self.stages.iter_mut().filter(|stage| stage.acts) {
@@ -151,6 +160,7 @@ impl Stages {
             for (at, piece) in pieces {
                 let drawn = unit(self.seed ^ stage.active.seed, self.drawn);
                 self.drawn += u64::from(stage.draws());
+                let was_cut = matches!(piece, ToxicPiece::Cut(_));
                 let acted = match piece {
                     ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
                     ToxicPiece::End => stage.end(at, &mut out),
@@ -163,6 +173,7 @@ impl Stages {
                     stage.note(bytes);
                 }
                 if out.last().is_some_and(|(_, piece)| matches!(piece, ToxicPiece::Cut(_))) {
+                    self.cut |= !was_cut;
                     break;
                 }
             }

@@ -311,6 +311,70 @@ async fn a_connection_that_is_reset_is_reset_for_the_service_too() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_a_reset_arrives_as_late_as_the_toxic_has_it_and_the_reset_after_it() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let port = service(move |mut stream| {
+        let tell = tell.clone();
+        async move {
+            // One that answers and resets, and one that is told something and reset.
+            if stream.read_u8().await.expect("a byte") == b'a' {
+                stream.write_all(b"answer").await.expect("written");
+                // Until it is on its way: a reset overtakes what is not.
+                let _ = stream.read_u8().await;
+                return stream.set_zero_linger().expect("an option");
+            }
+            let mut seen = Vec::new();
+            let end = stream.read_to_end(&mut seen).await;
+            tell.send((seen, end.map_err(|error| error.kind()))).expect("somebody waits");
+        }
+    })
+    .await;
+    let (proxy, reach) = proxy(port, false).await;
+    let held = |stream| {
+        let toxic = Toxic::new(ToxicKind::Bandwidth, stream, [0; 3]);
+        ToxicRule { port: None, from: None, toxic, seed: 0 }
+    };
+    let mut client = dial(reach).await;
+    let stuck = proxy.add_toxic("f", held(ToxicStream::Downstream)).await.expect("a rule");
+    client.write_all(b"a!").await.expect("written");
+    acted(&stuck, 1).await;
+    drop(stuck);
+    let mut seen = Vec::new();
+    let end = within(client.read_to_end(&mut seen)).await;
+    assert_eq!((end.map_err(|error| error.kind()), &*seen), (Err(std::io::ErrorKind::ConnectionReset), &b"answer"[..]));
+
+    let mut client = dial(reach).await;
+    client.write_all(b"b").await.expect("written");
+    let stuck = proxy.add_toxic("f", held(ToxicStream::Upstream)).await.expect("a rule");
+    client.write_all(b"told").await.expect("written");
+    acted(&stuck, 1).await;
+    client.set_zero_linger().expect("an option");
+    drop(client);
+    drop(stuck);
+    assert_eq!(within(told.recv()).await, Some((b"told".to_vec(), Err(std::io::ErrorKind::ConnectionReset))));
+}
+
+#[tokio::test]
+async fn a_limit_that_is_changed_still_counts_the_connections_that_are_open() {
+    let (port, _) = counting().await;
+    let (proxy, port) = proxy(port, false).await;
+    let limit = |most| {
+        let toxic =
+            Toxic { name: "l".into(), ..Toxic::new(ToxicKind::LimitConnections, ToxicStream::Upstream, [most, 0, 0]) };
+        proxy.toxics.set("", vec![ActiveToxic::new(toxic, None)], |old, new| old.toxic == new.toxic);
+    };
+    limit(3);
+    let mut open = [dial(port).await, dial(port).await];
+    for client in &mut open {
+        assert!(answered(client).await);
+    }
+    limit(2);
+    assert!(!answered(&mut dial(port).await).await, "two are open");
+    limit(3);
+    assert!(answered(&mut dial(port).await).await);
+}
+
 #[tokio::test]
 async fn a_toxic_acts_on_its_share_of_connections_and_its_place_must_exist() {
     let (port, _) = counting().await;

@@ -146,14 +146,6 @@ impl ActiveToxic {
         ActiveToxic { toxic, port, from: None, seed: 0, connections, bytes, open }
     }
 
-    /// On the connections that a rule names; says why that cannot be.
-    pub(super) async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
-        let ToxicRule { port, from, toxic, seed } = rule;
-        let from = ProxyClient::find(from).await?;
-        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic }, port);
-        Ok(ActiveToxic { from, seed, ..active })
-    }
-
     /// Whether it is meant for what is sent in this direction of a connection to this port.
     pub(super) fn is_for(&self, direction: ToxicStream, port: u16, client: IpAddr) -> bool {
         self.toxic.direction == direction
@@ -180,9 +172,16 @@ impl CountedRule for ActiveToxic {
         &self.toxic.name
     }
 
-    async fn changed(&self, asked: ToxicRule) -> Result<ActiveToxic, String> {
-        let [connections, bytes, open] = [&self.connections, &self.bytes, &self.open].map(Arc::clone);
-        Ok(ActiveToxic { connections, bytes, open, ..ActiveToxic::of_rule(&self.toxic.name, asked).await? })
+    async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
+        let ToxicRule { port, from, toxic, seed } = rule;
+        let from = ProxyClient::find(from).await?;
+        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic }, port);
+        Ok(ActiveToxic { from, seed, ..active })
+    }
+
+    fn counting_on(self, before: &ActiveToxic) -> ActiveToxic {
+        let [connections, bytes, open] = [&before.connections, &before.bytes, &before.open].map(Arc::clone);
+        ActiveToxic { connections, bytes, open, ..self }
     }
 
     fn is_same(&self, other: &ActiveToxic) -> bool {

@@ -258,7 +258,14 @@ mod tests {
         let mut proxies = ToxicProxies::in_front_of("db", &proxy);
         let same = json!({ "name": "db", "listen": "0.0.0.0:5432", "upstream": "db:5432" });
         let other = json!({ "name": "db", "listen": "0.0.0.0:5433", "upstream": "db:5432" });
-        assert_eq!(call(&mut proxies, "POST", "populate", json!([same])).await, 201);
+        assert_eq!(call(&mut proxies, "POST", "proxies/db/toxics", json!({ "type": "noop" })).await, 200);
+        let as_made =
+            [same.clone(), json!({ "name": "db", "listen": "0.0.0.0:5432", "upstream": "db:5432", "toxics": [] })];
+        for proxy in as_made {
+            assert_eq!(call(&mut proxies, "POST", "populate", json!([proxy])).await, 201);
+        }
+        assert_eq!(acting(&proxy), ["toxiproxy/5432/noop_downstream"]);
+        assert_eq!(call(&mut proxies, "POST", "reset", Value::Null).await, 204);
         assert_eq!(call(&mut proxies, "POST", "populate", json!([other])).await, 403);
         assert_eq!(call(&mut proxies, "PATCH", "proxies/db", json!({ "upstream": "db2:5432" })).await, 403);
         assert_eq!(call(&mut proxies, "POST", "proxies", json!({ "name": "x", "upstream": "db:5432" })).await, 403);

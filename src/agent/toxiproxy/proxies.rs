@@ -207,7 +207,8 @@ impl ToxicProxies {
         let name = described.name.clone();
         if let Some(existing) = self.proxies.get_mut(&name) {
             if !existing.differs(&described.listen, &described.upstream).await? {
-                if let Some(toxics) = described.toxics {
+                // A client that sends a proxy as it made it sends no toxics: those that were put in since stay, as with Toxiproxy.
+                if let Some(toxics) = described.toxics.filter(|toxics| !toxics.is_empty()) {
                     existing.put(toxics)?;
                 }
                 return self.get(&name);
