@@ -72,7 +72,7 @@ pub struct Came {
     pub outcome: RunOutcome,
     /// Whether its measuring was disturbed: then it says nothing.
     pub disturbed: bool,
-    /// Whether it was lost with the machine that ran it: then it says nothing.
+    /// Whether it was lost with the machine that ran it: then it says nothing, unless it had failed.
     pub lost: bool,
 }
 
@@ -200,7 +200,8 @@ impl DaySchedule {
         let RunningDrill { start, .. } = self.running.remove(&number)?;
         let name = self.drills.get(&number).map_or_else(|| format!("drill {number}"), |(name, _)| name.clone());
         let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
-        if came.lost {
+        // One that had failed before has said what it has to say.
+        if came.lost && came.outcome != RunOutcome::Failed {
             let times = self.lost.entry(number).or_default();
             *times += 1;
             if *times > LOST_AGAIN {

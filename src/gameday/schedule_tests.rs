@@ -210,3 +210,16 @@ fn a_drill_that_was_lost_is_run_again_once() {
     }
     assert_eq!(schedule.next(Duration::ZERO, |_, _| Ok(())), NextStart::Done);
 }
+
+#[test]
+fn a_failure_that_was_lost_afterwards_is_a_failure() {
+    let lost = Came { outcome: RunOutcome::Failed, disturbed: false, lost: true };
+    let mut once = schedule(ScheduleRules::default(), 1);
+    start(&mut once);
+    assert_eq!(once.ended(1, lost), None);
+    assert_eq!(once.next(S(0), roomy), NextStart::Done);
+    let mut again = schedule(ScheduleRules { retry: 1, ..ScheduleRules::default() }, 1);
+    start(&mut again);
+    assert!(again.ended(1, lost).expect("said").contains("retry 1 of 1"));
+    assert_eq!(start(&mut again).cause, Cause::Retry);
+}

@@ -1,5 +1,5 @@
-//! Commands that wait for a person, or never end: those that open a session or an editor, and those that go on until they are
-//! killed. Which they are stands in the table of programs.
+//! Commands that wait for a person, or never end: those that open a session or an editor, those that ask, and those that go on until
+//! they are killed. Which they are stands in the table of programs.
 
 use super::simple::{Simple, after_options};
 use crate::programs::{self, Word, endless, interactive};
@@ -11,6 +11,8 @@ pub enum Waits {
     Session(String),
     /// It opens an editor.
     Editor(String),
+    /// It reads an answer.
+    Answer(String),
     /// It never ends by itself.
     Forever(String),
 }
@@ -45,6 +47,11 @@ fn opens(command: &Simple<'_>) -> Option<Waits> {
     }
     let program = command.program();
     let arguments = command.arguments();
+    if program == "read" {
+        // `-u 3`: from a file that is open.
+        let from_file = arguments.iter().any(|word| word.starts_with('-') && word.contains('u'));
+        return (!from_file).then(|| Waits::Answer(program.to_string()));
+    }
     // An image of which it is known that it starts a shell, or a shell in any other.
     if arguments.first() == Some(&"run") && is_attached(command) {
         const SHELLS: &str = "bash sh zsh ash alpine busybox ubuntu debian fedora nicolaka/netshoot";

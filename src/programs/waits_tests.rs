@@ -46,6 +46,14 @@ const EDITORS: &[&str] = &[
     "kubectl -n x edit cm y", "sudo vi /etc/hosts", "$EDITOR x", "crontab -u app -e", "systemctl edit app",
     "cd x && nano y", "kubectl -n x edit deploy y", "/usr/bin/vim x", "crontab -e",
 ];
+const ANSWERS: &[&str] = &[
+    "read answer",
+    "read -rp 'Which? ' pod",
+    "read -p \"Sure? \" -n 1 -r && docker compose down",
+    "echo Sure?; read",
+    "if read -r answer; then reboot; fi",
+    "until [ \"$answer\" = yes ]; do read answer; done",
+];
 const ENDLESS: &[&str] = &[
     "tail -f /var/log/x",
     "sudo tail -n 50 -F x | grep y",
@@ -93,6 +101,15 @@ const NEITHER: &[&str] = &[
     "ssh node-1 <<EOF\nuptime\nEOF",
     "ssh -fN -L 5432:db:5432 bastion",
     "ssh -T git@github.com",
+    "read -r a b < f",
+    "read -r id <<< \"$X\"",
+    "read -r a <<EOF\nx\nEOF",
+    "docker ps -q | while read -r id; do docker stop \"$id\"; done",
+    "while read -r line; do echo \"$line\"; done < f",
+    "while IFS= read -r line; do echo; done < <(ls)",
+    "ls | { read -r first; echo \"$first\"; }",
+    "read -ru 3 line",
+    "f() { read -r x; }",
     "kubectl debug node/x -- ls",
     "kubectl exec -it pod -- ls /",
     "kubectl exec -it svc/db -- psql -c 'select 1'",
@@ -185,6 +202,7 @@ fn kind(text: &str) -> &'static str {
     match commands.iter().find_map(|command| waits(command)) {
         Some(Waits::Session(_)) => "session",
         Some(Waits::Editor(_)) => "editor",
+        Some(Waits::Answer(_)) => "answer",
         Some(Waits::Forever(_)) => "endless",
         None => "neither",
     }
@@ -196,7 +214,8 @@ fn what_a_command_waits_for() {
         let told = list.iter().map(|text| (text, kind(text))).filter(|(_, kind)| *kind != wanted);
         told.map(|(text, kind)| format!("{text}: {kind}, not {wanted}")).collect()
     };
-    let all = [(SESSIONS, "session"), (EDITORS, "editor"), (ENDLESS, "endless"), (NEITHER, "neither")];
-    let wrong: Vec<String> = all.into_iter().flat_map(|(list, wanted)| wrong(list, wanted)).collect();
+    let waiting = [(SESSIONS, "session"), (EDITORS, "editor"), (ANSWERS, "answer"), (ENDLESS, "endless")];
+    let all = waiting.into_iter().chain([(NEITHER, "neither")]);
+    let wrong: Vec<String> = all.flat_map(|(list, wanted)| wrong(list, wanted)).collect();
     assert_eq!(wrong, Vec::<String>::new());
 }

@@ -20,6 +20,8 @@ const KEEPS_IN: [&str; 7] = [
 ];
 /// API groups whose objects have a controller install things elsewhere with its own rights, or are RBAC by another name.
 const GO_ELSEWHERE: [&str; 4] = ["argoproj.io", "authorization.openshift.io", "cattle.io", "fluxcd.io"];
+/// API groups whose policies let Pods out beside NetworkPolicies.
+const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
@@ -69,15 +71,19 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
         refuse("has a name that begins with `fd-`".into(), "names that begin with `fd-` are Firedrill's own");
     }
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    if GO_ELSEWHERE.iter().any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
-    {
+    if is_of(group, &GO_ELSEWHERE) {
         let help = "put what it installs into the drill's manifests instead";
         refuse(format!("is of `{group}`: a controller makes of it what it likes, in other namespaces too"), help);
+    }
+    if isolated && is_of(group, &OPEN_NETWORKS) {
+        let help = "`isolate: true` lets Pods reach each other alone: leave it out, or `isolate`";
+        refuse(format!("is of `{group}`, whose policies open what `isolate` closes"), help);
     }
     match kind(object) {
         "Role" | "ClusterRole" => {
             let help = "a drill keeps its limits: leave that rule out of the drill's manifests";
-            items(object, "/rules").filter_map(too_much).for_each(|why| refuse(format!("gives {why}"), help));
+            let found = items(object, "/rules").filter_map(|rule| too_much(rule, isolated));
+            found.for_each(|why| refuse(format!("gives {why}"), help));
         }
         "RoleBinding" => of_binding(object, written, &mut refuse),
         "Secret" if is_token_of_ours(object) => {
@@ -113,8 +119,13 @@ fn is_token_of_ours(secret: &Value) -> bool {
     account.and_then(Value::as_str).is_some_and(is_ours)
 }
 
+/// Whether a group is one of these, or ends so.
+fn is_of(group: &str, ends: &[&str]) -> bool {
+    ends.iter().any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
 /// What a rule of a Role gives that lets its holder take away the limits of the drill.
-fn too_much(rule: &Value) -> Option<String> {
+fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     let words = |key: &str| items(rule, key).filter_map(Value::as_str).collect::<Vec<_>>();
     let (verbs, resources) = (words("/verbs"), words("/resources"));
     if let Some(verb) = verbs.iter().find(|verb| STRONG_VERBS.contains(verb)) {
@@ -125,6 +136,10 @@ fn too_much(rule: &Value) -> Option<String> {
     }
     if verbs.iter().all(|verb| LOOKS.contains(verb)) {
         return None;
+    }
+    let leads_out = |group: &&str| is_of(group, &GO_ELSEWHERE) || (isolated && is_of(group, &OPEN_NETWORKS));
+    if let Some(group) = words("/apiGroups").into_iter().find(leads_out) {
+        return Some(format!("the right to write objects of `{group}`"));
     }
     let keeps_in = |resource: &str| {
         resource == "serviceaccounts/token" || resource.split('/').next().is_some_and(|all| KEEPS_IN.contains(&all))
@@ -177,8 +192,12 @@ fn of_claim(spec: Option<&Value>, place: &str, refuse: &mut impl FnMut(String, &
 
 /// Whether a rule of a NetworkPolicy leads to more than Pods of the same namespace and port 53, which `isolate` leaves open.
 fn reaches_out(rule: &Value) -> bool {
-    let mut ports = items(rule, "/ports").map(|port| port.get("port").and_then(Value::as_u64)).peekable();
-    if ports.peek().is_some() && ports.all(|port| port == Some(53)) {
+    let is_dns = |port: &Value| {
+        let ends = port.get("endPort").is_none_or(|end| end.is_null() || end.as_u64() == Some(53));
+        ends && port.get("port").and_then(Value::as_u64) == Some(53)
+    };
+    let mut ports = items(rule, "/ports").peekable();
+    if ports.peek().is_some() && ports.all(is_dns) {
         return false;
     }
     let mut peers = items(rule, "/to").peekable();
@@ -243,6 +262,14 @@ mod tests {
             assert_eq!(role(rule(&resources, &verbs)).len(), 1, "{resources:?} {verbs:?}");
         }
         assert_eq!(role(json!({ "apiGroups": ["*"], "resources": ["pods"], "verbs": ["get"] })).len(), 1);
+        let of = |group: &str, verb: &str| json!({ "apiGroups": ["", group], "resources": ["x"], "verbs": [verb] });
+        for group in ["argoproj.io", "source.toolkit.fluxcd.io", "cilium.io", "crd.projectcalico.org"] {
+            assert_eq!(role(of(group, "create")).len(), 1, "{group}");
+            assert!(role(of(group, "get")).is_empty(), "{group}");
+        }
+        assert!(role(of("notargoproj.io", "create")).is_empty());
+        let other = json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [of("cilium.io", "create")] });
+        assert!(refusals(&other, "shop", false).is_empty(), "without `isolate`");
         assert!(role(rule(&["namespaces", "resourcequotas"], &["get", "list", "watch"])).is_empty());
         assert!(role(rule(&["pods", "configmaps", "leases"], &["get", "create", "delete"])).is_empty());
     }
@@ -311,11 +338,19 @@ mod tests {
             json!([{}]),
             json!([{ "to": [{ "ipBlock": { "cidr": "0.0.0.0/0" } }] }]),
             json!([{ "to": [{ "namespaceSelector": {} }], "ports": [{ "port": 443 }] }]),
+            json!([{ "ports": [{ "port": 53, "endPort": 65535 }] }]),
         ] {
             assert_eq!(refused(&policy(opens.clone())).len(), 1, "{opens}");
             assert!(refusals(&policy(opens), "shop", false).is_empty(), "without `isolate`");
         }
         let own = json!([{ "to": [{ "podSelector": {} }] }, { "to": [{ "namespaceSelector": {} }], "ports": [{ "port": 53 }] }]);
         assert!(refused(&policy(own)).is_empty());
+        let ends = json!([{ "ports": [{ "port": 53, "endPort": 53 }, { "port": 53, "endPort": null }] }]);
+        assert!(refused(&policy(ends)).is_empty());
+        for group in ["cilium.io", "crd.projectcalico.org"] {
+            let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "X", "metadata": { "name": "x" } });
+            assert_eq!(refused(&object).len(), 1, "{group}");
+            assert!(refusals(&object, "shop", false).is_empty(), "without `isolate`");
+        }
     }
 }

@@ -86,6 +86,21 @@ pub(super) fn refusals(object: &Value, request: &StackRequest, written: &str) ->
     found
 }
 
+/// Why Pods may drive off those of others: a priority that does not come from a PriorityClass of the drill's own.
+pub(super) fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds> {
+    let class = text(spec, "/priorityClassName");
+    let is_own = is_allowed(&json!({ "kind": "PriorityClass", "metadata": { "name": class } }), request);
+    let is_set = spec.get("priority").and_then(Value::as_i64).is_some_and(|priority| priority != 0);
+    let what = match class {
+        _ if is_own => return None,
+        "" if is_set => "sets `priority`".to_string(),
+        "" => return None,
+        class => format!("has the priority class `{class}`, which is not the drill's own"),
+    };
+    let help = "leave it out, or let the manifests have the PriorityClass, with `stack.kubernetes.allow_cluster`";
+    Some((format!("{what}: its Pods may drive off those of others"), help))
+}
+
 /// The name that an object of the whole cluster has in a drill.
 fn own_name(name: &str, short: &str) -> String {
     format!("{name}-fd-{short}")
@@ -258,6 +273,17 @@ mod tests {
         );
         assert!(binding("reader", "kind: ServiceAccount, name: x, namespace: kube-system").contains("kube-system"));
         assert_eq!(binding("reader", "kind: Group, name: everybody"), "gives rights to users or groups");
+    }
+
+    #[test]
+    fn no_pod_has_a_priority_of_others() {
+        let request = request(&["PriorityClass/high"]);
+        let told = |spec: Value| foreign_priority(&spec, &request).map(|(why, _)| why).unwrap_or_default();
+        assert_eq!(told(json!({})), "");
+        assert_eq!(told(json!({ "priority": 0, "priorityClassName": "" })), "");
+        assert_eq!(told(json!({ "priority": 1000, "priorityClassName": "high" })), "");
+        assert!(told(json!({ "priorityClassName": "other" })).starts_with("has the priority class `other`"));
+        assert!(told(json!({ "priority": 1000 })).starts_with("sets `priority`"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE};
 use super::errors::{api, environment, hinted, is_missing};
 use super::exec::PodTarget;
 use super::images::{FiredrillImages, IMAGE_VARIABLE, named_image};
-use super::manifests::kind;
+use super::manifests::{folders, kind};
 use super::names::{self, RUN, RUNNER};
 use super::namespace::ClusterNamespace;
 use super::platform::KubernetesPlatform;
@@ -17,7 +17,7 @@ use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackDown, StackError,
+    CHART, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackDown, StackError,
     StackRequest,
 };
 use async_trait::async_trait;
@@ -106,6 +106,9 @@ impl RemoteSite for KubernetesJobs {
                 "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace".into(),
             );
         }
+        if request.toolbox_image.is_none() && request.file.join(CHART).is_file() {
+            return Some("its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`".into());
+        }
         let needs_docker = request.toolbox_image.is_some() && named_image().is_some();
         needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
     }
@@ -116,6 +119,8 @@ impl RemoteSite for KubernetesJobs {
             true => files.folder(&request.file),
             false => files.file(&request.file),
         }
+        folders(&request.file, &request.root).iter().for_each(|folder| files.folder(folder));
+        request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
         // Images are there already; a scenario is only right where they could be built, too.
         let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
         builds.for_each(|build| files.file(&build.folder.join("Dockerfile")));
@@ -177,7 +182,8 @@ impl RemoteSite for KubernetesJobs {
             .platform
             .images_of(&drill.request)
             .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
-        runs::note(cluster, &drill.run, Some(namespace.clone()), false)?;
+        let note = || runs::note(cluster, &drill.run, Some(namespace.clone()), false);
+        note()?;
         let place = JobPlace { cluster, namespace: cluster.namespace(namespace.as_str()), drill, images };
         let came = tokio::select! {
             biased;
@@ -185,8 +191,14 @@ impl RemoteSite for KubernetesJobs {
             came = place.carry_out(&printed, stop) => came,
         };
         // The runner first: it would go on in a namespace that is being removed.
-        remove_job(&place.namespace, &drill.run.id).await?;
-        let removed = down(cluster, &drill.run.id, false).await?;
+        let job = remove_job(&place.namespace, &drill.run.id).await;
+        let removed = down(cluster, &drill.run.id, false).await;
+        if job.is_err() {
+            // Forgotten with the namespace, and the Job is still there.
+            note()?;
+        }
+        job?;
+        let removed = removed?;
         let end = came?;
         match removed.left.is_empty() {
             true => Ok(end),
@@ -491,6 +503,19 @@ mod tests {
         let evicted = json!({ "phase": "Failed", "reason": "Evicted" });
         assert_eq!(told(Some(pod(evicted, json!({})))), "its Pod on n1 is Failed Evicted");
         assert_eq!(told(None), "its Pod was removed");
+    }
+
+    #[test]
+    fn a_chart_needs_a_toolbox_with_helm() {
+        let dir = tempfile::tempdir().unwrap();
+        let cluster = Some(crate::stack::ClusterRequest::default());
+        let mut request = StackRequest { file: dir.path().into(), cluster, ..StackRequest::default() };
+        let told = |request: &StackRequest| KubernetesJobs::new(KubernetesPlatform::default()).refusal(request);
+        assert_eq!(told(&request), None);
+        std::fs::write(dir.path().join(CHART), "name: x\n").unwrap();
+        assert!(told(&request).is_some_and(|why| why.contains("helm")));
+        request.toolbox_image = Some("ours".into());
+        assert!(told(&request).is_none_or(|why| !why.contains("helm")));
     }
 
     #[test]

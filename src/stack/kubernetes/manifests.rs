@@ -14,9 +14,11 @@ const MOST: u64 = 8 * 1024 * 1024;
 
 /// Kinds that belong to no namespace, of Kubernetes' own. What a cluster adds to them is known once it is asked.
 const CLUSTER_SCOPED: &str = "APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding \
-    CustomResourceDefinition FlowSchema IngressClass MutatingWebhookConfiguration Namespace Node PersistentVolume \
-    PodSecurityPolicy PriorityClass PriorityLevelConfiguration RuntimeClass StorageClass ValidatingAdmissionPolicy \
-    ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment";
+    ClusterTrustBundle CustomResourceDefinition DeviceClass FlowSchema IPAddress IngressClass MutatingAdmissionPolicy \
+    MutatingAdmissionPolicyBinding MutatingWebhookConfiguration Namespace Node PersistentVolume PodSecurityPolicy \
+    PriorityClass PriorityLevelConfiguration ResourceSlice RuntimeClass ServiceCIDR StorageClass \
+    ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment \
+    VolumeAttributesClass";
 
 /// Volumes that need nothing of the node and of no server but the cluster's own: what a claim stands for the cluster decides.
 const VOLUMES: &[&str] =
@@ -114,6 +116,12 @@ pub(super) fn all_containers(spec: &Value) -> impl Iterator<Item = &Value> {
     ["/initContainers", "/containers"].into_iter().flat_map(|list| items(spec, list))
 }
 
+/// The containers of a Pod's specification that run as long as it does.
+pub(super) fn lasting_containers(spec: &Value) -> impl Iterator<Item = &Value> {
+    let sidecars = items(spec, "/initContainers").filter(|container| text(container, "/restartPolicy") == "Always");
+    sidecars.chain(items(spec, "/containers"))
+}
+
 /// The container that a service is: the one that has its name, or the first.
 pub(super) fn main_container<'v>(spec: &'v Value, service: &str) -> Option<&'v Value> {
     items(spec, "/containers")
@@ -198,6 +206,20 @@ fn leads_out(folder: &Path, root: &Path, seen: &mut BTreeSet<PathBuf>) -> std::i
         }
     }
     Ok(None)
+}
+
+/// The folders from which the manifests at a path are made besides: bases of a kustomization, and what links of a chart lead to. What is
+/// wrong with them is told where they are read.
+pub(super) fn folders(path: &Path, root: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    if path.join(CHART).is_file() {
+        let _ = leads_out(path, root, &mut folders);
+        return folders;
+    }
+    let mut seen = BTreeSet::new();
+    let _ = check_bases(path, root, false, &mut seen);
+    folders.extend(seen.iter().filter_map(|(file, _)| Some(file.parent()?.to_path_buf())));
+    folders
 }
 
 /// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, and fetches
@@ -741,6 +763,26 @@ items:
         assert!(told().is_ok(), "addresses in what is content: {:?}", told());
     }
 
+    #[test]
+    fn bases_and_links_belong_to_what_manifests_are_made_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for (path, resources) in [("prod", "[../shared, x.yaml]"), ("shared", "[../base]"), ("base", "[x.yaml]")] {
+            std::fs::create_dir_all(root.join(path)).unwrap();
+            std::fs::write(root.join(path).join("x.yaml"), "").unwrap();
+            std::fs::write(root.join(path).join("kustomization.yaml"), format!("resources: {resources}\n")).unwrap();
+        }
+        let found = |path: &str| -> BTreeSet<PathBuf> {
+            folders(&root.join(path), &root).iter().map(|folder| folder.canonicalize().unwrap()).collect()
+        };
+        assert_eq!(found("prod"), BTreeSet::from(["base", "prod", "shared"].map(|path| root.join(path))));
+        std::fs::create_dir_all(root.join("chart")).unwrap();
+        std::fs::write(root.join("chart").join(CHART), "name: x\n").unwrap();
+        std::os::unix::fs::symlink(root.join("base"), root.join("chart/files")).unwrap();
+        assert_eq!(found("chart"), BTreeSet::from(["base", "chart"].map(|path| root.join(path))));
+        assert!(found("prod/x.yaml").is_empty());
+    }
+
     #[tokio::test]
     async fn no_link_in_a_chart_leads_out_of_the_project() {
         let dir = tempfile::tempdir().unwrap();
@@ -801,6 +843,14 @@ items:
             let error = parse(Path::new("x.yaml"), bad).unwrap_err();
             assert!(matches!(&error, ManifestError::Invalid(_, why) if why.contains("cannot be")), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_sidecar_lasts_and_what_only_prepares_does_not() {
+        let spec = serde_json::json!({ "initContainers": [{ "name": "a" }, { "name": "b", "restartPolicy": "Always" }],
+            "containers": [{ "name": "c" }] });
+        let names: Vec<&str> = lasting_containers(&spec).map(|container| text(container, "/name")).collect();
+        assert_eq!(names, ["b", "c"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! in it, controlled by the API's `exec`.
 
 mod boundary;
+mod bypass;
 mod cluster;
 mod cluster_scoped;
 mod errors;

@@ -8,7 +8,7 @@ use super::kubectl::without_docker;
 use super::kubectl_request::{NamespaceNames, translate};
 use super::manifests::{
     self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
-    main_container, name, pod_spec, text,
+    lasting_containers, main_container, name, pod_spec, text,
 };
 use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
@@ -103,6 +103,7 @@ impl KubernetesPlatform {
             true => files.folder(&request.file),
             false => files.file(&request.file),
         }
+        manifests::folders(&request.file, &request.root).iter().for_each(|folder| files.folder(folder));
         request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
         let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
         builds.for_each(|build| files.folder(&build.folder));
@@ -252,7 +253,11 @@ impl ResolvedManifests {
         if let Some((why, help)) = refusals(&becomes, self.written(), self.request.isolate).into_iter().next() {
             return Some((format!("the {kind_of} then {why}"), help.into()));
         }
-        let ask = asks_of_the_node(pod_spec(&becomes)?).into_iter().next()?;
+        let spec = pod_spec(&becomes)?;
+        if let Some((why, help)) = cluster_scoped::foreign_priority(spec, &self.request) {
+            return Some((format!("the {kind_of} then {why}"), help.into()));
+        }
+        let ask = asks_of_the_node(spec).into_iter().next()?;
         Some((format!("it asks for the node: {ask}"), "a drill may not reach the node".into()))
     }
 }
@@ -307,6 +312,8 @@ impl ResolvedStack for ResolvedManifests {
             }
             let own = refusals(object, self.written(), self.request.isolate);
             found.extend(own.into_iter().map(|(why, help)| refused(why, help)));
+            let priority = pod_spec(object).and_then(|spec| cluster_scoped::foreign_priority(spec, &self.request));
+            found.extend(priority.map(|(why, help)| refused(why, help)));
             for ask in pod_spec(object).map(asks_of_the_node).unwrap_or_default() {
                 let help = "a drill may not reach the node: leave it out of the drill's manifests";
                 found.push(refused(format!("asks for the node: {ask}"), help));
@@ -387,7 +394,7 @@ impl ResolvedStack for ResolvedManifests {
         let replicas = |workload: &Value| workload.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
         let mut demand = Demand { memory_bytes: A_CONTAINER, cpus: OF_CLUSTER, networks: 0, containers: 2 };
         for workload in self.manifests.workloads() {
-            let containers = pod_spec(workload).map_or(0, |spec| items(spec, "/containers").count()) as u64;
+            let containers = pod_spec(workload).map_or(0, |spec| lasting_containers(spec).count()) as u64;
             let count = containers.saturating_mul(replicas(workload));
             demand.memory_bytes = demand.memory_bytes.saturating_add(A_CONTAINER.saturating_mul(count));
             demand.cpus += CPUS * count as f64;
@@ -503,6 +510,7 @@ mod tests {
             ("service/web", json!({ "metadata": { "name": "other" } })),
             ("service/web", json!({ "spec": { "type": "ExternalName" } })),
             ("deployment/web", pods(json!({ "hostNetwork": true }))),
+            ("deployment/web", pods(json!({ "priorityClassName": "of-others" }))),
             ("deployment/web", pods(json!({ "serviceAccountName": "fd-steps" }))),
             ("deployment/web", pods(json!({ "volumes": [{ "name": "v", "nfs": { "server": "x", "path": "/" } }] }))),
         ] {

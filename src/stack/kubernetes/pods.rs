@@ -61,6 +61,11 @@ pub(super) fn statuses(pod: &Pod) -> &[ContainerStatus] {
     pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default()
 }
 
+/// Of the containers that run before the others.
+pub(super) fn init_statuses(pod: &Pod) -> &[ContainerStatus] {
+    pod.status.as_ref().and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default()
+}
+
 pub(super) fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
     statuses(pod).iter().find(|status| status.name == container)
 }
@@ -122,12 +127,10 @@ pub(super) async fn running(pods: &Api<Pod>, manifests: &Manifests, service: &st
 
 /// Why a Pod is not ready, in one line; `None` when it is.
 pub(super) fn ailment(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| condition.status == "False") {
         return Some(format!("unschedulable: {}", scheduled.message.as_deref().unwrap_or_default()));
     }
-    let inits = status.init_container_statuses.as_deref().unwrap_or_default();
-    for container in inits.iter().chain(statuses(pod)) {
+    for container in init_statuses(pod).iter().chain(statuses(pod)) {
         let state = container.state.as_ref();
         if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
             let reason = waiting.reason.as_deref().unwrap_or("waiting");

@@ -4,7 +4,7 @@
 use super::cluster::Cluster;
 use super::errors::{api, hinted};
 use crate::stack::{Available, Capacity, RemoteRoom, StackError};
-use k8s_openapi::api::core::v1::{Node, Pod, ResourceQuota};
+use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, ListParams};
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub(super) async fn room(
         all.map(|status| of(status.allocatable.as_ref(), what)).sum()
     };
     let claimed = |what: &str| -> f64 {
-        let containers = pods.iter().filter_map(|pod| pod.spec.as_ref()).flat_map(|spec| &spec.containers);
+        let containers = pods.iter().filter_map(|pod| pod.spec.as_ref()).flat_map(lasting);
         let requests = containers.filter_map(|container| container.resources.as_ref()?.requests.as_ref());
         requests.map(|requests| of(Some(requests), what)).sum()
     };
@@ -89,6 +89,12 @@ pub(super) async fn room(
         Some((0, why)) => Err(hinted("starting drills as Jobs", why, "a runner's Pod has to fit into the quota")),
         most => Ok(RemoteRoom { capacity, free, most }),
     }
+}
+
+/// The containers that run as long as their Pod does.
+fn lasting(pod: &PodSpec) -> impl Iterator<Item = &Container> {
+    let sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    pod.init_containers.iter().flatten().filter(sidecar).chain(&pod.containers)
 }
 
 /// How many runners fit into a quota, and what of it is the least.
@@ -120,6 +126,14 @@ mod tests {
         assert_eq!(quantity("x"), 0.0);
         assert_eq!(as_quantity("2Ei"), Some(2_305_843_009_213_693_952.0));
         assert_eq!(["", "x", "inf", "-inf", "nan", "1Xi"].map(as_quantity), [None; 6]);
+    }
+
+    #[test]
+    fn a_sidecar_claims_as_long_as_its_pod_runs() {
+        let spec = json!({ "initContainers": [{ "name": "a" }, { "name": "b", "restartPolicy": "Always" }],
+            "containers": [{ "name": "c" }] });
+        let spec: PodSpec = serde_json::from_value(spec).unwrap();
+        assert_eq!(lasting(&spec).map(|container| container.name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]

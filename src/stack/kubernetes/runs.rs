@@ -51,7 +51,7 @@ pub(super) fn note(
     of_cluster: bool,
 ) -> Result<(), StackError> {
     let written = || -> io::Result<()> {
-        let noted = NotedRun {
+        write(&NotedRun {
             run: run.id.clone(),
             dir: std::path::absolute(&run.dir)?,
             context: cluster.context.clone(),
@@ -60,12 +60,20 @@ pub(super) fn note(
             keep: run.keep,
             jobs,
             of_cluster,
-        };
-        let file = file(&run.id)?;
-        std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
-        write_atomic(&file, serde_json::to_string(&noted)?.as_bytes())
+        })
     };
     written().map_err(|error| environment("noting that a namespace is made", error))
+}
+
+/// Notes a run again of which something is left.
+pub(super) fn note_again(noted: &NotedRun) -> Result<(), StackError> {
+    write(noted).map_err(|error| environment("noting what is left", error))
+}
+
+fn write(noted: &NotedRun) -> io::Result<()> {
+    let file = file(&noted.run)?;
+    std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
+    write_atomic(&file, serde_json::to_string(noted)?.as_bytes())
 }
 
 /// Forgets a run of which nothing is left.

@@ -14,7 +14,7 @@ use super::processes::{self, PodEnds};
 use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects};
-use super::{cluster, cluster_scoped, isolation, pods, ready, watch};
+use super::{bypass, cluster, cluster_scoped, isolation, pods, ready, watch};
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
@@ -208,22 +208,6 @@ impl KubernetesStack {
         Ok(())
     }
 
-    /// What has taken the agent out of the way to a Service that it stands in front of; `None` when everybody who calls the Service
-    /// still meets the agent.
-    pub(super) async fn bypass(&self, service: &str) -> Result<Option<String>, StackError> {
-        let planned = self.planned.get().into_iter().flatten();
-        let mut planned = planned.filter(|object| kind(object) == "Service" && name(object) == service);
-        let Some(planned) = planned.next().filter(|_| self.request.interposed.contains_key(service)) else {
-            return Ok(None);
-        };
-        let operation = format!("looking at the Service {service}");
-        let live = self.namespace.live(planned, operation.clone()).await?;
-        let behind = ListParams::default().labels(&format!("{}={service}", names::PROXY));
-        let pods = self.namespace.pods().list(&behind).await.map_err(api(operation))?;
-        let pods: Vec<String> = pods.items.iter().map(|pod| pods::name(pod).to_string()).collect();
-        Ok(transform::bypass(planned, live.as_ref(), &pods))
-    }
-
     /// Pods are refused until the cluster has made the namespace's `default` ServiceAccount.
     async fn account_is_there(&self) -> Result<(), StackError> {
         let accounts = self.namespace.all::<ServiceAccount>();
@@ -293,7 +277,8 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 #[async_trait]
 impl Stack for KubernetesStack {
     async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
-        self.bypass(service).await
+        let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
+        bypass::of(&self.namespace, planned, service).await
     }
 
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -476,7 +461,7 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
     let found = pods.list(&ListParams::default()).await.map_err(api(operation))?;
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
     for pod in found.items {
-        for status in pods::statuses(&pod) {
+        for status in pods::init_statuses(&pod).iter().chain(pods::statuses(&pod)) {
             for previous in [false, true] {
                 if previous && status.restart_count == 0 {
                     continue;
@@ -587,10 +572,17 @@ impl Stack for ReopenedNamespace {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        if let Some(jobs) = &self.noted.jobs {
-            remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await?;
+        let job = match &self.noted.jobs {
+            Some(jobs) => remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await,
+            None => Ok(()),
+        };
+        let down = down(&self.cluster, &self.noted.run, self.noted.of_cluster).await;
+        if job.is_err() {
+            // Forgotten with the namespace, and the Job is still there.
+            runs::note_again(&self.noted)?;
         }
-        let down = down(&self.cluster, &self.noted.run, self.noted.of_cluster).await?;
+        job?;
+        let down = down?;
         if let Some(jobs) = &self.noted.jobs {
             remove_empty_day(&self.cluster, jobs).await?;
         }

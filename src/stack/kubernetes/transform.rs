@@ -193,6 +193,8 @@ fn interposed(
     let mut behind = service.clone();
     if let Some(metadata) = behind.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("name".into(), json!(origin(&name)));
+        // What the page does with its own labels means the Service itself.
+        metadata.insert("labels".into(), json!({ (RUN): drill.short, (SERVICE): origin(&name) }));
         if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
             annotations.remove(LAST_APPLIED);
         }
@@ -480,7 +482,8 @@ mod tests {
     };
 
     fn manifests() -> Manifests {
-        let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "pay", "namespace": "shop", "uid": "7" },
+        let metadata = json!({ "name": "pay", "namespace": "shop", "uid": "7", "labels": { "app": "pay" } });
+        let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata,
             "spec": { "type": "NodePort", "clusterIP": "10.0.0.1", "selector": { "app": "pay" },
                       "ports": [{ "port": 80, "targetPort": "http", "nodePort": 30080 }] } });
         let pods = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pay" },
@@ -504,7 +507,8 @@ mod tests {
             "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
         ))
         .unwrap();
-        assert_eq!(applied["metadata"], json!({ "name": "pay", "namespace": "firedrill-x" }));
+        let labels = json!({ "app": "pay" });
+        assert_eq!(applied["metadata"], json!({ "name": "pay", "namespace": "firedrill-x", "labels": labels }));
         assert_eq!(applied["spec"]["type"], json!("NodePort"), "as the team has written it");
         let deployment = text(&team[1], "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
         assert_eq!(
@@ -521,6 +525,8 @@ mod tests {
         assert_eq!(team[0]["spec"]["selector"], json!({ PROXY: "pay" }));
         assert_eq!(team[0]["spec"]["ports"][0]["targetPort"], json!(80));
         assert_eq!(team[1]["spec"]["selector"], json!({ "app": "pay" }));
+        assert_eq!(team[0]["metadata"]["labels"]["app"], json!("pay"));
+        assert_eq!(team[1]["metadata"]["labels"], json!({ (RUN): "x", (SERVICE): "fd-origin-pay" }));
         assert_eq!(team[1]["spec"]["ports"][0]["targetPort"], json!("http"));
         assert_eq!(team[3]["metadata"]["labels"][PROXY], json!("pay"));
         let stands_for = team[3].pointer("/spec/containers/0/env/0/value").and_then(Value::as_str).unwrap();
@@ -557,7 +563,7 @@ mod tests {
         let limits = limits(&DRILL, Some(&api_server)).unwrap();
         let kinds = ["ServiceAccount", "Role", "RoleBinding", "ResourceQuota", "NetworkPolicy", "NetworkPolicy"];
         assert_eq!(limits.iter().map(kind).collect::<Vec<_>>(), kinds);
-        assert_eq!(limits[1]["rules"].as_array().map(Vec::len), Some(8));
+        assert_eq!(limits[1]["rules"].as_array().map(Vec::len), Some(9));
         assert_eq!(limits[2]["subjects"][0]["namespace"], json!("firedrill-x"));
         assert_eq!(limits[4].pointer("/spec/egress/2/to/0/ipBlock/cidr"), Some(&json!("10.0.0.1/32")));
         let pods = our_pods(&DRILL, true).unwrap();

@@ -20,7 +20,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// deadline comes first. The objects are known by their names.
 ///
 /// # Errors
-/// `Environment` when they cannot be listed or watched. A connection that breaks later is made again.
+/// `Environment` when they may not be listed or watched. What a server that is busy or not there cannot do is tried again.
 pub(super) async fn until<K, T>(
     all: &Api<K>,
     wanted: ListParams,
@@ -43,7 +43,7 @@ where
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
             let listed = match all.list(&wanted).await {
-                Err(kube::Error::Api(status)) => return Err(api(operation)(kube::Error::Api(status))),
+                Err(error) if is_final(&error) => return Err(api(operation)(error)),
                 Err(_) => continue,
                 Ok(listed) => listed,
             };
@@ -54,7 +54,7 @@ where
                 return Ok(found);
             }
             let events = match all.watch(&params, &version).await {
-                Err(kube::Error::Api(status)) => return Err(api(operation)(kube::Error::Api(status))),
+                Err(error) if is_final(&error) => return Err(api(operation)(error)),
                 Err(_) => continue,
                 Ok(events) => events,
             };
@@ -81,7 +81,25 @@ where
     }
 }
 
+/// Whether asking again gets the same answer: the API server has understood and says no.
+fn is_final(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if ![410, 429, 500, 502, 503, 504].contains(&status.code))
+}
+
 /// The object of this name and no other.
 pub(super) fn only(name: &str) -> ListParams {
     ListParams::default().fields(&format!("metadata.name={name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_busy_server_says_is_not_final() {
+        let answered =
+            |code: u16| kube::Error::Api(serde_json::from_value(serde_json::json!({ "code": code })).unwrap());
+        assert!([410, 429, 500, 502, 503, 504].into_iter().all(|code| !is_final(&answered(code))));
+        assert!([400, 401, 403, 404, 422].into_iter().all(|code| is_final(&answered(code))));
+    }
 }

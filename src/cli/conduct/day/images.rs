@@ -2,7 +2,7 @@
 
 use super::plan::Ready;
 use crate::record::{DayEvent, DaySink, RunDir};
-use crate::stack::{RunIdentity, StackError, StackOptions};
+use crate::stack::{ImageBuild, RunIdentity, SourceFiles, StackError, StackOptions, StackRequest};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ pub async fn make(
     let began = Instant::now();
     let identity = RunIdentity::of(dir, false);
     let mut made: BTreeMap<String, Option<StackError>> = BTreeMap::new();
+    let mut builds = NamedBuilds::default();
     for drill in &mut ready {
         let key = drill.stack.images_key();
         if let Some(failed) = made.get(&key) {
@@ -26,7 +27,10 @@ pub async fn make(
             continue;
         }
         let options = StackOptions { secrets: drill.plan.secrets(), ..options.clone() };
-        let failed = drill.stack.prepare(&identity, &options, cancel).await.err();
+        let failed = match builds.refusal(&drill.planned.scenario, &drill.plan.stack) {
+            Some(refused) => Some(refused),
+            None => drill.stack.prepare(&identity, &options, cancel).await.err(),
+        };
         if cancel.is_cancelled() {
             return ready;
         }
@@ -40,4 +44,58 @@ pub async fn make(
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     sink.emit(DayEvent::ImagesReady { took_us });
     ready
+}
+
+/// Name of an image → what it is built from, and for which scenario.
+#[derive(Default)]
+struct NamedBuilds(BTreeMap<String, (ImageBuild, String)>);
+
+impl NamedBuilds {
+    /// Why a scenario would run with the image of another one: both build one of that name, and from different things.
+    fn refusal(&mut self, scenario: &str, request: &StackRequest) -> Option<StackError> {
+        let images = request.cluster.iter().flat_map(|cluster| &cluster.images);
+        let own: Vec<(&String, ImageBuild)> = images
+            .filter_map(|(name, build)| {
+                let ImageBuild { folder, args } = build.as_ref()?;
+                Some((name, ImageBuild { folder: SourceFiles::real(folder), args: args.clone() }))
+            })
+            .collect();
+        for (name, build) in &own {
+            if let Some((_, other)) = self.0.get(*name).filter(|(known, _)| known != build) {
+                return Some(StackError::Environment {
+                    operation: format!("building {name} for {scenario}"),
+                    cause: format!("{other} builds it from another folder or with other arguments"),
+                    hint: Some("give one of them another tag, or drill them in game days of their own".into()),
+                });
+            }
+        }
+        for (name, build) in own {
+            self.0.entry(name.clone()).or_insert_with(|| (build, scenario.to_string()));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::ClusterRequest;
+
+    #[test]
+    fn one_name_of_an_image_is_one_build() {
+        let request = |folder: &str, version: &str| {
+            let args = BTreeMap::from([("VERSION".to_string(), version.to_string())]);
+            let build = ImageBuild { folder: folder.into(), args };
+            let images = BTreeMap::from([("shop/web:1".to_string(), Some(build)), ("db:1".to_string(), None)]);
+            StackRequest { cluster: Some(ClusterRequest { images, ..Default::default() }), ..Default::default() }
+        };
+        let mut builds = NamedBuilds::default();
+        assert!(builds.refusal("a", &request("/shop/web", "1")).is_none());
+        assert!(builds.refusal("b", &request("/shop/other/../web", "1")).is_none());
+        for other in [request("/shop/next", "1"), request("/shop/web", "2")] {
+            let why = builds.refusal("c", &other).map(|error| error.to_string()).unwrap_or_default();
+            assert!(why.contains("for c") && why.contains("a builds it"), "{why}");
+        }
+        assert!(builds.refusal("d", &StackRequest::default()).is_none());
+    }
 }

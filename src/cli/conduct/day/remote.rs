@@ -12,7 +12,7 @@ use crate::engine::{ledger, reaper};
 use crate::error::Error;
 use crate::gameday;
 use crate::output::log_line;
-use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, Stamped};
+use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{
@@ -218,7 +218,7 @@ impl RemoteDay {
         };
         // From here on there is nothing left that a reaper would have to remove; what could not be is noted for `sweep`.
         ledger.close().map_err(failed)?;
-        let record = match self.told(&run_dir, why, &said) {
+        let record = match story_of(&run_dir, why, &said, notes) {
             Ok(record) => record,
             Err(error) => {
                 watching.dismiss().await;
@@ -229,25 +229,6 @@ impl RemoteDay {
         let sealed = seal(run_dir.path()).await;
         watching.dismiss().await;
         Ok(Carried { record, saved, sealed })
-    }
-
-    /// The record of what was heard. A story without an end gets one here; the error is why there is no story at all.
-    fn told(&self, run_dir: &RunDir, why: Option<String>, said: &str) -> Result<Record, Error> {
-        let failed = |error: io::Error| on_disk(run_dir.path(), &error);
-        let read = File::open(run_dir.events_path()).map_err(failed)?;
-        let record = Record::from_events(BufReader::new(read));
-        let Some(_) = &record.plan else {
-            let why = why.unwrap_or_else(|| "the drill did not begin".to_string());
-            return Err(Error::harness(format!("{why}: {said}").trim_end_matches(": ")));
-        };
-        if record.ended {
-            return match why {
-                None => Ok(record),
-                Some(why) => Err(Error::harness(format!("the drill has ended ({}), and then: {why}", record.verdict))),
-            };
-        }
-        let why = why.unwrap_or_else(|| "what was heard of it has no end".to_string());
-        reaper::complete(run_dir, vec![why], false).map_err(failed)
     }
 
     /// Keeps what has come back; why the drill has no end, where that is known.
@@ -311,6 +292,35 @@ impl RemoteDay {
             }
         }
         archive.into_inner()
+    }
+}
+
+/// The record of what was heard. A story without an end gets one here; the error is why there is no story at all.
+fn story_of(run_dir: &RunDir, why: Option<String>, said: &str, notes: &mut Vec<String>) -> Result<Record, Error> {
+    let failed = |error: io::Error| on_disk(run_dir.path(), &error);
+    let read = File::open(run_dir.events_path()).map_err(failed)?;
+    let record = Record::from_events(BufReader::new(read));
+    let Some(_) = &record.plan else {
+        let why = why.unwrap_or_else(|| "the drill did not begin".to_string());
+        return Err(Error::harness(format!("{why}: {said}").trim_end_matches(": ")));
+    };
+    if record.ended {
+        return whole(record, run_dir.id(), why, notes);
+    }
+    let why = why.unwrap_or_else(|| "what was heard of it has no end".to_string());
+    reaper::complete(run_dir, vec![why], false).map_err(failed)
+}
+
+/// A record with an end, and what happened after it: that takes a pass back, and no failure.
+fn whole(record: Record, run: &str, why: Option<String>, notes: &mut Vec<String>) -> Result<Record, Error> {
+    let Some(why) = why else { return Ok(record) };
+    let text = format!("the drill has ended ({}), and then: {why}", record.verdict);
+    match record.outcome() {
+        RunOutcome::Failed => {
+            notes.push(format!("{run}: {text}"));
+            Ok(record)
+        }
+        _ => Err(Error::harness(text)),
     }
 }
 
@@ -401,5 +411,24 @@ impl HeardEvents {
         self.count += 1;
         self.observers.iter_mut().for_each(|observer| observer.on_event(&event));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Verdict;
+
+    #[test]
+    fn what_comes_after_the_end_takes_no_failure_back() {
+        let ended = |verdict| Record { ended: true, verdict, ..Record::default() };
+        let mut notes = Vec::new();
+        let gone = || Some("its Pod was removed".to_string());
+        let kept = whole(ended(Verdict::NotRecovered), "run", gone(), &mut notes);
+        assert_eq!(kept.map(|record| record.outcome()).ok(), Some(RunOutcome::Failed));
+        assert!(notes.iter().any(|note| note.ends_with("and then: its Pod was removed")), "{notes:?}");
+        assert!(whole(ended(Verdict::HarnessError), "run", gone(), &mut notes).is_err());
+        assert!(whole(ended(Verdict::HarnessError), "run", None, &mut notes).is_ok());
+        assert_eq!(notes.len(), 1);
     }
 }

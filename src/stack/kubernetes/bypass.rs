@@ -1,0 +1,209 @@
+//! Whether somebody goes around the agent in front of a Service: by the Service itself, by another one that leads to the same Pods, by the
+//! name of the one behind the agent, or by a connection to the Pods themselves. In production there is no agent, and so no way around
+//! what it stands for.
+
+use super::errors::api;
+use super::exec::PodTarget;
+use super::manifests::{kind, name, texts};
+use super::names::{PROXY, SERVICE, origin};
+use super::namespace::ClusterNamespace;
+use super::{pods, transform};
+use crate::stack::StackError;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::api::ListParams;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// How long a Pod may take to show its connections.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+/// So many connections that are over are those of a person who looks; more are those of users.
+const OF_ONE_WHO_LOOKS: usize = 5;
+
+type PodLabels = BTreeMap<String, String>;
+
+/// What goes around the agent in front of a Service; `None` when nothing does, or there is none in front of it.
+pub(super) async fn of(
+    namespace: &ClusterNamespace,
+    planned: &[Value],
+    service: &str,
+) -> Result<Option<String>, StackError> {
+    let behind = origin(service);
+    let of_name = |wanted: &str| planned.iter().find(|object| kind(object) == "Service" && name(object) == wanted);
+    let (Some(front), Some(true_one)) = (of_name(service), of_name(&behind)) else { return Ok(None) };
+    let operation = format!("looking at the Service {service}");
+    let all = ListParams::default();
+    let live = namespace.live(front, operation.clone()).await?;
+    let pods = namespace.pods().list(&all).await.map_err(api(operation.as_str()))?.items;
+    let agents = pods.iter().filter(|pod| label(pod, PROXY) == Some(service));
+    let agents: Vec<String> = agents.map(|pod| pods::name(pod).to_string()).collect();
+    if let Some(why) = transform::bypass(front, live.as_ref(), &agents) {
+        return Ok(Some(why));
+    }
+    let selector = texts(true_one, "/spec/selector");
+    let own: Vec<&Pod> = pods.iter().filter(|pod| selects(&selector, pod)).collect();
+    let services = namespace.all::<Service>().list(&all).await.map_err(api(operation.as_str()))?.items;
+    if let Some(why) = services.iter().find_map(|live| beside(live, planned, service, &own)) {
+        return Ok(Some(why));
+    }
+    let team: Vec<&Pod> = pods.iter().filter(|pod| label(pod, SERVICE).is_none() && is_alive(pod)).collect();
+    if let Some(pod) = team.iter().find(|pod| names(&pod.spec, &behind)) {
+        return Ok(Some(format!("the Pod {} calls {behind}, past the agent", pods::name(pod))));
+    }
+    let configs = namespace.all::<ConfigMap>().list(&all).await.map_err(api(operation.as_str()))?.items;
+    if let Some(config) = configs.iter().find(|config| names(&config.data, &behind)) {
+        let config = config.metadata.name.as_deref().unwrap_or_default();
+        return Ok(Some(format!("the ConfigMap {config} names {behind}, which is past the agent")));
+    }
+    // Who comes by a Service that was there from the beginning has not gone around anything.
+    let is_other = |object: &&Value| kind(object) == "Service" && ![service, behind.as_str()].contains(&name(object));
+    let others: Vec<PodLabels> = planned.iter().filter(is_other).map(|other| texts(other, "/spec/selector")).collect();
+    if others.iter().any(|other| own.iter().any(|pod| selects(other, pod))) {
+        return Ok(None);
+    }
+    let clients = team.iter().filter(|pod| !selects(&selector, pod));
+    let clients: Vec<(&str, Ipv4Addr)> = clients.filter_map(|pod| Some((pods::name(pod), address(pod)?))).collect();
+    for pod in own.into_iter().filter(|pod| is_alive(pod)) {
+        let target = PodTarget { pod: pods::name(pod).to_string(), container: pods::main_container(pod, service) };
+        let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
+        let (mut table, mut complaint) = (Vec::new(), Vec::new());
+        let run = namespace.run(&target, &command, &operation, (true, &mut table, &mut complaint));
+        // An image without `cat` shows nothing.
+        let Ok(Ok(_)) = tokio::time::timeout(SHOWN_WITHIN, run).await else { continue };
+        let table = String::from_utf8_lossy(&table);
+        if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address)) {
+            let own = &target.pod;
+            return Ok(Some(format!("the Pod {client} is connected to {own} itself, and not by the agent before it")));
+        }
+    }
+    Ok(None)
+}
+
+fn label<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
+    pod.metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
+}
+
+fn is_alive(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && ["Pending", "Running"].contains(&phase(pod))
+}
+
+fn address(pod: &Pod) -> Option<Ipv4Addr> {
+    pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()
+}
+
+/// Whether a Service with this selector leads to a Pod; one without a selector leads to none.
+fn selects(selector: &PodLabels, pod: &Pod) -> bool {
+    !selector.is_empty() && selector.iter().all(|(key, value)| label(pod, key) == Some(value.as_str()))
+}
+
+/// Why a Service leads past the agent in front of `service` to its `own` Pods, unless the manifests have it so.
+fn beside(live: &Service, planned: &[Value], service: &str, own: &[&Pod]) -> Option<String> {
+    let named = live.metadata.name.as_deref()?;
+    let spec = live.spec.as_ref()?;
+    let behind = origin(service);
+    if [service, behind.as_str()].contains(&named) {
+        return None;
+    }
+    let to = spec.external_name.as_deref().unwrap_or_default();
+    if to.split('.').next() == Some(behind.as_str()) {
+        return Some(format!("the Service {named} leads to `{to}`, past the agent"));
+    }
+    let selector = spec.selector.clone().unwrap_or_default();
+    let mut same = planned.iter().filter(|object| kind(object) == "Service" && name(object) == named);
+    let is_planned = same.any(|planned| texts(planned, "/spec/selector") == selector);
+    let leads = !is_planned && own.iter().any(|pod| selects(&selector, pod));
+    leads.then(|| format!("the Service {named} leads to the Pods of {service} as well, past the agent"))
+}
+
+/// Whether something has this name of a Service in it.
+fn names(object: &impl serde::Serialize, service: &str) -> bool {
+    let text = serde_json::to_string(object).unwrap_or_default();
+    let goes_on = |after: &str| after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    text.split(service).skip(1).any(|after| !goes_on(after))
+}
+
+/// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens, from
+/// `/proc/net/tcp` (proc(5)).
+fn is_client(table: &str, client: Ipv4Addr) -> bool {
+    const ESTABLISHED: &str = "01";
+    const LISTENS: &str = "0A";
+    /// What an IPv4 address begins with as one of IPv6.
+    const MAPPED: &str = "0000000000000000FFFF0000";
+    // A word of 32 bits, its last byte first.
+    let client = format!("{:08X}", u32::from_le_bytes(client.octets()));
+    let row = |line: &'_ str| -> Option<[String; 3]> {
+        let mut words = line.split_whitespace().skip(1);
+        let (_, port) = words.next()?.rsplit_once(':')?;
+        let (peer, _) = words.next()?.rsplit_once(':')?;
+        Some([port, peer.trim_start_matches(MAPPED), words.next()?].map(str::to_string))
+    };
+    let rows: Vec<[String; 3]> = table.lines().filter_map(row).collect();
+    let listens = |port: &String| rows.iter().any(|[own, _, state]| own == port && state == LISTENS);
+    let own = rows.iter().filter(|[port, peer, state]| *peer == client && state != LISTENS && listens(port));
+    let states: Vec<&str> = own.map(|[.., state]| state.as_str()).collect();
+    states.contains(&ESTABLISHED) || states.len() > OF_ONE_WHO_LOOKS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(app: &str) -> Pod {
+        let labels = json!({ "app": app, "tier": "back" });
+        serde_json::from_value(json!({ "metadata": { "name": app, "labels": labels } })).unwrap()
+    }
+
+    #[test]
+    fn a_service_that_a_step_makes_leads_past_the_agent() {
+        let service = |name: &str, spec: Value| {
+            let metadata = json!({ "name": name });
+            json!({ "kind": "Service", "metadata": metadata, "spec": spec })
+        };
+        let to = |app: &str| json!({ "selector": { "app": app } });
+        let planned =
+            [service("pay", to("agent")), service("fd-origin-pay", to("pay")), service("pay-metrics", to("pay"))];
+        let (pay, other) = (pod("pay"), pod("other"));
+        let told = |name: &str, spec: Value, own: &Pod| {
+            let live: Service = serde_json::from_value(service(name, spec)).unwrap();
+            beside(&live, &planned, "pay", &[own])
+        };
+        assert!(told("pay-b", to("pay"), &pay).unwrap().contains("pay-b leads to the Pods of pay"));
+        assert!(told("pay-b", json!({ "selector": { "tier": "back" } }), &pay).is_some());
+        assert!(told("web", json!({ "type": "ExternalName", "externalName": "fd-origin-pay.x.svc" }), &pay).is_some());
+        assert_eq!(told("pay-b", to("pay"), &other), None);
+        assert_eq!(told("pay-b", json!({}), &pay), None, "without a selector it leads nowhere");
+        assert_eq!(told("fd-origin-pay", to("pay"), &pay), None);
+        assert_eq!(told("pay-metrics", to("pay"), &pay), None, "the manifests have it so");
+        assert!(told("pay-metrics", json!({ "selector": { "tier": "back" } }), &pay).is_some());
+    }
+
+    #[test]
+    fn a_name_is_a_whole_one() {
+        let env = |url: &str| json!({ "env": [{ "name": "URL", "value": url }] });
+        assert!(names(&env("http://fd-origin-pay:80/"), "fd-origin-pay"));
+        assert!(names(&env("fd-origin-pay"), "fd-origin-pay"));
+        assert!(!names(&env("http://fd-origin-payments/"), "fd-origin-pay"));
+        assert!(!names(&env("http://pay/"), "fd-origin-pay"));
+    }
+
+    #[test]
+    fn a_client_is_connected_to_a_port_on_which_something_listens() {
+        let over = "  3: 050012AC:2341 080012AC:C351 06 0:0\n";
+        let table = format!(
+            "  sl  local_address rem_address   st tx_queue rx_queue\n\
+             \x20  0: 00000000:2341 00000000:0000 0A 0:0\n\
+             \x20  1: 050012AC:2341 070012AC:C350 01 0:0\n\
+             \x20  2: 050012AC:9C40 090012AC:1538 01 0:0\n\
+             \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n{over}"
+        );
+        let ip = |last| Ipv4Addr::new(172, 18, 0, last);
+        assert_eq!([7, 8, 9, 10, 11].map(|last| is_client(&table, ip(last))), [true, false, false, true, false]);
+        assert!(is_client(&(table + &over.repeat(OF_ONE_WHO_LOOKS)), ip(8)), "more than one who looks");
+    }
+}
