@@ -34,11 +34,15 @@ pub fn has_syntax_error(text: &str) -> bool {
     lexer::lex(text).open || read(text).stopped.is_some()
 }
 
-/// Whether a text is one simple command and nothing else: no list, no pipeline, no loop.
-pub fn is_one_command(text: &str) -> bool {
-    let script = read(text);
-    let one = matches!(&script.statements[..], [one] if one.simple().is_some_and(|command| command.is_call()));
-    one && script.stopped.is_none()
+/// The command of a text that is one call and nothing else: no list, no pipeline, no loop.
+pub fn one_call(text: &str) -> Option<SimpleCommand> {
+    let mut script = read(text);
+    let one = script.statements.pop()?;
+    let alone = script.statements.is_empty() && script.stopped.is_none();
+    match one.kind {
+        StatementKind::Simple(command) if alone && command.is_call() => Some(command),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

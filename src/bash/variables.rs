@@ -3,6 +3,7 @@
 
 use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{Arithmetic, Expansion, ShellWord, SimpleCommand, Statement, StatementKind};
+use crate::source::Span;
 use std::collections::HashMap;
 
 /// What a command does with variables.
@@ -37,17 +38,19 @@ pub fn of_command(text: &str) -> VariableReads {
     }
     let set: HashMap<&str, Stretches> = set.into_iter().map(|(name, spans)| (name, Stretches::of(spans))).collect();
     let functions = Stretches::of(found.functions);
-    let reads = lexed
-        .reads
-        .into_iter()
-        .filter(|read| !read.has_default && !is_well_known(&read.name))
-        .filter(|read| !set.get(read.name.as_str()).is_some_and(|stretches| stretches.hold(read.span.start)))
-        .filter(|read| !found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to))
-        .map(|read| {
-            let in_function = functions.hold(read.span.start);
+    let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
+    let inner = found.scripts.iter().flat_map(|script| script.reads(text));
+    let mut reads: Vec<(VariableUse, bool)> = own
+        .map(|read| (read, false))
+        .chain(inner)
+        .filter(|(read, _)| !set.get(read.name.as_str()).is_some_and(|stretches| stretches.hold(read.span.start)))
+        .filter(|(read, _)| !found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to))
+        .map(|(read, in_function)| {
+            let in_function = in_function || functions.hold(read.span.start);
             (read, in_function)
         })
         .collect();
+    reads.sort_by_key(|(read, _)| read.span.start);
     VariableReads { reads, assigned }
 }
 
@@ -74,9 +77,77 @@ impl Stretches {
     }
 }
 
+/// What a shell runs in the session itself: the text between the quotes of `bash -c '…'`, `eval '…'`.
+struct InnerScript {
+    span: Span,
+    /// What is set for it alone: `A=1 bash -c '…'`.
+    given: Vec<String>,
+}
+
+impl InnerScript {
+    /// What it is, where a command is one.
+    fn of(command: &SimpleCommand, text: &str) -> Option<InnerScript> {
+        let words = command.written(text);
+        let program = program_at(&words)?;
+        let word = command.words.get(script_at(&words, program)?)?;
+        let quoted = text.get(word.span.start..word.span.end)?.strip_prefix('\'')?.strip_suffix('\'')?;
+        let start = word.span.start + 1;
+        let span = Span::new(start, start + quoted.len());
+        let before = words.iter().take(program).filter_map(|word| Some(word.split_once('=')?.0.to_string()));
+        let given = command.assignments.iter().map(|assignment| assignment.name.clone()).chain(before).collect();
+        (!quoted.contains('\'')).then_some(InnerScript { span, given })
+    }
+
+    /// What it reads that it does not set, with the places in `text`.
+    fn reads(&self, text: &str) -> Vec<(VariableUse, bool)> {
+        let inner = of_command(text.get(self.span.start..self.span.end).unwrap_or_default());
+        let reads = inner.reads.into_iter().filter(|(read, _)| !self.given.contains(&read.name));
+        let moved = |mut read: VariableUse| {
+            read.span = Span::new(read.span.start + self.span.start, read.span.end + self.span.start);
+            read
+        };
+        reads.map(|(read, in_function)| (moved(read), in_function)).collect()
+    }
+}
+
+/// Which word is the program, behind `sudo`, `timeout 5`, `env A=1`, `nohup` and the like.
+fn program_at(words: &[&str]) -> Option<usize> {
+    const VALUED: [&str; 8] = ["-u", "--user", "-g", "--group", "-k", "--kill-after", "-s", "--signal"];
+    let mut at = 0;
+    loop {
+        let wrapper = *words.get(at)?;
+        if !matches!(wrapper, "sudo" | "env" | "timeout" | "nohup" | "exec" | "command" | "time") {
+            return Some(at);
+        }
+        at += 1;
+        while let Some(word) = words.get(at).filter(|word| word.starts_with('-') || word.contains('=')) {
+            at += if VALUED.contains(word) { 2 } else { 1 };
+        }
+        // How long.
+        at += usize::from(wrapper == "timeout");
+    }
+}
+
+/// Which word is what a shell is told to run; `program` is the place of the shell.
+fn script_at(words: &[&str], program: usize) -> Option<usize> {
+    let mut at = program + 1;
+    match *words.get(program)? {
+        "eval" => (words.len() == at + 1).then_some(at),
+        "bash" | "sh" | "dash" | "ash" | "ksh" | "zsh" | "/bin/bash" | "/bin/sh" | "/usr/bin/bash" => loop {
+            let letters = words.get(at)?.strip_prefix('-')?;
+            at += if letters.ends_with(['o', 'O']) { 2 } else { 1 };
+            if !letters.starts_with('-') && letters.contains('c') {
+                return Some(at);
+            }
+        },
+        _ => None,
+    }
+}
+
 #[derive(Default)]
 struct VariableUses {
     assignments: Vec<VariableScope>,
+    scripts: Vec<InnerScript>,
     functions: Vec<(usize, usize)>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
     asked: Vec<(usize, usize)>,
@@ -101,6 +172,7 @@ impl VariableUses {
                 if command.first() == "[" {
                     self.questions(&command.words);
                 }
+                self.scripts.extend(InnerScript::of(command, text));
                 for name in set_by(command) {
                     self.assign(name.trim_matches(['"', '\'']), end, until);
                 }
@@ -254,11 +326,44 @@ mod tests {
         assert_eq!(reads("cat <<EOF\n$A\nEOF"), ["A"]);
         assert_eq!(reads("read -rp 'Which? ' a b && echo $a $b"), Vec::<String>::new());
         assert_eq!(reads("X=1 Y=$Z cmd"), ["Z"]);
-        assert_eq!(reads("bash -c 'echo $A'"), Vec::<String>::new());
         assert_eq!(reads("echo ${#A} ${A:+set} ${#B[@]}"), Vec::<String>::new());
         assert_eq!(reads("[ -z \"$A\" ] && echo no; [[ -n ${B} ]]; [ -n \"$C$D\" ]"), ["C", "D"]);
         assert_eq!(reads("if [ -n \"$A\" ]; then echo $A; fi"), ["A"]);
         assert_eq!(reads(": ${A:=1}; echo $A"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn reads_of_a_shell_that_runs_in_the_session() {
+        for text in [
+            "bash -c 'echo $A'",
+            "sudo -u app timeout -k 1 5 bash -euo pipefail -c 'rm -rf /srv/$A'",
+            "env B=1 sh -lc 'echo $A $B'",
+            "nohup /bin/sh -c 'echo ${A}' &",
+            "eval 'echo $A'",
+            "B=1 bash -c 'echo $B $A $1 $? $$ ${C:-x}; for D in 1; do echo $D; done'",
+            "B=1; if x; then bash -c 'echo $A $B'; fi",
+            "f() { bash -c 'echo $A'; }",
+        ] {
+            assert_eq!(reads(text), ["A"], "{text}");
+        }
+        for text in [
+            "export A=1; bash -c 'echo $A'",
+            "A=1 bash -c 'echo $A'",
+            "bash -c 'A=1; echo $A'",
+            "bash -c 'while read -r A; do echo $A; done' < f",
+            "docker exec web bash -c 'echo $A'",
+            "docker compose run --rm web sh -c 'echo $A'",
+            "ssh web bash -c 'echo $A'",
+            "kubectl exec web -- sh -c 'echo $A'",
+            "bash run.sh -c 'echo $A'",
+            "echo bash -c 'echo $A'",
+            "awk '{ print $A }' f",
+        ] {
+            assert_eq!(reads(text), Vec::<String>::new(), "{text}");
+        }
+        let text = "é; bash -c 'echo ${A}'";
+        let span = of_command(text).reads.first().map(|(read, _)| read.span).unwrap_or_default();
+        assert_eq!(text.get(span.start..span.end), Some("${A}"));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) fn read(
             return BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
         Shown::Prompted(typed) => (typed, true),
+        // Whoever wrote a scenario shows no output in it.
+        Shown::Plain(_) if code.written => (vec![TypedText { text: code.body.clone(), expected: None }], false),
         Shown::Plain(typed) => (typed, false),
     };
     // What nothing marks as commands is offered where it looks like some.

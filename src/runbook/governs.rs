@@ -259,17 +259,27 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
+        let first = others.first().map_or(usize::MAX, |(place, _)| *place);
+        let is_numbered = |(_, line): &(usize, &str)| phase::is_step(line.trim_start_matches('#').trim_start());
+        let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
             self.open.iter_mut().for_each(|open| open.has_commands = true);
             if at < code.span.start {
                 continue;
             }
             // Those at the top of the block, and those above the command from the last number on: `# 2. Restart it`.
-            let first = others.first().map_or(usize::MAX, |(place, _)| *place);
-            let above = comments.iter().filter(|(place, _)| *place < at);
-            let is_numbered = |line: &str| phase::is_step(line.trim_start_matches('#').trim_start());
-            let since = above.clone().rfind(|(_, line)| is_numbered(line)).map_or(0, |(place, _)| *place);
-            let said = above.filter(|(place, line)| *place >= since || *place < first && !is_numbered(line));
+            let above = comments.partition_point(|(place, _)| *place < at);
+            let since = numbered.iter().take(above).rposition(|numbered| *numbered).unwrap_or(0);
+            let is_said = |number: &usize| *number >= since || comments[*number].0 < first && !numbered[*number];
+            // Of long texts no more than is kept of them, with room for blanks.
+            let mut room = 4 * NEAREST;
+            let has_room = |line: &&str| {
+                let before = room;
+                room = room.saturating_sub(line.len());
+                before > 0
+            };
+            let said: Vec<&str> =
+                (0..above).rev().filter(is_said).map(|number| comments[number].1).take_while(has_room).collect();
             // A comment stands behind the last line.
             let height = command.text.lines().count().saturating_sub(1);
             let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
@@ -279,7 +289,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
             let row = code.row.iter().map(|row| fold(&row.whole));
-            let said = row.chain(said.map(|(_, line)| fold(line))).chain(tail.map(fold));
+            let said = row.chain(said.into_iter().rev().map(fold)).chain(tail.map(fold));
             let said: Vec<String> = said.chain(behind.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
             command.governs = Arc::new(Governs { meant, ..self.governs(said) });

@@ -1,5 +1,5 @@
-//! Commands that need a person's hands: they open a session or an editor, are typed into a session that one before
-//! them opened, or never end. Each is left to a person, with the reason why.
+//! Commands that need a person's hands: they open a session or an editor, ask, are typed into a session that one before
+//! them opened, hang on an answer, or never end. Each is left to a person, with the reason why.
 
 use super::{BlockSettings, ManualReason};
 use crate::programs::{Waits, simple, waits};
@@ -9,6 +9,8 @@ use crate::programs::{Waits, simple, waits};
 pub(super) struct Hands {
     /// The session: why what follows is for a person, and the program that opened it.
     session: Option<(String, String)>,
+    /// Why what follows in the block hangs on an answer.
+    answer: Option<String>,
     /// The session that was left last.
     left: Option<String>,
     /// A port that a command would forward if it did not have to be left to a person: its reason.
@@ -23,6 +25,7 @@ impl Hands {
             first.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
         let word = typed.split_whitespace().find(|word| *word != "sudo").unwrap_or_default();
         self.session.take_if(|(_, program)| program == word);
+        self.answer = None;
     }
 
     /// Why a command (placeholders replaced by words) that stands in this line is for a person, if it is.
@@ -35,7 +38,7 @@ impl Hands {
                 open.unwrap_or_else(|| "it leaves a session that a person has opened".to_string()),
             ));
         }
-        if let Some((why, _)) = &self.session {
+        if let Some(why) = self.session.as_ref().map(|(why, _)| why).or(self.answer.as_ref()) {
             return Some(ManualReason::Person(why.clone()));
         }
         if let Some(why) = no_shell(text) {
@@ -44,6 +47,11 @@ impl Hands {
         for command in &simple::commands(text) {
             match waits(command) {
                 Some(Waits::Editor(what)) => return Some(ManualReason::Person(format!("`{what}` opens an editor"))),
+                Some(Waits::Answer(what)) => {
+                    let why = format!("`{what}` (line {line}) waits for an answer, on which what follows hangs");
+                    self.answer = Some(why.clone());
+                    return Some(ManualReason::Person(why));
+                }
                 Some(Waits::Session(what)) => {
                     let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
                     self.session = Some((why.clone(), command.program().to_string()));
@@ -120,6 +128,14 @@ mod tests {
         assert_eq!(judged(&["kubectl exec -it x -- sh", "# outside\nkubectl get po\nls"]).0, "prr");
         assert_eq!(judged(&["exit", "exit 1"]).0, "pr");
         assert_eq!(judged(&["ssh node-1 uptime\nls\nkubectl edit cm x\nls"]).0, "rrpr");
+    }
+
+    #[test]
+    fn what_follows_a_question_hangs_on_its_answer() {
+        let blocks = ["ls\nread -rp 'Which? ' pod\nls", "read -r x < f\nls | while read -r x; do a; done"];
+        let (judged_as, reasons) = judged(&blocks);
+        assert_eq!(judged_as, "rpprr");
+        assert_eq!(reasons, ["`read` (line 2) waits for an answer, on which what follows hangs"]);
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub(super) struct MarkdownCode {
     pub unread: Option<Unread>,
     /// The row of its table.
     pub row: Option<CommandRow>,
+    /// Whether it stands in a scenario.
+    pub written: bool,
 }
 
 /// The row of a table in which a command stands.
@@ -342,7 +344,8 @@ impl MarkdownReader<'_> {
                 };
                 let body = Excerpt::default();
                 self.look.blocks.push(span);
-                self.place = TextPlace::Code(MarkdownCode { info, fenced, body, span, unread: None, row: None });
+                let code = MarkdownCode { info, fenced, body, span, unread: None, row: None, written: false };
+                self.place = TextPlace::Code(code);
             }
             Tag::List(start) => {
                 self.look.blocks.push(span);
@@ -600,7 +603,7 @@ fn is_ours(comment: &str) -> bool {
 impl MarkdownCode {
     /// A command that is no block to Markdown.
     pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<CommandRow>) -> MarkdownCode {
-        MarkdownCode { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
+        MarkdownCode { info: String::new(), fenced: false, body, span, unread: Some(unread), row, written: false }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
+use super::commands::is_option;
 use super::printed::Printed;
 use super::text::Excerpt;
 use crate::bash::has_syntax_error;
@@ -106,11 +107,7 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
         let below = lines.get(at..).unwrap_or_default();
         let first = below.first().map_or("", |(line, _)| line.trim());
         let word = first.split_whitespace().next().unwrap_or_default();
-        if !announces_output(line)
-            || word.is_empty()
-            || word.starts_with('#')
-            || super::language::is_known_command(word)
-        {
+        if word.is_empty() || word.starts_with('#') || !announces_output(line, first) || is_typed(first) {
             continue;
         }
         // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
@@ -126,12 +123,44 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
     typed
 }
 
-/// `# Expected output:`, `# Should show:`.
-fn announces_output(line: &str) -> bool {
+/// `# Expected output:`; `# Should show:` where `first`, the line below it, cannot be a command.
+fn announces_output(line: &str, first: &str) -> bool {
     let Some(comment) = line.trim().strip_prefix('#') else { return false };
     let comment = comment.trim().to_lowercase();
-    let begins = ["expected", "example", "sample", "should", "output", "response", "result", "returns"];
-    comment.ends_with(':') && begins.iter().any(|word| comment.starts_with(word)) && comment.split(' ').count() <= 4
+    let begins = |words: &[&str]| words.iter().any(|word| comment.starts_with(word));
+    let vague = begins(&["should", "response", "example", "result"]);
+    let certain = begins(&["expected", "sample", "output", "returns"]) || vague && comment.contains("output");
+    comment.ends_with(':') && comment.split(' ').count() <= 4 && (certain || vague && !may_be_typed(first))
+}
+
+/// Whether a line is clearly a command: a program that runbooks use, a keyword, an assignment, a word with an option behind it.
+fn is_typed(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let Some(first) = words.next() else { return false };
+    // `{ "a": 1 }` is JSON.
+    let data = |word: &str| word.starts_with(['"', '\'', '}']) || word.ends_with(':');
+    let name = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match first {
+        "for" | "if" | "while" | "until" | "case" | "select" | "function" | "(" => true,
+        "{" => words.next().is_some_and(|word| !data(word)),
+        _ if first.split_once('=').is_some_and(|(left, _)| name(left.trim_end_matches('+'))) => true,
+        _ if super::language::is_known_command(first) || first.ends_with("()") => true,
+        _ => is_name(first) && words.any(is_option),
+    }
+}
+
+/// Whether a line may be a command.
+fn may_be_typed(line: &str) -> bool {
+    is_typed(line) || line.split_whitespace().next().is_some_and(is_name)
+}
+
+/// Whether a word may be the name of a program.
+fn is_name(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase() || "./~$_".contains(c))
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/+~${}".contains(c))
 }
 
 /// Gives the output gathered so far to the last command; what stands before the first one belongs to nobody.
@@ -307,6 +336,34 @@ mod tests {
         assert_eq!(typed("# Expected output:\nls\n", false), []);
         assert_eq!(typed("# Expected: 3\nfoo\n", false), []);
         assert_eq!(typed("# Expected output:\n# 3\nfoo\n", false), []);
+    }
+
+    #[test]
+    fn commands_below_a_comment_are_no_output() {
+        for comment in ["# Should restart both:", "# Response:", "# Expected output:"] {
+            for line in [
+                "for s in shop worker; do docker compose restart $s; done",
+                "if up; then shopctl down; fi",
+                "{ shopctl down; }",
+                "( shopctl down )",
+                "restart() {",
+                "IDS=$(shopctl list)",
+                "MODE=fast shopctl start",
+                "shopctl restart --all",
+                "./bin/shopctl restart",
+            ] {
+                assert_eq!(typed(&format!("{comment}\n{line}\n"), false), [], "{comment} {line}");
+            }
+        }
+        for line in ["shopctl restart", "ok", "$SHOPCTL restart"] {
+            assert_eq!(typed(&format!("# Response:\n{line}\n"), false), [], "{line}");
+            assert_eq!(typed(&format!("# Example output:\n{line}\n"), false).len(), 1, "{line}");
+        }
+        for line in ["HTTP/1.1 200 OK", "{ \"a\": 1 }", "{", "200 OK", "Restarted: shop"] {
+            for comment in ["# Should show:", "# Response:", "# Expected output:"] {
+                assert_eq!(typed(&format!("{comment}\n{line}\n"), false).len(), 1, "{comment} {line}");
+            }
+        }
     }
 
     #[test]

@@ -83,8 +83,8 @@ impl Runbook {
 
 fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
-    let code =
-        MarkdownCode { info: "bash".to_string(), fenced: true, body, span: written.span, unread: None, row: None };
+    let (info, span) = ("bash".to_string(), written.span);
+    let code = MarkdownCode { info, fenced: true, body, span, unread: None, row: None, written: true };
     let read =
         commands::read(written.source, &code, &ParseOptions::default(), RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
@@ -135,4 +135,21 @@ fn excerpt(written: WrittenCommands<'_>) -> (Excerpt, bool) {
         at = found.map_or(at, |found| found + bare.len());
     }
     (out, exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_scenario_says_is_commands() {
+        let texts = |text: &str| {
+            let source = Source::new("a.yaml", text);
+            let written = WrittenCommands { text, source: &source, span: Span::new(0, text.len()) };
+            let commands = commands_of(written).unwrap_or_default();
+            commands.into_iter().map(|command| command.text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts("# Expected output:\nshopctl restart\n\nls\n"), ["shopctl restart", "ls"]);
+        assert_eq!(texts("# Response:\nstarted 1\n"), ["started 1"]);
+    }
 }

@@ -71,13 +71,20 @@ impl Session {
             pipe: Vec::new(),
             jobs: Jobs::default(),
         };
+        // What a login gives to every shell: runbooks count on it.
+        let user = user_name();
+        let mut given = vec![("USER", user.clone()), ("LOGNAME", user), ("TMPDIR", "/tmp".to_owned())];
         for (name, value) in environment {
+            given.retain(|(known, _)| value.is_empty() || name != *known);
             match name.to_str() {
                 // These would change how our own bash starts.
                 Some("SHELLOPTS" | "BASHOPTS" | "PWD" | "OLDPWD" | "_") => {}
                 Some(known) if is_name(known) => session.export(known, value.as_bytes()),
                 _ => session.environment.push((name, value)),
             }
+        }
+        for (name, value) in given {
+            session.export(name, value.as_bytes());
         }
         // In a terminal aliases are expanded.
         session.files.insert("parse", b"builtin shopt -s expand_aliases\n".to_vec());
@@ -301,6 +308,21 @@ impl Session {
     }
 }
 
+/// The name of the user whose session it is.
+fn user_name() -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    user_among(&users, rustix::process::geteuid().as_raw()).unwrap_or_else(|| "root".to_owned())
+}
+
+/// The name of a user in the text of `/etc/passwd`.
+fn user_among(users: &str, id: u32) -> Option<String> {
+    let mut all = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    all.find_map(|fields| match fields[..] {
+        [name, _, number, ..] if number.parse::<u32>() == Ok(id) && !name.is_empty() => Some(name.to_owned()),
+        _ => None,
+    })
+}
+
 /// A place for the session's files: private, in the first directory that can be written to.
 pub fn private_dir() -> Result<PathBuf, String> {
     let given = std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -373,4 +395,33 @@ fn read(path: &Path, left: &mut u64) -> Result<Vec<u8>, String> {
 /// The directory that this process is in, `/` when it is gone.
 pub fn current_dir() -> PathBuf {
     std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_known_by_the_number() {
+        let users = "root:x:0:0:root:/root:/bin/bash\n# x\nshop:x:1000:1000::/srv:/bin/sh\n:x:7:7\n";
+        assert_eq!(user_among(users, 0).as_deref(), Some("root"));
+        assert_eq!(user_among(users, 1000).as_deref(), Some("shop"));
+        for id in [7, 100] {
+            assert_eq!(user_among(users, id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_session_has_what_a_login_gives() {
+        let vars = |given: &[(&str, &str)]| {
+            let given = given.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            let session = Session::new(given, Path::new("/"));
+            String::from_utf8(session.files.get("vars").cloned().unwrap_or_default()).unwrap()
+        };
+        let bare = vars(&[("TMPDIR", "")]);
+        assert!(bare.ends_with("declare -x TMPDIR='/tmp'\n") && bare.contains("declare -x USER='"), "{bare}");
+        let own = vars(&[("USER", "shop"), ("LOGNAME", "shop"), ("TMPDIR", "/srv/tmp")]);
+        let wanted = ["USER='shop'", "LOGNAME='shop'", "TMPDIR='/srv/tmp'"];
+        assert_eq!(own, wanted.map(|set| format!("declare -x {set}\n")).concat());
+    }
 }

@@ -98,6 +98,7 @@ async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Operator, sh
 
 #[tokio::test]
 async fn nobody_is_asked_and_what_every_step_did_is_no_verdict() {
+    crate::let_them_look();
     let told = follow(RUNBOOK, &[("API_TOKEN", "hunter22")], &mut Nobody, &Shutdown::default()).await;
     assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::Followed, Verdict::Incomplete));
     use StepStatus::{Passed, Skipped};
@@ -149,6 +150,7 @@ impl Operator for Says {
 
 #[tokio::test]
 async fn a_person_is_asked_for_manual_steps_and_for_inputs_and_a_secret_is_hidden() {
+    crate::let_them_look();
     let mut person = Says(ManualOutcome::Done, Some("hunter22"), Vec::new());
     let text = RUNBOOK.replace("say <api-token>", "say <api-token>\nsay \"$API_TOKEN\"");
     let told = follow(&text, &[], &mut person, &Shutdown::default()).await;

@@ -27,3 +27,14 @@ mod steps;
 mod stop;
 mod stop_when;
 mod timing;
+
+/// Makes it known that `stubborn` and `grow` only look: what may do more is not asked again by itself.
+fn let_them_look() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let text = "programs:\n  - { names: [stubborn, grow], looks: ['1', '2', pods] }\n";
+        let mut diags = firedrill::source::Diagnostics::default();
+        firedrill::programs::add(&firedrill::source::Source::new("programs.yaml", text), &mut diags);
+        assert!(diags.all.is_empty(), "{diags:?}");
+    });
+}

@@ -2,6 +2,7 @@
 
 use crate::support::{Case, Happening, PROCESS, Told};
 use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
+use firedrill::runbook::Retry;
 use firedrill::stack::ContainerOp;
 use std::time::Duration;
 
@@ -202,6 +203,9 @@ async fn users_who_are_refused_after_the_hold_have_lost_the_service_again() {
 async fn a_recovery_that_misses_the_objective_is_too_late() {
     let told = Case::new()
         .replace("fix", "fix-later")
+        .says("check", |settings| {
+            settings.retry = Some(Retry { attempts: 20, pause: Duration::from_millis(200) });
+        })
         .set("rto", "1s")
         .set("recover", "{ within: 4s, hold: 500ms }")
         .run()

@@ -1,7 +1,7 @@
 //! What a block says of itself (place, expectations, retries, background, captured inputs) is what happens to it.
 
 use crate::support::{Case, Happening, Told};
-use firedrill::record::{Check, Event, ExpectationRecord, StepRecord, StepStatus, Verdict};
+use firedrill::record::{Check, CheckOutcome, Event, ExpectationRecord, StepRecord, StepStatus, Verdict};
 use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry, StepKind};
 use firedrill::source::Source;
 use firedrill::spec::BlockClient;
@@ -136,7 +136,7 @@ async fn an_exit_code_that_is_expected_is_no_failure_and_another_one_is_in_every
         .set("respond", "{ phases: [mitigate], timeout: 2s }")
         .run()
         .await;
-    told.verdict(Verdict::NotRecovered, &[]).step("work", StepStatus::Passed);
+    told.verdict(Verdict::NotRecovered, &[]).step("work", StepStatus::Warned);
     assert!(expectation(&told, "work").met);
     for (command, says) in [("exit 3", "exited with 3 where 1 was expected"), ("true", "exited with 0 where 1")] {
         let told =
@@ -256,6 +256,7 @@ async fn a_verification_that_says_how_often_is_not_tried_until_the_time_is_over(
 
 #[tokio::test]
 async fn an_expectation_of_a_verification_is_tried_again_as_its_commands_are() {
+    crate::let_them_look();
     let told = Case::new()
         .replace("healthy", "grow pods")
         .says("check", |settings| settings.expect = expect("pods 2"))
@@ -263,6 +264,39 @@ async fn an_expectation_of_a_verification_is_tried_again_as_its_commands_are() {
         .await;
     told.verdict(Verdict::Passed, &[]);
     assert_eq!(told.commands().iter().filter(|command| **command == "grow pods").count(), 2);
+    // What may do more than look is judged by its first output.
+    let told = Case::new()
+        .replace("healthy", "say one pod")
+        .says("check", |settings| settings.expect = expect("two pods"))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["does not match /two pods/", "it was not tried again"]);
+    assert_eq!(told.commands().iter().filter(|command| **command == "say one pod").count(), 1);
+    let told = Case::new()
+        .replace("healthy", "say one pod")
+        .says("check", |settings| (settings.expect, settings.retry) = (expect("two pods"), retry(3, 10)))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["does not match /two pods/", "3 times"]);
+}
+
+#[tokio::test]
+async fn what_cannot_run_in_the_background_of_a_mitigation_fails_its_step() {
+    let case = |command: &str| {
+        Case::new().replace("fix", command).says("work", |settings| settings.background = Some(true)).run()
+    };
+    let told = case("nope").await;
+    told.verdict(Verdict::StepFailed, &["`nope`, in the background, was not found (exit 127)"])
+        .at("runbook.md", "nope")
+        .step("work", StepStatus::Failed);
+    let told = case("fix").await;
+    told.step("work", StepStatus::Passed);
+    let evidence = told.events().find_map(|event| match event {
+        Event::CheckEnded { check: Check::Step { step }, outcome, .. } if step.contains("work") => Some(outcome),
+        _ => None,
+    });
+    let started = CheckOutcome::Passed { evidence: "started in the background".into() };
+    assert_eq!(evidence, Some(&started));
 }
 
 #[tokio::test]

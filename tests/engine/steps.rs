@@ -61,6 +61,7 @@ async fn a_command_that_hangs_is_killed_at_its_deadline_and_fails_everywhere() {
 
 #[tokio::test]
 async fn a_verification_is_tried_again_until_it_passes() {
+    crate::let_them_look();
     let told = Case::new().replace("healthy", "stubborn 2").run().await;
     told.verdict(Verdict::Passed, &[]).step("check-that-it-helped", StepStatus::Passed);
     assert_eq!(told.commands(), ["say looking", "fix", "stubborn 2", "stubborn 2", "stubborn 2"]);
@@ -81,6 +82,7 @@ async fn a_verification_that_never_passes_fails_when_the_time_to_recover_is_over
 
 #[tokio::test]
 async fn a_verification_is_tried_again_from_its_first_command() {
+    crate::let_them_look();
     let told = Case::new().replace("healthy", "true\nstubborn 1").run().await;
     told.verdict(Verdict::Passed, &[]);
     assert_eq!(told.commands(), ["say looking", "fix", "true", "stubborn 1", "true", "stubborn 1"]);
@@ -88,6 +90,7 @@ async fn a_verification_is_tried_again_from_its_first_command() {
 
 #[tokio::test]
 async fn what_a_verification_has_changed_is_not_changed_again() {
+    crate::let_them_look();
     let told = Case::new().replace("healthy", "true\nsay one more\ntrue\nstubborn 2").run().await;
     told.verdict(Verdict::Passed, &[]);
     let again = ["true", "stubborn 2"];
@@ -96,6 +99,25 @@ async fn what_a_verification_has_changed_is_not_changed_again() {
         [&["say looking", "fix", "true", "say one more"][..], &again, &again, &again].concat(),
         "a command that may do more than look is done once"
     );
+}
+
+#[tokio::test]
+async fn a_verification_that_may_be_a_cure_is_not_repeated_until_it_helps() {
+    let told = Case::new().replace("fix", "say nothing").run().await;
+    told.verdict(Verdict::NotRecovered, &[]).step("check-that-it-helped", StepStatus::Failed);
+    assert_eq!(told.commands(), ["say looking", "say nothing", "healthy"]);
+    let step = told.record.steps.iter().find(|step| step.step.contains("check-that-it-helped")).expect("a step");
+    assert!(step.reason.as_deref().is_some_and(|reason| reason.contains("it was not tried again")), "{step:?}");
+}
+
+#[tokio::test]
+async fn commands_that_an_exit_left_behind_are_a_warning_where_something_is_to_be_done() {
+    let told = Case::new().replace("fix", "fix\nexit 0\nsay one\nsay more").run().await;
+    told.verdict(Verdict::Passed, &[]).step("work-around-it", StepStatus::Warned);
+    assert_eq!(told.commands(), ["say looking", "fix", "exit 0", "healthy"]);
+    let step = told.record.steps.iter().find(|step| step.step.contains("work-around-it")).expect("a step");
+    let reason = step.reason.as_deref().unwrap_or_default();
+    assert!(reason.ends_with("`exit 0` ended its shell, and 2 commands behind it did not run"), "{reason}");
 }
 
 #[tokio::test]

@@ -149,6 +149,15 @@ async fn variables_are_set_and_taken_away_from_outside() {
 }
 
 #[tokio::test]
+async fn a_session_has_a_user_and_a_place_for_temporary_files() {
+    let mut rig = Rig::new().await;
+    let text =
+        "echo \"${USER:?} ${LOGNAME:?}\"; [ -d \"${TMPDIR:?}\" ]; env | grep -c -e ^USER= -e ^LOGNAME= -e ^TMPDIR=";
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    assert_eq!(rig.out(text).await, format!("{0} {0}\n3\n", user.trim()));
+}
+
+#[tokio::test]
 async fn the_exit_codes_of_a_pipe_are_told_and_pipefail_stays_as_it_is() {
     let mut rig = Rig::new().await;
     for (text, exit, pipe) in [

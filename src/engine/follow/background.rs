@@ -1,7 +1,7 @@
 //! Blocks that run beside the runbook until it ends: each in a session of its own, which begins with the state that the
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook.
 
-use super::block::{CommandRequest, RanCommand, SessionLost, ended, run};
+use super::block::{BlockFailure, CommandRequest, RanCommand, SessionLost, ended, run};
 use super::judge::{first_line, judge};
 use crate::record::{Event, EventSink};
 use crate::runbook::BlockSettings;
@@ -12,6 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long the end of one may take: TERM, two seconds, KILL.
 const END_WITHIN: Duration = Duration::from_secs(6);
+/// How long one is looked at that could not begin at all.
+const BEGINS_WITHIN: Duration = Duration::from_millis(300);
 
 /// A block under way.
 pub(super) struct Background {
@@ -21,7 +23,7 @@ pub(super) struct Background {
     pub block: usize,
     stop: CancellationToken,
     /// Its session goes with it, and the supervisor kills what runs there.
-    working: AbortOnDropHandle<()>,
+    working: AbortOnDropHandle<Option<BlockFailure>>,
 }
 
 impl Background {
@@ -36,6 +38,15 @@ impl Background {
         let stop = CancellationToken::new();
         let working = tokio::spawn(carry_out(shell, sink, orders, settings, stop.clone()));
         Background { step, block, stop, working: AbortOnDropHandle::new(working) }
+    }
+
+    /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once, with the reason where
+    /// a command could not run.
+    pub(super) async fn begun(mut self) -> Result<Background, Option<BlockFailure>> {
+        match tokio::time::timeout(BEGINS_WITHIN, &mut self.working).await {
+            Ok(ended) => Err(ended.ok().flatten()),
+            Err(_) => Ok(self),
+        }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -55,29 +66,35 @@ async fn carry_out(
     (orders, functions): (Vec<CommandRequest>, String),
     settings: BlockSettings,
     stop: CancellationToken,
-) {
+) -> Option<BlockFailure> {
     for order in &orders {
         if stop.is_cancelled() {
-            return;
+            return None;
         }
         let (at, what) = (&order.at, first_line(&order.says));
         let (ran, stopped) = match one(&mut shell, &sink, order, &stop).await {
             Ok(ended) => ended,
             Err(lost) => {
                 let text = format!("{at}: `{what}` ran in the background and was lost: {}", lost.error);
-                return sink.emit(Event::Note { text });
+                sink.emit(Event::Note { text });
+                return None;
             }
         };
         ended(&sink, order, &ran.result, stopped);
         if stopped {
-            return;
+            return None;
         }
         if let Some(fault) = judge(&ran, order, &settings, &functions) {
             let told = fault.told(order.timeout);
             let text = format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended");
-            return sink.emit(Event::Note { text });
+            sink.emit(Event::Note { text });
+            let what = format!("`{what}`, in the background, {told}");
+            let cannot_run = fault.is_fatal() && !fault.may_pass();
+            let failure = BlockFailure { what, at: at.clone(), may_pass: false, timed_out: false, once: false };
+            return cannot_run.then_some(failure);
         }
     }
+    None
 }
 
 /// Runs a command to its end, or until it is to stop; then it is killed, and what it still wrote is taken.

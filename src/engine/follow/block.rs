@@ -5,17 +5,19 @@ use super::background::Background;
 use super::judge::{CommandFailure, Failing, failing, first_line, judge, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
-use crate::bash::is_one_command;
+use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, read};
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, only_looks};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
-use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, Step};
+use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
 use crate::stack::Place;
 use std::time::{Duration, Instant};
 
 /// Exit code of a command that was killed with its container: 128 + SIGKILL.
 const KILLED: i32 = 137;
+/// What is told where the output was not searched as a whole.
+const SAID: &str = " (beside what the block says by `echo` or `printf` itself)";
 /// Columns of evidence that are shown.
 const EVIDENCE: usize = 200;
 
@@ -50,6 +52,8 @@ impl<'s> CommandBlock<'s> {
 pub(super) struct DoneSoFar {
     commands: usize,
     written: capture::CapturedOutput,
+    /// What of that is searched for what is expected.
+    searched: capture::CapturedOutput,
 }
 
 /// Why a block did not do what it should.
@@ -60,6 +64,8 @@ pub(super) struct BlockFailure {
     pub may_pass: bool,
     /// It ran out of its time, which says nothing about it where the machine was full.
     pub timed_out: bool,
+    /// What failed may do more than look, and nobody has said that it is repeated.
+    pub once: bool,
 }
 
 /// One command as it is run.
@@ -128,7 +134,10 @@ impl Follower<'_> {
         context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         let settings = &block.settings;
-        let (mut warnings, mut written, mut before_last) = (Vec::new(), done.written.clone(), DoneSoFar::default());
+        let (mut warnings, mut written, mut searched) = (Vec::new(), done.written.clone(), done.searched.clone());
+        // What is repeated until it helps would be a cure of the drill's own.
+        let no_cure = failing(step.phase) == Failing::TriedAgain && settings.retry.is_none();
+        let prints = block.commands.iter().any(|(_, command)| prints(&command.text));
         for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(done.commands) {
             let order = self.request(step, block, (*number, command), attempt)?;
             let (at, place) = (&order.at, place_of(settings, command, self.respond));
@@ -155,12 +164,16 @@ impl Follower<'_> {
             context.after()?;
             written.push(&ran.stdout);
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
+            if !prints || !is_said(&order.text) {
+                searched.push(&ran.stdout);
+                searched.omitted = searched.omitted.saturating_add(ran.result.omitted);
+            }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let functions = crate::programs::functions(before);
             let judged = judge(&ran, &order, settings, &functions);
             if judged.is_none() && order.helps {
-                before_last =
-                    std::mem::replace(done, DoneSoFar { commands: at_in_block + 1, written: written.clone() });
+                let (written, searched) = (written.clone(), searched.clone());
+                *done = DoneSoFar { commands: at_in_block + 1, written, searched };
             }
             let rest = block.commands.len() - at_in_block - 1;
             let ends_block = ran.result.left_shell && rest > 0;
@@ -171,6 +184,7 @@ impl Follower<'_> {
             }
             let Some(fault) = judged else {
                 if ends_block {
+                    warnings.extend(unrun(step.phase, &at.to_string(), first_line(&order.says), rest));
                     break;
                 }
                 continue;
@@ -182,8 +196,8 @@ impl Follower<'_> {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), (false, &what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let (at, timed_out) = (order.at, fault == CommandFailure::TimedOut);
-                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), timed_out }));
+                let (at, timed_out, once) = (order.at, fault == CommandFailure::TimedOut, no_cure && order.helps);
+                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), timed_out, once }));
             }
             warnings.push(format!("{at}: {what}"));
             if ends_block {
@@ -193,13 +207,11 @@ impl Follower<'_> {
         if let Some(wanted) = settings.expect_exit {
             self.expected(step, block.index, attempt, format!("exit {wanted}"), (true, "every command ended so"));
         }
-        if let Err(what) = self.outcome(step, block, attempt, &written).await {
-            // The output of the last command is not what it should be: it is asked again, whatever it does.
-            if done.commands == block.commands.len() {
-                *done = before_last;
-            }
+        if let Err(what) = self.outcome(step, block, attempt, (&written, &searched)).await {
+            // Where all of it is done, nothing is left that could come out otherwise.
+            let once = no_cure && done.commands == block.commands.len();
             let at = self.block_location(step, block);
-            return Ok(Err(BlockFailure { what, at, may_pass: true, timed_out: false }));
+            return Ok(Err(BlockFailure { what, at, may_pass: true, timed_out: false, once }));
         }
         Ok(Ok(warnings))
     }
@@ -210,10 +222,12 @@ impl Follower<'_> {
         step: &Step,
         block: &CommandBlock<'_>,
         attempt: u32,
-        written: &capture::CapturedOutput,
+        (written, searched): (&capture::CapturedOutput, &capture::CapturedOutput),
     ) -> Result<(), String> {
         if let Some(expect) = &block.settings.expect {
-            let (met, seen) = matched(expect, written);
+            let (met, seen) = matched(expect, searched);
+            let said = if met || searched.text.len() == written.text.len() { "" } else { SAID };
+            let seen = format!("{seen}{said}");
             self.expected(step, block.index, attempt, format!("output /{}/", expect.pattern), (met, &seen));
             if !met {
                 return Err(format!("the output does not match /{}/: {seen}", expect.pattern));
@@ -262,7 +276,14 @@ impl Follower<'_> {
         let before = step.commands().iter().take(last).map(|command| command.text.as_str());
         let functions = crate::programs::functions(before);
         let orders = (orders, functions);
-        self.background.push(Background::start(shell, self.sink.clone(), of, orders, block.settings.clone()));
+        let mut started = Background::start(shell, self.sink.clone(), of, orders, block.settings.clone());
+        if failing(step.phase) == Failing::Fails {
+            started = match started.begun().await {
+                Ok(started) => started,
+                Err(failure) => return Ok(failure.map_or(Ok(Vec::new()), Err)),
+            };
+        }
+        self.background.push(started);
         Ok(Ok(Vec::new()))
     }
 
@@ -344,8 +365,10 @@ fn killed(exit: i32) -> CommandResult {
 /// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
 /// is all of it; otherwise the command was killed in the middle.
 fn cut_off(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
-    let whole = !order.client && is_one_command(&order.text);
-    if let ([call], true) = (calls, whole) {
+    if let [call] = calls
+        && !order.client
+        && is_call(&order.text, &call.command)
+    {
         return (call.exit, String::new());
     }
     let place = name(place);
@@ -354,6 +377,47 @@ fn cut_off(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, 
         None => String::new(),
     };
     (KILLED, format!(": the container of {place} ended while it ran{advice}"))
+}
+
+/// Whether a text is this call in words that are all known, with nothing but `sudo`, `env` or `exec` before it.
+fn is_call(text: &str, call: &str) -> bool {
+    let Some(words) = one_call(text).and_then(|command| fixed(&command)) else { return false };
+    let before = |word: &&String| {
+        matches!(word.as_str(), "sudo" | "doas" | "env" | "exec" | "command" | "-n" | "-E" | "-H")
+            || !word.starts_with('-') && word.contains('=')
+    };
+    let own: Vec<String> = words.iter().skip_while(before).cloned().collect();
+    !own.is_empty() && own.join(" ") == call
+}
+
+/// The words of a command, where all of them are known.
+fn fixed(command: &SimpleCommand) -> Option<Vec<String>> {
+    let known = |word: &Word| (word.kind == WordKind::Fixed).then(|| word.text.clone());
+    command.words.iter().map(|word| known(&word.word)).collect()
+}
+
+/// Whether a text does nothing but say words of its own: `echo done`.
+fn is_said(text: &str) -> bool {
+    one_call(text).is_some_and(|command| matches!(command.first(), "echo" | "printf") && fixed(&command).is_some())
+}
+
+/// Whether a text may print what is not its own words; placeholders may stand in it.
+fn prints(text: &str) -> bool {
+    const SILENT: [&str; 8] = ["cd", "set", "shopt", "source", ".", "sleep", "true", ":"];
+    let says = matches!(text.split_whitespace().next(), Some("echo" | "printf"));
+    let said = says && !text.contains([';', '|', '&', '\n', '$', '`']);
+    let script = read(text);
+    // `X=1`, `export X`, `[ -f x ]`.
+    let quiet = |one: &Statement| one.simple().is_some_and(|command| !command.is_call());
+    let silent = script.stopped.is_none() && script.statements.iter().all(quiet);
+    !said && !silent && one_call(text).is_none_or(|command| !SILENT.contains(&command.first()))
+}
+
+/// What there is to say of the commands that a block has left behind when its shell ended.
+fn unrun(phase: RunbookPhase, at: &str, what: String, rest: usize) -> Option<String> {
+    let counts = !matches!(phase, RunbookPhase::Detect | RunbookPhase::Diagnose);
+    let commands = if rest == 1 { "command" } else { "commands" };
+    counts.then(|| format!("{at}: `{what}` ended its shell, and {rest} {commands} behind it did not run"))
 }
 
 /// Whether an output is as expected: the line that matches, or what is there instead.
@@ -459,4 +523,60 @@ pub(super) fn ended(sink: &EventSink, order: &CommandRequest, result: &CommandRe
         omitted: result.omitted,
         stopped,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_of_a_call_is_that_of_a_command_which_is_the_call() {
+        let call = "docker compose restart shop";
+        for text in [
+            "docker compose restart shop",
+            "sudo docker compose restart 'shop'",
+            "exec docker compose restart shop",
+            "TAG=v1 docker compose restart shop > /tmp/log 2>&1",
+            "env TAG=v1 docker compose restart shop",
+        ] {
+            assert!(is_call(text, call), "{text}");
+        }
+        for text in [
+            "./restart.sh",
+            "bash restart.sh",
+            "docker compose restart $SERVICE",
+            "docker compose restart shop && ./migrate.sh",
+            "docker compose restart shop; true",
+            "docker compose restart shop &",
+            "! docker compose restart shop",
+            "sudo ./restart.sh docker compose restart shop",
+            "docker compose restart",
+            "for i in 1; do docker compose restart shop; done",
+            "",
+        ] {
+            assert!(!is_call(text, call), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_ones_own_are_no_output_of_a_program() {
+        for text in ["echo done", "printf '%s' ok", "echo 'a b' 1"] {
+            assert!(is_said(text) && !prints(text), "{text}");
+        }
+        for text in ["curl -fs http://web/health", "docker compose ps", "echo ok; ls", "echo $STATUS", "ls | head -n 1"]
+        {
+            assert!(!is_said(text) && prints(text), "{text}");
+        }
+        for text in ["cd /work", "A=1", "export A=1", "X=$(docker ps -q)", "sleep 3"] {
+            assert!(!is_said(text) && !prints(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_did_not_run_is_told_where_something_is_to_be_done() {
+        let told = unrun(RunbookPhase::Mitigate, "a.md:7", "exit 0".into(), 2).unwrap_or_default();
+        assert_eq!(told, "a.md:7: `exit 0` ended its shell, and 2 commands behind it did not run");
+        assert!(unrun(RunbookPhase::Rollback, "a.md:7", "exit 0".into(), 1).is_some());
+        assert_eq!(unrun(RunbookPhase::Diagnose, "a.md:7", "exit 0".into(), 1), None);
+    }
 }

@@ -9,6 +9,8 @@ use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus,
 use crate::runbook::{Handling, RunbookInput, Step, StepKind, unified_name};
 use std::time::Duration;
 
+/// What is told of a verification that is not tried again.
+const ONCE: &str = "; it may do more than look, so it was not tried again: `retry` says that it is";
 /// Pause before a verifying step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -49,11 +51,15 @@ struct StepOutcome {
 
 impl StepOutcome {
     fn of(status: StepStatus, reason: Option<String>, blocks: &[CommandBlock<'_>]) -> StepOutcome {
-        let stated = blocks.iter().any(|block| block.settings.expect.is_some() || block.settings.expect_exit.is_some());
-        let evidence = match (&reason, stated) {
-            (Some(reason), _) => reason.clone(),
-            (None, true) => "every command ended as it was expected to".into(),
-            (None, false) => "every command exited with 0".into(),
+        let aside = |block: &&CommandBlock<'_>| block.settings.background == Some(true);
+        let (aside, waited): (Vec<_>, Vec<_>) = blocks.iter().partition(aside);
+        let stated = waited.iter().any(|block| block.settings.expect.is_some() || block.settings.expect_exit.is_some());
+        let what = if stated { "every command ended as it was expected to" } else { "every command exited with 0" };
+        let evidence = match &reason {
+            Some(reason) => reason.clone(),
+            None if aside.is_empty() => what.to_string(),
+            None if waited.is_empty() => "started in the background".to_string(),
+            None => format!("{what}, but for what was started in the background"),
         };
         StepOutcome { status, reason, evidence }
     }
@@ -202,7 +208,7 @@ impl Follower<'_> {
         let mut states: Vec<(u32, DoneSoFar)> = blocks.iter().map(|_| Default::default()).collect();
         let (mut tries, mut next) = (1_u32, 0);
         while let (Some(block), Some((begun, done))) = (blocks.get(next), states.get_mut(next)) {
-            let BlockFailure { what, at, may_pass, timed_out } =
+            let BlockFailure { mut what, at, may_pass, timed_out, once } =
                 match self.block(step, block, (begun, done), context).await? {
                     Ok(more) => {
                         warnings.extend(more);
@@ -215,7 +221,10 @@ impl Follower<'_> {
                 let stop = Stop::new(Verdict::StepFailed, what).at(at);
                 return Err(if timed_out { stop.measured() } else { stop }.into());
             }
-            if block.settings.retry.is_some() {
+            if once {
+                what.push_str(ONCE);
+            }
+            if once || block.settings.retry.is_some() {
                 return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, what).at(at).measured()));
             }
             if self.sink.now().plus(RETRY) >= by {
@@ -223,7 +232,7 @@ impl Follower<'_> {
                 return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
             }
             // From its first command on, as a later one often looks at what an earlier one fetched. What has done more than look
-            // is done: what is repeated until it helps would be a cure of the drill's own.
+            // is done.
             (tries, next) = (tries + 1, 0);
             tokio::time::sleep(RETRY).await;
         }
