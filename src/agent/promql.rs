@@ -17,7 +17,7 @@ use super::ability::{Ability, AgentContext, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
 use super::slices::tell_events;
 use super::source::{FewNotes, SliSource, bounded};
-use crate::load::{EventClient, RequestEnding, Sent, url_secrets};
+use crate::load::{EventClient, Failure, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, MapReader, TextForm, parse_rate, shape};
 use async_trait::async_trait;
@@ -285,12 +285,13 @@ impl EventClient for PromClient {
             Ok(answer) => answer.map_err(|error| error.text).and_then(|answer| self.asked.counted(&answer)),
             Err(_) => Err(format!("no answer within {:?}", self.asked.timeout)),
         };
-        let (good, valid) = counted.unwrap_or_else(|why| {
+        let counted = counted.map(|(good, valid)| EventAnswer::Counted { good, valid });
+        let result = counted.map_err(|why| {
             self.notes.note(format!("no data: {why}"));
-            (0, 0)
+            Failure::NoData
         });
         let latency = Instant::now().saturating_duration_since(due);
-        sent.end(RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency, bytes: 0 });
+        sent.end(RequestEnding { result, latency, bytes: 0 });
     }
 }
 

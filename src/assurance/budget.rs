@@ -151,7 +151,8 @@ impl BadTime {
                 service: called(&info.load)?,
                 from: at(injected),
                 to: Some(at(record.recovered_us().unwrap_or(record.last_us))),
-                share: 1.0 - sli.during.ratio()?,
+                // What is not known is no budget that is left.
+                share: sli.during.ratio().map_or(1.0, |ratio| 1.0 - ratio),
                 slo: Some(sli.sli),
             })
         });

@@ -51,7 +51,7 @@ pub(super) fn returns(plan: &Plan) -> Duration {
 pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeSpan) -> Result<FaultImpact, Stop> {
     let Injected { first: injected, last, .. } = faults;
     if cx.plan.impact.none {
-        let evidence = keeps_its_objectives(cx, last, steady).await?;
+        let evidence = keeps_its_objectives(cx, faults, steady).await?;
         detect(cx, &mut ImpactWatch::of(faults)).await?;
         let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
         return Ok(FaultImpact { faults, hit: None, passed, steady });
@@ -195,8 +195,10 @@ async fn condition_held(
     Err(cx.failed(Check::Detection, seen.faults.first, cx.stop_at("detect", Verdict::Undetected, reason)))
 }
 
-/// `impact: none`: with the fault confirmed, every SLI keeps its objective for `impact.within`.
-async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime, steady: TimeSpan) -> Result<String, Stop> {
+/// `impact: none`: every SLI keeps its objective for `impact.within` with the faults confirmed, and in every window of that length from the
+/// beginning of the first injection on: while a release is under way users must notice nothing either.
+async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSpan) -> Result<String, Stop> {
+    let Injected { began, last: injected, .. } = faults;
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
@@ -206,12 +208,17 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime, steady: Tim
             WindowAnswer::No(levels) => Some(Err(levels)),
             WindowAnswer::NotYet => None,
         });
-    let kept = kept.await?;
+    let kept = kept.await?.map(|kept| {
+        let breached = cx.monitor.timeline(|timeline| timeline.breached(steady.0, began, until, within));
+        kept.and_then(|levels| if breached.is_empty() { Ok(levels) } else { Err(breached) })
+    });
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
     if let Some(reason) = cx.monitor.disturbed() {
         return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
     }
-    let refused = |timeline: &Timeline| timeline.refused(Some(steady), (injected, until));
+    let refused = |timeline: &Timeline| {
+        [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
+    };
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {
         let reason =

@@ -125,7 +125,7 @@ impl Monitor {
                 self.sink.emit(Event::Machine(sample));
             }
             Told::Late { series: load, worst_us, count } => {
-                self.lock().lateness.late(self.sink.now(), count, worst_us);
+                self.lock().lateness.late(&load, self.sink.now(), count, worst_us);
                 self.sink.emit(Event::Late(LateRecord { load, worst_us, count }));
             }
             Told::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
@@ -137,7 +137,7 @@ impl Monitor {
         let SliceCounts { index, due, good, results, first_good_us, latency_us, bytes } = counts;
         let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us, bytes };
         let mut state = self.lock();
-        state.lateness.due(slice.due);
+        state.lateness.due(&slice.load, slice.due);
         state.timeline.push(slice.clone());
         drop(state);
         self.sink.emit(Event::Slice(slice));
@@ -193,7 +193,7 @@ impl Monitor {
     /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late.
     pub fn disturbed(&self) -> Option<String> {
         let state = self.lock();
-        state.lateness.disturbed(state.timeline.requests_per_second())
+        state.lateness.disturbed(|load| state.timeline.requests_per_second(load))
     }
 
     /// Why what was measured since then may be the doing of other drills, if it may.

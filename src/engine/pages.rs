@@ -74,6 +74,10 @@ pub(super) async fn paged(
     }
     was_quiet(cx, first).map_err(|stop| failed(cx, stop))?;
     let moments: Vec<AlertMoment> = cx.monitor.alerts(<[AlertMoment]>::to_vec);
+    if page.was_active(&moments, seen.faults.began) {
+        let why = format!("{} was active before the fault went in", page.text());
+        return Err(failed(cx, cx.stop_at("detect", Verdict::Unsteady, why)));
+    }
     let came = page.came(&moments, first);
     let in_time = came.as_ref().is_some_and(|came| came.at <= deadline);
     cx.waited(page.waited_for(), first, within, in_time);

@@ -367,6 +367,10 @@ pub(super) async fn no_relapse(
         None => Stop::new(Verdict::NotRecovered, reason),
     };
     let stop = cx.failed(Check::StillServed, recovery.at, stop.at(at));
+    if cx.plan.rto.is_some() && !cx.control {
+        // What was lost again was no recovery in time.
+        cx.failed(Check::RecoveryTime, recovery.at, stop.clone());
+    }
     cx.sink.emit(Event::Relapsed { relapsed_us });
     Err(stop)
 }

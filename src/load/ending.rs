@@ -46,6 +46,8 @@ pub enum Failure {
     Incomplete = "incomplete",
     /// The answer says something else than the scenario expects.
     Unexpected = "unexpected",
+    /// A query that counts events failed: nobody knows whether there were any.
+    NoData = "no_data",
     /// The task of the request died: our own mistake.
     Internal = "internal",
 }

@@ -106,7 +106,9 @@ impl Tally {
             }
             result => {
                 *open.results.entry(result).or_default() += 1;
-                None
+                let is_known = result != Err(Failure::NoData);
+                open.due -= u64::from(!is_known);
+                (!is_known).then_some(0)
             }
         };
         let outcome = ending.outcome();

@@ -167,6 +167,9 @@ impl BurnRate {
 pub struct PageEscalation {
     /// Name of the alert that pages it, whoever sends it.
     pub alert: String,
+    /// Labels that it must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// The receiver of the second line.
     pub receiver: String,
     /// At most this long after the first page was delivered, in microseconds.
@@ -177,7 +180,10 @@ impl PageEscalation {
     /// When the second line was paged, since `first`, in time or not.
     pub fn reached(&self, seen: &[AlertMoment], first: DrillTime) -> Option<DrillTime> {
         let is_there = |station: &AlertStation| matches!(station, AlertStation::Delivered { receiver, .. } if *receiver == self.receiver);
-        let own = seen.iter().filter(|moment| moment.name() == self.alert && moment.at_us >= first);
+        let has_labels =
+            |moment: &AlertMoment| self.labels.iter().all(|(name, value)| moment.labels.get(name) == Some(value));
+        let own =
+            seen.iter().filter(|moment| moment.name() == self.alert && moment.at_us >= first && has_labels(moment));
         own.filter(|moment| is_there(&moment.station)).map(|moment| moment.at_us).min()
     }
 
@@ -252,6 +258,12 @@ impl PageExpectation {
     /// Whether a moment is of this alert with these labels, as its source tells it.
     pub fn is_of(&self, moment: &AlertMoment) -> bool {
         self.is_told(moment) && self.has_labels(moment)
+    }
+
+    /// Whether it was active at an instant: then what broke after that has not set it off.
+    pub fn was_active(&self, seen: &[AlertMoment], at: DrillTime) -> bool {
+        let before: Vec<AlertMoment> = seen.iter().filter(|moment| moment.at_us < at).cloned().collect();
+        self.is_active(&before)
     }
 
     /// Whether it is active in Prometheus, pending or firing, by what was seen so far.
@@ -442,7 +454,8 @@ impl PageExpectation {
         let (mut open, mut over) = (BTreeSet::new(), None);
         for moment in seen.iter().filter(|moment| self.is_of(moment)) {
             match &moment.station {
-                _ if moment.at_us >= from && over.is_some() => break,
+                // An end before `from` counts from then on, and only as long as it does not come again.
+                _ if over.is_some_and(|over| over > from) => break,
                 AlertStation::Delivered { receiver, .. } if self.is_for(receiver) => drop(open.insert(&moment.labels)),
                 AlertStation::Resolved { receiver, .. } if self.is_for(receiver) => drop(open.remove(&moment.labels)),
                 _ => continue,
@@ -601,6 +614,8 @@ mod tests {
         assert_eq!(resolved(&[both[0].clone(), moment(60, PAGE, over(None))]), Some(DrillTime(7 * S)));
         assert_eq!(resolved(&[both[0].clone(), moment(60, PAGE, over(None)), moment(65, PAGE, to("oncall"))]), None);
         assert_eq!(with(&[moment(80, PAGE, over(Some("grafana"))), moment(80, OTHER, over(None))]), None);
+        let again = [both[0].clone(), moment(60, PAGE, over(None)), moment(90, PAGE, to("oncall"))];
+        assert_eq!(resolved(&again), None, "it came again, and goes on");
         assert_eq!(resolved(&[]), None, "it never came");
     }
 

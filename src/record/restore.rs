@@ -368,9 +368,14 @@ impl DataFigures {
         !self.lost_before.is_empty() || !self.lost_after.is_empty()
     }
 
-    /// Whether the recovery point is within an objective, in microseconds.
+    /// The recovery point by which it is judged, in microseconds: where it is known from below only, the bound from above; `None` without one.
+    pub fn judged_rpo_us(&self) -> Option<u64> {
+        self.rpo_at_most_us.or((!self.rpo_at_least).then_some(self.rpo_us))
+    }
+
+    /// Whether the recovery point is known to be within an objective, in microseconds.
     pub fn meets_rpo(&self, objective_us: u64) -> bool {
-        self.rpo_at_most_us.unwrap_or(self.rpo_us) <= objective_us
+        self.judged_rpo_us().is_some_and(|rpo| rpo <= objective_us)
     }
 }
 

@@ -13,6 +13,8 @@ const MAX_SLICES: u64 = 24 * 3600 * 10;
 
 /// What follows the status in the name of a result where the answer is a page.
 pub const OF_A_PAGE: &str = " text/html";
+/// What a query that counts events is said to have come to where it failed. It is none of the events that were due.
+pub const NO_DATA: &str = "no_data";
 
 /// The HTTP status of a result, where it is one.
 pub fn status_of(result: &str) -> Option<u16> {

@@ -404,7 +404,7 @@ impl IncidentFacts<'_> {
             match step.status {
                 Some(StepStatus::Failed) => said.push(format!("The step “{title}” failed.")),
                 Some(StepStatus::Blocked) => said.push(format!("The step “{title}” could not be carried out.")),
-                Some(StepStatus::Warned) => said.push(format!("A command of the step “{title}” failed.")),
+                Some(StepStatus::Warned) => said.push(format!("The step “{title}” ended with a warning.")),
                 _ => {}
             }
             let share = step.took_us().map_or(0.0, |us| us as f64 / total.max(1) as f64);

@@ -1,6 +1,7 @@
 //! How late requests were sent: a generator that woke up late has disturbed the measurement, and no verdict may rest on it.
 
 use crate::record::DrillTime;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Share of the requests that may be sent late before the measurement counts as disturbed.
@@ -11,36 +12,50 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A request sent later than this has disturbed the measurement whatever the share.
 const LATE_LIMIT: Duration = Duration::from_secs(1);
 
-/// The requests of a drill, and those of them that were sent late.
+/// The requests of a drill, by their load: the many of one do not hide the late ones of another.
 #[derive(Debug, Clone, Default)]
-pub struct Lateness {
+pub struct Lateness(BTreeMap<String, LateRequests>);
+
+impl Lateness {
+    /// So many requests of a load were due.
+    pub fn due(&mut self, load: &str, requests: u64) {
+        match self.0.get_mut(load) {
+            Some(of_load) => of_load.requests += requests,
+            None => self.0.entry(load.into()).or_default().requests = requests,
+        }
+    }
+
+    /// So many requests of a load were sent late, the worst of them by `worst_us`; told at `at`.
+    pub fn late(&mut self, load: &str, at: DrillTime, count: u64, worst_us: u64) {
+        let of_load = self.0.entry(load.into()).or_default();
+        of_load.late += count;
+        of_load.late_at.push((at, count));
+        of_load.worst = of_load.worst.max(Duration::from_micros(worst_us));
+    }
+
+    /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late. `usual` is how many of a load are due in a
+    /// second.
+    pub fn disturbed(&self, usual: impl Fn(&str) -> f64) -> Option<String> {
+        self.0.iter().find_map(|(load, of_load)| of_load.disturbed(load, usual(load)))
+    }
+}
+
+/// The requests of a load, and those of them that were sent late.
+#[derive(Debug, Clone, Default)]
+struct LateRequests {
     requests: u64,
     late: u64,
     late_at: Vec<(DrillTime, u64)>,
     worst: Duration,
 }
 
-impl Lateness {
-    /// So many requests were due.
-    pub fn due(&mut self, requests: u64) {
-        self.requests += requests;
-    }
-
-    /// So many requests were sent late, the worst of them by `worst_us`; told at `at`.
-    pub fn late(&mut self, at: DrillTime, count: u64, worst_us: u64) {
-        self.late += count;
-        self.late_at.push((at, count));
-        self.worst = self.worst.max(Duration::from_micros(worst_us));
-    }
-
-    /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late. `usual` is how many are due in
-    /// a second.
-    pub fn disturbed(&self, usual: f64) -> Option<String> {
+impl LateRequests {
+    fn disturbed(&self, load: &str, usual: f64) -> Option<String> {
         let share = self.late as f64 / self.requests.max(1) as f64;
         let too_many = self.late >= 3 && share > LATE_SHARE;
         (too_many || self.stalled(usual) || self.worst > LATE_LIMIT).then(|| {
             format!(
-                "the measurement was disturbed: {} of {} requests were sent late (the worst by {} ms); the machine was too busy for this drill",
+                "the measurement was disturbed: {} of {} requests of {load} were sent late (the worst by {} ms); the machine was too busy for this drill",
                 self.late,
                 self.requests,
                 self.worst.as_millis()

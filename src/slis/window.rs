@@ -22,7 +22,7 @@
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
 use super::{Ratio, SLICE, SliSpec};
-use crate::record::{DrillTime, OF_A_PAGE, Parts, Slice, status_of};
+use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub struct Level {
     pub good: u64,
     /// Valid events.
     pub valid: u64,
+    /// How often nobody could say what happened: a query that counts events failed.
+    pub unknown: u64,
 }
 
 impl Level {
@@ -80,8 +82,13 @@ impl Level {
         (self.valid as f64) < 2.0 * self.to.since(self.from).as_secs_f64()
     }
 
-    /// Whether the objective is met; never without data.
+    /// Whether the objective is met; never without data, and not where something of the window is not known.
     pub fn met(&self) -> bool {
+        self.unknown == 0 && self.is_good()
+    }
+
+    /// Whether what is known of the window meets the objective.
+    fn is_good(&self) -> bool {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
     }
 
@@ -98,9 +105,13 @@ impl fmt::Display for Level {
         };
         // Rounded towards zero, so that a missed objective is never shown as a met one.
         let percent = (ratio * 10_000.0 + TOLERANCE).floor() / 100.0;
+        let unknown = match self.unknown {
+            0 => String::new(),
+            times => format!("; {times} times there was no data"),
+        };
         write!(
             f,
-            "{}: {percent}%, objective {} ({} of {} events were good)",
+            "{}: {percent}%, objective {} ({} of {} events were good{unknown})",
             self.sli, self.objective, self.good, self.valid
         )
     }
@@ -219,6 +230,7 @@ struct Total {
     start: DrillTime,
     due: u64,
     due_before: u64,
+    unknown_before: u64,
     good_before: Vec<u64>,
     good: Vec<u64>,
     first_good: Vec<Option<Duration>>,
@@ -229,6 +241,10 @@ struct Total {
 impl Total {
     fn middle(&self) -> DrillTime {
         self.start.plus(SLICE / 2)
+    }
+
+    fn unknown(&self) -> u64 {
+        self.results.get(NO_DATA).copied().unwrap_or_default()
     }
 }
 
@@ -315,26 +331,28 @@ impl Timeline {
             let first_good =
                 of_load.iter().map(|s| next.first_good_us.get(&s.name).copied().map(Duration::from_micros));
             let first_good = first_good.collect();
-            let (due_before, good_before) = match line.known.last() {
+            let (due_before, unknown_before, good_before) = match line.known.last() {
                 Some(last) => (
                     last.due_before.saturating_add(last.due),
+                    last.unknown_before.saturating_add(last.unknown()),
                     last.good_before.iter().zip(&last.good).map(|(a, b)| a.saturating_add(*b)).collect(),
                 ),
-                None => (0, vec![0; good.len()]),
+                None => (0, 0, vec![0; good.len()]),
             };
             let (start, due, results, bytes) = (next.start_us, next.due, next.results, next.bytes);
-            line.known.push(Total { start, due, due_before, good_before, good, first_good, results, bytes });
+            let total = Total { start, due, due_before, unknown_before, good_before, good, first_good, results, bytes };
+            line.known.push(total);
         }
     }
 
-    /// Requests due per second of all loads together, over what is known.
-    pub fn requests_per_second(&self) -> f64 {
-        let per_load = self.loads.values().filter_map(|line| {
+    /// Requests due per second of a load, over what is known; 0 where nothing is.
+    pub fn requests_per_second(&self, load: &str) -> f64 {
+        let per_second = self.loads.get(load).and_then(|line| {
             let last = line.known.last()?;
             let requests = last.due_before.saturating_add(last.due);
             Some(requests as f64 / (line.known.len() as f64 * SLICE.as_secs_f64()))
         });
-        per_load.sum()
+        per_second.unwrap_or_default()
     }
 
     /// Until when everything is known about a load: the end of its last slice before the first gap.
@@ -542,8 +560,9 @@ impl Timeline {
                 self.level(sli, at, line, begin, end)
             });
             match level {
-                Some(level) if level.valid == 0 => answer.unknown.push(sli.name.clone()),
                 Some(level) if level.met() => answer.healed.push(level),
+                // What is known does not miss it.
+                Some(level) if level.valid == 0 || level.is_good() => answer.unknown.push(sli.name.clone()),
                 // Where events are rare the window is long, and one that was bad may be long ago: the last one has the word.
                 Some(level) if level.is_sparse() && line.is_some_and(|line| line.last_was_good(at)) => {
                     answer.healed.push(level);
@@ -751,6 +770,21 @@ impl Timeline {
         }
     }
 
+    /// **Breached in between**: the SLIs that miss their objective in a trailing window of length `window` that ends after `began` and is over
+    /// by `until`. No window reaches back behind `steady`, the beginning of the steady window.
+    pub fn breached(&self, steady: DrillTime, began: DrillTime, until: DrillTime, window: Duration) -> Vec<Level> {
+        let lines = self.sli_lines().filter_map(|(sli, at, line)| Some((sli, at, line?)));
+        let first_missed = lines.filter_map(|(sli, at, line)| {
+            let first = line.first_from(steady);
+            let mut ends = line.before(began) + 1..=line.before(until);
+            ends.find_map(|end| {
+                let begin = end.saturating_sub(slices(window)).max(first);
+                self.level(sli, at, line, begin, end).filter(|level| !level.met())
+            })
+        });
+        first_missed.collect()
+    }
+
     /// Every SLI with its place among the SLIs of its load, and the line of that load.
     fn sli_lines(&self) -> impl Iterator<Item = (&SliSpec, usize, Option<&Line>)> {
         self.slis.iter().enumerate().map(|(i, sli)| {
@@ -769,8 +803,9 @@ impl Timeline {
         let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
         let good =
             last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
+        let unknown = last.unknown_before.saturating_add(last.unknown()).saturating_sub(first.unknown_before);
         let (from, to) = (first.start, last.start.plus(SLICE));
-        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid })
+        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid, unknown })
     }
 }
 

@@ -8,10 +8,10 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
-    ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase, Record,
-    RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord,
-    read_file, severity_of,
+    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DataFigures, DrillTime, Event, FaultAfter, FaultEvent,
+    FaultRecord, ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase,
+    Record, RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED,
+    WAIT_SERVED, WindowRecord, read_file, severity_of,
 };
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer, required_hold};
@@ -254,12 +254,15 @@ impl<'a> Anew<'a> {
         let mut lateness = Lateness::default();
         for stamped in self.events.iter().take(last) {
             match &stamped.event {
-                Event::Slice(slice) => lateness.due(slice.due),
-                Event::Late(LateRecord { worst_us, count, .. }) => lateness.late(stamped.at_us, *count, *worst_us),
+                Event::Slice(slice) => lateness.due(&slice.load, slice.due),
+                Event::Late(LateRecord { load, worst_us, count }) => {
+                    lateness.late(load, stamped.at_us, *count, *worst_us);
+                }
                 _ => {}
             }
         }
-        lateness.disturbed(self.known_at(last).requests_per_second())
+        let known = self.known_at(last);
+        lateness.disturbed(|load| known.requests_per_second(load))
     }
 
     /// Whether every invariant was asked then; a control asks none.
@@ -498,6 +501,9 @@ impl<'a> Anew<'a> {
         if page.paged_before(seen, first).is_some() {
             return Some(Some(Verdict::Noisy));
         }
+        if self.inject_began().is_some_and(|began| page.was_active(seen, began)) {
+            return Some(Some(Verdict::Unsteady));
+        }
         let windows = &self.plan.windows;
         let below = windows.impact_below.and_then(Ratio::new).filter(|_| page.before_impact);
         let window = Duration::from_micros(windows.impact_window_us);
@@ -520,8 +526,18 @@ impl<'a> Anew<'a> {
     /// Whether somebody was paged who should not have been, from the injection until the faults were undone.
     fn noisy(&self) -> bool {
         let Some((page, (first, _))) = self.plan.page.as_ref().zip(self.injected()) else { return false };
-        let until = self.told.phase_span(Phase::Revert).map_or(self.told.last_us, |(from, _)| from);
-        let seen: Vec<AlertMoment> = self.told.alerts.iter().filter(|moment| moment.at_us <= until).cloned().collect();
+        // What comes once it was judged is of the restore, and of the revert.
+        let judged = |event: &Event| {
+            matches!(event, Event::CheckEnded { check: Check::Pages, .. })
+                || matches!(event, Event::PhaseStarted { phase: Phase::Revert, .. })
+        };
+        let until_judged = self.events.iter().take_while(|stamped| !judged(&stamped.event));
+        let seen: Vec<AlertMoment> = until_judged
+            .filter_map(|stamped| match &stamped.event {
+                Event::Alert(moment) => Some(moment.clone()),
+                _ => None,
+            })
+            .collect();
         page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
     }
 
@@ -556,6 +572,13 @@ impl<'a> Anew<'a> {
         let unfelt = plan.windows.impact_none;
         let kept_for = Duration::from_micros(plan.windows.impact_within_us);
         let kept = || self.timeline.held(last, kept_for);
+        let (began, until) = (self.inject_began().unwrap_or(first), last.plus(kept_for));
+        let breached = || {
+            let steady = self.steady_window().map_or(began, |(from, _)| from);
+            !self.timeline.breached(steady, began, until, kept_for).is_empty()
+        };
+        let refused_from = |from| self.timeline.refused(self.steady_window(), (from, until)).is_some();
+        let refused = || refused_from(last) || refused_from(began);
         let missed = if unfelt { self.detected() } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
@@ -570,9 +593,7 @@ impl<'a> Anew<'a> {
             () if self.disturbed().is_some() => Verdict::HarnessError,
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
-            () if unfelt && self.timeline.refused(self.steady_window(), (last, last.plus(kept_for))).is_some() => {
-                Verdict::Breached
-            }
+            () if unfelt && (breached() || refused()) => Verdict::Breached,
             () if missed.is_some() => return missed.flatten(),
             () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
                 () if lost(InvariantTime::Recovered) => Verdict::Damaged,
@@ -596,8 +617,9 @@ impl<'a> Anew<'a> {
             () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
             () if self.resolved_late(at) => Verdict::Late,
             () if self.noisy() => Verdict::Noisy,
-            () if self.restored(anew) == Some(false) => Verdict::NotRecovered,
+            () if !self.restored() => Verdict::NotRecovered,
             () if too_late() => Verdict::TooLate,
+            () if !self.lost_little(anew) => Verdict::NotRecovered,
             () if anew.relapsed_us.is_some() => Verdict::NotRecovered,
             () => spoiled(),
         })
@@ -610,11 +632,15 @@ impl<'a> Anew<'a> {
         page.resolves_within_us.is_some_and(|within| over.is_none_or(|over| over.0 > at.0.saturating_add(within)))
     }
 
-    /// Whether a DR drill has restored everything, up to its recovery point; `None` of another drill.
-    fn restored(&self, anew: &Record) -> Option<bool> {
-        let restore = self.plan.restore.as_ref()?;
-        let level = self.told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);
-        Some(level && anew.data_figures().is_some_and(|data| data.meets_rpo(restore.rpo_us)))
+    /// Whether a DR drill has restored everything; true of another drill.
+    fn restored(&self) -> bool {
+        self.plan.restore.is_none() || self.told.restore_level().is_some_and(|level| level >= RestoreLevel::L5)
+    }
+
+    /// Whether a DR drill lost no more than its recovery point allows; true of another drill.
+    fn lost_little(&self, anew: &Record) -> bool {
+        let rpo = |data: DataFigures| self.plan.restore.as_ref().is_none_or(|restore| data.meets_rpo(restore.rpo_us));
+        self.plan.restore.is_none() || anew.data_figures().is_some_and(rpo)
     }
 }
 

@@ -100,6 +100,11 @@ pub(super) fn judge_point(
         return fail(Stop::harness(unknown("no write was acknowledged")));
     }
     let evidence = lost(&figures, restore.rpo);
+    if figures.judged_rpo_us().is_none() && figures.rpo_us <= micros(restore.rpo) {
+        let why = "no write that survived is older than the oldest one lost, and the backup does not say when it was \
+                   taken (`taken=`), or says that it is younger than that loss";
+        return fail(Stop::harness(format!("{}; {evidence}", unknown(why))));
+    }
     if !figures.meets_rpo(micros(restore.rpo)) {
         return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
     }

@@ -7,7 +7,9 @@ use super::{
     Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
     ProbeRow, Quarter, SliRow, StepRow, Times,
 };
-use crate::record::{Announcement, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text};
+use crate::record::{
+    Announcement, DataFigures, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
+};
 use crate::view::clock::started;
 use crate::view::timeline::{self, utc};
 use crate::view::words;
@@ -130,7 +132,7 @@ fn objectives(record: &Record) -> DrObjectives {
     let rto_us = record.figures().to_recover_us;
     let data = record.data_figures();
     // Where the ledger does not reach back far enough, the figure is the bound from above: what it was judged by.
-    let rpo_us = data.as_ref().map(|data| data.rpo_at_most_us.unwrap_or(data.rpo_us));
+    let rpo_us = data.as_ref().and_then(DataFigures::judged_rpo_us);
     // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
     let meant = !record.is_control() && !expects_failure(record);
     let missed = record.injected_us().filter(|_| meant && record.outcome() == RunOutcome::Failed).map(|_| false);

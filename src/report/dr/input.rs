@@ -114,7 +114,7 @@ impl SeenRun {
             verdict: record.verdict,
             expects_failure: expects_failure(record),
             rto_us: fault.zip(recovered).map(|(fault, recovered)| recovered.0.saturating_sub(fault.0)),
-            rpo_us: record.data_figures().map(|data| data.rpo_at_most_us.unwrap_or(data.rpo_us)),
+            rpo_us: record.data_figures().and_then(|data| data.judged_rpo_us()),
             level: record.restore_level(),
         })
     }

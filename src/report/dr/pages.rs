@@ -636,7 +636,7 @@ fn budget(sli: &SliRow) -> DrCell {
     let bad = sli.during.valid.saturating_sub(sli.during.good);
     DrCell::text(match (sli.budget_spent, sli.budget_events) {
         (Some(spent), Some(events)) => {
-            format!("{:.2}% ({bad} bad of {events:.0} allowed in 30 days)", spent * 100.0)
+            format!("{} ({bad} bad of {events:.0} allowed in 30 days)", format::budget_share(spent))
         }
         _ => "not derivable".into(),
     })

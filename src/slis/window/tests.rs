@@ -445,9 +445,35 @@ fn levels_in_words() {
         to: at(1000),
         good,
         valid,
+        unknown: 0,
     };
     insta::assert_snapshot!(level(49_749, 50_000), @"availability: 99.49%, objective 99.5% (49749 of 50000 events were good)");
     insta::assert_snapshot!(level(0, 0), @"availability: no data, objective 99.5%");
+    insta::assert_snapshot!(Level { unknown: 2, ..level(8, 8) }, @"availability: 100%, objective 99.5% (8 of 8 events were good; 2 times there was no data)");
+}
+
+#[test]
+fn where_a_count_failed_nothing_is_met_and_nothing_is_proven() {
+    let counts = |index: u64, good: u64, unknown: u64| Slice {
+        results: (unknown > 0).then(|| (NO_DATA.to_string(), unknown)).into_iter().collect(),
+        ..slice("web", index, good, &[("a", good)])
+    };
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    for index in 0..30 {
+        let failed = u64::from(index == 15);
+        timeline.push(counts(index, 10 * (1 - failed), failed));
+    }
+    assert!(matches!(timeline.held(at(0), ms(1000)), WindowAnswer::Yes(_)));
+    assert!(matches!(timeline.held(at(1000), ms(1000)), WindowAnswer::No(_)), "nobody knows of one slice");
+    assert_eq!(
+        timeline.relapsed(at(1000), at(3000), ms(500)),
+        WindowAnswer::Yes(timeline.breached(at(0), at(1000), at(3000), ms(500)))
+    );
+    assert!(timeline.breached(at(1600), at(1600), at(3000), ms(500)).is_empty());
+    let hit = ["a".to_string()];
+    let still = timeline.still_broken(&hit, ms(2000), at(0));
+    assert_eq!((still.users_suffer(), still.healed.len(), still.unknown.len()), (false, 0, 1));
+    assert_eq!(timeline.still_broken(&hit, ms(1000), at(0)).healed.len(), 1);
 }
 
 /// Single requests: (instant due in ms, good), one load, at most `len` slices.
