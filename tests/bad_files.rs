@@ -335,6 +335,18 @@ fn nothing_to_check_and_wrong_names() {
 }
 
 #[test]
+fn names_that_mean_nothing_and_mistakes_come_out_at_once() {
+    let project = Project::new().scenario(changed(&[("rate: 50/s", "rate: fast")]));
+    for command in ["check", "scenario"] {
+        let (code, out, err) = project.run(&[command, "slwo", "slow", "scenarios/other.yaml"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        for told in ["`fast` is not a rate", "there is no scenario `slwo`", "there is no file `scenarios/other.yaml`"] {
+            assert!(err.contains(told), "{command}: {told}: {err}");
+        }
+    }
+}
+
+#[test]
 fn a_project_without_mistakes_passes() {
     let (code, out, err) = Project::new().scenario(SCENARIO).run(&["check"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));

@@ -173,8 +173,8 @@ fn takes(route: &Node, labels: &BTreeMap<String, String>) -> bool {
     let matcher = |text: &str| {
         let Some(at) = text.find(['=', '!']) else { return true };
         let (name, rest) = text.split_at(at);
-        let (sign, value) =
-            rest.split_at(rest.len().min(if rest.starts_with("=~") || rest.starts_with('!') { 2 } else { 1 }));
+        let signed = |sign: &'static str| Some((sign, rest.strip_prefix(sign)?));
+        let Some((sign, value)) = ["=~", "!~", "!=", "="].into_iter().find_map(signed) else { return false };
         let (text, value) = (own(name.trim()), value.trim().trim_matches('"'));
         match sign {
             "=" => text == value,
@@ -282,6 +282,24 @@ mod tests {
             assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {found:?}");
         }
         assert_eq!(found(GOOD, Some(&["Other"])), ["4: no drill has ever made `Down` fire"]);
+    }
+
+    #[test]
+    fn a_matcher_without_a_sign_takes_nothing() {
+        let labels = BTreeMap::from([("team".to_string(), "payments".to_string())]);
+        for (matcher, expected) in [
+            ("team!“payments”", false),
+            ("team!", false),
+            ("team=“payments”", false),
+            ("team=\"payments\"", true),
+            ("team=~\"pay.*\"", true),
+            ("team!=\"payments\"", false),
+            ("team!~\"orders\"", true),
+        ] {
+            let text = format!("matchers: ['{matcher}']\n");
+            let route = crate::source::parse(&Source::new("am.yml", text), &mut Diagnostics::default()).unwrap();
+            assert_eq!(takes(&route, &labels), expected, "{matcher}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `firedrill check`: checks every scenario, runbook, stack and game day of the project; starts nothing.
+//! `firedrill check`: checks every scenario, runbook, stack and game day of the project; starts none of the stacks.
 
 mod places;
 
@@ -41,7 +41,7 @@ struct Selected {
 
 /// Runs the command.
 pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let mut selected = selected(&args, &globals.project)?;
+    let (mut selected, missing) = selected(&args, &globals.project)?;
     let overrides = args.allow.overrides(globals, []);
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
@@ -72,6 +72,10 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     plans.iter().for_each(|plan| check_data(plan, &mut diags));
+    if !missing.is_empty() {
+        say(&render(&diags, globals.color()));
+        return together(missing).map(|()| Exit::Usage);
+    }
     if args.files.is_empty() {
         check_actions(&args.runs, globals, &mut diags)?;
     }
@@ -107,9 +111,18 @@ fn check_actions(runs: &[PathBuf], globals: &super::Globals, diags: &mut Diagnos
     Ok(())
 }
 
-/// The files that are meant.
-fn selected(args: &CheckArgs, project: &Path) -> Result<Selected, Error> {
-    let mut selected = Selected::default();
+/// All of these errors as one.
+pub(super) fn together(errors: Vec<Error>) -> Result<(), Error> {
+    let all = errors.into_iter().reduce(|all, next| {
+        let message = format!("{all}\nerror: {}", next.message);
+        Error { exit: all.exit, message, hint: next.hint }
+    });
+    all.map_or(Ok(()), Err)
+}
+
+/// The files that are meant, and an error for each name that means none.
+fn selected(args: &CheckArgs, project: &Path) -> Result<(Selected, Vec<Error>), Error> {
+    let (mut selected, mut missing) = (Selected::default(), Vec::new());
     for file in &args.files {
         if file.ends_with(".md") || file.ends_with(".markdown") {
             selected.runbooks.push(PathBuf::from(file));
@@ -119,11 +132,14 @@ fn selected(args: &CheckArgs, project: &Path) -> Result<Selected, Error> {
             Ok(path) if is_game_day(&path) => selected.days.push(path),
             Ok(path) => selected.scenarios.push(path),
             // A name that is no scenario's may be a game day's; if not, scenarios are what was likely meant.
-            Err(error) => selected.days.push(find_game_day(file, project).map_err(|_| error)?),
+            Err(error) => match find_game_day(file, project) {
+                Ok(path) => selected.days.push(path),
+                Err(_) => missing.push(error),
+            },
         }
     }
     if !args.files.is_empty() {
-        return Ok(selected);
+        return Ok((selected, missing));
     }
     let scenarios = project_scenarios(project);
     let runbooks = super::show::runbooks(project)?;
@@ -132,7 +148,7 @@ fn selected(args: &CheckArgs, project: &Path) -> Result<Selected, Error> {
         return Err(Error::usage(format!("there is neither scenarios/ nor runbooks/ in {}", project.display()))
             .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
     }
-    Ok(Selected { scenarios, runbooks, days })
+    Ok((Selected { scenarios, runbooks, days }, missing))
 }
 
 /// Whether a scenario without mistakes follows this runbook: then it was read with all that the scenario says about its

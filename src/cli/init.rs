@@ -100,7 +100,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
     print(&format!(
         "\nnext     edit what is marked with \"check:\", then\n         firedrill {here}check\n         firedrill show {}\n         \
-         firedrill {here}scenario {name} --control\n         firedrill {here}scenario {name}\n",
+         firedrill {here}scenario {name}\n         firedrill {here}scenario {name} --control\n",
         tidy(&runbook).display()
     ))?;
     Ok(exit)

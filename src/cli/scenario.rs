@@ -3,11 +3,13 @@
 mod dry;
 
 use super::ask::{answer, is_somebody_there};
+use super::check::together;
 use super::conduct::{self, ConductOptions, OutputFormat};
 use super::key_value;
 use crate::error::{Error, Exit};
-use crate::output::print;
+use crate::output::{print, say};
 use crate::record::Verdict;
+use crate::source::render;
 use crate::spec::{self, Overrides, Plan};
 use std::path::PathBuf;
 
@@ -122,16 +124,24 @@ async fn looked_at(plans: &[Plan], globals: &super::Globals) -> Result<bool, Err
     Ok(looked)
 }
 
-/// Reads every scenario; the mistakes of all of them are one error.
+/// Reads every scenario; the mistakes of all of them are one error, and so are the names that mean none.
 fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Result<Vec<Plan>, Error> {
-    let mut plans = Vec::new();
+    let (mut plans, mut missing) = (Vec::new(), Vec::new());
     let mut diagnostics = crate::source::Diagnostics::default();
     for name in names {
-        let path = spec::find(name, &globals.project)?;
-        let (plan, found) = spec::load(&path, overrides);
-        diagnostics.all.extend(found.all);
-        plans.extend(plan);
+        match spec::find(name, &globals.project) {
+            Ok(path) => {
+                let (plan, found) = spec::load(&path, overrides);
+                diagnostics.all.extend(found.all);
+                plans.extend(plan);
+            }
+            Err(error) => missing.push(error),
+        }
     }
+    if !missing.is_empty() {
+        say(&render(&diagnostics, globals.color()));
+    }
+    together(missing)?;
     let all = plans.len() == names.len();
     globals.fit(all.then_some(plans), &diagnostics)
 }

@@ -9,7 +9,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedPart, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{EndedPart, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, read_returns};
 use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
@@ -48,7 +48,7 @@ impl ContainerKill {
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);
-        let returns = map.optional("returns");
+        let returns = read_returns(map);
         Some(ContainerKill { selected: selected?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
     }
 

@@ -330,6 +330,22 @@ pub fn class_of<'a>(kind: &'a str, covers: Option<&'a str>) -> Option<&'a str> {
     covers.or_else(|| (!NO_CLASS.contains(&kind)).then_some(kind))
 }
 
+/// Longest time after which a fault may come back; no fault may have longer `lasts`.
+const LONGEST_RETURN: Duration = Duration::from_secs(3600);
+
+/// Reads `returns`.
+fn read_returns(map: &mut MapReader<'_>) -> Option<Duration> {
+    map.optional_by("returns", |at| {
+        let after: Duration = at.value()?;
+        if after.is_zero() {
+            at.error("`returns` must be above 0");
+        } else if after > LONGEST_RETURN {
+            at.error(format!("`returns` is {after:?}, more than 1h"));
+        }
+        Some(after)
+    })
+}
+
 /// Reads `covers`.
 fn read_covers(map: &mut MapReader<'_>) -> Option<String> {
     map.optional_by("covers", |at| {

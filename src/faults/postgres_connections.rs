@@ -15,10 +15,10 @@
 //! ```
 
 use super::by_agent::AgentFault;
+use super::read_returns;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
-use std::time::Duration;
 
 /// Clients that use the connection slots up.
 pub struct PostgresConnections;
@@ -28,7 +28,7 @@ impl PostgresConnections {
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let server = PgServer::read(map);
         let leave: u32 = map.optional("leave").unwrap_or(0);
-        let returns: Option<Duration> = map.optional("returns");
+        let returns = read_returns(map);
         let server = server?;
         let slots = match leave {
             0 => "every connection slot".to_string(),

@@ -19,10 +19,10 @@
 //! ```
 
 use super::by_agent::AgentFault;
+use super::read_returns;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
-use std::time::Duration;
 
 /// More sessions would use the server's connections up, which is another fault.
 const MAX_SESSIONS: u32 = 20;
@@ -85,7 +85,7 @@ impl PostgresLock {
             map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
         let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
-        let returns: Option<Duration> = map.optional("returns");
+        let returns = read_returns(map);
         let (server, table) = (server?, table?);
         let (what, statement) = match (rows, condition) {
             (Some(true), None) => (format!("every row of `{table}`"), format!("SELECT 1 FROM {table} FOR UPDATE")),

@@ -13,7 +13,7 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers, read_returns};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm, shape};
 use crate::stack::{Ending, Process, Stack, TOOLBOX};
@@ -97,7 +97,7 @@ impl ProcessFault {
         let service = map.optional("service");
         let run = map.require_by("run", read_script);
         let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
-        let returns = map.optional("returns");
+        let returns = read_returns(map);
         let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, FaultProbe::read));
         let summary = map.optional("summary");
         let covers = read_covers(map);

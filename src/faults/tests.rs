@@ -329,6 +329,23 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     assert_eq!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone("shop-a is running".into()));
 }
 
+#[test]
+fn what_comes_back_does_so_after_some_time_and_within_an_hour() {
+    for fault in [
+        "container_kill: { service: db",
+        "postgres_lock: { service: db, table: a",
+        "postgres_connections: { service: db",
+        "process: { name: a, run: b",
+    ] {
+        let returns = |after: &str| read(&format!("{fault}, returns: {after} }}")).map(|fault| fault.facts.returns);
+        assert_eq!(returns("1h"), Ok(Some(Duration::from_secs(3600))), "{fault}");
+        for (after, why) in [("0s", "`returns` must be above 0"), ("61m", "`returns` is 3660s, more than 1h")] {
+            let told = returns(after).expect_err(fault);
+            assert!(told.contains(why), "{told}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_any_more() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());

@@ -144,6 +144,7 @@ fn read_expected(at: &mut At<'_>) -> Option<ExpectedAnswer> {
                 Some((of(at.key.to_string()), at.value()?))
             });
             at.also(json!({ "propertyNames": { "pattern": pattern } }));
+            at.must_not_be_empty(format!("`{}` is empty: name what must stand there, or leave it out", at.key), "");
             Some(read)
         });
         values.extend(read.into_iter().flatten());
@@ -445,11 +446,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
     map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
     let objective = map.read("objective", !map.has("slo"), |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
-        if objective.get() >= 1.0 {
-            at.error("an objective of 100% leaves no error budget: one bad event would break every window")
-                .help("promise a little less, like `99.9%`");
-        } else if objective.get() <= 0.0 {
-            at.error("an objective of 0% promises nothing");
+        if let Some((why, help)) = no_objective(objective) {
+            at.error(why).help(help);
         }
         if let Some(owed) = owed.filter(|owed| objective < *owed) {
             let message = format!("the SLI `{shown}` promises {objective}, and the file of its SLO {owed}");
@@ -457,6 +455,9 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         }
         Some(objective)
     });
+    if let Some((why, help)) = owed.filter(|_| !map.has("objective")).and_then(no_objective) {
+        map.wrong("slo", why).help(help);
+    }
     map.finish()?;
     let objective = objective.or(owed);
     let (series, good) = match (own, &source) {
@@ -466,6 +467,22 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         (None, _) => (load?, good.or(promised)?),
     };
     Some((SliSpec { name, series, good, objective: objective?, slo }, source))
+}
+
+/// Why a share of good events is no objective, and what to do.
+fn no_objective(objective: Ratio) -> Option<(String, &'static str)> {
+    match objective.get() {
+        share if share >= 1.0 => Some((
+            "an objective of 100% leaves no error budget: one bad event would break every window".into(),
+            "promise a little less, like `99.9%`",
+        )),
+        share if share <= 0.0 => Some(("an objective of 0% promises nothing".into(), "")),
+        share if share <= 0.01 => Some((
+            format!("an objective of {objective} is likely a fraction taken for a percentage"),
+            "write a percentage like `99.5%`, not a fraction like `0.995`",
+        )),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -492,6 +509,15 @@ mod tests {
         assert!(wrong("[{ take: { id: /b }, request: GET http://x/ }]").contains("cannot be a name here"));
         assert!(wrong("[{ request: GET https://x/ }]").contains("without `tls.ca`"));
         assert!(wrong("[]").contains("`then` is empty"));
+    }
+
+    #[test]
+    fn an_answer_is_expected_to_say_something() {
+        for key in ["json", "header"] {
+            let told =
+                load(&format!("{{ request: GET http://x/, rate: 1/s, expect: {{ {key}: {{}} }} }}")).unwrap_err();
+            assert!(told.contains(&format!("`{key}` is empty")), "{told}");
+        }
     }
 
     #[test]
@@ -582,7 +608,7 @@ mod tests {
     fn read_slis(slis: &str) -> (Vec<Option<String>>, String) {
         let dir = tempfile::tempdir().unwrap();
         let scenario = format!(
-            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://shop/, rate: 50/s }} }}\nslis:\n  \
+            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://shop/, rate: 50/s, timeout: 3s }} }}\nslis:\n  \
              ok: {{ load: l, good: status < 500, objective: 90% }}\n  {slis}\nsteady: {{ for: 10s }}\n\
              faults: [ container_kill: {{ service: shop }} ]\nrecover: {{ within: 20s, hold: 10s }}\n"
         );
@@ -590,7 +616,11 @@ mod tests {
         std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
         let slos = "version: prometheus/v1\nservice: shop\nslos:\n\
                     - { name: answers, objective: 95, sli: { events: { error_query: 'rate(e[{{.window}}])', total_query: 'rate(t[5m])' } } }\n\
-                    - { name: share, objective: 95, sli: { raw: { error_ratio_query: 'x[{{.window}}]' } } }\n";
+                    - { name: share, objective: 95, sli: { raw: { error_ratio_query: 'x[{{.window}}]' } } }\n\
+                    - { name: all, objective: 100, sli: { events: { error_query: 'rate(e[5m])', total_query: 'rate(t[5m])' } } }\n\
+                    - { name: none, objective: 0, sli: { events: { error_query: 'rate(e[5m])', total_query: 'rate(t[5m])' } } }\n\
+                    - { name: fraction, objective: 0.999, sli: { events: { error_query: 'rate(e[5m])', total_query: 'rate(t[5m])' } } }\n\
+                    - { name: words, objective: most, sli: { events: { error_query: 'rate(e[5m])', total_query: 'rate(t[5m])' } } }\n";
         std::fs::write(dir.path().join("slo.yaml"), slos).unwrap();
         let journeys = "journeys: [ { name: shopping, slo: { availability: 95%, latency_p90: 3s, freshness: 5m } } ]\n";
         std::fs::write(dir.path().join("journeys.yaml"), journeys).unwrap();
@@ -642,6 +672,13 @@ mod tests {
             prom(total),
             "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`\n"
         );
+        let half = "good: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 6s, rate: 50/s";
+        assert!(
+            prom(half)
+                .contains("`recover.hold` is 10s: `x` is told every 6s, and what happens after the last telling in it"),
+            "{}",
+            prom(half)
+        );
         let none = prom(&format!("bad: 'sum(rate(b[5m]))', {total}"));
         assert!(none.contains("its range must be `[{{window}}]`"), "{none}");
         let cpu = prom(&format!("good: 'sum(rate(node_cpu_seconds_total[{{{{window}}}}]))', {total}"));
@@ -662,6 +699,18 @@ mod tests {
         assert_eq!(less, "the SLI `x` promises 90%, and the file of its SLO 95%\n");
         assert!(slo(&format!("#other{asked}")).contains("has no SLO of this name"), "{}", slo(asked));
         assert!(slo(asked).contains("has several SLOs that are meant by this"), "{}", slo(asked));
+        for (name, why) in [
+            ("all", "an objective of 100% leaves no error budget"),
+            ("none", "an objective of 0% promises nothing"),
+            ("fraction", "an objective of 0.999% is likely a fraction taken for a percentage"),
+            ("words", "cannot be asked: its objective `most` is no percentage"),
+        ] {
+            let told = slo(&format!("#{name}{asked}"));
+            assert!(told.contains(why), "{name}: {told}");
+        }
+        assert_eq!(slo(&format!("#fraction{asked}, objective: 95%")), "");
+        let typed = with_slis("x: { load: l, good: status < 500, objective: 0.995% }");
+        assert!(typed.contains("an objective of 0.995% is likely a fraction"), "{typed}");
         assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
         let list = with_slis("x: { slo: [], prometheus: { url: http://shop:9090 } }");
         assert!(list.contains("expected a file and a name"), "{list}");
@@ -679,6 +728,10 @@ mod tests {
             journey("availability, load: l, good: status < 400").contains("`good` is not of an SLI over a journey")
         );
         assert!(journey("freshness, load: l").contains("has no SLO of this name"), "{}", journey("freshness, load: l"));
+        let slow = with_slis("x: { load: l, good: latency < 5s, objective: 90% }");
+        let why = "`timeout` of the load is 3s, and `x` takes answers of up to 5s for good: slower ones than `timeout` are bad already\n";
+        assert_eq!(slow, why);
+        assert_eq!(with_slis("x: { load: l, good: latency <= 3s, objective: 90% }"), "");
         let neither = with_slis("x: { objective: 90% }");
         assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }

@@ -2,9 +2,9 @@
 //! users that the drill hurts; where both say something, the stricter one. What differs is told by `check` and in reports.
 
 use super::Plan;
-use super::windows::Show;
+use super::windows::{Show, slowest};
 use crate::assurance::services::{Catalog, CriticalService, FILE, read};
-use crate::slis::{Comparison, SliSpec, Term};
+use crate::slis::SliSpec;
 use crate::source::{Diagnostics, Source, tidy};
 use std::fmt;
 use std::path::Path;
@@ -178,15 +178,6 @@ fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
         }
     }
     found
-}
-
-/// The longest latency that is good.
-fn slowest(sli: &SliSpec) -> Option<Duration> {
-    let bound = |term: &Term| match term {
-        Term::Latency(Comparison::Less | Comparison::LessOrEqual, most) => Some(*most),
-        _ => None,
-    };
-    sli.good.terms.iter().filter_map(bound).min()
 }
 
 /// Warns of objectives that differ, of SLIs that promise less than is owed, and of a drill that has no limit on the time to recover.

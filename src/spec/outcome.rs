@@ -7,6 +7,7 @@ use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, shape, shorten};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const IMPACT_WITHIN: Duration = Duration::from_secs(15);
@@ -64,10 +65,13 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
             impact.none = map.optional("none").unwrap_or_default();
             impact.within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(IMPACT_WITHIN);
             let of_a_breach = ["breaches", "below", "window"];
-            if let Some(key) = of_a_breach.into_iter().find(|key| impact.none && map.has(key)) {
-                let message =
-                    format!("`none` says that nothing is breached, and `{key}` how it is: leave one of the two out");
-                map.wrong(key, message);
+            for key in of_a_breach.into_iter().filter(|_| impact.none) {
+                if map.has(key) {
+                    let message = format!(
+                        "`none` says that nothing is breached, and `{key}` how it is: leave one of the two out"
+                    );
+                    map.wrong(key, message);
+                }
             }
             let breaches = map.optional_by("breaches", |at| {
                 let breaches: Option<Vec<String>> = at.value();
@@ -86,13 +90,7 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
                 breaches
             });
             impact.breaches = breaches.unwrap_or(impact.breaches);
-            let below = map.optional_by("below", |at| {
-                let below = at.parse(A_THRESHOLD, Ratio::parse)?;
-                if below.get() <= 0.0 {
-                    at.error("nothing can fall below 0%");
-                }
-                Some(below)
-            });
+            let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
             impact.below = below.unwrap_or(impact.below);
             impact.window = map.optional_by("window", window).unwrap_or(IMPACT_WINDOW);
             if impact.window > impact.within {
@@ -102,6 +100,15 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
             Some(impact)
         },
     )
+}
+
+/// Reads a share of good events that an SLI may fall below; `form` says how it is written.
+pub fn read_floor(at: &mut At<'_>, form: TextForm) -> Option<Ratio> {
+    let below = at.parse(form, Ratio::parse)?;
+    if below.get() <= 0.0 {
+        at.error("nothing can fall below 0%");
+    }
+    Some(below)
 }
 
 /// Reads `detect`: a condition on a metric, the page of an alert, or both; and what pages there must not be.
@@ -120,17 +127,19 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
     let of_a_condition = |map: &MapReader<'_>| ["metrics", "when"].into_iter().partition(|key| map.has(key));
     let (there, missing): (Vec<&str>, Vec<&str>) = of_a_condition(&map);
     let of_a_page = ["labels", "receiver", "source", "before_impact", "resolves_within", "escalation"];
-    match of_a_page.into_iter().find(|key| map.has(key)) {
-        Some(key) if !map.has("alert") => {
-            map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
+    let alone: Vec<&str> = of_a_page.into_iter().filter(|key| map.has(key) && !map.has("alert")).collect();
+    for key in &alone {
+        map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
+    }
+    if !there.is_empty() || !(map.has("alert") || is_about_pages || !alone.is_empty()) {
+        let head = map.head();
+        for key in missing {
+            map.error(head, format!("`detect` has no `{key}`"));
         }
-        _ if !there.is_empty() || !(map.has("alert") || is_about_pages) => {
-            let head = map.head();
-            for key in missing {
-                map.error(head, format!("`detect` has no `{key}`"));
-            }
-        }
-        _ => {}
+    }
+    if is_about_pages && !must_come && map.has("within") {
+        map.wrong("within", "nothing must come: `within` says nothing")
+            .help("leave it out, or name what must come: `alert`, or `metrics` and `when`");
     }
     map.finish()?;
     Some(Detect { condition, page, within: within.or((!must_come).then_some(Duration::ZERO))? })
@@ -138,18 +147,17 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
 
 fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
     let alert: Option<String> = map.optional("alert");
-    let labels = map.optional_by("labels", |at| {
-        let read = at.entries("a map of labels", "write it like `labels: { severity: page }`", |at| {
-            Some((at.key.to_string(), at.value::<String>()?))
-        });
-        Some(read.into_iter().collect())
-    });
+    let labels: Option<BTreeMap<String, String>> = map.optional_by("labels", read_labels);
     let [receiver, source] = ["receiver", "source"].map(|key| map.optional::<String>(key));
     let before_impact = map.optional("before_impact").unwrap_or_default();
-    let quiet: Option<Vec<String>> = map.optional("quiet");
+    let quiet: Option<Vec<String>> = map.optional_by("quiet", |at| {
+        let quiet = at.value();
+        at.must_not_be_empty("`quiet` is empty: name an alert, or leave it out", "");
+        quiet
+    });
     let max_pages: Option<u32> = map.optional("max_pages");
     let resolves = map.optional_by("resolves_within", |at| deadline(at, LONGEST));
-    let escalation = map.optional_by("escalation", |at| read_escalation(at, alert.as_deref()));
+    let escalation = map.optional_by("escalation", |at| read_escalation(at, alert.as_deref(), labels.as_ref()));
     if alert.is_none() && quiet.is_none() && max_pages.is_none() {
         return None;
     }
@@ -168,14 +176,29 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
     })
 }
 
-/// Reads `detect.escalation`; its receiver is who stands behind that of the page.
-fn read_escalation(at: &mut At<'_>, page: Option<&str>) -> Option<PageEscalation> {
+fn read_labels(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
+    let read = at.entries("a map of labels", "write it like `labels: { severity: page }`", |at| {
+        Some((at.key.to_string(), at.value::<String>()?))
+    });
+    Some(read.into_iter().collect())
+}
+
+/// Reads `detect.escalation`; its receiver is who stands behind that of the page. Where it is the page's own alert that reaches the second
+/// line, it has the page's labels: the same alert of another service is none.
+fn read_escalation(
+    at: &mut At<'_>,
+    page: Option<&str>,
+    of_page: Option<&BTreeMap<String, String>>,
+) -> Option<PageEscalation> {
     let mut map = at.map("`escalation`")?;
     let alert: Option<String> = map.optional("alert");
+    let labels = map.optional_by("labels", read_labels);
     let within = map.require_by("within", |at| deadline(at, LONGEST));
     map.finish()?;
     let within_us = u64::try_from(within?.as_micros()).unwrap_or(u64::MAX);
-    Some(PageEscalation { alert: alert.or(page.map(String::from))?, receiver: String::new(), within_us })
+    let alert = alert.or(page.map(String::from))?;
+    let labels = labels.or(of_page.filter(|_| page == Some(&*alert)).cloned()).unwrap_or_default();
+    Some(PageEscalation { alert, labels, receiver: String::new(), within_us })
 }
 
 /// Finds the second line in the file of who is on call.
@@ -220,7 +243,8 @@ pub fn check_page(
 ) {
     let Some(page) = &mut detect.page else { return };
     let Some(alerts) = alerts else {
-        wrong(map, root, "alert", "nothing says where its rule is and who is paged".into())
+        let there = ["alert", "quiet", "max_pages"].into_iter().find(|key| root.get(&["detect", *key]).is_some());
+        wrong(map, root, there.unwrap_or("alert"), "nothing says where its rule is and who is paged".into())
             .help("name the team's files: `alerts: { rules: …, alertmanager: …, prometheus: … }`");
         return;
     };

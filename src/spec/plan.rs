@@ -155,6 +155,10 @@ impl Plan {
         self.steady_for = longer(self.steady_for);
         self.steady_within = longer(self.steady_within);
         self.impact.window = longer(self.impact.window);
+        // What is judged without an impact is judged with the fault in place.
+        let ends = self.faults.iter().filter(|planned| !planned.timing.noise && planned.ends_in_time());
+        let most = ends.filter_map(|planned| planned.timing.lasts).min().filter(|_| self.impact.none);
+        self.impact.within = longer(self.impact.within).min(most.unwrap_or(Duration::MAX));
         for condition in &mut self.stop_when {
             if let StopWhen::Below { window, .. } = &mut condition.what {
                 *window = longer(*window);
@@ -211,6 +215,8 @@ pub struct StopCondition {
     pub what: StopWhen,
     /// Line in the scenario, from 1.
     pub line: usize,
+    /// Where it stands there.
+    pub span: Span,
 }
 
 /// When a drill ends at once.

@@ -158,8 +158,9 @@ fn objectives_may_be_long_and_nothing_may_be_lost_at_all() {
 #[test]
 fn a_calm_drill_has_the_same_objectives() {
     let mut plan = plan(LOST);
-    let hold = plan.recover_hold;
+    let (hold, within, window) = (plan.recover_hold, plan.impact.within, plan.impact.window);
     plan.calm(10.0);
+    assert!(plan.impact.within > within && plan.impact.window > window, "an impact is seen in time as before");
     let restore = plan.restore.as_ref().expect("what it measures");
     assert!(plan.recover_hold > hold && plan.loads.iter().all(|load| load.rate <= 10.0));
     assert_eq!((plan.rto, restore.rpo), (Some(Duration::from_secs(45)), Duration::from_millis(1500)));

@@ -155,6 +155,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             .help("say which page must come: `detect: { alert: …, receiver: …, within: … }`");
     }
     let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
+    // What is wrong above says nothing about the runbook.
+    let above = std::mem::take(&mut map.diags.all);
     let clients = map.optional_by("clients", |at| Some(clients::read(at))).unwrap_or_default();
     let reading = ParseOptions { clients: clients.keys().cloned().collect(), bridged: true };
     let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
@@ -166,8 +168,10 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
     });
     steps::settle(&steps, runbook.as_mut(), respond.as_ref(), source, map.diags);
+    let below = std::mem::replace(&mut map.diags.all, above);
+    map.diags.all.extend(below);
     let ends = |planned: &&PlannedFault| planned.fault.facts.ends_by_itself && planned.timing.lasts.is_none();
-    if let Some(planned) = faults.iter().find(ends).filter(|_| has_runbook) {
+    for planned in faults.iter().filter(ends).filter(|_| has_runbook) {
         map.wrong("faults", format!("`{}` ends by itself: nobody could say that the runbook helped", planned.id))
             .help("give it `lasts`, with `every` where it is to come again, or leave `runbook` out");
     }
@@ -177,8 +181,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             .help("leave one of the two out");
     }
     if let Some(within) = impact.as_ref().filter(|impact| !impact.none).map(|impact| impact.within) {
-        let mut counts = faults.iter().filter(|planned| !planned.timing.noise);
-        if let Some(planned) = counts.find(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
+        let counts = faults.iter().filter(|planned| !planned.timing.noise);
+        for planned in counts.filter(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
             let message = format!("`impact.within` is {}: `{}` would not have grown by then", Show(within), planned.id);
             let key = if map.has("impact") { "impact" } else { "faults" };
             map.wrong(key, message).help("let it be at least as long as `ramp`");
@@ -200,8 +204,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             )),
             (None, None) => None,
         };
-        let mut counts = faults.iter().filter(|planned| !planned.timing.noise);
-        if let Some((id, (why, help))) = counts.find_map(|planned| Some((&planned.id, short(planned)?))) {
+        let counts = faults.iter().filter(|planned| !planned.timing.noise);
+        for (id, (why, help)) in counts.filter_map(|planned| Some((&planned.id, short(planned)?))) {
             map.wrong("impact", format!("`{id}` {why}")).help(help);
         }
     }
@@ -209,6 +213,16 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     if let (Some((.., true)), Some(why)) = (recover, never_cleared(&faults)) {
         map.wrong("recover", format!("`cleared` demands that the runbook clears the faults, and {why}"))
             .help("leave `cleared` out");
+    }
+    if none && !kind.is_dr() && map.has("recover") {
+        let span = map.key_span("recover");
+        map.diags
+            .warning(
+                map.source,
+                span,
+                "nothing has to recover: `recover` says nothing; `impact.within` is what is judged",
+            )
+            .help("leave it out");
     }
     let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
     let budget = map.optional_by("budget", price::read);

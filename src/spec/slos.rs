@@ -143,7 +143,13 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
             }),
         };
         let (name, service) = (text(&[&["name"]])?.to_string(), service.to_string());
-        let objective = percent(slo.get(&["objective"])?)?;
+        let written = slo.get(&["objective"]);
+        let (objective, counts) = promised(written.and_then(percent), counts, || match written {
+            Some(written) => {
+                format!("its objective {} is no percentage: write it like `99.9`, without a sign", written.describe())
+            }
+            None => "it has no `objective`".into(),
+        })?;
         Some(FoundSlo { service, name, objective, period: PERIOD, counts, span: slo.span })
     });
     found.collect()
@@ -183,17 +189,26 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
     };
     let found = objectives.iter().enumerate().filter_map(|(number, objective)| {
         let target = objective.get(&["target"]).and_then(Node::text).and_then(|text| Ratio::new(text.parse().ok()?));
-        let target = target.or_else(|| percent(objective.get(&["targetPercent"])?))?;
+        let target = target.or_else(|| percent(objective.get(&["targetPercent"])?));
         let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
+        let counts = ratio.map_or_else(
+            || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into()),
+            ratio_metric,
+        );
+        let written = ["target", "targetPercent"].iter().find_map(|key| objective.get(&[*key]));
+        let (target, counts) = promised(target, counts, || match written {
+            Some(written) => format!(
+                "its objective {} is neither a `target` like `0.999` nor a `targetPercent` like `99.9`",
+                written.describe()
+            ),
+            None => "it has neither `target` nor `targetPercent`".into(),
+        })?;
         Some(FoundSlo {
             service: service.clone().unwrap_or_default(),
             name: if objectives.len() > 1 { format!("{name}-{number}") } else { name.clone() },
             objective: target,
             period: period.unwrap_or(PERIOD),
-            counts: ratio.map_or_else(
-                || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into()),
-                ratio_metric,
-            ),
+            counts,
             span: objective.span,
         })
     });
@@ -231,6 +246,14 @@ fn over_window(query: &str) -> String {
     }
     let series = counter.captures(query).and_then(|found| found.get(1).or_else(|| found.get(2)));
     series.map_or_else(|| query.into(), |series| format!("sum(increase({}[{{{{window}}}}]))", series.as_str().trim()))
+}
+
+/// The objective of an SLO and what it counts; without an objective nothing can be asked.
+fn promised(objective: Option<Ratio>, counts: SloCounts, why: impl FnOnce() -> String) -> Option<(Ratio, SloCounts)> {
+    match objective {
+        Some(objective) => Some((objective, counts)),
+        None => Some((Ratio::new(0.0)?, SloCounts::Unknown(why()))),
+    }
 }
 
 /// `99.9`, a percentage without its sign.
@@ -475,6 +498,29 @@ spec:
         let (found, _) = read_all(alpha);
         assert_eq!(found[0].counts, events(false, "sum(rate(g[{{.window}}]))", "sum(rate(t[{{.window}}]))"));
         assert_eq!((found[0].name.as_str(), found[0].period), ("before-v1", PERIOD));
+    }
+
+    #[test]
+    fn an_slo_whose_objective_cannot_be_read_says_so() {
+        let why = |text: &str| {
+            let (found, told) = read_all(text);
+            assert_eq!((found.len(), told), (1, Vec::new()), "{text}");
+            let SloCounts::Unknown(why) = &found[0].counts else { panic!("{text}") };
+            why.clone()
+        };
+        let events = "sli: { events: { error_query: 'rate(e[5m])', total_query: 'rate(t[5m])' } }";
+        let sloth = |objective: &str| {
+            format!("version: prometheus/v1\nservice: a\nslos: [{{ name: b, {objective}{events} }}]\n")
+        };
+        assert!(why(&sloth("objective: 99.9%, ")).contains("its objective `99.9%` is no percentage"));
+        assert_eq!(why(&sloth("")), "it has no `objective`");
+        let openslo = |objective: &str| {
+            format!(
+                "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{ name: a }}\nspec: {{ objectives: [{{ {objective} }}] }}\n"
+            )
+        };
+        assert!(why(&openslo("target: 99.9")).contains("its objective `99.9` is neither a `target`"));
+        assert_eq!(why(&openslo("displayName: a")), "it has neither `target` nor `targetPercent`");
     }
 
     #[test]

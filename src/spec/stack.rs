@@ -51,16 +51,21 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
         spec.directory = map.optional_with("directory", A_DIRECTORY, directory);
-        if spec.directory.is_some() && map.has("kubernetes") {
-            let span = map.head();
-            map.error(span, "`directory` says where a Compose project lies: manifests have none");
-        }
         spec.up_within = map.optional_by("up_within", |at| deadline(at, LONGEST_UP)).unwrap_or(UP_WITHIN);
         spec.env_files = map
             .optional_by("env_files", |at| {
                 Some(files(at, "the env file").iter().map(|file| file.path.clone()).collect())
             })
             .unwrap_or_default();
+        for (key, what) in [
+            ("directory", "says where a Compose project lies"),
+            ("profiles", "chooses services of a Compose file"),
+            ("env_files", "fills variables of a Compose file in"),
+        ] {
+            if map.has("kubernetes") && map.has(key) {
+                map.error(map.key_span(key), format!("`{key}` {what}: manifests have none")).help("leave it out");
+            }
+        }
         if one[0] == one[1] {
             let span = map.head();
             map.error(span, "`stack` must have either `file` or `kubernetes`")

@@ -1,7 +1,7 @@
 //! `stop_when` of a scenario: conditions that end a drill at once, each read as what it resembles: an impact, a page, an
 //! invariant.
 
-use super::outcome::read_page_url;
+use super::outcome::{read_floor, read_page_url};
 use super::probe::{one_of, written};
 use super::services::service;
 use super::windows::{LONGEST, deadline, window};
@@ -31,7 +31,7 @@ pub fn read_stop_when(at: &mut At<'_>, slis: &[&str]) -> Vec<StopCondition> {
 }
 
 fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
-    let line = at.line();
+    let (line, span) = (at.line(), at.node.span);
     let base = at.source.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
     let mut map = at.map("a condition of `stop_when`")?.of_section("stop_when");
     let kinds = KINDS.map(|(kind, must, _)| {
@@ -46,7 +46,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
         }
         Some(name)
     });
-    let below = map.optional_with("below", A_THRESHOLD, Ratio::parse);
+    let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
     let window = map.optional_by("for", window).unwrap_or(WINDOW);
     let file: Option<String> = map.optional("file");
     let http = map.optional_by("http", |at| read_page_url(at, "`stop_when`"));
@@ -69,7 +69,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
         (.., Some(service)) => StopWhen::Probe { probe: ServiceScript { service, run: run?, within, line }, expected },
         _ => return None,
     };
-    Some(StopCondition { what, line })
+    Some(StopCondition { what, line, span })
 }
 
 /// A condition is of one kind, and has what that takes.

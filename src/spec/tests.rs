@@ -31,7 +31,7 @@ load:
     connections: 7
   read: { request: GET http://shop/, rate: 2.5/s }
 slis:
-  ok: { load: write, good: status < 400 and latency <= 1s, objective: 99% }
+  ok: { load: write, good: status < 400 and latency <= 500ms, objective: 99% }
   fast: { load: read, good: latency < 100ms, objective: 90% }
 steady: { for: 10s, within: 1m }
 faults:
@@ -233,6 +233,53 @@ fn what_ends_a_drill_is_of_one_kind() {
         "max_duration: 8s\nstop_when:\n  - { sli: no, below: 10% }\n  - { sli: fast, below: 10%, for: 1s }\n  - { sli: ok }\n  - { file: a, http: 'http://shop/' }\n  - { http: 'http://shop/', status: 5000 }\n  - { service: db, run: '! a', below: 5%, output: a, value: '> 1' }\n  - {}",
     ));
     insta::assert_snapshot!(format!("{said}\n\n{mistakes}"));
+    let never = self::mistakes(&stops("stop_when:\n  - { sli: ok, below: 0%, for: 1s }"));
+    assert_eq!(never, "37: nothing can fall below 0% ()");
+}
+
+#[test]
+fn a_stack_of_manifests_has_nothing_of_compose() {
+    let stack = "stack:\n  file: ../stack/compose.yaml\n";
+    let scenario = EVERYTHING
+        .replace(stack, "stack:\n  kubernetes: { manifests: ../stack/compose.yaml, namespace: shop }\n")
+        .replace("  isolate: true\n", "  directory: /srv/shop\n");
+    let told = mistakes(&scenario);
+    for key in ["directory", "profiles", "env_files"] {
+        assert!(told.contains(&format!(": `{key}` ")) && told.contains(": manifests have none"), "{key}: {told}");
+    }
+}
+
+#[test]
+fn every_mistake_about_pages_and_faults_is_told_at_once() {
+    let detect = |detect: &str| {
+        let (before, after) = EVERYTHING.split_once("detect:").expect("detect");
+        let (_, after) = after.split_once('\n').expect("what follows");
+        mistakes(&format!("{before}detect: {detect}\n{after}"))
+    };
+    let told = detect("{ quiet: [] }");
+    assert!(told.contains("`quiet` is empty: name an alert, or leave it out"), "{told}");
+    let told = detect("{ max_pages: 0, within: 5s }");
+    assert!(told.contains("nothing must come: `within` says nothing"), "{told}");
+    let told = detect("{ max_pages: 0 }");
+    assert!(told.contains("32: nothing says where its rule is"), "{told}");
+    let told = detect("{ receiver: a, source: b, before_impact: true }");
+    for key in ["receiver", "source", "before_impact"] {
+        assert!(told.contains(&format!("`{key}` is about a page")), "{key}: {told}");
+    }
+    let impact = EVERYTHING.replace("{ breaches: [ok], below: 50%,", "{ none: true, breaches: [ok], below: 50%,");
+    let told = mistakes(&impact);
+    for key in ["breaches", "below", "window"] {
+        assert!(told.contains(&format!("and `{key}` how it is")), "{key}: {told}");
+    }
+    let kills = "  - container_kill: { service: shop }\n  - container_pause: { service: db }\n";
+    let grow = "  - tcp_latency: { service: db, latency: 1s }\n    ramp: 6s\n";
+    let told = mistakes(&EVERYTHING.replace(kills, &grow.repeat(2)));
+    assert!(told.contains("`tcp_latency` would not") && told.contains("`tcp_latency-2` would not"), "{told}");
+    // What is wrong elsewhere does not hide that nothing of the runbook can be run.
+    let (dir, path) = project(&format!("{}runbook: ../r.md\n", EVERYTHING.replace("rate: 2.5/s", "rate: fast")));
+    std::fs::write(dir.path().join("r.md"), "# R\n\n## Mitigation\n\n1. Press the button.\n").expect("a file");
+    let told = render(&load(&path, &Overrides::default()).1, false);
+    assert!(told.contains("`fast` is not a rate") && told.contains("has no step that can be run"), "{told}");
 }
 
 #[test]
@@ -269,7 +316,33 @@ recover: { within: 20s }
     assert_eq!(mistakes(&lasting(within)), "");
     let short = mistakes(&lasting(within - Duration::from_millis(1)));
     assert!(short.contains("would be judged without the fault"), "{short}");
+    let warned = mistakes(&format!("{turned}recover: {{ within: 20s }}\n"));
+    assert!(warned.starts_with("7: nothing has to recover: `recover` says nothing"), "{warned}");
+    let mut calm = plan_of(&lasting(within));
+    calm.calm(5.0);
+    assert_eq!(calm.impact.within, within, "no longer than the fault");
+    let mut calm = plan_of(&turned);
+    calm.calm(5.0);
+    assert_eq!(calm.impact.within, within * 10);
+    let rare = turned.replace(
+        "good: status < 500, objective: 99%",
+        "good: status < 500, objective: 99% }\n  rare: { query: { service: db, sql: SELECT true, every: 10s }, objective: 50%",
+    );
+    let rare = rare.replace("slis: { ok", "slis:\n  ok").replace("objective: 50% } }", "objective: 50% }");
+    let told = mistakes(&format!(
+        "{}steady: {{ for: 20s, within: 1m }}\n",
+        rare.replace("none", "{ none: true, within: 20s }")
+    ));
+    assert!(told.contains("`revert.hold` is 2s: at 0.1/s `rare` may have no event in it"), "{told}");
+    let counted = rare.replace("query: { service: db, sql: SELECT true, every: 10s }", COUNTED);
+    let told = mistakes(&counted.replace("none", "{ none: true, within: 5s }"));
+    for key in ["steady.for", "impact.within", "revert.hold"] {
+        assert!(told.contains(&format!("`{key}` is ")) && told.contains("is told every 10s"), "{key}: {told}");
+    }
 }
+
+const COUNTED: &str =
+    "promql: { url: http://shop:9090, good: 'rate(a[{{window}}])', total: 'rate(b[{{window}}])', rate: 50/s }";
 
 #[test]
 fn a_variable_of_a_release_that_no_file_of_the_stack_names_is_warned_of() {

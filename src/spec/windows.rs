@@ -5,7 +5,7 @@ use super::{Impact, StopCondition, StopWhen};
 use crate::agent::source::SliSource;
 pub use crate::assurance::services::Show;
 use crate::load::SLICE;
-use crate::slis::{Ratio, SliSpec};
+use crate::slis::{Comparison, Ratio, SliSpec, Term};
 use crate::source::{At, Diagnostics, Source, Span};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +70,15 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
 }
 
+/// The longest latency that is good.
+pub(super) fn slowest(sli: &SliSpec) -> Option<Duration> {
+    let bound = |term: &Term| match term {
+        Term::Latency(Comparison::Less | Comparison::LessOrEqual, most) => Some(*most),
+        _ => None,
+    };
+    sli.good.terms.iter().filter_map(bound).min()
+}
+
 /// What the windows are judged by; what could not be read is left out.
 pub struct WindowChecks<'a> {
     /// Where the events of the SLIs come from.
@@ -106,13 +115,14 @@ impl WindowChecks<'_> {
             self.check_interval(sli, diags);
             self.check_age(sli, diags);
             self.check_stop(sli, rate, diags);
+            self.check_slowest(sli, diags);
             self.judge(("steady", "for"), self.steady, sli, rate, diags);
+            self.check_revert(sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
                     self.judge(("impact", "within"), Some(impact.within), sli, rate, diags);
                 }
                 impact => {
-                    self.check_revert(sli, rate, diags);
                     self.judge(("recover", "hold"), self.recover, sli, rate, diags);
                     if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
                         self.check_impact(impact, sli, rate, diags);
@@ -130,22 +140,52 @@ impl WindowChecks<'_> {
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
     fn check_interval(&self, sli: &SliSpec, diags: &mut Diagnostics) {
         let Some(interval) = self.source_of(sli).map(|source| source.interval) else { return };
-        let breach = self.impact.filter(|impact| !impact.none && impact.breaches.contains(&sli.name));
-        let of_a_breach = |window: Option<Duration>| window.filter(|_| self.impact.is_some_and(|impact| !impact.none));
+        // A telling is of the time since the one before it.
+        let needed = interval.saturating_mul(2);
+        let none = self.impact.filter(|impact| impact.none);
+        let breach = self.impact.filter(|impact| !impact.none);
+        let hold = self.recover.filter(|_| breach.is_some());
+        let breach = breach.filter(|impact| impact.breaches.contains(&sli.name));
         for (outer, inner, window) in [
             ("steady", "for", self.steady),
             ("impact", "window", breach.map(|impact| impact.window)),
-            ("recover", "hold", of_a_breach(self.recover)),
-            ("revert", "hold", of_a_breach(self.revert)),
+            ("impact", "within", none.map(|impact| impact.within)),
+            ("recover", "hold", hold),
+            ("revert", "hold", self.revert),
         ] {
             let Some(window) = window.filter(|window| *window < interval) else { continue };
+            let least = if (outer, inner) == ("recover", "hold") { needed } else { interval };
             let (window, every) = (Show(window), Show(interval));
             let message = format!(
                 "`{outer}.{inner}` is {window}: `{}` is told every {every}, and may have no event in it",
                 sli.name
             );
-            diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {every}"));
+            diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {}", Show(least)));
         }
+        if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
+            let message = format!(
+                "`recover.hold` is {}: `{}` is told every {}, and what happens after the last telling in it is never judged",
+                Show(hold),
+                sli.name,
+                Show(interval)
+            );
+            let place = (self.place)("recover", "hold");
+            diags.error(self.source, place, message).help(format!("at least {}, twice as long", Show(needed)));
+        }
+    }
+
+    /// What is slower than the time-out is bad, whatever the condition says.
+    fn check_slowest(&self, sli: &SliSpec, diags: &mut Diagnostics) {
+        let longest = self.source_of(sli).map(|source| source.longest).unwrap_or_default();
+        let Some(most) = slowest(sli).filter(|most| *most > longest) else { return };
+        let message = format!(
+            "`timeout` of the load is {}, and `{}` takes answers of up to {} for good: slower ones than `timeout` are bad already",
+            Show(longest),
+            sli.name,
+            Show(most)
+        );
+        let place = (self.place)("slis", &sli.name);
+        diags.warning(self.source, place, message).help(format!("give the load `timeout: {}`", Show(most)));
     }
 
     /// What may be so old is good for so long after its source has died, and for all of a shorter hold.
@@ -181,8 +221,7 @@ impl WindowChecks<'_> {
                 let message =
                     format!("`stop_when`: {} hold fewer than five events of `{name}` at {rate}/s", Show(*window));
                 let smallest = Show(Duration::from_secs_f64((IMPACT_EVENTS / rate).min(1e9).ceil()));
-                let place = (self.place)("stop_when", "");
-                diags.error(self.source, place, message).help(format!("`for: {smallest}` or longer"));
+                diags.error(self.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
             }
         }
     }

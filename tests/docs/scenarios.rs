@@ -59,7 +59,7 @@ fn the_examples_of_scenarios_load() {
         let mut merged = entries(&whole);
         merged.extend(part.clone());
         if part.get("impact").is_some_and(|impact| impact.contains("none")) {
-            for key in ["runbook", "respond", "detect", "rto"] {
+            for key in ["runbook", "respond", "detect", "rto", "recover"] {
                 merged.remove(key);
             }
         }

@@ -75,7 +75,9 @@ fn promise(name: &str, value: &Node) -> Result<Option<JourneyPromise>, String> {
                 true => format!("{}.{}", &percentile[..2], &percentile[2..]),
                 false => percentile.to_string(),
             };
-            let share = dotted.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 100.0);
+            // `p100` is not 10%, and `p05` not 5%.
+            let fits = !percentile.starts_with('0') && !percentile.starts_with("100");
+            let share = dotted.parse::<f64>().ok().filter(|share| fits && *share > 0.0 && *share < 100.0);
             let objective = share.and_then(|share| Ratio::new(share / 100.0));
             (objective.ok_or("expected a percentile like `latency_p99`")?, Good::parse(&format!("latency < {text}"))?)
         }
@@ -129,6 +131,20 @@ mod tests {
             assert_eq!(read_journeys(&root, &source, &mut diags).unwrap()[0].promises, []);
             let told: Vec<&str> = diags.all.iter().map(|told| told.message.as_str()).collect();
             assert!(told[0].contains(why) && told[1].contains("`components` is a list"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_percentile_has_no_leading_zero_and_is_below_100() {
+        let value =
+            Node { value: crate::source::Value::Scalar { text: "3s".into(), plain: true }, span: Span::default() };
+        for name in ["latency_p100", "latency_p1000", "latency_p050", "latency_p05", "latency_p0", "latency_p"] {
+            let why = promise(name, &value).expect_err(name);
+            assert!(why.contains("expected a percentile"), "{name}: {why}");
+        }
+        for (name, share) in [("latency_p50", "50%"), ("latency_p999", "99.9%"), ("latency_p10", "10%")] {
+            let promise = promise(name, &value).expect(name).expect(name);
+            assert_eq!(promise.objective.to_string(), share);
         }
     }
 }
