@@ -195,10 +195,10 @@ async fn condition_held(
     Err(cx.failed(Check::Detection, seen.faults.first, cx.stop_at("detect", Verdict::Undetected, reason)))
 }
 
-/// `impact: none`: every SLI keeps its objective for `impact.within` with the faults confirmed, and in every window of that length from the
-/// beginning of the first injection on: while a release is under way users must notice nothing either.
+/// `impact: none`: every SLI keeps its objective for `impact.within` with all faults confirmed, and in every window of that length from the first
+/// confirmation on.
 async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSpan) -> Result<String, Stop> {
-    let Injected { began, last: injected, .. } = faults;
+    let Injected { first, last: injected, .. } = faults;
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
@@ -209,7 +209,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             WindowAnswer::NotYet => None,
         });
     let kept = kept.await?.map(|kept| {
-        let breached = cx.monitor.timeline(|timeline| timeline.breached(steady.0, began, until, within));
+        let breached = cx.monitor.timeline(|timeline| timeline.breached(first, until, within));
         kept.and_then(|levels| if breached.is_empty() { Ok(levels) } else { Err(breached) })
     });
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
@@ -217,7 +217,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
         return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
     }
     let refused = |timeline: &Timeline| {
-        [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
+        [injected, first].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
     };
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {

@@ -770,15 +770,14 @@ impl Timeline {
         }
     }
 
-    /// **Breached in between**: the SLIs that miss their objective in a trailing window of length `window` that ends after `began` and is over
-    /// by `until`. The first one begins with `steady`, the steady window.
-    pub fn breached(&self, steady: DrillTime, began: DrillTime, until: DrillTime, window: Duration) -> Vec<Level> {
+    /// **Breached in between**: the SLIs that miss their objective in any whole window of length `window` that begins at `from` or later, and is
+    /// over by `until`.
+    pub fn breached(&self, from: DrillTime, until: DrillTime, window: Duration) -> Vec<Level> {
         let lines = self.sli_lines().filter_map(|(sli, at, line)| Some((sli, at, line?)));
         let first_missed = lines.filter_map(|(sli, at, line)| {
             let wanted = slices(window);
-            let first = line.first_from(steady).saturating_add(wanted).max(line.before(began) + 1);
             let missed = |end: usize| self.level(sli, at, line, end - wanted, end).filter(|level| !level.met());
-            (first..=line.before(until)).find_map(missed)
+            (line.first_from(from).saturating_add(wanted)..=line.before(until)).find_map(missed)
         });
         first_missed.collect()
     }

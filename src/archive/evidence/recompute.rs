@@ -572,13 +572,10 @@ impl<'a> Anew<'a> {
         let unfelt = plan.windows.impact_none;
         let kept_for = Duration::from_micros(plan.windows.impact_within_us);
         let kept = || self.timeline.held(last, kept_for);
-        let (began, until) = (self.inject_began().unwrap_or(first), last.plus(kept_for));
-        let breached = || {
-            let steady = self.steady_window().map_or(began, |(from, _)| from);
-            !self.timeline.breached(steady, began, until, kept_for).is_empty()
-        };
+        let until = last.plus(kept_for);
+        let breached = || !self.timeline.breached(first, until, kept_for).is_empty();
         let refused_from = |from| self.timeline.refused(self.steady_window(), (from, until)).is_some();
-        let refused = || refused_from(last) || refused_from(began);
+        let refused = || refused_from(last) || refused_from(first);
         let missed = if unfelt { self.detected() } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());

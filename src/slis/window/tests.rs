@@ -467,9 +467,9 @@ fn where_a_count_failed_nothing_is_met_and_nothing_is_proven() {
     assert!(matches!(timeline.held(at(1000), ms(1000)), WindowAnswer::No(_)), "nobody knows of one slice");
     assert_eq!(
         timeline.relapsed(at(1000), at(3000), ms(500)),
-        WindowAnswer::Yes(timeline.breached(at(0), at(1000), at(3000), ms(500)))
+        WindowAnswer::Yes(timeline.breached(at(1000), at(3000), ms(500)))
     );
-    assert!(timeline.breached(at(1600), at(1600), at(3000), ms(500)).is_empty());
+    assert!(timeline.breached(at(1600), at(3000), ms(500)).is_empty());
     let hit = ["a".to_string()];
     let still = timeline.still_broken(&hit, ms(2000), at(0));
     assert_eq!((still.users_suffer(), still.healed.len(), still.unknown.len()), (false, 0, 1));
