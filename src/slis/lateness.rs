@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Share of the requests that may be sent late before the measurement counts as disturbed.
 const LATE_SHARE: f64 = 0.02;
+/// Share of the requests of a single load that may be.
+const LATE_SHARE_OF_ONE: f64 = 0.1;
 /// Share of the requests of one second that may be sent late.
 const STALL_SHARE: f64 = 0.5;
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,7 +38,12 @@ impl Lateness {
     /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late. `usual` is how many of a load are due in a
     /// second.
     pub fn disturbed(&self, usual: impl Fn(&str) -> f64) -> Option<String> {
-        self.0.iter().find_map(|(load, of_load)| of_load.disturbed(load, usual(load)))
+        let [requests, late] = [|of: &LateRequests| of.requests, |of: &LateRequests| of.late]
+            .map(|count| self.0.values().map(count).sum::<u64>());
+        let too_many = late >= 3 && late as f64 > LATE_SHARE * requests.max(1) as f64;
+        let most_late = self.0.iter().filter(|_| too_many).max_by_key(|(_, of_load)| of_load.late);
+        let one = self.0.iter().find(|(load, of_load)| of_load.is_disturbed(usual(load)));
+        one.or(most_late).map(|(load, of_load)| of_load.told(load))
     }
 }
 
@@ -50,17 +57,18 @@ struct LateRequests {
 }
 
 impl LateRequests {
-    fn disturbed(&self, load: &str, usual: f64) -> Option<String> {
-        let share = self.late as f64 / self.requests.max(1) as f64;
-        let too_many = self.late >= 3 && share > LATE_SHARE;
-        (too_many || self.stalled(usual) || self.worst > LATE_LIMIT).then(|| {
-            format!(
-                "the measurement was disturbed: {} of {} requests of {load} were sent late (the worst by {} ms); the machine was too busy for this drill",
-                self.late,
-                self.requests,
-                self.worst.as_millis()
-            )
-        })
+    fn is_disturbed(&self, usual: f64) -> bool {
+        let too_many = self.late >= 3 && self.late as f64 > LATE_SHARE_OF_ONE * self.requests.max(1) as f64;
+        too_many || self.stalled(usual) || self.worst > LATE_LIMIT
+    }
+
+    fn told(&self, load: &str) -> String {
+        format!(
+            "the measurement was disturbed: {} of {} requests of {load} were sent late (the worst by {} ms); the machine was too busy for this drill",
+            self.late,
+            self.requests,
+            self.worst.as_millis()
+        )
     }
 
     /// Whether there was a second in which most requests were sent late: enough to forge an impact, and too little to
