@@ -543,6 +543,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_pending_before_the_fault_was_not_set_off_by_it() {
+        let seen = [moment(22, PAGE, AlertStation::Pending), moment(42, PAGE, AlertStation::Firing)];
+        assert!(expected().was_active(&seen, DrillTime(3 * S)));
+        assert!(!expected().was_active(&seen, DrillTime(2 * S)));
+        let ended = [seen[0].clone(), moment(25, PAGE, AlertStation::Ended), seen[1].clone()];
+        assert!(!expected().was_active(&ended, DrillTime(3 * S)));
+    }
+
+    #[test]
+    fn the_same_alert_of_another_service_is_no_escalation() {
+        let labels = expected().labels;
+        let (alert, receiver) = ("Down".to_string(), "second".to_string());
+        let escalation = PageEscalation { alert, labels, receiver, within_us: S };
+        let other = moment(60, &[("severity", "info")], to("second"));
+        assert_eq!(escalation.reached(&[other.clone()], DrillTime(5 * S)), None);
+        let own = moment(70, PAGE, to("second"));
+        assert_eq!(escalation.reached(&[other, own], DrillTime(5 * S)), Some(DrillTime(7 * S)));
+    }
+
+    #[test]
     fn each_way_to_miss_it_has_its_verdict() {
         let page = expected();
         let fires = || vec![moment(22, PAGE, AlertStation::Pending), moment(42, PAGE, AlertStation::Firing)];

@@ -81,3 +81,35 @@ impl LateRequests {
         busiest.max().is_some_and(|late| late >= 5 && late as f64 > usual * STALL_SHARE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of loads by their name: requests, those of them that were late within one second, requests of a usual second.
+    fn told(loads: &[(&str, u64, u64, f64)]) -> Option<String> {
+        let mut lateness = Lateness::default();
+        for (load, due, late, _) in loads {
+            lateness.due(load, *due);
+            lateness.late(load, DrillTime(1_000_000), *late, 800_000);
+        }
+        lateness.disturbed(|load| loads.iter().find(|(name, ..)| *name == load).map_or(0.0, |(.., usual)| *usual))
+    }
+
+    #[test]
+    fn the_many_requests_of_one_load_hide_no_late_ones_of_another() {
+        let many = ("many", 100_000, 0, 5_000.0);
+        assert_eq!(told(&[many, ("few", 1_000, 20, 50.0)]), None);
+        let said = told(&[many, ("few", 30, 30, 1.0)]).unwrap_or_default();
+        assert!(said.contains("30 of 30 requests of few were sent late (the worst by 800 ms)"), "{said}");
+        let stalled = told(&[many, ("few", 5_000, 45, 50.0)]).unwrap_or_default();
+        assert!(stalled.contains("45 of 5000 requests of few"), "{stalled}");
+    }
+
+    #[test]
+    fn late_ones_of_all_loads_count_together() {
+        assert_eq!(told(&[("a", 100, 1, 50.0), ("b", 100, 1, 50.0)]), None);
+        let said = told(&[("a", 100, 2, 50.0), ("b", 100, 3, 50.0)]).unwrap_or_default();
+        assert!(said.contains("3 of 100 requests of b"), "{said}");
+    }
+}
