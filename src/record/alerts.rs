@@ -557,7 +557,7 @@ mod tests {
         let (alert, receiver) = ("Down".to_string(), "second".to_string());
         let escalation = PageEscalation { alert, labels, receiver, within_us: S };
         let other = moment(60, &[("severity", "info")], to("second"));
-        assert_eq!(escalation.reached(&[other.clone()], DrillTime(5 * S)), None);
+        assert_eq!(escalation.reached(std::slice::from_ref(&other), DrillTime(5 * S)), None);
         let own = moment(70, PAGE, to("second"));
         assert_eq!(escalation.reached(&[other, own], DrillTime(5 * S)), Some(DrillTime(7 * S)));
     }
