@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Sends calls that are drawn from a seed to a server with Toxiproxy's API, and prints each with its answer as JSON.
+"""Sends calls that are drawn from a seed, or those of a file, to a server with Toxiproxy's API, and prints each with its answer as JSON.
 
     toxiproxy-server -port 8474 &
     tests/toxiproxy/record.py http://127.0.0.1:8474 > tests/toxiproxy/calls.json
+
+and with another server, which has no proxies yet either:
+
+    tests/toxiproxy/record.py http://127.0.0.1:8474 tests/toxiproxy/edges.json > /tmp/edges.json
 """
 import json
 import random
@@ -11,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 
-URL, SEED, CALLS = sys.argv[1], 17, 400
+URL, SEED, CALLS, FILES = sys.argv[1], 17, 400, sys.argv[2:]
 draw = random.Random(SEED)
 PROXIES = ["shop", "cache", "a b", "none"]
 TOXICS = ["latency_downstream", "slow", "bandwidth_upstream", "none"]
@@ -93,12 +97,17 @@ def send(method, path, text):
         return answer.code, answer.headers.get("Content-Type"), answer.read().decode()
 
 
-calls = []
-for _ in range(CALLS):
+def drawn():
     method, path, body = call()
     text = None if body is None else json.dumps(body)
     if text and draw.random() < 0.04:
         text = draw.choice(["", "{", text[:-1], "[]", "null", "7", text + " trailing"])
+    return method, path, text
+
+
+given = [(one["method"], one["path"], one["body"]) for file in FILES for one in json.load(open(file))]
+calls = []
+for method, path, text in given or (drawn() for _ in range(CALLS)):
     status, kind, answer = send(method, path, text)
     calls.append({"method": method, "path": path, "body": text, "status": status, "type": kind, "answer": re.sub(r'("listen":"[^"]*:)\d+"', r'\g<1>0"', answer)})
 print("[\n" + ",\n".join(json.dumps(one) for one in calls) + "\n]")

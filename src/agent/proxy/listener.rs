@@ -73,8 +73,8 @@ pub struct Proxy {
 /// Where the connections of one listener lead.
 #[derive(Debug)]
 pub(in crate::agent) struct ProxyTarget {
-    /// The service, as `host:port`; resolved again for every connection.
-    pub(in crate::agent) upstream: String,
+    /// Host and port of the service; resolved again for every connection.
+    pub(in crate::agent) upstream: (String, u16),
     /// The port that rules name.
     pub(in crate::agent) port: u16,
     /// Whether HTTP/1 is parsed on it; `None`: on connections that are opened while a rule is in force.
@@ -93,7 +93,7 @@ pub(in crate::agent) struct ProxyTarget {
 impl ProxyTarget {
     /// A new connection to the service.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&*self.upstream).await?;
+        let stream = TcpStream::connect(&self.upstream).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -134,7 +134,7 @@ impl Proxy {
             routes.iter().map(|route| (route.port, Default::default())).collect();
         for ProxyRoute { listener, host, port, http } in routes {
             let target = ProxyTarget {
-                upstream: if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") },
+                upstream: (host, port),
                 port,
                 http: Some(http),
                 unreachable: ConnectionCut::Reset,

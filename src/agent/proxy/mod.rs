@@ -24,5 +24,5 @@ pub(crate) use rules::unit;
 pub use rules::{
     ActiveRule, HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path,
 };
-pub(super) use stages::ConnectionCut;
+pub(super) use stages::{ConnectionCut, wait_as_toxiproxy};
 pub use toxic::{ActiveToxic, TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};

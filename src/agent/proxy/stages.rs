@@ -6,17 +6,24 @@ use super::toxic::{ActiveToxic, OpenConnection, Toxic, ToxicKind};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many bytes wait on one direction of a connection while they are late; then nothing more is read.
-const LATE: usize = 4 * 1024 * 1024;
+/// How much memory late bytes of one direction of a connection take; then nothing more is read. It is little where the memory of an agent is
+/// limited.
+static LATE: AtomicUsize = AtomicUsize::new(4 * 1024 * 1024);
 /// How many bytes wait otherwise, so that a slow connection is slow for its sender as well.
 const WAITING: usize = 64 * 1024;
 /// Into how many pieces a second's bytes are cut by a limited bandwidth.
 const PER_SECOND: i64 = 100;
 /// When what a bandwidth of 0 holds back would be due: never, for as long as anybody waits.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Lets as many late bytes wait in this process as in Toxiproxy: 1,024 reads of 32 KiB.
+pub(in crate::agent) fn wait_as_toxiproxy() {
+    LATE.store(32 * 1024 * 1024, Ordering::Relaxed);
+}
 
 /// How a toxic ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,10 +210,10 @@ impl Stages {
         let acting = || self.stages.iter().filter(|stage| stage.acts).map(|stage| stage.toxic().kind);
         let most = match acting().next() {
             None => 1,
-            Some(_) if acting().any(|kind| kind == ToxicKind::Latency) => LATE,
+            Some(_) if acting().any(|kind| kind == ToxicKind::Latency) => LATE.load(Ordering::Relaxed),
             Some(_) => WAITING,
         };
-        !self.ended && self.held < most
+        !self.ended && self.held + self.waiting.len() * size_of::<WaitingPiece>() < most
     }
 
     /// So many bytes went on while it was idle.
@@ -354,8 +361,32 @@ fn slices(mut bytes: Bytes, average: usize, variation: usize, drawn: f64) -> Vec
     let seed = drawn.to_bits();
     while !bytes.is_empty() {
         let off = unit(seed, pieces.len() as u64) * (2 * variation) as f64;
-        let size = (average + off as usize).saturating_sub(variation).max(1);
+        let size = average.saturating_add(off as usize).saturating_sub(variation).max(1);
         pieces.push(bytes.split_to(bytes.len().min(size)));
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toxic::ToxicStream;
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_reads_wait_for_a_latency_as_in_toxiproxy_and_small_ones_take_no_more_memory() {
+        wait_as_toxiproxy();
+        let waits = |size: usize| {
+            let slow = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [1_000, 0, 0]);
+            let (mut stages, now) = (Stages::new(0), Instant::now());
+            stages.set(vec![Arc::new(ActiveToxic::new(slow, None))], now).expect("nothing is cut");
+            let (read, mut reads) = (Bytes::from(vec![0; size]), 0);
+            while stages.has_room() {
+                stages.push(ToxicPiece::Bytes(read.clone()), now);
+                reads += 1;
+            }
+            reads
+        };
+        assert!(waits(32 * 1024) >= 1_000);
+        assert!(waits(1) <= LATE.load(Ordering::Relaxed) / size_of::<WaitingPiece>());
+    }
 }

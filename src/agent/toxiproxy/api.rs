@@ -6,7 +6,7 @@ use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -86,9 +86,13 @@ fn respond(status: StatusCode, kind: Option<&'static str>, text: impl Into<Bytes
     if let Some(kind) = kind {
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
+    if kind == TEXT {
+        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     answer
 }
 
+/// What errors are, as JSON or not.
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const NO_PAGE: &str = "404 page not found\n";
 
@@ -105,9 +109,8 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell:
     if agent.starts_with("Mozilla/") || head.headers.contains_key(ORIGIN) {
         return respond(StatusCode::FORBIDDEN, TEXT, "User agent not allowed\n");
     }
-    let path = head.uri.path().trim_start_matches('/').split('/');
-    let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+    let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let body = match Limited::new(body, BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -148,7 +151,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
                 told.insert("error".into(), refusal.message.into());
                 told.insert("status".into(), status.into());
             }
-            told.insert("proxies".into(), made.into());
+            told.insert("proxies".into(), if made.is_empty() { Value::Null } else { made.into() });
             json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Value::Object(told))
         }
         (["proxies"], "GET") => ok(proxies.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.json())).collect()),
@@ -164,13 +167,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             done()
         }
         (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics().iter().map(ApiToxic::json).collect()),
-        (["proxies", proxy, "toxics"], "POST") => {
-            let proxy = proxies.get(proxy)?;
-            let toxic = ApiToxic::read(&read(body)?)?;
-            let json = toxic.json();
-            proxy.add(toxic)?;
-            ok(json)
-        }
+        (["proxies", proxy, "toxics"], "POST") => ok(proxies.get(proxy)?.add(&read(body)?)?.json()),
         (["proxies", proxy, "toxics", toxic], "GET") => ok(proxies.get(proxy)?.toxic(toxic)?.json()),
         (["proxies", proxy, "toxics", toxic], "POST" | "PATCH") => {
             let proxy = proxies.get(proxy)?;
@@ -185,10 +182,10 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             let text = format!("{{\"version\": \"{VERSION}\"}}\n");
             Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
         }
-        (["metrics"], "GET") => {
+        (["metrics"], _) => {
             Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
         }
-        (["reset" | "populate" | "proxies" | "version" | "metrics"], _)
+        (["reset" | "populate" | "proxies" | "version"], _)
         | (["proxies", _] | ["proxies", _, "toxics"] | ["proxies", _, "toxics", _], _) => {
             Ok(respond(StatusCode::METHOD_NOT_ALLOWED, None, ""))
         }
@@ -199,6 +196,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
 /// The first JSON value of a body; what follows it does not count, as for the server in Go.
 fn read(body: &[u8]) -> Result<Value, ApiRefusal> {
     match serde_json::Deserializer::from_slice(body).into_iter().next() {
+        Some(Err(error)) if error.is_eof() => Err(ApiRefusal::body("unexpected EOF")),
         Some(value) => value.map_err(ApiRefusal::body),
         None => Err(ApiRefusal::body("EOF")),
     }
@@ -245,7 +243,7 @@ mod tests {
         assert_eq!(call(&mut proxies, "POST", "proxies/db/toxics", slow).await, 200);
         assert_eq!(acting(&proxy), ["slow", "toxiproxy/5432/slow"]);
         assert_eq!(call(&mut proxies, "PATCH", "proxies/db", json!({ "enabled": false })).await, 200);
-        assert_eq!(acting(&proxy), ["slow", "toxiproxy/5432/slow", "toxiproxy/5432//disabled"]);
+        assert_eq!(acting(&proxy), ["slow", "toxiproxy/5432/slow", "toxiproxy/5432/"]);
         assert_eq!(call(&mut proxies, "POST", "reset", Value::Null).await, 204);
         assert_eq!(acting(&proxy), ["slow"]);
         assert_eq!(call(&mut proxies, "DELETE", "proxies/db/toxics/slow", Value::Null).await, 404);

@@ -1,6 +1,6 @@
 //! The API of Toxiproxy in a drill: at the agent in front of a service, for clients inside the stack's network.
 
-use super::super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
 use super::super::protocol::Told;
 use super::super::proxy::bind;
 use super::api::{ToxiproxyCall, serve};
@@ -29,7 +29,7 @@ pub struct ToxiproxyApi {
 impl Ability for ToxiproxyApi {
     const NAME: &'static str = "toxiproxy";
 
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let proxies = ToxicProxies::in_front_of(&self.service, context.proxy()?);
         let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))).await;
         let listener = listener.map_err(|error| {

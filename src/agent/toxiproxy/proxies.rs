@@ -2,14 +2,14 @@
 
 use super::super::proxy::{
     ActiveRule, ActiveToxic, ConnectionCut, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicStream, Traffic,
-    accept, bind,
+    accept, bind, wait_as_toxiproxy,
 };
-use super::toxic::{ApiRefusal, ApiToxic, addressable, read_fields};
+use super::toxic::{ApiRefusal, ApiToxic, read_fields};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
@@ -18,6 +18,22 @@ use tokio_util::task::AbortOnDropHandle;
 /// Why the proxies of a drill cannot be made, moved or removed.
 const NOT_OURS: &str =
     "the proxies of a drill stand in front of its services: their toxics can be changed, and not they";
+/// The ports that have a name on every machine, in the form of `/etc/services`; as in Go.
+const SERVICES: &str = "domain 53/tcp
+ftp 21/tcp
+ftps 990/tcp
+gopher 70/tcp
+http 80/tcp
+https 443/tcp
+imap2 143/tcp
+imap3 220/tcp
+imaps 993/tcp
+pop3 110/tcp
+pop3s 995/tcp
+smtp 25/tcp
+ssh 22/tcp
+submissions 465/tcp
+telnet 23/tcp";
 
 /// All proxies of a server, by name.
 #[derive(Debug, Default)]
@@ -62,7 +78,7 @@ struct GivenProxy {
     listen: Option<String>,
     upstream: Option<String>,
     enabled: Option<bool>,
-    toxics: Option<Vec<Value>>,
+    toxics: Option<Value>,
 }
 
 /// A proxy as a client describes it.
@@ -84,24 +100,20 @@ impl Described {
                 return Err(ApiRefusal::new(400, format!("missing required field: {field}{place}")));
             }
         }
-        addressable(&name)?;
         let toxics = toxics.map(|toxics| read_toxics(&toxics, &name)).transpose()?;
         Ok(Described { name, listen, upstream, enabled: enabled.unwrap_or(true), toxics })
     }
 }
 
-fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusal> {
+fn read_toxics(toxics: &Value, proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusal> {
     let mut read: Vec<ApiToxic> = Vec::new();
-    for (at, value) in toxics.iter().enumerate() {
-        let told = |refusal: ApiRefusal| ApiRefusal {
+    let no_array = || ApiRefusal::body(format!("toxics: an array was expected, not {toxics}"));
+    for (at, value) in toxics.as_array().ok_or_else(no_array)?.iter().enumerate() {
+        let toxic = ApiToxic::read(value, |name| read.iter().any(|other| other.toxic.name == name));
+        read.push(toxic.map_err(|refusal| ApiRefusal {
             message: format!("{} (toxic {} of proxy {proxy})", refusal.message, at + 1),
             ..refusal
-        };
-        let toxic = ApiToxic::read(value).map_err(told)?;
-        if read.iter().any(|other| other.toxic.name == toxic.toxic.name) {
-            return Err(told(ApiRefusal::new(409, "toxic already exists")));
-        }
-        read.push(toxic);
+        })?);
     }
     Ok(read)
 }
@@ -109,6 +121,7 @@ fn read_toxics(toxics: &[Value], proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusa
 impl ToxicProxies {
     /// No proxies yet; toxics draw by this seed.
     pub fn new(seed: u64) -> ToxicProxies {
+        wait_as_toxiproxy();
         ToxicProxies { proxies: BTreeMap::new(), seed }
     }
 
@@ -167,27 +180,16 @@ impl ToxicProxies {
 
     async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
         self.proxies.values().try_for_each(ToxicProxy::check_owner)?;
-        let Described { name, listen, upstream, enabled, toxics } = described;
+        let Described { name, listen, upstream, enabled: starts, toxics: wanted } = described;
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
-        let (toxics_in, active, traffic) = Default::default();
-        let mut proxy = ToxicProxy {
-            name,
-            listen,
-            upstream,
-            enabled: false,
-            accepts: None,
-            attached: None,
-            toxics: toxics_in,
-            active,
-            traffic,
-            seed,
-        };
-        proxy.put(toxics.unwrap_or_default())?;
-        if enabled {
-            proxy.start().await?;
+        let (enabled, accepts, attached, toxics, active, traffic) = Default::default();
+        let mut own = ToxicProxy { name, listen, upstream, enabled, accepts, attached, toxics, active, traffic, seed };
+        own.put(wanted.unwrap_or_default())?;
+        if starts {
+            own.start().await?;
         }
-        let name = proxy.name.clone();
-        self.proxies.insert(name.clone(), proxy);
+        let name = own.name.clone();
+        self.proxies.insert(name.clone(), own);
         self.get(&name)
     }
 
@@ -238,7 +240,9 @@ impl ToxicProxies {
 
 /// Every proxy of an array, or why it cannot be one.
 fn read_all(value: &Value) -> Result<Vec<Result<Described, ApiRefusal>>, ApiRefusal> {
-    let all = value.as_array().ok_or_else(|| ApiRefusal::body("an array of proxies was expected"))?;
+    let none = Vec::new();
+    let all = if value.is_null() { Some(&none) } else { value.as_array() };
+    let all = all.ok_or_else(|| ApiRefusal::body("an array of proxies was expected"))?;
     let one = |(at, value)| Described::read(value, &format!(" at proxy {}", at + 1));
     Ok(all.iter().enumerate().map(one).collect())
 }
@@ -288,11 +292,11 @@ impl ToxicProxy {
         Ok(&self.toxics[self.position(name)?])
     }
 
-    pub(super) fn add(&mut self, toxic: ApiToxic) -> Result<(), ApiRefusal> {
-        if self.position(&toxic.toxic.name).is_ok() {
-            return Err(ApiRefusal::new(409, "toxic already exists"));
-        }
-        self.put(self.toxics.iter().cloned().chain([toxic]).collect())
+    pub(super) fn add(&mut self, value: &Value) -> Result<&ApiToxic, ApiRefusal> {
+        let toxic = ApiToxic::read(value, |name| self.position(name).is_ok())?;
+        let name = toxic.toxic.name.clone();
+        self.put(self.toxics.iter().cloned().chain([toxic]).collect())?;
+        self.toxic(&name)
     }
 
     pub(super) fn update(&mut self, name: &str, value: &Value) -> Result<&ApiToxic, ApiRefusal> {
@@ -316,19 +320,17 @@ impl ToxicProxy {
     fn put(&mut self, mut toxics: Vec<ApiToxic>) -> Result<(), ApiRefusal> {
         let (prefix, port) = match &self.attached {
             Some(AttachedPort { port, http: false, .. }) if toxics.iter().any(|toxic| toxic.http.is_some()) => {
-                return Err(ApiRefusal::new(
-                    400,
-                    format!("HTTP is not parsed on port {port}, which speaks another protocol"),
-                ));
+                let message = format!("HTTP is not parsed on port {port}, which speaks another protocol");
+                return Err(ApiRefusal::new(400, message));
             }
             Some(AttachedPort { port, prefix, .. }) => (prefix.as_str(), Some(*port)),
             None => ("", None),
         };
         toxics.sort_by_key(|toxic| toxic.toxic.direction as u8);
         let of_bytes = toxics.iter().filter(|toxic| toxic.http.is_none()).map(|toxic| toxic.toxic.clone());
-        // What is disabled closes its port; that of a drill, which is not closed, resets who comes.
+        // What is disabled closes its port; that of a drill, which is not closed, resets who comes. Others have names.
         let down = (self.attached.is_some() && !self.enabled)
-            .then(|| Toxic { name: "/disabled".into(), ..Toxic::new(ToxicKind::Down, ToxicStream::Upstream, [0; 3]) });
+            .then(|| Toxic::new(ToxicKind::Down, ToxicStream::Upstream, [0; 3]));
         let named = |toxic: Toxic| ActiveToxic::new(Toxic { name: format!("{prefix}{}", toxic.name), ..toxic }, port);
         self.active.0.set(prefix, of_bytes.chain(down).map(named).collect(), |old, new| old.toxic == new.toxic);
         let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(prefix, port, self.seed)).collect();
@@ -370,8 +372,11 @@ impl ToxicProxy {
         }
         let (listener, address) = listen(&self.listen).await.map_err(|why| ApiRefusal::new(500, why))?;
         self.listen = address.to_string();
+        // One that cannot be read leads nowhere, which its clients learn. Without a host it is this machine.
+        let (host, port) = host_and_port(&self.upstream).unwrap_or((self.upstream.as_str(), 0));
+        let host = if host.is_empty() { "127.0.0.1" } else { host };
         let target = ProxyTarget {
-            upstream: self.upstream.clone(),
+            upstream: (host.to_string(), port),
             port: 0,
             http: None,
             unreachable: ConnectionCut::Close,
@@ -411,11 +416,12 @@ impl Drop for ToxicProxy {
 /// # Errors
 /// Why that cannot be, as the server in Go says it.
 pub async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), String> {
-    let address = resolved(listen).await?;
+    let address = resolved(listen).await.map_err(|why| format!("listen tcp: {why}"))?;
+    let named = if listen.starts_with(':') { format!(":{}", address.port()) } else { address.to_string() };
     let refused = |error: io::Error| {
         let why = error.to_string();
         let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
-        format!("listen tcp {address}: bind: {why}")
+        format!("listen tcp {named}: bind: {why}")
     };
     let listener = bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
@@ -424,21 +430,67 @@ pub async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), String> {
 
 /// Where to listen: `host:port`; without a host on every address, without anything on any port.
 async fn resolved(listen: &str) -> Result<SocketAddr, String> {
-    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-    if listen.is_empty() {
-        return Ok(any);
-    }
-    let wrong = |why: &str| format!("address {listen}: {why}");
-    let (host, port) = listen.rsplit_once(':').ok_or_else(|| wrong("missing port in address"))?;
-    let port: u16 = if port.is_empty() { 0 } else { port.parse().map_err(|_| wrong("invalid port"))? };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let (host, port) = if listen.is_empty() { ("", 0) } else { host_and_port(listen)? };
     if host.is_empty() {
-        return Ok(SocketAddr::new(any.ip(), port));
+        return Ok(SocketAddr::new(IpAddr::from(Ipv6Addr::UNSPECIFIED), port));
     }
-    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, port)).await {
-        Ok(found) => found.collect(),
-        Err(_) => return Err(wrong("no such host")),
-    };
+    let unknown = || format!("lookup {host}: no such host");
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(|_| unknown())?.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(|| wrong("no such host"))
+    first.copied().ok_or_else(unknown)
+}
+
+/// The host and the port of an address. A host with colons stands in brackets; a port may have a name, and none is any.
+fn host_and_port(address: &str) -> Result<(&str, u16), String> {
+    let wrong = |why: &str| format!("address {address}: {why}");
+    let parts = address.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let (host, port) = parts.ok_or_else(|| wrong("missing port in address"))?;
+    let host = match host.strip_prefix('[') {
+        Some(host) => host.strip_suffix(']').ok_or_else(|| wrong("missing ']' in address"))?,
+        None if host.contains(':') => return Err(wrong("too many colons in address")),
+        None => host,
+    };
+    Ok((host, port_number(port)?))
+}
+
+fn port_number(port: &str) -> Result<u16, String> {
+    if port.is_empty() {
+        return Ok(0);
+    }
+    if let Ok(number) = port.parse::<i64>() {
+        return u16::try_from(number).map_err(|_| format!("address {port}: invalid port"));
+    }
+    // A machine without the file has only the names that every machine has.
+    let more = std::fs::read_to_string("/etc/services").unwrap_or_default();
+    let of_line = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let (name, number) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
+        let is_it = std::iter::once(name).chain(words).any(|name| name.eq_ignore_ascii_case(port));
+        is_it.then_some(number)?.parse::<u16>().ok()
+    };
+    SERVICES.lines().chain(more.lines()).find_map(of_line).ok_or_else(|| format!("lookup tcp/{port}: unknown port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart_as_in_go() {
+        let cases = [
+            ("localhost:HTTP", Ok(("localhost", 80))),
+            (":6379", Ok(("", 6379))),
+            ("[::1]:", Ok(("::1", 0))),
+            ("local373", Err("address local373: missing port in address")),
+            ("[::1]", Err("address [::1]: missing port in address")),
+            ("[::1:80", Err("address [::1:80: missing ']' in address")),
+            ("::1:80", Err("address ::1:80: too many colons in address")),
+            ("a:65536", Err("address 65536: invalid port")),
+            ("a:-1", Err("address -1: invalid port")),
+            ("a:nosuch", Err("lookup tcp/nosuch: unknown port")),
+        ];
+        for (address, read) in cases {
+            assert_eq!(host_and_port(address), read.map_err(str::to_string), "{address}");
+        }
+    }
 }

@@ -57,10 +57,10 @@ pub(super) struct HttpToxic {
 }
 
 impl ApiToxic {
-    /// Reads a toxic, as it is sent to `POST /proxies/{proxy}/toxics`.
-    pub(super) fn read(value: &Value) -> Result<ApiToxic, ApiRefusal> {
-        let GivenToxic { name, r#type: kind, stream, direction, toxicity, attributes } = read_fields(value)?;
-        let attributes = attributes_of(&attributes)?;
+    /// Reads a toxic, as it is sent to `POST /proxies/{proxy}/toxics`. Mistakes are told in Toxiproxy's order.
+    pub(super) fn read(value: &Value, is_taken: impl Fn(&str) -> bool) -> Result<ApiToxic, ApiRefusal> {
+        let (toxicity, attributes) = read_change(value)?;
+        let GivenToxic { name, r#type: kind, stream, direction } = read_fields(value)?;
         let stream = stream.or(direction).unwrap_or_else(|| "downstream".into());
         let direction = ToxicStream::ALL.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
         let direction = direction
@@ -70,7 +70,9 @@ impl ApiToxic {
         let known = of_bytes.map(|(kind, name, _)| (kind, name)).or(of_http.map(|(name, _)| (ToxicKind::Noop, name)));
         let (kind, called) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
         let name = if name.is_empty() { format!("{called}_{stream}") } else { name };
-        addressable(&name)?;
+        if is_taken(&name) {
+            return Err(ApiRefusal::new(409, "toxic already exists"));
+        }
         let toxic = Toxic { name, kind, direction, stream, toxicity: toxicity.unwrap_or(1.0), attributes: [0; 3] };
         match of_http {
             Some((kind, own)) => ApiToxic::of_http(toxic, kind, own, Map::new(), &attributes),
@@ -99,10 +101,10 @@ impl ApiToxic {
 
     /// The toxic with the attributes and the toxicity that are given, as sent to `PATCH /proxies/{proxy}/toxics/{toxic}`.
     pub(super) fn updated(&self, value: &Value) -> Result<ApiToxic, ApiRefusal> {
-        let GivenToxic { toxicity, attributes, .. } = read_fields(value)?;
+        let (toxicity, attributes) = read_change(value)?;
         let mut updated = self.clone();
         updated.toxic.toxicity = toxicity.unwrap_or(self.toxic.toxicity);
-        updated.merged(&attributes_of(&attributes)?)
+        updated.merged(&attributes)
     }
 
     fn merged(mut self, given: &Map<String, Value>) -> Result<ApiToxic, ApiRefusal> {
@@ -145,7 +147,7 @@ impl ApiToxic {
     }
 }
 
-/// A toxic as clients send it.
+/// What a toxic is, as clients send it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GivenToxic {
@@ -154,8 +156,23 @@ struct GivenToxic {
     stream: Option<String>,
     /// Another spelling of `stream`.
     direction: Option<String>,
+}
+
+/// What can be changed of a toxic, as clients send it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GivenChange {
     toxicity: Option<f32>,
     attributes: Value,
+}
+
+/// The toxicity and the attributes that are given; nothing else is looked at.
+fn read_change(value: &Value) -> Result<(Option<f32>, Map<String, Value>), ApiRefusal> {
+    let GivenChange { toxicity, attributes } = read_fields(value)?;
+    if toxicity.is_some_and(f32::is_infinite) {
+        return Err(ApiRefusal::body("toxicity: a smaller number was expected"));
+    }
+    Ok((toxicity, attributes_of(&attributes)?))
 }
 
 /// The attributes of every toxic of HTTP.
@@ -241,14 +258,6 @@ fn short(number: f32) -> Value {
         Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => Value::from(number as i64),
         Ok(number) => Value::from(number),
         Err(_) => Value::Null,
-    }
-}
-
-/// A name that can stand in a path.
-pub(super) fn addressable(name: &str) -> Result<(), ApiRefusal> {
-    match name.chars().all(|c| c != '/' && !c.is_control()) && name != "." && name != ".." {
-        true => Ok(()),
-        false => Err(ApiRefusal::body(format!("the name {name:?} cannot stand in a URL"))),
     }
 }
 
