@@ -45,6 +45,11 @@ macro_rules! named_enum {
     };
 }
 
+/// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
+pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 pub mod agent;
 pub mod archive;
 pub mod assurance;

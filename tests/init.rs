@@ -263,6 +263,23 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn a_runbook_that_is_there_is_taken_as_it_is_and_its_commands_are_still_to_be_accepted() {
+    let page = "# Orders\n\n## Mitigation\n\n```bash\ndocker compose restart web\n```\n";
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("wiki/orders.md", page)]);
+    let (code, out, err) = project.run(&["init", "--runbook", "wiki/orders.md", "--name", "orders"]);
+    assert!(code == 0 && err.contains("wiki/orders.md:6") && err.contains("accepted"), "{code}\n{out}\n{err}");
+    assert!(out.contains("firedrill accept wiki/orders.md\n"), "{out}");
+    assert_eq!(project.files(), ["compose.yaml", "scenarios/orders.yaml", "web/app.py", "wiki/orders.md"]);
+    assert!(project.read("scenarios/orders.yaml").contains("runbook: ../wiki/orders.md\n"));
+    let (code, _, err) = project.run(&["accept", "--proposed", "--by", "somebody", "wiki/orders.md"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = project.run(&["check"]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    let (code, _, err) = project.run(&["init", "--runbook", "wiki/none.md", "--name", "none"]);
+    assert!(code == 2 && err.contains("there is no runbook `wiki/none.md`"), "{err}");
+}
+
+#[test]
 fn without_a_compose_file_there_is_a_stub() {
     let project = Project::new(&[]);
     let (scenario, _) = project.init("web-down", &[]);

@@ -1,8 +1,8 @@
 //! Any text is read as a runbook: nothing panics, every place that is reported exists and holds what is claimed, ids are
-//! unique, and a step with an input that has no value gives no text to run.
+//! unique, and a command with an input that has no value gives no text to run.
 #![no_main]
 
-use firedrill::runbook::{Step, parse};
+use firedrill::runbook::{Command, parse};
 use firedrill::source::{Diagnostics, Source};
 use libfuzzer_sys::fuzz_target;
 use std::collections::HashSet;
@@ -28,16 +28,12 @@ fuzz_target!(|text: &str| {
                 assert_eq!(&command.text[input.span.start..input.span.end], input.spelling);
             }
         }
-        no_value_no_text(step);
+        step.commands().iter().for_each(no_value_no_text);
     }
 });
 
-fn no_value_no_text(step: &Step) {
-    let needs = step.commands().iter().any(|command| !command.inputs.is_empty());
-    let filled = step.fill(|_| None);
-    assert_eq!(filled.is_err(), needs, "{step:?}");
-    if let Ok(texts) = filled {
-        let written: Vec<&str> = step.commands().iter().map(|command| command.text.as_str()).collect();
-        assert_eq!(texts, written);
-    }
+fn no_value_no_text(command: &Command) {
+    let filled = command.fill(|_| None);
+    assert_eq!(filled.is_err(), !command.inputs.is_empty(), "{command:?}");
+    assert!(filled.is_err() || filled.as_ref() == Ok(&command.text));
 }

@@ -39,6 +39,9 @@ impl AgentContext {
     }
 }
 
+/// What is held from now on, or in plain words why nothing is.
+pub type HeldResult = Result<Box<dyn Holding>, String>;
+
 /// An ability: the message that asks for it, and how that is begun.
 pub trait Ability: Serialize + DeserializeOwned + Send + 'static {
     /// Its name on the wire.
@@ -46,12 +49,7 @@ pub trait Ability: Serialize + DeserializeOwned + Send + 'static {
 
     /// Begins it under this id; says in plain words why that cannot be. It is given up by being dropped, and then nothing
     /// is held.
-    fn begin(
-        self,
-        id: &str,
-        context: &AgentContext,
-        tell: Tell,
-    ) -> impl Future<Output = Result<Box<dyn Holding>, String>> + Send;
+    fn begin(self, id: &str, context: &AgentContext, tell: Tell) -> impl Future<Output = HeldResult> + Send;
 
     /// The request that begins it.
     fn ask(&self, id: &str) -> AgentAsk {
@@ -72,8 +70,11 @@ pub trait Holding: Send + Sync {
         Err("it cannot be changed while it is held".into())
     }
 
-    /// Ends it; idempotent. What was done, or what could not be undone.
-    async fn lift(&self) -> Result<String, String>;
+    /// Ends it; idempotent. What was done, or what could not be undone. Whoever lifts it drops it then, which is enough for
+    /// what is only a task.
+    async fn lift(&self) -> Result<String, String> {
+        Ok(String::new())
+    }
 }
 
 impl Debug for dyn Holding {
@@ -95,14 +96,6 @@ impl HeldTask {
 #[async_trait]
 impl Holding for HeldTask {
     async fn look(&self) -> AgentAnswer {
-        match self.0.is_finished() {
-            true => AgentAnswer::gone("it has ended"),
-            false => AgentAnswer::in_place("it is running"),
-        }
-    }
-
-    async fn lift(&self) -> Result<String, String> {
-        self.0.abort();
-        Ok(String::new())
+        if self.0.is_finished() { AgentAnswer::gone("it has ended") } else { AgentAnswer::in_place("it is running") }
     }
 }

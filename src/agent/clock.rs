@@ -1,6 +1,6 @@
 //! The agent's clock: microseconds since the Unix epoch that never run backwards.
 
-use crate::load::micros;
+use crate::record::micros;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall-clock time of one reading, carried on by the monotonic clock: a step of the system's clock (NTP, a person)

@@ -147,9 +147,8 @@ fn time_in(text: &str) -> Option<OffsetDateTime> {
 /// Unix time, in seconds or milliseconds.
 fn unix(number: f64) -> Option<OffsetDateTime> {
     let seconds = if number.abs() >= MILLISECONDS { number / 1000.0 } else { number };
-    (seconds.is_finite() && seconds.abs() < MILLISECONDS)
-        .then(|| OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e9) as i128).ok())
-        .flatten()
+    let is_known = seconds.is_finite() && seconds.abs() < MILLISECONDS;
+    OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e9) as i128).ok().filter(|_| is_known)
 }
 
 #[async_trait]

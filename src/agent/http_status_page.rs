@@ -1,6 +1,6 @@
 //! Whether a page inside the stack has a status, asked whenever somebody wants to know.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::http_page::{HttpPage, PageAnswer};
 use super::protocol::AgentAnswer;
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ impl Ability for StatusPage {
     const NAME: &'static str = "status_page";
 
     /// Fails only when the URL cannot be used.
-    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
         HttpPage::parse(&self.url)?;
         Ok(Box::new(self))
     }
@@ -38,9 +38,5 @@ impl Holding for StatusPage {
             Ok(Err(error)) => AgentAnswer::gone(error.text),
             Err(_) => AgentAnswer::gone("no answer in time"),
         }
-    }
-
-    async fn lift(&self) -> Result<String, String> {
-        Ok(String::new())
     }
 }

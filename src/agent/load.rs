@@ -1,6 +1,6 @@
 //! The load that users make: one load, with the SLIs over it.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Tell};
 use super::slices::tell_slices;
 use super::source::SliSource;
 use crate::agent::locked;
@@ -22,7 +22,7 @@ pub struct Load {
 impl Ability for Load {
     const NAME: &'static str = "load";
 
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let Load { spec, slis, seed } = self;
         let generator = Generator::new(&spec, &slis, seed)?;
         let series = spec.name.clone();

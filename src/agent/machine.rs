@@ -1,7 +1,7 @@
 //! How busy the machine is: processors, pressure, memory. `/proc/stat`, `/proc/pressure/cpu` and `/proc/meminfo` show a
 //! container the machine that it runs on, which is the one that a drill can disturb.
 
-use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
 use super::protocol::Told;
 use crate::record::MachineSample;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct MachineWatch {}
 impl Ability for MachineWatch {
     const NAME: &'static str = "machine";
 
-    async fn begin(self, _: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, _: &AgentContext, tell: Tell) -> HeldResult {
         Ok(HeldTask::spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -75,14 +75,8 @@ fn parse(stat: &str, meminfo: &str, pressure: Option<&str>) -> Option<MachineRea
     let some = pressure.and_then(|text| text.lines().find_map(|line| line.strip_prefix("some ")));
     let pressure_us = some
         .and_then(|line| line.split_ascii_whitespace().find_map(|field| field.strip_prefix("total=")?.parse().ok()));
-    Some(MachineReading {
-        cpus,
-        total,
-        idle,
-        pressure_us,
-        memory_bytes: memory("MemTotal:")?,
-        available_bytes: memory("MemAvailable:")?,
-    })
+    let (memory_bytes, available_bytes) = (memory("MemTotal:")?, memory("MemAvailable:")?);
+    Some(MachineReading { cpus, total, idle, pressure_us, memory_bytes, available_bytes })
 }
 
 fn between(before: MachineReading, now: MachineReading, passed: Duration) -> MachineSample {
@@ -92,13 +86,8 @@ fn between(before: MachineReading, now: MachineReading, passed: Duration) -> Mac
     let busy = if total == 0 { 0.0 } else { 1.0 - (idle as f64 / total as f64).min(1.0) };
     let waited = now.pressure_us.zip(before.pressure_us).map(|(now, before)| now.saturating_sub(before));
     let share = |waited: u64| (waited as f64 / (passed.as_micros() as f64).max(1.0)).min(1.0);
-    MachineSample {
-        cpus: now.cpus,
-        busy,
-        pressure: waited.map(share),
-        memory_bytes: now.memory_bytes,
-        available_bytes: now.available_bytes,
-    }
+    let MachineReading { cpus, memory_bytes, available_bytes, .. } = now;
+    MachineSample { cpus, busy, pressure: waited.map(share), memory_bytes, available_bytes }
 }
 
 #[cfg(test)]

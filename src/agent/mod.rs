@@ -28,9 +28,4 @@ pub mod watch;
 pub use client::{AgentClient, AgentError};
 pub use clock::Clock;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::locked;

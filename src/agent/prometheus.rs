@@ -26,17 +26,11 @@ impl Sample {
 
 /// Every sample of a page, or the first line that is wrong.
 pub fn parse(page: &str) -> Result<Vec<Sample>, String> {
-    let mut samples = Vec::new();
-    for (number, line) in page.split('\n').enumerate() {
-        let line = line.trim_matches([' ', '\t', '\r']);
-        // HELP, TYPE, UNIT, EOF and free comments say nothing about values.
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let sample = sample(line).map_err(|why| format!("line {} of the metrics page: {why}", number + 1))?;
-        samples.push(sample);
-    }
-    Ok(samples)
+    let lines = page.split('\n').map(|line| line.trim_matches([' ', '\t', '\r'])).enumerate();
+    // HELP, TYPE, UNIT, EOF and free comments say nothing about values.
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let wrong = |number: usize, why: String| format!("line {} of the metrics page: {why}", number + 1);
+    lines.map(|(number, line)| sample(line).map_err(|why| wrong(number, why))).collect()
 }
 
 fn sample(line: &str) -> Result<Sample, String> {

@@ -13,7 +13,7 @@
 //!     objective: 99%
 //! ```
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
 use super::slices::tell_events;
 use super::source::{FewNotes, SliSource, bounded};
@@ -86,11 +86,8 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     };
     let (good, bad, total) = (query("good", false), query("bad", false), query("total", true));
     if map.has("good") == map.has("bad") {
-        map.error(
-            map.head(),
-            "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`",
-        )
-        .help("name exactly one of them");
+        let message = "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`";
+        map.error(map.head(), message).help("name exactly one of them");
     }
     if asked.bad_may_be_absent && map.has("good") {
         map.wrong("bad_may_be_absent", "`bad_may_be_absent` is about the query `bad`, and here is none");
@@ -190,7 +187,7 @@ impl Ability for PromCounts {
     const NAME: &'static str = "prom_counts";
 
     /// Fails when Prometheus says that it cannot be asked this; whether it is there shows later.
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let (series, slis) = (self.series.clone(), self.slis.clone());
         let page = HttpPage::parse(&self.page())?;
         if let Ok(Ok(answer)) = timeout(self.timeout, page.get("application/json")).await
@@ -238,18 +235,12 @@ impl PromCounts {
                 .ok_or_else(|| format!("{} is no number of events: `{query}`", series["value"][1]))
         };
         let total = value("total", &self.total)?.ok_or("no series, or no fresh samples, for the total")?;
+        let none = |of: &str, or: &str| Err(format!("no series of {of} events: end the query with `or vector(0)`{or}"));
         let some = match (value("some", &self.some)?, self.of) {
             (Some(some), _) => some,
             (None, PromEvents::BadOrAbsent) => 0.0,
-            (None, PromEvents::Bad) => {
-                return Err(
-                    "no series of bad events: end the query with `or vector(0)`, or say `bad_may_be_absent: true`"
-                        .into(),
-                );
-            }
-            (None, PromEvents::Good) => {
-                return Err("no series of good events: end the query with `or vector(0)`".into());
-            }
+            (None, PromEvents::Bad) => return none("bad", ", or say `bad_may_be_absent: true`"),
+            (None, PromEvents::Good) => return none("good", ""),
         };
         if some > total * (1.0 + TOLERANCE) {
             return Err(format!("{some} of {total} events: the two queries do not count the same ones"));

@@ -1,6 +1,6 @@
 //! What the proxy in front of a service is asked to do: answer requests in its place, and act on its connections.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::protocol::AgentAnswer;
 use super::proxy::{CountedRule, HttpRule, RuleHandle, ToxicRule};
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use serde_json::Value;
 impl Ability for HttpRule {
     const NAME: &'static str = "http_rule";
 
-    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> HeldResult {
         Ok(Box::new(context.proxy()?.add_rule(id, self).await?))
     }
 }
@@ -17,7 +17,7 @@ impl Ability for HttpRule {
 impl Ability for ToxicRule {
     const NAME: &'static str = "toxic";
 
-    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> HeldResult {
         Ok(Box::new(context.proxy()?.add_toxic(id, self).await?))
     }
 }

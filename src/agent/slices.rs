@@ -1,9 +1,10 @@
 //! Tells the slices of what an agent counts, of all SLIs on the same grid of time.
 
-use super::ability::{HeldTask, Holding, Tell};
+use super::ability::{HeldResult, HeldTask, Holding, Tell};
 use super::clock::Clock;
 use super::protocol::Told;
-use crate::load::{EventClient, Generator, LoadReport, SLICE, micros};
+use crate::load::{EventClient, Generator, LoadReport, SLICE};
+use crate::record::micros;
 use crate::slis::SliSpec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ pub(super) fn tell_events(
     slis: &[SliSpec],
     clock: Clock,
     tell: Tell,
-) -> Result<Box<dyn Holding>, String> {
+) -> HeldResult {
     let generator = Generator::of(Arc::new(client), &series, rate, slis).map_err(|e| format!("`{series}`: {e}"))?;
     Ok(tell_slices(generator, series, clock, tell))
 }
@@ -28,22 +29,26 @@ pub(super) fn tell_events(
 /// Runs a generator and tells what it reports.
 pub(super) fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
     let (t0, t0_us) = next_slice(clock);
-    let report = move |report| {
-        let series = series.clone();
-        tell(match report {
+    let report = move |report| tell(Told::of(report, series.clone(), t0_us, |at| clock.at_us(at)));
+    HeldTask::spawn(async move {
+        generator.run(t0, CancellationToken::new(), report).await;
+    })
+}
+
+impl Told {
+    /// What a generator reports that began at `t0_us`; `at_us` makes an instant one of the same clock.
+    pub(crate) fn of(report: LoadReport, series: String, t0_us: u64, at_us: impl FnOnce(Instant) -> u64) -> Told {
+        match report {
             LoadReport::Slice(counts) => {
                 let start_us = t0_us.saturating_add(counts.index.saturating_mul(micros(SLICE)));
                 Told::Slice { series, start_us, counts }
             }
             LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
             LoadReport::Write { number, ended, acknowledged } => {
-                Told::Write { write: number, clock_us: clock.at_us(ended), acknowledged }
+                Told::Write { write: number, clock_us: at_us(ended), acknowledged }
             }
-        });
-    };
-    HeldTask::spawn(async move {
-        generator.run(t0, CancellationToken::new(), report).await;
-    })
+        }
+    }
 }
 
 /// When the first slice may begin, and that by the clock: a multiple of a slice, so that the slices of everything that an

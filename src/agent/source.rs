@@ -1,7 +1,7 @@
 //! Where the events of SLIs come from: a load of the scenario, or what an SLI names instead of one. Whatever it is, it
 //! yields slices; windows, impact, recovery and reports know no source.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Tell};
 use super::protocol::{AgentAsk, Told};
 use super::slices::tell_events;
 use crate::agent::locked;
@@ -116,12 +116,8 @@ pub(super) struct PacedQuestion<Q> {
 
 impl<Q: Question> PacedQuestion<Q> {
     /// The source of its answers; `event` is what one is, for people.
-    pub(super) fn source(
-        series: &str,
-        (every, timeout): (Duration, Duration),
-        event: String,
-        question: Q,
-    ) -> SliSource {
+    pub(super) fn source(series: &str, pace: (Duration, Duration), event: String, question: Q) -> SliSource {
+        let (every, timeout) = pace;
         let paced = PacedQuestion { series: series.into(), every, timeout, slis: Vec::new(), question };
         SliSource::of_agent((series, 1.0 / every.as_secs_f64(), timeout), event, move |slis, _, _| {
             Ok(PacedQuestion { slis: slis.to_vec(), ..paced.clone() }.ask(&paced.series))
@@ -132,7 +128,7 @@ impl<Q: Question> PacedQuestion<Q> {
 impl<Q: Question> Ability for PacedQuestion<Q> {
     const NAME: &'static str = Q::NAME;
 
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let (series, rate, slis) = (self.series.clone(), 1.0 / self.every.as_secs_f64(), self.slis.clone());
         let client = Asking { notes: FewNotes::of(&series, tell.clone()), paced: self };
         tell_events(client, series, rate, &slis, context.clock, tell)

@@ -1,7 +1,7 @@
 //! A surge: more of the same requests as a load of the session sends. It stands beside that load, and nothing of it is
 //! counted for an SLI: what users feel is measured with the requests that were there before.
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
 use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
@@ -30,7 +30,7 @@ pub struct SurgeAbility {
 impl Ability for SurgeAbility {
     const NAME: &'static str = "load_surge";
 
-    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> HeldResult {
         let running = locked(&context.loads).get(&self.load).cloned();
         let (like, seed) = running.ok_or_else(|| format!("no load `{}` is running", self.load))?;
         Ok(Box::new(Surge::begin(id, &like, self.rate, seed)?))

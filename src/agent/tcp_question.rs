@@ -86,13 +86,8 @@ impl TcpQuestion {
         map.finish()?;
         let auth = password.as_ref().map_or_else(String::new, |password| format!("AUTH {password}\r\n"));
         let (question, pace) = asked?;
-        let question = TcpQuestion {
-            send: format!("{auth}{}\r\n", command?),
-            skip: usize::from(password.is_some()),
-            expect: expect.unwrap_or_default(),
-            redis: true,
-            ..question
-        };
+        let (send, skip) = (format!("{auth}{}\r\n", command?), usize::from(password.is_some()));
+        let question = TcpQuestion { send, skip, expect: expect.unwrap_or_default(), redis: true, ..question };
         let secrets = password.into_iter().collect();
         Some(SliSource { secrets, ..question.source(&format!("redis:{sli}"), pace) })
     }

@@ -1,6 +1,6 @@
 //! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
 
-use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
 use super::http_page::HttpPage;
 use super::prometheus;
 use super::protocol::Told;
@@ -29,7 +29,7 @@ impl Ability for MetricWatch {
     const NAME: &'static str = "metric_watch";
 
     /// Fails only when the URL cannot be used.
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let MetricWatch { url, every, when } = self;
         let (page, clock) = (HttpPage::parse(&url)?, context.clock);
         // A tick must be longer than nothing.

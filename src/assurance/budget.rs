@@ -5,7 +5,7 @@ use super::actions::A_TEXT;
 use super::coverage::PastDrill;
 use crate::record::{DrillTime, Record};
 use crate::slis::Ratio;
-use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, did_you_mean, parse, shape, shorten};
+use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, parse, shape, shorten};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -264,16 +264,8 @@ fn read_root(at: &mut At<'_>) -> Option<BudgetPolicy> {
 fn read_step(at: &mut At<'_>) -> Option<(Ratio, BudgetStep)> {
     let mut map = at.map("the step")?.of_section("A step");
     let left = map.require_with("left", A_SHARE, Ratio::parse);
-    let step = map.require_by("do", |at| {
-        at.diags.describe(|| shape::one_of(BudgetStep::ALL.map(BudgetStep::name)));
-        let written = at.node.text().unwrap_or_default();
-        let step = BudgetStep::ALL.into_iter().find(|step| step.name() == written);
-        if step.is_none() {
-            at.error(format!("{} is nothing that is done", at.node.describe()))
-                .help(did_you_mean(written, BudgetStep::ALL.map(BudgetStep::name)));
-        }
-        step
-    });
+    let all = BudgetStep::ALL.map(|step| (step.name(), step));
+    let step = map.require_by("do", |at| at.one_of(all, "is nothing that is done"));
     map.finish()?;
     Some((left?, step?))
 }

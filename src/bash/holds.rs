@@ -56,30 +56,28 @@ pub(super) fn is_number(statements: &[Statement]) -> bool {
     matches!(stages(statements).last(), Some(Some(command)) if counts(command))
 }
 
+/// The words of a command of which all is known, without assignments and redirections.
+fn fixed_words(call: &SimpleCommand) -> Option<Vec<&str>> {
+    let bare = call.assignments.is_empty() && call.redirects.is_empty();
+    let fixed = bare && call.words.iter().all(|piece| piece.word.kind == WordKind::Fixed);
+    fixed.then(|| call.words.iter().map(|piece| piece.word.text.as_str()).collect())
+}
+
 fn counts(call: &SimpleCommand) -> bool {
-    let fixed = |piece: &ShellWord| piece.word.kind == WordKind::Fixed;
-    let words: Vec<&str> =
-        call.words.iter().filter(|piece| fixed(piece)).map(|piece| piece.word.text.as_str()).collect();
     let digits = |word: &&str| word.chars().all(|c| c.is_ascii_digit());
-    let bare = words.len() == call.words.len() && call.assignments.is_empty() && call.redirects.is_empty();
-    bare && match words[..] {
+    fixed_words(call).is_some_and(|words| match words[..] {
         ["wc", "-l" | "-w" | "-c"] | ["nproc"] | ["date", "+%s"] => true,
         ["grep", "-c", pattern] => !pattern.starts_with('-'),
         ["seq", ref numbers @ ..] => numbers.iter().all(digits),
         _ => false,
-    }
+    })
 }
 
 /// Whether commands certainly write words of which none begins with a `-`: `kubectl get pods -o name`, `docker ps -q`.
 fn are_names(statements: &[Statement]) -> bool {
     let stages = stages(statements);
     let Some((Some(first), rest)) = stages.split_first() else { return false };
-    let fixed = |call: &SimpleCommand| {
-        call.words.iter().all(|piece| piece.word.kind == WordKind::Fixed)
-            && call.assignments.is_empty()
-            && call.redirects.is_empty()
-    };
-    let words: Vec<&str> = first.words.iter().map(|piece| piece.word.text.as_str()).collect();
+    let Some(words) = fixed_words(first) else { return false };
     let behind = match words[..] {
         [program @ ("kubectl" | "oc"), "-n" | "--namespace" | "--context", _, ref rest @ ..]
         | [program, ref rest @ ..] => (program, rest),
@@ -98,16 +96,10 @@ fn are_names(statements: &[Statement]) -> bool {
         _ => false,
     };
     // `head -n 1`, and no file.
-    let plain = |piece: &ShellWord| {
-        piece.word.text.trim_start_matches('-').chars().all(|c| c.is_ascii_digit() || "nru".contains(c))
-    };
-    let cuts = |stage: &Option<&SimpleCommand>| match stage.map(|command| (command, &command.words[..])) {
-        Some((command, [program, rest @ ..])) => {
-            fixed(command)
-                && ["head", "tail", "sort"].iter().any(|name| program.word.is(name))
-                && rest.iter().all(plain)
-        }
+    let plain = |word: &&str| word.trim_start_matches('-').chars().all(|c| c.is_ascii_digit() || "nru".contains(c));
+    let cuts = |stage: &Option<&SimpleCommand>| match stage.and_then(fixed_words).as_deref() {
+        Some(["head" | "tail" | "sort", rest @ ..]) => rest.iter().all(plain),
         _ => false,
     };
-    named && fixed(first) && rest.iter().all(cuts)
+    named && rest.iter().all(cuts)
 }

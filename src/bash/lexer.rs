@@ -362,13 +362,9 @@ impl Lexer<'_> {
     fn single(&mut self) {
         self.mark(self.at, Quoting::Single);
         let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
-        match rest.iter().position(|&c| c == b'\'') {
-            Some(end) => self.at += end + 2,
-            None => {
-                self.at = self.bytes.len();
-                self.out.open = true;
-            }
-        }
+        let end = rest.iter().position(|&c| c == b'\'');
+        self.out.open |= end.is_none();
+        self.at = end.map_or(self.bytes.len(), |end| self.at + end + 2);
     }
 
     fn ansi_c(&mut self) {

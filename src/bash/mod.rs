@@ -14,7 +14,7 @@ pub use around::{CommandContext, OutputTaker, PlacedCommand};
 pub use holds::Holds;
 #[cfg(test)]
 pub(crate) use reader::TOTAL;
-pub use reader::read;
+pub use reader::{is_name, read};
 pub use tree::{
     Arithmetic, Assignment, BashScript, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement,
     StatementKind,

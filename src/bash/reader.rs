@@ -122,7 +122,8 @@ impl Draft {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text is what a variable can be called.
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && name_of(text) == text
 }
 
@@ -366,12 +367,7 @@ impl<'t> BashReader<'t> {
                 }
                 StatementKind::Group { body, subshell: true }
             }
-            "{" => {
-                self.at += 1;
-                let body = self.list(&["}"])?;
-                self.expect("}")?;
-                StatementKind::Group { body, subshell: false }
-            }
+            "{" => StatementKind::Group { body: self.between("{", "}")?, subshell: false },
             "if" => self.conditional()?,
             "while" | "until" => {
                 self.at += keyword.len();
@@ -439,14 +435,16 @@ impl<'t> BashReader<'t> {
     fn body(&mut self) -> Result<Vec<Statement>, Strange> {
         if self.keyword() == "{" {
             self.odd("the body of a loop");
-            self.at += 1;
-            let body = self.list(&["}"])?;
-            self.expect("}")?;
-            return Ok(body);
+            return self.between("{", "}");
         }
-        self.expect("do")?;
-        let body = self.list(&["done"])?;
-        self.expect("done")?;
+        self.between("do", "done")
+    }
+
+    /// The commands between two words.
+    fn between(&mut self, open: &str, close: &str) -> Result<Vec<Statement>, Strange> {
+        self.expect(open)?;
+        let body = self.list(&[close])?;
+        self.expect(close)?;
         Ok(body)
     }
 
@@ -747,17 +745,13 @@ impl<'t> BashReader<'t> {
         let number = target.raw.strip_suffix('-').unwrap_or(&target.raw).chars().all(|c| c.is_ascii_digit());
         let to = match sign {
             "<<<" => {
-                let known = target.word.kind == WordKind::Fixed;
-                RedirectTarget::Text {
-                    known: Some(target.word.text).filter(|_| known),
-                    inside: target.inside,
-                    body: None,
-                }
+                let fixed = target.word.kind == WordKind::Fixed;
+                let known = Some(target.word.text).filter(|_| fixed);
+                RedirectTarget::Text { known, inside: target.inside, body: None }
             }
-            ">&" if number && rest.starts_with('0') => {
+            "<&" | ">&" if number && (sign == "<&" || rest.starts_with('0')) => {
                 RedirectTarget::Text { known: None, inside: Vec::new(), body: None }
             }
-            "<&" if number => RedirectTarget::Text { known: None, inside: Vec::new(), body: None },
             ">&" if number => RedirectTarget::Copy,
             "<&" => {
                 self.odd("a redirection");
@@ -929,14 +923,10 @@ impl<'t> BashReader<'t> {
         let counts = raw.strip_prefix('{').and_then(|raw| raw.strip_suffix('}')?.split_once(".."));
         let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         let counts = counts.is_some_and(|(from, to)| digits(from) && digits(to));
-        Ok(Some(ShellWord {
-            digits: counts || !draft.other && !draft.text.is_empty() && !draft.text.contains(FILLED),
-            word: Word { text: draft.text, kind },
-            raw: raw.to_string(),
-            span: self.since(start),
-            inside: draft.inside,
-            variables: (!draft.odd && (counts || !draft.glob)).then_some(draft.names),
-        }))
+        let digits = counts || !draft.other && !draft.text.is_empty() && !draft.text.contains(FILLED);
+        let variables = (!draft.odd && (counts || !draft.glob)).then_some(draft.names);
+        let (word, raw, inside) = (Word { text: draft.text, kind }, raw.to_string(), draft.inside);
+        Ok(Some(ShellWord { word, raw, span: self.since(start), inside, variables, digits }))
     }
 
     fn double(&mut self, draft: &mut Draft) -> Result<(), Strange> {

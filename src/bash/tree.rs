@@ -354,14 +354,7 @@ impl SimpleCommand {
 impl ShellWord {
     /// A word of which nothing is known.
     pub(super) fn unknown(at: usize) -> ShellWord {
-        let word = Word { text: EXPANDED.to_string(), kind: WordKind::Loose };
-        ShellWord {
-            word,
-            raw: String::new(),
-            span: Span::new(at, at),
-            inside: Vec::new(),
-            variables: None,
-            digits: false,
-        }
+        let (word, raw) = (Word { text: EXPANDED.to_string(), kind: WordKind::Loose }, String::new());
+        ShellWord { word, raw, span: Span::new(at, at), inside: Vec::new(), variables: None, digits: false }
     }
 }

@@ -2,7 +2,7 @@
 //! assignments from the tree, because only the tree knows subshells, pipelines and prefix assignments.
 
 use crate::bash::lexer::{VariableUse, lex};
-use crate::bash::{Arithmetic, Expansion, ShellWord, SimpleCommand, Statement, StatementKind};
+use crate::bash::{Arithmetic, Expansion, ShellWord, SimpleCommand, Statement, StatementKind, is_name};
 use crate::source::Span;
 use std::collections::HashMap;
 
@@ -40,16 +40,12 @@ pub fn of_command(text: &str) -> VariableReads {
     let functions = Stretches::of(found.functions);
     let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
     let inner = found.scripts.iter().flat_map(|script| script.reads(text));
-    let mut reads: Vec<(VariableUse, bool)> = own
-        .map(|read| (read, false))
-        .chain(inner)
-        .filter(|(read, _)| !set.get(read.name.as_str()).is_some_and(|stretches| stretches.hold(read.span.start)))
-        .filter(|(read, _)| !found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to))
-        .map(|(read, in_function)| {
-            let in_function = in_function || functions.hold(read.span.start);
-            (read, in_function)
-        })
-        .collect();
+    let is_set = |read: &VariableUse| set.get(read.name.as_str()).is_some_and(|set| set.hold(read.span.start));
+    let is_asked =
+        |read: &VariableUse| found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to);
+    let mut reads: Vec<(VariableUse, bool)> = own.map(|read| (read, false)).chain(inner).collect();
+    reads.retain(|(read, _)| !is_set(read) && !is_asked(read));
+    reads.iter_mut().for_each(|(read, in_function)| *in_function |= functions.hold(read.span.start));
     reads.sort_by_key(|(read, _)| read.span.start);
     VariableReads { reads, assigned }
 }
@@ -227,11 +223,8 @@ impl VariableUses {
                 && !right.starts_with('=')
                 && !left.ends_with(['!', '<', '>'])
             {
-                self.assign(
-                    left.trim_end_matches(['+', '-', '*', '/', '%', '&', '|', '^']).trim(),
-                    computed.span.end,
-                    until,
-                );
+                let name = left.trim_end_matches(['+', '-', '*', '/', '%', '&', '|', '^']).trim();
+                self.assign(name, computed.span.end, until);
             }
         }
     }
@@ -278,12 +271,6 @@ fn read_names(words: &[&str]) -> Vec<String> {
 fn after(words: &[&str], option: &str) -> Vec<String> {
     let at = words.iter().position(|word| *word == option);
     at.and_then(|i| words.get(i + 1)).into_iter().map(|word| word.to_string()).collect()
-}
-
-fn is_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
 }
 
 /// Variables that a shell or its environment sets by itself (bash manual, 5.1 and 5.2; POSIX, 8.3).

@@ -1,5 +1,7 @@
 //! A word of a command as a program gets it, as far as it is known before bash expands it.
 
+use crate::source::cut;
+
 /// Stands in a [`Word`] for a placeholder: one word that a person fills in.
 pub const FILLED: char = '\u{E000}';
 /// Stands in a [`Word`] for what a shell puts there, which may be anything.
@@ -58,9 +60,6 @@ impl Word {
     /// As it is told to people.
     pub fn shown(&self) -> String {
         let text = self.text.replace([FILLED, EXPANDED], "…").replace(['\n', '\t'], " ");
-        match text.char_indices().nth(60) {
-            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-            None => text,
-        }
+        cut(&text, 60, "…")
     }
 }

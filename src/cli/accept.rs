@@ -5,7 +5,7 @@ use super::ask::{answer, is_somebody_there};
 use super::screen::Screen;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config};
-use crate::output::{print, say, stderr_is_terminal, visible};
+use crate::output::{print, say, visible};
 use crate::record::write_atomic;
 use crate::report::many;
 use crate::runbook::{
@@ -201,13 +201,8 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
     let mut diags = Diagnostics::default();
     let mut pages = Vec::new();
     for file in files {
-        let source = match Source::read(&file) {
-            Ok(source) => source,
-            Err(error) => {
-                error.report("the runbook", None, &mut diags);
-                continue;
-            }
-        };
+        let source = Source::read(&file).map_err(|error| error.report("the runbook", None, &mut diags));
+        let Ok(source) = source else { continue };
         let of = file.canonicalize().ok().and_then(|whole| followed.get(&whole).cloned()).unwrap_or_default();
         let reading = ParseOptions { clients: of.clients, bridged: true };
         let mut of_page = Diagnostics::default();
@@ -452,7 +447,7 @@ fn screen(
     globals: &super::Globals,
 ) -> Screen {
     let Command { line, governs, text, unread, .. } = case.command;
-    let mut screen = Screen::new(globals.may_color() && stderr_is_terminal());
+    let mut screen = Screen::new(globals.color());
     screen.title(format!("{number} of {of}  {}:{line}", page.path().display()));
     if !governs.headings.is_empty() {
         screen.may_hide(0, format!("under {}", visible(&governs.path())));

@@ -6,8 +6,6 @@ use crate::agent::server::{self, ServeConfig};
 use crate::error::{Error, Exit};
 use crate::output::{pipe, print_json, say_line};
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// What the agent container runs.
 #[derive(Debug, clap::Args)]
@@ -97,18 +95,9 @@ async fn serve(socket: PathBuf, proxy: Option<String>) -> Result<Exit, Error> {
         .map(|json| serde_json::from_str(&json))
         .transpose()
         .map_err(|error| Error::usage(format!("`FIREDRILL_PROXY` cannot be read: {error}")))?;
-    let shutdown = CancellationToken::new();
     // The first process of a container gets no signal that it does not handle.
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals =
-            signal(kind).map_err(|error| Error::harness(format!("signals cannot be handled: {error}")))?;
-        let shutdown = shutdown.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            shutdown.cancel();
-        });
-    }
-    server::serve(ServeConfig { socket, proxy }, shutdown)
+    let shutdown = super::conduct::listen()?;
+    server::serve(ServeConfig { socket, proxy }, shutdown.cancel)
         .await
         .map(|()| Exit::Passed)
         .map_err(|error| Error::harness(error.to_string()))

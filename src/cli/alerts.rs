@@ -3,7 +3,7 @@
 use super::evidence::each_run;
 use crate::assurance::alert_rules::{AlertRuleSet, lint};
 use crate::error::{Error, Exit};
-use crate::output::{print, say_line, stdout_is_terminal};
+use crate::output::{print, say_line};
 use crate::record::{AlertMoment, AlertStation};
 use crate::source::{Diagnostics, Severity, render};
 use crate::spec::{AlertsSpec, Plan, find, load, project_scenarios};
@@ -62,7 +62,7 @@ pub async fn run(args: AlertsArgs, globals: &super::Globals) -> Result<Exit, Err
     let has = |level| diags.all.iter().any(|found| found.level == level);
     let (errors, warnings) = (has(Severity::Error), has(Severity::Warning));
     let none = format!("nothing is wrong with the alert rules of {} scenarios\n", sets.len());
-    print(&if diags.all.is_empty() { none } else { render(&diags, globals.may_color() && stdout_is_terminal()) })?;
+    print(&if diags.all.is_empty() { none } else { render(&diags, globals.stdout_color()) })?;
     Ok(if errors || strict && warnings { Exit::Failed } else { Exit::Passed })
 }
 
@@ -83,10 +83,9 @@ fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
 /// Names of the alerts that fired in these runs.
 fn fired(paths: &[PathBuf], globals: &super::Globals) -> Result<BTreeSet<String>, Error> {
     let mut fired = BTreeSet::new();
-    let problems = each_run(paths, &globals.project, |record| {
+    each_run(paths, &globals.project, |record| {
         let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
         fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
     })?;
-    problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
     Ok(fired)
 }

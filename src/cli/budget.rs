@@ -138,14 +138,9 @@ impl<'a> BudgetState<'a> {
             // The freeze is over above the largest share at which this release is frozen.
             let freezing = policy.steps.iter().filter(|(_, other)| other.freezes(release.unwrap_or_default()));
             let share = freezing.map(|(share, _)| share.get()).fold(0.0, f64::max);
-            let end =
-                regained(budget, bad, share, now).map(|end| format!(", {} if nothing more happens", utc_text(end)));
-            says.push(format!(
-                "`{}` until more than {} are left{}",
-                step.name(),
-                percent(share),
-                end.unwrap_or_default()
-            ));
+            let end = regained(budget, bad, share, now);
+            let end = end.map(|end| format!(", {} if nothing more happens", utc_text(end))).unwrap_or_default();
+            says.push(format!("`{}` until more than {} are left{end}", step.name(), percent(share)));
         }
         let frozen = freezes.is_some() && lifted.is_none();
         BudgetState { budget, says, step: step.map(|step| step.name()), frozen }
@@ -214,11 +209,8 @@ pub(super) fn of_incidents(
                 // Without a list nothing is spent by anybody.
                 None if services.is_empty() => one.service,
                 None => {
-                    let told = format!(
-                        "warning: {} is of `{}`, which services.yaml does not list: it spends no budget",
-                        one.id, one.service
-                    );
-                    say_line(&told);
+                    let told = "which services.yaml does not list: it spends no budget";
+                    say_line(&format!("warning: {} is of `{}`, {told}", one.id, one.service));
                     one.service
                 }
             },
@@ -231,10 +223,9 @@ pub(super) fn of_incidents(
         })
         .collect();
     if drills {
-        let problems = each_run(&[], &globals.project, |record| {
+        each_run(&[], &globals.project, |record| {
             bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
         })?;
-        problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
     }
     // How many were slow nobody has counted by hand.
     let slos = services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
@@ -280,11 +271,8 @@ async fn error_ratio(url: &str, slo: &FoundSlo) -> Result<f64, String> {
     let answer = get(&page, token.as_deref()).await?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status != 200 || body["status"] != "success" {
-        return Err(format!(
-            "Prometheus answered {}: {}",
-            answer.status,
-            body["error"].as_str().unwrap_or("no reason")
-        ));
+        let why = body["error"].as_str().unwrap_or("no reason");
+        return Err(format!("Prometheus answered {}: {why}", answer.status));
     }
     if body["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
         return Err(format!("Prometheus warns: {}", body["warnings"]));

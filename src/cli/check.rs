@@ -7,10 +7,10 @@ use crate::output::{print, say};
 use crate::report::many;
 use crate::source::{Diagnostics, Severity, Source, Span, render};
 use crate::spec::{
-    AlertsSpec, Overrides, Plan, check_data, check_environment, check_objectives, check_services, check_variables,
-    find, find_game_day, is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
+    AlertsSpec, Overrides, Plan, check_data, check_objectives, check_variables, find, find_game_day, is_game_day, load,
+    load_game_day, project_game_days, project_scenarios, root_of,
 };
-use crate::stack::{AlertFiles, AlertFinding, Platform, ResolveError, ResolvedStack, StackError, platform};
+use crate::stack::{AlertFiles, AlertFinding, Platform, ResolvedStack, StackError, platform};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -168,9 +168,7 @@ fn check_runbook(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) {
     }
 }
 
-/// Resolves the stacks of these plans and notes what only the resolved model tells: services that do not exist
-/// (`spec::check_services`), settings that a drill cannot have or should not have (`spec::place_in_stack`).
-/// What could be allowed is added to `open`.
+/// Resolves the stacks of these plans and notes what only the resolved model tells. What could be allowed is added to `open`.
 async fn resolve_stacks(
     plans: &[Plan],
     platform: &dyn Platform,
@@ -179,23 +177,14 @@ async fn resolve_stacks(
 ) -> Result<Vec<Option<Arc<dyn ResolvedStack>>>, Error> {
     let mut stacks = Vec::new();
     for plan in plans {
-        let stack = match platform.resolve(&plan.stack).await {
-            Ok(stack) => stack,
-            Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
-            Err(error) => {
-                open.extend(super::findings::invalid(plan, &error, platform, diags));
-                stacks.push(None);
-                continue;
+        let stack = super::conduct::resolve_stack(plan, platform, diags, open).await?;
+        if let Some(stack) = &stack {
+            if let Some(named) = stack.variables() {
+                check_variables(plan, &named, diags);
             }
-        };
-        check_services(plan, &stack.services(), &stack.hosts(), diags);
-        if let Some(named) = stack.variables() {
-            check_variables(plan, &named, diags);
+            places::check_ports_and_calls(plan, &**stack, diags);
         }
-        check_environment(plan, |service| stack.environment(service), diags);
-        open.extend(super::findings::resolved(plan, &*stack, diags));
-        places::check_ports_and_calls(plan, &*stack, diags);
-        stacks.push(Some(stack));
+        stacks.push(stack);
     }
     Ok(stacks)
 }

@@ -14,7 +14,7 @@ pub struct CompletionsArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &CompletionsArgs) -> Result<Exit, Error> {
+pub async fn run(args: CompletionsArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "firedrill", &mut script);
     print_file(&String::from_utf8_lossy(&script))?;

@@ -19,7 +19,7 @@ use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
 use crate::notify::Notifier;
-use crate::output::{say, say_line, stderr_is_terminal, visible};
+use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
 use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
@@ -50,27 +50,41 @@ pub enum OutputFormat {
 }
 
 /// What the command line asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConductOptions {
-    /// The project's directory, and how much is printed.
-    pub globals: Globals,
-    /// The same drill without the runbook.
-    pub control: bool,
-    /// Leave the stack up when the drill does not pass.
-    pub keep: bool,
-    /// Never build images.
-    pub no_build: bool,
-    /// Seed; drawn when it is not given.
+    /// Seed of everything random in the drill; drawn and recorded when it is not given.
+    #[arg(long)]
     pub seed: Option<u64>,
-    /// A JUnit report of all drills.
+    /// Leave the stack up when the drill does not pass, and say how to look into it and how to remove it.
+    #[arg(long)]
+    pub keep: bool,
+    /// The same drill without the runbook: users must not recover.
+    #[arg(long)]
+    pub control: bool,
+    /// Print what would be started, broken and undone, and what would be run; start and change nothing.
+    #[arg(long, conflicts_with_all = ["keep", "ask", "junit", "out"])]
+    pub dry_run: bool,
+    /// Never build images; an image that is missing is an error.
+    #[arg(long)]
+    pub no_build: bool,
+    /// Write a JUnit report of all drills to this file, saved again after each drill.
+    #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Where run directories are made.
+    /// Directory in which each drill gets a directory of its own [default: .firedrill/runs].
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What is printed.
-    pub format: OutputFormat,
-    /// Whether a person at the terminal is asked for what a runbook leaves to people.
+    /// Ask at the terminal: for steps that are a person's to be done by hand, and for inputs without a value. The drill's
+    /// clocks run meanwhile. Without it such steps are skipped, and a step whose input has no value is blocked.
+    #[arg(long, conflicts_with = "control")]
     pub ask: bool,
+    /// What to print: for people, or every event as a line of JSON on standard output.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
+    pub format: OutputFormat,
+    /// The project's directory, and how much is printed.
+    #[arg(skip)]
+    pub globals: Globals,
     /// Who is told about it.
+    #[arg(skip)]
     pub notified: Notified,
 }
 
@@ -146,16 +160,7 @@ async fn resolved<'p>(
     let mut diagnostics = Diagnostics::default();
     let (mut stacks, mut open) = (Vec::new(), BTreeSet::new());
     for plan in plans {
-        match platform.resolve(&plan.stack).await {
-            Err(ResolveError::Environment(error)) => return Err(environment(error)),
-            Err(error) => open.extend(super::findings::invalid(plan, &error, platform, &mut diagnostics)),
-            Ok(stack) => {
-                spec::check_services(plan, &stack.services(), &stack.hosts(), &mut diagnostics);
-                spec::check_environment(plan, |service| stack.environment(service), &mut diagnostics);
-                open.extend(super::findings::resolved(plan, &*stack, &mut diagnostics));
-                stacks.push(stack);
-            }
-        }
+        stacks.extend(resolve_stack(plan, platform, &mut diagnostics, &mut open).await?);
     }
     if diagnostics.has_errors() {
         let text = crate::source::render(&diagnostics, color);
@@ -166,6 +171,32 @@ async fn resolved<'p>(
         });
     }
     Ok(stacks)
+}
+
+/// Resolves the stack of a plan and notes what only that tells: services and variables that it does not have, settings that a
+/// drill cannot or should not have. What a person could allow is added to `open`. `None` when it cannot be used.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn resolve_stack(
+    plan: &Plan,
+    platform: &dyn Platform,
+    diags: &mut Diagnostics,
+    open: &mut BTreeSet<String>,
+) -> Result<Option<Arc<dyn ResolvedStack>>, Error> {
+    match platform.resolve(&plan.stack).await {
+        Err(ResolveError::Environment(error)) => Err(environment(error)),
+        Err(error) => {
+            open.extend(super::findings::invalid(plan, &error, platform, diags));
+            Ok(None)
+        }
+        Ok(stack) => {
+            spec::check_services(plan, &stack.services(), &stack.hosts(), diags);
+            spec::check_environment(plan, |service| stack.environment(service), diags);
+            open.extend(super::findings::resolved(plan, &*stack, diags));
+            Ok(Some(stack))
+        }
+    }
 }
 
 /// A directory for a run of this name.
@@ -211,22 +242,19 @@ async fn one(
         occasion: None,
         executed: None,
     };
-    let carried = carry_out(begun, &mut person, observers, shutdown).await;
-    let Carried { record, saved, sealed } = carried?;
+    let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
     if wanted.format == OutputFormat::Human {
         say(&report::summary(&record, Some(&dir), wanted.globals.color()));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
             say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
         }
-    }
-    if let (Ok(sealed), OutputFormat::Human) = (&sealed, wanted.format) {
-        say(&sealing::lines(sealed));
+        say(&sealing::lines(&sealed));
     }
     // The drill is over, sealed and told: now its last messages may take their time.
     say_unsent(&notifier.finish(LAST_WORDS, next_signal(shutdown)).await, &dir);
     saved.map_err(|error| on_disk(&dir, &error))?;
-    sealed.map_err(|error| Error::harness(sealing::failure(&dir, &error)))?;
+    sealed.map_err(|error| sealing::failure(&dir, &error))?;
     Ok(record)
 }
 
@@ -239,11 +267,7 @@ fn next_signal(shutdown: &Shutdown) -> &CancellationToken {
 fn say_unsent(unsent: &[(String, usize)], run: &Path) {
     for (target, count) in unsent {
         let (count, log) = (words::many(*count, "message"), crate::record::beside_run(run, "sent"));
-        say_line(&format!(
-            "warning: {count} to {} not sent: see {}",
-            visible(target),
-            visible(&log.display().to_string())
-        ));
+        say_line(&format!("warning: {count} to {target} not sent: see {}", log.display()));
     }
 }
 
@@ -320,11 +344,8 @@ pub fn attach_error(error: AttachError) -> Error {
 pub fn environment(error: StackError) -> Error {
     match error {
         StackError::Environment { operation, cause, hint } => {
-            let error = Error::harness(format!("{operation}: {cause}"));
-            match hint {
-                Some(hint) => error.hint(hint),
-                None => error.hint("`firedrill doctor` says what is missing"),
-            }
+            let hint = hint.unwrap_or_else(|| "`firedrill doctor` says what is missing".into());
+            Error::harness(format!("{operation}: {cause}")).hint(hint)
         }
         other => Error::harness(other.to_string()),
     }

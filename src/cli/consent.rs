@@ -137,7 +137,8 @@ fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file
     let before: Vec<&Remembered> =
         earlier.iter().filter(|one| one.project == new.project && one.stack == new.stack).collect();
     let mark = |is_new: bool| if is_new && !before.is_empty() { "new or changed: " } else { "" };
-    let mut text = format!("{} asks for what reaches this host:\n", visible(&new.stack.display().to_string()));
+    let shown = |path: &Path| visible(&path.display().to_string());
+    let mut text = format!("{} asks for what reaches this host:\n", shown(&new.stack));
     for (ask, line) in asked.asks.iter().zip(&new.what) {
         let is_new = !before.iter().any(|one| one.what.contains(line));
         text += &format!("  {}{}\n{}", mark(is_new), visible(&ask.what), wrapped(&ask.value));
@@ -157,16 +158,10 @@ fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file
         let line = visible(&format!("{changed}`{name}`, which is given something of the host, runs"));
         text += &format!("  {line}\n{}", wrapped(&Value::Object(asked.runs(name)).to_string()));
     }
-    let kept = file.map_or_else(String::new, |file| {
-        format!(
-            "A yes is kept in {}; take the entry out of it to take it back.\n",
-            visible(&file.display().to_string())
-        )
-    });
-    text + &format!(
-        "{kept}Allow it for {} as it stands, from now on? [y/N] ",
-        visible(&new.project.display().to_string())
-    )
+    let kept =
+        file.map(|file| format!("A yes is kept in {}; take the entry out of it to take it back.\n", shown(file)));
+    text += &kept.unwrap_or_default();
+    text + &format!("Allow it for {} as it stands, from now on? [y/N] ", shown(&new.project))
 }
 
 /// A value on lines of its own, all of it.

@@ -37,14 +37,12 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
         Error::usage(format!("there is no {}: nothing says which services are critical", path.display()))
             .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end()))
     })?;
-    let (drills, problems) = evidence::drills(&args.paths, &globals.project)?;
-    let unfit = scenarios.unfit.iter().map(|(path, _, mistakes)| {
+    for (path, _, mistakes) in &scenarios.unfit {
         let count = if *mistakes == 1 { "a mistake".to_string() } else { format!("{mistakes} mistakes") };
-        format!("{} has {count} and covers nothing: `firedrill check` tells them", path.display())
-    });
-    for problem in unfit.chain(problems) {
-        say_line(&format!("warning: {problem}"));
+        let told = "and covers nothing: `firedrill check` tells them";
+        say_line(&format!("warning: {} has {count} {told}", path.display()));
     }
+    let drills = evidence::drills(&args.paths, &globals.project)?;
     let now = crate::record::utc_now();
     let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now);
     if args.json {
@@ -52,8 +50,10 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
     } else if args.markdown {
         print(&coverage::markdown(&coverage))?;
     } else if !globals.quiet {
-        let (width, color) = terminal(globals);
-        print(&coverage::text(&coverage, width, color))?;
+        // What is no terminal gets 80 columns without colour.
+        let columns = stdout_columns();
+        let color = globals.may_color() && columns.is_some();
+        print(&coverage::text(&coverage, columns.map_or(80, |columns| columns.min(120)), color))?;
     }
     match args.at_least {
         Some(required) if !coverage.reaches(required.get()) => {
@@ -72,10 +72,4 @@ pub fn catalog(
 ) -> Result<Option<Catalog>, Error> {
     let read = |source: &_, diags: &mut _| services::read(source, Some(&scenarios.named()), diags);
     super::read_own(named, FILE, "the list of services", globals, read)
-}
-
-/// Width and colour of standard output; what is no terminal gets 80 columns without colour.
-fn terminal(globals: &super::Globals) -> (usize, bool) {
-    let columns = stdout_columns();
-    (columns.map_or(80, |columns| columns.min(120)), globals.may_color() && columns.is_some())
 }

@@ -31,18 +31,10 @@ pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Er
     Ok(if missing { Exit::Harness } else { Exit::Passed })
 }
 
-fn word(state: ProbeState) -> &'static str {
-    match state {
-        ProbeState::Ok => "ok",
-        ProbeState::Warn => "warn",
-        ProbeState::Missing => "missing",
-    }
-}
-
 fn text(probes: &[Probe]) -> String {
     let mut text = String::new();
     for probe in probes {
-        text.push_str(&format!("{:<8} {:<15} {}\n", word(probe.state), probe.what, visible(&probe.seen)));
+        text.push_str(&format!("{:<8} {:<15} {}\n", probe.state.name(), probe.what, visible(&probe.seen)));
         if let Some(fix) = &probe.fix {
             text.push_str(&format!("{:<24} help: {fix}\n", ""));
         }
@@ -57,7 +49,7 @@ fn text(probes: &[Probe]) -> String {
 }
 
 fn json(probes: &[Probe]) -> serde_json::Value {
-    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": word(probe.state), "seen": probe.seen, "help": probe.fix });
+    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": probe.state.name(), "seen": probe.seen, "help": probe.fix });
     probes.iter().map(one).collect()
 }
 

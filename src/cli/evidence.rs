@@ -5,6 +5,7 @@ use crate::assurance::coverage::{PastDrill, Scenario, ScenarioStep};
 use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::class_of;
+use crate::output::say_line;
 use crate::record::{Record, Verdict};
 use crate::source::{Severity, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
@@ -15,9 +16,7 @@ use std::path::{Path, PathBuf};
 pub struct Scenarios {
     /// Those that can be used.
     pub fit: Vec<Scenario>,
-    /// Every one by name, also those that cannot be used.
-    pub names: Vec<String>,
-    /// The same, and whether each is a DR scenario.
+    /// Every one by name, also those that cannot be used, and whether it is a DR scenario.
     pub dr: Vec<(String, bool)>,
     /// Those with mistakes: the file, the runbook that it names, and how many mistakes.
     pub unfit: Vec<(PathBuf, Option<PathBuf>, usize)>,
@@ -27,7 +26,8 @@ impl Scenarios {
     /// What `services.yaml` may name of them.
     pub fn named(&self) -> ProjectNames {
         let classes = self.fit.iter().flat_map(|scenario| &scenario.faults).filter_map(|(class, _)| class.clone());
-        ProjectNames { scenarios: self.names.clone(), classes: classes.collect() }
+        let scenarios = self.dr.iter().map(|(name, _)| name.clone());
+        ProjectNames { scenarios: scenarios.collect(), classes: classes.collect() }
     }
 }
 
@@ -38,8 +38,7 @@ pub fn scenarios(project: &Path) -> Scenarios {
     for path in project_scenarios(project) {
         let outline = outline(&path);
         let (plan, diags) = load(&path, &overrides);
-        found.dr.push((outline.name.clone(), plan.as_ref().is_some_and(|plan| plan.restore.is_some())));
-        found.names.push(outline.name);
+        found.dr.push((outline.name, plan.as_ref().is_some_and(|plan| plan.restore.is_some())));
         match plan {
             Some(plan) => found.fit.push(coverable(&plan)),
             None => {
@@ -81,12 +80,12 @@ fn coverable(plan: &Plan) -> Scenario {
     }
 }
 
-/// The drills below these paths, or below the project's `.firedrill` when none is named, and what could not be read. One
-/// record at a time: there may be thousands.
-pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<String>), Error> {
+/// The drills below these paths, or below the project's `.firedrill` when none is named. One record at a time: there may be
+/// thousands.
+pub fn drills(paths: &[PathBuf], project: &Path) -> Result<Vec<PastDrill>, Error> {
     let mut drills = Vec::new();
-    let problems = each_run(paths, project, |record| drills.extend(PastDrill::of(record)))?;
-    Ok((drills, problems))
+    each_run(paths, project, |record| drills.extend(PastDrill::of(record)))?;
+    Ok(drills)
 }
 
 /// These paths; the project's `.firedrill` when none is named and it is there.
@@ -95,8 +94,8 @@ pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
     if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
 }
 
-/// Hands each of these runs to `take`, one at a time; returns what could not be read.
-pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<Vec<String>, Error> {
+/// Hands each of these runs to `take`, one at a time; warns of what cannot be read.
+pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<(), Error> {
     let found = archive::find(&runs_of(paths, project))
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems = found.problems;
@@ -106,5 +105,6 @@ pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)
             Err(error) => problems.push(error.to_string()),
         }
     }
-    Ok(problems)
+    problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
+    Ok(())
 }

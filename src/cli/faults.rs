@@ -16,7 +16,7 @@ pub struct FaultsArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &FaultsArgs, globals: &Globals) -> Result<Exit, Error> {
+pub async fn run(args: FaultsArgs, globals: &Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
     let presets = Preset::all(&Source::new(globals.project.join("scenarios/any.yaml"), ""), &mut diags);
     if diags.has_errors() {

@@ -1,13 +1,12 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
-use super::conduct::{self, DayOptions, OutputFormat, RemoteOptions};
+use super::conduct::{self, DayOptions, RemoteOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
 use crate::source::parse_duration;
 use crate::spec::{self, GameDay};
 use crate::stack::{REMOTE_SITES, platform};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Runs a game day: many drills side by side, as one occasion with one report.
@@ -52,21 +51,8 @@ pub struct GamedayArgs {
     /// Carry the drills out elsewhere: `kubernetes` makes a Job of each in the cluster of their stacks.
     #[arg(long, value_name = "PLACE", value_parser = clap::builder::PossibleValuesParser::new(REMOTE_SITES))]
     on: Option<String>,
-    /// Never build images; an image that is missing is an error of its drills.
-    #[arg(long)]
-    no_build: bool,
-    /// Also write the JUnit report to this file, saved again after each drill.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Directory in which the game day gets a directory of its own [default: .firedrill/gamedays].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Only say what would run, in which order and within which limits.
-    #[arg(long, short = 'n')]
-    dry_run: bool,
-    /// What to print: for people, or every event of the game day as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
-    format: OutputFormat,
+    #[command(flatten)]
+    options: DayOptions,
     #[command(flatten)]
     notify: super::notify::Notify,
     #[command(flatten)]
@@ -83,36 +69,23 @@ fn budget(text: &str) -> Result<Duration, String> {
 /// Runs the command.
 pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let file = load(&args, globals)?;
-    let affected_by = match &args.affected_by {
-        Some(revision) => {
-            let changes = gameday::changed_since(&globals.project, revision)?;
-            Some(gameday::affected(&changes, &file, &*platform(), &globals.project))
-        }
-        None => None,
+    let affected = |revision: &str| gameday::affected(revision, &file, &*platform(), &globals.project);
+    let affected_by = args.affected_by.as_deref().map(affected).transpose()?;
+    let plan = gameday::PlanOptions {
+        shard: args.shard,
+        repeat: args.repeat,
+        retry: args.retry,
+        fail_fast: args.fail_fast,
+        control: args.control,
+        seed: args.seed,
+        budget: args.budget,
+        parallel: args.parallel,
+        affected_by,
+        ..gameday::PlanOptions::default()
     };
-    let wanted = DayOptions {
-        globals: globals.clone(),
-        plan: gameday::PlanOptions {
-            shard: args.shard,
-            repeat: args.repeat,
-            retry: args.retry,
-            fail_fast: args.fail_fast,
-            control: args.control,
-            seed: args.seed,
-            budget: args.budget,
-            parallel: args.parallel,
-            affected_by,
-            refused: std::collections::BTreeMap::new(),
-        },
-        no_build: args.no_build,
-        junit: args.junit,
-        out: args.out,
-        dry_run: args.dry_run,
-        format: args.format,
-        notified: args.notify.ready()?,
-        remote: args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) }),
-    };
-    conduct::day(&file, &wanted).await
+    let wanted = DayOptions { globals: globals.clone(), notified: args.notify.ready()?, ..args.options };
+    let elsewhere = args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) });
+    conduct::day(&file, plan, elsewhere, &wanted).await
 }
 
 /// Reads the game day and every scenario of it; the mistakes of all of them are one error.

@@ -12,6 +12,7 @@ use crate::record::{utc_now, write_atomic};
 use crate::report::SeenRun;
 use crate::source::{did_you_mean, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
@@ -88,19 +89,23 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
             && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
     };
     let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), options.last);
-    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
     match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
-        (None, None) => return empty(&args, globals, &update),
-        (Some(name), None) => return none_of(name, &all, &args, globals, &update),
-        (Some(_), Some(view)) if options.json => print_value(&Versioned::of(&view))?,
-        (Some(_), Some(view)) => print(&scenario_text(&view, form))?,
+        (None, None) => empty(&args, globals, &update),
+        (Some(name), None) => none_of(name, &all, &args, globals, &update),
+        (Some(_), Some(view)) => show(&view, scenario_text, options),
         (None, Some(_)) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
-            match options.json {
-                true => print_value(&Versioned::of(&overview))?,
-                false => print(&overview_text(&overview, form))?,
-            }
+            show(&overview, overview_text, options)
         }
+    }
+}
+
+/// Prints it in the form that is asked for.
+fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, options: &Options) -> Result<Exit, Error> {
+    match (options.json, options.markdown) {
+        (true, _) => print_value(&Versioned::of(what))?,
+        (false, true) => print(&text(what, PageForm::Markdown))?,
+        (false, false) => print(&text(what, PageForm::Text))?,
     }
     Ok(Exit::Passed)
 }
@@ -108,11 +113,10 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
 /// Drills, incidents and actions side by side.
 fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    let problems = each_run(&options.from, &globals.project, |record| {
+    each_run(&options.from, &globals.project, |record| {
         points.extend(TrendPoint::of_drill(record));
         seen.extend(SeenRun::of(record));
     })?;
-    problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = options.since.as_deref().map(age).transpose()? {
@@ -133,12 +137,7 @@ fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &
         let written = write_atomic(file, trend_html(&trend).as_bytes());
         return written.map_err(|error| Error::harness(format!("{}: {error}", file.display()))).map(|()| Exit::Passed);
     }
-    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
-    match options.json {
-        true => print_value(&Versioned::of(&trend))?,
-        false => print(&trend_text(&trend, form))?,
-    }
-    Ok(Exit::Passed)
+    show(&trend, trend_text, options)
 }
 
 fn age(text: &str) -> Result<i64, Error> {
@@ -146,20 +145,17 @@ fn age(text: &str) -> Result<i64, Error> {
 }
 
 /// The last `n` runs of each scenario, in their order.
-fn last_of_each(runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
-    let Some(n) = n.and_then(|n| usize::try_from(n).ok()) else { return runs };
-    let mut seen = std::collections::HashMap::<String, usize>::new();
-    let mut kept: Vec<IndexedRun> = runs
-        .into_iter()
-        .rev()
-        .filter(|run| {
-            let seen = seen.entry(run.scenario.clone()).or_default();
-            *seen += 1;
-            *seen <= n
-        })
-        .collect();
-    kept.reverse();
-    kept
+fn last_of_each(mut runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
+    let Some(n) = n else { return runs };
+    let mut seen = BTreeMap::<String, u32>::new();
+    runs.reverse();
+    runs.retain(|run| {
+        let seen = seen.entry(run.scenario.clone()).or_default();
+        *seen += 1;
+        *seen <= n
+    });
+    runs.reverse();
+    runs
 }
 
 /// A scenario without runs is a mistake only when neither the index nor the project knows it.
@@ -170,11 +166,9 @@ fn none_of(
     globals: &super::Globals,
     update: &Update,
 ) -> Result<Exit, Error> {
-    let mut names: Vec<String> = project_scenarios(&globals.project).iter().map(|path| outline(path).name).collect();
-    names.extend(indexed.iter().map(|run| run.scenario.clone()));
-    names.sort();
-    names.dedup();
-    if names.iter().any(|known| known == name) {
+    let own = project_scenarios(&globals.project).into_iter().map(|path| outline(&path).name);
+    let names: BTreeSet<String> = own.chain(indexed.iter().map(|run| run.scenario.clone())).collect();
+    if names.contains(name) {
         return empty(args, globals, update);
     }
     let error = Error::usage(format!("there is no scenario `{}`, and no run of one", shorten(&visible(name))));
@@ -185,8 +179,7 @@ fn none_of(
 fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
     if args.options.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
-        print_value(&Versioned::of(&overview))?;
-        return Ok(Exit::Passed);
+        return show(&overview, overview_text, &args.options);
     }
     let shown = |text: &str| shorten(&visible(text));
     let of = args.scenario.as_ref().map(|name| format!(" of `{}`", shown(name))).unwrap_or_default();

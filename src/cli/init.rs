@@ -9,10 +9,12 @@ mod text;
 use crate::error::{Error, Exit};
 use crate::output::{print, say, visible};
 use crate::record::utc_now;
-use crate::source::{Diagnostics, list, render, tidy};
+use crate::source::{list, render, tidy};
 use crate::spec::{self, check_services};
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
+use crate::view::answers::capital;
 use choice::{InitChoice, choose};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +37,9 @@ pub struct InitArgs {
     /// The Compose file; found by its usual names when it is not given.
     #[arg(long, value_name = "FILE")]
     stack: Option<PathBuf>,
+    /// A runbook that you have: no other one is written.
+    #[arg(long, value_name = "FILE")]
+    runbook: Option<PathBuf>,
     /// Name of scenario and runbook.
     #[arg(long)]
     name: Option<String>,
@@ -56,32 +61,34 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let project = tidy(&globals.project);
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     let platform = platform();
-    let (stack, known) = match compose_file(args.stack.as_deref(), &project)? {
+    let (stack, stack_name, known) = match compose_file(args.stack.as_deref(), &project)? {
         Some(stack) => {
             let resolved = resolved(&stack, &*platform).await?;
-            (
-                stack,
-                KnownFacts { name: resolved.name().to_string(), services: resolved.facts(), hosts: resolved.hosts() },
-            )
+            (stack, resolved.name().to_string(), resolved.facts())
         }
         None => {
             let stack = project.join("stacks/example/compose.yaml");
             files.push((stack.clone(), STUB.into()));
-            (stack, KnownFacts::of_stub())
+            (stack, "example".to_string(), vec![of_stub()])
         }
     };
     let is_stub = !files.is_empty();
-    let services = facts::services(&known.services);
+    let services = facts::services(&known);
     let choice = choose(&services, args.service.as_deref(), args.fault.as_deref())?;
     let name = args.name.unwrap_or_else(|| choice.name());
     check_name(&name)?;
-    let (scenario, runbook) =
-        (project.join(format!("scenarios/{name}.yaml")), project.join(format!("runbooks/{name}.md")));
-    files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &known.name, &project)));
-    let text = runbook_text(&choice, &name, &known.name, &stack);
-    let reading = super::accept::all(&runbook, &text)?;
-    files.push((runbook.clone(), text));
-    files.push(reading);
+    let scenario = project.join(format!("scenarios/{name}.yaml"));
+    let own = args.runbook.is_some();
+    let runbook = args.runbook.unwrap_or_else(|| project.join(format!("runbooks/{name}.md")));
+    files.push((scenario.clone(), scenario_text(&choice, &stack, &stack_name, &project, (&runbook, own))));
+    if !own {
+        let text = runbook_text(&choice, &name, &stack_name, &stack);
+        let reading = super::accept::all(&runbook, &text)?;
+        files.push((runbook.clone(), text));
+        files.push(reading);
+    } else if !runbook.is_file() {
+        return Err(Error::usage(format!("there is no runbook `{}`", visible(&runbook.to_string_lossy()))));
+    }
     refuse_to_overwrite(&files)?;
     if args.dry_run {
         for (path, text) in &files {
@@ -96,12 +103,13 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = choice.advice() {
         print(&format!("note     {advice}\n"))?;
     }
-    let exit = judge(&scenario, (!is_stub).then_some(&*platform), &known, globals, &args.allow).await?;
+    let exit = judge(&scenario, (!is_stub).then_some(&*platform), globals, &args.allow).await?;
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
+    let runbook = tidy(&runbook).display().to_string();
+    let accept = if own { format!("firedrill accept {runbook}\n         ") } else { String::new() };
     print(&format!(
-        "\nnext     edit what is marked with \"check:\", then\n         firedrill {here}check\n         firedrill show {}\n         \
+        "\nnext     edit what is marked with \"check:\", then\n         {accept}firedrill {here}check\n         firedrill show {runbook}\n         \
          firedrill {here}scenario {name}\n         firedrill {here}scenario {name} --control\n",
-        tidy(&runbook).display()
     ))?;
     Ok(exit)
 }
@@ -188,24 +196,14 @@ async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn Resol
     })
 }
 
-/// What is known of a stack.
-struct KnownFacts {
-    name: String,
-    services: Vec<ServiceFacts>,
-    hosts: Vec<String>,
-}
-
-impl KnownFacts {
-    /// What the stub will be resolved to.
-    fn of_stub() -> KnownFacts {
-        let web = ServiceFacts {
-            name: "web".into(),
-            image: "nginx:stable".into(),
-            ports: [80].into(),
-            has_name: true,
-            ..ServiceFacts::default()
-        };
-        KnownFacts { name: "example".into(), services: vec![web], hosts: vec!["web".into()] }
+/// The one service of the stub, as it will be resolved.
+fn of_stub() -> ServiceFacts {
+    ServiceFacts {
+        name: "web".into(),
+        image: "nginx:stable".into(),
+        ports: [80].into(),
+        has_name: true,
+        ..ServiceFacts::default()
     }
 }
 
@@ -218,7 +216,13 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn scenario_text(choice: &InitChoice, name: &str, stack: &Path, stack_name: &str, project: &Path) -> String {
+fn scenario_text(
+    choice: &InitChoice,
+    stack: &Path,
+    stack_name: &str,
+    project: &Path,
+    (runbook, own): (&Path, bool),
+) -> String {
     let notes =
         |notes: &[String], indent: &str| notes.iter().map(|note| format!("{indent}# {note}\n")).collect::<String>();
     let shown = from_scenarios(stack, project);
@@ -229,32 +233,36 @@ fn scenario_text(choice: &InitChoice, name: &str, stack: &Path, stack_name: &str
         None => format!("# yaml-language-server: $schema=../{path}\n"),
     });
     let schema = schema.unwrap_or_default();
+    let respond = match own {
+        true => "# check: values for the inputs of the runbook\n# respond: { vars: { NAME: value } }\n".into(),
+        false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url()),
+    };
     fill(
         SCENARIO,
         &[
             ("schema", &schema),
             ("from", &visible(&shown)),
-            ("title", &yaml(&capitalised(&choice.title()))),
+            ("title", &yaml(&capital(&choice.title()))),
             ("tags", &yaml(stack_name)),
             ("stack", &yaml(&shown)),
-            ("name", name),
+            ("runbook", &yaml(&from_scenarios(runbook, project))),
+            ("respond", &respond),
             ("load_notes", &notes(&choice.load_notes, "    ")),
             ("fault_notes", &notes(&choice.fault_notes, "  ")),
             ("url", &choice.url()),
             ("fault", &choice.fault()),
             ("entry", &choice.entry),
-            ("target", &yaml(&choice.target)),
         ],
     )
 }
 
 fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str, stack: &Path) -> String {
     let [impact, mitigation, rollback] = choice.words();
-    let alert: String = name.split(['-', '_', '.']).map(capitalised).collect();
+    let alert: String = name.split(['-', '_', '.']).map(capital).collect();
     let text = fill(
         RUNBOOK,
         &[
-            ("title", &capitalised(&choice.title())),
+            ("title", &capital(&choice.title())),
             ("project", stack_name),
             ("today", &utc_now().date().to_string()),
             ("alert", &alert),
@@ -292,11 +300,6 @@ fn from_scenarios(stack: &Path, project: &Path) -> String {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
 fn refuse_to_overwrite(files: &[(PathBuf, String)]) -> Result<(), Error> {
     let there = files.iter().filter(|(path, _)| path.symlink_metadata().is_ok());
     let there: Vec<String> = there.map(|(path, _)| tidy(path).display().to_string()).collect();
@@ -322,23 +325,20 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 async fn judge(
     scenario: &Path,
     platform: Option<&dyn Platform>,
-    known: &KnownFacts,
     globals: &super::Globals,
     allow: &super::consent::Allow,
 ) -> Result<Exit, Error> {
     let overrides = allow.overrides(globals, []);
     let mut how = None;
-    let (plan, mut diags): (_, Diagnostics) = spec::load(scenario, &overrides);
+    let (plan, mut diags) = spec::load(scenario, &overrides);
     if let Some(plan) = plan {
-        let services: Vec<String> = known.services.iter().map(|service| service.name.clone()).collect();
-        check_services(&plan, &services, &known.hosts, &mut diags);
         if let Some(platform) = platform {
-            let open = match platform.resolve(&plan.stack).await {
-                Ok(stack) => super::findings::resolved(&plan, &*stack, &mut diags),
-                Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
-                Err(error) => super::findings::invalid(&plan, &error, platform, &mut diags),
-            };
+            let mut open = BTreeSet::new();
+            super::conduct::resolve_stack(&plan, platform, &mut diags, &mut open).await?;
             how = super::findings::consent(&open, platform);
+        } else {
+            let services = [of_stub().name];
+            check_services(&plan, &services, &services, &mut diags);
         }
     }
     say(&render(&diags, globals.color()));

@@ -3,7 +3,7 @@
 use crate::assurance::coverage::same_file;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config, Drilled, Evidence, Follows, LintRule, Project, RULES};
-use crate::output::{print, print_annotations, print_json, say_line, stdout_is_terminal};
+use crate::output::{print, print_annotations, print_json};
 use crate::source::{Diagnostics, Severity, blocks, did_you_mean, tidy};
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
     let outcome = lint::run(&files, &project, &config);
     match args.format {
         LintFormat::Text => {
-            let found = if globals.quiet { String::new() } else { blocks(&outcome.found, color(globals)) };
+            let found = if globals.quiet { String::new() } else { blocks(&outcome.found, globals.stdout_color()) };
             print(&format!("{found}{}", lint::summary(&outcome)))?;
         }
         LintFormat::Json => print_json(&lint::json(&outcome))?,
@@ -98,10 +98,7 @@ fn evidence(args: &LintArgs, files: &[PathBuf], globals: &super::Globals) -> Res
 
 /// The drills that lie there, as far as they followed one of these pages.
 fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Result<Vec<Drilled>, Error> {
-    let (drills, problems) = super::evidence::drills(paths, &globals.project)?;
-    for problem in problems {
-        say_line(&format!("warning: {problem}"));
-    }
+    let drills = super::evidence::drills(paths, &globals.project)?;
     let drilled = drills.into_iter().filter(|drill| drill.is_judged()).filter_map(|drill| {
         let recorded = drill.runbook.as_deref()?;
         let runbook = files.iter().find(|file| same_file(recorded, file, &globals.project))?.clone();
@@ -110,11 +107,6 @@ fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Re
         Some(Drilled { scenario: drill.scenario, runbook, day, at, passed, steps: steps.collect() })
     });
     Ok(drilled.collect())
-}
-
-/// The findings go to standard output, so that is what must be a terminal.
-fn color(globals: &super::Globals) -> bool {
-    globals.may_color() && stdout_is_terminal()
 }
 
 fn rule(id: &str) -> Result<&'static LintRule, Error> {

@@ -64,25 +64,29 @@ pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error
     Ok(Exit::Passed)
 }
 
+fn shown_title(title: Option<&str>, readable: bool) -> &str {
+    title.unwrap_or(if readable { "(no title)" } else { "(cannot be read: `firedrill check` says why)" })
+}
+
 fn days_text(days: &[DayOutline]) -> String {
     let width = days.iter().map(|day| day.name.chars().count()).max().unwrap_or_default();
     let mut out = String::new();
     for day in days {
-        let title = match (&day.title, day.readable) {
-            (Some(title), _) => title.as_str(),
-            (None, true) => "(no title)",
-            (None, false) => "(cannot be read: `firedrill check` says why)",
-        };
+        let title = shown_title(day.title.as_deref(), day.readable);
         let settings: Vec<String> = day.settings.iter().map(|(key, value)| format!("{key} {value}")).collect();
-        let lines =
-            [("game day", title.to_string()), ("drills", day.scenarios.join(", ")), ("settings", settings.join(", "))];
-        for (at, (label, value)) in lines.iter().enumerate().filter(|(_, (_, value))| !value.is_empty()) {
-            let name = if at == 0 { day.name.as_str() } else { "" };
-            out.push_str(&visible(&format!("{name:width$}  {label:8} {value}")));
-            out.push('\n');
-        }
+        row(&mut out, (&day.name, width), "game day", title);
+        row(&mut out, ("", width), "drills", &day.scenarios.join(", "));
+        row(&mut out, ("", width), "settings", &settings.join(", "));
     }
     out
+}
+
+/// Adds a line about what has this name, unless there is nothing to say.
+fn row(out: &mut String, (name, width): (&str, usize), label: &str, value: &str) {
+    if !value.is_empty() {
+        out.push_str(&visible(&format!("{name:width$}  {label:8} {value}")));
+        out.push('\n');
+    }
 }
 
 fn text(scenarios: &[Outline]) -> String {
@@ -91,27 +95,18 @@ fn text(scenarios: &[Outline]) -> String {
     let severity_width = width(|s| s.severity.as_deref().unwrap_or_default());
     let mut out = String::new();
     for scenario in scenarios {
-        let title = match (&scenario.title, scenario.readable) {
-            (Some(title), _) => title.as_str(),
-            (None, true) => "(no title)",
-            (None, false) => "(cannot be read: `firedrill check` says why)",
-        };
+        let title = shown_title(scenario.title.as_deref(), scenario.readable);
         let severity = scenario.severity.as_deref().unwrap_or_default();
         let first = format!("{:name_width$}  {severity:severity_width$}  {title}", scenario.name);
         // Without any severity its column is empty.
         let first = if severity_width == 0 { format!("{:name_width$}  {title}", scenario.name) } else { first };
         out.push_str(&visible(first.trim_end()));
         out.push('\n');
-        let mut line = |label: &str, value: String| {
-            if !value.is_empty() {
-                out.push_str(&visible(&format!("{:name_width$}  {label:8} {value}", "")));
-                out.push('\n');
-            }
-        };
-        line("kind", if scenario.kind == "dr" { "DR drill".into() } else { String::new() });
-        line("runbook", scenario.runbook.clone().unwrap_or_default());
-        line("faults", scenario.faults.join(", "));
-        line("tags", scenario.tags.join(", "));
+        let mut more = |label: &str, value: &str| row(&mut out, ("", name_width), label, value);
+        more("kind", if scenario.kind == "dr" { "DR drill" } else { "" });
+        more("runbook", scenario.runbook.as_deref().unwrap_or_default());
+        more("faults", &scenario.faults.join(", "));
+        more("tags", &scenario.tags.join(", "));
     }
     out
 }

@@ -81,74 +81,79 @@ pub struct Globals {
     pub root: Option<std::path::PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-enum Subcommands {
-    Scenario(scenario::ScenarioArgs),
-    Gameday(gameday::GamedayArgs),
-    Run(run::RunArgs),
-    Accept(accept::AcceptArgs),
-    List(list::ListArgs),
-    Show(show::ShowArgs),
-    Check(check::CheckArgs),
-    Lint(lint::LintArgs),
-    History(history::HistoryArgs),
-    Coverage(coverage::CoverageArgs),
-    Note(note::NoteArgs),
-    Stop(stop::StopArgs),
-    Postmortem(postmortem::PostmortemArgs),
-    Actions(actions::ActionsArgs),
-    Alerts(alerts::AlertsArgs),
-    Budget(budget::BudgetArgs),
-    Faults(faults::FaultsArgs),
-    Init(init::InitArgs),
-    Schema(schema::SchemaArgs),
-    Completions(completions::CompletionsArgs),
-    Report(report::ReportArgs),
-    Verify(verify::VerifyArgs),
-    Doctor(doctor::DoctorArgs),
-    Proxy(proxy::ProxyArgs),
-    Sweep(sweep::SweepArgs),
-    #[command(hide = true)]
-    Agent(agent::AgentArgs),
-    #[command(hide = true)]
-    Shell(shell::ShellArgs),
-    #[command(hide = true)]
-    DockerCall(docker_call::DockerCallArgs),
-    #[command(hide = true)]
-    Reaper(reaper::ReaperArgs),
-    #[command(hide = true)]
-    Job(job::JobArgs),
+/// What a command has to do with, beside what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CommandSubject {
+    /// What it writes holds what happened in runs. The others write files of the project, or work in containers.
+    Records,
+    /// It judges the commands of runbooks.
+    Runbooks,
 }
 
-impl Subcommands {
-    /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
-    fn handles_records(&self) -> bool {
-        use Subcommands::{
-            Coverage, Gameday, History, Job, Note, Postmortem, Reaper, Report, Run, Scenario, Stop, Sweep, Verify,
-        };
-        matches!(
-            self,
-            Scenario(_)
-                | Gameday(_)
-                | Run(_)
-                | Reaper(_)
-                | Job(_)
-                | Sweep(_)
-                | Report(_)
-                | Verify(_)
-                | History(_)
-                | Coverage(_)
-                | Note(_)
-                | Stop(_)
-                | Postmortem(_)
-        )
-    }
+/// The commands, each by the file that runs it and its arguments there, with its subjects.
+macro_rules! subcommands {
+    ($($(#[$meta:meta])* $name:ident($module:ident::$args:ident) [$($subject:ident),*],)+) => {
+        #[derive(Debug, Subcommand)]
+        enum Subcommands {
+            $($(#[$meta])* $name($module::$args),)+
+            #[command(hide = true)]
+            DockerCall(docker_call::DockerCallArgs),
+        }
 
-    /// Whether it judges the commands of runbooks.
-    fn reads_runbooks(&self) -> bool {
-        use Subcommands::{Accept, Check, Gameday, Init, Lint, Run, Scenario, Show};
-        matches!(self, Scenario(_) | Gameday(_) | Run(_) | Accept(_) | Show(_) | Check(_) | Lint(_) | Init(_))
-    }
+        impl Subcommands {
+            fn is_about(&self, subject: CommandSubject) -> bool {
+                let all: &[CommandSubject] = match self {
+                    $(Subcommands::$name(_) => &[$(CommandSubject::$subject),*],)+
+                    Subcommands::DockerCall(_) => &[],
+                };
+                all.contains(&subject)
+            }
+
+            async fn run(self, globals: &Globals) -> Result<Exit, Error> {
+                match self {
+                    $(Subcommands::$name(args) => $module::run(args, globals).await,)+
+                    // Its exit code is not one of ours.
+                    Subcommands::DockerCall(_) => Ok(Exit::Usage),
+                }
+            }
+        }
+    };
+}
+
+subcommands! {
+    Scenario(scenario::ScenarioArgs) [Records, Runbooks],
+    Gameday(gameday::GamedayArgs) [Records, Runbooks],
+    Run(run::RunArgs) [Records, Runbooks],
+    Accept(accept::AcceptArgs) [Runbooks],
+    List(list::ListArgs) [],
+    Show(show::ShowArgs) [Runbooks],
+    Check(check::CheckArgs) [Runbooks],
+    Lint(lint::LintArgs) [Runbooks],
+    History(history::HistoryArgs) [Records],
+    Coverage(coverage::CoverageArgs) [Records],
+    Note(note::NoteArgs) [Records],
+    Stop(stop::StopArgs) [Records],
+    Postmortem(postmortem::PostmortemArgs) [Records],
+    Actions(actions::ActionsArgs) [],
+    Alerts(alerts::AlertsArgs) [],
+    Budget(budget::BudgetArgs) [],
+    Faults(faults::FaultsArgs) [],
+    Init(init::InitArgs) [Runbooks],
+    Schema(schema::SchemaArgs) [],
+    Completions(completions::CompletionsArgs) [],
+    Report(report::ReportArgs) [Records],
+    Verify(verify::VerifyArgs) [Records],
+    Doctor(doctor::DoctorArgs) [],
+    Proxy(proxy::ProxyArgs) [],
+    Sweep(sweep::SweepArgs) [Records],
+    #[command(hide = true)]
+    Agent(agent::AgentArgs) [],
+    #[command(hide = true)]
+    Shell(shell::ShellArgs) [],
+    #[command(hide = true)]
+    Reaper(reaper::ReaperArgs) [Records],
+    #[command(hide = true)]
+    Job(job::JobArgs) [Records],
 }
 
 impl Globals {
@@ -204,6 +209,11 @@ impl Globals {
         self.may_color() && output::stderr_is_terminal()
     }
 
+    /// Whether standard output may be coloured.
+    pub fn stdout_color(&self) -> bool {
+        self.may_color() && output::stdout_is_terminal()
+    }
+
     /// Whether a terminal may be coloured.
     pub fn may_color(&self) -> bool {
         !self.no_color && !no_color()
@@ -218,13 +228,8 @@ fn read_file<T>(
     read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
 ) -> Result<T, Error> {
     let mut diags = Diagnostics::default();
-    let read = match Source::read(path) {
-        Ok(source) => read(&source, &mut diags),
-        Err(error) => {
-            error.report(what, None, &mut diags);
-            None
-        }
-    };
+    let source = Source::read(path).map_err(|error| error.report(what, None, &mut diags));
+    let read = source.ok().and_then(|source| read(&source, &mut diags));
     read.ok_or_else(|| globals.mistakes(&format!("{what} has mistakes"), &diags))
 }
 
@@ -311,47 +316,15 @@ fn refuse_controls(args: impl Iterator<Item = OsString>) -> Result<(), Error> {
 
 async fn run(cli: Cli) -> Result<Exit, Error> {
     let globals = &cli.globals;
-    if cli.command.handles_records() {
+    if cli.command.is_about(CommandSubject::Records) {
         // Records, and the reports made of them, hold what services answered and wrote: they are their owner's, 0700 and 0600.
         rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     }
     if !matches!(cli.command, Subcommands::Agent(_) | Subcommands::Shell(_) | Subcommands::Reaper(_)) {
         conduct::end_on_signals();
     }
-    if cli.command.reads_runbooks() {
+    if cli.command.is_about(CommandSubject::Runbooks) {
         globals.add_programs()?;
     }
-    match cli.command {
-        Subcommands::Scenario(args) => scenario::run(args, globals).await,
-        Subcommands::Gameday(args) => gameday::run(args, globals).await,
-        Subcommands::Run(args) => run::run(args, globals).await,
-        Subcommands::Accept(args) => accept::run(args, globals).await,
-        Subcommands::List(args) => list::run(args, globals).await,
-        Subcommands::Show(args) => show::run(args, globals).await,
-        Subcommands::Check(args) => check::run(args, globals).await,
-        Subcommands::Lint(args) => lint::run(args, globals).await,
-        Subcommands::History(args) => history::run(args, globals).await,
-        Subcommands::Coverage(args) => coverage::run(args, globals).await,
-        Subcommands::Note(args) => note::run(args, globals).await,
-        Subcommands::Stop(args) => stop::run(args, globals).await,
-        Subcommands::Postmortem(args) => postmortem::run(args, globals).await,
-        Subcommands::Actions(args) => actions::run(args, globals).await,
-        Subcommands::Alerts(args) => alerts::run(args, globals).await,
-        Subcommands::Budget(args) => budget::run(args, globals).await,
-        Subcommands::Init(args) => init::run(args, globals).await,
-        Subcommands::Schema(args) => schema::run(&args),
-        Subcommands::Faults(args) => faults::run(&args, globals),
-        Subcommands::Completions(args) => completions::run(&args),
-        Subcommands::Report(args) => report::run(args, globals).await,
-        Subcommands::Verify(args) => verify::run(args, globals).await,
-        Subcommands::Doctor(args) => doctor::run(args, globals).await,
-        Subcommands::Proxy(args) => proxy::run(args, globals).await,
-        Subcommands::Sweep(args) => sweep::run(args, globals).await,
-        Subcommands::Agent(args) => agent::run(args, globals).await,
-        Subcommands::Shell(args) => shell::run(args, globals).await,
-        Subcommands::Reaper(args) => reaper::run(args, globals).await,
-        Subcommands::Job(args) => job::run(args, globals).await,
-        // Its exit code is not one of ours.
-        Subcommands::DockerCall(_) => Ok(Exit::Usage),
-    }
+    cli.command.run(globals).await
 }

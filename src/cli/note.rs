@@ -26,11 +26,7 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
     if text.is_empty() {
         return Err(Error::usage("the note is empty"));
     }
-    let dir = match &args.run {
-        Some(name) => runs::run_dir(name, &globals.project)?,
-        None => runs::under_way(&globals.project)?,
-    };
-    let dir = dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))?;
+    let dir = runs::named_or_running(args.run.as_deref(), &globals.project)?;
     let by = args.by.unwrap_or_else(runs::user);
     // What is written down is shown in reports and sent.
     let text = Redactor::new(secrets_in_text(text)).text(text);

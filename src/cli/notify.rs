@@ -1,7 +1,7 @@
 //! The options that say whom to tell about a drill or a game day.
 
 use crate::error::Error;
-use crate::notify::{NotifyTarget, ReadyTarget};
+use crate::notify::ReadyTarget;
 use crate::source::parse_duration;
 use std::time::Duration;
 
@@ -49,8 +49,7 @@ impl Notify {
     /// What is missing is told before anything is started.
     pub fn ready(&self) -> Result<Notified, Error> {
         let ready = |target: &String| {
-            let target = target.parse::<NotifyTarget>();
-            let ready = target.and_then(|target| target.ready(|name| std::env::var(name).ok()));
+            let ready = ReadyTarget::read(target, |name| std::env::var(name).ok());
             ready.map_err(|why| Error::usage(format!("--notify: {why}")))
         };
         let targets = self.targets.iter().map(ready).collect::<Result<_, _>>()?;

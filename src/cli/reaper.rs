@@ -1,9 +1,9 @@
 //! `firedrill reaper`: undoes a drill whose runner was killed. Started by the runner before `up`; waits for the
 //! end-of-file of its standard input.
 
-use super::sealing::{save, seal_cut_off};
+use super::sealing::{end_cut_off, save, seal_cut_off};
 use crate::archive::evidence::is_sealed;
-use crate::engine::reaper::{complete, cut_off};
+use crate::engine::reaper::cut_off;
 use crate::error::{Error, Exit};
 use crate::output::say_line;
 use crate::record::RunDir;
@@ -61,10 +61,7 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
         Err(error) => vec![format!("everything that was up: {error}")],
     };
     say_line(&format!("left: {left:?}"));
-    let record = complete(&run_dir, left, found.keep).map_err(on_disk)?;
-    let saved = save(&record, &run_dir);
     // Last: what this process says goes to a file that is sealed.
-    seal_cut_off(&args.dir).map_err(on_disk)?;
-    saved.map_err(on_disk)?;
+    end_cut_off(&run_dir, left, found.keep).map_err(on_disk)?;
     Ok(Exit::Passed)
 }

@@ -6,7 +6,7 @@ mod place;
 
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
-use crate::output::{print, print_annotations, print_file, print_json, say_line, stdout_is_terminal};
+use crate::output::{print, print_annotations, print_file, print_json, say_line};
 use crate::record::write_atomic;
 use crate::report::{self, Drills};
 use choice::ReportChoice;
@@ -135,14 +135,9 @@ fn is_stdout(path: &Path) -> bool {
 
 /// What a person reads: of one drill everything, of several a line for each.
 fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> String {
-    let color = globals.may_color() && stdout_is_terminal();
+    let color = globals.stdout_color();
     match (drills.days.as_slice(), drills.records.as_slice(), dirs) {
-        ([], [record], [dir]) => {
-            // Short, where it lies below the place that the command was started in.
-            let here = std::env::current_dir().and_then(std::fs::canonicalize).ok();
-            let short = here.and_then(|here| dir.strip_prefix(here).ok().map(Path::to_path_buf));
-            report::summary(record, Some(short.as_deref().unwrap_or(dir)), color)
-        }
+        ([], [record], [dir]) => report::summary(record, Some(super::verify::short(dir).as_path()), color),
         ([], [record], _) => report::summary(record, None, color),
         _ => report::overview(drills, color),
     }

@@ -13,7 +13,7 @@ use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration};
 use crate::spec::{self, Respond};
 use crate::stack::{Platform, RunningStack, ToolboxRequest, platform};
-use select::Selection;
+use select::selected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,16 +70,9 @@ fn phase(name: &str) -> Result<RunbookPhase, String> {
     RunbookPhase::from_name(name).ok_or_else(|| did_you_mean(name, RunbookPhase::ALL.map(RunbookPhase::name)))
 }
 
-/// A runbook to follow, and how.
-struct Given {
-    runbook: Runbook,
-    respond: Respond,
-    toolbox: ToolboxRequest,
-}
-
 /// Runs the command.
 pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let Given { runbook, mut respond, mut toolbox } = given(&args, globals)?;
+    let (runbook, mut respond, mut toolbox) = given(&args, globals)?;
     for (name, value) in &args.vars {
         respond.give(name, value);
     }
@@ -87,8 +80,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         respond.service.clone_from(&args.service);
     }
     respond.timeout = args.timeout.unwrap_or(respond.timeout);
-    let selection = Selection { from: args.from.as_deref(), only: &args.only, phases: &respond.phases };
-    let runbook = selection.of(&runbook)?;
+    let runbook = selected(&runbook, args.from.as_deref(), &args.only, &respond.phases)?;
     if args.dry_run {
         let (text, blocked) = dry::plan(&runbook, &respond);
         print(&text)?;
@@ -127,7 +119,8 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         .await
 }
 
-fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
+/// The runbook to follow, and how.
+fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, ToolboxRequest), Error> {
     let mut diags = Diagnostics::default();
     let given = match (&args.scenario, &args.runbook) {
         (Some(name), _) => {
@@ -145,7 +138,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
                         respond.phases.clone_from(&args.phases);
                     }
                     let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
-                    Some(Given { runbook, respond, toolbox: ToolboxRequest { image, directory } })
+                    Some((runbook, respond, ToolboxRequest { image, directory }))
                 }
                 _ => None,
             }
@@ -155,7 +148,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
             let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
             let respond = Respond::alone(phases, args.timeout, args.service.clone());
             runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags)
-                .map(|runbook| Given { runbook, respond, toolbox: ToolboxRequest::default() })
+                .map(|runbook| (runbook, respond, ToolboxRequest::default()))
         }
         (None, None) => None,
     };

@@ -25,11 +25,15 @@ pub fn run_dir(name: &str, project: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// The newest drill that runs now.
-pub fn under_way(project: &Path) -> Result<PathBuf, Error> {
-    let alive = all(project)?.into_iter().rev().find(|(_, dir)| archive::is_under_way(dir));
+/// The real directory of the run that is named, otherwise of the newest drill that runs now.
+pub fn named_or_running(name: Option<&str>, project: &Path) -> Result<PathBuf, Error> {
+    let alive = || all(project).map(|all| all.into_iter().rev().find(|(_, dir)| archive::is_under_way(dir)));
     let none = || Error::usage("no drill is running in this project").hint("`--run RUN` names one that has ended");
-    alive.map(|(_, dir)| dir).ok_or_else(none)
+    let dir = match name {
+        Some(name) => run_dir(name, project)?,
+        None => alive()?.ok_or_else(none)?.1,
+    };
+    dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))
 }
 
 /// Who sits at this terminal.

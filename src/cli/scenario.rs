@@ -4,14 +4,13 @@ mod dry;
 
 use super::ask::{answer, is_somebody_there};
 use super::check::together;
-use super::conduct::{self, ConductOptions, OutputFormat};
+use super::conduct::{self, ConductOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::record::Verdict;
 use crate::source::render;
 use crate::spec::{self, Overrides, Plan};
-use std::path::PathBuf;
 
 /// Runs drills: breaks a real stack and follows the runbook until users recover, or do not.
 #[derive(Debug, clap::Args)]
@@ -22,34 +21,8 @@ pub struct ScenarioArgs {
     /// Gives an input of the runbook its value; wins over the scenario's `respond.vars`.
     #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
     vars: Vec<(String, String)>,
-    /// Seed of everything random in the drill; drawn and recorded when it is not given.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Leave the stack up when the drill does not pass, and say how to look into it and how to remove it.
-    #[arg(long)]
-    keep: bool,
-    /// The same drill without the runbook: users must not recover.
-    #[arg(long)]
-    control: bool,
-    /// Print what would be started, broken and undone, and what would be run; start and change nothing.
-    #[arg(long, conflicts_with_all = ["keep", "ask", "junit", "out"])]
-    dry_run: bool,
-    /// Never build images; an image that is missing is an error.
-    #[arg(long)]
-    no_build: bool,
-    /// Write a JUnit report of all drills to this file, saved again after each drill.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Directory in which each drill gets a directory of its own [default: .firedrill/runs].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Ask at the terminal: for steps that are a person's to be done by hand, and for inputs without a value. The drill's
-    /// clocks run meanwhile. Without it such steps are skipped, and a step whose input has no value is blocked.
-    #[arg(long, conflicts_with = "control")]
-    ask: bool,
-    /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
-    format: OutputFormat,
+    #[command(flatten)]
+    options: ConductOptions,
     #[command(flatten)]
     notify: super::notify::Notify,
     #[command(flatten)]
@@ -58,13 +31,13 @@ pub struct ScenarioArgs {
 
 /// Runs the command.
 pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    if args.ask && !is_somebody_there() {
+    if args.options.ask && !is_somebody_there() {
         return Err(Error::usage(
             "there is nobody to ask: `--ask` needs a terminal on standard input and standard error",
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
-    if args.dry_run {
+    if args.options.dry_run {
         let overrides = args.allow.overrides(globals, args.vars);
         let plans = load(&args.scenarios, &overrides, globals)?;
         conduct::resolve(&plans, globals.color()).await?;
@@ -75,21 +48,10 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
     let notified = args.notify.ready()?;
     let overrides = args.allow.overrides(globals, args.vars);
     let mut plans = load(&args.scenarios, &overrides, globals)?;
-    if !args.control && looked_at(&plans, globals).await? {
+    if !args.options.control && looked_at(&plans, globals).await? {
         plans = load(&args.scenarios, &overrides, globals)?;
     }
-    let wanted = ConductOptions {
-        globals: globals.clone(),
-        control: args.control,
-        keep: args.keep,
-        no_build: args.no_build,
-        seed: args.seed,
-        junit: args.junit,
-        out: args.out,
-        format: args.format,
-        ask: args.ask,
-        notified,
-    };
+    let wanted = ConductOptions { globals: globals.clone(), notified, ..args.options };
     conduct::all(&mut plans, &wanted).await
 }
 

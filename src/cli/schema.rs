@@ -35,7 +35,7 @@ enum SchemaKind {
 }
 
 /// Runs the command.
-pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
+pub async fn run(args: SchemaArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let schema = match args.kind {
         SchemaKind::Scenario => crate::spec::schema(),
         SchemaKind::Gameday => crate::spec::game_day_schema(),

@@ -2,6 +2,7 @@
 
 use super::ask::answer;
 use crate::output::say;
+use std::collections::BTreeSet;
 
 /// Rows that notes about what is hidden may take.
 const NOTES: usize = 3;
@@ -83,22 +84,20 @@ impl Screen {
         order.retain(|one| Some(*one) != first);
         order.sort_unstable();
         let mut left: usize = wrapped.iter().map(Vec::len).sum();
-        let mut hidden = vec![false; self.lines.len()];
+        let mut hidden = BTreeSet::new();
         if left > height {
             for (_, at) in order {
                 if left + NOTES <= height {
                     break;
                 }
-                if let (Some(hidden), Some(rows)) = (hidden.get_mut(at), wrapped.get(at)) {
-                    *hidden = true;
-                    left -= rows.len();
-                }
+                left -= wrapped.get(at).map_or(0, Vec::len);
+                hidden.insert(at);
             }
         }
         let mut out = Vec::new();
         let mut gone = 0;
-        for ((line, rows), hidden) in self.lines.iter().zip(wrapped).zip(hidden) {
-            if hidden {
+        for (at, (line, rows)) in self.lines.iter().zip(wrapped).enumerate() {
+            if hidden.contains(&at) {
                 gone += rows.len();
                 continue;
             }

@@ -1,6 +1,8 @@
 //! Writing the reports of a run and sealing it, once its story has ended. Hashing and waiting for the lock of the chain block, so they get a thread of their own.
 
 use crate::archive::evidence::{self, Sealed};
+use crate::engine::reaper::complete;
+use crate::error::Error;
 use crate::record::{Record, RunDir};
 use crate::report;
 use std::io;
@@ -31,19 +33,29 @@ pub async fn seal(dir: &Path) -> io::Result<Sealed> {
 ///
 /// # Errors
 /// As for `seal`.
-pub fn seal_cut_off(dir: &Path) -> io::Result<Vec<String>> {
-    let mut notes = evidence::seal(dir, false)?.notes;
-    notes.extend(evidence::seal_day_of(dir)?.into_iter().flat_map(|sealed| sealed.notes));
-    Ok(notes)
+pub fn seal_cut_off(dir: &Path) -> io::Result<()> {
+    evidence::seal(dir, false)?;
+    evidence::seal_day_of(dir).map(drop)
+}
+
+/// Ends the story of a run that was cut off: its record, its reports, its seal. `left` is what could not be undone.
+///
+/// # Errors
+/// When something of it cannot be written. Reports that cannot be do not keep it from being sealed.
+pub fn end_cut_off(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<()> {
+    let saved = save(&complete(run_dir, left, kept)?, run_dir);
+    seal_cut_off(run_dir.path())?;
+    saved
 }
 
 /// What people are told about a sealed run, a line each: what is worth writing down, and what was repaired.
-pub fn lines(sealed: &Sealed) -> String {
+pub fn lines(sealed: &io::Result<Sealed>) -> String {
+    let Ok(sealed) = sealed else { return String::new() };
     let notes = sealed.notes.iter().map(|note| format!("  {note}\n"));
     std::iter::once(format!("  sealed {}\n", sealed.head)).chain(notes).collect()
 }
 
-/// What people are told when it failed.
-pub fn failure(dir: &Path, error: &io::Error) -> String {
-    format!("{} could not be sealed: {error}", dir.display())
+/// The error when it failed.
+pub fn failure(dir: &Path, error: &io::Error) -> Error {
+    Error::harness(format!("{} could not be sealed: {error}", dir.display()))
 }

@@ -6,8 +6,6 @@ use crate::shell::{Programs, supervisor};
 use crate::stack::Channel;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// What a shell session in a container runs: JSON lines on standard input and output.
 #[derive(Debug, clap::Args)]
@@ -19,15 +17,7 @@ pub struct ShellArgs {
 
 /// Runs the command: ends when standard input does, and on SIGTERM, SIGINT and SIGHUP.
 pub async fn run(args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
-        let mut signals = signal(kind).map_err(|e| Error::harness(format!("signals cannot be received: {e}")))?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            stop.cancel();
-        });
-    }
+    let shutdown = super::conduct::listen()?;
     let (near, mut far) = Channel::pair(64);
     tokio::spawn(async move {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -46,7 +36,7 @@ pub async fn run(args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Err
             }
         }
     });
-    supervisor::serve(near, args.docker, stop).await;
+    supervisor::serve(near, args.docker, shutdown.cancel).await;
     // What was said last is still on its way; a runner that is gone will not read it.
     let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
     Ok(Exit::Passed)

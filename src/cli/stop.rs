@@ -26,11 +26,7 @@ pub struct StopArgs {
 
 /// Runs the command.
 pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let dir = match &args.run {
-        Some(name) => runs::run_dir(name, &globals.project)?,
-        None => runs::under_way(&globals.project)?,
-    };
-    let dir = dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))?;
+    let dir = runs::named_or_running(args.run.as_deref(), &globals.project)?;
     let run = visible(&dir.file_name().unwrap_or_default().to_string_lossy());
     if !crate::archive::is_under_way(&dir) {
         return Err(Error::usage(format!("{run} is not running")));

@@ -1,8 +1,8 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
-use super::sealing::{save, seal_cut_off};
+use super::sealing::end_cut_off;
 use crate::archive::evidence::{is_sealed, seal};
-use crate::engine::reaper::{complete, cut_off};
+use crate::engine::reaper::cut_off;
 use crate::error::{Error, Exit};
 use crate::output::visible;
 use crate::record::RunDir;
@@ -68,10 +68,7 @@ fn end_story(dir: &Path, run: &str, left: &[String]) -> std::io::Result<()> {
     run_dir.unmark_kept()?;
     // One that is sealed has its end, and stays as it is.
     if cut_off(&run_dir)?.is_some() && !is_sealed(dir) {
-        let record = complete(&run_dir, left.to_vec(), false)?;
-        let saved = save(&record, &run_dir);
-        seal_cut_off(dir)?;
-        saved?;
+        end_cut_off(&run_dir, left.to_vec(), false)?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use crate::output::{print, print_json, say_line, visible};
 use crate::source::tidy;
 use std::path::{Path, PathBuf};
 
+const NAME_A_RUN: &str = "name a run directory, or one that holds some, such as unpacked artifacts of CI";
+
 /// Verifies that runs are as they were when they ended: every file against the manifest of its run, every record against its
 /// events, every manifest against the chain beside the runs. Names what was changed, removed or added.
 ///
@@ -89,13 +91,9 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
 
 /// Computes every drill below the paths again. Runbooks that were followed alone have no figures.
 fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
-    let found = archive::find(paths).map_err(|error| {
-        Error::usage(error.to_string())
-            .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI")
-    })?;
+    let found = archive::find(paths).map_err(|error| Error::usage(error.to_string()).hint(NAME_A_RUN))?;
     if found.runs.is_empty() {
-        return Err(Error::usage("there is no run to compute again")
-            .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI"));
+        return Err(Error::usage("there is no run to compute again").hint(NAME_A_RUN));
     }
     let mut exit = Exit::Passed;
     for dir in &found.runs {
@@ -104,10 +102,8 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
             say_line(&format!("{name} is still under way, and left out"));
             continue;
         }
-        let rows = match evidence::recompute(dir) {
-            Ok(rows) => rows,
-            Err(error) => return Err(Error::harness(format!("{name} cannot be computed again: {error}"))),
-        };
+        let rows = evidence::recompute(dir);
+        let rows = rows.map_err(|error| Error::harness(format!("{name} cannot be computed again: {error}")))?;
         let differ = rows.iter().filter(|row| !row.is_same()).count();
         if differ > 0 {
             exit = Exit::Failed;
@@ -137,10 +133,7 @@ fn digest(text: &str) -> Result<Digest, String> {
 }
 
 fn verified(paths: &[PathBuf]) -> Result<Verification, Error> {
-    evidence::verify(paths).map_err(|error| {
-        Error::usage(error.to_string())
-            .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI")
-    })
+    evidence::verify(paths).map_err(|error| Error::usage(error.to_string()).hint(NAME_A_RUN))
 }
 
 /// The roots of the project.
@@ -171,7 +164,7 @@ fn seal(report: &Verification) -> Vec<String> {
 }
 
 /// Below the current directory from there on, as it was typed.
-fn short(path: &Path) -> PathBuf {
+pub(super) fn short(path: &Path) -> PathBuf {
     let here = std::env::current_dir().and_then(std::fs::canonicalize).ok();
     let short = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
     short.unwrap_or_else(|| path.to_path_buf())

@@ -62,7 +62,6 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         steps: alone.runbook.steps.iter().map(|step| step_info(step, source)).collect(),
         windows: Windows { recover_within_us: micros(alone.verify_within), ..Windows::default() },
         vars: shown_vars(alone.respond),
-        budget: None,
         alone: true,
         ..Announcement::default()
     }
@@ -79,7 +78,7 @@ pub async fn follow_alone(
     shutdown: &Shutdown,
 ) -> AloneOutcome {
     sink.emit(Event::Announced(Box::new(announcement)));
-    alone.notes.iter().for_each(|text| sink.emit(Event::Note { text: text.clone() }));
+    alone.notes.iter().for_each(|text| sink.note(text));
     let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
     let ended = tokio::select! {
         biased;
@@ -94,8 +93,7 @@ pub async fn follow_alone(
     if let Err(stop) = ended {
         outcome = match stop.verdict {
             Verdict::Interrupted => AloneOutcome::Interrupted,
-            verdict if verdict.is_harness() => AloneOutcome::Broken,
-            Verdict::Unsteady => AloneOutcome::Broken,
+            verdict if verdict.is_harness() || verdict == Verdict::Unsteady => AloneOutcome::Broken,
             _ => AloneOutcome::StepFailed,
         };
         sink.emit(Event::Judged { verdict: stop.verdict, reason: stop.reason, at: stop.at });
@@ -114,7 +112,7 @@ pub async fn follow_alone(
         outcome = AloneOutcome::Interrupted;
     }
     if sink.write_error().is_some() || ledger.close().is_err() {
-        sink.emit(Event::Note { text: "the story of this run could not be written to disk".into() });
+        sink.note("the story of this run could not be written to disk");
         outcome = AloneOutcome::Broken;
     }
     sink.emit(Event::Ended { left, kept: false });
@@ -138,10 +136,8 @@ async fn follow(
     sink.emit(Event::PhaseEnded { phase: Phase::Up });
     context.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });
-    let mut follower = {
-        let inputs = RunbookInputs::new(alone.runbook, alone.respond);
-        Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None)
-    };
+    let inputs = RunbookInputs::new(alone.runbook, alone.respond);
+    let mut follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None);
     let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
     let followed = follower.steps(&steps, context).await;
     follower.end().await;
@@ -159,11 +155,7 @@ struct AloneContext<'p> {
 
 #[async_trait]
 impl FollowContext for AloneContext<'_> {
-    async fn before(&mut self, _step: &Step, _helps: bool) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn after(&mut self) -> Result<(), Stop> {
+    async fn before(&mut self, _: &Step, _: bool) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +37,37 @@ pub struct DrillIdentity {
 
 /// The first event.
 pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
+    let in_scenario = |line| Location { path: shown(&plan.source), line };
+    let slis = plan.slis.iter().map(|sli| SliInfo {
+        name: sli.name.clone(),
+        load: sli.series.clone(),
+        good: sli.good.text.clone(),
+        objective: sli.objective.get(),
+        must_breach: !plan.impact.none && plan.must_breach(&sli.name),
+        slo: sli.slo.clone(),
+    });
+    let loads = plan.sources().map(|source| LoadInfo {
+        name: source.series.clone(),
+        request: source.event.clone(),
+        rate: source.rate,
+    });
+    let faults = plan.faults.iter().map(|planned| FaultInfo {
+        id: planned.id.clone(),
+        kind: planned.fault.kind().to_string(),
+        summary: planned.summary(),
+        services: planned.fault.facts.services.clone(),
+        covers: planned.fault.facts.covers.clone(),
+        noise: planned.timing.noise,
+        at: in_scenario(planned.line),
+    });
+    let invariants = plan.invariants.iter().map(|invariant| InvariantInfo {
+        name: invariant.name.clone(),
+        service: invariant.probe.service.clone(),
+        run: invariant.probe.run.clone(),
+        expected: invariant.expected.to_string(),
+        at: in_scenario(invariant.probe.line),
+    });
+    let alert_files = plan.alerts.iter().flat_map(AlertsSpec::files);
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -56,44 +87,13 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         seed: identity.seed,
         // A control that behaves passes, whatever the scenario expects of its runbook.
         expect: if identity.control { Verdict::Passed } else { plan.expect },
-        slis: plan
-            .slis
-            .iter()
-            .map(|sli| SliInfo {
-                name: sli.name.clone(),
-                load: sli.series.clone(),
-                good: sli.good.text.clone(),
-                objective: sli.objective.get(),
-                must_breach: !plan.impact.none && plan.must_breach(&sli.name),
-                slo: sli.slo.clone(),
-            })
-            .collect(),
-        loads: plan
-            .sources()
-            .map(|source| LoadInfo { name: source.series.clone(), request: source.event.clone(), rate: source.rate })
-            .collect(),
-        faults: plan
-            .faults
-            .iter()
-            .map(|planned| FaultInfo {
-                id: planned.id.clone(),
-                kind: planned.fault.kind().to_string(),
-                summary: planned.summary(),
-                services: planned.fault.facts.services.clone(),
-                covers: planned.fault.facts.covers.clone(),
-                noise: planned.timing.noise,
-                at: Location { path: shown(&plan.source), line: planned.line },
-            })
-            .collect(),
+        slis: slis.collect(),
+        loads: loads.collect(),
+        faults: faults.collect(),
         steps: if identity.control { Vec::new() } else { steps(plan) },
         detect: plan.detect.as_ref().and_then(Detect::text),
         page: plan.page().cloned(),
-        alert_files: plan
-            .alerts
-            .iter()
-            .flat_map(AlertsSpec::files)
-            .map(|(what, source)| (what.to_string(), file_ref(source)))
-            .collect(),
+        alert_files: alert_files.map(|(what, source)| (what.to_string(), file_ref(source))).collect(),
         windows: windows(plan, identity.runbook_took),
         vars: shown_vars(&plan.respond),
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
@@ -102,17 +102,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         description: plan.description.clone(),
         owner: plan.owner.clone(),
         rto_us: plan.rto.map(micros),
-        invariants: plan
-            .invariants
-            .iter()
-            .map(|invariant| InvariantInfo {
-                name: invariant.name.clone(),
-                service: invariant.probe.service.clone(),
-                run: invariant.probe.run.clone(),
-                expected: invariant.expected.to_string(),
-                at: Location { path: shown(&plan.source), line: invariant.probe.line },
-            })
-            .collect(),
+        invariants: invariants.collect(),
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
         executed: identity.executed.clone(),
         severities: definitions(plan),
@@ -136,23 +126,20 @@ pub(super) fn shown_vars(respond: &Respond) -> BTreeMap<String, String> {
 /// What a DR drill sets out to show.
 fn restore_plan(restore: &RestoreSpec, plan: &Plan) -> RestorePlan {
     let survivors = &restore.ledger.survivors;
+    let probes = restore.probes.iter().map(|level| ProbeInfo {
+        level: level.level,
+        name: level.name.clone(),
+        service: level.probe.service.clone(),
+        run: level.probe.run.clone(),
+        at: Location { path: shown(&plan.source), line: level.probe.line },
+    });
     RestorePlan {
         rto_us: plan.rto.map(micros).unwrap_or_default(),
         rpo_us: micros(restore.rpo),
         load: restore.ledger.load.clone(),
         acknowledged: restore.ledger.acknowledged.text.clone(),
         survivors: format!("in {}: {}", survivors.service, survivors.run.trim()),
-        probes: restore
-            .probes
-            .iter()
-            .map(|level| ProbeInfo {
-                level: level.level,
-                name: level.name.clone(),
-                service: level.probe.service.clone(),
-                run: level.probe.run.clone(),
-                at: Location { path: shown(&plan.source), line: level.probe.line },
-            })
-            .collect(),
+        probes: probes.collect(),
         expect: restore.expect,
         backup_max_age_us: restore.backup.as_ref().and_then(|backup| backup.max_age).map(micros),
         production_bytes: restore.production_bytes,
@@ -200,16 +187,13 @@ fn helps(step: &Step) -> Option<bool> {
 }
 
 fn windows(plan: &Plan, runbook_took: Option<Duration>) -> Windows {
+    let detect = plan.detect.as_ref().filter(|detect| detect.text().is_some());
     Windows {
         steady_us: micros(plan.steady_for),
         impact_within_us: micros(plan.impact.within),
         impact_window_us: micros(plan.impact.window),
         impact_below: Some(plan.impact.below.get()),
-        detect_within_us: plan
-            .detect
-            .as_ref()
-            .filter(|detect| detect.text().is_some())
-            .map(|detect| micros(detect.within)),
+        detect_within_us: detect.map(|detect| micros(detect.within)),
         recover_within_us: micros(plan.recover_within),
         runbook_took_us: runbook_took.map(micros),
         recover_hold_us: micros(plan.recover_hold),
@@ -247,13 +231,9 @@ fn stack_file(path: &Path) -> FileRef {
 /// What was decided about the commands of a runbook.
 pub(super) fn reading_info(runbook: &Runbook) -> Option<ReadingInfo> {
     let accepted = runbook.accepted.as_ref()?;
-    let mut decided: Vec<String> = Vec::new();
-    for decision in &accepted.decisions {
-        let said = format!("{} on {}", decision.by, decision.on);
-        if !decided.contains(&said) {
-            decided.push(said);
-        }
-    }
+    let said = accepted.decisions.iter().map(|decision| format!("{} on {}", decision.by, decision.on));
+    let mut seen = BTreeSet::new();
+    let decided = said.filter(|said| seen.insert(said.clone())).collect();
     Some(ReadingInfo { file: file_ref(&accepted.source), decided })
 }
 

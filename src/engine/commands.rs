@@ -8,8 +8,9 @@ use super::stop::Stop;
 use super::words::ProbeAnswer;
 use crate::agent::protocol::Told;
 use crate::agent::source::SliSource;
-use crate::load::{EventClient, Failure, Generator, LoadReport, RequestEnding, SLICE, Sent};
-use crate::record::{DrillTime, Event, micros};
+use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
+use crate::locked;
+use crate::record::{DrillTime, micros};
 use crate::slis::EventAnswer;
 use crate::spec::ServiceScript;
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use futures_util::future::pending;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -59,19 +60,8 @@ pub(super) fn begin_commands(
     let (series, monitor) = (source.series.clone(), cx.monitor.clone());
     let generator = Generator::of(Arc::new(client), &series, source.rate, &cx.plan.slis).map_err(Stop::harness)?;
     let (t0, t0_us) = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
-    let report = move |report| {
-        let series = series.clone();
-        let told = match report {
-            LoadReport::Slice(counts) => {
-                let start_us = t0_us.saturating_add(counts.index.saturating_mul(micros(SLICE)));
-                Told::Slice { series, start_us, counts }
-            }
-            LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
-            // Only requests of a load are writes.
-            LoadReport::Write { .. } => return,
-        };
-        monitor.take("the runner", DrillTime, told);
-    };
+    let at_us = move |at: Instant| t0_us.saturating_add(micros(at.saturating_duration_since(t0)));
+    let report = move |report| monitor.take("the runner", DrillTime, Told::of(report, series.clone(), t0_us, at_us));
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         generator.run(t0, CancellationToken::new(), report).await;
     })))
@@ -105,9 +95,9 @@ async fn run_command(cx: &CommonContext<'_>, command: DueCommand, told: &Mutex<B
         Some(Err(stop)) => return cx.monitor.lost(stop.reason),
         Some(Ok(ProbeAnswer { answer: Ok(whole), .. })) => Ok(EventAnswer::Truth(whole.code == Some(0))),
         Some(Ok(ProbeAnswer { answer: Err(why), .. })) if !left().is_zero() => {
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut told = locked(told);
             if told.len() < MOST_NOTES && told.insert(why.clone()) {
-                cx.sink.emit(Event::Note { text: why });
+                cx.sink.note(why);
             }
             Err(Failure::Unreachable)
         }

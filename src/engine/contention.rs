@@ -2,9 +2,10 @@
 //! fail by what was measured while the machine was full of other drills, it says nothing and is run again alone.
 
 use crate::record::{DrillTime, MachineSample};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
+/// Counts a drill as long as it lives.
+pub use tokio_util::task::task_tracker::TaskTrackerToken as CountedDrill;
 
 /// So much of the time must the machine have been full: one second of twenty explains no verdict.
 const SHARE: f64 = 0.2;
@@ -13,30 +14,17 @@ const FULL: f64 = 0.9;
 
 /// How many drills run at the same time. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct ConcurrentDrills {
-    drills: Arc<AtomicUsize>,
-}
-
-/// Counts a drill as long as it lives.
-#[derive(Debug)]
-pub struct CountedDrill(ConcurrentDrills);
+pub struct ConcurrentDrills(TaskTracker);
 
 impl ConcurrentDrills {
     /// One more drill runs, until the value is dropped.
     pub fn enter(&self) -> CountedDrill {
-        self.drills.fetch_add(1, Ordering::Relaxed);
-        CountedDrill(self.clone())
+        self.0.token()
     }
 
     /// Drills beside the one that asks.
     pub fn others(&self) -> usize {
-        self.drills.load(Ordering::Relaxed).saturating_sub(1)
-    }
-}
-
-impl Drop for CountedDrill {
-    fn drop(&mut self) {
-        self.0.drills.fetch_sub(1, Ordering::Relaxed);
+        self.0.len().saturating_sub(1)
     }
 }
 

@@ -111,6 +111,8 @@ pub(super) struct Context<'a> {
     pub phase_began: DrillTime,
     /// The phase that runs.
     pub phase: Option<Phase>,
+    /// When the injection of each fault began, noise aside, and when it was confirmed.
+    pub injections: Vec<(DrillTime, DrillTime)>,
     /// How long users must be served for a recovery to count, while one is looked for and until the next phase begins.
     pub hold: Option<Duration>,
     /// The last confirmed injection, and the impact.
@@ -122,12 +124,8 @@ pub(super) struct Context<'a> {
 impl CommonContext<'_> {
     /// Notes what was waited for and how long it took.
     pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
-        self.sink.emit(Event::Waited {
-            what: what.into(),
-            took_us: micros(self.sink.now().since(since)),
-            deadline_us: micros(deadline),
-            met,
-        });
+        let (took_us, deadline_us) = (micros(self.sink.now().since(since)), micros(deadline));
+        self.sink.emit(Event::Waited { what: what.into(), took_us, deadline_us, met });
     }
 
     /// Notes what starting or removing the stack took.
@@ -214,14 +212,14 @@ impl<'a> Context<'a> {
     /// The same of what was measured since then. Users who did not recover while there was room for the whole hold at a
     /// stretch did not fail for want of room.
     pub fn contention_since(&self, began: DrillTime, hold: Option<Duration>) -> Option<String> {
-        let why = self.monitor.contention(began)?;
-        (!hold.is_some_and(|hold| self.monitor.calm_for(hold, began))).then_some(why)
+        let why = self.monitor.contention(|seen| seen.since(began))?;
+        (!hold.is_some_and(|hold| self.monitor.contention(|seen| seen.calm_for(hold, began)))).then_some(why)
     }
 
     /// Why the impact may have been the doing of other drills, if it may, and not of the fault.
     pub fn impact_contention(&self) -> Option<String> {
         let (injected, impact) = self.impact?;
-        self.monitor.contention_between(injected, impact.plus(SAMPLED))
+        self.monitor.contention(|seen| seen.between(injected, impact.plus(SAMPLED)))
     }
 
     pub fn verdict_now(&self) -> Verdict {
@@ -253,6 +251,19 @@ impl<'a> Context<'a> {
         stop
     }
 
+    /// Fails where the measurement cannot be trusted.
+    pub fn undisturbed(&self) -> Result<(), Stop> {
+        self.monitor.disturbed().map_or(Ok(()), |why| Err(Stop::disturbed(why)))
+    }
+
+    /// When the faults were confirmed, noise aside, each time that they came.
+    pub fn all_confirmed(&self) -> Vec<DrillTime> {
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let counted = self.plan.faults.iter().filter(|planned| !planned.timing.noise);
+        let again = counted.filter_map(|planned| times.get(&planned.id)).flat_map(|times| &times.came);
+        self.injections.iter().chain(again).map(|(_, confirmed)| *confirmed).collect()
+    }
+
     /// The longest time for which a request can be under way: slices close at most this much later.
     pub fn longest_request(&self) -> Duration {
         self.plan.sources().map(|source| source.longest).max().unwrap_or_default()
@@ -269,10 +280,7 @@ impl<'a> Context<'a> {
     /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
     pub fn shown_with_answers(&self, levels: &[Level]) -> String {
         let answers = self.monitor.timeline(|timeline| timeline.answers(levels));
-        match answers.is_empty() {
-            true => shown(levels),
-            false => format!("{}; answers: {answers}", shown(levels)),
-        }
+        if answers.is_empty() { shown(levels) } else { format!("{}; answers: {answers}", shown(levels)) }
     }
 
     /// Every SLI over the last window of this length.

@@ -6,7 +6,7 @@ use super::commands::run_commands;
 use super::contention::ConcurrentDrills;
 use super::context::{CommonContext, Context, DueCommand};
 use super::follow::{Opening, RunbookInputs};
-use super::guard::{caught, unless};
+use super::guard::caught;
 use super::impact::{FaultImpact, impact, outlast};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
@@ -99,12 +99,8 @@ struct Course {
 impl Course {
     /// They stopped before anybody looked for a recovery.
     fn stopped(stop: Stop) -> Course {
-        Course {
-            recovered: Recovered::unseen(Err(stop)),
-            invariants: InvariantValues::new(),
-            level: None,
-            understated: None,
-        }
+        let recovered = Recovered::unseen(Err(stop));
+        Course { recovered, invariants: InvariantValues::new(), level: None, understated: None }
     }
 }
 
@@ -119,7 +115,7 @@ pub async fn run(
     let Job { plan, announcement, options, run_dir, person } = job;
     let started_utc = announcement.started_utc.clone();
     sink.emit(Event::Announced(Box::new(announcement)));
-    plan.objectives.notes().into_iter().for_each(|text| sink.emit(Event::Note { text }));
+    plan.objectives.notes().into_iter().for_each(|text| sink.note(text));
     let when = plan.condition().map(|(_, when)| when.text.clone());
     let (sender, injected) = unbounded_channel();
     let (in_time, times) = watch::channel(Ok(BTreeMap::new()));
@@ -147,6 +143,7 @@ pub async fn run(
         irreversible: Vec::new(),
         phase_began: DrillTime::default(),
         phase: None,
+        injections: Vec::new(),
         hold: None,
         impact: None,
         verdict: None,
@@ -297,10 +294,9 @@ async fn follow_and_recover(
 fn note_unwatched_data(cx: &Context<'_>) {
     if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.control) {
         let what = command.text.lines().next().unwrap_or_default();
-        let text = format!(
+        cx.sink.note(format!(
             "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
-        );
-        cx.sink.emit(Event::Note { text });
+        ));
     }
 }
 
@@ -308,31 +304,28 @@ fn note_unwatched_data(cx: &Context<'_>) {
 /// the runbook, nobody saw.
 fn note_unseen(cx: &Context<'_>, responded: &Responded) {
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
-        let text = format!(
+        cx.sink.note(format!(
             "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `other`, so that nobody saw \
              whether users are served after it",
             step.title,
             shown(&runbook.source),
             step.line
-        );
-        cx.sink.emit(Event::Note { text });
+        ));
     }
     if let Some((step, what)) = &responded.left_running {
-        let text = format!(
+        cx.sink.note(format!(
             "“{step}” left a process running (`{what}`): those of the toolbox end with the runbook, and what this one would have done \
              later nobody saw"
-        );
-        cx.sink.emit(Event::Note { text });
+        ));
     }
 }
 
 /// A pass stays one: users suffered, and recovered. The record says what is less certain.
 fn note_impact_contention(cx: &Context<'_>) {
     if let Some(why) = cx.impact_contention() {
-        let text = format!(
+        cx.sink.note(format!(
             "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
-        );
-        cx.sink.emit(Event::Note { text });
+        ));
     }
 }
 
@@ -348,7 +341,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
     let recovering = cx.phase_began;
     cx.begin(Phase::Revert);
     let reverted = revert(cx, &course.recovered, &mut course.invariants, recovering, &shutdown.cancel);
-    if let Some(Err(panic)) = unless(&shutdown.hurry, caught(reverted)).await {
+    if let Some(Err(panic)) = shutdown.hurry.run_until_cancelled(caught(reverted)).await {
         cx.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
     }
     cx.end_phase();
@@ -356,7 +349,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
 
 /// Saves the logs and closes the channels of the agents.
 async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
-    unless(&shutdown.hurry, save_logs(cx, run_dir)).await;
+    let _ = shutdown.hurry.run_until_cancelled(save_logs(cx, run_dir)).await;
     cx.sources.clear();
     let agents = std::mem::take(&mut cx.agents);
     // First, so that each channel is closed before a hurry is looked at.
@@ -384,7 +377,7 @@ async fn remove(
     let mut left = Vec::new();
     if kept {
         if let Err(error) = run_dir.mark_kept(&how_it_is_kept(cx)) {
-            cx.sink.emit(Event::Note { text: format!("the run could not be marked as kept: {error}") });
+            cx.sink.note(format!("the run could not be marked as kept: {error}"));
         }
     } else {
         cx.begin(Phase::Down);
@@ -409,7 +402,7 @@ fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, 
         cx.judge(Stop::harness(format!("the events could not be written to disk: {error}")));
     }
     if let Err(error) = cx.ledger.close() {
-        cx.sink.emit(Event::Note { text: format!("the ledger could not be closed: {error}") });
+        cx.sink.note(format!("the ledger could not be closed: {error}"));
     }
     cx.sink.emit(Event::Ended { left, kept });
     DrillOutcome { verdict: cx.verdict_now(), kept }
@@ -453,5 +446,5 @@ async fn save_logs(cx: &Context<'_>, run_dir: &RunDir) {
         Ok(Err(panic)) => format!("a panic: {panic}"),
         Err(_) => "it took more than 20 s".to_string(),
     };
-    cx.sink.emit(Event::Note { text: format!("the containers' logs could not be saved: {problem}") });
+    cx.sink.note(format!("the containers' logs could not be saved: {problem}"));
 }

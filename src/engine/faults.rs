@@ -62,6 +62,7 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
                 let (began, last) = (first.began, first.at);
                 before = Some(last);
                 if !planned.timing.noise {
+                    cx.injections.push((began, last));
                     injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
                 }
                 cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
@@ -87,11 +88,8 @@ impl Context<'_> {
         let (times, come) =
             (self.times.borrow().clone().unwrap_or_default(), asked().filter(|planned| planned.period().is_some()));
         let said = |planned: &PlannedFault| {
-            let again = times.get(&planned.id).map_or(0, |times| times.came.len());
-            (
-                planned.id.clone(),
-                Ok(Presence::InPlace(format!("it comes and goes: it came {} times so far", again + 1))),
-            )
+            let came = times.get(&planned.id).map_or(0, |times| times.came.len()) + 1;
+            (planned.id.clone(), Ok(Presence::InPlace(format!("it comes and goes: it came {came} times so far"))))
         };
         let mut answers: Answers = come.map(said).collect();
         for (id, undo) in self.ledger.outstanding() {
@@ -105,15 +103,10 @@ impl Context<'_> {
     }
 
     /// Says how each fault stands by both answers.
-    pub(super) async fn say_how_faults_stand(
-        &self,
-        at_first: Answers,
-        at_last: Answers,
-        ended: &BTreeMap<String, Stop>,
-    ) {
-        let mut at_first: BTreeMap<_, _> = at_first.into_iter().collect();
-        for (id, last) in at_last {
-            let Some(first) = at_first.remove(&id) else { continue };
+    pub(super) async fn say_how_faults_stand(&self, before: Answers, after: Answers, ended: &BTreeMap<String, Stop>) {
+        let mut before: BTreeMap<_, _> = before.into_iter().collect();
+        for (id, last) in after {
+            let Some(first) = before.remove(&id) else { continue };
             let (mut what, mut detail) = how_it_stands(first, last);
             if let Some(stop) = ended.get(&id) {
                 what = FaultEvent::EndedByItself;
@@ -309,7 +302,7 @@ impl CommonContext<'_> {
                 return Ok(());
             }
             let Some(lasts) = planned.timing.lasts else {
-                let kept = recur_one(&planned.fault, &confirmed.undo, self.stack, ending).await;
+                let kept = recur(&planned.fault, &confirmed.undo, self.stack, ending).await;
                 return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
             };
             if !self.reached(confirmed.at.plus(lasts), ending).await {
@@ -327,7 +320,7 @@ impl CommonContext<'_> {
             if !self.reached(began.plus(next - first), ending).await {
                 return Ok(());
             }
-            let Some(came) = self.come_again(planned, ending).await? else { return Ok(()) };
+            let Some(came) = self.reinject(planned, ending).await? else { return Ok(()) };
             note_time(times, id, |times| times.came.push((came.began, came.at)));
             confirmed = came;
         }
@@ -373,11 +366,7 @@ impl CommonContext<'_> {
 
     /// Injects a fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
     /// is tried again for a while. `None` where the drill has begun to end meanwhile.
-    async fn come_again(
-        &self,
-        planned: &PlannedFault,
-        ending: &CancellationToken,
-    ) -> Result<Option<Confirmed>, String> {
+    async fn reinject(&self, planned: &PlannedFault, ending: &CancellationToken) -> Result<Option<Confirmed>, String> {
         let (id, tried) = (&planned.id, Instant::now());
         loop {
             // What is cut off by the end of the drill is on the ledger, and undone from there.
@@ -543,12 +532,8 @@ pub(super) async fn carry_on(
             "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
     };
-    match carried {
-        Ok(carried) => carried.map_err(Stop::harness),
-        Err(panic) => {
-            Err(Stop::harness(format!("a part of Firedrill panicked while it brought a fault back: {panic}")))
-        }
-    }
+    let panicked = |panic| Err(format!("a part of Firedrill panicked while it brought a fault back: {panic}"));
+    carried.unwrap_or_else(panicked).map_err(Stop::harness)
 }
 
 /// Returns so long after the drill has begun to end.
@@ -565,7 +550,13 @@ async fn carry_on_all(
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(fault) = injected.recv() => under_way.push(carry_on_one(fault, times, ending)),
+            Some(InjectedFault { common, planned, first }) = injected.recv() => under_way.push(async move {
+                let carried = common.live(planned, first, times, ending).await;
+                if let Err(reason) = &carried {
+                    let _ = times.send_replace(Err(reason.clone()));
+                }
+                carried
+            }),
             Some(carried) = under_way.next() => carried?,
             () = ending.cancelled() => break,
         }
@@ -574,19 +565,6 @@ async fn carry_on_all(
         carried?;
     }
     Ok(())
-}
-
-async fn carry_on_one(
-    fault: InjectedFault<'_>,
-    times: &watch::Sender<TimedFaults>,
-    ending: &CancellationToken,
-) -> Result<(), String> {
-    let InjectedFault { common, planned, first } = fault;
-    let carried = common.live(planned, first, times, ending).await;
-    if let Err(reason) = &carried {
-        let _ = times.send_replace(Err(reason.clone()));
-    }
-    carried
 }
 
 /// Notes what became of a fault by its times.
@@ -600,12 +578,7 @@ fn note_time(times: &watch::Sender<TimedFaults>, id: &str, change: impl FnOnce(&
 
 /// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with
 /// nothing under way.
-async fn recur_one(
-    fault: &Fault,
-    undo: &Undo,
-    stack: &dyn Stack,
-    ending: &CancellationToken,
-) -> Result<(), FaultError> {
+async fn recur(fault: &Fault, undo: &Undo, stack: &dyn Stack, ending: &CancellationToken) -> Result<(), FaultError> {
     let Some(after) = fault.facts.returns else { return Ok(()) };
     let (mut noticed, mut failing) = (Noticed::new(), None);
     while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
@@ -690,7 +663,7 @@ mod tests {
             assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
             ending.cancel();
         };
-        let (kept, ()) = tokio::join!(recur_one(&fault, &undo, &stack, &ending), runbook);
+        let (kept, ()) = tokio::join!(recur(&fault, &undo, &stack, &ending), runbook);
         kept.expect("nothing failed");
     }
 
@@ -701,10 +674,10 @@ mod tests {
         let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
         let undo = fault.prepare(&context).await.expect("an undo");
         *stack.refuses.lock().expect("a lock") = true;
-        let error = recur_one(&fault, &undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
+        let error = recur(&fault, &undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
         assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
 
         let stays_down = read("container_kill: { service: db }").expect("a fault");
-        recur_one(&stays_down, &undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
+        recur(&stays_down, &undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
     }
 }

@@ -8,7 +8,7 @@ use super::pages::paged;
 use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
-use crate::slis::window::{Level, TimeSpan, Timeline, WindowAnswer, required_hold};
+use crate::slis::window::{Level, TimeSpan, Timeline, required_hold};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -126,19 +126,15 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
             (known >= last || known >= until && hurt(&levels)).then_some(levels)
         })
     });
-    let Some(levels) = latest.await? else {
-        return Err(Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`")));
-    };
+    let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
+    let levels = latest.await?.ok_or_else(unknown)?;
     let suffer = hurt(&levels);
     cx.waited(WAIT_SUFFERED, at, required + again, suffer);
     if suffer {
         return Ok(());
     }
-    let reason = format!(
-        "users recovered without the runbook: {} after `{id}` had ended by `lasts`, {}",
-        seconds(required + again),
-        shown(&levels)
-    );
+    let (after, seen) = (seconds(required + again), shown(&levels));
+    let reason = format!("users recovered without the runbook: {after} after `{id}` had ended by `lasts`, {seen}");
     let line = lasting().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
     Err(cx.failed(Check::StillBroken, began, Stop::new(Verdict::SelfHealed, reason).at(cx.in_scenario(line))))
 }
@@ -162,26 +158,26 @@ async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop
     Ok(())
 }
 
-/// The alert condition must hold within its time of the last fault: what was seen.
+/// The alert condition must hold within its time of the fault that users felt: what was seen.
 async fn condition_held(
     cx: &mut Context<'_>,
     seen: &mut ImpactWatch,
     when: &str,
     within: Duration,
 ) -> Result<String, Stop> {
-    let deadline = seen.faults.last.plus(within);
+    let deadline = seen.detect_from(cx).plus(within);
     if seen.held.is_none() {
         cx.begin(Phase::Detect);
         watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.held.is_some()).await?;
     }
-    if seen.held.is_some() && cx.monitor.condition().since < seen.faults.began {
+    if seen.held.is_some_and(|since| since < seen.faults.began) {
         let reason = format!("the alert condition `{when}` held before the fault went in");
         let stop = cx.stop_at("detect", Verdict::Unsteady, reason);
         return Err(cx.failed(Check::Detection, seen.faults.first, stop));
     }
-    let in_time = seen.held.is_some_and(|at| at <= deadline);
-    cx.waited("the alert condition", seen.faults.first, within, in_time);
-    if let Some(at) = seen.held.filter(|_| in_time) {
+    let held = seen.held.map(|since| since.max(seen.faults.first)).filter(|at| *at <= deadline);
+    cx.waited("the alert condition", seen.faults.first, within, held.is_some());
+    if let Some(at) = held {
         return Ok(format!("`{when}` held after {}", seconds(at.since(seen.faults.first))));
     }
     let alert = cx.monitor.condition();
@@ -195,29 +191,23 @@ async fn condition_held(
     Err(cx.failed(Check::Detection, seen.faults.first, cx.stop_at("detect", Verdict::Undetected, reason)))
 }
 
-/// `impact: none`: every SLI keeps its objective for `impact.within` with all faults confirmed, and in every window of that length from the first
-/// confirmation on.
+/// `impact: none`: every SLI keeps its objective for `impact.within` with all faults confirmed, and in every window of that length from the moment
+/// on that the first injection was begun: a release may hurt while it is deployed, before it is confirmed.
 async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSpan) -> Result<String, Stop> {
-    let Injected { first, last: injected, .. } = faults;
+    let Injected { began, last: injected, .. } = faults;
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
-    let kept =
-        cx.monitor.until(deadline, |monitor| match monitor.timeline(|timeline| timeline.held(injected, within)) {
-            WindowAnswer::Yes(levels) => Some(Ok(levels)),
-            WindowAnswer::No(levels) => Some(Err(levels)),
-            WindowAnswer::NotYet => None,
-        });
+    let held = |timeline: &Timeline| timeline.held(injected, within).known();
+    let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
-        let breached = cx.monitor.timeline(|timeline| timeline.breached(first, until, within));
+        let breached = cx.monitor.timeline(|timeline| timeline.breached(began, until, within));
         kept.and_then(|levels| if breached.is_empty() { Ok(levels) } else { Err(breached) })
     });
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
-    if let Some(reason) = cx.monitor.disturbed() {
-        return Err(cx.failed(Check::Impact, injected, Stop::disturbed(reason)));
-    }
+    cx.undisturbed().map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
     let refused = |timeline: &Timeline| {
-        [injected, first].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
+        [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
     };
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {

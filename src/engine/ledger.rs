@@ -2,13 +2,14 @@
 //! can undo it when this one is killed.
 
 use crate::faults::Undo;
+use crate::locked;
 use crate::record::open_plain;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// No drill writes a larger ledger, in bytes: a scenario, whose scripts are in it, is far smaller.
 const LARGEST: u64 = 32 << 20;
@@ -59,13 +60,13 @@ impl Ledger {
             File::open(dir)?.sync_all()?;
         }
         let ledger = Ledger(Arc::new(Mutex::new(OpenLedger { file, open: Vec::new() })));
-        ledger.lock().write(&LedgerEntry::Run { run: run.to_string(), keep })?;
+        locked(&ledger.0).write(&LedgerEntry::Run { run: run.to_string(), keep })?;
         Ok(ledger)
     }
 
     /// Notes how a fault is undone, before it is injected. Returns once it is on disk.
     pub fn open(&self, fault: &str, undo: &Undo) -> io::Result<()> {
-        let mut ledger = self.lock();
+        let mut ledger = locked(&self.0);
         ledger.write(&LedgerEntry::Open { fault: fault.to_string(), undo: undo.clone() })?;
         ledger.open.push((fault.to_string(), undo.clone()));
         Ok(())
@@ -73,23 +74,19 @@ impl Ledger {
 
     /// Notes that a fault is gone.
     pub fn done(&self, fault: &str) -> io::Result<()> {
-        let mut ledger = self.lock();
+        let mut ledger = locked(&self.0);
         ledger.open.retain(|(id, _)| id != fault);
         ledger.write(&LedgerEntry::Done { fault: fault.to_string() })
     }
 
     /// Notes that the drill ended by itself.
     pub fn close(&self) -> io::Result<()> {
-        self.lock().write(&LedgerEntry::Closed)
+        locked(&self.0).write(&LedgerEntry::Closed)
     }
 
     /// What is still to be undone, the last first.
     pub fn outstanding(&self) -> Vec<(String, Undo)> {
-        self.lock().open.iter().rev().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, OpenLedger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0).open.iter().rev().cloned().collect()
     }
 }
 

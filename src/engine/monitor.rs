@@ -2,14 +2,15 @@
 //! turns messages into events and into the timeline that the phases ask; the phases wait for changes, never sleep.
 
 use super::contention::{ConcurrentDrills, Contention};
+use super::guard::caught;
 use crate::agent::AgentClient;
 use crate::agent::protocol::{AgentMessage, Told};
 use crate::load::SliceCounts;
+use crate::locked;
 use crate::record::{AlertMoment, DrillTime, Event, EventSink, LateRecord, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -18,8 +19,6 @@ use tokio_util::task::AbortOnDropHandle;
 pub struct Condition {
     /// Whether it holds now.
     pub holds: bool,
-    /// Since when it has said what it says.
-    pub since: DrillTime,
     /// When it was last asked; `None` before the first sample.
     pub sampled: Option<DrillTime>,
     /// Value that decided last.
@@ -30,26 +29,17 @@ pub struct Condition {
     pub readable: bool,
 }
 
+#[derive(Default)]
 struct MonitorState {
     timeline: Timeline,
     condition: Condition,
+    /// Since when the condition held, and the last sample in which it did, each time.
+    held: Vec<(DrillTime, DrillTime)>,
     lateness: Lateness,
     gone: Option<String>,
     contention: Contention,
     writes: Vec<WriteRecord>,
     alerts: Vec<AlertMoment>,
-}
-
-/// Tells the monitor that an agent is gone, when it is dropped.
-struct AgentLost {
-    monitor: Monitor,
-    why: String,
-}
-
-impl Drop for AgentLost {
-    fn drop(&mut self) {
-        self.monitor.lost(std::mem::take(&mut self.why));
-    }
 }
 
 /// The timeline and the alert condition, as far as they are known.
@@ -65,15 +55,7 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet. `when` is the alert condition as it was written.
     pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>, concurrent: ConcurrentDrills) -> Monitor {
-        let state = MonitorState {
-            timeline: Timeline::new(slis),
-            condition: Condition::default(),
-            lateness: Lateness::default(),
-            gone: None,
-            contention: Contention::default(),
-            writes: Vec::new(),
-            alerts: Vec::new(),
-        };
+        let state = MonitorState { timeline: Timeline::new(slis), ..MonitorState::default() };
         Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, concurrent }
     }
 
@@ -86,17 +68,19 @@ impl Monitor {
     ) -> AbortOnDropHandle<()> {
         let monitor = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            // Also when this task panics: without its reports nothing can be said about the drill.
-            let _lost = AgentLost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
-            while let Some(message) = messages.recv().await {
-                match message {
-                    AgentMessage::Told { told } => monitor.take(&name, |us| drill_time(&client, us), told),
-                    AgentMessage::LeaseLost => {
-                        monitor.lost(format!("{name} had no heartbeat from the runner in time and lifted everything"));
+            let taken = caught(async {
+                while let Some(message) = messages.recv().await {
+                    match message {
+                        AgentMessage::Told { told } => monitor.take(&name, |us| drill_time(&client, us), told),
+                        AgentMessage::LeaseLost => monitor
+                            .lost(format!("{name} had no heartbeat from the runner in time and lifted everything")),
+                        AgentMessage::Hello { .. } | AgentMessage::Reply { .. } => {}
                     }
-                    AgentMessage::Hello { .. } | AgentMessage::Reply { .. } => {}
                 }
-            }
+            });
+            // Also when this panics: without its reports nothing can be said about the drill.
+            let _ = taken.await;
+            monitor.lost(format!("the control channel of {name} ended"));
         }))
     }
 
@@ -110,25 +94,25 @@ impl Monitor {
             Told::Write { write, clock_us, acknowledged } => {
                 let ended_us = at(clock_us);
                 self.sink.emit(Event::Written { write, ended_us, acknowledged });
-                self.lock().writes.push(WriteRecord(write, ended_us, acknowledged));
+                locked(&self.state).writes.push(WriteRecord(write, ended_us, acknowledged));
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
             Told::Alert { clock_us, labels, station } => {
                 let moment = AlertMoment { at_us: at(clock_us), labels, station };
                 self.sink.emit(Event::Alert(moment.clone()));
-                self.lock().alerts.push(moment);
+                locked(&self.state).alerts.push(moment);
             }
             Told::AlertsLost { why } => return self.lost(format!("{name}: {why}")),
             Told::Machine { sample } => {
-                self.lock().contention.note(self.sink.now(), &sample, self.concurrent.others());
+                locked(&self.state).contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
             }
             Told::Late { series: load, worst_us, count } => {
-                self.lock().lateness.late(&load, self.sink.now(), count, worst_us);
+                locked(&self.state).lateness.late(&load, self.sink.now(), count, worst_us);
                 self.sink.emit(Event::Late(LateRecord { load, worst_us, count }));
             }
-            Told::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
+            Told::Note { text } => self.sink.note(format!("{name}: {text}")),
         }
         self.changed.send_modify(|n| *n += 1);
     }
@@ -136,7 +120,7 @@ impl Monitor {
     fn slice(&self, series: String, start_us: DrillTime, counts: SliceCounts) {
         let SliceCounts { index, due, good, results, first_good_us, latency_us, bytes } = counts;
         let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us, bytes };
-        let mut state = self.lock();
+        let mut state = locked(&self.state);
         state.lateness.due(&slice.load, slice.due);
         state.timeline.push(slice.clone());
         drop(state);
@@ -144,12 +128,17 @@ impl Monitor {
     }
 
     fn sample(&self, at: DrillTime, value: Option<f64>, holds: bool, error: Option<String>, readable: bool) {
-        let mut state = self.lock();
+        let mut state = locked(&self.state);
         let first = state.condition.sampled.is_none();
         let turned = first || state.condition.holds != holds;
         let changed = state.condition.value != value;
-        let since = if turned { at } else { state.condition.since };
-        state.condition = Condition { holds, since, sampled: Some(at), value, error, readable };
+        state.condition = Condition { holds, sampled: Some(at), value, error, readable };
+        if holds && turned {
+            state.held.push((at, at));
+        }
+        if let (true, Some((_, until))) = (holds, state.held.last_mut()) {
+            *until = at;
+        }
         drop(state);
         if let (true, Some(when)) = (turned, &self.when) {
             self.sink.emit(Event::Condition { when: when.clone(), value, holds });
@@ -161,54 +150,50 @@ impl Monitor {
 
     /// Something that measures is gone.
     pub(super) fn lost(&self, why: String) {
-        self.lock().gone.get_or_insert(why);
+        locked(&self.state).gone.get_or_insert(why);
         self.changed.send_modify(|n| *n += 1);
     }
 
     /// Asks the timeline.
     pub fn timeline<T>(&self, ask: impl FnOnce(&Timeline) -> T) -> T {
-        ask(&self.lock().timeline)
+        ask(&locked(&self.state).timeline)
     }
 
     /// Asks the ledger: the writes that have ended, in the order in which that was known.
     pub fn writes<T>(&self, ask: impl FnOnce(&[WriteRecord]) -> T) -> T {
-        ask(&self.lock().writes)
+        ask(&locked(&self.state).writes)
     }
 
     /// Asks what became of the alerts, in the order in which that was known.
     pub fn alerts<T>(&self, ask: impl FnOnce(&[AlertMoment]) -> T) -> T {
-        ask(&self.lock().alerts)
+        ask(&locked(&self.state).alerts)
     }
 
     /// The alert condition.
     pub fn condition(&self) -> Condition {
-        self.lock().condition.clone()
+        locked(&self.state).condition.clone()
+    }
+
+    /// Since when the condition held that was the first to hold at `from` or later, also where it has ended: several faults go in one after the
+    /// other, and nobody looks meanwhile.
+    pub fn held_since(&self, from: DrillTime) -> Option<DrillTime> {
+        locked(&self.state).held.iter().find(|(_, until)| *until >= from).map(|(since, _)| *since)
     }
 
     /// Why an agent is gone, if one is.
     pub fn gone(&self) -> Option<String> {
-        self.lock().gone.clone()
+        locked(&self.state).gone.clone()
     }
 
     /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late.
     pub fn disturbed(&self) -> Option<String> {
-        let state = self.lock();
+        let state = locked(&self.state);
         state.lateness.disturbed(|load| state.timeline.requests_per_second(load))
     }
 
-    /// Why what was measured since then may be the doing of other drills, if it may.
-    pub fn contention(&self, since: DrillTime) -> Option<String> {
-        self.lock().contention.since(since)
-    }
-
-    /// The same, of what was measured until `to`.
-    pub fn contention_between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
-        self.lock().contention.between(from, to)
-    }
-
-    /// Whether the machine was not full of drills for so long at a stretch since then.
-    pub fn calm_for(&self, stretch: Duration, since: DrillTime) -> bool {
-        self.lock().contention.calm_for(stretch, since)
+    /// Asks how full the machine was of other drills.
+    pub(super) fn contention<T>(&self, ask: impl FnOnce(&Contention) -> T) -> T {
+        ask(&locked(&self.state).contention)
     }
 
     /// Waits until `ask` answers, an agent is gone, or the deadline passes (`Ok(None)`). `ask` is asked at every
@@ -235,10 +220,6 @@ impl Monitor {
             let _ = tokio::time::timeout(left, changes.changed()).await;
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, MonitorState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// An instant of an agent's clock as drill time.
@@ -251,4 +232,22 @@ fn drill_time(client: &AgentClient, clock_us: u64) -> DrillTime {
 pub fn shown(levels: &[Level]) -> String {
     let texts: Vec<String> = levels.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "no data".into() } else { texts.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Redactor;
+
+    #[test]
+    fn a_condition_that_held_while_nobody_looked_did_hold() {
+        let sink = EventSink::new(None, Redactor::default(), Vec::new());
+        let monitor = Monitor::new(sink, &[], None, ConcurrentDrills::default());
+        for (at, holds) in [(10, false), (20, true), (30, true), (40, false), (50, true)] {
+            let told = Told::Sample { clock_us: at, value: None, holds, error: None, readable: true };
+            monitor.take("agent", DrillTime, told);
+        }
+        let since = |from| monitor.held_since(DrillTime(from)).map(|at| at.0);
+        assert_eq!([0, 20, 30, 31, 50, 51].map(since), [Some(20), Some(20), Some(20), Some(50), Some(50), None]);
+    }
 }

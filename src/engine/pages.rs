@@ -7,10 +7,9 @@ use super::up::Up;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::record::{
-    AlertMoment, Check, CheckOutcome, DrillTime, Event, PageEscalation, PageExpectation, PageMissed, Phase, Verdict,
-    in_words,
+    AlertMoment, Check, CheckOutcome, DrillTime, PageEscalation, PageExpectation, PageMissed, Phase, Verdict, in_words,
 };
-use crate::slis::window::{Hit, WindowAnswer};
+use crate::slis::window::Hit;
 use crate::spec::Show;
 use crate::stack::AgentRole;
 use std::collections::BTreeSet;
@@ -26,45 +25,39 @@ const YOUNG: Duration = Duration::from_secs(30);
 /// Starts Prometheus and Alertmanager with the team's files; returns when they work together.
 pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> {
     let (Some(alerts), Some(agent)) = (&cx.plan.alerts, &up.monitoring) else { return Ok(()) };
-    let note = |text: String| cx.sink.emit(Event::Note { text });
     let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
     let followed = cx.plan.page().and_then(|page| page.alert.as_deref()).unwrap_or_default();
     let (servers, left_out) = alerts.servers(followed, &hosts);
     if !left_out.is_empty() {
-        note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
+        cx.sink.note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
     }
     if let (None, Some(window)) = (&alerts.history, alerts.longest_window().filter(|window| *window > YOUNG)) {
-        note(format!(
+        cx.sink.note(format!(
             "the stack is young: windows of up to {} of the alerts see only what the drill has lasted, and may fire sooner \
              than they would (`history` gives them a past)",
             Show(window)
         ));
     }
     let within = servers.ready_within() + ANSWERED_AFTER;
-    agent
-        .ask_within(servers.ask(ALERTS), within)
-        .await
-        .map(drop)
-        .map_err(|error| Stop::from(error).at(cx.in_scenario(cx.plan.line_of("alerts"))))
+    let ready = agent.ask_within(servers.ask(ALERTS), within).await;
+    ready.map(drop).map_err(|error| Stop::from(error).at(cx.in_scenario(cx.plan.line_of("alerts"))))
 }
 
 /// Whether nobody was paged while nothing was broken.
 pub(super) fn was_quiet(cx: &Context<'_>, until: DrillTime) -> Result<(), Stop> {
     let Some(page) = cx.plan.page() else { return Ok(()) };
-    match cx.monitor.alerts(|seen| page.paged_before(seen, until)) {
-        Some(why) => Err(cx.stop_at("detect", Verdict::Noisy, why)),
-        None => Ok(()),
-    }
+    let noise = cx.monitor.alerts(|seen| page.paged_before(seen, until));
+    noise.map_or(Ok(()), |why| Err(cx.stop_at("detect", Verdict::Noisy, why)))
 }
 
-/// The page must come within its time of the last fault: what was seen.
+/// The page must come within its time of the fault that users felt: what was seen.
 pub(super) async fn paged(
     cx: &mut Context<'_>,
     seen: &mut ImpactWatch,
     page: &PageExpectation,
     within: Duration,
 ) -> Result<String, Stop> {
-    let (first, deadline) = (seen.faults.first, seen.faults.last.plus(within));
+    let (first, deadline) = (seen.faults.first, seen.detect_from(cx).plus(within));
     let failed = |cx: &Context<'_>, stop: Stop| cx.failed(Check::Detection, first, stop);
     if seen.paged.is_none() {
         if cx.phase != Some(Phase::Detect) {
@@ -90,12 +83,8 @@ pub(super) async fn paged(
     if let Some(hit) = felt.first() {
         let late = seconds(came.at.since(hit.at));
         let slis: Vec<&str> = felt.iter().map(|hit| hit.level.sli.as_str()).collect();
-        let why = format!(
-            "the page {} came {late} after users felt it ({}): {}",
-            page.text(),
-            slis.join(", "),
-            in_words(&came.parts)
-        );
+        let (name, slis, parts) = (page.text(), slis.join(", "), in_words(&came.parts));
+        let why = format!("the page {name} came {late} after users felt it ({slis}): {parts}");
         return Err(failed(cx, cx.stop_at("detect", Verdict::Late, why)));
     }
     let took = seconds(came.at.since(first));
@@ -111,11 +100,8 @@ pub(super) async fn paged(
 async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Result<Vec<Hit>, Stop> {
     let impact = &cx.plan.impact;
     let known = cx.monitor.until(page.plus(cx.longest_request() + ARRIVAL), |monitor| {
-        match monitor.timeline(|timeline| timeline.fell(impact.below, impact.window, first, page)) {
-            WindowAnswer::Yes(hits) => Some(hits),
-            WindowAnswer::No(()) => Some(Vec::new()),
-            WindowAnswer::NotYet => None,
-        }
+        let fell = monitor.timeline(|timeline| timeline.fell(impact.below, impact.window, first, page));
+        fell.known().map(Result::unwrap_or_default)
     });
     known.await?.ok_or_else(|| Stop::harness("there was no complete measurement until the page"))
 }

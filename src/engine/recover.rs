@@ -14,6 +14,7 @@ use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
     WAIT_SERVED, WindowRecord, micros,
 };
+use crate::runbook::RunbookPhase;
 use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer};
 use crate::spec::PlannedFault;
 use std::time::Duration;
@@ -53,10 +54,7 @@ impl Recovered {
         let started = cx.sink.now();
         let followed = !cx.control && cx.plan.runbook.is_some();
         let from = recovery_from(impact, responded, followed);
-        let within = match cx.control {
-            true => control_within(cx, impact, started),
-            false => cx.plan.recover_within,
-        };
+        let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
         let ended = match responded.mitigation {
             Some((_, Some(ended))) if followed => ended,
             // The control gets the time that the runbook would have had.
@@ -79,16 +77,10 @@ impl Recovered {
             let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
             let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
-            let recovered = cx.monitor.until(deadline, |monitor| {
-                match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
-                    WindowAnswer::Yes(recovery) => Some(Some(recovery)),
-                    WindowAnswer::No(_) => Some(None),
-                    WindowAnswer::NotYet => None,
-                }
-            });
-            let Some(recovered) = recovered.await? else {
-                return Err(Stop::harness("there was no complete measurement of the recovery"));
-            };
+            let answer = |timeline: &Timeline| timeline.recovered(None, &query).known().map(Result::ok);
+            let recovered = cx.monitor.until(deadline, |monitor| monitor.timeline(answer)).await?;
+            let unknown = || Stop::harness("there was no complete measurement of the recovery");
+            let recovered = recovered.ok_or_else(unknown)?;
             let at_last = cx.ask_faults().await;
             // What is partially active only now needs longer to hurt, too.
             parts = least_active(&at_last);
@@ -98,18 +90,13 @@ impl Recovered {
         };
         let gone: Vec<&str> =
             at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
-        let mitigated = match responded.mitigation {
-            Some((_, Some(ended))) => ended,
-            _ => cx.sink.now(),
-        };
+        let mitigated = responded.mitigation.and_then(|(_, ended)| ended).unwrap_or_else(|| cx.sink.now());
         let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let served_before = followed && served_before(cx, impact, from);
         let hold = query.hold;
         cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
-        if let Some(reason) = cx.monitor.disturbed() {
-            return Err(Stop::disturbed(reason));
-        }
+        cx.undisturbed()?;
         match (recovered, cx.control) {
             (Some(recovery), true) => control_recovered(cx, recovery.at, from),
             (None, true) => {
@@ -155,7 +142,7 @@ impl Recovered {
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
                 let answers = |timeline: &Timeline| timeline.answered_otherwise(impact.steady, (from_us, to_us));
                 for answers in cx.monitor.timeline(answers) {
-                    cx.sink.emit(Event::Note { text: answers.text });
+                    cx.sink.note(answers.text);
                 }
                 each_sli(cx, &query, Some(at));
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
@@ -192,11 +179,8 @@ impl Recovered {
                 });
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: grown, ..query };
-                let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
-                    WindowAnswer::Yes(recovery) => Some(recovery.at.since(from)),
-                    WindowAnswer::No(_) | WindowAnswer::NotYet => None,
-                };
-                let told = match lost {
+                let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before).known()?.ok());
+                let told = match lost.map(|recovery| recovery.at.since(from)) {
                     Some(since) => format!(
                         "users had recovered {} after the first mitigating command, and lost the service again when or \
                          after the runbook ended",
@@ -227,28 +211,27 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
     if !cx.plan.recover_cleared {
         return Ok(());
     }
-    let at = || cx.in_scenario(cx.plan.line_of("recover"));
+    let at = cx.in_scenario(cx.plan.line_of("recover"));
+    let failed = |stop: Stop| Err(cx.failed(Check::Cleared, since, stop.at(at.clone())));
+    let unknown = |id: &str, why: &str| {
+        failed(Stop::harness(format!("whether the fault `{id}` is cleared cannot be told: {why}")))
+    };
     for (id, answer) in at_last {
-        let reason = match answer {
+        let partly = match answer {
             Ok(Presence::Gone(_)) => continue,
-            Ok(Presence::InPlace(_) | Presence::Partly(..)) => {
-                let partly = if matches!(answer, Ok(Presence::Partly(..))) { "partially " } else { "" };
-                format!(
-                    "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
-                )
-            }
-            Err(stop) => {
-                let reason = format!("whether the fault `{id}` is cleared cannot be told: {}", stop.reason);
-                return Err(cx.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
-            }
+            Ok(Presence::InPlace(_)) => "",
+            Ok(Presence::Partly(..)) => "partially ",
+            Err(stop) => return unknown(id, &stop.reason),
         };
-        return Err(cx.failed(Check::Cleared, since, Stop::new(Verdict::NotRecovered, reason).at(at())));
+        let reason = format!(
+            "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
+        );
+        return failed(Stop::new(Verdict::NotRecovered, reason));
     }
     let owed = |planned: &&PlannedFault| !planned.timing.noise && planned.timing.lasts.is_none();
     let mut owed = cx.plan.faults.iter().filter(owed);
     if let Some(planned) = owed.find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
-        let reason = format!("whether the fault `{}` is cleared cannot be told: it was not asked", planned.id);
-        return Err(cx.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
+        return unknown(&planned.id, "it was not asked");
     }
     let evidence = "at the end of the hold every fault was gone".to_string();
     cx.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
@@ -288,13 +271,12 @@ pub(super) fn note_beyond_control(
     let within = control_within(cx, impact, responding);
     let waited = responding.plus(within);
     if recovery.at > waited {
-        let text = format!(
+        cx.sink.note(format!(
             "users recovered {} after the injection; a control that knows no drill looks until {} only, and cannot show that they \
              would not have recovered by themselves: run it after this drill, whose time it then takes, or give the scenario an `rto`",
             seconds(recovery.at.since(impact.faults.first)),
             seconds(waited.since(impact.faults.first)),
-        );
-        cx.sink.emit(Event::Note { text });
+        ));
     }
 }
 
@@ -332,20 +314,13 @@ pub(super) async fn no_relapse(
     let Some(recovery) = recovered.recovery else { return Ok(()) };
     let (began, hold) = (cx.sink.now(), cx.plan.recover_hold);
     let deadline = began.plus(cx.longest_request() + ARRIVAL);
-    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
-    let seen = cx.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
-        WindowAnswer::Yes(missed) => Some(missed),
-        WindowAnswer::No(()) => Some(Vec::new()),
-        WindowAnswer::NotYet => None,
-    });
+    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold).known();
+    let seen = cx.monitor.until(deadline, |monitor| monitor.timeline(relapsed).map(Result::unwrap_or_default));
     let seen = seen.await?;
     cx.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
-    let Some(missed) = seen else {
-        return Err(Stop::harness("there was no complete measurement between the recovery and the revert"));
-    };
-    if let Some(reason) = cx.monitor.disturbed() {
-        return Err(Stop::disturbed(reason));
-    }
+    let unknown = || Stop::harness("there was no complete measurement between the recovery and the revert");
+    let missed = seen.ok_or_else(unknown)?;
+    cx.undisturbed()?;
     let refused = cx.monitor.timeline(|timeline| timeline.refused_after(recovered.steady, recovery.to, until, hold));
     let missed_us = missed.iter().map(|level| level.to).min();
     let Some(relapsed_us) = missed_us.into_iter().chain(refused.iter().map(|(at, _)| *at)).min() else {
@@ -436,10 +411,8 @@ fn recovery_from(impact: &FaultImpact, responded: &Responded, followed: bool) ->
 }
 
 fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result<String, Stop> {
-    let reason = format!(
-        "users recovered without the runbook, {} after the impact: a drill of it proves nothing",
-        seconds(at.since(from))
-    );
+    let after = seconds(at.since(from));
+    let reason = format!("users recovered without the runbook, {after} after the impact: a drill of it proves nothing");
     Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
 }
 
@@ -489,9 +462,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
 /// The first mitigating step of the runbook, where a reader will look first.
 fn where_it_should_have_helped(cx: &Context<'_>) -> crate::record::Location {
     let Some(runbook) = &cx.plan.runbook else { return cx.in_scenario(cx.plan.line_of("recover")) };
-    let line = runbook
-        .select(&cx.plan.respond.phases)
-        .find(|step| step.phase == crate::runbook::RunbookPhase::Mitigate)
-        .map_or(1, |step| step.line);
+    let mut steps = runbook.select(&cx.plan.respond.phases);
+    let line = steps.find(|step| step.phase == RunbookPhase::Mitigate).map_or(1, |step| step.line);
     crate::record::Location { path: super::announce::shown(&runbook.source), line }
 }

@@ -34,10 +34,7 @@ struct Mitigating<'r, 'a> {
     cx: &'r Context<'a>,
     impact: &'r FaultImpact,
     person: &'r mut dyn Operator,
-    /// First mitigating command and end of the last mitigating step.
-    mitigation: Option<(DrillTime, Option<DrillTime>)>,
-    last_line: Option<(String, String)>,
-    left_running: Option<(String, String)>,
+    responded: Responded,
 }
 
 pub(super) async fn respond(
@@ -48,21 +45,20 @@ pub(super) async fn respond(
 ) -> Result<Responded, Stop> {
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
-    let mut mitigating = Mitigating { cx, impact, person, mitigation: None, last_line: None, left_running: None };
+    let mut mitigating = Mitigating { cx, impact, person, responded: Responded::default() };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
     follower.end().await;
-    let unverified = followed?;
-    let Mitigating { mut mitigation, last_line, left_running, .. } = mitigating;
-    let without_mitigation = unverified.is_none() && mitigation.is_none();
-    if without_mitigation {
+    let mut responded = Responded { unverified: followed?, ..mitigating.responded };
+    responded.without_mitigation = responded.unverified.is_none() && responded.mitigation.is_none();
+    if responded.without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
         still_broken(cx, impact).await?;
         let now = cx.sink.now();
-        mitigation = Some((now, Some(now)));
+        responded.mitigation = Some((now, Some(now)));
     }
-    Ok(Responded { mitigation, without_mitigation, last_line, left_running, unverified })
+    Ok(responded)
 }
 
 #[async_trait]
@@ -70,34 +66,31 @@ impl FollowContext for Mitigating<'_, '_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
         // One that only waits or looks is not meant to help.
-        if helps && mitigates(self.cx.plan, step.phase) && self.mitigation.is_none() {
+        if helps && mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none() {
             still_broken(self.cx, self.impact).await?;
-            self.mitigation = Some((self.cx.sink.now(), None));
+            self.responded.mitigation = Some((self.cx.sink.now(), None));
             self.cx.sink.emit(Event::MitigationStarted);
         }
         Ok(())
     }
 
     fn after(&mut self) -> Result<(), Stop> {
-        match self.cx.monitor.gone() {
-            Some(why) => Err(Stop::harness(why)),
-            None => Ok(()),
-        }
+        self.cx.monitor.gone().map_or(Ok(()), |why| Err(Stop::harness(why)))
     }
 
     fn ended(&mut self, step: &Step, last_line: Option<String>) {
         if !mitigates(self.cx.plan, step.phase) {
             return;
         }
-        if let (Some((begun, _)), StepKind::Commands(_)) = (self.mitigation, &step.kind) {
-            self.mitigation = Some((begun, Some(self.cx.sink.now())));
+        if let (Some((begun, _)), StepKind::Commands(_)) = (self.responded.mitigation, &step.kind) {
+            self.responded.mitigation = Some((begun, Some(self.cx.sink.now())));
             self.cx.sink.emit(Event::MitigationEnded);
         }
         if let Some(line) = last_line {
-            self.last_line = Some((step.title.clone(), line));
+            self.responded.last_line = Some((step.title.clone(), line));
         }
         if let Some(what) = step.commands().iter().find_map(|command| left_running(&command.text)) {
-            self.left_running = Some((step.title.clone(), what));
+            self.responded.left_running = Some((step.title.clone(), what));
         }
     }
 
@@ -107,14 +100,14 @@ impl FollowContext for Mitigating<'_, '_> {
 
     /// A runbook that verifies without having mitigated has its deadline as well.
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str) {
-        let since = self.mitigation.and_then(|(_, ended)| ended).unwrap_or(begun);
+        let since = self.responded.mitigation.and_then(|(_, ended)| ended).unwrap_or(begun);
         (since.plus(self.cx.plan.recover_within), "`recover.within`")
     }
 
     /// While a person is asked the drill goes on: the load runs, and so do its clocks. What they say to have done is
     /// meant to help from then on; before, users must have suffered as before a command.
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
-        let first = mitigates(self.cx.plan, step.phase) && self.mitigation.is_none();
+        let first = mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none();
         let suffering = if first { Some(suffering(self.cx, self.impact).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
@@ -124,8 +117,8 @@ impl FollowContext for Mitigating<'_, '_> {
                 self.cx.sink.emit(Event::MitigationStarted);
             }
             let now = self.cx.sink.now();
-            let begun = self.mitigation.map_or(now, |(begun, _)| begun);
-            self.mitigation = Some((begun, Some(now)));
+            let begun = self.responded.mitigation.map_or(now, |(begun, _)| begun);
+            self.responded.mitigation = Some((begun, Some(now)));
             self.cx.sink.emit(Event::MitigationEnded);
         }
         Ok(said)
@@ -163,14 +156,10 @@ async fn still_broken(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop
 
 /// Notes whether users suffered at an instant.
 fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(), Stop> {
-    match suffering {
-        Ok(None) => Ok(()),
-        Ok(Some(evidence)) => {
-            cx.decided(Check::StillBroken, at, CheckOutcome::Passed { evidence });
-            Ok(())
-        }
-        Err(stop) => Err(cx.failed(Check::StillBroken, at, stop)),
+    if let Some(evidence) = suffering.map_err(|stop| cx.failed(Check::StillBroken, at, stop))? {
+        cx.decided(Check::StillBroken, at, CheckOutcome::Passed { evidence });
     }
+    Ok(())
 }
 
 /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt

@@ -14,7 +14,7 @@ use super::stop::Stop;
 use super::words::{self, ProbeAnswer, ended, facts, grouped, judged, kept, too_old};
 use crate::record::{
     Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER,
-    WAIT_BEFORE, WriteRecord, backup_age_us,
+    WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses,
 };
 use crate::slis::window::{Recovery, WindowAnswer};
 use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
@@ -184,8 +184,13 @@ pub(super) async fn after_restore(
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, impact, responded, recovered);
-    let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, impact.faults.first);
-    let figures = read.figures(cx, impact);
+    let (survivors, confirmed) = (read.seen.survivors.as_ref(), cx.all_confirmed());
+    let fault = cx.monitor.writes(|writes| fault_of_losses(writes, survivors, confirmed));
+    let fault = fault.unwrap_or(impact.faults.last);
+    let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, fault);
+    let served = recovered.recovery.map(|recovery| recovery.at);
+    let figures =
+        cx.monitor.writes(|writes| DataFigures::of(writes, &read.seen, begin_of(&cx.injections, fault), fault, served));
     let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
     let figures = figures.map(|figures| figures.bounded(backup_age));
     let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
@@ -263,18 +268,15 @@ async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Durati
     let now = cx.sink.now();
     let since = recovery.map_or(now, |recovery| recovery.from);
     let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
-    let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| match monitor.timeline(steady) {
-        WindowAnswer::Yes(levels) if levels.iter().all(|level| level.to >= now) => Some(()),
-        _ => None,
+    let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| {
+        monitor.timeline(steady).known()?.ok().filter(|levels| levels.iter().all(|level| level.to >= now))
     });
     let held = held.await?.is_some();
     let levels = shown(&cx.latest(hold));
     if held {
         return Ok((true, format!("every SLI still held: {levels}")));
     }
-    if let Some(disturbed) = cx.monitor.disturbed() {
-        return Err(Stop::disturbed(disturbed));
-    }
+    cx.undisturbed()?;
     match cx.monitor.timeline(steady) {
         WindowAnswer::No(_) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
         _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),

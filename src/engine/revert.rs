@@ -2,13 +2,12 @@
 //! must hold once more.
 
 use super::context::{Context, SETTLE, seconds};
-use super::guard::unless;
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
-use crate::slis::window::WindowAnswer;
+use crate::slis::window::{Timeline, WindowAnswer};
 use crate::source::list;
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +42,7 @@ pub(super) async fn revert(
     }
     // Only now everything is known about the time until the first undo, and it is all that counts.
     if cx.unspoiled() && !cancel.is_cancelled() {
-        let served = unless(cancel, no_relapse(cx, recovered, started, recovering)).await;
+        let served = cancel.run_until_cancelled(no_relapse(cx, recovered, started, recovering)).await;
         if let Some(Err(stop)) = served {
             cx.judge(stop);
         }
@@ -57,10 +56,11 @@ pub(super) async fn revert(
         Ok(evidence) => {
             cx.decided(Check::Revert, started, CheckOutcome::Passed { evidence });
             // The invariants are asked a last time, of a drill that would pass.
-            if cx.unspoiled()
-                && let Some(Err(stop)) = unless(cancel, ask_invariants(cx, invariants, InvariantTime::Reverted)).await
-            {
-                cx.judge(stop);
+            if cx.unspoiled() {
+                let asked = ask_invariants(cx, invariants, InvariantTime::Reverted);
+                if let Some(Err(stop)) = cancel.run_until_cancelled(asked).await {
+                    cx.judge(stop);
+                }
             }
         }
         Err(stop) => {
@@ -99,12 +99,9 @@ async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, St
     let hold = cx.plan.revert_hold;
     let from = cx.sink.now();
     let within = hold + SETTLE + cx.longest_request();
-    let held =
-        cx.monitor.until(from.plus(within), |monitor| match monitor.timeline(|timeline| timeline.steady(hold, from)) {
-            WindowAnswer::Yes(levels) => Some(levels),
-            _ => None,
-        });
-    let Some(held) = unless(cancel, held).await else {
+    let steady = |timeline: &Timeline| timeline.steady(hold, from).known()?.ok();
+    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(steady));
+    let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
     let held = held?;
@@ -112,12 +109,9 @@ async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, St
     let length = seconds(hold);
     if let Some(levels) = held {
         cx.window_held(Phase::Revert, &levels);
-        let evidence = format!("{} and every SLI held for {length}: {}", gone(cx), shown(&levels));
-        return Ok(evidence);
+        return Ok(format!("{} and every SLI held for {length}: {}", gone(cx), shown(&levels)));
     }
-    if let Some(disturbed) = cx.monitor.disturbed() {
-        return Err(Stop::disturbed(disturbed));
-    }
+    cx.undisturbed()?;
     // Without a whole window nothing was measured.
     match cx.monitor.timeline(|timeline| timeline.held(from, hold)) {
         WindowAnswer::NotYet => {

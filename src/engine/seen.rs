@@ -4,7 +4,7 @@ use super::context::Context;
 use super::faults::Injected;
 use super::monitor::Monitor;
 use super::stop::Stop;
-use crate::record::{DrillTime, Event, EventSink, ImpactRecord};
+use crate::record::{DrillTime, Event, EventSink, ImpactRecord, detect_from};
 use crate::slis::window::{ImpactQuery, WindowAnswer};
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
 /// What was seen since the injection.
 pub(super) struct ImpactWatch {
-    /// The deadlines count from the last confirmation.
+    /// The time to be felt in counts from the last confirmation.
     pub faults: Injected,
     /// When an SLI fell, and which ones did.
     pub impact: Option<(DrillTime, Vec<String>)>,
-    /// When the condition held.
+    /// When the condition had begun to hold that was the first to hold since the injection.
     pub held: Option<DrillTime>,
     /// When the page came.
     pub paged: Option<DrillTime>,
@@ -26,6 +26,12 @@ pub(super) struct ImpactWatch {
 impl ImpactWatch {
     pub(super) fn of(faults: Injected) -> ImpactWatch {
         ImpactWatch { faults, impact: None, held: None, paged: None }
+    }
+
+    /// From when on the condition and the page have their time.
+    pub(super) fn detect_from(&self, cx: &Context<'_>) -> DrillTime {
+        let felt = self.impact.as_ref().map(|(at, _)| *at);
+        detect_from(&cx.injections, felt).unwrap_or(self.faults.last)
     }
 }
 
@@ -38,12 +44,6 @@ fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Optio
     }
     let first = hits.iter().map(|hit| hit.at).min()?;
     Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
-}
-
-/// When the alert condition held for the first time since the injection.
-fn alert_held(monitor: &Monitor, injected: DrillTime) -> Option<DrillTime> {
-    let alert = monitor.condition();
-    (alert.holds && alert.sampled.is_some_and(|at| at >= injected)).then(|| alert.since.max(injected))
 }
 
 /// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
@@ -60,25 +60,23 @@ pub(super) async fn watch(
     // From the first fault on; the time to be seen in counts from the last one.
     let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
     let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
-    cx.monitor
-        .until(deadline, |monitor| {
-            if seen.impact.is_none() && !impact.none {
-                seen.impact = fallen(monitor, &query, sink);
+    let watched = cx.monitor.until(deadline, |monitor| {
+        if seen.impact.is_none() && !impact.none {
+            seen.impact = fallen(monitor, &query, sink);
+        }
+        if seen.held.is_none() && plan.condition().is_some() {
+            seen.held = monitor.held_since(seen.faults.first);
+            if let (Some(since), None) = (seen.held, plan.page()) {
+                sink.emit(Event::Detected { detected_us: since.max(seen.faults.first), paged: None });
             }
-            if seen.held.is_none() && plan.condition().is_some() {
-                seen.held = alert_held(monitor, seen.faults.first);
-                if let (Some(detected_us), None) = (seen.held, plan.page()) {
-                    sink.emit(Event::Detected { detected_us, paged: None });
-                }
-            }
-            if let (None, Some(page)) = (seen.paged, plan.page())
-                && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
-            {
-                seen.paged = Some(came.at);
-                sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
-            }
-            enough(seen).then_some(())
-        })
-        .await?;
-    Ok(())
+        }
+        if let (None, Some(page)) = (seen.paged, plan.page())
+            && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
+        {
+            seen.paged = Some(came.at);
+            sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
+        }
+        enough(seen).then_some(())
+    });
+    watched.await.map(drop)
 }

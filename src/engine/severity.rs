@@ -30,9 +30,8 @@ pub(super) fn judge_severity(
     let seen = format!("{name}: of the events of {} {:.2}% were bad{lost}", measured.sli, users_hurt * 100.0);
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
-            let at = cx.in_scenario(cx.plan.line_of("severity"));
             let reason = format!("the scenario declares {declared}, and the incident was {seen}");
-            Some(cx.failed(Check::Severity, from, Stop::new(Verdict::Understated, reason).at(at)))
+            Some(cx.failed(Check::Severity, from, cx.stop_at("severity", Verdict::Understated, reason)))
         }
         false => {
             let evidence = format!("declared {declared}, measured {seen}");

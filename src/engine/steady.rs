@@ -17,7 +17,7 @@ use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
-use crate::slis::window::{TimeSpan, WindowAnswer};
+use crate::slis::window::TimeSpan;
 use crate::spec::sources;
 use crate::stack::Stack;
 use std::time::Duration;
@@ -48,19 +48,14 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
     let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
     let window = cx.plan.steady_for;
     let (condition, page) = (cx.plan.condition().is_some(), cx.plan.page());
-    let met = cx
-        .monitor
-        .until(started.plus(within), |monitor| {
-            let alert = monitor.condition();
-            // A page that could not be asked is no quiet alert.
-            let holds_not = !condition || (alert.sampled.is_some() && !alert.holds && alert.readable);
-            let quiet = holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)));
-            match monitor.timeline(|timeline| timeline.steady(window, started)) {
-                WindowAnswer::Yes(levels) if quiet => Some(levels),
-                _ => None,
-            }
-        })
-        .await?;
+    let met = cx.monitor.until(started.plus(within), |monitor| {
+        let alert = monitor.condition();
+        // A page that could not be asked is no quiet alert.
+        let holds_not = !condition || (alert.sampled.is_some() && !alert.holds && alert.readable);
+        let quiet = holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)));
+        monitor.timeline(|timeline| timeline.steady(window, started).known()?.ok()).filter(|_| quiet)
+    });
+    let met = met.await?;
     let what = format!("every SLI to meet its objective over {}", seconds(window));
     cx.waited(what, started, within, met.is_some());
     if let Some(levels) = met {
@@ -74,8 +69,7 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
         return Ok(Steady { session, invariants, baseline, window });
     }
-    let stop = Stop::new(Verdict::Unsteady, why_unsteady(cx)).at(cx.in_scenario(cx.plan.line_of("steady")));
-    Err(cx.failed(Check::Steady, started, stop))
+    Err(cx.failed(Check::Steady, started, cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))))
 }
 
 async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
@@ -147,20 +141,18 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
 }
 
 fn why_unsteady(cx: &Context<'_>) -> String {
-    let alert = cx.monitor.condition();
+    let (alert, levels) = (cx.monitor.condition(), cx.shown_with_answers(&cx.latest(cx.plan.steady_for)));
     if let Some(page) = cx.plan.page().filter(|page| cx.monitor.alerts(|seen| page.is_active(seen))) {
-        let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
         return format!("the alert {} is active before anything was broken; {levels}", page.name());
     }
     if let Some((_, when)) = cx.plan.condition() {
         if alert.holds {
             // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
-            let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
             return format!("the alert condition `{}` holds before anything was broken; {levels}", when.text);
         }
         if let (false, Some(error)) = (alert.readable, &alert.error) {
             return format!("the alert condition `{}` cannot be asked: {error}", when.text);
         }
     }
-    cx.shown_with_answers(&cx.latest(cx.plan.steady_for))
+    levels
 }

@@ -106,10 +106,7 @@ impl Stop {
     /// The outcome of an assertion that failed for this reason.
     pub fn outcome(&self) -> CheckOutcome {
         let (reason, at) = (self.reason.clone(), self.at.clone());
-        match self.verdict.is_harness() {
-            true => CheckOutcome::Error { reason, at },
-            false => CheckOutcome::Failed { reason, at },
-        }
+        if self.verdict.is_harness() { CheckOutcome::Error { reason, at } } else { CheckOutcome::Failed { reason, at } }
     }
 
     /// Adds the place in the user's files.
@@ -138,20 +135,14 @@ impl From<StackError> for Stop {
     }
 }
 
-impl From<AgentError> for Stop {
-    fn from(error: AgentError) -> Stop {
-        Stop::harness(error.to_string())
-    }
+/// Errors that say by themselves what broke.
+macro_rules! broken {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Stop {
+            fn from(error: $error) -> Stop {
+                Stop::harness(error.to_string())
+            }
+        })+
+    };
 }
-
-impl From<FaultError> for Stop {
-    fn from(error: FaultError) -> Stop {
-        Stop::harness(error.to_string())
-    }
-}
-
-impl From<ShellError> for Stop {
-    fn from(error: ShellError) -> Stop {
-        Stop::harness(error.to_string())
-    }
-}
+broken!(AgentError, FaultError, ShellError);

@@ -54,12 +54,7 @@ pub(super) async fn unless_stopped<T>(
         })
     });
     let watched: Vec<_> = watched.collect();
-    let stopped = async {
-        match watched.is_empty() {
-            true => pending().await,
-            false => select_all(watched).await.0,
-        }
-    };
+    let stopped = async { if watched.is_empty() { pending().await } else { select_all(watched).await.0 } };
     tokio::select! {
         biased;
         stop = stopped => Err(stop),

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::agent::ability::Ability;
+use crate::agent::client::ClockOffset;
 use crate::agent::protocol::AgentMessage;
 use crate::agent::toxiproxy::ToxiproxyApi;
 use crate::record::{Check, ClockRecord, Event, StackRecord};
@@ -60,12 +61,8 @@ async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<Connected, Stop> {
     let channel = cx.stack.connect(role).await?;
     let sink = cx.sink.clone();
     let connected = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
-    let offset = connected.0.offset();
-    cx.sink.emit(Event::ClockOffset(ClockRecord {
-        agent: role.name(),
-        offset_us: offset.offset_us,
-        rtt_us: offset.rtt_us,
-    }));
+    let ClockOffset { offset_us, rtt_us } = connected.0.offset();
+    cx.sink.emit(Event::ClockOffset(ClockRecord { agent: role.name(), offset_us, rtt_us }));
     Ok(connected)
 }
 

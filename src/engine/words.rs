@@ -1,7 +1,10 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
+pub(super) use crate::record::grouped;
+
 use crate::assurance::services::show;
 use crate::record::{DrillTime, Numbers, looks_secret, sha256_hex};
+use crate::source::cut;
 use crate::spec::Expectation;
 use crate::stack::FullOutput;
 use std::collections::BTreeMap;
@@ -182,19 +185,6 @@ pub(super) fn numbers(stdout: &[u8]) -> Result<(Numbers, u64), String> {
     Ok((numbers, again))
 }
 
-/// `4,021`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// A time and its objective, as exact as it takes to tell them apart.
 pub(super) fn beside(measured: Duration, objective: Duration) -> (String, String) {
     let shown = |digits: usize, time: Duration| format!("{:.digits$} s", time.as_secs_f64());
@@ -218,10 +208,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn short(text: &str) -> String {
-    match text.char_indices().nth(EVIDENCE) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_string(),
-    }
+    cut(text, EVIDENCE, "…")
 }
 
 #[cfg(test)]

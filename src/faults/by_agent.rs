@@ -1,7 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
 use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
-use crate::agent::AgentError;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgServer, PgTarget};
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
@@ -198,8 +197,7 @@ async fn ask(
     match agent.ask(ask).await {
         Ok(AgentAnswer::Failed { reason }) => Err(failed(reason)),
         Ok(answer) => Ok(answer),
-        Err(AgentError::Failed(reason)) => Err(failed(reason)),
-        Err(gone @ AgentError::Gone { .. }) => Err(failed(gone.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

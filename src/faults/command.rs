@@ -16,7 +16,7 @@
 //!     irreversible: true           # instead of `undo`: it goes with the stack
 //! ```
 
-use super::undo::Undoing;
+use super::undo::read_undo;
 use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers};
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
@@ -36,7 +36,8 @@ const EVIDENCE: usize = 200;
 pub struct CommandFault {
     service: String,
     run: String,
-    undo: Undoing,
+    /// Nothing undoes it without one: it goes with the stack.
+    undo: Option<String>,
     confirm: String,
     summary: Option<String>,
     covers: Option<String>,
@@ -78,8 +79,7 @@ pub(super) async fn ask(
     stack: &dyn Stack,
 ) -> Result<CommandOutput, FaultError> {
     let operation = || format!("`{what}` in `{service}`");
-    let executed = stack.exec(service, &script(text), within).await;
-    let executed = executed.map_err(|error| FaultError::new(operation(), error))?;
+    let executed = stack.exec(service, &script(text), within).await.map_err(FaultError::of(operation()))?;
     match executed.code {
         code if CANNOT_RUN.contains(&code) => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
         // A question that a program was refused is not answered, whichever way the script was meant.
@@ -136,7 +136,7 @@ impl CommandFault {
         let instead =
             "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
         let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
-        let undo = Undoing::read(map, "`command`");
+        let undo = read_undo(map, "`command`");
         let summary = map.optional("summary");
         let covers = read_covers(map);
         Some(CommandFault { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
@@ -164,9 +164,9 @@ impl Inject for CommandFault {
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         let service = self.service.clone();
         let container = containers::first_started(&service, context.stack).await?;
-        Ok(match &self.undo {
-            Undoing::By(script) => Undo::Command { service, script: script.clone(), container },
-            Undoing::Never => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container },
+        Ok(match self.undo.clone() {
+            Some(script) => Undo::Command { service, script, container },
+            None => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container },
         })
     }
 

@@ -66,7 +66,7 @@ impl Inject for ContainerKill {
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.selected.undo(ContainerOp::Start, context.stack).await
+        self.selected.undo(context.stack, |_| Ok(ContainerOp::Start)).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
@@ -91,7 +91,8 @@ impl Inject for ContainerKill {
         let since = |state: &ContainerState| self.returns.is_none() && containers::started_since(undo, state);
         let ended_again =
             found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
-        Ok(match containers::presence(&found, |state| !containers::is_up(state) && !since(state)) {
+        let killed = |state: &ContainerState| !containers::is_up(state) && !since(state);
+        Ok(match containers::presence(&found, killed, containers::status) {
             Presence::Gone(evidence) if ended_again => {
                 Presence::Gone(format!("{evidence}; it was started after the kill, and ended by itself"))
             }

@@ -23,7 +23,6 @@ const MEMORY: TextForm = TextForm::new(
     "a size like `64MiB`",
     || serde_json::json!({ "anyOf": [shape::size(), { "type": "integer", "minimum": LEAST_MEMORY }] }),
 );
-const PIDS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(u32::MAX)));
 
 /// Containers that may use less than before; of what is 0 they may use what they could.
 #[derive(Debug, Clone)]
@@ -47,21 +46,17 @@ fn memory(text: &str) -> Result<i64, String> {
     }
 }
 
-fn pids(text: &str) -> Result<i64, String> {
-    let number = text.parse::<u32>().ok().filter(|number| *number > 0);
-    number.map(i64::from).ok_or_else(|| format!("`{text}` is not a number of processes from 1 on"))
-}
-
 impl ContainerLimited {
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let nano_cpus = map.optional_with("cpus", CPUS, cpus);
         let memory = map.optional_with("memory", MEMORY, memory);
-        let pids = map.optional_with("pids", PIDS, pids);
+        let pids = map.optional_by("pids", |at| {
+            at.number(1..=u32::MAX, "a number from 1 on", "a number of processes from 1 on").map(i64::from)
+        });
         if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
-            let span = map.span();
-            map.error(span, "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
+            map.error(map.span(), "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
         }
         let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
         Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
@@ -104,12 +99,12 @@ impl Inject for ContainerLimited {
                 false => Err("they have different limits: name one replica".to_string()),
             }
         };
-        self.selected.undo_by(context.stack, had).await
+        self.selected.undo(context.stack, had).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let Undo::Containers { op: ContainerOp::Limit(had), .. } = undo else {
-            return Err(FaultError::new("read the undo", "it is not for limits"));
+            return Err(FaultError::undo("for limits"));
         };
         containers::operate(undo, &ContainerOp::Limit(self.over(*had)), context.stack).await
     }
@@ -122,6 +117,6 @@ impl Inject for ContainerLimited {
         let limited = |ContainerState { limits: now, .. }: &ContainerState| {
             still(nano_cpus, now.nano_cpus) || still(memory, now.memory) || still(pids, now.pids)
         };
-        Ok(containers::presence_as(&found, limited, |state| format!("may use {}", words(state.limits))))
+        Ok(containers::presence(&found, limited, |state| format!("may use {}", words(state.limits))))
     }
 }

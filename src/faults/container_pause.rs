@@ -32,7 +32,7 @@ impl Inject for ContainerPause {
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.selected.undo(ContainerOp::Unpause, context.stack).await
+        self.selected.undo(context.stack, |_| Ok(ContainerOp::Unpause)).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
@@ -41,6 +41,6 @@ impl Inject for ContainerPause {
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         let found = containers::look(undo, context.stack).await?;
-        Ok(containers::presence(&found, |state| state.status == "paused"))
+        Ok(containers::presence(&found, |state| state.status == "paused", containers::status))
     }
 }

@@ -45,13 +45,9 @@ impl SelectedContainers {
         }
     }
 
-    /// The undo for the selected ones of the containers that run now, in the order of their names.
-    pub(super) async fn undo(&self, op: ContainerOp, stack: &dyn Stack) -> Result<Undo, FaultError> {
-        self.undo_by(stack, |_| Ok(op)).await
-    }
-
-    /// The same where what undoes it depends on how these containers stand; `op` says why there is none.
-    pub(super) async fn undo_by(
+    /// The undo for the selected ones of the containers that run now, in the order of their names. What undoes it may depend on
+    /// how they stand; `op` says why there is none.
+    pub(super) async fn undo(
         &self,
         stack: &dyn Stack,
         op: impl FnOnce(&[ContainerState]) -> Result<ContainerOp, String>,
@@ -84,10 +80,7 @@ impl SelectedContainers {
 
 /// The containers of a service, as the stack has them now.
 pub(super) async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
-    stack
-        .containers(service)
-        .await
-        .map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))
+    stack.containers(service).await.map_err(FaultError::of(format!("look at the containers of `{service}`")))
 }
 
 /// The container of a service in which its commands run, as it is started now.
@@ -100,21 +93,20 @@ pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> Result<Op
 /// Whether a step had cleared the fault before that, nobody has looked.
 pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn Stack) -> Option<String> {
     let states = states(service, stack).await.ok()?;
-    let at = |state: &ContainerState| state.started_at.split('.').next().unwrap_or_default().to_string();
+    let second = |at: &str| at.split('.').next().unwrap_or_default().trim_end_matches('Z').to_string() + "Z";
     let what = match states.iter().find(|state| state.id == was.id) {
         Some(state) if state.started_at != was.started_at => {
-            format!("{} was restarted at {}Z: the restart ended the fault", state.name, at(state).trim_end_matches('Z'))
+            format!("{} was restarted at {}: the restart ended the fault", state.name, second(&state.started_at))
         }
         Some(state) if state.status != "running" => {
             format!("{} is {}: its end ended the fault", state.name, state.status)
         }
         Some(_) => return None,
         None => match states.iter().find(|state| state.status == "running") {
-            Some(new) => format!(
-                "the container was recreated ({}, started at {}Z): that ended the fault",
-                new.name,
-                at(new).trim_end_matches('Z')
-            ),
+            Some(ContainerState { name, started_at, .. }) => {
+                let at = second(started_at);
+                format!("the container was recreated ({name}, started at {at}): that ended the fault")
+            }
             None => "the container was removed: that ended the fault".into(),
         },
     };
@@ -123,10 +115,8 @@ pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn
 
 /// The containers of an undo, and their service.
 fn parts(undo: &Undo) -> Result<(&str, &[String]), FaultError> {
-    match undo {
-        Undo::Containers { service, containers, .. } => Ok((service, containers)),
-        _ => Err(FaultError::new("read the undo", "it is not for containers")),
-    }
+    let Undo::Containers { service, containers, .. } = undo else { return Err(FaultError::undo("for containers")) };
+    Ok((service, containers))
 }
 
 /// Does something to every container of an undo.
@@ -146,10 +136,8 @@ pub(super) async fn operate_one(
     stack: &dyn Stack,
 ) -> Result<(), FaultError> {
     let (service, _) = parts(undo)?;
-    stack
-        .operate(container, op)
-        .await
-        .map_err(|error| FaultError::new(format!("{} of `{service}` ({})", verb(op), short(container)), error))
+    let operation = format!("{} of `{service}` ({})", words(op).0, short(container));
+    stack.operate(container, op).await.map_err(FaultError::of(operation))
 }
 
 /// How each container of an undo stands; `None` when it is not there any more.
@@ -169,38 +157,23 @@ async fn look_at(
 
 /// Whether somebody has started a container since the fault was planned.
 pub(super) fn started_since(undo: &Undo, state: &ContainerState) -> bool {
-    match undo {
-        Undo::Containers { started, .. } => started.get(&state.id).is_some_and(|at| *at != state.started_at),
-        _ => false,
-    }
+    let Undo::Containers { started, .. } = undo else { return false };
+    started.get(&state.id).is_some_and(|at| *at != state.started_at)
 }
 
 /// Where a fault stands that has broken these containers: those that are not there any more were replaced or removed by
-/// the runbook, and count neither way.
+/// the runbook, and count neither way. `say` has the words for how one stands: `is paused`.
 pub(super) fn presence(
-    containers: &[(String, Option<ContainerState>)],
-    broken: impl Fn(&ContainerState) -> bool,
-) -> Presence {
-    presence_as(containers, broken, status)
-}
-
-/// The same where `say` has the words for how one stands: `is paused`.
-pub(super) fn presence_as(
     containers: &[(String, Option<ContainerState>)],
     broken: impl Fn(&ContainerState) -> bool,
     say: impl Fn(&ContainerState) -> String,
 ) -> Presence {
     let evidence = describe(containers, say);
-    let there = containers.iter().filter_map(|(_, state)| state.as_ref());
-    let (mut broken_ones, mut all) = (0, 0);
-    for state in there {
-        all += 1;
-        broken_ones += usize::from(broken(state));
-    }
-    match broken_ones {
+    let there: Vec<&ContainerState> = containers.iter().filter_map(|(_, state)| state.as_ref()).collect();
+    match there.iter().filter(|state| broken(state)).count() {
         0 => Presence::Gone(evidence),
-        n if n == all => Presence::InPlace(evidence),
-        n => Presence::Partly(evidence, Parts::new(n, all)),
+        n if n == there.len() => Presence::InPlace(evidence),
+        n => Presence::Partly(evidence, Parts::new(n, there.len())),
     }
 }
 
@@ -250,7 +223,7 @@ pub(super) async fn restore(
         };
         let cause = match tokio::time::timeout(UNDO_WITHIN, stack.operate(&id, op)).await {
             Ok(Ok(())) => {
-                let done = format!("{} {name}", past(op));
+                let done = format!("{} {name}", words(op).1);
                 return Ok((Some(done.clone()), done));
             }
             Ok(Err(error)) => error.to_string(),
@@ -261,7 +234,7 @@ pub(super) async fn restore(
         match now.map(|now| now.into_iter().find_map(|(_, now)| now)) {
             Ok(None) => Ok((None, format!("{name} is not there any more"))),
             Ok(Some(now)) if is_right(&now, op) => Ok((None, format!("{name} is as it should be"))),
-            _ => Err(FaultError::new(format!("{} of `{service}` ({name})", verb(op)), cause)),
+            _ => Err(FaultError::new(format!("{} of `{service}` ({name})", words(op).0), cause)),
         }
     });
     let (mut what, mut seen, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -302,25 +275,15 @@ pub(super) fn is_up(state: &ContainerState) -> bool {
     matches!(state.status.as_str(), "running" | "paused" | "restarting")
 }
 
-fn verb(op: &ContainerOp) -> String {
+/// An operation in words: as it is tried, and once it is done.
+fn words(op: &ContainerOp) -> (String, &'static str) {
     match op {
-        ContainerOp::Pause => "pause".into(),
-        ContainerOp::Unpause => "unpause".into(),
-        ContainerOp::Kill { signal } => format!("kill with {signal}"),
-        ContainerOp::Start => "start".into(),
-        ContainerOp::Limit(_) => "limit".into(),
-        ContainerOp::Connect(_) => "connect the networks".into(),
-    }
-}
-
-fn past(op: &ContainerOp) -> &'static str {
-    match op {
-        ContainerOp::Pause => "paused",
-        ContainerOp::Unpause => "unpaused",
-        ContainerOp::Kill { .. } => "killed",
-        ContainerOp::Start => "started",
-        ContainerOp::Limit(_) => "set the limits of",
-        ContainerOp::Connect(_) => "connected the networks of",
+        ContainerOp::Pause => ("pause".into(), "paused"),
+        ContainerOp::Unpause => ("unpause".into(), "unpaused"),
+        ContainerOp::Kill { signal } => (format!("kill with {signal}"), "killed"),
+        ContainerOp::Start => ("start".into(), "started"),
+        ContainerOp::Limit(_) => ("limit".into(), "set the limits of"),
+        ContainerOp::Connect(_) => ("connect the networks".into(), "connected the networks of"),
     }
 }
 

@@ -51,9 +51,8 @@ fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
 }
 
 async fn look(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> Result<Presence, FaultError> {
-    let containers = stack.fingerprints(service).await;
-    let containers =
-        containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
+    let operation = format!("look at the containers of `{service}`");
+    let containers = stack.fingerprints(service).await.map_err(FaultError::of(operation))?;
     Ok(presence(service, marks, &containers))
 }
 
@@ -62,8 +61,7 @@ pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn St
     if let Presence::Gone(_) = look(service, marks, stack).await? {
         return Ok(Undone::AlreadyGone);
     }
-    let back = stack.deploy(service, None).await;
-    back.map_err(|error| FaultError::new(format!("take the release of `{service}` back"), error))?;
+    stack.deploy(service, None).await.map_err(FaultError::of(format!("take the release of `{service}` back")))?;
     Ok(Undone::Done { what: vec![format!("took the release of `{service}` back")], output: String::new() })
 }
 
@@ -82,8 +80,7 @@ impl Deploy {
         let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
         // A map without a service says so, and is told once.
         if nothing && map.node("service").is_some() {
-            let span = map.span();
-            map.error(span, "`deploy` releases nothing")
+            map.error(map.span(), "`deploy` releases nothing")
                 .help("say what the release changes: `variables`, `image`, `command` or `environment`");
         }
         let release = Release {
@@ -111,14 +108,6 @@ impl Deploy {
 
 fn is_secret(name: &str, value: &str) -> bool {
     looks_secret(name) || url_password(value).is_some()
-}
-
-/// The marks of an undo, and whose they are.
-fn parts(undo: &Undo) -> Result<(&str, &Fingerprint), FaultError> {
-    match undo {
-        Undo::Release { service, marks } => Ok((service, marks)),
-        _ => Err(FaultError::new("read the undo", "it is not that of a release")),
-    }
 }
 
 /// Where the release stands, by what the service's containers were made with. A container that has some of it is a
@@ -171,22 +160,21 @@ impl Inject for Deploy {
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        let operation = || format!("prepare the release of `{}`", self.service);
-        let marks = context.stack.preview(&self.service, &self.release).await;
-        let marks = marks.map_err(|error| FaultError::new(operation(), error))?;
+        let operation = format!("prepare the release of `{}`", self.service);
+        let marks = context.stack.preview(&self.service, &self.release).await.map_err(FaultError::of(&operation))?;
         if marks.is_empty() {
-            return Err(FaultError::new(operation(), "the service's containers are like that already"));
+            return Err(FaultError::new(operation, "the service's containers are like that already"));
         }
         Ok(Undo::Release { service: self.service.clone(), marks })
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let released = context.stack.deploy(&self.service, Some(&self.release)).await;
-        released.map_err(|error| FaultError::new(format!("release `{}`", self.service), error))
+        let operation = format!("release `{}`", self.service);
+        context.stack.deploy(&self.service, Some(&self.release)).await.map_err(FaultError::of(operation))
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        let (service, marks) = parts(undo)?;
+        let Undo::Release { service, marks } = undo else { return Err(FaultError::undo("that of a release")) };
         look(service, marks, context.stack).await
     }
 }

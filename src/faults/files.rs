@@ -11,7 +11,7 @@
 
 use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape};
+use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape, shorten};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
 use async_trait::async_trait;
 
@@ -21,13 +21,10 @@ const DEEDS: [&str; 3] = ["remove", "truncate", "flip"];
 
 const A_PATH: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]*"));
 const A_DEED: TextForm = TextForm::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
-const A_CUT: TextForm = TextForm::new("a percentage like `50%`, or a size like `1MiB`", || {
-    serde_json::json!({ "anyOf": [
-        { "type": "integer", "minimum": 0 },
-        shape::percentage(),
-        shape::size(),
-    ] })
-});
+const A_CUT: TextForm = TextForm::new(
+    "a percentage like `50%`, or a size like `1MiB`",
+    || serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, shape::percentage(), shape::size()] }),
+);
 const A_TEXT: TextForm = TextForm::new("a text", shape::scalar);
 
 /// A damaged file.
@@ -97,20 +94,17 @@ impl Files {
                 }
             }
             if deed == "truncate" && !map.has("to") {
-                let head = map.head();
-                map.error(head, "`do: truncate` does not say how much stays")
+                map.error(map.head(), "`do: truncate` does not say how much stays")
                     .help("add `to: 50%`, or a size like `to: 1MiB`");
             }
             if deed == "flip" && map.has("at") == map.has("find") {
-                let head = map.head();
-                map.error(head, "`do: flip` needs one of `at` and `find`").help(
+                map.error(map.head(), "`do: flip` needs one of `at` and `find`").help(
                     "`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it",
                 );
             }
             let said = map.has("irreversible") && irreversible != Some(false);
             if deed != "flip" && !said {
-                let head = map.head();
-                map.error(head, format!("what `do: {deed}` takes away cannot be put back")).help(
+                map.error(map.head(), format!("what `do: {deed}` takes away cannot be put back")).help(
                     "add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own",
                 );
             }
@@ -131,8 +125,8 @@ impl Files {
             FileDeed::Repair(_) => "repair",
         };
         let ask = FileAsk { path: self.path.clone(), what };
-        let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
-        stack.files(&self.service, &ask).await.map_err(failed)
+        let operation = format!("{doing} `{}` of `{}`", self.path, self.service);
+        stack.files(&self.service, &ask).await.map_err(FaultError::of(operation))
     }
 }
 
@@ -140,7 +134,7 @@ impl Files {
 fn damage(undo: &Undo) -> Result<&Damage, FaultError> {
     match undo {
         Undo::File { damage, .. } | Undo::Nothing { damage: Some(damage), .. } => Ok(damage),
-        _ => Err(FaultError::new("read the undo", "it is not that of a file")),
+        _ => Err(FaultError::undo("that of a file")),
     }
 }
 
@@ -151,25 +145,20 @@ fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
 #[async_trait]
 impl Inject for Files {
     fn facts(&self) -> FaultFacts {
-        let Files { service, path, harm, .. } = self;
-        let summary = match harm {
-            Harm::Remove => format!("removes {path} of `{service}`"),
+        let file = format!("{} of `{}`", self.path, self.service);
+        let summary = match &self.harm {
+            Harm::Remove => format!("removes {file}"),
             Harm::Truncate { to: Cut::Share(share) } => {
                 let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
-                format!("cuts {path} of `{service}` to {share} of its size")
+                format!("cuts {file} to {share} of its size")
             }
-            Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {path} of `{service}` to {bytes} bytes"),
-            Harm::Flip { at: BytePosition::Offset(offset) } => {
-                format!("inverts the byte at {offset} of {path} of `{service}`")
-            }
+            Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {file} to {bytes} bytes"),
+            Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {file}"),
             Harm::Flip { at: BytePosition::Text(text) } => {
-                format!(
-                    "inverts the byte with which `{}` begins in {path} of `{service}`",
-                    crate::source::shorten(text)
-                )
+                format!("inverts the byte with which `{}` begins in {file}", shorten(text))
             }
         };
-        let (services, needs) = (vec![service.clone()], Some(Need::Files));
+        let (services, needs) = (vec![self.service.clone()], Some(Need::Files));
         FaultFacts { summary, services, needs, ..FaultFacts::default() }
     }
 

@@ -3,13 +3,12 @@
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use crate::agent::proxy::{HttpAction, HttpRule, read_header, read_method, read_path};
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, parse_size, shape};
+use crate::source::{At, MapReader, TextForm, parse_size, shape};
 
 const A_METHOD: TextForm = TextForm::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
 const A_PATH: TextForm = TextForm::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
 const A_HEADER: TextForm =
     TextForm::new("a header like `X-Canary: 1`", || pattern("^\\s*[^:\\s]+\\s*(?::[\\s\\S]*)?$"));
-const A_COUNT: TextForm = TextForm::new("a number from 1", || shape::number(1, u32::MAX.into()));
 /// A size, of which 0 may be one.
 pub(super) const A_SIZE: TextForm = TextForm::new(
     "a size like `1KiB`",
@@ -20,11 +19,6 @@ pub(super) const A_SIZE: TextForm = TextForm::new(
 fn pattern(pattern: &str) -> serde_json::Value {
     // `method: true` is a word, too, and `header: 0` a name.
     serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
-}
-
-fn count(text: &str) -> Result<u64, String> {
-    let number = text.parse::<u32>().ok().filter(|number| *number > 0);
-    number.map(u64::from).ok_or_else(|| format!("`{text}` is not a number from 1"))
 }
 
 /// Reads a size of a body.
@@ -53,8 +47,8 @@ impl HttpRequests {
             let path = map.optional_with("path", A_PATH, read_path);
             let header = map.optional_with("header", A_HEADER, read_header);
             let share = map.optional_with("share", A_SHARE, share).map_or(1.0, Ratio::get);
-            let first = map.optional_with("first", A_COUNT, count);
-            let every = map.optional_with("every", A_COUNT, count);
+            let count = |at: &mut At<'_>| at.number(1..=u32::MAX, "a number from 1", "a number from 1").map(u64::from);
+            let [first, every] = ["first", "every"].map(|key| map.optional_by(key, count));
             Some(HttpRequests { place: place?, method, path, header, share, first, every })
         })
     }

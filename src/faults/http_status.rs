@@ -18,17 +18,10 @@ use super::http::HttpRequests;
 use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, parse_duration, shape};
 
-const A_STATUS: TextForm = TextForm::new("an HTTP status like `503`", || shape::number(200, 599));
-
 const A_RETRY: TextForm = TextForm::new("a duration like `30s`", shape::duration);
 
 /// Answers in the place of a service.
 pub struct HttpStatus;
-
-fn status(text: &str) -> Result<u16, String> {
-    let status = text.parse().ok().filter(|status| (200..=599).contains(status));
-    status.ok_or_else(|| format!("`{text}` is not the status of an answer: 200 to 599"))
-}
 
 /// Whole seconds, as the header has them.
 fn retry_after(text: &str) -> Result<u64, String> {
@@ -43,7 +36,8 @@ impl HttpStatus {
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
         let requests = HttpRequests::read(map);
-        let status = map.require_with("status", A_STATUS, status);
+        let not = "the status of an answer: 200 to 599";
+        let status: Option<u16> = map.require_by("status", |at| at.number(200..=599, "an HTTP status like `503`", not));
         let body: Option<String> = map.optional("body");
         let retry_after = map.optional_with("retry_after", A_RETRY, retry_after);
         let (requests, status) = (requests?, status?);

@@ -89,6 +89,17 @@ impl FaultError {
         FaultError { operation: operation.into(), cause: cause.to_string(), output: String::new() }
     }
 
+    /// What makes one of an error, under the name of what was tried.
+    fn of<E: ToString>(operation: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let operation = operation.into();
+        move |error| FaultError::new(operation, error)
+    }
+
+    /// That an undo is that of another fault.
+    fn undo(not: &str) -> Self {
+        FaultError::new("read the undo", format!("it is not {not}"))
+    }
+
     /// The same, with what was written meanwhile.
     pub fn with(self, output: impl Into<String>) -> Self {
         FaultError { output: output.into(), ..self }

@@ -71,10 +71,10 @@ fn is_in(state: &ContainerState) -> String {
 }
 
 fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultError> {
-    match undo {
-        Undo::Containers { op: ContainerOp::Connect(places), .. } => Ok(places),
-        _ => Err(FaultError::new("read the undo", "it is not for networks")),
-    }
+    let Undo::Containers { op: ContainerOp::Connect(places), .. } = undo else {
+        return Err(FaultError::undo("for networks"));
+    };
+    Ok(places)
 }
 
 #[async_trait]
@@ -103,7 +103,7 @@ impl Inject for NetworkLoss {
                 Ok(ContainerOp::Connect(all.collect()))
             }
         };
-        self.selected.undo_by(context.stack, had).await
+        self.selected.undo(context.stack, had).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
@@ -122,6 +122,6 @@ impl Inject for NetworkLoss {
             });
             gone.any(|gone| gone)
         };
-        Ok(containers::presence_as(&found, lost, is_in))
+        Ok(containers::presence(&found, lost, is_in))
     }
 }

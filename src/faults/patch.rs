@@ -10,7 +10,7 @@
 
 use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, Undone};
 use crate::record::Parts;
-use crate::source::{At, MapReader, Node, TextForm, Value, shape, shorten};
+use crate::source::{At, MapReader, TextForm, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
 use base64::Engine;
@@ -29,24 +29,10 @@ pub struct Patch {
 /// Reads what is set: a map, as JSON has it.
 fn settings(at: &mut At<'_>) -> Option<serde_json::Value> {
     at.diags.describe(|| json!({ "type": "object", "minProperties": 1 }));
-    match json_of(at.node) {
+    match at.node.to_json() {
         serde_json::Value::Object(map) if map.is_empty() => at.not("it is empty: say what is set"),
         map @ serde_json::Value::Object(_) => Some(map),
         _ => at.expected("a map of what is set"),
-    }
-}
-
-/// A value as JSON: what is quoted is a text, and the rest is what YAML says.
-fn json_of(node: &Node) -> serde_json::Value {
-    match &node.value {
-        Value::Null => serde_json::Value::Null,
-        Value::List(items) => items.iter().map(json_of).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.value))).collect(),
-        Value::Scalar { text, plain: true } => match serde_json::from_str(text) {
-            Ok(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => value,
-            _ => serde_json::Value::from(text.as_str()),
-        },
-        Value::Scalar { text, .. } => serde_json::Value::from(text.as_str()),
     }
 }
 
@@ -64,15 +50,12 @@ fn held(path: &str, value: &serde_json::Value) -> Vec<String> {
 }
 
 fn change_of(undo: &Undo) -> Result<&ObjectChange, FaultError> {
-    match undo {
-        Undo::Object { change: Some(change), .. } => Ok(change),
-        _ => Err(FaultError::new("read the undo", "it is not that of an object")),
-    }
+    let Undo::Object { change: Some(change), .. } = undo else { return Err(FaultError::undo("that of an object")) };
+    Ok(change)
 }
 
 async fn look(change: &ObjectChange, stack: &dyn Stack) -> Result<Presence, FaultError> {
-    let found = stack.changed(change).await;
-    let found = found.map_err(|error| FaultError::new(format!("look at `{}`", change.object), error))?;
+    let found = stack.changed(change).await.map_err(FaultError::of(format!("look at `{}`", change.object)))?;
     let (is, is_not): (Vec<_>, Vec<_>) = found.iter().partition(|(_, in_place)| **in_place);
     let names = |all: &[(&String, &bool)]| all.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ");
     let object = &change.object;
@@ -93,8 +76,8 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Resul
     if let Presence::Gone(_) = look(change, stack).await? {
         return Ok(Undone::AlreadyGone);
     }
-    let back = stack.change(change, true).await;
-    back.map_err(|error| FaultError::new(format!("give `{}` back what was planned", change.object), error))?;
+    let operation = format!("give `{}` back what was planned", change.object);
+    stack.change(change, true).await.map_err(FaultError::of(operation))?;
     Ok(Undone::Done { what: vec![format!("gave `{}` back what was planned", change.object)], output: String::new() })
 }
 
@@ -163,8 +146,8 @@ impl Inject for Patch {
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let changed = context.stack.change(change_of(undo)?, false).await;
-        changed.map_err(|error| FaultError::new(format!("change `{}`", self.change.object), error))
+        let operation = format!("change `{}`", self.change.object);
+        context.stack.change(change_of(undo)?, false).await.map_err(FaultError::of(operation))
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -29,10 +29,6 @@ impl PodKill {
     }
 }
 
-fn not_of_pods() -> FaultError {
-    FaultError::new("read the undo", "it is not for Pods")
-}
-
 #[async_trait]
 impl Inject for PodKill {
     fn facts(&self) -> FaultFacts {
@@ -50,17 +46,17 @@ impl Inject for PodKill {
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let Undo::Pods { service, killed, .. } = undo else { return Err(not_of_pods()) };
+        let Undo::Pods { service, killed, .. } = undo else { return Err(FaultError::undo("for Pods")) };
         for (uid, name) in killed {
-            let deleted = context.stack.delete_pod(uid).await;
-            deleted.map_err(|error| FaultError::new(format!("delete the Pod {name} of `{service}`"), error))?;
+            let operation = format!("delete the Pod {name} of `{service}`");
+            context.stack.delete_pod(uid).await.map_err(FaultError::of(operation))?;
         }
         Ok(())
     }
 
     /// Gone is what has been replaced by Pods that are ready: one that only runs does not serve anybody yet.
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
-        let Undo::Pods { service, killed, left } = undo else { return Err(not_of_pods()) };
+        let Undo::Pods { service, killed, left } = undo else { return Err(FaultError::undo("for Pods")) };
         let there = containers::states(service, context.stack).await?;
         let (old, new): (Vec<_>, Vec<_>) =
             there.iter().filter(|pod| !left.contains(&pod.id)).partition(|pod| killed.contains_key(&pod.id));

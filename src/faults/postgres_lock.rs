@@ -33,7 +33,6 @@ const A_CONDITION: TextForm = TextForm::new(
     "a condition in SQL",
     || serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" }),
 );
-const SOME_SESSIONS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
 
 /// A lock held by an idle transaction.
 pub struct PostgresLock;
@@ -67,11 +66,6 @@ fn condition(text: &str) -> Result<String, String> {
     }
 }
 
-fn sessions(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| (1..=MAX_SESSIONS).contains(number));
-    number.ok_or_else(|| format!("`{text}` is not a number from 1 to {MAX_SESSIONS}"))
-}
-
 impl PostgresLock {
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
@@ -84,7 +78,8 @@ impl PostgresLock {
         if condition.is_some() && tables {
             map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
-        let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
+        let not = format!("a number from 1 to {MAX_SESSIONS}");
+        let sessions = map.optional_by("sessions", |at| at.number(1..=MAX_SESSIONS, "a number from 1 on", &not));
         let returns = read_returns(map);
         let (server, table) = (server?, table?);
         let (what, statement) = match (rows, condition) {
@@ -99,7 +94,7 @@ impl PostgresLock {
         let summary = format!("locks {what} on `{}` by an idle transaction{again}", server.service);
         let ask = move |target, id: &str| {
             let (statements, table) = (vec![statement.clone()], table.clone());
-            PgLock { target, statements, table, sessions, returns }.ask(id)
+            PgLock { target, statements, table, sessions: sessions.unwrap_or(1), returns }.ask(id)
         };
         let mut fault = AgentFault::on_server(server, summary, ask);
         fault.facts.returns = returns;

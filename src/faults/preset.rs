@@ -17,12 +17,12 @@
 //!
 //! A value that is only `{{name}}` is left out where that parameter was not given and has no default.
 
-use super::{Fault, READERS};
+use super::Fault;
 use crate::record::looks_secret;
 use crate::slis::Ratio;
 use crate::source::{
-    At, Diagnostics, Entry, MapReader, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse,
-    parse_duration, parse_size, shape, shorten,
+    At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse, parse_duration,
+    parse_size, shape, shorten,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -237,11 +237,8 @@ impl Preset {
     pub(super) fn fault(self: &Arc<Self>, node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Fault> {
         let values = self.values(node, source, diags)?;
         let settings = fill(&self.settings, &values)?;
-        let reader = Fault::KINDS.iter().zip(READERS).find(|(kind, _)| **kind == self.kind)?.1;
-        let mut map = MapReader::new(&settings, format!("`{}`", self.kind), &self.source, diags)?;
-        let fault = reader(&mut map);
-        let fault = map.finish().and(fault)?;
-        let mut facts = fault.facts();
+        let Fault { mut facts, fault, .. } =
+            Fault::from_entry(self.kind, Span::default(), &settings, &self.source, diags)?;
         facts.summary = format!("{} ({})", self.title, facts.summary);
         facts.covers = Some(self.covers.clone());
         let secret = |(name, (_, value)): (&&str, &(_, Option<String>))| looks_secret(name).then(|| value.clone())?;
@@ -383,29 +380,28 @@ fn fill(node: &Node, values: &Values<'_>) -> Option<Node> {
     let value = match &node.value {
         Value::Null => Value::Null,
         Value::Scalar { text, plain } => {
-            let (mut filled, mut whole) = (text.clone(), false);
-            for (placeholder, name, view) in placeholders(text) {
-                let (form, value) = values.get(name)?;
-                whole |= placeholder.len() == text.trim().len();
-                filled = filled.replace(placeholder, &form.view(value.as_deref()?, view)?);
-            }
+            let whole = placeholders(text).any(|(placeholder, ..)| placeholder.len() == text.trim().len());
             // A number that was given is a number, though its place is written in quotes.
-            Value::Scalar { text: filled, plain: *plain || whole }
+            Value::Scalar { text: fill_text(text, values)?, plain: *plain || whole }
         }
         Value::List(items) => Value::List(items.iter().filter_map(|item| fill(item, values)).collect()),
         Value::Map(entries) => {
             let filled = entries.iter().filter_map(|entry| {
-                let mut key = entry.key.clone();
-                for (placeholder, name, view) in placeholders(&entry.key) {
-                    let (form, value) = values.get(name)?;
-                    key = key.replace(placeholder, &form.view(value.as_deref()?, view)?);
-                }
-                Some(Entry { key, value: fill(&entry.value, values)?, ..entry.clone() })
+                let (key, value) = (fill_text(&entry.key, values)?, fill(&entry.value, values)?);
+                Some(Entry { key, value, ..entry.clone() })
             });
             Value::Map(filled.collect())
         }
     };
     Some(Node { value, span: node.span })
+}
+
+/// A text with the values in their places; `None` where one of them was not given.
+fn fill_text(text: &str, values: &Values<'_>) -> Option<String> {
+    placeholders(text).try_fold(text.to_string(), |filled, (placeholder, name, view)| {
+        let (form, value) = values.get(name)?;
+        Some(filled.replace(placeholder, &form.view(value.as_deref()?, view)?))
+    })
 }
 
 /// Where the presets of the project of a file lie: `faults/` beside it, or above it within the project.

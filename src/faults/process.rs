@@ -15,7 +15,7 @@
 use super::command::{ask, read_question, read_script};
 use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers, read_returns};
 use crate::record::{Parts, script_secrets};
-use crate::source::{At, MapReader, TextForm, shape};
+use crate::source::{At, MapReader, TextForm};
 use crate::stack::{Ending, Process, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -32,7 +32,6 @@ const A_NAME: TextForm = TextForm::new("a name like `worker`", || {
     let pattern = r"^\s*(?!fd-)[a-z0-9][a-z0-9_-]*\s*$";
     serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
 });
-const SOME_REPLICAS: TextForm = TextForm::new("a number from 1 on", || shape::number(1, u64::from(MOST_REPLICAS)));
 
 /// A process of its own.
 #[derive(Debug, Clone)]
@@ -63,11 +62,6 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_string())
 }
 
-fn replicas(text: &str) -> Result<u16, String> {
-    let number = text.parse().ok().filter(|number| (1..=MOST_REPLICAS).contains(number));
-    number.ok_or_else(|| format!("`{text}` is not a number from 1 to {MOST_REPLICAS}"))
-}
-
 impl FaultProbe {
     fn read(at: &mut At<'_>) -> Option<FaultProbe> {
         let what = format!("`{}`", at.key);
@@ -96,13 +90,14 @@ impl ProcessFault {
         let name = map.require_with("name", A_NAME, name);
         let service = map.optional("service");
         let run = map.require_by("run", read_script);
-        let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
+        let not = format!("a number from 1 to {MOST_REPLICAS}");
+        let replicas = map.optional_by("replicas", |at| at.number(1..=MOST_REPLICAS, "a number from 1 on", &not));
         let returns = read_returns(map);
         let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, FaultProbe::read));
         let summary = map.optional("summary");
         let covers = read_covers(map);
         Some(ProcessFault {
-            process: Process { name: name?, service, run: run?, replicas, returns },
+            process: Process { name: name?, service, run: run?, replicas: replicas.unwrap_or(1), returns },
             confirm,
             cleared_when,
             summary,
@@ -145,8 +140,8 @@ impl Inject for ProcessFault {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let started = context.stack.start_process(&self.process.name).await;
-        started.map_err(|error| FaultError::new(format!("start the process `{}`", self.process.name), error))
+        let name = &self.process.name;
+        context.stack.start_process(name).await.map_err(FaultError::of(format!("start the process `{name}`")))
     }
 
     /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so

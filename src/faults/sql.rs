@@ -12,7 +12,7 @@
 //! ```
 
 use super::by_agent::AgentFault;
-use super::undo::{Undoing, filled};
+use super::undo::{filled, read_undo};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
@@ -30,13 +30,9 @@ impl Sql {
         let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
-        let undo = Undoing::read(map, "`sql`");
+        let undo = read_undo(map, "`sql`");
         let summary: Option<String> = map.optional("summary");
-        let (server, run, confirm) = (server?, run?, confirm?);
-        let undo = match undo? {
-            Undoing::By(undo) => Some(undo),
-            Undoing::Never => None,
-        };
+        let (server, run, confirm, undo) = (server?, run?, confirm?, undo?);
         let service = &server.service;
         let summary = match (summary, server.database()) {
             (Some(summary), _) => format!("{summary} (by SQL in `{service}`)"),

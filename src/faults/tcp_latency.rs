@@ -10,7 +10,8 @@
 //! ```
 
 use super::by_agent::{AgentFault, ProxyPlace};
-use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
+use super::toxic::fault;
+use crate::agent::proxy::{Toxic, ToxicKind, ToxicStream};
 use crate::source::{MapReader, TextForm, parse_duration, shape};
 use std::time::Duration;
 
@@ -36,14 +37,6 @@ impl TcpLatency {
         // A duration is a day at most.
         let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
         let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
-        let (port, from) = (place.port(), place.from.clone());
-        let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
-            port,
-            from: from.clone(),
-            toxic: toxic.at(context.strength),
-            seed: context.seed,
-        });
-        fault.facts.grows = true;
-        Some(fault)
+        Some(fault(&place, summary, toxic))
     }
 }

@@ -25,7 +25,6 @@ const ATTRIBUTES: [&str; 9] =
 const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(TOXICS.map(|(_, name, _)| name)));
 const A_STREAM: TextForm =
     TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::ALL.map(ToxicStream::name)));
-const A_NUMBER: TextForm = TextForm::new("a whole number", || shape::number(0, MOST));
 /// The highest attribute: a day in microseconds, 86 GB.
 const MOST: u64 = 86_400_000_000;
 
@@ -41,13 +40,7 @@ fn kind(text: &str) -> Result<KnownToxic, String> {
 }
 
 fn stream(text: &str) -> Result<ToxicStream, String> {
-    let known = ToxicStream::ALL.into_iter().find(|stream| stream.name() == text);
-    known.ok_or_else(|| format!("`{text}` is not a direction: it is `upstream` or `downstream`"))
-}
-
-fn number(text: &str) -> Result<i64, String> {
-    let number = text.parse::<u64>().ok().filter(|number| *number <= MOST);
-    number.map(|number| number as i64).ok_or_else(|| format!("`{text}` is not a whole number from 0 to {MOST}"))
+    ToxicStream::from_name(text).ok_or_else(|| format!("`{text}` is not a direction: it is `upstream` or `downstream`"))
 }
 
 /// Reads the attributes of a toxic, in the order of its own: those that it cannot do without must be there.
@@ -55,8 +48,10 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
     let mut given = [None; ATTRIBUTES.len()];
     map.optional_by("attributes", |at| {
         let mut map = at.map("`attributes`")?;
+        let not = format!("a whole number from 0 to {MOST}");
         for (name, given) in ATTRIBUTES.into_iter().zip(&mut given) {
-            *given = map.optional_with(name, A_NUMBER, number);
+            let number = map.optional_by(name, |at| at.number(0..=MOST, "a whole number", &not));
+            *given = number.map(|number| number as i64);
             if let Some((_, kind, own)) = known.filter(|(_, _, own)| map.has(name) && !own.contains(&name)) {
                 let has = if own.is_empty() { "it has none".into() } else { format!("it has {}", list(own)) };
                 map.error(map.key_span(name), format!("the toxic `{kind}` has no attribute `{name}`")).help(has);
@@ -97,17 +92,21 @@ impl ToxicFault {
         let attributes = attributes(map, kind);
         let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
         let place = place?;
-        let summary = summary(&place, &toxic);
-        let (port, from, grows) = (place.port(), place.from.clone(), toxic.grows());
-        let mut fault = AgentFault::in_front(&place, summary, move |context| ToxicRule {
-            port,
-            from: from.clone(),
-            toxic: toxic.at(context.strength),
-            seed: context.seed,
-        });
-        fault.facts.grows = grows;
-        Some(fault)
+        Some(fault(&place, summary(&place, &toxic), toxic))
     }
+}
+
+/// The fault that does this in front of a service.
+pub(super) fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> AgentFault {
+    let (port, from, grows) = (place.port(), place.from.clone(), toxic.grows());
+    let mut fault = AgentFault::in_front(place, summary, move |context| ToxicRule {
+        port,
+        from: from.clone(),
+        toxic: toxic.at(context.strength),
+        seed: context.seed,
+    });
+    fault.facts.grows = grows;
+    fault
 }
 
 fn summary(place: &ProxyPlace, toxic: &Toxic) -> String {

@@ -186,9 +186,8 @@ impl Undo {
             Undo::Object { change: Some(change), .. } => patch::take_back(change, stack).await,
             Undo::Nothing { .. } | Undo::Pods { .. } => Ok(Undone::AlreadyGone),
             Undo::Process { name } => {
-                let removed = stack.remove_process(name).await;
-                let removed =
-                    removed.map_err(|error| FaultError::new(format!("remove the process `{name}`"), error))?;
+                let operation = format!("remove the process `{name}`");
+                let removed = stack.remove_process(name).await.map_err(FaultError::of(operation))?;
                 Ok(done(removed.iter().map(|name| format!("removed {name}")).collect()))
             }
             Undo::File { service, path, damage } => {
@@ -205,38 +204,27 @@ impl Undo {
 
 const A_SCRIPT: crate::source::TextForm = crate::source::TextForm::new("a text", shape::filled);
 
-/// How a fault is undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Undoing {
-    /// By this.
-    By(String),
-    /// Not at all: it goes with the stack.
-    Never,
-}
-
-impl Undoing {
-    /// Reads `undo` and `irreversible`, of which exactly one must be there; `what` is the fault's kind.
-    pub(super) fn read(map: &mut MapReader<'_>, what: &str) -> Option<Undoing> {
-        let undo = map.optional_with("undo", A_SCRIPT, filled);
-        let irreversible: Option<bool> = map.optional("irreversible");
-        // A value that is wrong has its own message.
-        let (given, said) = (map.has("undo"), map.has("irreversible") && irreversible != Some(false));
-        match (given, said) {
-            (true, true) => {
-                map.wrong("irreversible", "`undo` and `irreversible: true` are two answers to one question").help(
-                    "keep `undo` if that undoes it, or `irreversible: true` if nothing does and it goes with the stack",
-                );
-                None
-            }
-            (true, false) => undo.map(Undoing::By),
-            (false, true) => irreversible.map(|_| Undoing::Never),
-            (false, false) => {
-                let span = map.head();
-                map.error(span, format!("{what} does not say how it is undone")).help(
-                    "add `undo: …` with what undoes it, or `irreversible: true` if nothing does and it goes with the stack",
-                );
-                None
-            }
+/// Reads `undo` and `irreversible`, of which exactly one must be there: what undoes the fault, or that nothing does and it goes
+/// with the stack; `what` is its kind.
+pub(super) fn read_undo(map: &mut MapReader<'_>, what: &str) -> Option<Option<String>> {
+    let undo = map.optional_with("undo", A_SCRIPT, filled);
+    let irreversible: Option<bool> = map.optional("irreversible");
+    // A value that is wrong has its own message.
+    let (given, said) = (map.has("undo"), map.has("irreversible") && irreversible != Some(false));
+    match (given, said) {
+        (true, true) => {
+            map.wrong("irreversible", "`undo` and `irreversible: true` are two answers to one question").help(
+                "keep `undo` if that undoes it, or `irreversible: true` if nothing does and it goes with the stack",
+            );
+            None
+        }
+        (true, false) => undo.map(Some),
+        (false, true) => irreversible.map(|_| None),
+        (false, false) => {
+            map.error(map.head(), format!("{what} does not say how it is undone")).help(
+                "add `undo: …` with what undoes it, or `irreversible: true` if nothing does and it goes with the stack",
+            );
+            None
         }
     }
 }

@@ -1,19 +1,12 @@
 //! Which scenarios a change concerns: those of which a file that they are made from has changed. What cannot be told is taken
 //! to be concerned.
 
+use super::git::changed_since;
+use crate::error::Error;
 use crate::spec::{GameDay, Plan, shared_files};
 use crate::stack::{Platform, SourceFiles};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// What has changed since a revision.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// The revision as it was given.
-    pub revision: String,
-    /// Files that changed, absolute and without links in their folders.
-    pub files: BTreeSet<PathBuf>,
-}
 
 /// The scenarios that a change concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,15 +17,19 @@ pub struct Affected {
     pub scenarios: BTreeMap<String, PathBuf>,
 }
 
-/// Which scenarios of a game day changes concern. Reads the files of their stacks.
-pub fn affected(changes: &Changes, day: &GameDay, platform: &dyn Platform, project: &Path) -> Affected {
+/// Which scenarios of a game day are concerned by what has changed since a revision. Reads the files of their stacks.
+///
+/// # Errors
+/// As for `changed_since`.
+pub fn affected(revision: &str, day: &GameDay, platform: &dyn Platform, project: &Path) -> Result<Affected, Error> {
+    let changed = changed_since(project, revision)?;
     let concerned = day.scenarios.iter().filter_map(|scenario| {
         let mut inputs = platform.source_files(&scenario.plan.stack);
         own_files(&scenario.plan, project, &mut inputs);
-        let touched = inputs.touched_by(&changes.files)?.to_path_buf();
+        let touched = inputs.touched_by(&changed)?.to_path_buf();
         Some((scenario.plan.name.clone(), touched))
     });
-    Affected { revision: changes.revision.clone(), scenarios: concerned.collect() }
+    Ok(Affected { revision: revision.to_string(), scenarios: concerned.collect() })
 }
 
 /// Adds the files of a scenario that are none of its stack's: what it was read from, and what the project has for all of its scenarios.
@@ -48,6 +45,7 @@ pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
 mod tests {
     use super::*;
     use crate::spec::{Overrides, load};
+    use std::collections::BTreeSet;
 
     #[test]
     fn whatever_a_scenario_is_made_from_concerns_it() {

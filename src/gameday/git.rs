@@ -1,6 +1,5 @@
 //! Asks Git what has changed since a revision. The `git` command does it, as its user has set it up.
 
-use super::affected::Changes;
 use crate::error::Error;
 use crate::process;
 use crate::stack::SourceFiles;
@@ -11,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 /// Everything that has changed in the project since it left `revision`: commits, what is not committed, and files that Git does
-/// not know yet. Both sides of a file that was moved have changed.
+/// not know yet. Both sides of a file that was moved have changed. The paths are absolute and without links in their folders.
 ///
 /// # Errors
 /// Usage: there is no `git`, the project is no Git repository, or the revision is not known in it.
-pub fn changed_since(project: &Path, revision: &str) -> Result<Changes, Error> {
+pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Error> {
     let git = Git { project };
     let top = git.line(&["rev-parse", "--show-toplevel"], || {
         Error::usage(format!("{} is no Git repository: nobody can tell what has changed", shown(project)))
@@ -44,12 +43,9 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<Changes, Error> {
     let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
     let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];
     changed.extend(git.paths(&top, &diff, failed)?);
-    changed.extend(git.paths(
-        &top,
-        &["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"],
-        failed,
-    )?);
-    Ok(Changes { revision: revision.to_string(), files: changed })
+    let others = ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"];
+    changed.extend(git.paths(&top, &others, failed)?);
+    Ok(changed)
 }
 
 struct Git<'a> {
@@ -140,7 +136,7 @@ mod tests {
         fn changed(&self, folder: &str, revision: &str) -> Vec<String> {
             let root = self.0.path().canonicalize().unwrap();
             let changes = changed_since(&self.0.path().join(folder), revision).unwrap();
-            changes.files.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+            changes.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
         }
     }
 

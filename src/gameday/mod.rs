@@ -3,7 +3,6 @@
 //! command line and what was found out before; only `git` asks Git.
 
 mod affected;
-mod draw;
 mod git;
 mod occasion;
 mod outcome;
@@ -11,10 +10,9 @@ mod prepare;
 mod schedule;
 mod shard;
 
-pub use affected::{Affected, Changes, affected, own_files};
-pub use git::changed_since;
+pub use affected::{Affected, affected, own_files};
 pub use occasion::{occasion, run_of_ci};
-pub use outcome::{exit, exit_of, expected};
+pub use outcome::{exit_of, expected};
 pub use prepare::{Circumstances, DaySettings, PlanOptions, Prepared, PreparedDrill, prepare};
 pub use schedule::{Came, DISTURBED_AGAIN, DaySchedule, NextStart, ScheduleRules, Start, Waiting, in_words};
 pub use shard::Shard;

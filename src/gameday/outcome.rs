@@ -1,17 +1,12 @@
 //! What a game day comes to, and how long a drill of it is expected to take.
 
 use crate::error::Exit;
-use crate::record::{Day, RunOutcome};
+use crate::record::RunOutcome;
 use crate::spec::Plan;
 use std::time::Duration;
 
 /// What starting and removing a stack is taken to need, where no earlier drill tells.
 const UP_AND_DOWN: Duration = Duration::from_secs(20);
-
-/// The exit code of a game day: that of its outcome, as reports have it too.
-pub fn exit(day: &Day) -> Exit {
-    exit_of(day.outcome())
-}
 
 /// The exit code of one drill or of many.
 pub fn exit_of(outcome: RunOutcome) -> Exit {
@@ -33,7 +28,7 @@ pub fn expected(plan: &Plan) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Attempt, Cause, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
+    use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
 
     /// The attempts of each drill, whether the first failure ends it, what stopped it, and the exit code.
     type Case<'a> = (&'a [&'a [RunOutcome]], bool, Option<Stopped>, Exit);
@@ -82,10 +77,10 @@ mod tests {
             let plan = DayPlan { fail_fast, ..DayPlan::default() };
             let drills = drills.iter().map(|all| drill(all)).collect();
             let day = Day { plan, drills, stopped, ended: true, ..Day::default() };
-            assert_eq!(exit(&day), wanted, "{day:?}");
+            assert_eq!(exit_of(day.outcome()), wanted, "{day:?}");
         }
         let plan = DayPlan { flaky_fails: true, ..DayPlan::default() };
         let flaky = Day { plan, drills: vec![drill(&[Failed, Passed])], ended: true, ..Day::default() };
-        assert_eq!(exit(&flaky), Exit::Failed);
+        assert_eq!(exit_of(flaky.outcome()), Exit::Failed);
     }
 }

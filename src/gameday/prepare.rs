@@ -1,9 +1,10 @@
 //! From a game day's file to the plan of one run of it: a pure function.
 
 use super::occasion::is_control;
-use super::{Affected, Shard, draw};
-use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT};
+use super::{Affected, Shard};
+use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT, micros};
 use crate::spec::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Plan, StartOrder};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -86,49 +87,34 @@ pub struct Prepared {
     pub settings: DaySettings,
 }
 
-/// A drill before anything was left out.
-struct CandidateDrill<'d> {
-    scenario: &'d DayScenario,
-    planned: PlannedDrill,
-}
-
 /// Plans one run of a game day.
 pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Prepared {
     let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
-    let all = numbered(file, wanted, now);
     let mut left_out = Vec::new();
-    let (all, refused): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|drill| !wanted.refused.contains_key(&drill.planned.scenario));
+    let (mut drills, refused): (Vec<_>, Vec<_>) = numbered(file, wanted, now, seed)
+        .into_iter()
+        .partition(|drill| !wanted.refused.contains_key(&drill.planned.scenario));
     let refused: BTreeSet<String> = refused.into_iter().map(|drill| drill.planned.scenario).collect();
-    for (scenario, why) in wanted.refused.iter().filter(|(scenario, _)| refused.contains(*scenario)) {
-        left_out.push(LeftOutDrill { scenario: scenario.clone(), why: why.clone() });
-    }
-    let mut chosen: Vec<CandidateDrill<'_>> = all.into_iter().filter(|drill| concerned(drill, wanted)).collect();
+    let told = wanted.refused.iter().filter(|(scenario, _)| refused.contains(*scenario));
+    left_out.extend(told.map(|(scenario, why)| LeftOutDrill { scenario: scenario.clone(), why: why.clone() }));
     if let Some(affected) = &wanted.affected_by {
+        drills.retain(|drill| affected.scenarios.contains_key(&drill.planned.scenario));
         let why = format!("not affected by the changes since {}", affected.revision);
-        left_out.extend(missing(file, &chosen, refused, &why));
+        left_out.extend(missing(file, &drills, refused, &why));
     }
     if let Some(shard) = wanted.shard {
         let told: BTreeSet<String> = left_out.iter().map(|left: &LeftOutDrill| left.scenario.clone()).collect();
-        chosen = chosen.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|(_, drill)| drill).collect();
-        left_out.extend(missing(file, &chosen, told, &format!("not in shard {shard}")));
+        drills = drills.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|(_, drill)| drill).collect();
+        left_out.extend(missing(file, &drills, told, &format!("not in shard {shard}")));
     }
     // Every scenario once before any of them twice.
     match file.order {
-        StartOrder::Fixed => chosen.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
-        StartOrder::Random => chosen.sort_by_key(|drill| {
+        StartOrder::Fixed => drills.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
+        StartOrder::Random => drills.sort_by_key(|drill| {
             let planned = &drill.planned;
-            (planned.repetition, draw::place(seed, &planned.scenario, planned.repetition), planned.number)
+            (planned.repetition, drawn("order", seed, &planned.scenario, planned.repetition), planned.number)
         }),
     }
-    let drills: Vec<PreparedDrill> = chosen
-        .into_iter()
-        .map(|drill| PreparedDrill {
-            seed: draw::seed(seed, &drill.planned.scenario, drill.planned.repetition),
-            plan: drill.scenario.plan.clone(),
-            planned: drill.planned,
-        })
-        .collect();
     let settings = settings(file, wanted);
     let day = DayPlan {
         format: RECORD_FORMAT,
@@ -140,8 +126,8 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
         file: None,
         revision: now.revision.clone(),
         seed,
-        shard: wanted.shard.map(|shard| (shard.index(), shard.of())),
-        budget_us: settings.budget.map(|budget| u64::try_from(budget.as_micros()).unwrap_or(u64::MAX)),
+        shard: wanted.shard.map(|shard| (shard.index, shard.of)),
+        budget_us: settings.budget.map(micros),
         retry: settings.retry,
         fail_fast: settings.fail_fast,
         flaky_fails: settings.flaky == Flaky::Fail,
@@ -154,9 +140,16 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
     Prepared { day, drills, settings }
 }
 
+/// What is drawn with a game day's seed: a drill's place in a random order, or its own seed. The first eight bytes of a SHA-256, so
+/// that it is the same on any machine and in any version, and that one scenario more or less changes nothing for the others.
+fn drawn(what: &str, seed: u64, scenario: &str, repetition: u32) -> u64 {
+    let digest = Sha256::digest(format!("{what} {seed} {repetition} {scenario}"));
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
 /// Every drill of the file with its number: all repetitions of a scenario before the next one, so that one more at the end
 /// changes no other number.
-fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) -> Vec<CandidateDrill<'d>> {
+fn numbered(file: &GameDay, wanted: &PlanOptions, now: &Circumstances, seed: u64) -> Vec<PreparedDrill> {
     let mut drills = Vec::new();
     for (place, scenario) in file.scenarios.iter().enumerate() {
         let plan = &scenario.plan;
@@ -171,7 +164,8 @@ fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) ->
                 repetition,
                 control: is_control(controls, place, now.occasion, repeat, repetition),
             };
-            drills.push(CandidateDrill { scenario, planned });
+            let seed = drawn("drill", seed, &plan.name, repetition);
+            drills.push(PreparedDrill { planned, plan: plan.clone(), seed });
         }
     }
     drills
@@ -187,13 +181,8 @@ fn controls(scenario: &DayScenario, file: &GameDay, wanted: &PlanOptions) -> Con
     own.or(file.control.map(every)).unwrap_or(ControlRuns::Never)
 }
 
-fn concerned(drill: &CandidateDrill<'_>, wanted: &PlanOptions) -> bool {
-    let affected = wanted.affected_by.as_ref();
-    affected.is_none_or(|affected| affected.scenarios.contains_key(&drill.planned.scenario))
-}
-
 /// The scenarios of which no drill was chosen, except those that were told already.
-fn missing(file: &GameDay, chosen: &[CandidateDrill<'_>], told: BTreeSet<String>, why: &str) -> Vec<LeftOutDrill> {
+fn missing(file: &GameDay, chosen: &[PreparedDrill], told: BTreeSet<String>, why: &str) -> Vec<LeftOutDrill> {
     let here: BTreeSet<&str> = chosen.iter().map(|drill| drill.planned.scenario.as_str()).collect();
     let names = file.scenarios.iter().map(|scenario| &scenario.plan.name);
     let absent = names.filter(|name| !here.contains(name.as_str()) && !told.contains(*name));

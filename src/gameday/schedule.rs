@@ -125,22 +125,20 @@ impl DaySchedule {
     /// is started whether there is room or not: there will never be more.
     pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> NextStart {
         if let Some(why) = self.closed.clone() {
-            let left = self.queue.pop_front().or_else(|| self.alone.pop_front());
-            return match left {
+            return match self.take() {
                 Some(start) => NextStart::NotRun(start, why),
                 None => self.idle(),
             };
         }
-        let from_queue = !self.queue.is_empty();
         let Some(front) = self.queue.front().or(self.alone.front()).cloned() else { return self.idle() };
         if let Some(why) = self.too_late(now, front.number) {
-            self.take(from_queue);
+            self.take();
             return NextStart::NotRun(front, why);
         }
         if let Err(waiting) = self.may_start(&front, room) {
             return NextStart::Wait(waiting);
         }
-        self.take(from_queue);
+        self.take();
         self.running.insert(front.number, RunningDrill { start: front.clone(), starting: true });
         NextStart::Start(front)
     }
@@ -151,12 +149,8 @@ impl DaySchedule {
         next.is_some_and(|next| matches!(self.may_start(next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
     }
 
-    fn take(&mut self, from_queue: bool) {
-        if from_queue {
-            self.queue.pop_front()
-        } else {
-            self.alone.pop_front()
-        };
+    fn take(&mut self) -> Option<Start> {
+        self.queue.pop_front().or_else(|| self.alone.pop_front())
     }
 
     fn idle(&self) -> NextStart {
@@ -219,14 +213,12 @@ impl DaySchedule {
             self.alone.push_back(again(Cause::Disturbed, true));
             return Some(format!("{name} was disturbed and says nothing: it is run again, alone, at the end"));
         }
-        // A retry that broke takes nothing back: the drill has failed.
-        let failed_before = self.retried.get(&number).is_some_and(|times| *times > 0);
-        match came.outcome {
-            RunOutcome::Failed => {}
-            RunOutcome::Broken if failed_before => {}
-            _ => return None,
-        }
         let retried = self.retried.entry(number).or_default();
+        // A retry that broke takes nothing back: the drill has failed.
+        let has_failed = came.outcome == RunOutcome::Failed || came.outcome == RunOutcome::Broken && *retried > 0;
+        if !has_failed {
+            return None;
+        }
         if *retried < self.rules.retry {
             *retried += 1;
             let note = format!("{name} failed: retry {retried} of {}", self.rules.retry);

@@ -9,21 +9,13 @@ const MOST: u32 = 1000;
 /// A part of a game day: `2/4` is the second of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    index: u32,
-    of: u32,
+    /// Which part, from 1.
+    pub(super) index: u32,
+    /// Of how many.
+    pub(super) of: u32,
 }
 
 impl Shard {
-    /// Which part, from 1.
-    pub fn index(self) -> u32 {
-        self.index
-    }
-
-    /// Of how many.
-    pub fn of(self) -> u32 {
-        self.of
-    }
-
     /// Whether the drill at this place (from 0) belongs to it.
     pub fn has(self, place: usize) -> bool {
         place as u64 % u64::from(self.of) == u64::from(self.index - 1)
@@ -62,7 +54,7 @@ mod tests {
     #[test]
     fn parts_are_numbered_from_one() {
         let shard: Shard = " 2 / 4 ".parse().unwrap();
-        assert_eq!((shard.index(), shard.of(), shard.to_string().as_str()), (2, 4, "2/4"));
+        assert_eq!((shard.index, shard.of, shard.to_string().as_str()), (2, 4, "2/4"));
         let told =
             ["0/4", "5/4", "1/0", "1/1001", "2", "a/b", "-1/2", ""].map(|text| text.parse::<Shard>().unwrap_err());
         let expected = [

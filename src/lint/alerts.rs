@@ -4,7 +4,7 @@ use super::files::walk;
 use super::links::{ANCHOR, anchors};
 use super::{Config, FindingReport, LintPage, Project, collect};
 use crate::runbook::{RunbookPhase, look};
-use crate::source::{Diagnostics, Node, Source, Span, Value, nearest, shorten, tidy};
+use crate::source::{Diagnostics, Node, Source, Span, nearest, parse, shorten, tidy};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,45 +181,24 @@ fn read(path: &Path) -> Vec<AlertLink> {
     if !source.text.contains(URL) {
         return alerts;
     }
-    // Between lines that begin with `---`; the documents before are blanked, so that every byte keeps its place.
-    let mut blank = String::new();
-    let mut own = String::new();
-    for line in source.text.split_inclusive('\n').chain(["---"]) {
-        if !line.starts_with("---") {
-            own.push_str(line);
-            continue;
-        }
-        let document = Source::new(path, format!("{blank}{own}"));
-        if !own.trim().is_empty()
-            && let Some(node) = crate::source::parse(&document, &mut Diagnostics::default())
-        {
-            // A rule file of Prometheus has `groups`, a PrometheusRule has them below `spec`, a list has `items`.
-            below(&node, &source, &mut alerts);
-        }
-        own.push_str(line);
-        blank.extend(own.drain(..).flat_map(|c| std::iter::repeat_n(if c == '\n' { '\n' } else { ' ' }, c.len_utf8())));
+    for node in source.documents().iter().filter_map(|document| parse(document, &mut Diagnostics::default())) {
+        // A rule file of Prometheus has `groups`, a PrometheusRule has them below `spec`, a list has `items`.
+        below(&node, &source, &mut alerts);
     }
     alerts
 }
 
 fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<AlertLink>) {
-    match &node.value {
-        Value::List(items) => items.iter().for_each(|item| below(item, source, alerts)),
-        Value::Map(entries) => {
-            let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
-            if let Some(name) = get("alert").and_then(Node::text)
-                && let Some(Value::Map(notes)) = get("annotations").map(|node| &node.value)
-                && let Some(note) = notes.iter().find(|entry| entry.key == URL)
-                && let Some(url) = note.value.text()
-            {
-                let (name, url) = (name.to_string(), url.to_string());
-                alerts.push(AlertLink { name, url, span: note.value.span, source: source.clone() });
-            }
-            for inner in ["groups", "rules", "spec", "items"].into_iter().filter_map(get) {
-                below(inner, source, alerts);
-            }
-        }
-        Value::Null | Value::Scalar { .. } => {}
+    if let Some(name) = node.get(&["alert"]).and_then(Node::text)
+        && let Some(note) = node.get(&["annotations", URL])
+        && let Some(url) = note.text()
+    {
+        let (name, url) = (name.to_string(), url.to_string());
+        alerts.push(AlertLink { name, url, span: note.span, source: source.clone() });
+    }
+    let inner = ["groups", "rules", "spec", "items"].into_iter().filter_map(|key| node.get(&[key]));
+    for inner in node.items().iter().chain(inner) {
+        below(inner, source, alerts);
     }
 }
 

@@ -34,9 +34,8 @@ pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 
 /// Whether the first and at least half of its commands are programs that runbooks use.
 fn is_shell(fence: &Fence) -> bool {
-    let pieces = fence.pieces().unwrap_or_default();
-    let known = pieces.iter().filter(|piece| piece.known).count();
-    pieces.first().is_some_and(|first| first.known) && 2 * known >= pieces.len()
+    let known = fence.known_commands();
+    known.first() == Some(&true) && 2 * known.iter().filter(|known| **known).count() >= known.len()
 }
 
 /// RB206: a language tag that its block contradicts.

@@ -1,10 +1,10 @@
-//! RB208, RB210 and RB211: commands that keep those behind them from running, that no program accepts, or that fail and
-//! say nothing. What is known of each program stands in the table of programs.
+//! RB208 to RB212: commands that keep those behind them from running, that wait without a limit, that no program accepts, that
+//! fail and say nothing, or that name no namespace. What is known of each program stands in the table of programs.
 
 use super::page::{begin, fixed};
 use super::words::{holds, phrases};
 use super::{FindingReport, LintPage};
-use crate::bash::OutputTaker;
+use crate::bash::{Expansion, OutputTaker, SimpleCommand, Statement, StatementKind};
 use crate::programs::{
     Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait,
 };
@@ -14,7 +14,7 @@ use crate::source::Span;
 use std::collections::HashMap;
 
 /// RB208: commands that never end, or open an editor, above others of their block.
-pub(super) fn never_ends(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
+pub(super) fn endless(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     const EDITED: &str = "give the change itself: a patch, `sed -i`, a file that is copied";
     const ENDED: &str = "look once (`--tail=100`, `--since=10m`, a count), say how long (`timeout 60 …`), or put it into the background with `&`";
     let mut told: Option<&PageCommand<'_>> = None;
@@ -43,10 +43,8 @@ pub(super) fn never_ends(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             let line = |from: usize| {
                 shell.command.line + shell.command.text.get(..from).unwrap_or_default().matches('\n').count()
             };
-            let own = shell
-                .calls()
-                .iter()
-                .find(|next| next.span.start > call.span.end && matches!(around.taker, OutputTaker::Nobody));
+            let own = shell.calls().iter().find(|next| next.span.start > call.span.end);
+            let own = own.filter(|_| matches!(around.taker, OutputTaker::Nobody));
             let next = own.map(|next| line(next.span.start)).or_else(|| acts.next().map(|next| next.command.line));
             if let Some(line) = next.filter(|_| !listed()) {
                 let message = format!("`{name}` {what}: line {line} of this block waits for that");
@@ -62,6 +60,52 @@ fn is_kept(endless: &PageCommand<'_>, next: &PageCommand<'_>) -> bool {
     let watches = endless.calls().iter().any(|call| call.words.first() == Some(&"watch"));
     next.command.effect().kind == EffectKind::Changes
         || watches && matches!(endless.step.phase, Mitigate | Rollback | Verify)
+}
+
+/// RB209: a loop that waits for something that may never come.
+pub(super) fn endless_loop(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
+    for shell in page.commands() {
+        for looping in endless_loops(shell) {
+            let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
+            let head = text.find(['\n', ';']).unwrap_or(text.len());
+            let place = shell.place(Span::new(looping.start, looping.start + head));
+            report
+                .at(place, "this loop waits without a limit")
+                .help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
+        }
+    }
+}
+
+/// The loops of a command that sleep and have no end, those inside of others left out.
+fn endless_loops(shell: &PageCommand<'_>) -> Vec<Span> {
+    let mut found: Vec<Span> = Vec::new();
+    for looping in shell.script().all() {
+        let inside = found.last().is_some_and(|outer| looping.span.start < outer.end);
+        if inside || !matches!(looping.kind, StatementKind::Loop { .. }) {
+            continue;
+        }
+        let all = Statement::all(std::slice::from_ref(looping));
+        let sleeps = all.iter().filter_map(|statement| statement.simple()).any(|command| command.first() == "sleep");
+        if sleeps && !all.iter().any(|statement| ends(statement)) {
+            found.push(looping.span);
+        }
+    }
+    found
+}
+
+/// Whether it ends some day, or ends what it stands in: counts, clocks, `read`.
+fn ends(statement: &Statement) -> bool {
+    const ENDING: [&str; 7] = ["break", "exit", "return", "read", "timeout", "[", "test"];
+    let computes = |expansion: &&Expansion| matches!(expansion, Expansion::Arithmetic(_));
+    match &statement.kind {
+        StatementKind::Arithmetic(_) | StatementKind::Test(_) => true,
+        StatementKind::Simple(command) => {
+            ENDING.contains(&command.first())
+                || command.words.iter().any(|word| word.raw == "break")
+                || statement.expansions().iter().any(computes)
+        }
+        _ => false,
+    }
 }
 
 /// RB210: commands that no program accepts.
@@ -125,6 +169,63 @@ pub(super) fn unnoticed(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     }
 }
 
+/// RB212: `kubectl` without a namespace on a page whose other commands name one.
+pub(super) fn namespace(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
+    let (mut named, mut without) = (false, Vec::new());
+    for shell in page.commands() {
+        for statement in shell.script().all() {
+            let Some(command) = statement.simple() else { continue };
+            match command.first() {
+                // From here on, or by another program, a namespace may be the usual one.
+                "kubens" => return,
+                "kubectl" => {}
+                _ => continue,
+            }
+            let arguments = arguments(command);
+            match names(&arguments) {
+                Some(_) if arguments.contains(&"set-context") => return,
+                Some(_) => named = true,
+                None if needs(&arguments) => without.push(shell.place(statement.span)),
+                None => {}
+            }
+        }
+    }
+    for place in without.into_iter().filter(|_| named) {
+        report
+            .at(place, "this `kubectl` has no namespace, and others of the page name one")
+            .help("name it with `-n`: whose context has another namespace reaches other objects, or none");
+    }
+}
+
+/// What a call is given, up to `--`.
+fn arguments(command: &SimpleCommand) -> Vec<&str> {
+    command.words.iter().skip(1).map(|word| word.raw.as_str()).take_while(|word| *word != "--").collect()
+}
+
+/// What names the namespace, or all of them.
+fn names<'w>(arguments: &[&'w str]) -> Option<&'w str> {
+    let is_short = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains(['n', 'A']);
+    let is_long = |word: &str| word.starts_with("--namespace") || word.starts_with("--all-namespaces");
+    arguments.iter().copied().find(|word| is_short(word) || is_long(word))
+}
+
+/// Whether a call without a namespace takes that of the context.
+fn needs(arguments: &[&str]) -> bool {
+    // A file or a variable may name one.
+    if arguments.iter().any(|word| word.starts_with("-f") || word.starts_with("-k") || word.contains(['$', '<', '{'])) {
+        return false;
+    }
+    let mut plain = arguments.iter().filter(|word| !word.starts_with('-'));
+    match plain.next() {
+        Some(verb) if phrases("kubectl in namespaces").contains(verb) => true,
+        Some(verb) if phrases("kubectl of any kind").contains(verb) => {
+            let kind = plain.next().map_or("", |object| object.split('/').next().unwrap_or_default());
+            phrases("kinds in namespaces").contains(&kind)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     cases! {
@@ -148,6 +249,21 @@ mod tests {
             "# T\n\n```bash\nsudo -u postgres psql -c 'select 1'\ndocker exec -i db psql < x.sql\n```\n",
             "# T\n\n<!-- firedrill: background -->\n```bash\nkubectl port-forward x 80\n```\n",
             "# T\n\n```yaml\ncommand: top\n```\n\nRun `top`.\n",
+        ],
+    }
+
+    cases! {
+        rb209,
+        bad: [
+            "# T\n\n```bash\nls\nwhile true; do ls; sleep 1; done\n```\n" => [(5, 1)],
+            "# T\n\n```bash\nx && until curl -f y\ndo\n  sleep 5\ndone\n```\n" => [(4, 6)],
+        ],
+        good: [
+            "# T\n\n```bash\nfor i in 1 2; do sleep 1; done\n```\n",
+            "# T\n\n```bash\nwhile true; do curl x && break; sleep 1; done\n```\n",
+            "# T\n\n```bash\nwhile [ $SECONDS -lt 60 ]; do sleep 1; done\n```\n",
+            "# T\n\n```bash\nget | while read -r x; do echo $x; sleep 1; done\n```\n",
+            "# T\n\n```bash\nuntil curl x || ((++n > 5)); do sleep 1; done\n```\n",
         ],
     }
 
@@ -176,6 +292,20 @@ mod tests {
             "# T\n\n```bash\nuntil curl -sf http://x/health; do sleep 1; done\n```\n",
             "# T\n\n```bash\npsql -v ON_ERROR_STOP=1 shop < repair.sql\ncurl -s http://x/health\nredis-cli info\n```\n",
             "# T\n\n```bash\npsql shop -c 'DROP INDEX x'\n```\n",
+        ],
+    }
+
+    cases! {
+        rb212,
+        bad: [
+            "# T\n\n```bash\nkubectl get pods -n shop\nkubectl rollout undo deployment/web\n```\n" => [(5, 1)],
+            "# T\n\n```bash\nkubectl --namespace=shop get pods\n```\n\n```bash\nkubectl delete pod/web-0\n```\n" => [(8, 1)],
+        ],
+        good: [
+            "# T\n\n```bash\nkubectl rollout undo deployment/web\nkubectl get pods\n```\n",
+            "# T\n\n```bash\nkubectl get pods -A\nkubectl get nodes\nkubectl apply -f x.yaml\nkubectl version\n```\n",
+            "# T\n\n```bash\nkubectl config set-context --current --namespace=shop\nkubectl get pods\n```\n",
+            "# T\n\n```bash\nkubectl get pods -n shop\nkubectl $WHERE get pods\nkubectl exec -itn shop web -- sh\n```\n",
         ],
     }
 }

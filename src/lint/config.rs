@@ -42,12 +42,8 @@ impl Config {
         file.node("lint");
         let fine = file.finish();
         // The reader's borrow of the mistakes lasts as long as what it hands out.
-        let config = match &root.value {
-            Value::Map(tables) => tables.iter().find(|table| table.key == "lint"),
-            _ => None,
-        };
-        let config = match config {
-            Some(table) => Config::table(MapReader::new(&table.value, "`lint`", source, diags)?),
+        let config = match root.get(&["lint"]) {
+            Some(table) => Config::table(MapReader::new(table, "`lint`", source, diags)?),
             None => Some(Config::default()),
         };
         fine.and(config)
@@ -109,14 +105,13 @@ impl Config {
 
 /// A list of patterns; `None` when the key is not there.
 fn patterns(map: &mut MapReader<'_>, key: &'static str) -> Option<Vec<Pattern>> {
-    let span = map.span_of(key);
     let texts = map.optional::<Vec<String>>(key)?;
     let mut found = Vec::new();
     for text in texts {
         match Pattern::new(text.trim_start_matches("./").trim_end_matches('/')) {
             Ok(pattern) => found.push(pattern),
             Err(error) => {
-                map.error(span, format!("`{}` is no pattern: {error}", shorten(&text)))
+                map.wrong(key, format!("`{}` is no pattern: {error}", shorten(&text)))
                     .help("`*` stands for a part of a name, `**` for any folders");
             }
         }
@@ -128,13 +123,7 @@ const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];
 
 /// The level of that name; `Some(None)` is off.
 fn level(name: &str) -> Option<Option<Severity>> {
-    match name {
-        "off" => Some(None),
-        name => [Severity::Error, Severity::Warning, Severity::Info]
-            .into_iter()
-            .find(|level| level.name() == name)
-            .map(Some),
-    }
+    if name == "off" { Some(None) } else { Severity::from_name(name).map(Some) }
 }
 
 #[cfg(test)]

@@ -90,15 +90,10 @@ impl<'a> Guards<'a> {
         };
         let mut alerts: Vec<Span> = ALERTS.iter().flat_map(places).collect();
         alerts.sort_unstable_by_key(|alert| alert.start);
-        let mut guards = Guards {
-            texts: page.look.texts.iter().map(|text| Warnings::of(text.text())).collect(),
-            alerts,
-            comments: page.look.fences.iter().map(|fence| comments(page, fence)).collect(),
-            variables: HashMap::new(),
-            made: HashMap::new(),
-            before: HashMap::new(),
-            last: Cell::default(),
-        };
+        let texts = page.look.texts.iter().map(|text| Warnings::of(text.text())).collect();
+        let comments = page.look.fences.iter().map(|fence| comments(page, fence)).collect();
+        let (variables, made, last) = (HashMap::new(), HashMap::new(), Cell::default());
+        let mut guards = Guards { texts, alerts, comments, variables, made, before: HashMap::new(), last };
         for command in page.commands() {
             guards.assignments(&command.command.text);
             let begin = begin(command);

@@ -5,7 +5,7 @@ use super::words::{phrases, words};
 use super::{FindingReport, LintPage};
 use crate::programs::EffectKind;
 use crate::runbook::RunbookInput;
-use crate::runbook::look::{ByteQuoting, PageCommand};
+use crate::runbook::look::PageCommand;
 use crate::source::Span;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) fn redirection(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut known: HashSet<&str> = HashSet::new();
     for (shell, input) in inputs(page) {
-        let bare = shell.quoting(input.span.start) == ByteQuoting::Bare && input.spelling.starts_with('<');
+        let bare = shell.is_bare(input.span.start) && input.spelling.starts_with('<');
         if !bare || !known.insert(&input.name) {
             continue;
         }

@@ -4,10 +4,10 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
-use crate::source::{Source, Span, beginning, nearest, shorten, tidy};
+use crate::source::{Source, Span, beginning, clean, nearest, shorten, tidy};
 use percent_encoding::percent_decode_str;
 use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many names may be held against what a link says, on all pages: one costs about a microsecond.
@@ -93,10 +93,8 @@ fn wrong(place: &mut LinkChecks<'_>, target: &str, seen: &mut SeenPages) -> Opti
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
     let path = decoded(path.split('?').next().unwrap_or_default());
     if path.is_empty() && anchor.is_none() && !target.starts_with('?') {
-        return Some((
-            "this link leads nowhere: it is empty".into(),
-            "write where it leads, or make it plain text".into(),
-        ));
+        let help = "write where it leads, or make it plain text";
+        return Some(("this link leads nowhere: it is empty".into(), help.into()));
     }
     let root = place.root;
     let own = || Leads::To(tidy(&source.path));
@@ -287,16 +285,8 @@ fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
     }
     // Without a repository nobody knows what lies beside it elsewhere.
     let Some((root, folder)) = root.zip(folder(file).canonicalize().ok()) else { return Leads::Unknown };
-    let mut plain = PathBuf::new();
-    for component in folder.join(path).components() {
-        match component {
-            Component::ParentDir => drop(plain.pop()),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
     let first = path.split('/').find(|part| *part != ".." && *part != ".");
-    match plain.starts_with(root) {
+    match clean(&folder.join(path)).starts_with(root) {
         true => Leads::Nowhere,
         false if first.is_some_and(|first| phrases("pages of GitHub").contains(&first)) => Leads::Unknown,
         false => Leads::Outside,

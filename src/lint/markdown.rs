@@ -4,11 +4,6 @@ use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, List};
 use crate::source::Span;
 
-/// RB001, RB003, RB004: what the parser has found already.
-pub(super) fn of_the_parser(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    report.of_the_parser(page);
-}
-
 /// RB002: a fence that stands beside its list item instead of in it.
 pub(super) fn fallen_fence(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let is_blank = |from: usize, to: usize| page.text(Span::new(from, to)).trim_start().is_empty();

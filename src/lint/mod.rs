@@ -31,8 +31,6 @@ mod links;
 mod markdown;
 mod output;
 mod page;
-mod rb209_endless_loop;
-mod rb212_namespace;
 mod rule;
 mod run;
 mod secret;

@@ -53,14 +53,10 @@ fn annotation(finding: &Diagnostic) -> String {
         message.push('\n');
         message.push_str(more);
     }
-    let annotation = Annotation {
-        weight,
-        file: Some(finding.source.path.to_string_lossy().into_owned()),
-        line: Some(start.line),
-        column: Some(start.column),
-        title: finding.code.unwrap_or("firedrill").to_string(),
-        message,
-    };
+    let file = Some(finding.source.path.to_string_lossy().into_owned());
+    let title = finding.code.unwrap_or("firedrill").to_string();
+    let (line, column) = (Some(start.line), Some(start.column));
+    let annotation = Annotation { weight, file, line, column, title, message };
     format!("{annotation}\n")
 }
 

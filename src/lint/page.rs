@@ -60,15 +60,9 @@ impl Parsed {
     }
 
     pub fn page<'a>(&'a self, project: &'a Project) -> LintPage<'a> {
-        LintPage {
-            source: &self.source,
-            runbook: self.runbook.as_ref(),
-            mistakes: &self.mistakes,
-            look: &self.look,
-            project,
-            commands: OnceCell::new(),
-            parsed: self,
-        }
+        let Parsed { source, mistakes, look, .. } = self;
+        let (runbook, commands) = (self.runbook.as_ref(), OnceCell::new());
+        LintPage { source, runbook, mistakes, look, project, commands, parsed: self }
     }
 }
 

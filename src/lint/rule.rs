@@ -1,8 +1,7 @@
 //! What a rule is, the table of all rules, and where their findings go.
 
-use super::{LintPage, Project};
-use super::{alerts, blocks, commands, destructive, drilled, inputs, links, markdown, rb209_endless_loop};
-use super::{rb212_namespace, secret, structure, syntax, untrusted};
+use super::{LintPage, Project, alerts, blocks, commands, destructive, drilled, inputs, links, markdown};
+use super::{secret, structure, syntax, untrusted};
 use crate::report::many;
 use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span};
 use std::sync::Arc;
@@ -40,66 +39,46 @@ pub enum RuleCheck {
 }
 
 const ERROR: Option<Severity> = Some(Severity::Error);
-const WARNING: Option<Severity> = Some(Severity::Warning);
+const WARN: Option<Severity> = Some(Severity::Warning);
 const INFO: Option<Severity> = Some(Severity::Info);
 /// It finds too much that is meant so.
 const OFF: Option<Severity> = None;
 
 /// Every rule, by id.
 pub const RULES: &[LintRule] = &[
-    page("RB001", ERROR, "a fence that never ends", markdown::of_the_parser),
-    page("RB002", WARNING, "a fence that fell out of its list item", markdown::fallen_fence),
-    page("RB003", ERROR, "an annotation that is malformed, orphaned, or splits a list", markdown::of_the_parser),
-    page("RB004", ERROR, "the same step id twice", markdown::of_the_parser),
-    page("RB005", WARNING, "no title, or several H1", markdown::title),
-    page("RB101", WARNING, "no mitigation section", structure::no_mitigation),
-    page("RB102", WARNING, "nothing that verifies the recovery", structure::no_verification),
+    page("RB001", ERROR, "a fence that never ends", of_the_parser),
+    page("RB002", WARN, "a fence that fell out of its list item", markdown::fallen_fence),
+    page("RB003", ERROR, "an annotation that is malformed, orphaned, or splits a list", of_the_parser),
+    page("RB004", ERROR, "the same step id twice", of_the_parser),
+    page("RB005", WARN, "no title, or several H1", markdown::title),
+    page("RB101", WARN, "no mitigation section", structure::no_mitigation),
+    page("RB102", WARN, "nothing that verifies the recovery", structure::no_verification),
     page("RB103", INFO, "a step that changes something, and no rollback", structure::no_rollback),
     once("RB104", "no owner or escalation path", structure::NOBODY),
     once("RB105", "no word on which alert or symptom leads to it", structure::NO_ALERT),
-    page("RB106", WARNING, "several remedies, and no word about which one", structure::which_remedy),
-    page("RB107", WARNING, "TODO, TBD, \"insert site specific\"", structure::unfinished),
-    page("RB108", WARNING, "a mitigation that only escalates", structure::only_escalates),
+    page("RB106", WARN, "several remedies, and no word about which one", structure::which_remedy),
+    page("RB107", WARN, "TODO, TBD, \"insert site specific\"", structure::unfinished),
+    page("RB108", WARN, "a mitigation that only escalates", structure::only_escalates),
     once("RB109", "no date of a review, where most pages have one", structure::NO_DATE),
     project("RB201", ERROR, "shell that fails `bash -n` after its inputs are filled in", syntax::check),
     page("RB202", OFF, "an unquoted `<x>` in shell: bash reads it as a redirection", inputs::redirection),
     page("RB203", ERROR, "a variable used before it is set; worse inside a destructive command", inputs::unset),
-    page("RB204", WARNING, "one input spelt in several ways", inputs::spellings),
-    page(
-        "RB205",
-        WARNING,
-        "an untagged block that looks like shell, or commands outside of any block",
-        blocks::untagged,
-    ),
-    page(
-        "RB206",
-        WARNING,
-        "a tag that its content contradicts (PromQL, SQL or logs tagged as shell)",
-        blocks::wrong_tag,
-    ),
-    page("RB207", WARNING, "prompts and output mixed in a `bash` block", blocks::terminal),
-    page(
-        "RB208",
-        WARNING,
-        "a command that never ends, or opens an editor, above others of its block",
-        commands::never_ends,
-    ),
-    page("RB209", OFF, "a polling loop without a limit", rb209_endless_loop::check),
-    page("RB210", WARNING, "a command that cannot be right: misspelt, or something is missing", commands::refused),
-    page("RB211", WARNING, "an error that nobody notices, as the exit code is 0", commands::unnoticed),
-    page(
-        "RB212",
-        WARNING,
-        "`kubectl` without a namespace on a page whose other commands name one",
-        rb212_namespace::check,
-    ),
+    page("RB204", WARN, "one input spelt in several ways", inputs::spellings),
+    page("RB205", WARN, "an untagged block that looks like shell, or commands outside of any block", blocks::untagged),
+    page("RB206", WARN, "a tag that its content contradicts (PromQL, SQL or logs tagged as shell)", blocks::wrong_tag),
+    page("RB207", WARN, "prompts and output mixed in a `bash` block", blocks::terminal),
+    page("RB208", WARN, "a command that never ends, or opens an editor, above others of its block", commands::endless),
+    page("RB209", OFF, "a polling loop without a limit", commands::endless_loop),
+    page("RB210", WARN, "a command that cannot be right: misspelt, or something is missing", commands::refused),
+    page("RB211", WARN, "an error that nobody notices, as the exit code is 0", commands::unnoticed),
+    page("RB212", WARN, "`kubectl` without a namespace on a page whose other commands name one", commands::namespace),
     page("RB301", ERROR, "a command that destroys, without a guard", destructive::check),
     page("RB302", ERROR, "a secret in the text", secret::check),
-    page("RB303", WARNING, "`curl` into a shell, or plain http to a host outside of the stack", untrusted::check),
+    page("RB303", WARN, "`curl` into a shell, or plain http to a host outside of the stack", untrusted::check),
     project("RB401", ERROR, "a link or anchor that leads nowhere in the repository", links::check),
-    project("RB402", WARNING, "an alert whose runbook is not here, or a runbook that no alert links to", alerts::check),
-    project("RB403", WARNING, "a mitigation step that no scenario has ever exercised", drilled::never),
-    project("RB404", WARNING, "a step that changed since its last passing drill", drilled::changed),
+    project("RB402", WARN, "an alert whose runbook is not here, or a runbook that no alert links to", alerts::check),
+    project("RB403", WARN, "a mitigation step that no scenario has ever exercised", drilled::never),
+    project("RB404", WARN, "a step that changed since its last passing drill", drilled::changed),
 ];
 
 type OfPage = fn(&LintPage<'_>, &mut FindingReport<'_>);
@@ -193,10 +172,10 @@ impl FindingReport<'_> {
             found.label(format!("here, and on {}", many(others.len(), "other page")));
         }
     }
+}
 
-    /// Passes on the mistakes of the parser that carry this rule's id.
-    pub fn of_the_parser(&mut self, page: &LintPage<'_>) {
-        let own = page.mistakes.all.iter().filter(|mistake| mistake.code == Some(self.rule.id));
-        self.found.all.extend(own.map(|mistake| Diagnostic { level: self.level, ..mistake.clone() }));
-    }
+/// RB001, RB003, RB004: what the parser has found already carries the id of its rule.
+fn of_the_parser(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
+    let own = page.mistakes.all.iter().filter(|mistake| mistake.code == Some(report.rule.id));
+    report.found.all.extend(own.map(|mistake| Diagnostic { level: report.level, ..mistake.clone() }));
 }

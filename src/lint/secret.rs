@@ -99,25 +99,15 @@ fn in_text(text: &str) -> Vec<SecretFound> {
     private_keys(text, &mut found);
     urls(text, &mut found);
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let mut start = None;
-    let ends = text.char_indices().chain([(text.len(), ' ')]);
     let mut before: &str = "";
-    for (at, c) in ends {
-        match (start, is_word(c)) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                let word = text.get(from..at).unwrap_or_default();
-                let trimmed = word.trim_end_matches('.');
-                if let Some(what) = token(trimmed) {
-                    found.push(SecretFound { span: Span::new(from, from + trimmed.len()), what });
-                } else {
-                    named(text, before, word, at, &mut found);
-                }
-                before = word;
-                start = None;
-            }
-            _ => {}
+    for word in text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()) {
+        let from = word.as_ptr() as usize - text.as_ptr() as usize;
+        let trimmed = word.trim_end_matches('.');
+        match token(trimmed) {
+            Some(what) => found.push(SecretFound { span: Span::new(from, from + trimmed.len()), what }),
+            None => named(text, before, word, from + word.len(), &mut found),
         }
+        before = word;
     }
     found
 }

@@ -203,11 +203,9 @@ pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
         if let Some(line) = between.lines().find(|line| says_or(line)).filter(|_| changes(one) && changes(other)) {
             told = Some(one);
             let start = line.as_ptr() as usize - page.source.text.as_ptr() as usize;
+            let place = page.first_line(Span::new(start, start + line.len()));
             report
-                .at(
-                    page.first_line(Span::new(start, start + line.len())),
-                    "this block holds several ways to do it: who pastes it runs all of them",
-                )
+                .at(place, "this block holds several ways to do it: who pastes it runs all of them")
                 .help("give each way a block of its own, and say above it when it is the right one");
         }
     }

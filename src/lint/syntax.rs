@@ -36,17 +36,10 @@ pub(super) fn asked(page: &LintPage<'_>) -> Vec<CheckedCommand> {
     // They stand one behind the other.
     let inside =
         |at: usize| wrong.get(wrong.partition_point(|span| span.end <= at)).is_some_and(|span| span.start <= at);
-    let shells = page
-        .commands()
-        .iter()
-        .enumerate()
-        .filter(|(_, shell)| !matches!(shell.command.language.as_str(), "zsh" | "ksh") && !inside(begin(shell)));
-    let asked = shells.map(|(number, shell)| CheckedCommand {
-        number,
-        text: shell.masked.clone(),
-        suspicious: has_syntax_error(&shell.masked),
-    });
-    asked.collect()
+    let other = |shell: &PageCommand<'_>| matches!(shell.command.language.as_str(), "zsh" | "ksh");
+    let shells = page.commands().iter().enumerate().filter(|(_, shell)| !other(shell) && !inside(begin(shell)));
+    let asked = shells.map(|(number, shell)| (number, shell.masked.clone(), has_syntax_error(&shell.masked)));
+    asked.map(|(number, text, suspicious)| CheckedCommand { number, text, suspicious }).collect()
 }
 
 /// RB201, on all pages at once.

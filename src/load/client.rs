@@ -73,8 +73,7 @@ impl Client {
         let mut rest = Vec::new();
         let answered = self.attempt(i, due, &mut rest).await;
         let (result, bytes) = answered.map_or_else(|why| (Err(why), 0), |(answer, bytes)| (Ok(answer), bytes));
-        let ending = RequestEnding::of(result, due, self.timeout);
-        (RequestEnding { bytes, ..ending }, rest)
+        (RequestEnding { bytes, ..RequestEnding::of(result, due, self.timeout) }, rest)
     }
 
     /// Gives the connections back, then the right to use them.

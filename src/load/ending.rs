@@ -71,12 +71,9 @@ impl Failure {
 
     /// What an error of the HTTP layer means: the operating system's error at its root, if there is one.
     pub(crate) fn of_http(error: &hyper::Error) -> Failure {
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            if let Some(io) = inner.downcast_ref::<io::Error>() {
-                return Failure::of_io(io);
-            }
-            cause = inner.source();
+        let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+        if let Some(io) = causes.find_map(|cause| cause.downcast_ref::<io::Error>()) {
+            return Failure::of_io(io);
         }
         if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
             Failure::Closed

@@ -34,15 +34,6 @@ pub enum LoadReport {
     },
 }
 
-/// What a generator did in all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Requests sent.
-    pub requests: u64,
-    /// Slices reported.
-    pub slices: u64,
-}
-
 /// Events that are ready to be made.
 #[derive(Debug)]
 pub struct Generator {
@@ -68,8 +59,8 @@ impl Generator {
 
     /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
     /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
-    /// Dropping the future closes every connection and reports nothing more.
-    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> Totals {
+    /// Dropping the future closes every connection and reports nothing more. Says how many requests were sent.
+    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> u64 {
         let (run, endings) = self.begin(t0, report);
         run.until(stop, endings).await
     }
@@ -84,7 +75,6 @@ impl Generator {
             ended,
             requests: JoinSet::new(),
             next: 0,
-            slices: 0,
             late: Duration::ZERO,
             late_count: 0,
         };
@@ -100,13 +90,12 @@ struct Run<R> {
     requests: JoinSet<()>,
     /// Number of the next request.
     next: u64,
-    slices: u64,
     late: Duration,
     late_count: u64,
 }
 
 impl<R: FnMut(LoadReport)> Run<R> {
-    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> Totals {
+    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> u64 {
         let mut timer = PreciseTimer::default();
         loop {
             let wake = self.wake_at();
@@ -131,7 +120,7 @@ impl<R: FnMut(LoadReport)> Run<R> {
             self.close(cut);
         }
         self.close(cut);
-        Totals { requests: self.next, slices: self.slices }
+        self.next
     }
 
     /// The next request or the end of the slice, whichever comes first: a slice is reported as soon as it is over,
@@ -213,7 +202,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
 
     fn close(&mut self, until: u64) {
         for slice in self.generator.tally.close(until) {
-            self.slices += 1;
             (self.report)(LoadReport::Slice(slice));
         }
     }

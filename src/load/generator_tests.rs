@@ -81,17 +81,11 @@ fn spec(port: u16, rate: f64, timeout: Duration) -> LoadSpec {
     LoadSpec {
         name: "load".into(),
         method: "POST".into(),
-        url: format!("http://127.0.0.1:{port}/orders/{{{{counter}}}}"),
-        headers: vec![],
         body: Some("{{id}}".into()),
         rate,
         timeout,
         connections: (rate * timeout.as_secs_f64()).ceil() as usize,
-        keep_alive: true,
-        ca: None,
-        acknowledged: None,
-        expect: Default::default(),
-        then: Vec::new(),
+        ..LoadSpec::sample(format!("http://127.0.0.1:{port}/orders/{{{{counter}}}}"))
     }
 }
 
@@ -160,7 +154,7 @@ fn availability() -> Vec<SliSpec> {
 }
 
 struct Outcome {
-    totals: Totals,
+    requests: u64,
     slices: Vec<SliceCounts>,
     late: Vec<(Duration, u64)>,
     writes: Vec<(u64, Instant, bool)>,
@@ -183,8 +177,7 @@ impl Outcome {
     fn check(&self, per_slice: u64) {
         let indices: Vec<u64> = self.slices.iter().map(|slice| slice.index).collect();
         assert_eq!(indices, (0..indices.len() as u64).collect::<Vec<_>>());
-        assert_eq!(self.totals.slices, indices.len() as u64);
-        assert_eq!(self.slices.iter().map(|slice| slice.due).sum::<u64>(), self.totals.requests);
+        assert_eq!(self.slices.iter().map(|slice| slice.due).sum::<u64>(), self.requests);
         let (last, full) = self.slices.split_last().unwrap();
         assert!(full.iter().all(|slice| slice.due == per_slice), "{:?}", self.slices);
         assert!(last.due <= per_slice);
@@ -210,9 +203,9 @@ async fn run_from(spec: &LoadSpec, slis: &[SliSpec], slices: u64, t0: Instant) -
         LoadReport::Late { worst, count } => late.push((worst, count)),
         LoadReport::Write { number, ended, acknowledged } => writes.push((number, ended, acknowledged)),
     };
-    let totals = Generator::new(spec, slis, 1).unwrap().run(t0, stop, report).await;
+    let requests = Generator::new(spec, slis, 1).unwrap().run(t0, stop, report).await;
     drop(stopper);
-    Outcome { totals, slices: seen, late, writes }
+    Outcome { requests, slices: seen, late, writes }
 }
 
 async fn run(spec: &LoadSpec, slis: &[SliSpec], slices: u64) -> Outcome {
@@ -226,12 +219,12 @@ async fn a_fast_service_is_good_and_its_connections_are_used_again() {
     let server = Server::start(Behaviour::Status(200)).await;
     let outcome = run(&server.spec(100.0, LONG), &availability(), 5).await;
     outcome.check(10);
-    assert!(outcome.totals.requests >= 50);
-    assert_eq!(outcome.results(), [("200".to_string(), outcome.totals.requests)].into());
-    assert_eq!(outcome.good("availability"), outcome.totals.requests);
-    assert_eq!(server.seen.requests.load(Ordering::SeqCst), outcome.totals.requests);
+    assert!(outcome.requests >= 50);
+    assert_eq!(outcome.results(), [("200".to_string(), outcome.requests)].into());
+    assert_eq!(outcome.good("availability"), outcome.requests);
+    assert_eq!(server.seen.requests.load(Ordering::SeqCst), outcome.requests);
     let connections = server.seen.connections.load(Ordering::SeqCst);
-    assert!(connections < 40, "{connections} connections for {} requests", outcome.totals.requests);
+    assert!(connections < 40, "{connections} connections for {} requests", outcome.requests);
 }
 
 /// An answer that comes while the generator is late: no slice is over before its requests are sent.
@@ -266,7 +259,7 @@ async fn an_answer_of_503_is_an_answer_and_no_good_event() {
     let server = Server::start(Behaviour::Status(503)).await;
     let outcome = run(&server.spec(50.0, LONG), &availability(), 3).await;
     outcome.check(5);
-    assert_eq!(outcome.results(), [("503".to_string(), outcome.totals.requests)].into());
+    assert_eq!(outcome.results(), [("503".to_string(), outcome.requests)].into());
     assert_eq!(outcome.good("availability"), 0);
 }
 
@@ -284,7 +277,7 @@ async fn every_write_is_reported_by_its_number_and_the_end_of_its_answer() {
         outcome.check(10);
         let mut numbers: Vec<u64> = outcome.writes.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
-        assert_eq!(numbers, (0..outcome.totals.requests).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..outcome.requests).collect::<Vec<_>>());
         for (number, ended, acknowledged) in &outcome.writes {
             let due = t0 + Duration::from_millis(10) * u32::try_from(*number).unwrap();
             assert!(*ended >= due + Duration::from_millis(30) && *ended <= Instant::now(), "write {number}");
@@ -302,7 +295,7 @@ async fn a_write_that_nobody_answers_is_reported_too_and_not_acknowledged() {
         let server = Server::start(behaviour).await;
         let spec = LoadSpec { acknowledged: acknowledged(200), ..server.spec(50.0, timeout) };
         let outcome = run(&spec, &availability(), 2).await;
-        assert_eq!(outcome.writes.len() as u64, outcome.totals.requests);
+        assert_eq!(outcome.writes.len() as u64, outcome.requests);
         assert!(outcome.writes.iter().all(|(_, _, acknowledged)| !acknowledged), "{:?}", outcome.writes);
     }
 }
@@ -313,7 +306,7 @@ async fn every_request_to_a_hanging_service_is_a_bad_event() {
     let server = Server::start(Behaviour::Hang).await;
     let outcome = run(&server.spec(100.0, timeout), &availability(), 6).await;
     outcome.check(10);
-    assert!(outcome.totals.requests >= 60);
+    assert!(outcome.requests >= 60);
     assert_eq!(outcome.good("availability"), 0);
     let results = outcome.results();
     assert!(results.keys().all(|result| result == "timeout" || result == "no_connection"), "{results:?}");
@@ -331,7 +324,7 @@ async fn requests_without_a_free_connection_are_bad_events_too() {
     outcome.check(400);
     let results = outcome.results();
     assert!(results["no_connection"] > 0 && results["timeout"] >= 2, "{results:?}");
-    assert_eq!(results["no_connection"] + results["timeout"], outcome.totals.requests);
+    assert_eq!(results["no_connection"] + results["timeout"], outcome.requests);
     assert_eq!(outcome.good("availability"), 0);
 }
 
@@ -341,7 +334,7 @@ async fn never_more_connections_than_allowed_and_waiting_for_one_counts_as_laten
     let spec = LoadSpec { connections: 2, ..server.spec(100.0, LONG) };
     let outcome = run(&spec, &availability(), 4).await;
     outcome.check(10);
-    assert_eq!(outcome.good("availability"), outcome.totals.requests);
+    assert_eq!(outcome.good("availability"), outcome.requests);
     assert!(server.seen.most_open.load(Ordering::SeqCst) <= 2);
     // Two connections carry 50/s: half of what is due piles up, so the last of 40 requests waits for 20 others.
     assert!(outcome.slices[3].latency_us[2] >= 380_000, "{:?}", outcome.slices[3]);
@@ -355,7 +348,7 @@ async fn a_stall_is_felt_by_every_request_that_was_due_in_it() {
     let slis = [sli("latency", vec![Term::Latency(Comparison::Less, Duration::from_millis(100))])];
     let outcome = run(&spec, &slis, 6).await;
     outcome.check(10);
-    assert_eq!(outcome.results(), [("200".to_string(), outcome.totals.requests)].into());
+    assert_eq!(outcome.results(), [("200".to_string(), outcome.requests)].into());
     for slice in outcome.slices.iter().take(3) {
         assert_eq!(slice.good["latency"], 0, "due at least 100 ms before the stall ended: {slice:?}");
     }
@@ -367,7 +360,7 @@ async fn slow_answers_do_not_slow_the_load_down() {
     let server = Server::start(Behaviour::Slow(Duration::from_millis(250))).await;
     let outcome = run(&server.spec(50.0, LONG), &availability(), 4).await;
     outcome.check(5);
-    assert_eq!(outcome.good("availability"), outcome.totals.requests);
+    assert_eq!(outcome.good("availability"), outcome.requests);
     assert!(server.seen.most_open.load(Ordering::SeqCst) >= 10, "they overlap");
 }
 
@@ -376,8 +369,8 @@ async fn a_server_that_closes_idle_connections_is_no_failure() {
     let server = Server::start(Behaviour::AnswerAndClose).await;
     let outcome = run(&server.spec(50.0, LONG), &availability(), 5).await;
     outcome.check(5);
-    assert_eq!(outcome.results(), [("200".to_string(), outcome.totals.requests)].into());
-    assert_eq!(server.seen.requests.load(Ordering::SeqCst), outcome.totals.requests, "nothing was sent twice");
+    assert_eq!(outcome.results(), [("200".to_string(), outcome.requests)].into());
+    assert_eq!(server.seen.requests.load(Ordering::SeqCst), outcome.requests, "nothing was sent twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -394,9 +387,9 @@ async fn failures_are_told_apart_and_nothing_is_tried_again() {
         let spec = LoadSpec { connections: 100, ..server.spec(50.0, timeout) };
         let outcome = run(&spec, &availability(), 2).await;
         outcome.check(5);
-        assert_eq!(outcome.results(), [(result.to_string(), outcome.totals.requests)].into(), "{result}");
+        assert_eq!(outcome.results(), [(result.to_string(), outcome.requests)].into(), "{result}");
         assert_eq!(outcome.good("availability"), 0);
-        assert!(server.seen.requests.load(Ordering::SeqCst) <= outcome.totals.requests);
+        assert!(server.seen.requests.load(Ordering::SeqCst) <= outcome.requests);
     }
 }
 
@@ -410,7 +403,7 @@ async fn nobody_listening_is_refused_and_no_such_name_is_dns() {
     for (spec, result) in [(refused, "refused"), (unknown, "dns")] {
         let outcome = run(&spec, &availability(), 2).await;
         outcome.check(5);
-        assert_eq!(outcome.results(), [(result.to_string(), outcome.totals.requests)].into());
+        assert_eq!(outcome.results(), [(result.to_string(), outcome.requests)].into());
     }
 }
 
@@ -420,8 +413,8 @@ async fn a_generator_that_wakes_late_sends_the_backlog_and_says_so() {
     let t0 = Instant::now().checked_sub(Duration::from_millis(500)).unwrap();
     let outcome = run_from(&server.spec(100.0, LONG), &availability(), 7, t0).await;
     outcome.check(10);
-    assert!(outcome.totals.requests >= 70, "nothing is skipped");
-    assert_eq!(outcome.good("availability"), outcome.totals.requests);
+    assert!(outcome.requests >= 70, "nothing is skipped");
+    assert_eq!(outcome.good("availability"), outcome.requests);
     let (worst, count) = outcome.late[0];
     assert!(worst >= Duration::from_millis(500), "{worst:?}");
     // Due in the first 450 ms and sent at 500 ms or later.

@@ -14,6 +14,8 @@ mod schedule;
 mod secrets;
 mod tally;
 mod template;
+#[cfg(test)]
+mod testing;
 mod timer;
 mod trust;
 #[cfg(test)]
@@ -22,12 +24,12 @@ mod trust_tests;
 pub use crate::slis::SLICE;
 pub use client::Client;
 pub use ending::{EventClient, Failure, RequestEnding, Sent};
-pub use generator::{Generator, LoadReport, Totals};
+pub use generator::{Generator, LoadReport};
 pub use journey::{AnswerPlace, ExpectedAnswer, JourneyStep};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
-pub(crate) use tally::micros;
 pub use tally::{SliceCounts, Tally};
+pub use template::check_placeholders;
 pub use timer::PreciseTimer;
 pub use trust::{Ca, check_ca};
 

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::resolve::Resolver;
 use super::trust::Tls;
+use crate::locked;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
@@ -11,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -97,7 +98,7 @@ impl Pool {
     /// are not fit are closed on the way.
     pub(super) fn idle(&self) -> Option<Conn> {
         let (addresses, changes) = {
-            let known = self.known();
+            let known = locked(&self.known);
             (known.addresses.as_ref().map_or(1, |addresses| addresses.len()), known.changes)
         };
         let spread = MIN_SPREAD.max(addresses).min(self.limit);
@@ -105,7 +106,7 @@ impl Pool {
             return None;
         }
         let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = locked(&self.idle);
         while let Some(conn) = idle.pop_front() {
             if conn.changes == changes && conn.fit(now) {
                 return Some(conn);
@@ -143,7 +144,7 @@ impl Pool {
 
     /// Notes the addresses of a lookup; how often they have changed so far.
     fn note(&self, addresses: &Arc<[SocketAddr]>) -> u64 {
-        let mut known = self.known();
+        let mut known = locked(&self.known);
         match &known.addresses {
             Some(before) if before == addresses => {}
             before => {
@@ -154,22 +155,15 @@ impl Pool {
         known.changes
     }
 
-    fn known(&self) -> MutexGuard<'_, KnownAddresses> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it
     /// when it never gets ready, or is not to be used again.
     pub(super) async fn give_back(&self, mut conn: Conn) {
-        if !self.keep {
-            return;
-        }
-        if !matches!(tokio::time::timeout(MAX_IDLE, conn.sender.ready()).await, Ok(Ok(()))) {
+        if !self.keep || !matches!(tokio::time::timeout(MAX_IDLE, conn.sender.ready()).await, Ok(Ok(()))) {
             return;
         }
         conn.reused = true;
         conn.idle_since = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(conn);
+        locked(&self.idle).push_back(conn);
     }
 }
 

@@ -1,10 +1,11 @@
 //! Names to addresses, through the system's resolver.
 
 use super::Failure;
+use crate::locked;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 type Lookup = Shared<BoxFuture<'static, Result<Arc<[SocketAddr]>, Failure>>>;
 
@@ -26,7 +27,7 @@ impl Resolver {
     /// alone, and clients that try one family after the other would hide a refusal that we must count.
     pub(super) async fn resolve(&self) -> Result<Arc<[SocketAddr]>, Failure> {
         let lookup = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut under_way = locked(&self.under_way);
             match &*under_way {
                 Some(lookup) if lookup.peek().is_none() => lookup.clone(),
                 _ => {

@@ -125,24 +125,10 @@ fn unbase64(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn load(url: &str, headers: &[(&str, &str)], body: Option<&str>) -> LoadSpec {
-        LoadSpec {
-            name: "a".into(),
-            method: "POST".into(),
-            url: url.into(),
-            headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-            body: body.map(str::to_string),
-            rate: 1.0,
-            timeout: Duration::from_secs(1),
-            connections: 1,
-            keep_alive: true,
-            ca: None,
-            acknowledged: None,
-            expect: Default::default(),
-            then: Vec::new(),
-        }
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        LoadSpec { headers, body: body.map(str::to_string), ..LoadSpec::sample(url) }
     }
 
     #[test]

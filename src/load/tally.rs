@@ -1,7 +1,7 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Failure, RequestEnding};
-use crate::record::OF_A_PAGE;
+use crate::record::{OF_A_PAGE, micros};
 use crate::slis::{EventAnswer, Good, SliSpec};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -178,11 +178,6 @@ fn result_name(result: Result<EventAnswer, Failure>) -> String {
         Ok(EventAnswer::Counted { .. }) => "counted".into(),
         Err(failure) => failure.name().to_string(),
     }
-}
-
-/// A duration in whole microseconds.
-pub(crate) fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -23,13 +23,8 @@ enum Piece {
 
 impl Template {
     /// Reads a text. `{{word}}` with a word that is not known is an error, as it would be a typing mistake; any other
-    /// `{{` is text.
-    pub(super) fn parse(text: &str) -> Result<Template, String> {
-        Template::parse_with(text, &[])
-    }
-
-    /// The same; these words are known as well.
-    fn parse_with(text: &str, known: &[String]) -> Result<Template, String> {
+    /// `{{` is text. `known`: words that are so beside `counter` and `id`.
+    fn parse(text: &str, known: &[String]) -> Result<Template, String> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -76,8 +71,16 @@ impl LoadSpec {
     /// Whether each of its requests carries a number of its own: `{{counter}}` in path, header or body.
     pub fn is_numbered(&self) -> bool {
         let texts = [&self.url].into_iter().chain(self.headers.iter().map(|(_, value)| value)).chain(&self.body);
-        texts.filter_map(|text| Template::parse(text).ok()).any(|template| template.0.contains(&Piece::Counter))
+        texts.filter_map(|text| Template::parse(text, &[]).ok()).any(|template| template.0.contains(&Piece::Counter))
     }
+}
+
+/// `{{word}}` with a word that is not known would be sent as it stands.
+///
+/// # Errors
+/// The first such word, for its author.
+pub fn check_placeholders(text: &str, known: &[String]) -> Result<(), String> {
+    Template::parse(text, known).map(drop)
 }
 
 fn is_word(text: &str) -> bool {
@@ -131,7 +134,7 @@ impl RequestTemplate {
         let mut headers = Vec::new();
         for (name, value) in &spec.headers {
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header"))?;
-            headers.push((parsed, Template::parse_with(value, known)?));
+            headers.push((parsed, Template::parse(value, known)?));
         }
         let template = RequestTemplate {
             host: host.trim_start_matches('[').trim_end_matches(']').to_string(),
@@ -140,9 +143,9 @@ impl RequestTemplate {
             keep_alive: spec.keep_alive,
             method,
             authority: HeaderValue::from_str(authority).map_err(|_| format!("`{authority}` is not a host and port"))?,
-            path: Template::parse_with(&path, known)?,
+            path: Template::parse(&path, known)?,
             headers,
-            body: spec.body.as_deref().map(|body| Template::parse_with(body, known)).transpose()?,
+            body: spec.body.as_deref().map(|body| Template::parse(body, known)).transpose()?,
         };
         // Placeholders become digits and hex only: when one request can be built, all of them can, but for what is taken.
         template.request(0, &id(0, "", 0), &known.iter().map(|name| (name.clone(), "0".into())).collect())?;
@@ -200,24 +203,10 @@ fn split_url(url: &str) -> Result<(bool, &str, String), String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn spec(url: &str) -> LoadSpec {
-        LoadSpec {
-            name: "checkout".into(),
-            method: "POST".into(),
-            url: url.into(),
-            headers: vec![("Idempotency-Key".into(), "{{id}}".into())],
-            body: Some(r#"{"n":{{ counter }},"id":"{{id}}"}"#.into()),
-            rate: 1.0,
-            timeout: Duration::from_secs(1),
-            connections: 1,
-            keep_alive: true,
-            ca: None,
-            acknowledged: None,
-            expect: Default::default(),
-            then: Vec::new(),
-        }
+        let headers = vec![("Idempotency-Key".into(), "{{id}}".into())];
+        LoadSpec { headers, body: Some(r#"{"n":{{ counter }},"id":"{{id}}"}"#.into()), ..LoadSpec::sample(url) }
     }
 
     #[tokio::test]
@@ -290,9 +279,9 @@ mod tests {
     #[test]
     fn other_braces_are_text() {
         for text in ["{{", "{{}}", "{{ a b }}", "}}{{", r#"{"a":{"b":{}}}"#, "{{{counter"] {
-            assert_eq!(Template::parse(text).unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), text);
+            assert_eq!(Template::parse(text, &[]).unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), text);
         }
-        assert_eq!(Template::parse("{{counter}}{{id}}x").unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), "7ix");
+        assert_eq!(Template::parse("{{counter}}{{id}}x", &[]).unwrap().fill(7, "i", &BTreeMap::new()).unwrap(), "7ix");
     }
 
     #[test]
@@ -307,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused_without_panic(text in ".{0,40}(\\{\\{.{0,10}\\}\\})?.{0,10}") {
-            if let Ok(template) = Template::parse(&text) {
+            if let Ok(template) = Template::parse(&text, &[]) {
                 let naive = text.replace("{{counter}}", "5").replace("{{id}}", "f");
                 if !text.contains("{{{") && !text.contains("{{ ") {
                     prop_assert_eq!(template.fill(5, "f", &BTreeMap::new()).unwrap(), naive);

@@ -55,16 +55,10 @@ fn roots(pem: &str) -> Result<RootCertStore, String> {
 }
 
 /// Makes the connections of one load to one host.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Tls {
-    connector: TlsConnector,
+    config: Arc<ClientConfig>,
     name: ServerName<'static>,
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 impl Tls {
@@ -80,12 +74,13 @@ impl Tls {
             .with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Tls { config: Arc::new(config), name })
     }
 
     /// The handshake on an open connection.
     pub(super) async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
-        self.connector.connect(self.name.clone(), stream).await.map_err(|error| of_handshake(&error))
+        let connector = TlsConnector::from(self.config.clone());
+        connector.connect(self.name.clone(), stream).await.map_err(|error| of_handshake(&error))
     }
 }
 

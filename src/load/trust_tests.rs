@@ -15,7 +15,6 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{HandshakeKind, ServerConfig};
 use tokio_util::task::AbortOnDropHandle;
 
-const LONG: Duration = Duration::from_secs(20);
 const DAY: time::Duration = time::Duration::DAY;
 
 /// A certificate authority.
@@ -82,21 +81,8 @@ impl Server {
     }
 
     fn spec(&self, ca: &str) -> LoadSpec {
-        LoadSpec {
-            name: "shop".into(),
-            method: "GET".into(),
-            url: format!("https://127.0.0.1:{}/", self.port),
-            headers: vec![],
-            body: None,
-            rate: 10.0,
-            timeout: LONG,
-            connections: 10,
-            keep_alive: false,
-            ca: Some(Ca::Pem { pem: ca.to_string() }),
-            acknowledged: None,
-            expect: Default::default(),
-            then: Vec::new(),
-        }
+        let (url, ca) = (format!("https://127.0.0.1:{}/", self.port), Some(Ca::Pem { pem: ca.to_string() }));
+        LoadSpec { connections: 10, keep_alive: false, ca, ..LoadSpec::sample(url) }
     }
 
     /// How one request ends that trusts this authority.
@@ -168,21 +154,7 @@ async fn every_connection_shows_a_certificate_and_keep_alive_says_how_many_there
 
 #[test]
 fn what_cannot_be_verified_is_refused() {
-    let spec = |url: &str, ca: Option<Ca>| LoadSpec {
-        name: "shop".into(),
-        method: "GET".into(),
-        url: url.into(),
-        headers: vec![],
-        body: None,
-        rate: 1.0,
-        timeout: LONG,
-        connections: 1,
-        keep_alive: true,
-        ca,
-        acknowledged: None,
-        expect: Default::default(),
-        then: Vec::new(),
-    };
+    let spec = |url: &str, ca: Option<Ca>| LoadSpec { ca, ..LoadSpec::sample(url) };
     let pem = |pem: &str| Some(Ca::Pem { pem: pem.into() });
     let unread = Ca::Service { service: "pki".into(), path: "/ca.pem".into() };
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

@@ -31,18 +31,6 @@ pub enum IncidentState {
 }
 }
 
-impl IncidentState {
-    /// As a status page calls it.
-    fn for_customers(self) -> &'static str {
-        match self {
-            IncidentState::Opened => "Investigating",
-            IncidentState::Update => "Identified",
-            IncidentState::Mitigated => "Monitoring",
-            IncidentState::Resolved => "Resolved",
-        }
-    }
-}
-
 /// A message, as every target gets it.
 #[derive(Default, Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IncidentMessage {
@@ -143,15 +131,15 @@ impl IncidentMessage {
 
     /// The text for the customers' status page: no names, and nothing of what is inside.
     pub fn for_customers(&self) -> String {
-        let what = match self.state {
-            IncidentState::Opened => "We are looking into a problem",
-            IncidentState::Update => "We are working on a problem",
-            IncidentState::Mitigated => "A problem has been mitigated, and we are watching it",
-            IncidentState::Resolved if self.recovered => "The problem is resolved",
-            IncidentState::Resolved => "The drill is over; the problem was not resolved",
+        let says = match self.state {
+            IncidentState::Opened => "Investigating: We are looking into a problem",
+            IncidentState::Update => "Identified: We are working on a problem",
+            IncidentState::Mitigated => "Monitoring: A problem has been mitigated, and we are watching it",
+            IncidentState::Resolved if self.recovered => "Resolved: The problem is resolved",
+            IncidentState::Resolved => "Resolved: The drill is over; the problem was not resolved",
         };
         let impact = if self.for_customers.is_empty() { String::new() } else { format!(" {}.", self.for_customers) };
-        format!("DRILL {} {}: {what}.{impact}\n", self.at_utc, self.state.for_customers())
+        format!("DRILL {} {says}.{impact}\n", self.at_utc)
     }
 }
 

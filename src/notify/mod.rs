@@ -11,4 +11,4 @@ mod target;
 pub(crate) use http::get;
 pub use message::{IncidentMessage, IncidentState};
 pub use send::{DayNotifier, DrillNotifier, Notifier};
-pub use target::{NotifyTarget, ReadyTarget};
+pub use target::ReadyTarget;

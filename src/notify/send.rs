@@ -177,27 +177,22 @@ impl Courier {
                 self.log(&message, 0, Some("something newer was to be sent"));
                 continue;
             }
-            let (mut tries, mut pause) = (0, PAUSE);
-            let error = loop {
-                let sent = async {
+            let mut tries = 0;
+            let sending = async {
+                let mut pause = PAUSE;
+                loop {
                     tries += 1;
-                    let refused = match self.send(&message).await {
-                        Ok(()) => return Ok(None),
-                        Err(refused) => refused,
-                    };
-                    if !refused.again || tries >= TRIES {
-                        return Ok(Some(refused.why));
+                    match self.send(&message).await {
+                        Ok(()) => return None,
+                        Err(refused) if !refused.again || tries >= TRIES => return Some(refused.why),
+                        Err(refused) => tokio::time::sleep(refused.after.unwrap_or(pause)).await,
                     }
-                    tokio::time::sleep(refused.after.unwrap_or(pause)).await;
-                    Err(())
-                };
-                tokio::select! {
-                    ended = sent => match ended {
-                        Ok(error) => break error,
-                        Err(()) => pause *= 2,
-                    },
-                    () = over.cancelled() => break Some("the drill was over, and there was no more time".to_string()),
+                    pause *= 2;
                 }
+            };
+            let error = tokio::select! {
+                error = sending => error,
+                () = over.cancelled() => Some("the drill was over, and there was no more time".to_string()),
             };
             unsent += usize::from(error.is_some());
             self.log(&message, tries, error.as_deref());

@@ -1,7 +1,7 @@
 //! Where messages go: how a target is written, and the secret that it needs.
 
+use super::http::web_address;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Where Slack's Web API is, unless `SLACK_API_URL` says otherwise.
 const SLACK: &str = "https://slack.com/api";
@@ -10,13 +10,14 @@ const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 /// Characters of a routing key of PagerDuty.
 const ROUTING_KEY: usize = 32;
 
-/// A target as it is written on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotifyTarget {
-    /// `slack:#incidents`: a channel that exists; `slack:new`: one that is made for the incident.
-    Slack(Option<String>),
-    /// `pagerduty`: an incident of the service to which the routing key belongs.
-    PagerDuty,
+/// A target with what it needs.
+#[derive(Clone)]
+pub enum ReadyTarget {
+    /// `slack:#incidents`: a channel that exists; `slack:new`: one that is made for the incident (`None`). With the API's address
+    /// and the bot's token.
+    Slack { api: String, token: String, channel: Option<String> },
+    /// `pagerduty`: an incident of the service to which the routing key belongs. With where events go.
+    PagerDuty { url: String, key: String },
     /// `https://…` or `webhook:https://…`: JSON, posted; `webhook:NAME`: the address is in that environment variable.
     Webhook(String),
     /// `file:PATH`: a line of JSON for each message, appended.
@@ -25,54 +26,15 @@ pub enum NotifyTarget {
     StatusPage(PathBuf),
 }
 
-/// A target with what it needs.
-#[derive(Clone)]
-pub enum ReadyTarget {
-    /// The API's address, the bot's token, the channel (`None`: make one).
-    Slack { api: String, token: String, channel: Option<String> },
-    /// Where events go, and the routing key.
-    PagerDuty { url: String, key: String },
-    /// Where JSON is posted.
-    Webhook(String),
-    /// Where lines of JSON are appended.
-    File(PathBuf),
-    /// Where text is appended.
-    StatusPage(PathBuf),
-}
+/// What is said of a text that names no target.
+const WRONG: &str = "write `slack:#channel`, `slack:new`, `pagerduty`, `https://…`, `webhook:VARIABLE`, `file:PATH` or `statuspage:PATH`";
 
-impl FromStr for NotifyTarget {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<NotifyTarget, String> {
-        let wrong = || {
-            "write `slack:#channel`, `slack:new`, `pagerduty`, `https://…`, `webhook:VARIABLE`, `file:PATH` or `statuspage:PATH`"
-                .to_string()
-        };
-        let path = |path: &str| if path.is_empty() { Err(wrong()) } else { Ok(PathBuf::from(path)) };
-        let url = text.strip_prefix("webhook:").unwrap_or(text);
-        match text.split_once(':').unwrap_or((text, "")) {
-            ("slack", "new") => Ok(NotifyTarget::Slack(None)),
-            ("slack", channel) if channel.len() > 1 => Ok(NotifyTarget::Slack(Some(channel.into()))),
-            ("pagerduty", "") => Ok(NotifyTarget::PagerDuty),
-            ("file", rest) => path(rest).map(NotifyTarget::File),
-            ("statuspage", rest) => path(rest).map(NotifyTarget::StatusPage),
-            ("webhook", name) if is_variable(name) => Ok(NotifyTarget::Webhook(name.into())),
-            ("https" | "http" | "webhook", _) => {
-                // The address may be a secret: it is not said again.
-                let parsed = super::http::WebAddress::parse(url).map_err(|why| format!("the webhook's address: {why}"));
-                parsed.map(|_| NotifyTarget::Webhook(url.into()))
-            }
-            _ => Err(wrong()),
-        }
-    }
-}
-
-impl NotifyTarget {
-    /// The target with what the environment has for it.
+impl ReadyTarget {
+    /// Reads a target as it is written on the command line, with what the environment has for it.
     ///
     /// # Errors
-    /// The variable that is missing, or what is wrong with it.
-    pub fn ready(&self, variable: impl Fn(&str) -> Option<String>) -> Result<ReadyTarget, String> {
+    /// What is wrong with the text, or the variable that is missing, or what is wrong with that.
+    pub fn read(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<ReadyTarget, String> {
         let secret = |name: &str| {
             let value = variable(name).filter(|value| !value.trim().is_empty());
             let value = value.ok_or_else(|| format!("the environment variable {name} is not set"))?;
@@ -84,31 +46,51 @@ impl NotifyTarget {
         };
         let address = |name: &str, usual: &str| {
             let url = variable(name).filter(|value| !value.is_empty()).unwrap_or_else(|| usual.into());
-            super::http::WebAddress::parse(&url).map_err(|why| format!("{name}: {why}"))?;
+            web_address(&url).map_err(|why| format!("{name}: {why}"))?;
             Ok::<_, String>(url.trim_end_matches('/').to_string())
         };
-        Ok(match self {
-            NotifyTarget::Slack(channel) => ReadyTarget::Slack {
+        Ok(match text.split_once(':').unwrap_or((text, "")) {
+            ("slack", channel) if channel.len() > 1 => ReadyTarget::Slack {
                 api: address("SLACK_API_URL", SLACK)?,
                 token: secret("SLACK_BOT_TOKEN")?,
-                channel: channel.clone(),
+                channel: (channel != "new").then(|| channel.to_string()),
             },
-            NotifyTarget::PagerDuty => {
+            ("pagerduty", "") => {
                 let key = secret("PAGERDUTY_ROUTING_KEY")?;
                 if key.len() != ROUTING_KEY {
                     return Err(format!("PAGERDUTY_ROUTING_KEY has {} characters, not {ROUTING_KEY}", key.len()));
                 }
                 ReadyTarget::PagerDuty { url: address("PAGERDUTY_EVENTS_URL", PAGERDUTY)?, key }
             }
-            NotifyTarget::Webhook(name) if is_variable(name) => {
+            ("webhook", name) if is_variable(name) => {
                 let url = secret(name)?;
-                super::http::WebAddress::parse(&url).map_err(|why| format!("{name}: {why}"))?;
+                web_address(&url).map_err(|why| format!("{name}: {why}"))?;
                 ReadyTarget::Webhook(url)
             }
-            NotifyTarget::Webhook(url) => ReadyTarget::Webhook(url.clone()),
-            NotifyTarget::File(path) => ReadyTarget::File(in_a_directory(path)?),
-            NotifyTarget::StatusPage(path) => ReadyTarget::StatusPage(in_a_directory(path)?),
+            ("https" | "http" | "webhook", _) => {
+                let url = text.strip_prefix("webhook:").unwrap_or(text);
+                // The address may be a secret: it is not said again.
+                web_address(url).map_err(|why| format!("the webhook's address: {why}"))?;
+                ReadyTarget::Webhook(url.to_string())
+            }
+            ("file", path) if !path.is_empty() => ReadyTarget::File(in_a_directory(path)?),
+            ("statuspage", path) if !path.is_empty() => ReadyTarget::StatusPage(in_a_directory(path)?),
+            _ => return Err(WRONG.to_string()),
         })
+    }
+
+    /// What it is called in the log: never with a secret, as a webhook's address may be one.
+    pub(super) fn name(&self) -> String {
+        match self {
+            ReadyTarget::Slack { channel, .. } => format!("slack:{}", channel.as_deref().unwrap_or("new")),
+            ReadyTarget::PagerDuty { .. } => "pagerduty".into(),
+            ReadyTarget::Webhook(url) => {
+                let host = web_address(url).ok().and_then(|uri| uri.host().map(str::to_string));
+                format!("webhook:{}", host.unwrap_or_default())
+            }
+            ReadyTarget::File(path) => format!("file:{}", path.display()),
+            ReadyTarget::StatusPage(path) => format!("statuspage:{}", path.display()),
+        }
     }
 }
 
@@ -118,27 +100,12 @@ fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(fits)
 }
 
-fn in_a_directory(path: &Path) -> Result<PathBuf, String> {
+fn in_a_directory(path: &str) -> Result<PathBuf, String> {
+    let path = Path::new(path);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match parent.is_dir() {
         true => Ok(path.to_path_buf()),
         false => Err(format!("there is no directory {}", parent.display())),
-    }
-}
-
-impl ReadyTarget {
-    /// What it is called in the log: never with a secret, as a webhook's address may be one.
-    pub(super) fn name(&self) -> String {
-        match self {
-            ReadyTarget::Slack { channel, .. } => format!("slack:{}", channel.as_deref().unwrap_or("new")),
-            ReadyTarget::PagerDuty { .. } => "pagerduty".into(),
-            ReadyTarget::Webhook(url) => {
-                let host = super::http::WebAddress::parse(url).map(|address| address.host).unwrap_or_default();
-                format!("webhook:{host}")
-            }
-            ReadyTarget::File(path) => format!("file:{}", path.display()),
-            ReadyTarget::StatusPage(path) => format!("statuspage:{}", path.display()),
-        }
     }
 }
 
@@ -148,27 +115,38 @@ mod tests {
 
     #[test]
     fn targets_are_read_and_want_their_secrets() {
-        let read = |text: &str| text.parse::<NotifyTarget>();
-        assert_eq!(read("slack:#ops"), Ok(NotifyTarget::Slack(Some("#ops".into()))));
-        assert_eq!(read("slack:new"), Ok(NotifyTarget::Slack(None)));
-        assert_eq!(read("pagerduty"), Ok(NotifyTarget::PagerDuty));
-        assert_eq!(read("webhook:http://x/y"), Ok(NotifyTarget::Webhook("http://x/y".into())));
-        assert_eq!(read("file:a/b"), Ok(NotifyTarget::File("a/b".into())));
-        for wrong in ["", "slack:", "slack:#", "pagerduty:x", "file:", "ftp://x", "https://", "mail:x"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+        let given = |name: &str| match name {
+            "SLACK_BOT_TOKEN" => Some("xoxb-1".to_string()),
+            "PAGERDUTY_ROUTING_KEY" => Some("0123456789abcdef0123456789abcdef".to_string()),
+            "HOOK_URL" => Some("https://hooks.x/T0".to_string()),
+            _ => None,
+        };
+        let read = |text: &str| ReadyTarget::read(text, given).map(|target| target.name());
+        let targets = [
+            ("slack:#ops", "slack:#ops"),
+            ("slack:new", "slack:new"),
+            ("pagerduty", "pagerduty"),
+            ("webhook:http://x/y", "webhook:x"),
+            ("webhook:HOOK_URL", "webhook:hooks.x"),
+            ("https://hooks.x/services/T0/secret", "webhook:hooks.x"),
+            ("file:b", "file:b"),
+            ("statuspage:b", "statuspage:b"),
+        ];
+        for (text, name) in targets {
+            assert_eq!(read(text).as_deref(), Ok(name));
         }
-        assert_eq!(read("webhook:HOOK_URL"), Ok(NotifyTarget::Webhook("HOOK_URL".into())));
+        for wrong in ["", "slack:", "slack:#", "pagerduty:x", "file:", "statuspage:", "ftp://x", "mail:x"] {
+            assert_eq!(read(wrong).as_deref(), Err(&WRONG.to_string()), "{wrong}");
+        }
+        assert!(read("https://").is_err() && read("file:/nowhere/at/all").is_err());
         let secret = read("https://u:pw@hooks.x/T0/secret").unwrap_err();
         assert!(secret.contains("password") && !secret.contains("secret"), "{secret}");
-        let named = NotifyTarget::Webhook("HOOK_URL".into());
-        assert_eq!(named.ready(|_| Some("https://hooks.x/T0".into())).ok().unwrap().name(), "webhook:hooks.x");
-        assert!(NotifyTarget::PagerDuty.ready(|_| Some("short".into())).err().unwrap().contains("5 characters"));
-        assert!(NotifyTarget::File("/nowhere/at/all".into()).ready(|_| None).is_err());
-        let ready = NotifyTarget::PagerDuty.ready(|_| None).err().unwrap();
-        assert_eq!(ready, "the environment variable PAGERDUTY_ROUTING_KEY is not set");
-        let broken = NotifyTarget::Slack(None).ready(|name| (name == "SLACK_BOT_TOKEN").then(|| "a b".into()));
-        assert!(broken.err().unwrap().contains("SLACK_BOT_TOKEN"));
-        let hook = NotifyTarget::Webhook("https://hooks.x/services/T0/secret".into()).ready(|_| None).ok().unwrap();
-        assert_eq!(hook.name(), "webhook:hooks.x");
+        let refused = |text: &str, value: Option<&str>| {
+            let only = |name: &str| value.filter(|_| !name.ends_with("_URL")).map(str::to_string);
+            ReadyTarget::read(text, only).err().unwrap()
+        };
+        assert!(refused("pagerduty", Some("short")).contains("5 characters"));
+        assert_eq!(refused("pagerduty", None), "the environment variable PAGERDUTY_ROUTING_KEY is not set");
+        assert!(refused("slack:new", Some("a b")).contains("SLACK_BOT_TOKEN"));
     }
 }

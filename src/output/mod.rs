@@ -8,8 +8,9 @@ mod text;
 mod workflow;
 
 pub use live::Live;
+pub(crate) use text::chain;
 pub use text::{
-    has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,
+    cut, has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,
 };
 pub use workflow::{Annotation, Weight};
 

@@ -60,6 +60,14 @@ pub fn one_line(text: &str) -> String {
     lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// The first `most` characters, with `mark` after them where that is not all.
+pub fn cut(text: &str, most: usize, mark: &str) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}{mark}", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
 /// What a program said, inside of a message: its lines after the first are indented, so that none of them passes for ours.
 pub fn quoted(text: &str) -> String {
     terminal_lines(text.trim_end()).join("\n  ")
@@ -189,6 +197,15 @@ fn skip_string(chars: &mut Chars<'_>) {
             _ => {}
         }
     }
+}
+
+/// An error with its causes: the outermost one of hyper says no more than "client error".
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false => format!("{text}: {cause}"),
+    })
 }
 
 #[cfg(test)]

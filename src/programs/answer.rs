@@ -3,6 +3,7 @@
 
 use super::table::{self, ErrorLine, ExitMeaning, On, Program};
 use super::{Call, ExitUse, Filtered, Sink, status};
+use crate::source::cut;
 use regex::Regex;
 use std::fmt;
 use std::sync::LazyLock;
@@ -24,10 +25,7 @@ pub struct RefusedAnswer {
 impl fmt::Display for RefusedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RefusedAnswer { program, line, advice } = self;
-        let line = match line.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{} …", line.get(..end).unwrap_or_default()),
-            None => line.clone(),
-        };
+        let line = cut(line, SHOWN, " …");
         write!(f, "{program} answered \"{line}\" with exit code 0")?;
         advice.as_ref().map_or(Ok(()), |advice| write!(f, " ({advice})"))
     }

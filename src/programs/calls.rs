@@ -34,66 +34,53 @@ struct CallContext<'a> {
 /// What of it decides what becomes of what a function runs.
 type AroundFunction = (Sink, Sink, ExitUse, Filtered, usize);
 
-impl CallContext<'_> {
-    /// The part that matters to a function.
-    fn as_to_a_function(&self) -> AroundFunction {
-        (self.stdout, self.stderr, self.code, self.filtered, self.depth)
-    }
-}
-
-/// The work that a text may take, and whether it was read.
-struct WorkLimit {
+/// Reads which programs the commands of a page run, with the work that they may take together.
+pub struct Calls {
     /// How many bytes of functions may still be read where they are called: functions that call functions multiply the work.
     left: usize,
     /// Whether a part of it, or of a script in it, was not read as bash reads it.
     unread: bool,
 }
 
-impl WorkLimit {
-    fn of(bytes: usize) -> WorkLimit {
-        WorkLimit { left: UNFOLDED.saturating_mul(bytes), unread: false }
-    }
-}
-
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
-    all(text, &mut WorkLimit::of(text.len()))
+    Calls::of_page(text.len()).of(text)
 }
 
 /// Whether shell text, or a script that it hands to a shell, may call more than [`calls`] sees.
 pub fn hides_calls(text: &str) -> bool {
-    let mut work = WorkLimit::of(text.len());
-    all(text, &mut work);
+    let mut work = Calls::of_page(text.len());
+    work.of(text);
     work.unread
 }
 
-fn all(text: &str, work: &mut WorkLimit) -> Vec<Call> {
-    let around = CallContext {
-        stdout: Sink::Stdout,
-        stderr: Sink::Stderr,
-        code: ExitUse::Kept,
-        filtered: Filtered::No,
-        stage: None,
-        into: None,
-        fed: None,
-        depth: 0,
-        base: 0,
-    };
-    let mut calls = within(text, around, work);
-    // What a variable took is seen where it is shown: behind it, or else in a loop before it.
-    let mut said: HashMap<String, Vec<usize>> = HashMap::new();
-    for (at, call) in calls.iter().enumerate() {
-        call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
+impl Calls {
+    /// For a page of so many bytes.
+    pub fn of_page(bytes: usize) -> Calls {
+        Calls { left: UNFOLDED.saturating_mul(bytes), unread: false }
     }
-    for at in 0..calls.len() {
-        let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
-        let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
-        let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
-        if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
-            call.stdout = sink;
+
+    /// The programs that a shell command of it runs.
+    pub fn of(&mut self, text: &str) -> Vec<Call> {
+        let (stdout, stderr, code, filtered) = (Sink::Stdout, Sink::Stderr, ExitUse::Kept, Filtered::No);
+        let around =
+            CallContext { stdout, stderr, code, filtered, stage: None, into: None, fed: None, depth: 0, base: 0 };
+        let mut calls = within(text, around, self);
+        // What a variable took is seen where it is shown: behind it, or else in a loop before it.
+        let mut said: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, call) in calls.iter().enumerate() {
+            call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
         }
+        for at in 0..calls.len() {
+            let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
+            let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
+            let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
+            if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
+                call.stdout = sink;
+            }
+        }
+        calls
     }
-    calls
 }
 
 /// The functions that shell text defines, as text that defines them again.
@@ -114,22 +101,7 @@ pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<RefusedAnswer>
     programs::error_among(&calls(text), stdout, stderr)
 }
 
-/// Reads which programs the commands of a page run, with the work that they may take together.
-pub struct Calls(WorkLimit);
-
-impl Calls {
-    /// For a page of so many bytes.
-    pub fn of_page(bytes: usize) -> Calls {
-        Calls(WorkLimit::of(bytes))
-    }
-
-    /// The programs that a shell command of it runs.
-    pub fn of(&mut self, text: &str) -> Vec<Call> {
-        all(text, &mut self.0)
-    }
-}
-
-fn within(text: &str, around: CallContext<'_>, work: &mut WorkLimit) -> Vec<Call> {
+fn within(text: &str, around: CallContext<'_>, work: &mut Calls) -> Vec<Call> {
     let script = read(text);
     work.unread |= script.stopped.is_some() || script.odd.is_some();
     let mut functions = HashMap::new();
@@ -151,7 +123,7 @@ struct CallWalk<'w> {
     functions: HashMap<&'w str, &'w Statement>,
     /// Which functions were read, and with what around them.
     known: HashSet<(usize, AroundFunction)>,
-    work: &'w mut WorkLimit,
+    work: &'w mut Calls,
     found: Vec<(usize, Vec<Call>)>,
 }
 
@@ -191,9 +163,8 @@ impl<'w> CallWalk<'w> {
             StatementKind::Group { body, .. } => self.sequence(body, around),
             StatementKind::If(branches, rest) => {
                 for (condition, body) in branches {
-                    condition
-                        .iter()
-                        .for_each(|one| self.statement(one, CallContext { code: ExitUse::Asked, ..around }));
+                    let asked = CallContext { code: ExitUse::Asked, ..around };
+                    condition.iter().for_each(|one| self.statement(one, asked));
                     self.sequence(body, around);
                 }
                 self.sequence(rest, around);
@@ -217,7 +188,8 @@ impl<'w> CallWalk<'w> {
             return self.found.push((statement.span.start, calls));
         };
         let left = self.work.left.checked_sub(body.span.end - body.span.start);
-        let is_new = self.known.insert((body.span.start, around.as_to_a_function()));
+        let seen = (around.stdout, around.stderr, around.code, around.filtered, around.depth);
+        let is_new = self.known.insert((body.span.start, seen));
         // What it runs is known by then, and it stands among the calls already.
         if left.is_some() || is_new {
             self.work.left = left.unwrap_or_default();
@@ -369,7 +341,7 @@ fn called(
     command: &SimpleCommand,
     text: &str,
     around: CallContext<'_>,
-    work: &mut WorkLimit,
+    work: &mut Calls,
 ) -> Vec<Call> {
     let (stdout, stderr) = redirected(&command.redirects, text, (around.stdout, around.stderr));
     let around = CallContext { stdout, stderr, ..around };

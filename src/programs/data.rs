@@ -2,7 +2,7 @@
 
 use super::calls::calls;
 use super::effect::{destroys, is_sql_client, labelled};
-use super::{Word, table};
+use super::{Word, among, table};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -23,11 +23,7 @@ static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i)\b(?:{})", statements.join("|"))).ok()
 });
 /// What of Redis changes something else than keys.
-#[rustfmt::skip]
-const NO_KEYS: [&str; 19] = [
-    "shutdown", "failover", "replicaof", "slaveof", "bgsave", "save", "bgrewriteaof", "publish", "debug", "config", "client", "cluster",
-    "sentinel", "acl", "script", "function", "slowlog", "memory", "module",
-];
+const NO_KEYS: &str = include_str!("no_keys.txt");
 
 /// Whether a command changes data, as far as the programs in it tell that are known here; `sql` says that it is a text of SQL.
 pub fn changes_data(text: &str, sql: bool) -> bool {
@@ -40,7 +36,7 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
         let keys = || {
             table::program(call.program()).filter(|program| program.language == Some(table::InputLanguage::Redis))?;
             let label = labelled(&words, |program| &program.changes)?.to_ascii_lowercase();
-            label.split(' ').nth(1).filter(|verb| !NO_KEYS.contains(verb)).map(drop)
+            label.split(' ').nth(1).filter(|verb| !among(verb, NO_KEYS)).map(drop)
         };
         destroys(&words).is_some() || is_sql_client(call.program()) && writes() || keys().is_some()
     })

@@ -153,13 +153,8 @@ impl<'w> CallArguments<'w> {
     }
 
     fn give(&mut self, name: &str, value: Option<OptionValue<'w>>, word: &'w Word) {
-        self.options.push(GivenOption {
-            name: name.to_string(),
-            value,
-            word,
-            sure: !self.maybe_value,
-            behind: self.operands.len(),
-        });
+        let (name, sure, behind) = (name.to_string(), !self.maybe_value, self.operands.len());
+        self.options.push(GivenOption { name, value, word, sure, behind });
     }
 
     fn option(&mut self, program: &Program, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
@@ -393,15 +388,12 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     });
     // What the words say in a language of their own.
     let mut checked: &[&str] = &[];
+    let first = arguments.operands.first();
+    let sends = input != StandardInput::Nothing && first.is_some_and(|verb| verb.is("s_client"));
     let told = match (name, program.language) {
         ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
         ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
-        ("openssl", _)
-            if input != StandardInput::Nothing
-                && arguments.operands.first().is_some_and(|verb| verb.is("s_client")) =>
-        {
-            Some(Effect::unknown("`openssl s_client` sends what it reads"))
-        }
+        ("openssl", _) if sends => Some(Effect::unknown("`openssl s_client` sends what it reads")),
         (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
         (_, Some(InputLanguage::Http)) => {
             checked = if name == "curl" { &http::CHECKED } else { &[] };
@@ -417,14 +409,11 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     let way = way && (tells || !matches!(program.language, Some(InputLanguage::Http | InputLanguage::Sql)));
     let strange =
         arguments.strange(program, verb, checked).map(|strange| Effect::unknown(format!("`{name}`: {strange}")));
-    let effect =
-        told.unwrap_or_else(|| match (way, arguments.operands.first().filter(|_| !program.looks.is_empty())) {
-            (true, _) => Effect::looks(),
-            (false, Some(operand)) => {
-                Effect::unknown(format!("`{name} {}` is not known to only look", operand.shown()))
-            }
-            (false, None) => Effect::unknown(format!("`{name}` is not known to only look in this way")),
-        });
+    let effect = told.unwrap_or_else(|| match (way, first.filter(|_| !program.looks.is_empty())) {
+        (true, _) => Effect::looks(),
+        (false, Some(operand)) => Effect::unknown(format!("`{name} {}` is not known to only look", operand.shown())),
+        (false, None) => Effect::unknown(format!("`{name}` is not known to only look in this way")),
+    });
     let effect = strange.into_iter().fold(effect, |effect, strange| strange.or_worse(effect));
     let changes = program.changes.iter().find(|way| arguments.holds(program, way, false));
     match changes.filter(|_| effect.kind == EffectKind::Unknown) {

@@ -1,6 +1,7 @@
 //! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/admin/flush`
 //! is an order that somebody has put into an address.
 
+use super::among;
 use super::effect::{CallArguments, Effect, OptionValue};
 use crate::bash::{EXPANDED, FILLED, WordKind};
 
@@ -126,16 +127,13 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
 fn is_question(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let of_one = ["_id", "-id", "Id"].iter().any(|end| name.ends_with(end));
-    of_one
-        || name.chars().all(|c| c.is_ascii_digit())
-        || PARAMETERS_OF_QUESTIONS.split_ascii_whitespace().any(|known| known == plain)
+    of_one || name.chars().all(|c| c.is_ascii_digit()) || among(&plain, PARAMETERS_OF_QUESTIONS)
 }
 
 /// Whether a word is an order; some are ones within others as well: `flushall`.
 fn is_verb(word: &str) -> bool {
     let within = ["delete", "destroy", "failover", "flush", "purge", "restart", "shutdown", "terminate", "truncate"];
-    VERBS_OF_ADDRESSES.split_ascii_whitespace().any(|verb| verb == word)
-        || within.iter().any(|verb| word.contains(verb))
+    among(word, VERBS_OF_ADDRESSES) || within.iter().any(|verb| word.contains(verb))
 }
 
 /// The words of a part of an address, in lower case: `/cache/flushAll2` → cache, flush, all.

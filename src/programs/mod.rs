@@ -37,3 +37,7 @@ pub use spelling::misspelt;
 pub use sql::of_sql;
 pub use table::{Passes, ScriptRunner, Wrapper, passes, script, wrapper};
 pub use waits::{Waits, waits, words_wait};
+
+fn among(word: &str, list: &str) -> bool {
+    list.split_ascii_whitespace().any(|known| known == word)
+}

@@ -24,10 +24,7 @@ pub fn own_file() -> Option<&'static Arc<Source>> {
 /// Whether a file is meant for Firedrill: other tools have files of this name. A key that is nearly `programs`, and a list of
 /// programs without it, are mistakes of ours.
 fn is_ours(source: &Arc<Source>) -> bool {
-    let has = |node: &Node, key: &str| match &node.value {
-        Value::Map(entries) => entries.iter().any(|entry| nearest(&entry.key, [key]).is_some()),
-        _ => false,
-    };
+    let has = |node: &Node, key: &str| node.entries().iter().any(|entry| nearest(&entry.key, [key]).is_some());
     match parse(source, &mut Diagnostics::default()) {
         Some(Node { value: Value::List(items), .. }) => items.iter().any(|item| has(item, "names")),
         Some(root) => has(&root, "programs"),
@@ -54,12 +51,8 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
     for program in programs {
         // They are known as long as the process runs, like those of the table.
         let program: &'static Program = Box::leak(Box::new(program));
-        own.extend(
-            program
-                .names
-                .iter()
-                .map(|name| (name.clone(), NameEntry { program: Some(program), ..NameEntry::default() })),
-        );
+        let entry = |name: &String| (name.clone(), NameEntry { program: Some(program), ..NameEntry::default() });
+        own.extend(program.names.iter().map(entry));
     }
     let _ = OWN.set((source.clone(), own));
 }
@@ -107,7 +100,7 @@ fn program(
         }
     }
     if names.is_empty() && map.has("names") {
-        map.error(at, "a program needs a name").help("write `names: [shopctl]`");
+        map.wrong("names", "a program needs a name").help("write `names: [shopctl]`");
     }
     let looks = ways(&mut map, "looks", &names);
     let mut program = Program {
@@ -123,12 +116,11 @@ fn program(
     let of_ways = looks.iter().flat_map(|way| way.options.iter().flatten());
     program.only = Some(of_ways.chain(&program.valued).chain(&program.flags).cloned().collect());
     program.looks = looks;
-    let at = map.span_of("looks");
     for (looks, destroys) in program.looks.iter().flat_map(|way| program.destroys.iter().map(move |other| (way, other)))
     {
         if looks.covers(destroys) {
             let message = format!("`{}` covers `{}`, which destroys something", looks.text(), destroys.text());
-            map.error(at, message).help("name the ways that only look one by one");
+            map.wrong("looks", message).help("name the ways that only look one by one");
         }
     }
     map.finish()?;
@@ -138,9 +130,8 @@ fn program(
 /// Options, with their dashes.
 fn options(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
     let texts: Vec<String> = map.optional(key).unwrap_or_default();
-    let at = map.span_of(key);
     for text in texts.iter().filter(|text| !text.starts_with('-') || text.contains([' ', '='])) {
-        map.error(at, format!("`{text}` is no option")).help("write `--env` or `-e`, without its value");
+        map.wrong(key, format!("`{text}` is no option")).help("write `--env` or `-e`, without its value");
     }
     texts
 }
@@ -148,7 +139,6 @@ fn options(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
 /// Ways of calling it, as the table writes them.
 fn ways(map: &mut MapReader<'_>, key: &'static str, names: &[String]) -> Vec<Way> {
     let texts: Vec<String> = map.optional(key).unwrap_or_default();
-    let at = map.span_of(key);
     let mut ways = Vec::new();
     for text in texts {
         let named = names.iter().any(|name| text.split_whitespace().next() == Some(name));
@@ -156,7 +146,7 @@ fn ways(map: &mut MapReader<'_>, key: &'static str, names: &[String]) -> Vec<Way
             Some(way) => ways.push(way),
             None => {
                 let help = "write what stands behind the program: `queue list`, `get|show *`, `apply --dry-run`, `.` for nothing";
-                map.error(at, format!("`{text}` is no way of calling a program")).help(help);
+                map.wrong(key, format!("`{text}` is no way of calling a program")).help(help);
             }
         }
     }

@@ -43,9 +43,6 @@ fn code<'a>(words: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn ways(ways: &[Way]) -> String {
-    let shown: Vec<String> = ways
-        .iter()
-        .map(|way| if way.is_any() { "anything".into() } else { code([way.text().as_str()].into_iter()) })
-        .collect();
-    shown.join(", ")
+    let shown = |way: &Way| if way.is_any() { "anything".into() } else { code([way.text().as_str()].into_iter()) };
+    ways.iter().map(shown).collect::<Vec<String>>().join(", ")
 }

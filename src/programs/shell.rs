@@ -6,24 +6,18 @@ use crate::bash::{
     self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, RedirectTarget, ShellWord,
     SimpleCommand, Statement, StatementKind, Word, WordKind,
 };
-use crate::programs::{self, Effect, EffectKind, StandardInput};
+use crate::programs::{self, Effect, EffectKind, StandardInput, among};
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
 const DEEPEST: usize = 4;
 /// Programs that do not look at their standard input, whatever they are told.
-const DEAF: &str = "
-: [ cd curl date df du echo exit export false free hostname id journalctl ls lscpu netstat nproc printf ps pwd set sleep
-systemctl test true uname uptime vmstat whoami
-";
+const DEAF: &str = include_str!("deaf.txt");
 /// How many programs that only run another one may stand before a program.
 const MOST_WRAPPERS: usize = 8;
 
 /// Programs of the shell that run something, or change what the words of later commands mean.
-const NEVER: &str = "
-. alias bind compgen complete compopt coproc enable fc flock getopts history let mapfile readarray readonly shopt source
-suspend trap unalias
-";
+const NEVER: &str = include_str!("never.txt");
 /// Words that may set any variable.
 const SETS: &str = "read eval printf unset mapfile readarray getopts wait let";
 /// Variables that bash sets by itself.
@@ -37,14 +31,8 @@ const DANGEROUS_TO_OTHERS: &str = "_CONFIG _CONFIG_DIR _CONFIG_FILE _CONFIG_HOME
 
 /// Whether a format of `printf` has a `%n`, which sets a variable.
 fn counts(format: &str) -> bool {
-    format
-        .split('%')
-        .skip(1)
-        .any(|rest| rest.trim_start_matches(|c: char| "-+ #'.*hlLqjzt0123456789".contains(c)).starts_with('n'))
-}
-
-fn among(word: &str, list: &str) -> bool {
-    list.split_ascii_whitespace().any(|known| known == word)
+    let flag = |c: char| "-+ #'.*hlLqjzt0123456789".contains(c);
+    format.split('%').skip(1).any(|rest| rest.trim_start_matches(flag).starts_with('n'))
 }
 
 /// The effect of shell text as it stands there; [`FILLED`](crate::bash::FILLED) in it is a word of which nothing is known.
@@ -388,9 +376,7 @@ impl EffectWalk {
         let joins = |word: &Word| word.is("-a") || word.is("-o");
         let looks = words.split(joins).all(|part| {
             let negated = part.iter().take_while(|word| word.is("!")).count();
-            let one = |word: &Word, list: &str| {
-                word.kind == WordKind::Fixed && list.split(' ').any(|known| known == word.text)
-            };
+            let one = |word: &Word, list: &str| word.kind == WordKind::Fixed && among(&word.text, list);
             match part.get(negated..).unwrap_or_default() {
                 [] => true,
                 [word] => word.kind != WordKind::Loose,
@@ -546,16 +532,13 @@ impl EffectWalk {
 
     /// `sh -c TEXT`, or what it reads.
     fn of_shell(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
-        let mut rest = words.iter();
-        let mut told = false;
+        let is_setting = |word: &Word| ["pipefail", "errexit", "nounset"].iter().any(|setting| word.is(setting));
+        let (mut rest, mut told) = (words.iter(), false);
         while let Some(word) = rest.next() {
             let letters = word.text.strip_prefix('-').filter(|_| word.kind == WordKind::Fixed);
             match letters {
                 Some("-" | "-norc" | "-noprofile") => {}
-                Some("o")
-                    if rest
-                        .next()
-                        .is_some_and(|word| word.is("pipefail") || word.is("errexit") || word.is("nounset")) => {}
+                Some("o") if rest.next().is_some_and(is_setting) => {}
                 Some(letters) if !letters.is_empty() && letters.chars().all(|c| "ceuxlv".contains(c)) => {
                     told |= letters.contains('c')
                 }
@@ -862,9 +845,8 @@ fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>
             // The name of the Pod stands among the options.
             let of_rest = |rest| {
                 let (_, rest) = behind(rest, valued, flags).map_err(strange)?;
-                let (_, rest) = rest
-                    .split_first()
-                    .ok_or_else(|| Effect::unknown(format!("what `{name} exec` runs is not known")))?;
+                let nothing = || Effect::unknown(format!("what `{name} exec` runs is not known"));
+                let (_, rest) = rest.split_first().ok_or_else(nothing)?;
                 let (_, inner) = behind(rest, valued, flags).map_err(strange)?;
                 // Without a `--`, options of the command could be those of the client.
                 let own = rest.len() > inner.len()

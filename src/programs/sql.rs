@@ -1,6 +1,7 @@
 //! Whether SQL only looks. The server's dialect is not known here, so what two of them read differently (a backslash before
 //! a quote, `#`, `$$`) is not understood, and neither is anything else that is not in the lists below.
 
+use super::among;
 use super::effect::Effect;
 use crate::bash::{EXPANDED, FILLED};
 
@@ -8,29 +9,16 @@ use crate::bash::{EXPANDED, FILLED};
 const LOOKS: &str = "select show explain describe desc values table with pragma use help set";
 
 /// Words that begin a statement that changes something: for the message, and nothing else.
-const CHANGES: &str = "
-alter analyze attach begin call checkpoint cluster commit copy create deallocate delete detach discard do drop execute
-grant import insert kill load lock merge notify optimize purge reassign refresh reindex rename repair replace reset
-restore revoke rollback security start system truncate update upsert vacuum
-";
+const CHANGES: &str = include_str!("sql_changes.txt");
 
 /// Words that act wherever they stand: a CTE that writes, EXPLAIN ANALYZE of a DELETE, SELECT … INTO.
-const ACTS: &str = "
-alter analyse call copy create delete drop dumpfile exec execute flush grant insert into kill lock merge outfile prepare
-purge revoke shutdown truncate update
-";
+const ACTS: &str = include_str!("sql_acts.txt");
 
 /// What may be set: nothing of it outlives the session, or decides which function a name means.
-const SETTINGS: &str = "
-application_name client_min_messages datestyle extra_float_digits idle_in_transaction_session_timeout lock_timeout
-max_execution_time max_statement_time names statement_timeout time timezone work_mem
-";
+const SETTINGS: &str = include_str!("sql_settings.txt");
 
 /// Pragmas of SQLite that tell something, with or without an argument.
-const PRAGMAS: &str = "
-compile_options database_list foreign_key_check foreign_key_list freelist_count index_info index_list index_xinfo
-integrity_check page_count quick_check table_info table_list table_xinfo
-";
+const PRAGMAS: &str = include_str!("sql_pragmas.txt");
 
 /// Words and functions before a parenthesis that change nothing. What executes text (`query_to_xml`), takes a lock that stays
 /// or asks another server is not among them.
@@ -48,10 +36,6 @@ const DOTS: &str =
 
 /// Words that some client takes for a command to itself where they begin a line, whatever stands before it.
 const LINES: &str = "capture delimiter edit go login pager source system tee";
-
-fn among(word: &str, words: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known == word)
-}
 
 /// A part of a statement.
 #[derive(Debug, PartialEq)]
@@ -209,20 +193,17 @@ fn quoted(rest: &str, quote: char) -> Result<usize, &'static str> {
 
 /// The effect of one statement.
 fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
-    let lower: Vec<Option<String>> = statement
-        .iter()
-        .map(|token| if let SqlToken::Word(word) = token { Some(word.to_lowercase()) } else { None })
-        .collect();
+    let lowered =
+        |token: &SqlToken<'_>| if let SqlToken::Word(word) = token { Some(word.to_lowercase()) } else { None };
+    let lower: Vec<Option<String>> = statement.iter().map(lowered).collect();
     let word = |at: usize| lower.get(at).and_then(Option::as_deref).unwrap_or_default();
     let first = word(0);
+    if among(first, CHANGES) && !among(first, LOOKS) {
+        return Effect::changes(format!("SQL: `{}`", first.to_uppercase()));
+    }
     if !among(first, LOOKS) {
-        return match among(first, CHANGES) {
-            true => Effect::changes(format!("SQL: `{}`", first.to_uppercase())),
-            false => Effect::unknown(format!(
-                "SQL: a statement that begins with `{}` is not known",
-                shown(statement.first())
-            )),
-        };
+        let begin = shown(statement.first());
+        return Effect::unknown(format!("SQL: a statement that begins with `{begin}` is not known"));
     }
     let strange = match first {
         "set" => {
@@ -251,10 +232,8 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
             return Effect::changes(format!("SQL: `{}`", now.to_uppercase()));
         }
         // A value stands where a value stands, and is no word of the statement.
-        let compared = matches!(
-            at.checked_sub(1).and_then(|at| statement.get(at)),
-            Some(SqlToken::Sign('=' | '<' | '>' | '(' | ','))
-        );
+        let sign = at.checked_sub(1).and_then(|at| statement.get(at));
+        let compared = matches!(sign, Some(SqlToken::Sign('=' | '<' | '>' | '(' | ',')));
         let fits = compared || among(before, "from join limit offset like ilike table describe desc use");
         if now.contains([FILLED, EXPANDED]) && !(fits && statement.get(at + 1) != Some(&SqlToken::Sign('('))) {
             return Effect::unknown("SQL: a word that is filled in could be one of the statement".to_string());
@@ -280,10 +259,9 @@ fn calls(statement: &[SqlToken<'_>], at: usize, name: &str) -> Option<Effect> {
     }
     let qualified = before(2) == Some(&SqlToken::Sign('.'));
     let of_system = matches!(before(3), Some(SqlToken::Word(schema)) if schema.eq_ignore_ascii_case("pg_catalog"));
-    let qualifier = if let (true, Some(SqlToken::Word(schema))) = (qualified, before(3)) {
-        format!("{schema}.")
-    } else {
-        String::new()
+    let qualifier = match before(3) {
+        Some(SqlToken::Word(schema)) if qualified => format!("{schema}."),
+        _ => String::new(),
     };
     let own = !qualified || of_system && !matches!(before(4), Some(SqlToken::Sign('.')));
     match () {

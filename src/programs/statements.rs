@@ -57,9 +57,7 @@ fn harm(tokens: &[StatementToken<'_>]) -> Option<DestroyedByStatement> {
     let words: Vec<String> = tokens.iter().map(|token| token.text.to_uppercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = match words.as_slice() {
-        ["DROP", "DATABASE" | "SCHEMA" | "KEYSPACE", ..] => 2,
-        ["DROP", "TABLE", ..] => 2,
-        ["TRUNCATE", "TABLE", ..] => 2,
+        ["DROP", "DATABASE" | "SCHEMA" | "KEYSPACE" | "TABLE", ..] | ["TRUNCATE", "TABLE", ..] => 2,
         // In MySQL and SQLite this word is also a function and a mode.
         ["TRUNCATE", name, ..] if *name != "(" && *name != ")" => 1,
         ["DELETE", "FROM", ..] if !words.contains(&"WHERE") && !words.contains(&"USING") => 2,

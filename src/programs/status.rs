@@ -33,19 +33,15 @@ pub(super) fn pattern(format: &str) -> Option<String> {
             rest = behind;
             continue;
         }
-        let escaped = rest.get(..2).unwrap_or_default();
-        match escaped {
-            r"\n" => pattern.push('\n'),
-            r"\t" => pattern.push('\t'),
-            r"\r" => pattern.push('\r'),
-            "%%" => pattern.push('%'),
-            _ => {
-                pattern.push_str(&regex::escape(&c.to_string()));
-                rest = rest.get(c.len_utf8()..).unwrap_or_default();
-                continue;
-            }
-        }
-        rest = rest.get(2..).unwrap_or_default();
+        let (shown, width) = match rest.get(..2) {
+            Some(r"\n") => ('\n', 2),
+            Some(r"\t") => ('\t', 2),
+            Some(r"\r") => ('\r', 2),
+            Some("%%") => ('%', 2),
+            _ => (c, c.len_utf8()),
+        };
+        pattern.push_str(&regex::escape(&shown.to_string()));
+        rest = rest.get(width..).unwrap_or_default();
     }
     (shows && !format.starts_with('@')).then_some(pattern)
 }

@@ -193,6 +193,14 @@ impl PageEscalation {
     }
 }
 
+/// From when on a condition and a page have their time, by when each injection began and was confirmed: of several the confirmation of
+/// the last one that had begun when users `felt` them. What comes later cannot have been it, and must not give them more time. Where users
+/// felt none: the last one.
+pub fn detect_from(injections: &[(DrillTime, DrillTime)], felt: Option<DrillTime>) -> Option<DrillTime> {
+    let begun = injections.iter().filter(|(began, _)| felt.is_none_or(|felt| *began <= felt));
+    begun.map(|(_, confirmed)| *confirmed).max()
+}
+
 /// A page that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageSeen {
@@ -360,10 +368,8 @@ impl PageExpectation {
             _ => None,
         });
         if let Some((at, by)) = suppressed {
-            return missed(
-                Verdict::Suppressed,
-                format!("it fired, and after {} Alertmanager kept it back: {by}", took(at)),
-            );
+            let why = format!("it fired, and after {} Alertmanager kept it back: {by}", took(at));
+            return missed(Verdict::Suppressed, why);
         }
         if let Some(first) = own.first() {
             let received = own.iter().any(|moment| matches!(moment.station, AlertStation::Received { .. }));
@@ -377,10 +383,8 @@ impl PageExpectation {
             let last = self.parts(seen, from, now).last().map_or(0, |(_, us)| *us);
             let begun = took(first.at_us.max(from));
             let so_far = seconds(last);
-            return missed(
-                Verdict::Late,
-                format!("its expression was true after {begun}, and {so_far} later {state}{ended}"),
-            );
+            let why = format!("its expression was true after {begun}, and {so_far} later {state}{ended}");
+            return missed(Verdict::Late, why);
         }
         match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
             Some(other) => {
@@ -549,6 +553,16 @@ mod tests {
         assert!(!expected().was_active(&seen, DrillTime(2 * S)));
         let ended = [seen[0].clone(), moment(25, PAGE, AlertStation::Ended), seen[1].clone()];
         assert!(!expected().was_active(&ended, DrillTime(3 * S)));
+    }
+
+    #[test]
+    fn a_fault_that_comes_after_users_felt_one_gives_no_more_time() {
+        let injections = [(9, 10), (19, 20), (50, 60)].map(|(began, at)| (DrillTime(began), DrillTime(at)));
+        let from = |felt| detect_from(&injections, felt);
+        assert_eq!(from(Some(DrillTime(49))), Some(DrillTime(20)));
+        // A release hurts while it is deployed.
+        assert_eq!([from(Some(DrillTime(50))), from(None)], [Some(DrillTime(60)); 2]);
+        assert_eq!([detect_from(&[], None), from(Some(DrillTime(8)))], [None; 2]);
     }
 
     #[test]

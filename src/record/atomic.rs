@@ -33,10 +33,8 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    // The name is safe only once the directory is on disk too; where directories cannot be synced there is nothing to do.
-    #[cfg(unix)]
-    File::open(dir)?.sync_all()?;
-    Ok(())
+    // The name is safe only once the directory is on disk too.
+    File::open(dir)?.sync_all()
 }
 
 /// Refuses a path with a symbolic link on the way, in the working directory, the Git work tree or the project (above `.firedrill`)

@@ -10,10 +10,11 @@
 //! ```
 
 use super::private::{open_plain, read_file};
+use super::stream::write_line;
 use super::{Event, EventSink, Record};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,10 +44,8 @@ pub fn beside_run(run: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// Those of the file system.
 pub fn append_beside(run: &Path, ending: &str, line: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec(line).map_err(io::Error::other)?;
-    text.push(b'\n');
     // One write: two who note at the same instant do not mix their lines.
-    open_plain(&beside_run(run, ending), File::options().append(true).create(true))?.write_all(&text)
+    write_line(&mut open_plain(&beside_run(run, ending), File::options().append(true).create(true))?, line)
 }
 
 /// The ending of the file with which somebody asks that a run stops (`firedrill stop`).
@@ -116,7 +115,7 @@ mod tests {
         let run = dir.path().join("20261120T064112Z-x-0001");
         let note =
             |text: &str| BesideNote { at_utc: "2026-11-20T06:41:12Z".into(), by: "ada".into(), text: text.into() };
-        let watch = RecordObserver::new();
+        let watch = RecordObserver::default();
         let sink = EventSink::new(None, Redactor::default(), vec![Box::new(watch.clone())]);
         let inbox = NoteInbox::new(&run);
         inbox.take(&sink);

@@ -98,9 +98,21 @@ impl Record {
         self.faults.iter().filter(move |fault| !noise(&fault.fault))
     }
 
-    /// When the first fault was confirmed: every deadline of the drill counts from there.
+    /// When the injection of each of them began, and when it was confirmed.
+    pub fn injections(&self) -> Vec<(DrillTime, DrillTime)> {
+        let all = self.counted_faults();
+        all.filter_map(|fault| fault.at(FaultEvent::Injecting).zip(fault.at(FaultEvent::Confirmed))).collect()
+    }
+
+    /// When the first fault was confirmed.
     pub fn injected_us(&self) -> Option<DrillTime> {
         self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Confirmed)).min()
+    }
+
+    /// When the injection of the first one began: a slow one (a release) may hurt before it is confirmed. `None` where none was confirmed.
+    pub fn injecting_us(&self) -> Option<DrillTime> {
+        let confirmed = self.injected_us()?;
+        Some(self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(confirmed))
     }
 
     /// When the first SLI fell.
@@ -130,13 +142,18 @@ impl Record {
     }
 
     /// When users had recovered, whether or not that lasted.
-    fn first_recovered_us(&self) -> Option<DrillTime> {
+    pub(super) fn first_recovered_us(&self) -> Option<DrillTime> {
         if let Some(all) = self.recoveries.iter().find(|r| r.sli.is_empty()) {
             return Some(all.recovered_us);
         }
         let slis = &self.plan.as_ref()?.slis;
         let times = slis.iter().map(|sli| self.recoveries.iter().find(|r| r.sli == sli.name).map(|r| r.recovered_us));
         times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// The actual recovery time (RTO) in microseconds: from the first confirmed fault until users had recovered for good.
+    pub fn time_to_recover_us(&self) -> Option<u64> {
+        Some(self.recovered_us()?.0.saturating_sub(self.injected_us()?.0))
     }
 
     /// Start and end of a phase, where it was begun; one that never ended ends with the next one, or with the record.
@@ -232,7 +249,7 @@ impl Record {
             to_detect_us: between(injected, self.detected_us),
             detection_theory: self.detection_theory(),
             to_mitigation_us: between(injected, self.mitigation_started_us),
-            to_recover_us: between(injected, recovered),
+            to_recover_us: self.time_to_recover_us(),
             data: self.data_figures(),
             restore_projection: self.restore_projection(),
             respond_to_recover_us: between(respond, recovered),

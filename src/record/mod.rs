@@ -32,7 +32,7 @@ mod verdict;
 
 pub use alerts::{
     ALERT_NAME, AlertMoment, AlertStation, BurnRate, DetectionTheory, PageEscalation, PageExpectation, PageMissed,
-    PageSeen, PageTheory, in_words,
+    PageSeen, PageTheory, detect_from, in_words,
 };
 pub use announcement::*;
 pub use atomic::{is_temporary, no_link, write_atomic};

@@ -83,7 +83,7 @@ impl Record {
         (whole_s > 0.0).then_some(bad_s / whole_s)
     }
 
-    fn bad_share(&self, sli: &super::SliInfo, from: DrillTime, to: DrillTime) -> Option<f64> {
+    pub(super) fn bad_share(&self, sli: &super::SliInfo, from: DrillTime, to: DrillTime) -> Option<f64> {
         let counts = self.counts(&sli.name, from, to);
         (counts.valid > 0).then(|| counts.valid.saturating_sub(counts.good) as f64 / counts.valid as f64)
     }

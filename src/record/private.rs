@@ -55,10 +55,7 @@ fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         let is_link = path.symlink_metadata().is_ok_and(|there| there.is_symlink());
         if is_link { refused(path, "a symbolic link, and nothing is opened through one") } else { error }
     })?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(refused(path, "no ordinary file")),
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused(path, "no ordinary file")) }
 }
 
 /// A directory for one purpose in the system's place for temporary files, this user's alone (0700), under a name that nobody

@@ -8,10 +8,11 @@ pub use command::{concealed, script_secrets, sql_secrets};
 pub use find::{looks_secret, secrets_in_text, url_password};
 
 use super::Event;
+use crate::locked;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";
@@ -253,12 +254,12 @@ impl Secrets {
 
     /// What hides those that are known now.
     pub fn redactor(&self) -> Redactor {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.known).clone()
     }
 
     /// From now on these values are hidden as well.
     pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.known);
         *known = known.with(secrets);
     }
 }

@@ -278,15 +278,17 @@ pub struct DataFigures {
     pub acknowledged: u64,
     /// Those of them that survived.
     pub survived: u64,
-    /// Those that were acknowledged before the first confirmed fault and are lost.
+    /// Those that were acknowledged before the fault ([`fault_of_losses`]) and are lost.
     pub lost_before: Numbers,
-    /// How many of these were acknowledged while the first fault went in, between its begin and its confirmation: it may have
-    /// been in place already.
+    /// How many of these were acknowledged since the first injection was begun: a fault may have been in place already.
     pub lost_meanwhile: u64,
     /// Those that were acknowledged after the fault and are lost: a figure of its own.
     pub lost_after: Numbers,
-    /// Recovery point in microseconds: first confirmed fault − acknowledgement of the oldest lost write that was acknowledged
-    /// before it; 0 when none of these is lost.
+    /// How many of these were acknowledged after users had recovered: what was restored has lost them.
+    #[serde(skip)]
+    pub lost_served: u64,
+    /// Recovery point in microseconds: fault − acknowledgement of the oldest lost write that was acknowledged before it; 0 when
+    /// none of these is lost.
     pub rpo_us: u64,
     /// Whether that is a bound from below: no judged write older than the oldest lost one survived, so older data may be lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -309,14 +311,37 @@ pub struct DataFigures {
     pub later_survived: u64,
 }
 
+/// The fault from which a loss is measured, of all that were confirmed, each time that they came: the last one that lost a write which was
+/// acknowledged after the fault before it. It may have lost everything older. One that comes when nothing is acknowledged any more has
+/// nothing newer to lose. `None` where none was confirmed.
+pub fn fault_of_losses(
+    writes: &[WriteRecord],
+    survivors: Option<&Numbers>,
+    mut confirmed: Vec<DrillTime>,
+) -> Option<DrillTime> {
+    confirmed.sort_unstable();
+    let is_lost = |write: &&WriteRecord| {
+        write.is_acknowledged() && survivors.is_some_and(|survivors| !survivors.contains(write.number()))
+    };
+    let lost: Vec<DrillTime> = writes.iter().filter(is_lost).map(|write| write.ended()).collect();
+    let later = confirmed.windows(2).rev().find(|pair| lost.iter().any(|at| *at > pair[0] && *at <= pair[1]));
+    later.map(|pair| pair[1]).or(confirmed.first().copied())
+}
+
+/// When the injection began that was confirmed then, by when each began and was confirmed.
+pub fn begin_of(injections: &[(DrillTime, DrillTime)], fault: DrillTime) -> DrillTime {
+    injections.iter().find(|(_, confirmed)| *confirmed == fault).map_or(fault, |(began, _)| *began)
+}
+
 impl DataFigures {
-    /// What became of the writes of a ledger. `begun` is the beginning of the first injection, `fault` its confirmation.
-    /// `None` where the survivors could not be read back.
+    /// What became of the writes of a ledger. `fault` is the one from which losses are measured, `begun` the begin of its injection,
+    /// `recovered` when users first had. `None` where the survivors could not be read back.
     pub fn of(
         writes: &[WriteRecord],
         read: &ReadBackRecord,
         begun: DrillTime,
         fault: DrillTime,
+        recovered: Option<DrillTime>,
     ) -> Option<DataFigures> {
         let survivors = read.survivors.as_ref()?;
         let mut figures = DataFigures { duplicates: read.duplicates, ..DataFigures::default() };
@@ -339,6 +364,7 @@ impl DataFigures {
                         oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
                     } else {
                         figures.lost_after.insert(number);
+                        figures.lost_served += u64::from(recovered.is_some_and(|recovered| at > recovered));
                     }
                 }
                 (true, survived) => {
@@ -371,6 +397,11 @@ impl DataFigures {
     /// The recovery point by which it is judged, in microseconds: where it is known from below only, the bound from above; `None` without one.
     pub fn judged_rpo_us(&self) -> Option<u64> {
         self.rpo_at_most_us.or((!self.rpo_at_least).then_some(self.rpo_us))
+    }
+
+    /// Whether the recovery point is known to be beyond an objective, in microseconds.
+    pub fn misses_rpo(&self, objective_us: u64) -> bool {
+        self.judged_rpo_us().unwrap_or(self.rpo_us) > objective_us
     }
 
     /// Whether the recovery point is known to be within an objective, in microseconds.
@@ -435,16 +466,42 @@ impl Record {
         }
     }
 
+    /// The fault from which losses are measured.
+    pub fn losses_from(&self) -> Option<DrillTime> {
+        let moments = self.counted_faults().flat_map(|fault| &fault.life);
+        let confirmed = moments.filter(|moment| moment.what == FaultEvent::Confirmed).map(|moment| moment.at_us);
+        let survivors = self.read_back.as_ref().and_then(|read| read.survivors.as_ref());
+        fault_of_losses(&self.writes, survivors, confirmed.collect())
+    }
+
+    /// How old the backup was at the fault from which losses are measured, in microseconds; `None` when it does not say when it was
+    /// taken.
+    pub fn backup_age_us(&self) -> Option<u64> {
+        backup_age_us(self.backup.as_ref()?, &self.plan.as_ref()?.started_utc, self.losses_from()?)
+    }
+
     /// What became of the writes; `None` when the survivors could not be read back, or no fault was confirmed.
     pub fn data_figures(&self) -> Option<DataFigures> {
         self.restore_plan()?;
         let read_back = self.read_back.as_ref()?;
-        let fault = self.injected_us()?;
-        let begun = self.counted_faults().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
-        let started = self.plan.as_ref()?.started_utc.as_str();
-        let age = self.backup.as_ref().and_then(|facts| backup_age_us(facts, started, fault));
-        Some(DataFigures::of(&self.writes, read_back, begun, fault)?.bounded(age))
+        let fault = self.losses_from()?;
+        let begun = begin_of(&self.injections(), fault);
+        let figures = DataFigures::of(&self.writes, read_back, begun, fault, self.first_recovered_us())?;
+        Some(figures.bounded(self.backup_age_us()))
     }
+}
+
+/// `4,021`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]

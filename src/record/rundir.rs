@@ -38,7 +38,7 @@ pub struct RunDir {
     path: PathBuf,
     id: String,
     /// Only held, never read.
-    lock: Option<Arc<File>>,
+    _lock: Option<Arc<File>>,
 }
 
 impl RunDir {
@@ -121,7 +121,7 @@ impl RunDir {
         fs::create_dir(path.join("logs"))?;
         fs::create_dir(path.join("files"))?;
         point_latest(root, &id);
-        Ok(RunDir { path, id, lock: Some(Arc::new(lock)) })
+        Ok(RunDir { path, id, _lock: Some(Arc::new(lock)) })
     }
 
     /// An existing run, without its lock.
@@ -132,7 +132,7 @@ impl RunDir {
         if !fs::metadata(path)?.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
         }
-        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), lock: None })
+        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), _lock: None })
     }
 
     /// An existing run, without its lock, whose directory is this user's own: for whoever knows it from a label, which anybody can
@@ -172,7 +172,7 @@ impl RunDir {
         let lock = run.open_lock()?;
         // A file system without locks has nobody who holds one.
         let held = lock.lock().is_ok();
-        Ok(RunDir { lock: held.then(|| Arc::new(lock)), ..run })
+        Ok(RunDir { _lock: held.then(|| Arc::new(lock)), ..run })
     }
 
     /// The same without waiting: `None` while somebody else holds the lock.
@@ -181,7 +181,7 @@ impl RunDir {
         let lock = run.open_lock()?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
-            held => Ok(Some(RunDir { lock: held.is_ok().then(|| Arc::new(lock)), ..run })),
+            held => Ok(Some(RunDir { _lock: held.is_ok().then(|| Arc::new(lock)), ..run })),
         }
     }
 
@@ -227,11 +227,6 @@ impl RunDir {
     /// Whether there is a lock file, held or not: a run that another machine watches has none here.
     pub fn has_lock_file(&self) -> bool {
         self.path.join("lock").exists()
-    }
-
-    /// Whether this value holds the lock.
-    pub fn holds_lock(&self) -> bool {
-        self.lock.is_some()
     }
 
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
@@ -336,15 +331,10 @@ impl RunDir {
 
 /// Points `latest` at a run; a convenience, so that trouble with it is no error.
 fn point_latest(root: &Path, id: &str) {
-    #[cfg(unix)]
-    {
-        let temporary = root.join(format!(".latest-{id}"));
-        if std::os::unix::fs::symlink(id, &temporary).is_ok() && fs::rename(&temporary, root.join("latest")).is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
+    let temporary = root.join(format!(".latest-{id}"));
+    if std::os::unix::fs::symlink(id, &temporary).is_ok() && fs::rename(&temporary, root.join("latest")).is_err() {
+        let _ = fs::remove_file(&temporary);
     }
-    #[cfg(not(unix))]
-    let _ = (root, id);
 }
 
 /// A scenario's name as part of an id: lower-case letters, digits and single dashes.

@@ -4,6 +4,7 @@
 use super::{DrillTime, Slice};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Length of a slice in microseconds: the resolution of times in a record.
 pub const SLICE_US: u64 = 100_000;
@@ -122,7 +123,7 @@ impl LoadSeries {
 
     /// Numbers of the slices whose middle lies in `from..to`. The middle, because clocks that are compared again move starts
     /// by microseconds: a window of whole slices has the same slices whichever of them tells where it begins.
-    fn indices(&self, from: DrillTime, to: DrillTime) -> std::ops::Range<usize> {
+    fn indices(&self, from: DrillTime, to: DrillTime) -> Range<usize> {
         let index = |t: DrillTime| {
             let (mut low, mut high) = (0, self.due.len());
             while low < high {
@@ -141,25 +142,14 @@ impl LoadSeries {
     /// Good and valid events of an SLI over the slices whose middle lies in `from..to`.
     pub fn counts(&self, sli: &str, from: DrillTime, to: DrillTime) -> Counts {
         let range = self.indices(from, to);
-        let sum = |column: &[u64]| {
-            let end = range.end.min(column.len());
-            column.get(range.start.min(end)..end).map_or(0, |part| part.iter().sum())
-        };
-        Counts { good: self.good.get(sli).map_or(0, |column| sum(column)), valid: sum(&self.due) }
+        Counts { good: self.good.get(sli).map_or(0, |column| sum(column, &range)), valid: sum(&self.due, &range) }
     }
 
     /// Events by result over the slices whose middle lies in `from..to`, those that never happened left out.
     pub fn results(&self, from: DrillTime, to: DrillTime) -> BTreeMap<&str, u64> {
         let range = self.indices(from, to);
-        let mut sums = BTreeMap::new();
-        for (result, column) in &self.results {
-            let end = range.end.min(column.len());
-            let sum: u64 = column.get(range.start.min(end)..end).map_or(0, |part| part.iter().sum());
-            if sum > 0 {
-                sums.insert(result.as_str(), sum);
-            }
-        }
-        sums
+        let sums = self.results.iter().map(|(result, column)| (result.as_str(), sum(column, &range)));
+        sums.filter(|(_, sum)| *sum > 0).collect()
     }
 
     /// The earliest instant at which every request that was due in `from..to` can have ended: the end of each slice,
@@ -171,6 +161,10 @@ impl LoadSeries {
         });
         slices.max().unwrap_or(to).max(to)
     }
+}
+
+fn sum(column: &[u64], range: &Range<usize>) -> u64 {
+    column.iter().skip(range.start).take(range.len()).sum()
 }
 
 fn put(column: &mut Vec<u64>, at: usize, value: u64) {

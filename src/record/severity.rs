@@ -1,6 +1,6 @@
 //! How severe an incident was, by what users felt and what was lost: definitions, and what a record comes to by them.
 
-use super::{DrillTime, Record, SliInfo};
+use super::{DrillTime, Record};
 use serde::{Deserialize, Serialize};
 
 /// A severity and what makes an incident one of it. A list of them has the most severe one first.
@@ -54,11 +54,7 @@ impl Record {
     pub fn users_hurt(&self, until: DrillTime) -> Option<(String, f64)> {
         let from = self.injected_us()?;
         let slis = self.plan.iter().flat_map(|plan| &plan.slis);
-        let share = |sli: &SliInfo| {
-            let counts = self.counts(&sli.name, from, until);
-            (counts.valid > 0).then(|| (sli.name.clone(), (counts.valid - counts.good) as f64 / counts.valid as f64))
-        };
-        let shares = slis.filter_map(share);
+        let shares = slis.filter_map(|sli| Some((sli.name.clone(), self.bad_share(sli, from, until)?)));
         shares.reduce(|worst, other| if other.1 > worst.1 { other } else { worst })
     }
 

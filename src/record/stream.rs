@@ -3,12 +3,13 @@
 //! still has its story, and whoever cleans up after it completes that.
 
 use super::{DrillTime, Event, Record, Redactor, Secret, Secrets, Stamped, open_plain, utc_now};
+use crate::locked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -68,7 +69,7 @@ impl EventSink {
 
     /// The same, for who counts from the event on: returns its time.
     pub fn emit_at(&self, event: Event) -> DrillTime {
-        let mut inner = self.lock();
+        let mut inner = locked(&self.inner);
         let event = self.secrets.redactor().event(event);
         let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
         inner.seq += 1;
@@ -82,14 +83,15 @@ impl EventSink {
         stamped.at_us
     }
 
+    /// Says something that people should know, and that decides nothing.
+    pub fn note(&self, text: impl Into<String>) {
+        self.emit(Event::Note { text: text.into() });
+    }
+
     /// The first error of writing `events.jsonl`, if there was one: a drill whose story is not on disk is a
     /// `harness_error`.
     pub fn write_error(&self) -> Option<String> {
-        self.lock().failed.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, SinkState> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner).failed.clone()
     }
 }
 
@@ -100,11 +102,6 @@ pub struct RecordObserver {
 }
 
 impl RecordObserver {
-    /// An observer with an empty record.
-    pub fn new() -> Self {
-        RecordObserver::default()
-    }
-
     /// The record so far.
     pub fn record(&self) -> Record {
         self.read(Record::clone)
@@ -112,13 +109,13 @@ impl RecordObserver {
 
     /// Looks at the record without copying it.
     pub fn read<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
-        look(&self.record.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&locked(&self.record))
     }
 }
 
 impl Observer for RecordObserver {
     fn on_event(&mut self, event: &Stamped) {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).apply(event);
+        locked(&self.record).apply(event);
     }
 }
 
@@ -231,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_clone_sees_what_the_sink_was_told() {
-        let watch = RecordObserver::new();
+        let watch = RecordObserver::default();
         let sink = EventSink::new(None, Redactor::default(), vec![Box::new(watch.clone())]);
         sink.emit(Event::Note { text: "the agent came back".into() });
         assert_eq!(watch.read(|r| r.notes.len()), 1);

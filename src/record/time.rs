@@ -16,11 +16,6 @@ impl DrillTime {
         DrillTime(micros(d))
     }
 
-    /// The duration since the beginning.
-    pub fn since_start(self) -> Duration {
-        Duration::from_micros(self.0)
-    }
-
     /// The duration since an earlier instant, zero when `earlier` is later.
     pub fn since(self, earlier: DrillTime) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -6,6 +6,9 @@ use crate::record::{Day, DrillStatus, Location};
 use crate::view::advice::what_to_do;
 use crate::view::{DrillEntry, Drills};
 
+/// The trouble in the order in which it is told: what a runbook can be blamed for comes before what says nothing about it.
+const ORDER: [DrillStatus; 5] =
+    [DrillStatus::Failed, DrillStatus::Flaky, DrillStatus::Broken, DrillStatus::Incomplete, DrillStatus::Interrupted];
 /// What GitHub shows of each kind in one step.
 const SHOWN: usize = 10;
 
@@ -15,7 +18,7 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     let entries = drills.entries();
     let mut trouble: Vec<&DrillEntry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
     // Within one rank the order of the plan stays.
-    trouble.sort_by_key(|entry| rank(entry.status));
+    trouble.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
     let all: Vec<Annotation> = trouble
         .iter()
         .map(|entry| {
@@ -35,18 +38,6 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
         }
     }
     text.into_bytes()
-}
-
-/// What a runbook can be blamed for comes before what says nothing about it.
-fn rank(status: DrillStatus) -> u8 {
-    match status {
-        DrillStatus::Failed => 0,
-        DrillStatus::Flaky => 1,
-        DrillStatus::Broken => 2,
-        DrillStatus::Incomplete => 3,
-        DrillStatus::Interrupted => 4,
-        DrillStatus::NotRun | DrillStatus::Passed => 5,
-    }
 }
 
 /// Whether the game day of a drill has failed when it is flaky.

@@ -4,10 +4,11 @@ use super::lines::{EventLines, Verbosity};
 use super::live::LiveView;
 use super::paint::Paint;
 use super::pause::ConsolePause;
+use crate::locked;
 use crate::output::{ErrorLines, Live};
 use crate::record::{Observer, Stamped};
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How often the live view is drawn when nothing happens.
@@ -77,7 +78,7 @@ impl Console {
 
 impl SeenDrill {
     fn render(&self, lines: usize, columns: usize) -> String {
-        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = locked(&self.last);
         let (view, at) = &*seen;
         let now = view.record.last_us.plus(at.elapsed());
         view.render(now, columns, lines, self.paint)
@@ -85,7 +86,7 @@ impl SeenDrill {
 
     /// Takes note of an event; returns whether it was the last.
     fn apply(&self, event: &Stamped) -> bool {
-        let mut seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = locked(&self.last);
         seen.0.apply(event);
         seen.1 = Instant::now();
         seen.0.record.ended

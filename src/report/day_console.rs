@@ -5,13 +5,16 @@ use super::console::{Console, ConsoleOptions};
 use super::lines::Verbosity;
 use super::paint::Paint;
 use super::text::{column, cut, right};
+use crate::locked;
 use crate::output::{Live, one_line, say};
-use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Phase, RunOutcome, Stamped};
+use crate::record::{
+    Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Phase, RunOutcome, Stamped, micros,
+};
 use crate::view::StatusSymbol;
 use crate::view::format::seconds;
 use crate::view::words;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How often the live view is drawn when nothing happens.
@@ -61,7 +64,7 @@ impl DayConsole {
         let live = options.live && options.verbosity == Verbosity::Normal;
         let shown = board.clone();
         let paint = Paint { color: options.color };
-        let draw = move |lines, columns| lock(&shown).render(Instant::now(), columns, lines, paint);
+        let draw = move |lines, columns| locked(&shown).render(Instant::now(), columns, lines, paint);
         let view = live.then(|| Live::start(TICK, draw));
         DayConsole { options, board, view }
     }
@@ -75,7 +78,7 @@ impl DayConsole {
             return Some(Box::new(Follow { number, board: self.board.clone() }));
         }
         let label = {
-            let board = lock(&self.board);
+            let board = locked(&self.board);
             let name = board.running.get(&number).map(|row| row.label.clone()).unwrap_or_default();
             column(&name, board.width)
         };
@@ -87,14 +90,6 @@ impl DayConsole {
             ..ConsoleOptions::default()
         })))
     }
-}
-
-fn lock(board: &Mutex<Board>) -> std::sync::MutexGuard<'_, Board> {
-    board.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn micros(since: Duration) -> u64 {
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Board {
@@ -157,7 +152,7 @@ struct Follow {
 impl Observer for Follow {
     fn on_event(&mut self, event: &Stamped) {
         if let Event::PhaseStarted { phase } = &event.event
-            && let Some(row) = lock(&self.board).running.get_mut(&self.number)
+            && let Some(row) = locked(&self.board).running.get_mut(&self.number)
         {
             row.phase = Some((*phase, Instant::now()));
         }
@@ -167,7 +162,7 @@ impl Observer for Follow {
 impl DayObserver for DayConsole {
     fn on_day_event(&mut self, event: &DayStamped, day: &Day) {
         let width = {
-            let mut board = lock(&self.board);
+            let mut board = locked(&self.board);
             board.apply(event, day);
             board.width
         };
@@ -315,7 +310,7 @@ mod tests {
                 let mut drill = console.drill(2).unwrap();
                 events_of(Story::Passed).iter().take(3).for_each(|event| drill.on_event(event));
             }
-            let board = lock(&console.board);
+            let board = locked(&console.board);
             let now = board.began.unwrap();
             let view = board.render(now, 76, 4, PLAIN);
             assert!(view.lines().count() <= 4 && view.lines().all(|line| console::measure_text_width(line) <= 76));

@@ -11,7 +11,7 @@ use crate::record::{
     Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, is_run_id,
 };
 use crate::view::advice::of_status;
-use crate::view::format::{percent, requests, seconds};
+use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
 use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
 use askama::Template;
@@ -337,7 +337,7 @@ impl<'a> Body<'a> {
 impl<'a> DrillDetails<'a> {
     fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> DrillDetails<'a> {
         let (record, seen) = (view.record, &view.figures.measuring);
-        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.came().0)).count();
+        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
         let zero = samples.map(|samples| samples.zero).unwrap_or_default();
         let life = |fault: &crate::view::FaultView<'a>| {
             let (info, of) = (fault.info, fault.record);
@@ -373,7 +373,10 @@ impl<'a> DrillDetails<'a> {
             late: match (record.is_disturbed(), seen.late) {
                 (true, _) => "disturbed".to_string(),
                 (false, 0) => "no request was sent late".to_string(),
-                (false, count) => format!("{} sent late, by up to {}", requests(count), seconds(seen.worst_late_us)),
+                (false, count) => {
+                    let requests = words::many(count as usize, "request");
+                    format!("{requests} sent late, by up to {}", seconds(seen.worst_late_us))
+                }
             },
             measured: [
                 ("worst lateness", format!("{:.1} ms", seen.worst_late_us as f64 / 1000.0)),

@@ -11,17 +11,20 @@ pub fn json(record: &Record) -> Vec<u8> {
         "exit_code": record.outcome().exit_code(),
         "expected_verdict": record.expected(),
     });
-    let whole = serde_json::to_value(record).and_then(|mut value| {
+    written(serde_json::to_value(record).and_then(|mut value| {
         if let Value::Object(map) = &mut value {
             map.insert("outcome".into(), outcome);
             map.insert("figures".into(), serde_json::to_value(record.figures())?);
         }
         serde_json::to_vec_pretty(&value)
-    });
-    // Cannot fail for all that is known: every key is a string and every number is finite or becomes null.
-    let mut bytes = whole.unwrap_or_else(|error| {
-        let error = format!("the record could not be written: {error}");
-        serde_json::json!({ "format": RECORD_FORMAT, "error": error }).to_string().into_bytes()
+    }))
+}
+
+/// JSON with the end of its last line. It cannot fail for all that is known: every key is a string and every number is finite or becomes
+/// null.
+pub(super) fn written(json: serde_json::Result<Vec<u8>>) -> Vec<u8> {
+    let mut bytes = json.unwrap_or_else(|error| {
+        serde_json::json!({ "error": format!("it could not be written: {error}") }).to_string().into_bytes()
     });
     bytes.push(b'\n');
     bytes

@@ -15,10 +15,7 @@ pub fn json_day(drills: &Drills) -> Vec<u8> {
         "gamedays": drills.groups().iter().map(gameday).collect::<Vec<_>>(),
         "drills": drills.entries().iter().map(drill).collect::<Vec<_>>(),
     });
-    // Cannot fail for all that is known: every key is a string and every number is finite or becomes null.
-    let mut bytes = serde_json::to_vec_pretty(&whole).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    super::json::written(serde_json::to_vec_pretty(&whole))
 }
 
 fn gameday(group: &DayGroup<'_>) -> Value {
@@ -102,7 +99,7 @@ fn restore_of(record: &Record) -> Option<Value> {
         "rpo_us": plan.rpo_us,
         "rpo_met": restore::rpo_met(record),
         "backup": record.backup,
-        "backup_age_us": restore::backup_age_us(record),
+        "backup_age_us": record.backup_age_us(),
     }))
 }
 

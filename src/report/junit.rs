@@ -8,11 +8,11 @@
 
 use super::summary::summary;
 use super::text::xml_text;
-use crate::output::one_line;
+use crate::output::{cut, one_line};
 use crate::record::{Attempt, Day, DrillStatus, Record};
-use crate::view::cases::{CaseResult, DrillCase, cases};
+use crate::view::cases::{DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
-use crate::view::{DrillEntry, Drills, restore, words};
+use crate::view::{DrillEntry, Drills, StatusSymbol, restore, words};
 use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
@@ -44,15 +44,13 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         all.extend(group.missing().into_iter().map(|shard| {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
-            let case = DrillCase::of("found", CaseResult::Error { message: message.clone() }, message);
-            Suite::bare(format!("{name} shard {shard} of {of}"), case)
+            Suite::bare(format!("{name} shard {shard} of {of}"), DrillCase::of("found", StatusSymbol::Warn, message))
         }));
     }
     all.extend(drills.days.iter().filter(|day| !day.ended).map(|day| {
         let message =
             "the game day has no end: it is under way, or was cut off, and what was running then is not told here";
-        let case = DrillCase::of("ended", CaseResult::Error { message: message.into() }, message.into());
-        Suite::bare(format!("{} has ended", day.plan.name), case)
+        Suite::bare(format!("{} has ended", day.plan.name), DrillCase::of("ended", StatusSymbol::Warn, message.into()))
     }));
     let name = drills.name();
     report(if name.is_empty() { "firedrill" } else { &name }, all)
@@ -115,28 +113,19 @@ impl Suite {
             Some(record) => Suite::of(record),
             None => {
                 // Only the game day knows of it.
-                let message = entry.why();
-                let result = match entry.status {
-                    DrillStatus::NotRun => CaseResult::Skipped { message: message.clone() },
-                    DrillStatus::Passed | DrillStatus::Flaky => CaseResult::Passed,
-                    DrillStatus::Failed => CaseResult::Failed { message: message.clone() },
-                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => {
-                        CaseResult::Error { message: message.clone() }
-                    }
-                };
+                let symbol = if entry.status == DrillStatus::Flaky { StatusSymbol::Good } else { entry.status.mark() };
                 let took_ms = entry.took_us().unwrap_or(0) / 1000;
                 let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
-                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message) };
+                let case = DrillCase { took_ms, ..DrillCase::of("verdict", symbol, entry.why()) };
                 let started = instant(day.map_or("", |day| &day.plan.started_utc));
                 Suite { started, properties, ..Suite::bare(String::new(), case) }
             }
         };
-        let fails = |case: &DrillCase| matches!(case.result, CaseResult::Failed { .. } | CaseResult::Error { .. });
         let passed = [DrillStatus::Passed, DrillStatus::Flaky, DrillStatus::NotRun].contains(&entry.status);
-        if !passed && !suite.cases.iter().any(fails) {
+        if !passed && !suite.cases.iter().any(DrillCase::fails) {
             // Its record has ended well, and then something broke.
             let message = attempt.map(|attempt| attempt.reason.clone()).unwrap_or_else(|| entry.why());
-            suite.cases.push(DrillCase::of("carried out", CaseResult::Error { message: message.clone() }, message));
+            suite.cases.push(DrillCase::of("carried out", StatusSymbol::Warn, message));
         }
         suite.name = entry.name();
         suite.properties.push(("status", entry.status.name().to_string()));
@@ -148,10 +137,10 @@ impl Suite {
         let told = entry.attempts_told();
         if !told.is_empty() {
             let fails = entry.status == DrillStatus::Flaky && day.is_some_and(|day| day.plan.flaky_fails);
-            let result = if fails { CaseResult::Failed { message: FLAKY_FAILS.into() } } else { CaseResult::Passed };
+            let symbol = if fails { StatusSymbol::Bad } else { StatusSymbol::Good };
             let counts = "what counts is the last attempt that was not disturbed";
             let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
-            suite.cases.push(DrillCase::of("attempts", result, text));
+            suite.cases.push(DrillCase { message: FLAKY_FAILS.into(), ..DrillCase::of("attempts", symbol, text) });
             suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
         }
         suite
@@ -160,8 +149,8 @@ impl Suite {
 
 impl DrillCase {
     /// A case without a file that takes no time.
-    fn of(name: &str, result: CaseResult, text: String) -> DrillCase {
-        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, text }
+    fn of(name: &str, symbol: StatusSymbol, text: String) -> DrillCase {
+        DrillCase { name: name.into(), took_ms: 0, file: String::new(), symbol, message: text.clone(), text }
     }
 }
 
@@ -188,23 +177,23 @@ fn test_suite(suite: &Suite) -> TestSuite {
 fn test_case(case: &DrillCase, class: &str) -> TestCase {
     let name = &case.name;
     let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
-    let mut built = match &case.result {
-        CaseResult::Passed => TestCaseBuilder::success(name, time),
-        CaseResult::Failed { message } => TestCaseBuilder::failure(name, time, "failure", &attribute(message)),
-        CaseResult::Error { message } => TestCaseBuilder::error(name, time, "error", &attribute(message)),
+    let mut built = match case.symbol {
+        StatusSymbol::Good => TestCaseBuilder::success(name, time),
+        StatusSymbol::Bad => TestCaseBuilder::failure(name, time, "failure", &attribute(&case.message)),
+        StatusSymbol::Warn => TestCaseBuilder::error(name, time, "error", &attribute(&case.message)),
         // Not `skipped_with_cause`: its reason is an attribute, and it leaves out the time.
-        CaseResult::Skipped { message } => {
-            let cause = Some(cdata(&one_line(message)));
+        StatusSymbol::Skip | StatusSymbol::Plain => {
+            let cause = Some(cdata(&one_line(&case.message)));
             let result = TestResult::SkippedWithCause { type_: String::new(), message: String::new(), cause };
             TestCaseBuilder { testcase: TestCase { result, ..TestCase::success(name, time) } }
         }
     };
     built.set_classname(class);
-    match &case.result {
+    match () {
         // Some CI servers show the text of a failure and nothing else: all that is known stands there.
-        CaseResult::Failed { .. } | CaseResult::Error { .. } => built.set_trace(&cdata(&case.text)),
-        _ if case.text.is_empty() => &mut built,
-        _ => built.set_system_out(&cdata(&case.text)),
+        () if case.fails() => built.set_trace(&cdata(&case.text)),
+        () if case.text.is_empty() => &mut built,
+        () => built.set_system_out(&cdata(&case.text)),
     };
     built.build()
 }
@@ -374,11 +363,7 @@ fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
 
 /// Text for an attribute: one line, bounded, only characters that XML bears.
 fn attribute(text: &str) -> String {
-    let line = xml_text(&one_line(text));
-    match line.char_indices().nth(MESSAGE_LENGTH) {
-        Some((at, _)) => line.get(..at).unwrap_or_default().to_string() + "…",
-        None => line,
-    }
+    cut(&xml_text(&one_line(text)), MESSAGE_LENGTH, "…")
 }
 
 /// Text for a section of CDATA, which is written as it is: its end mark is split between two sections.

@@ -92,6 +92,7 @@ impl Tail {
 }
 
 /// Makes lines of events.
+#[derive(Default)]
 pub struct EventLines {
     verbosity: Verbosity,
     paint: Paint,
@@ -108,17 +109,7 @@ pub struct EventLines {
 impl EventLines {
     /// For this verbosity; `label` stands before every line, to tell drills apart that run side by side.
     pub fn new(verbosity: Verbosity, color: bool, label: Option<String>) -> Self {
-        EventLines {
-            verbosity,
-            paint: Paint { color },
-            label,
-            plan: None,
-            phase: None,
-            compose: Vec::new(),
-            tail: Tail::default(),
-            attempt: 1,
-            running: None,
-        }
+        EventLines { verbosity, paint: Paint { color }, label, ..EventLines::default() }
     }
 
     /// The lines that an event is worth, each in one piece, or broken into lines of `width` columns with a hanging indent.

@@ -4,7 +4,7 @@
 mod escape;
 
 use super::overview::{about, headline};
-use crate::output::{one_line, terminal_lines};
+use crate::output::{cut, one_line, terminal_lines};
 use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
 use crate::view::advice::what_to_do;
 use crate::view::answers::hurt;
@@ -266,11 +266,7 @@ fn outputs(record: &Record) -> String {
 
 /// One line of bounded length.
 fn shortened(text: &str) -> String {
-    let line = one_line(text);
-    match line.char_indices().nth(REASON_LENGTH) {
-        Some((at, _)) => line.get(..at).unwrap_or_default().to_string() + "…",
-        None => line,
-    }
+    cut(&one_line(text), REASON_LENGTH, "…")
 }
 
 #[cfg(test)]

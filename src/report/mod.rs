@@ -47,6 +47,6 @@ pub use markdown::{laid_out, markdown, prose};
 pub use overview::overview;
 pub use paint::Paint;
 pub use pause::{ConsolePause, Paused};
-pub use postmortem::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, postmortem};
+pub use postmortem::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, filled, postmortem};
 pub use summary::summary;
 pub use text::{column, wrap};

@@ -4,7 +4,7 @@ use crate::view::StatusSymbol;
 use console::Style;
 
 /// Paints, or leaves text as it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Paint {
     /// Whether to paint.
     pub color: bool,

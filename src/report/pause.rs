@@ -1,8 +1,9 @@
 //! A console that pauses while a person is asked: the live view is taken away, and lines wait until it is back.
 
+use crate::locked;
 use crate::output::Live;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// Pauses a console. Clones pause the same one.
@@ -51,7 +52,7 @@ impl ConsolePause {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HeldLines> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

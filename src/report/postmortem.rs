@@ -1,14 +1,16 @@
 //! A draft of a postmortem: Markdown with the headings of the SRE book, from the record and the events of a run. What a record
-//! does not tell is left to people as a question; nothing is guessed, and no sentence about a cause names a person.
+//! does not tell is left to people as a question; nothing is guessed, and no sentence about a cause names a person. Sentences stand
+//! in `postmortem.txt`.
 
 use super::markdown;
 use crate::output::one_line;
 use crate::record::{
-    Announcement, BesideNote, Counts, DrillTime, Event, FaultAfter, FaultEvent, Figures, FileRef, ImpactRecord, Record,
+    Announcement, BesideNote, Counts, Event, FaultAfter, FaultEvent, Figures, FileRef, ImpactRecord, Record,
     RecoveryRecord, Stamped, StepRecord, StepStatus, Verdict, in_words,
 };
-use crate::view::format::{declared, percent, seconds};
-use crate::view::{answers, clock, timeline, words};
+use crate::view::format::{percent, seconds};
+use crate::view::{answers, clock, filters, template_lines, timeline, words};
+use askama::Template;
 
 /// The template that is used where nobody names one of their own.
 pub const POSTMORTEM_TEMPLATE: &str = include_str!("postmortem.md");
@@ -42,19 +44,31 @@ pub type UnknownPlaceholder = (String, usize);
 /// # Errors
 /// The placeholders of the template that are not known.
 pub fn postmortem(input: &PostmortemInput<'_>, template: &str) -> Result<String, Vec<UnknownPlaceholder>> {
-    let facts = IncidentFacts { input, figures: input.record.figures() };
+    let unannounced = Announcement::default();
+    let plan = input.record.plan.as_deref().unwrap_or(&unannounced);
+    let facts = IncidentFacts { input, record: input.record, plan, figures: input.record.figures() };
+    let sentences = template_lines(&facts);
+    let (out, unknown) = filled(template, |name| Some(facts.section(name, &sentences)?.trim_end().to_string()));
+    if unknown.is_empty() { Ok(out) } else { Err(unknown) }
+}
+
+/// The template with each `{{name}}` filled in once: what is filled in is not looked at again. Those without a value stay as they are.
+pub fn filled(template: &str, value: impl Fn(&str) -> Option<String>) -> (String, Vec<UnknownPlaceholder>) {
     let (mut out, mut unknown, mut at) = (String::new(), Vec::new(), 0);
     while let Some((start, end)) = placeholder(template, at) {
         out.push_str(template.get(at..start).unwrap_or_default());
         let name = template.get(start + 2..end - 2).unwrap_or_default().trim();
-        match facts.section(name) {
-            Some(text) => out.push_str(text.trim_end()),
-            None => unknown.push((name.to_string(), start)),
+        match value(name) {
+            Some(text) => out.push_str(&text),
+            None => {
+                out.push_str(template.get(start..end).unwrap_or_default());
+                unknown.push((name.to_string(), start));
+            }
         }
         at = end;
     }
     out.push_str(template.get(at..).unwrap_or_default());
-    if unknown.is_empty() { Ok(out) } else { Err(unknown) }
+    (out, unknown)
 }
 
 /// The names that a template may use.
@@ -77,39 +91,37 @@ fn prose(text: &str) -> String {
     if is_figure { text.to_string() } else { markdown::prose(text).replace("</code>&#46;", "</code>.") }
 }
 
+#[derive(Template)]
+#[template(path = "postmortem.txt")]
 struct IncidentFacts<'a> {
     input: &'a PostmortemInput<'a>,
+    record: &'a Record,
+    plan: &'a Announcement,
     figures: Figures,
 }
 
 impl IncidentFacts<'_> {
-    fn section(&self, name: &str) -> Option<String> {
+    fn section(&self, name: &str, sentences: &[String]) -> Option<String> {
+        let own = sentences.iter().skip_while(|line| line.strip_prefix("= ") != Some(name)).skip(1);
+        let own: Vec<String> = own.take_while(|line| !line.starts_with("= ")).cloned().collect();
         Some(match name {
-            "title" => self.plan(|plan| prose(&one_line(&plan.title))),
+            "title" => prose(&one_line(&self.plan.title)),
             "facts" => self.facts(),
-            "summary" => self.summary(),
             "impact" => self.impact(),
             "timeline" => self.timeline(),
             "trigger" => self.trigger(),
-            "factors" => self.factors(),
-            "detection" => self.detection(),
+            "factors" => factors(own),
+            "summary" | "detection" | "resolution" => own.join(" "),
             "response" => self.response(),
-            "resolution" => self.resolution(),
-            "well" => list(self.well()),
-            "badly" => list(self.badly()),
-            "lucky" => list(self.lucky()),
+            "well" | "badly" | "lucky" => list(own),
             "actions" => self.actions(),
             "supporting" => self.supporting(),
             _ => return None,
         })
     }
 
-    fn record(&self) -> &Record {
-        self.input.record
-    }
-
-    fn plan<T: Default>(&self, of: impl FnOnce(&Announcement) -> T) -> T {
-        self.record().plan.as_deref().map(of).unwrap_or_default()
+    fn prose(&self, text: String) -> String {
+        prose(&text)
     }
 
     /// A figure with a link to the line of the first event that it rests on.
@@ -140,56 +152,28 @@ impl IncidentFacts<'_> {
     }
 
     fn verdict(&self) -> String {
-        self.link(&words::headline_text(self.record()), |event| matches!(event, Event::Judged { .. }))
+        self.link(&words::headline_text(self.record), |event| matches!(event, Event::Judged { .. }))
     }
 
     fn facts(&self) -> String {
-        let record = self.record();
-        let mut rows: Vec<(String, String)> = self.plan(|plan| {
-            let day = clock::date(&plan.started_utc);
+        let mut rows: Vec<(String, String)> = Vec::new();
+        if let Some(plan) = self.record.plan.as_deref() {
             let run = format!("{} of `{}`", plan.run, plan.scenario);
-            vec![("Run".into(), prose(&run)), ("Began".into(), prose(&day))]
-        });
-        rows.push(("Took".into(), prose(&seconds(record.last_us.0))));
-        let declared = self.plan(|plan| plan.severity.clone());
-        rows.push(match words::severity(record) {
-            Some((_, text)) => {
-                ("Severity".into(), self.link(&text, |event| matches!(event, Event::SeverityMeasured(_))))
-            }
-            None => ("Severity".into(), prose(&declared.unwrap_or_else(|| "not declared".into()))),
-        });
+            rows.push(("Run".into(), prose(&run)));
+            rows.push(("Began".into(), prose(&clock::date(&plan.started_utc))));
+        }
+        rows.push(("Took".into(), prose(&seconds(self.record.last_us.0))));
+        let severity = match words::severity(self.record) {
+            Some((_, text)) => self.link(&text, |event| matches!(event, Event::SeverityMeasured(_))),
+            None => prose(self.plan.severity.as_deref().unwrap_or("not declared")),
+        };
+        rows.push(("Severity".into(), severity));
         rows.push(("Verdict".into(), self.verdict()));
         rows.extend([("Status", "draft"), ("Authors", "who?")].map(|(name, text)| (name.into(), text.into())));
-        rows.extend(self.plan(|plan| {
-            let role = |(role, who): &(String, Option<String>)| {
-                (role.clone(), who.as_deref().map_or("open".into(), |who| prose(&one_line(who))))
-            };
-            plan.roles.iter().map(role).collect::<Vec<_>>()
-        }));
-        let rows = rows.into_iter().map(|(name, text)| vec![name, text]);
-        table(&["What", "Value"], rows)
-    }
-
-    fn summary(&self) -> String {
-        let record = self.record();
-        let mut said = vec![format!("{} This was a drill.", self.trigger_sentence())];
-        said.push(match self.to_impact() {
-            Some(time) => format!("Users were hurt {time} after the fault was in place."),
-            None => "No SLI fell below its threshold.".into(),
-        });
-        if let Some(time) = self.to_detect() {
-            said.push(format!("It was detected after {time}."));
+        for (role, who) in &self.plan.roles {
+            rows.push((role.clone(), who.as_deref().map_or("open".into(), |who| prose(&one_line(who)))));
         }
-        if let Some(time) = self.to_mitigation() {
-            said.push(format!("The first mitigating command started after {time}."));
-        }
-        said.push(match (self.to_recover(), record.relapsed_us) {
-            (Some(time), _) => format!("Users had recovered after {time}."),
-            (None, Some(_)) => "Users recovered and lost the service again.".into(),
-            (None, None) => "Users did not recover.".into(),
-        });
-        said.push(format!("The drill came to: {}.", self.verdict()));
-        said.join(" ")
+        table(&["What", "Value"], rows.into_iter().map(|(name, text)| vec![name, text]))
     }
 
     fn impact(&self) -> String {
@@ -201,7 +185,7 @@ impl IncidentFacts<'_> {
             let fell =
                 |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
             vec![
-                prose(&self.record().sli_with_slo(&sli.sli)),
+                prose(&self.record.sli_with_slo(&sli.sli)),
                 percent(sli.objective),
                 self.link(&hurt, fell),
                 share(sli.during),
@@ -213,7 +197,7 @@ impl IncidentFacts<'_> {
             &["SLI", "Objective", "Hurt", "Share of users' requests", "SLI during the incident", "SLI after it"],
             rows,
         );
-        text.push_str(&format!("\n{}\n", prose(&format!("Users were hurt: {}", answers::hurt(self.record())))));
+        text.push_str(&format!("\n{}\n", prose(&format!("Users were hurt: {}", answers::hurt(self.record)))));
         if let Some(data) = &self.figures.data {
             let lost = data.acknowledged.saturating_sub(data.survived);
             let said = format!("{lost} of {} acknowledged writes were lost", data.acknowledged);
@@ -223,7 +207,7 @@ impl IncidentFacts<'_> {
     }
 
     fn timeline(&self) -> String {
-        let record = self.record();
+        let record = self.record;
         let (mut moments, omitted) = match self.input.events.is_empty() {
             true => timeline::of_record(record, MOST),
             false => timeline::timeline(record, self.input.events, MOST),
@@ -247,97 +231,96 @@ impl IncidentFacts<'_> {
     }
 
     fn trigger_sentence(&self) -> String {
-        let told = self.plan(|plan| {
-            let of = |fault: &crate::record::FaultInfo| {
-                let text = format!("`{}`: {}", fault.kind, one_line(&fault.summary));
-                self.link(&text, |event| matches!(event, Event::Fault { fault: id, what: FaultEvent::Confirmed, .. } if *id == fault.id))
-            };
-            plan.faults.iter().map(of).collect::<Vec<_>>().join("; ")
+        let told = self.plan.faults.iter().map(|fault| {
+            let text = format!("`{}`: {}", fault.kind, one_line(&fault.summary));
+            self.link(&text, |event| match event {
+                Event::Fault { fault: id, what, .. } => *id == fault.id && *what == FaultEvent::Confirmed,
+                _ => false,
+            })
         });
-        format!("Firedrill injected a fault on purpose: {told}.")
+        format!("Firedrill injected a fault on purpose: {}.", told.collect::<Vec<_>>().join("; "))
     }
 
     fn trigger(&self) -> String {
-        let seen = self.record().faults.iter().filter_map(|fault| {
+        let seen = self.record.faults.iter().filter_map(|fault| {
             let moment = fault.life.iter().find(|moment| moment.what == FaultEvent::Confirmed)?;
-            Some(format!("`{}` was in place: {}", fault.fault, one_line(&moment.detail)))
+            Some(prose(&format!("`{}` was in place: {}", fault.fault, one_line(&moment.detail))))
         });
-        format!("{}\n\n{}", self.trigger_sentence(), list(seen.map(|text| prose(&text)).collect()))
+        format!("{}\n\n{}", self.trigger_sentence(), list(seen.collect()))
     }
 
-    /// Questions that the facts raise; people answer them.
-    fn factors(&self) -> String {
-        let record = self.record();
-        let mut asked: Vec<String> = Vec::new();
-        for impact in &record.impacts {
-            for fault in self.plan(|plan| plan.faults.clone()) {
-                asked.push(match fault.services.as_slice() {
-                    [] => format!("What allowed the fault `{}` to reach the users of {}?", fault.kind, impact.sli),
-                    services => format!(
-                        "What allowed a fault of {} to reach the users of {}?",
-                        services.iter().map(|service| format!("`{service}`")).collect::<Vec<_>>().join(", "),
-                        impact.sli
-                    ),
-                });
-            }
-        }
-        if self.plan(|plan| plan.detect.is_some()) && record.detected_us.is_none() {
-            asked.push("What kept the alert from firing?".into());
-        }
-        for step in &record.steps {
-            if matches!(step.status, Some(StepStatus::Failed | StepStatus::Blocked)) {
-                asked.push(format!("What allowed the runbook to have the step “{}” as it is?", self.title(step)));
-            }
-        }
-        if record.relapsed_us.is_some() {
-            asked.push("What brought the fault back after users had recovered?".into());
-        }
-        asked.dedup();
-        let whys = "  1. Why?\n  2. Why?\n  3. Why?\n  4. Why?\n  5. Why?\n";
-        asked.iter().map(|question| format!("- {}\n{whys}", prose(question))).collect()
+    /// When the condition beside a page held; one that held before the fault was seen in place held from there on.
+    fn to_condition(&self) -> Option<String> {
+        self.plan.page.as_ref()?.alert.as_ref()?;
+        let (held, injected) = (self.record.conditions.iter().find(|change| change.holds)?, self.record.injected_us()?);
+        let time = seconds(held.at_us.0.saturating_sub(injected.0));
+        Some(self.link(&time, |event| matches!(event, Event::Condition { holds: true, .. })))
     }
 
-    /// The condition and the page each with its own time: the drill detected what came last.
-    fn detection(&self) -> String {
-        let record = self.record();
-        let (detect, within) = self.plan(|plan| (plan.detect.clone(), plan.windows.detect_within_us));
-        let Some(asserted) = detect else {
-            return "The scenario asserts no alert: whether anybody would have been called is not known.".into();
-        };
-        let mut said = vec![match self.to_detect() {
-            Some(time) => {
-                format!("{} was detected {time} after the fault was in place.", prose(&format!("`{asserted}`")))
-            }
-            None => format!("{} was not detected.", prose(&format!("`{asserted}`"))),
-        }];
-        // One that held before the fault was seen in place held from there on.
-        let since = |at: DrillTime| Some(seconds(at.0.saturating_sub(record.injected_us()?.0)));
-        // What was asserted is a page, beside a condition or alone.
-        if let Some(page) = self.plan(|plan| plan.page.clone()).filter(|page| page.alert.is_some()) {
-            let held = record.conditions.iter().filter(|change| change.holds);
-            if let Some(time) = held.filter_map(|change| since(change.at_us)).next() {
-                let time = self.link(&time, |event| matches!(event, Event::Condition { holds: true, .. }));
-                said.push(format!("The condition on the metric held after {time}."));
-            }
-            let came = record.injected_us().and_then(|from| page.came(&record.alerts, from));
-            said.extend(came.map(|page| prose(&format!("The page took {}.", in_words(&page.parts)))));
-        }
-        said.extend(within.map(|us| format!("{} were allowed.", declared(us))));
-        said.join(" ")
+    fn page_took(&self) -> Option<String> {
+        let page = self.plan.page.as_ref().filter(|page| page.alert.is_some())?;
+        let came = page.came(&self.record.alerts, self.record.injected_us()?)?;
+        Some(prose(&format!("The page took {}.", in_words(&came.parts))))
+    }
+
+    /// When an alert came that had to come in a time and did, and that time.
+    fn detected_in_time(&self) -> Option<(String, u64)> {
+        let in_time = self.to_detect().zip(self.plan.windows.detect_within_us);
+        in_time.filter(|_| self.record.verdict != Verdict::Undetected)
+    }
+
+    /// By how much the alert came too late.
+    fn detected_late(&self) -> Option<u64> {
+        let late = self.figures.to_detect_us?.checked_sub(self.plan.windows.detect_within_us?);
+        late.filter(|late| *late > 0)
+    }
+
+    /// The recovery time objective, and how much of it was left or by how much it was missed.
+    fn objective(&self) -> Option<(u64, Result<u64, u64>)> {
+        let (recovered, rto) = self.figures.to_recover_us.zip(self.plan.rto_us())?;
+        Some((rto, rto.checked_sub(recovered).ok_or(recovered.saturating_sub(rto))))
+    }
+
+    /// The same where little of it was left.
+    fn close(&self) -> Option<(u64, u64)> {
+        let (rto, left) = self.objective()?;
+        left.ok().filter(|left| *left as f64 <= rto as f64 * CLOSE).map(|left| (rto, left))
+    }
+
+    /// How many steps ran, where all of them did what they should.
+    fn ran_well(&self) -> Option<usize> {
+        let ran: Vec<_> = self.record.steps.iter().filter(|step| !step.commands.is_empty()).collect();
+        let well = !ran.is_empty() && ran.iter().all(|step| step.status == Some(StepStatus::Passed));
+        well.then_some(ran.len())
+    }
+
+    fn every_invariant_held(&self) -> bool {
+        !self.record.invariants.is_empty() && self.record.invariants.iter().all(|answer| answer.held)
+    }
+
+    fn lost_as_little_as_allowed(&self) -> bool {
+        let lossy = self.figures.data.as_ref().filter(|data| data.is_lossy());
+        lossy.zip(self.plan.restore.as_ref()).is_some_and(|(data, restore)| data.meets_rpo(restore.rpo_us))
+    }
+
+    /// The share of the response that a step took which is worth a word.
+    fn long_share(&self, step: &StepRecord) -> Option<f64> {
+        let share = step.took_us()? as f64 / self.response_us().max(1) as f64;
+        Some(share).filter(|share| *share > LONG_STEP && self.record.steps.len() > 1)
     }
 
     fn title(&self, step: &StepRecord) -> String {
-        self.record().step_info(&step.step).map_or_else(|| step.step.clone(), |info| one_line(&info.title))
+        self.record.step_info(&step.step).map_or_else(|| step.step.clone(), |info| one_line(&info.title))
     }
 
     /// What the steps took together, in microseconds.
     fn response_us(&self) -> u64 {
-        self.record().steps.iter().filter_map(StepRecord::took_us).sum()
+        self.record.steps.iter().filter_map(StepRecord::took_us).sum()
     }
 
     fn response(&self) -> String {
         let total = self.response_us();
-        let rows = self.record().steps.iter().map(|step| {
+        let rows = self.record.steps.iter().map(|step| {
             let took = step.took_us().filter(|_| !step.commands.is_empty());
             let share = took.filter(|_| total > 0).map(|us| percent(us as f64 / total as f64)).unwrap_or_default();
             let ended = |event: &Event| matches!(event, Event::StepEnded { step: id, .. } if *id == step.step);
@@ -351,108 +334,7 @@ impl IncidentFacts<'_> {
             ]
         });
         let steps = table(&["Step", "Came to", "Took", "Of the response", "Why"], rows);
-        if self.record().steps.is_empty() { "No runbook was followed.".into() } else { steps }
-    }
-
-    fn resolution(&self) -> String {
-        let ended = match self.to_recover() {
-            Some(time) => format!("Users had recovered {time} after the fault was in place."),
-            None => "Users did not recover.".into(),
-        };
-        format!("{ended} {}", prose(&format!("What helped: {}", answers::cured(self.record()))))
-    }
-
-    fn well(&self) -> Vec<String> {
-        let record = self.record();
-        let mut said = Vec::new();
-        if let Some((time, within)) = self.to_detect().zip(self.plan(|plan| plan.windows.detect_within_us))
-            && record.verdict != Verdict::Undetected
-        {
-            said.push(format!("The alert condition held after {time}; {} were allowed.", declared(within)));
-        }
-        let ran: Vec<_> = record.steps.iter().filter(|step| !step.commands.is_empty()).collect();
-        if !ran.is_empty() && ran.iter().all(|step| step.status == Some(StepStatus::Passed)) {
-            said.push(format!("Every step that ran did what it should: {}.", words::many(ran.len(), "step")));
-        }
-        if let (Some(recovered), Some(rto)) = (self.figures.to_recover_us, self.plan(|plan| plan.rto_us()))
-            && recovered <= rto
-        {
-            let time = self.to_recover().unwrap_or_default();
-            said.push(format!("Users had recovered after {time}; the objective is {}.", declared(rto)));
-        }
-        let cleared = record.faults.iter().filter(|fault| fault.after == Some(FaultAfter::ClearedByRunbook));
-        said.extend(cleared.map(|fault| prose(&format!("The runbook cleared the fault `{}`.", fault.fault))));
-        if !record.invariants.is_empty() && record.invariants.iter().all(|answer| answer.held) {
-            said.push("Neither the fault nor the cure destroyed what the invariants watch.".into());
-        }
-        said
-    }
-
-    fn badly(&self) -> Vec<String> {
-        let record = self.record();
-        let mut said = Vec::new();
-        let within = self.plan(|plan| plan.windows.detect_within_us);
-        let late = self.figures.to_detect_us.zip(within).and_then(|(took, within)| took.checked_sub(within));
-        match (late.filter(|late| *late > 0), self.plan(|plan| plan.detect.is_some())) {
-            (Some(late), _) => said.push(format!("The alert was late by {}.", seconds(late))),
-            (None, true) if record.detected_us.is_none() => said.push("The alert condition did not hold.".into()),
-            _ => {}
-        }
-        let total = self.response_us();
-        for step in &record.steps {
-            let title = prose(&self.title(step));
-            match step.status {
-                Some(StepStatus::Failed) => said.push(format!("The step “{title}” failed.")),
-                Some(StepStatus::Blocked) => said.push(format!("The step “{title}” could not be carried out.")),
-                Some(StepStatus::Warned) => said.push(format!("The step “{title}” ended with a warning.")),
-                _ => {}
-            }
-            let share = step.took_us().map_or(0.0, |us| us as f64 / total.max(1) as f64);
-            if share > LONG_STEP && record.steps.len() > 1 {
-                said.push(format!("The step “{title}” took {} of the response.", percent(share)));
-            }
-        }
-        if let (Some(recovered), Some(rto)) = (self.figures.to_recover_us, self.plan(|plan| plan.rto_us()))
-            && recovered > rto
-        {
-            said.push(format!("Users recovered {} later than the objective allows.", seconds(recovered - rto)));
-        }
-        if self.figures.to_recover_us.is_none() && record.impact_us().is_some() {
-            said.push("Users did not recover.".into());
-        }
-        if record.is_understated() == Some(true) {
-            said.push("The declared severity is milder than the one that was measured.".into());
-        }
-        let lost = record.invariants.iter().filter(|answer| !answer.held);
-        said.extend(lost.map(|answer| prose(&format!("The invariant `{}` did not hold.", answer.name))));
-        said
-    }
-
-    fn lucky(&self) -> Vec<String> {
-        let record = self.record();
-        let mut said = Vec::new();
-        for fault in &record.faults {
-            let text = match fault.after {
-                Some(FaultAfter::EndedByItself) => "ended by itself",
-                Some(FaultAfter::StillActive | FaultAfter::PartiallyActive) if record.recovered_us().is_some() => {
-                    "was still active while users were served"
-                }
-                _ => continue,
-            };
-            said.push(prose(&format!("The fault `{}` {text}.", fault.fault)));
-        }
-        if let (Some(recovered), Some(rto)) = (self.figures.to_recover_us, self.plan(|plan| plan.rto_us()))
-            && recovered <= rto
-            && (rto - recovered) as f64 <= rto as f64 * CLOSE
-        {
-            said.push(format!("Users recovered with {} of {} to spare.", seconds(rto - recovered), declared(rto)));
-        }
-        if let Some(data) = self.figures.data.as_ref().filter(|data| data.is_lossy())
-            && self.plan(|plan| plan.restore.as_ref().is_some_and(|restore| data.meets_rpo(restore.rpo_us)))
-        {
-            said.push("Data was lost, no more than the recovery point objective allows.".into());
-        }
-        said
+        if self.record.steps.is_empty() { "No runbook was followed.".into() } else { steps }
     }
 
     fn actions(&self) -> String {
@@ -473,10 +355,17 @@ impl IncidentFacts<'_> {
                 format!("`{}`", file.sha256.get(..12).unwrap_or_default()),
             ]
         };
-        let files = self.record().plan.as_deref().map(Announcement::files).unwrap_or_default();
+        let files = self.record.plan.as_deref().map(Announcement::files).unwrap_or_default();
         let kept = "The run's directory holds the record, every event, logs and these files as they were:";
         format!("{kept}\n\n{}", table(&["What", "File", "SHA-256"], files.into_iter().map(row)))
     }
+}
+
+/// Questions that the facts raise; people answer them.
+fn factors(mut asked: Vec<String>) -> String {
+    asked.dedup();
+    let whys = "  1. Why?\n  2. Why?\n  3. Why?\n  4. Why?\n  5. Why?\n";
+    asked.iter().map(|question| format!("- {}\n{whys}", prose(question))).collect()
 }
 
 /// A list; what has no member is left to people.

@@ -2,10 +2,10 @@
 //! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
 
 use super::page::{TerminalPage, WIDTH};
-use super::text::{column, cut, right, wrap};
+use super::text::{column, cut, right, wrap, wrap_words};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
-use crate::view::format::{declared, percent, requests, seconds};
+use crate::view::format::{declared, percent, seconds};
 use crate::view::words::{self, ending, placed};
 use crate::view::{DrillView, StatusSymbol, StepView, answers};
 use std::path::Path;
@@ -198,7 +198,7 @@ fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
         let parts: Vec<String> =
             parts.iter().map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s"))).collect();
         let mut lead = format!("    {} {}  ", column(name, 16), right(&seconds(*total_us), 9));
-        let lines = wrap_list(&parts, WIDTH - 32);
+        let lines = wrap_words(parts.join(",\n").lines(), WIDTH - 32);
         for line in if lines.is_empty() { vec![String::new()] } else { lines } {
             page.line(&format!("{lead}{}", page.paint.dim(&line)));
             lead = " ".repeat(32);
@@ -210,7 +210,8 @@ fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
 fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let record = view.record;
     let late = record.late.iter().filter(|late| late.count > 0).map(|late| {
-        format!("{} of {} sent late, by up to {}", requests(late.count), late.load, seconds(late.worst_us))
+        let requests = words::many(late.count as usize, "request");
+        format!("{requests} of {} sent late, by up to {}", late.load, seconds(late.worst_us))
     });
     let vague = record.clocks.iter().filter(|clock| clock.rtt_us / 2 > VAGUE_US).map(|clock| {
         let known = declared(clock.rtt_us / 2);
@@ -244,21 +245,6 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
         .chain(noted)
         .chain(damage)
         .collect()
-}
-
-/// The items with commas between them, broken into lines of at most `width` columns between items only.
-fn wrap_list(items: &[String], width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for (i, item) in items.iter().enumerate() {
-        let item = if i + 1 < items.len() { format!("{item},") } else { item.clone() };
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + item.chars().count() <= width => {
-                line.push_str(&format!(" {item}"))
-            }
-            _ => lines.push(item),
-        }
-    }
-    lines
 }
 
 /// The mark and the words at the top.

@@ -34,9 +34,14 @@ pub fn right(text: &str, width: usize) -> String {
 
 /// A text broken at spaces into lines of at most `width` columns; a longer word gets a line of its own.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrap_words(text.split_whitespace(), width)
+}
+
+/// The same of words that may hold spaces.
+pub fn wrap_words<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut used = 0;
-    for word in text.split_whitespace() {
+    for word in words {
         let length = console::measure_text_width(word);
         match lines.last_mut() {
             Some(line) if used + 1 + length <= width => {

@@ -215,7 +215,7 @@ impl Runbook {
         cases.retain(|case| case.waits || case.decision.is_some());
         doubt_order(&mut cases);
         doubt_equals(decisions, &mut cases);
-        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()?.commands()).flatten();
+        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()).flat_map(|old| old.kind.commands());
         let others = self.steps.iter().flat_map(|step| &step.held).chain(replaced).chain(needless);
         let texts: BTreeSet<&str> = others.map(|command| command.text.as_str()).collect();
         let (aside, stale) = left.into_values().partition(|decision| texts.contains(decision.command.as_str()));
@@ -334,12 +334,9 @@ impl<'a> Reviewed<'a> {
             DecisionState::Decided => "it is decided".into(),
             DecisionState::Drifted => {
                 let what: Vec<&str> = self.changes().into_iter().map(|(what, _)| what).collect();
-                match what.is_empty() {
-                    true => format!(
-                        "text further above it, or what its variables, its folder or its place are, changed since {on}"
-                    ),
-                    false => format!("{} changed since {on}", what.join(" and ")),
-                }
+                let further = "text further above it, or what its variables, its folder or its place are,";
+                let what = if what.is_empty() { further.to_string() } else { what.join(" and ") };
+                format!("{what} changed since {on}")
             }
             DecisionState::Reordered => format!("the commands under this text stood in another order on {on}"),
             DecisionState::Ambiguous => {
@@ -449,16 +446,9 @@ impl Accepted {
 impl Decision {
     /// A decision about a command as it stands.
     pub fn about(command: &Command, decided: Do, by: &str, on: &str) -> Decision {
-        Decision {
-            at: command.governs.path(),
-            command: command.text.clone(),
-            under: shown(&command.governs),
-            decided,
-            by: by.to_string(),
-            on: on.to_string(),
-            seen: command.governs.digest(&command.text),
-            span: Span::default(),
-        }
+        let (at, under) = (command.governs.path(), shown(&command.governs));
+        let (seen, by, on) = (command.governs.digest(&command.text), by.to_string(), on.to_string());
+        Decision { at, command: command.text.clone(), under, decided, by, on, seen, span: Span::default() }
     }
 }
 
@@ -556,16 +546,8 @@ fn read_decision(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> 
         if fits { Ok(text.to_string()) } else { Err("expected 16 hexadecimal digits".to_string()) }
     });
     map.finish()?;
-    Some(Decision {
-        at: at?,
-        command: command?,
-        under,
-        decided: decided?,
-        by: by?,
-        on: on?,
-        seen: seen?,
-        span: node.span,
-    })
+    let (at, command, decided, span) = (at?, command?, decided?, node.span);
+    Some(Decision { at, command, under, decided, by: by?, on: on?, seen: seen?, span })
 }
 
 fn read_do(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Do> {
@@ -657,15 +639,7 @@ fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<Stri
 pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
-const DOUBTS: &str = "
-    if unless when whenever only either otherwise else alternatively alternative optional optionally option instead
-    depending depends case until needed necessary appropriate applicable warning caution careful danger resort
-    prompts interactively pick choose deprecated obsolete outdated superseded replaced retired historical legacy old
-    preferred recommended hatch assuming assume provided providing suppose supposing rarely sometimes discretion
-    staging production example
-    examples rollback skip nothing except untested draft todo lose lab simulate reproduce approval approved ask
-    looked typed expected output nicht nie falls wenn ne pas jamais nunca
-";
+const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
 const DOUBTING_PHRASES: [&str; 10] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",

@@ -5,7 +5,7 @@
 use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCode};
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
-use super::text::{Excerpt, pattern};
+use super::text::pattern;
 use super::{BlockSettings, RunbookPhase, unified_name};
 use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
 use regex::Regex;
@@ -216,7 +216,7 @@ impl AnnotationReader<'_> {
     /// Reads the keys behind `firedrill:` into a note.
     fn read(&mut self, comment: &AnnotationComment, begin: usize, known: &[&str], note: &mut Note) {
         let (entries, broken) = entries(&comment.text.text, begin);
-        let place = |span: Span| place(&comment.text, span);
+        let place = |span: Span| comment.text.place(span);
         if entries.is_empty() && broken.is_none() {
             self.diags
                 .error(self.source, comment.span, "this annotation says nothing")
@@ -259,13 +259,6 @@ impl AnnotationReader<'_> {
         };
         self.diags.error(self.source, span, message).label("unknown").help(help);
     }
-}
-
-/// The bytes of a part of a comment in the source.
-fn place(text: &Excerpt, span: Span) -> Span {
-    let start = text.origin(span.start);
-    let end = if span.start < span.end { text.origin(span.end - 1) + 1 } else { start };
-    Span::new(start, end)
 }
 
 /// `key=value`, or a key alone.

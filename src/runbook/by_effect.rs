@@ -20,12 +20,8 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
         _ => false,
     };
     let changes = |command: &Command| command.effect().kind != EffectKind::Looks;
-    let open: Vec<(usize, bool)> = steps
-        .iter()
-        .enumerate()
-        .filter(|(_, (step, _))| is_open(step) && !step.commands().is_empty())
-        .map(|(at, (step, _))| (at, step.commands().iter().any(changes)))
-        .collect();
+    let open = steps.iter().enumerate().filter(|(_, (step, _))| is_open(step) && !step.commands().is_empty());
+    let open: Vec<(usize, bool)> = open.map(|(at, (step, _))| (at, step.commands().iter().any(changes))).collect();
     let first = open.iter().position(|(_, changes)| *changes);
     let last = open.iter().rposition(|(_, changes)| *changes);
     for (index, (at, _)) in open.into_iter().enumerate() {

@@ -2,12 +2,12 @@
 //! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
 
 use super::commands::{self, BlockUse};
-use super::language::{self, BlockLanguage};
+use super::language;
 use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::CommandRun;
-use super::text::Excerpt;
+use super::text::{Excerpt, is_among};
 use super::{Command, Filled, RunbookInput};
 use crate::source::{Source, Span, beginning};
 
@@ -102,10 +102,7 @@ fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
 }
 
 pub(super) fn is_sql(tag: &str) -> bool {
-    matches!(
-        tag,
-        "sql" | "psql" | "pgsql" | "plpgsql" | "postgresql" | "postgres" | "mysql" | "mariadb" | "sqlite" | "cql"
-    )
+    is_among("sql psql pgsql plpgsql postgresql postgres mysql mariadb sqlite cql", tag)
 }
 
 /// How a client quotes a byte.
@@ -288,10 +285,7 @@ fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
 impl Command {
     /// Whether bash runs it; otherwise a client does, and the text is its standard input.
     pub fn is_shell(&self) -> bool {
-        matches!(
-            language::of_tag(&self.language),
-            BlockLanguage::Shell | BlockLanguage::Console | BlockLanguage::Untagged
-        )
+        self.language.is_empty() || language::is_shell(&self.language)
     }
 
     /// The inputs whose values cannot stand where they would be put. In shell every value can be quoted, but in arithmetic,

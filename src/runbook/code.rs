@@ -1,6 +1,7 @@
 //! Code in a string: the arguments of a shell command that another program reads as code (`bash -c "…"`, `ssh HOST "…"`,
 //! `psql -c "…"`), and what such a program is fed. A value there must be a plain word: no quoting of bash reaches it.
 
+use super::text::is_among;
 use crate::bash::lexer::{Lexed, Quoting};
 use crate::bash::variables::Stretches;
 use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
@@ -25,10 +26,8 @@ const CLIENTS: &[(&str, &[&str])] = &[
 /// Programs whose words are code, where they are called.
 const WHOLE: &[&str] = &["eval", "ssh", "su", "runuser", "watch", "trap"];
 /// Programs that only call another one.
-const WRAPPERS: &[&str] = &[
-    "sudo", "doas", "env", "nice", "ionice", "timeout", "time", "nohup", "exec", "command", "builtin", "setsid",
-    "stdbuf", "xargs", "sshpass", "chroot", "nsenter",
-];
+const WRAPPERS: &str =
+    "sudo doas env nice ionice timeout time nohup exec command builtin setsid stdbuf xargs sshpass chroot nsenter";
 
 /// Where code stands in a shell command; `masked` is the text with a word for each placeholder.
 pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
@@ -136,7 +135,7 @@ fn leading(parts: &[(&str, Span)]) -> usize {
     let mut option = false;
     let wraps = |(word, _): &&(&str, Span)| {
         let own = word.starts_with('-');
-        let fits = own || option || WRAPPERS.contains(&base(word)) || word.contains('=');
+        let fits = own || option || is_among(WRAPPERS, base(word)) || word.contains('=');
         option = own;
         fits || word.starts_with(|c: char| c.is_ascii_digit())
     };

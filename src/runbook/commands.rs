@@ -11,8 +11,8 @@ use super::text::Excerpt;
 use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
 use super::{ManualReason, client, look, unified_name};
 use crate::bash::lexer::lex;
-use crate::bash::{has_syntax_error, split, variables};
-use crate::source::{Source, Span};
+use crate::bash::{has_syntax_error, is_name, split, variables};
+use crate::source::{Pos, Source, Span};
 
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
@@ -114,8 +114,8 @@ pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &
     let last = spans.last()?;
     let wrong = has_syntax_error(text.get(last.start..last.end).unwrap_or_default());
     let line = source.line(excerpt.origin(last.start));
-    let why = format!("it is no valid shell (from line {line} on)");
-    wrong.then_some(Contents { from: 0, why, invalid: true })
+    let why = ManualReason::Invalid(format!("it is no valid shell (from line {line} on)"));
+    wrong.then_some(Contents { from: 0, why })
 }
 
 /// A shell command.
@@ -131,15 +131,10 @@ pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command 
 
 /// A command of any language, with an input for each placeholder.
 pub(super) fn with_inputs(source: &Source, excerpt: &Excerpt, tag: &str, found: &[Placeholder]) -> Command {
-    let start = source.pos(excerpt.origin(0));
-    Command {
-        text: excerpt.text.clone(),
-        line: start.line,
-        column: start.column,
-        language: tag.to_string(),
-        inputs: found.iter().map(|one| input(source, excerpt, &one.name, one.span)).collect(),
-        ..Command::default()
-    }
+    let Pos { line, column } = source.pos(excerpt.origin(0));
+    let (text, language) = (excerpt.text.clone(), tag.to_string());
+    let inputs = found.iter().map(|one| input(source, excerpt, &one.name, one.span)).collect();
+    Command { text, line, column, language, inputs, ..Command::default() }
 }
 
 fn input(source: &Source, excerpt: &Excerpt, name: &str, span: Span) -> RunbookInput {
@@ -212,10 +207,7 @@ pub(super) fn first_word(piece: &str) -> Option<&str> {
     let mut assigns = false;
     for word in words.by_ref() {
         let name = word.split('=').next().unwrap_or_default();
-        let is_assignment = word.contains('=')
-            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_assignment {
+        if !word.contains('=') || !is_name(name) {
             return Some(word);
         }
         assigns = true;

@@ -1,8 +1,8 @@
 //! Blocks under a shell tag that show what a file holds: configuration, a crontab, Terraform. None of its lines is a
 //! command, though bash would take each of them for one.
 
-use super::language;
 use super::text::pattern;
+use super::{ManualReason, language};
 use crate::source::Span;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -13,9 +13,7 @@ pub(super) struct Contents {
     /// Index of the first command that is none.
     pub from: usize,
     /// Why the rest is for a person.
-    pub why: String,
-    /// Whether it is shell all the same, with an error in it.
-    pub invalid: bool,
+    pub why: ManualReason,
 }
 
 /// Looks for the contents of a file in a block whose text (placeholders replaced by words) was split into `commands`.
@@ -26,7 +24,8 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
         && !commands.is_empty()
         && !commands.iter().any(|span| piece(span).contains(path))
     {
-        return Some(Contents { from: 0, why: format!("it shows what the file `{path}` holds"), invalid: false });
+        let why = ManualReason::Person(format!("it shows what the file `{path}` holds"));
+        return Some(Contents { from: 0, why });
     }
     let (at, what) = commands.iter().enumerate().find_map(|(at, span)| Some((at, line_of_a_file(piece(span))?)))?;
     let typed = |span: &Span| {
@@ -36,17 +35,15 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     let above = commands.get(..at).unwrap_or_default().iter().rposition(typed);
     let shown = piece(commands.get(at)?).lines().next().unwrap_or_default();
     let shown = super::text::shorten(shown, 60);
-    Some(Contents {
-        from: above.map_or(0, |above| above + 1),
-        why: format!("it shows {what} (`{shown}`), not commands"),
-        invalid: false,
-    })
+    let why = ManualReason::Person(format!("it shows {what} (`{shown}`), not commands"));
+    Some(Contents { from: above.map_or(0, |above| above + 1), why })
 }
 
 /// The path, where a comment at the top of a block is nothing but one: `# /etc/app.conf`, `# app.conf`,
 /// `# File: ~/.pgpass (on the standby)`.
 fn named_file(text: &str) -> Option<&str> {
     let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
+    let path_alone = |line| Some(PATH.captures(line)?.get(1)?.as_str()).filter(|path| FILE.is_match(path));
     lines.take_while(|line| line.starts_with('#')).find_map(path_alone)
 }
 
@@ -55,11 +52,6 @@ static PATH: LazyLock<Regex> =
 static FILE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"^~?/.+[^/]$|[^/]\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$")
 });
-
-fn path_alone(line: &str) -> Option<&str> {
-    let path = PATH.captures(line)?.get(1)?.as_str();
-    FILE.is_match(path).then_some(path)
-}
 
 /// What can be no line that is typed, by the kind of file that it belongs to.
 static LINES: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {
@@ -87,7 +79,7 @@ mod tests {
 
     fn found(text: &str) -> Option<(usize, String)> {
         let commands = split(text);
-        find(text, &commands).map(|contents| (contents.from, contents.why))
+        find(text, &commands).map(|contents| (contents.from, contents.why.text().to_string()))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Values of inputs → text that bash reads as exactly these values, whatever stands in them: quoted as the place of
 //! the placeholder wants it. One input without a value, and nothing is filled in at all.
 
-use super::{Command, Filled, Runbook, RunbookInput, Step};
+use super::{Command, Filled, Runbook, RunbookInput};
 use crate::bash::lexer::{Quoting, lex};
 
 impl Command {
@@ -48,43 +48,15 @@ impl Command {
     }
 }
 
-impl Step {
-    /// The text of each of its commands, in order, with the inputs filled in; empty for a manual step.
-    ///
-    /// # Errors
-    /// Every input of the step without a value: one is enough, and nothing of the step may run.
-    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, Vec<RunbookInput>> {
-        let (mut texts, mut missing) = (Vec::new(), Vec::new());
-        for command in self.commands() {
-            match command.fill(&lookup) {
-                Ok(text) => texts.push(text),
-                Err(inputs) => missing.extend(inputs),
-            }
-        }
-        if missing.is_empty() { Ok(texts) } else { Err(missing) }
-    }
-
-    /// The variables of the environment that it needs, with those values that `lookup` has, each name once.
-    pub fn env(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
-        let mut out: Vec<(String, String)> = Vec::new();
-        for input in self.commands().iter().flat_map(Command::env_inputs) {
-            if let (Some(name), Some(value)) = (input.variable(), lookup(&input.name))
-                && !out.iter().any(|(known, _)| known == name)
-            {
-                out.push((name.to_string(), value));
-            }
-        }
-        out
-    }
-}
-
 impl Runbook {
     /// The environment that its session begins with: the variables that its steps need and nothing in it sets.
     pub fn env(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
         let mut out: Vec<(String, String)> = Vec::new();
-        for (name, value) in self.steps.iter().flat_map(|step| step.env(&lookup)) {
-            if !out.iter().any(|(known, _)| *known == name) {
-                out.push((name, value));
+        for input in self.steps.iter().flat_map(|step| step.commands()).flat_map(Command::env_inputs) {
+            if let (Some(name), Some(value)) = (input.variable(), lookup(&input.name))
+                && !out.iter().any(|(known, _)| known == name)
+            {
+                out.push((name.to_string(), value));
             }
         }
         out

@@ -61,19 +61,19 @@ fn values_are_quoted_for_their_place() {
 }
 
 #[test]
-fn a_missing_input_blocks_the_whole_step() {
+fn a_missing_input_blocks_a_command() {
     let source = Source::new("r.md", "# R\n\n## Fix\n\n### Step 1\n\n```sh\necho ok\necho <pod-name> $TOKEN\n```\n");
     let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
     let step = &runbook.steps[0];
     assert_eq!(step.phase, RunbookPhase::Mitigate);
-    let missing = step.fill(|name| (name == "token").then(|| "t".to_string())).unwrap_err();
+    let command = &step.commands()[1];
+    let missing = command.fill(|name| (name == "token").then(|| "t".to_string())).unwrap_err();
     assert_eq!(missing.iter().map(|i| (i.spelling.as_str(), i.line)).collect::<Vec<_>>(), [("<pod-name>", 9)]);
-    let missing = step.fill(|_| None).unwrap_err();
+    let missing = command.fill(|_| None).unwrap_err();
     assert_eq!(missing.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["pod_name", "token"]);
     let all = |name: &str| Some(format!("{name}!"));
-    assert_eq!(step.fill(all).unwrap(), ["echo ok", "echo 'pod_name!' $TOKEN"]);
-    assert_eq!(step.env(all), [("TOKEN".to_string(), "token!".to_string())]);
-    assert_eq!(runbook.env(all), step.env(all));
+    assert_eq!(command.fill(all).unwrap(), "echo 'pod_name!' $TOKEN");
+    assert_eq!(runbook.env(all), [("TOKEN".to_string(), "token!".to_string())]);
 }
 
 #[test]
@@ -110,7 +110,8 @@ proptest! {
         let filled = |place: &&str| {
             let source = Source::new("r.md", format!("## Fix\n\n```bash\n{place}\n```\n"));
             let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
-            runbook.steps[0].fill(|_| Some(value.clone())).unwrap().join("\n")
+            let commands = runbook.steps[0].commands().iter();
+            commands.map(|command| command.fill(|_| Some(value.clone())).unwrap()).collect::<Vec<_>>().join("\n")
         };
         let scripts: Vec<String> = places.iter().map(filled).collect();
         let printed = printed(&scripts);

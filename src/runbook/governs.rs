@@ -300,15 +300,10 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let prose = self.open.iter().flat_map(|open| &open.prose);
         let items = self.items.iter().flat_map(|(prose, _)| prose);
         let all: Vec<&String> = prose.chain(items).chain(&said).collect();
-        Governs {
-            headings: {
-                let named = |open: &&Open| open.level > 1 || open.level == 1 && !self.one_title;
-                self.open.iter().filter(named).map(|open| open.title.clone()).collect()
-            },
-            under: nearest(all.into_iter()),
-            of_several: self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several),
-            ..Governs::default()
-        }
+        let named = self.open.iter().filter(|open| open.level > 1 || open.level == 1 && !self.one_title);
+        let headings = named.map(|open| open.title.clone()).collect();
+        let of_several = self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
+        Governs { headings, under: nearest(all.into_iter()), of_several, ..Governs::default() }
     }
 }
 
@@ -359,12 +354,10 @@ fn says_way(block: &MarkdownBlock) -> bool {
 
 /// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.
 fn is_way(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "option", "method", "alternative", "variant", "approach", "case", "cause", "scenario", "if", "when", "using",
-        "via", "with", "for", "on", "either", "or",
-    ];
+    const WORDS: &str =
+        "option method alternative variant approach case cause scenario if when using via with for on either or";
     let first = phase::strip_number(text).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
     let is_letter =
         |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".)".contains(c));
-    first.is_some_and(|word| WORDS.contains(&word.to_lowercase().as_str()) || is_letter(word))
+    first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()) || is_letter(word))
 }

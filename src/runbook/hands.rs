@@ -34,9 +34,8 @@ impl Hands {
             // Sessions may have been opened inside of sessions: as many are left.
             let open = self.session.take().map(|(why, _)| why).or_else(|| self.left.clone());
             self.left.clone_from(&open);
-            return Some(ManualReason::Person(
-                open.unwrap_or_else(|| "it leaves a session that a person has opened".to_string()),
-            ));
+            let left = || "it leaves a session that a person has opened".to_string();
+            return Some(ManualReason::Person(open.unwrap_or_else(left)));
         }
         if let Some(why) = self.session.as_ref().map(|(why, _)| why).or(self.answer.as_ref()) {
             return Some(ManualReason::Person(why.clone()));
@@ -44,36 +43,31 @@ impl Hands {
         if let Some(why) = no_shell(text) {
             return Some(ManualReason::Person(why));
         }
-        for command in &simple::commands(text) {
-            match waits(command) {
-                Some(Waits::Editor(what)) => return Some(ManualReason::Person(format!("`{what}` opens an editor"))),
-                Some(Waits::Answer(what)) => {
+        let commands = simple::commands(text);
+        if let Some((command, waits)) = commands.iter().find_map(|command| Some((command, waits(command)?))) {
+            return Some(match waits {
+                Waits::Editor(what) => ManualReason::Person(format!("`{what}` opens an editor")),
+                Waits::Answer(what) => {
                     let why = format!("`{what}` (line {line}) waits for an answer, on which what follows hangs");
-                    self.answer = Some(why.clone());
-                    return Some(ManualReason::Person(why));
+                    ManualReason::Person(self.answer.insert(why).clone())
                 }
-                Some(Waits::Session(what)) => {
+                Waits::Session(what) => {
                     let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
                     self.session = Some((why.clone(), command.program().to_string()));
-                    return Some(ManualReason::Person(why));
+                    ManualReason::Person(why)
                 }
-                Some(Waits::Forever(what)) => {
+                Waits::Forever(what) => {
                     let why = "never ends, without `timeout 10` before it or `&` behind it";
                     if what.ends_with("port-forward") || what.ends_with("proxy") {
                         self.forward = Some(format!("it needs `{what}` (line {line}), which never ends"));
                     }
-                    return Some(ManualReason::Endless(format!("`{what}` (line {line}) {why}")));
+                    ManualReason::Endless(format!("`{what}` (line {line}) {why}"))
                 }
-                None => {}
-            }
+            });
         }
         if simple::loops_forever(text) {
             return Some(ManualReason::Endless(format!("its loop (line {line}) never ends")));
         }
-        self.needs_forward(text)
-    }
-
-    fn needs_forward(&self, text: &str) -> Option<ManualReason> {
         let local = text.contains("localhost") || text.contains("127.0.0.1");
         self.forward.clone().filter(|_| local).map(ManualReason::Endless)
     }

@@ -33,10 +33,8 @@ const OF_APPLICATIONS: &str =
 const TAGS: &[(BlockLanguage, &str)] = &[
     (BlockLanguage::Shell, "bash sh shell zsh ksh shellscript shell-script"),
     (BlockLanguage::Console, "console shell-session shellsession sh-session bash-session terminal"),
-    (
-        BlockLanguage::Foreign,
-        "sql psql pgsql postgresql mysql promql logql powershell ps1 pwsh bat batch cmd cypher redis mongodb mongosh kql http",
-    ),
+    (BlockLanguage::Foreign, "sql psql pgsql postgresql mysql promql logql cypher redis mongodb mongosh kql http"),
+    (BlockLanguage::Foreign, "powershell ps1 pwsh bat batch cmd"),
     (BlockLanguage::Foreign, OF_APPLICATIONS),
 ];
 
@@ -45,6 +43,11 @@ pub(super) fn of_tag(tag: &str) -> BlockLanguage {
     let found =
         TAGS.iter().find(|(_, tags)| is_among(tags, tag)).map_or(BlockLanguage::Data, |(language, _)| *language);
     if tag.is_empty() { BlockLanguage::Untagged } else { found }
+}
+
+/// Whether bash runs the blocks of a tag.
+pub fn is_shell(tag: &str) -> bool {
+    matches!(of_tag(tag), BlockLanguage::Shell | BlockLanguage::Console)
 }
 
 /// Whether a tag is that of a language in which applications are written.
@@ -81,14 +84,8 @@ pub(super) fn is_known_command(word: &str) -> bool {
     const SHELL: &str = ". [ [[ alias export printf read set source sync test unset wait local declare readonly";
     crate::programs::is_known(word)
         || is_among(SHELL, word)
-        || word.starts_with("./")
-        || word.starts_with("~/")
-        || is_program_path(word)
-}
-
-/// `/usr/bin/x`, not `/api/health`.
-fn is_program_path(word: &str) -> bool {
-    ["/usr/", "/bin/", "/sbin/", "/opt/", "/etc/init.d/"].iter().any(|prefix| word.starts_with(prefix))
+        // `/usr/bin/x`, not `/api/health`.
+        || ["./", "~/", "/usr/", "/bin/", "/sbin/", "/opt/", "/etc/init.d/"].iter().any(|begin| word.starts_with(begin))
 }
 
 #[cfg(test)]

@@ -506,8 +506,7 @@ impl MarkdownReader<'_> {
         if self.footnotes > 0 {
             return;
         }
-        let says = row.iter().find(|(text, _, inline)| !text.trim().is_empty() && inline.is_empty());
-        let says = says.or(row.first());
+        let says = row.iter().find(|(text, _, inline)| !text.trim().is_empty() && inline.is_empty()).or(row.first());
         let says = says.map(|(text, span, _)| CommandRow {
             title: (beginning(text.trim(), LONGEST_ROW).to_string(), *span),
             whole: format!("{} / {}", self.head, cells(&row)),
@@ -540,7 +539,7 @@ impl MarkdownReader<'_> {
         let (mut out, mut at, mut rest) = (Vec::new(), 0, 0);
         let mut other = |part: Span| {
             if html.text.get(part.start..part.end).is_some_and(|text| !text.trim().is_empty()) {
-                self.look.html.push(look::place(html, part));
+                self.look.html.push(html.place(part));
             }
         };
         while let Some(start) = html.text.get(at..).and_then(|rest| rest.find("<!--")).map(|offset| at + offset) {
@@ -550,7 +549,7 @@ impl MarkdownReader<'_> {
             let length = end.unwrap_or_else(|| text.find('\n').unwrap_or(text.len()));
             let text = text.get(..length).unwrap_or_default();
             at = start + 4 + length + end.map_or(0, |_| 3);
-            let span = look::place(html, Span::new(start, at));
+            let span = html.place(Span::new(start, at));
             if end.is_some() {
                 self.look.comments.push(look::HtmlComment { span, text: text.trim().to_string() });
                 other(Span::new(std::mem::replace(&mut rest, at), start));

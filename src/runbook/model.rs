@@ -110,16 +110,6 @@ pub struct Replaced {
     pub line: usize,
 }
 
-impl Replaced {
-    /// The commands that stood there, where there were any.
-    pub fn commands(&self) -> Option<&[Command]> {
-        match &self.kind {
-            StepKind::Commands(commands) => Some(commands),
-            StepKind::Manual(_) => None,
-        }
-    }
-}
-
 /// What a step consists of.
 #[derive(Debug, Clone)]
 pub enum StepKind {
@@ -127,6 +117,16 @@ pub enum StepKind {
     Commands(Vec<Command>),
     /// For a person, with the reason why Firedrill does not run it.
     Manual(String),
+}
+
+impl StepKind {
+    /// The commands that it runs; none where it is for a person.
+    pub fn commands(&self) -> &[Command] {
+        match self {
+            StepKind::Commands(commands) => commands,
+            StepKind::Manual(_) => &[],
+        }
+    }
 }
 
 /// One command: a complete shell command of a block.
@@ -278,10 +278,7 @@ impl Step {
 
     /// The commands that it runs; none for a manual step.
     pub fn commands(&self) -> &[Command] {
-        match &self.kind {
-            StepKind::Commands(commands) => commands,
-            StepKind::Manual(_) => &[],
-        }
+        self.kind.commands()
     }
 }
 

@@ -96,7 +96,7 @@ pub fn open(
     let reading = ParseOptions { bridged: true, ..reading.clone() };
     let mut runbook = parse_with(source, &reading, diags)?;
     runbook.decide(chosen, diags);
-    if !diags.all.iter().skip(before).any(|d| d.level == crate::source::Severity::Error) {
+    if !diags.has_errors_since(before) {
         check_runs(&runbook, diags);
     }
     Some(runbook)
@@ -116,12 +116,9 @@ fn check_headings(source: &Arc<Source>, blocks: &[MarkdownBlock], diags: &mut Di
     for block in blocks {
         let MarkdownBlock::Heading { cut: true, span, .. } = block else { continue };
         let text = source.text.get(span.start..span.end).unwrap_or_default();
+        let first = Span::new(span.start, span.start + first_line(text));
         diags
-            .error(
-                source,
-                Span::new(span.start, span.start + first_line(text)),
-                format!("this heading is longer than {} bytes", markdown::LONGEST_HEADING),
-            )
+            .error(source, first, format!("this heading is longer than {} bytes", markdown::LONGEST_HEADING))
             .code(OF_NO_RULE)
             .help(
                 "say it in a paragraph below a short heading; lines right above `---` or `===` are a heading as well",

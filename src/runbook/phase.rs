@@ -33,9 +33,7 @@ static NAMES: LazyLock<Vec<(RunbookPhase, Where, &str)>> = LazyLock::new(|| {
 });
 
 /// Words that change nothing about what a heading names.
-const FILLERS: &str = "a an and action actions basic common details external first for full further general guide guidelines how \
-     immediate information initial instructions manual matrix of or path plan policy possible procedure procedures process quick \
-     recommended response section step steps the this to useful when your";
+const FILLERS: &str = include_str!("fillers.txt");
 /// Ordinary work: its procedure helps nobody whose service is down.
 const WORK: &str = "backup deploy deployment maintenance migration onboarding release setup upgrade";
 /// Last words that make a noun before them their adjective: a recovery setup recovers nothing.

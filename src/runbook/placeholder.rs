@@ -81,10 +81,8 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let capital = |found: &regex::Match<'_>| is_filled_in(&masked, &lexed, *found);
     add(&mut CAPITALS.find_iter(&masked).filter(capital).map(|found| of(found, found.as_str())));
     let bare = |found: &regex::Match<'_>| lexed.quoting(found.start()) == Quoting::Bare;
-    add(&mut POD
-        .find_iter(&masked)
-        .filter(|pod| bare(pod) && is_sample_pod(&masked, *pod))
-        .map(|found| of(found, "pod")));
+    let pods = POD.find_iter(&masked).filter(|pod| bare(pod) && is_sample_pod(&masked, *pod));
+    add(&mut pods.map(|found| of(found, "pod")));
     for host in HOSTS.iter() {
         let words = host.captures_iter(&masked).filter_map(|found| found.get(1));
         add(&mut words.map(|found| of(found, found.as_str())));

@@ -3,7 +3,7 @@
 use super::commands::is_option;
 use super::printed::Printed;
 use super::text::Excerpt;
-use crate::bash::has_syntax_error;
+use crate::bash::{self, has_syntax_error};
 use crate::source::Span;
 
 /// Shell text of a block, with the sample output that follows it.
@@ -96,26 +96,25 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
     let mut typed = Vec::new();
     let (mut from, mut at) = (0, 0);
     while let Some(&(line, span)) = lines.get(at) {
-        if let Some(count) = printed.lines(body, from, lines.get(at..).unwrap_or_default()) {
-            let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
-            typed.push(TypedText { text: body.part(Span::new(from, span.start)), expected: Some(output.join("\n")) });
-            at += count;
-            from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
-            continue;
-        }
-        at += 1;
-        let below = lines.get(at..).unwrap_or_default();
-        let first = below.first().map_or("", |(line, _)| line.trim());
-        let word = first.split_whitespace().next().unwrap_or_default();
-        if word.is_empty() || word.starts_with('#') || !announces_output(line, first) || is_typed(first) {
-            continue;
-        }
-        // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
-        let json = matches!(word, "{" | "[");
-        let ends = |(line, _): &(&str, Span)| if json { line.starts_with(['}', ']']) } else { line.trim().is_empty() };
-        let count = below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json));
-        let output: Vec<&str> = below.iter().take(count).map(|(line, _)| *line).collect();
-        typed.push(TypedText { text: body.part(Span::new(from, span.end)), expected: Some(output.join("\n")) });
+        // Where the commands end, and how many lines of output stand below them.
+        let (end, count) = if let Some(count) = printed.lines(body, from, lines.get(at..).unwrap_or_default()) {
+            (span.start, count)
+        } else {
+            at += 1;
+            let below = lines.get(at..).unwrap_or_default();
+            let first = below.first().map_or("", |(line, _)| line.trim());
+            let word = first.split_whitespace().next().unwrap_or_default();
+            if word.is_empty() || word.starts_with('#') || !announces_output(line, first) || is_typed(first) {
+                continue;
+            }
+            // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
+            let json = matches!(word, "{" | "[");
+            let ends =
+                |(line, _): &(&str, Span)| if json { line.starts_with(['}', ']']) } else { line.trim().is_empty() };
+            (span.end, below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json)))
+        };
+        let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
+        typed.push(TypedText { text: body.part(Span::new(from, end)), expected: Some(output.join("\n")) });
         at += count;
         from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
     }
@@ -139,14 +138,10 @@ fn is_typed(line: &str) -> bool {
     let Some(first) = words.next() else { return false };
     // `{ "a": 1 }` is JSON.
     let data = |word: &str| word.starts_with(['"', '\'', '}']) || word.ends_with(':');
-    let name = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
     match first {
         "for" | "if" | "while" | "until" | "case" | "select" | "function" | "(" => true,
         "{" => words.next().is_some_and(|word| !data(word)),
-        _ if first.split_once('=').is_some_and(|(left, _)| name(left.trim_end_matches('+'))) => true,
+        _ if first.split_once('=').is_some_and(|(left, _)| bash::is_name(left.trim_end_matches('+'))) => true,
         _ if super::language::is_known_command(first) || first.ends_with("()") => true,
         _ => is_name(first) && words.any(is_option),
     }
@@ -253,11 +248,7 @@ pub(super) fn foreign(line: &str) -> Option<&str> {
         return Some(first);
     }
     let psql = ["=#", "=>", "-#", "->", "=*#", "(#", "(>"].iter().find_map(|sign| first.strip_suffix(sign));
-    let name = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    if psql.is_some_and(name) {
+    if psql.is_some_and(bash::is_name) {
         return Some(first);
     }
     let other = first.strip_suffix('>')?;

@@ -58,16 +58,10 @@ proptest! {
     fn what_is_shown_is_what_would_run(shell in shell(), tag in prop::sample::select(vec!["bash", "console", ""])) {
         let text = in_a_block(&shell, tag);
         let runbook = read(&text);
-        for step in &runbook.steps {
-            let missing = step.commands().iter().any(|command| !command.inputs.is_empty());
-            let filled = step.fill(|_| None);
-            prop_assert_eq!(filled.is_err(), missing, "{:?}", step);
-            if let Ok(texts) = filled {
-                let shown: Vec<&String> = step.commands().iter().map(|command| &command.text).collect();
-                prop_assert_eq!(texts.iter().collect::<Vec<_>>(), shown);
-            }
-        }
         for command in commands(&runbook) {
+            let filled = command.fill(|_| None);
+            prop_assert_eq!(filled.is_err(), !command.inputs.is_empty(), "{:?}", command);
+            prop_assert!(filled.is_err() || filled.as_ref() == Ok(&command.text));
             let filled = command.fill(|_| Some("a 'b' \"$c\"".into()));
             // Some places take plain words only.
             let Ok(filled) = filled else { continue };

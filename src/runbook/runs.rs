@@ -31,35 +31,25 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
     let spans = split(&masked);
     let none =
         file_contents::find(&masked, &spans).or_else(|| commands::not_shell(&masked, &spans, &typed.text, source));
-    let place = |start: usize, end: usize| {
-        Span::new(typed.text.origin(start), typed.text.origin(end.saturating_sub(1).max(start)) + 1)
-    };
+    let read = |span: &Span| commands::command(source, &typed.text.part(*span), tag);
     let first = runs.len();
     let mut before = 0;
     for (i, span) in spans.iter().enumerate() {
         // What bash would take for commands though it is none becomes a run without commands; what is wrong is shown.
         if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
-            let (why, commands) = match none.invalid {
-                false => (ManualReason::Person(none.why.clone()), Vec::new()),
-                true => {
-                    let why = ManualReason::Invalid(none.why.clone());
-                    let all = spans.iter().map(|span| typed.text.part(*span));
-                    let all =
-                        all.map(|part| Command { by_hand: Some(why.clone()), ..commands::command(source, &part, tag) });
-                    (why.clone(), all.collect())
-                }
-            };
-            let span = place(span.start, text.trim_end().len());
-            runs.push(CommandRun { why: Some(why), title: None, commands, span });
+            let why = Some(none.why.clone());
+            let wrong = spans.iter().filter(|_| matches!(none.why, ManualReason::Invalid(_)));
+            let commands = wrong.map(|span| Command { by_hand: why.clone(), ..read(span) }).collect();
+            let span = typed.text.place(Span::new(span.start, text.trim_end().len()));
+            runs.push(CommandRun { why, title: None, commands, span });
             return;
         }
         let line = source.line(typed.text.origin(span.start));
         let why = hands.judge(masked.get(span.start..span.end).unwrap_or_default(), line);
-        let mut command = commands::command(source, &typed.text.part(*span), tag);
-        command.by_hand.clone_from(&why);
+        let command = Command { by_hand: why.clone(), ..read(span) };
         let said = masked.get(before..span.start).and_then(comment).filter(|_| runs.len() > first);
         before = span.end;
-        let span = place(span.start, span.end);
+        let span = typed.text.place(*span);
         match runs.last_mut() {
             Some(run) if run.why == why && !run.commands.is_empty() => {
                 run.commands.push(command);

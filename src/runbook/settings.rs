@@ -203,9 +203,7 @@ pub fn parse_exit(text: &str) -> Result<i32, String> {
 /// # Errors
 /// What is wrong with it, for its author.
 pub fn parse_capture(text: &str) -> Result<String, String> {
-    let fits = text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let fits = text.len() <= 64 && crate::bash::is_name(text);
     let wrong = || format!("`{}` cannot be the name of a variable: write it like `POD_NAME`", shorten(text));
     fits.then(|| text.to_string()).ok_or_else(wrong)
 }

@@ -232,7 +232,8 @@ impl StepBuilder<'_> {
             let name = note.and_then(|note| note.name.clone());
             let (source, reading) = (self.text.source, self.text.reading);
             let read = commands::read(source, placed.code, reading, unit.phase, &mut self.hands);
-            let like = StepDraft::at(title, whole, self.block(placed.code, note), name);
+            let blocks = vec![self.block(placed.code, note)];
+            let like = StepDraft { blocks, name, ..StepDraft::new(title, whole, StepKind::Commands(Vec::new())) };
             if with_clients {
                 match &read {
                     Read::Run(runs) if is_of_client(runs, reading) => {
@@ -250,11 +251,8 @@ impl StepBuilder<'_> {
                 Read::Run(mut runs) => {
                     self.ran = true;
                     // Whoever annotates a block has read it as commands.
-                    if note.is_some() {
-                        let commands = runs.iter_mut().flat_map(|run| &mut run.commands);
-                        commands
-                            .filter(|command| command.unread == Some(Unread::Untagged))
-                            .for_each(|command| command.unread = None);
+                    for command in runs.iter_mut().flat_map(|run| &mut run.commands).filter(|_| note.is_some()) {
+                        command.unread.take_if(|unread| *unread == Unread::Untagged);
                     }
                     self.pieces(runs, like, &mut pieces);
                 }
@@ -273,21 +271,23 @@ impl StepBuilder<'_> {
             }
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
-            let why = match data {
-                Some(what) => format!("no command in it: {what}"),
-                None => "no command in it".to_string(),
-            };
-            pieces.push(StepDraft::manual(unit.title.clone(), unit.span, why));
+            let what = data.map(|what| format!(": {what}")).unwrap_or_default();
+            let kind = StepKind::Manual(format!("no command in it{what}"));
+            pieces.push(StepDraft::new(unit.title.clone(), unit.span, kind));
         } else if let Some(first) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
         }
+        for first in pieces.first_mut().into_iter().chain(plain.first_mut()) {
+            first.title.clone_from(&unit.title);
+        }
         self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
-        let mut plain = self.identify(&unit, plain);
+        // The identities that there would be, each with where it stands.
+        let of = |piece: StepDraft| (self.identity(&piece.title, piece.name, unit.phase, false), piece.span);
+        let mut plain: Vec<(usize, Span)> = plain.into_iter().map(of).collect();
         // Without the client a person would be told that there is nothing to run, below the same title.
         let told = plain.is_empty() && (unit.wanted || is_for_people(unit.phase));
         for (i, mut piece) in pieces.into_iter().enumerate() {
-            unit.name_first(i, &mut piece);
             let same = |known: &&(usize, Span)| known.1.start < piece.span.end && piece.span.start < known.1.end;
             let identity = match plain.iter().position(|known| same(&known)).map(|known| plain.remove(known)) {
                 Some((identity, _)) => identity,
@@ -301,15 +301,6 @@ impl StepBuilder<'_> {
             }
             self.step(piece, unit.phase, identity);
         }
-    }
-
-    /// The identities of the pieces of a unit, each with where it stands.
-    fn identify(&mut self, unit: &Unit<'_>, pieces: Vec<StepDraft>) -> Vec<(usize, Span)> {
-        let of = |(i, mut piece): (usize, StepDraft)| {
-            unit.name_first(i, &mut piece);
-            (self.identity(&piece.title, piece.name, unit.phase, false), piece.span)
-        };
-        pieces.into_iter().enumerate().map(of).collect()
     }
 
     fn identity(&mut self, title: &str, name: Option<Name>, phase: RunbookPhase, extra: bool) -> usize {
@@ -365,30 +356,11 @@ impl StepBuilder<'_> {
         let source = self.text.source;
         let text = source.text.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
-        let step = Step {
-            id: String::new(),
-            phase,
-            title: piece.title,
-            span,
-            line: source.line(span.start),
-            end_line: source.line(span.end.saturating_sub(1).max(span.start)),
-            hash: sha256(text),
-            kind: piece.kind,
-            held: piece.held,
-            blocks: piece.blocks,
-            left_out: piece.left_out,
-            replaced: None,
-        };
+        let StepDraft { title, kind, held, blocks, left_out, .. } = piece;
+        let (line, end_line) = (source.line(span.start), source.line(span.end.saturating_sub(1).max(span.start)));
+        let (id, hash) = (String::new(), sha256(text));
+        let step = Step { id, phase, title, span, line, end_line, hash, kind, held, blocks, left_out, replaced: None };
         self.steps.push((step, identity));
-    }
-}
-
-impl Unit<'_> {
-    /// Gives the first piece the title of the unit.
-    fn name_first(&self, index: usize, piece: &mut StepDraft) {
-        if index == 0 {
-            piece.title.clone_from(&self.title);
-        }
     }
 }
 
@@ -400,15 +372,7 @@ fn is_of_client(runs: &[CommandRun], reading: &ParseOptions) -> bool {
 
 impl StepDraft {
     fn for_a_person(self, why: String) -> StepDraft {
-        StepDraft { name: self.name, ..StepDraft::manual(self.title, self.span, why) }
-    }
-
-    fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> StepDraft {
-        StepDraft { blocks: vec![block], name, ..StepDraft::new(title, span, StepKind::Commands(Vec::new())) }
-    }
-
-    fn manual(title: String, span: Span, why: String) -> StepDraft {
-        StepDraft::new(title, span, StepKind::Manual(why))
+        StepDraft { name: self.name, ..StepDraft::new(self.title, self.span, StepKind::Manual(why)) }
     }
 
     fn new(title: String, span: Span, kind: StepKind) -> StepDraft {

@@ -58,6 +58,13 @@ impl Excerpt {
         }
     }
 
+    /// The place in the source of some bytes of it.
+    pub fn place(&self, part: Span) -> Span {
+        let start = self.origin(part.start);
+        let end = self.origin(part.end.saturating_sub(1).max(part.start)) + 1;
+        Span::new(start, end.max(start))
+    }
+
     /// Its lines, without their ends: `(text, span)`.
     pub fn lines(&self) -> impl Iterator<Item = (&str, Span)> {
         let mut at = 0;

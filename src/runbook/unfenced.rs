@@ -2,7 +2,7 @@
 //! is found is offered and never runs by itself, so a doubtful line is taken; what reads as English is not.
 
 use super::commands::{first_word, is_option};
-use super::language::{BlockLanguage, is_known_command, of_tag, tag};
+use super::language::{is_known_command, is_shell, tag};
 use super::markdown::{CommandRow, MarkdownCode};
 use super::text::{Excerpt, is_among, until_char};
 use super::{Unread, phase};
@@ -10,12 +10,7 @@ use crate::source::Span;
 use std::collections::HashSet;
 
 /// Programs whose names are English words: a line that begins with one is a command only if something else shows it.
-const ENGLISH: &str = "
-alias as at cat column command cut date dig echo env exit expand export file find fold free go grant group head help history host id
-install jobs join kill last less link local locate look make man more mount nice node open patch paste ping print printenv
-printf python read reboot return route screen select service set shutdown size sleep sort source split start stop strings
-tail test time timeout top touch tree trap type unset update uptime vault wait watch which who yes
-";
+const ENGLISH: &str = include_str!("english.txt");
 /// Words that stand in sentences, and hardly in commands outside of quotes.
 const SENTENCE: &str = "a an and are because before both but by can do each has have if into is it its of or should so sure that the their then this \
      to until was were when where which while will with you your";
@@ -50,7 +45,7 @@ pub(super) fn typed_words(source: &str) -> HashSet<&str> {
         let line = line.trim_start_matches([' ', '\t', '>']);
         if let Some(info) = line.strip_prefix("```").or(line.strip_prefix("~~~")) {
             inside = !inside;
-            shell = inside && matches!(of_tag(&tag(info)), BlockLanguage::Shell | BlockLanguage::Console);
+            shell = inside && is_shell(&tag(info));
         } else if shell {
             words.extend(line.strip_prefix("$ ").unwrap_or(line).split_whitespace().next());
         }

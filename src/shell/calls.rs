@@ -2,9 +2,10 @@
 //! out, and gives back its output as fast as it is taken, and no faster.
 
 use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use crate::locked;
 use crate::stack::{CallIo, ToolCall, Tools, WINDOW};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -51,12 +52,9 @@ pub(super) async fn serve(
                     lost.cancel();
                     continue;
                 };
-                let line = match line.strip_prefix(&token) {
-                    Some(said) => said.to_string(),
-                    None => {
-                        let _ = others.send(ShimLine::Foreign(line));
-                        continue;
-                    }
+                let Some(line) = line.strip_prefix(&token).map(str::to_string) else {
+                    let _ = others.send(ShimLine::Foreign(line));
+                    continue;
                 };
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
@@ -80,7 +78,7 @@ pub(super) async fn serve(
                 // A call that panicked is known by its channel alone.
                 if let Ok((id, call)) = done {
                     calls.remove(&id);
-                    ended.lock().unwrap_or_else(PoisonError::into_inner).extend(call.filter(|_| lost.is_cancelled()));
+                    locked(&ended).extend(call.filter(|_| lost.is_cancelled()));
                 }
                 calls.retain(|_, call| !call.is_closed());
             }

@@ -1,10 +1,11 @@
 //! Runner side of the session.
 
 use super::calls::{EndedCall, ShimLine};
-use super::protocol::{Blob, FromShell, ToShell};
+use super::protocol::{Blob, CommandResult, FromShell, ToShell};
+use crate::locked;
 use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, NoTools, Tools};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -29,23 +30,6 @@ pub enum ShellError {
     /// The supervisor could not start, for instance because the container has no bash.
     #[error("no shell session could be started: {0}")]
     NoShell(String),
-}
-
-/// How one command ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandResult {
-    /// Exit code, 128 + n for signal n.
-    pub exit: i32,
-    /// How long it took.
-    pub took: Duration,
-    /// Whether its deadline killed it.
-    pub timed_out: bool,
-    /// Bytes of output left out.
-    pub omitted: u64,
-    /// The exit codes of its last pipeline, program by program.
-    pub pipe: Vec<i32>,
-    /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`. A terminal would be closed.
-    pub left_shell: bool,
 }
 
 /// The state of a session, for one in another container.
@@ -131,7 +115,7 @@ impl Shell {
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES };
         let line = encode(&run)?;
-        let guard = CancelOnDrop { tx: Some(self.tx.clone()) };
+        let mut guard = CancelOnDrop { tx: Some(self.tx.clone()) };
         let permit = self.tx.reserve().await.map_err(|_| closed())?;
         // Nothing is awaited from here until both are done, so a dropped future leaves them in step.
         permit.send(line);
@@ -139,7 +123,7 @@ impl Shell {
         self.unfinished = Some(id);
         let result = self.end_of(id, timeout.saturating_add(SLACK), &mut on_output).await;
         if result.is_ok() {
-            guard.disarm();
+            guard.tx = None;
         }
         result
     }
@@ -160,10 +144,7 @@ impl Shell {
     }
 
     async fn change_env(&self, vars: Vec<(String, String)>, unset: Vec<String>) -> Result<(), ShellError> {
-        match vars.is_empty() && unset.is_empty() {
-            true => Ok(()),
-            false => self.send(&ToShell::Env { vars, unset }).await,
-        }
+        if vars.is_empty() && unset.is_empty() { Ok(()) } else { self.send(&ToShell::Env { vars, unset }).await }
     }
 
     /// Writes down the session's state beside it; the answer is what `restore` of another session in the same container
@@ -192,7 +173,7 @@ impl Shell {
     /// What steps had called and was carried out to its end after the session had lost its container: what they called it
     /// for cannot be told any more.
     pub fn ended_calls(&self) -> Vec<EndedCall> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.ended).clone()
     }
 
     /// Goes on with the state that another session has saved, before any command.
@@ -218,10 +199,7 @@ impl Shell {
                 on_output(stream, text);
                 None
             }
-            FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell } if id == wanted => {
-                let took = Duration::from_micros(took_us);
-                Some(CommandResult { exit, took, timed_out, omitted, pipe, left_shell })
-            }
+            FromShell::Ended { id, result } if id == wanted => Some(result),
             _ => None,
         });
         let result = ended.await?;
@@ -254,7 +232,8 @@ impl Shell {
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
         match self.rx.recv().await.ok_or_else(closed)? {
-            ShimLine::Said(line) => parse(&line),
+            ShimLine::Said(line) => serde_json::from_str(&line)
+                .map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}"))),
             ShimLine::Foreign(line) => {
                 let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
                 Err(ShellError::Closed(format!("something else in its container wrote into the session: {line}")))
@@ -266,11 +245,6 @@ impl Shell {
         let sent = timeout(SLACK, self.tx.send(encode(message)?)).await;
         sent.map_err(|_| ShellError::Closed("its supervisor takes no messages".into()))?.map_err(|_| closed())
     }
-}
-
-fn parse(line: &str) -> Result<FromShell, ShellError> {
-    serde_json::from_str(line)
-        .map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}")))
 }
 
 fn encode(message: &ToShell) -> Result<String, ShellError> {
@@ -299,12 +273,6 @@ impl Canceller {
 /// Asks for the end of the command that runs, unless that end was seen.
 struct CancelOnDrop {
     tx: Option<mpsc::Sender<String>>,
-}
-
-impl CancelOnDrop {
-    fn disarm(mut self) {
-        self.tx = None;
-    }
 }
 
 impl Drop for CancelOnDrop {

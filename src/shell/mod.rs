@@ -14,7 +14,7 @@ mod shim_server;
 pub mod supervisor;
 
 pub use calls::EndedCall;
-pub use client::{CommandResult, SessionState, Shell, ShellError};
-pub use protocol::TRUSTED;
+pub use client::{SessionState, Shell, ShellError};
+pub use protocol::{CommandResult, TRUSTED};
 pub use shim_client::call_runner;
 pub use shim_server::{PROGRAMS, Programs};

@@ -50,10 +50,8 @@ pub fn all() -> Vec<SessionProcess> {
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     // A process may be gone by the time it is looked at.
     let stats = pids.filter_map(|pid| std::fs::read(format!("/proc/{pid}/stat")).ok());
-    stats
-        .filter_map(|stat| SessionProcess::parse(&String::from_utf8_lossy(&stat)))
-        .filter(|p| p.identity.pid != own)
-        .collect()
+    let all = stats.filter_map(|stat| SessionProcess::parse(&String::from_utf8_lossy(&stat)));
+    all.filter(|process| process.identity.pid != own).collect()
 }
 
 /// Makes this process the leader of a session and the parent of orphans, so that what commands leave behind can be

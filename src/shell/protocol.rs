@@ -7,6 +7,7 @@ use crate::stack::ToolCall;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Of the environment of a session: the certificates of an authority that its programs trust, in PEM. The supervisor makes it a
 /// file, and [`TRUST_VARIABLES`] name that.
@@ -134,6 +135,23 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// How one command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandResult {
+    /// Exit code, 128 + n for signal n.
+    pub exit: i32,
+    /// How long it took, measured beside it.
+    pub took: Duration,
+    /// Whether its deadline killed it.
+    pub timed_out: bool,
+    /// Bytes of output left out.
+    pub omitted: u64,
+    /// The exit codes of its last pipeline, program by program.
+    pub pipe: Vec<i32>,
+    /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`. A terminal would be closed.
+    pub left_shell: bool,
+}
+
 /// Supervisor → runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "msg", rename_all = "snake_case")]
@@ -156,20 +174,8 @@ pub enum FromShell {
     Ended {
         /// Number of the command.
         id: u64,
-        /// Exit code, 128 + n for signal n.
-        exit: i32,
-        /// How long it took, in microseconds, measured beside it.
-        took_us: u64,
-        /// Whether the deadline killed it.
-        timed_out: bool,
-        /// Bytes of output left out.
-        omitted: u64,
-        /// The exit codes of its last pipeline, program by program.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        pipe: Vec<i32>,
-        /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`.
-        #[serde(default)]
-        left_shell: bool,
+        /// How.
+        result: CommandResult,
     },
     /// The state was written down.
     Saved {

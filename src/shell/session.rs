@@ -7,6 +7,7 @@
 
 use super::jobs::Jobs;
 use super::protocol::Blob;
+use crate::bash::is_name;
 use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeMap;
@@ -112,12 +113,8 @@ impl Session {
     }
 
     fn export(&mut self, name: &str, value: &[u8]) {
-        let vars = self.files.entry("vars").or_default();
-        vars.extend_from_slice(b"declare -x ");
-        vars.extend_from_slice(name.as_bytes());
-        vars.push(b'=');
-        vars.extend_from_slice(&quote(value));
-        vars.push(b'\n');
+        let line: [&[u8]; 5] = [b"declare -x ", name.as_bytes(), b"=", &quote(value), b"\n"];
+        self.files.entry("vars").or_default().extend(line.concat());
     }
 
     /// What a command's bash has in its environment before it reads the session's state.
@@ -367,12 +364,6 @@ fn container_environment() -> BTreeMap<String, String> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     variables.filter(|(name, _)| !own(name)).collect()
-}
-
-fn is_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

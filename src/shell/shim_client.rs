@@ -18,20 +18,15 @@ const NOBODY_READS: i32 = 141;
 
 /// Calls `program` over the socket at this path; returns its exit code.
 pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
-    let mut utf8 = Vec::new();
-    for arg in args {
-        match arg.to_str() {
-            Some(arg) => utf8.push(arg.to_string()),
-            None => {
-                say(&format!("an argument is not UTF-8: {}", arg.to_string_lossy()));
-                return REFUSED;
-            }
-        }
+    if let Some(arg) = args.iter().find(|arg| arg.to_str().is_none()) {
+        say(&format!("an argument is not UTF-8: {}", arg.to_string_lossy()));
+        return REFUSED;
     }
+    let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let cwd = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let call = ToolCall { program: program.to_string(), args: utf8, cwd, env: env.collect(), ..ToolCall::default() };
+    let call = ToolCall { program: program.to_string(), args, cwd, env: env.collect(), ..ToolCall::default() };
     match converse(socket, call) {
         Ok(exit) => exit,
         Err(error) => {

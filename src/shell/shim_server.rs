@@ -4,6 +4,7 @@
 use super::processes;
 use super::protocol::{FromCall, FromShell, LONGEST_LINE, ToCall, ToShell, is_of_a_call};
 use super::session::{Session, bin};
+use crate::locked;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +12,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -86,7 +87,7 @@ fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<S
                     return;
                 }
             } else if let Ok(ToShell::Call { id, part }) = serde_json::from_str(&line) {
-                let call = lock(&calls).get(&id).cloned();
+                let call = locked(&calls).get(&id).cloned();
                 let _ = call.map(|call| call.send(part));
             }
         }
@@ -94,23 +95,15 @@ fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<S
     rest
 }
 
-fn lock(calls: &ShimCalls) -> std::sync::MutexGuard<'_, BTreeMap<u64, mpsc::UnboundedSender<ToCall>>> {
-    calls.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A script that starts this executable in the same way in which it was started: with a loader and a C library of its
 /// own where it was so.
 fn launcher(bash: &Path, launch: &[OsString], socket: &Path, program: &str) -> Vec<u8> {
     // `-p`: no BASH_ENV and no functions of the step's.
-    let mut text = b"#!".to_vec();
-    text.extend_from_slice(bash.as_os_str().as_bytes());
-    text.extend_from_slice(b" -p\nexec");
-    for word in launch.iter().map(OsString::as_os_str).chain(["docker-call".as_ref(), socket.as_os_str()]) {
-        text.push(b' ');
-        text.extend_from_slice(&super::session::quote(word.as_bytes()));
-    }
-    text.extend_from_slice(format!(" -- {program} \"$@\"\n").as_bytes());
-    text
+    let words = launch.iter().map(OsString::as_os_str).chain(["docker-call".as_ref(), socket.as_os_str()]);
+    let words: Vec<Vec<u8>> = words.map(|word| super::session::quote(word.as_bytes())).collect();
+    let rest = format!(" -- {program} \"$@\"\n");
+    let parts: [&[u8]; 5] = [b"#!", bash.as_os_str().as_bytes(), b" -p\nexec ", &words.join(&b' '), rest.as_bytes()];
+    parts.concat()
 }
 
 /// The command line of this process without the arguments that were meant for it: a loader is no argument of ours.
@@ -155,7 +148,7 @@ async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Shi
     let first = tokio::time::timeout(HEADER_WITHIN, heard(&mut lines)).await;
     let Ok(Some(FromCall::Begun(mut call))) = first else { return };
     let (replies, told) = mpsc::unbounded_channel();
-    lock(&calls).insert(id, replies);
+    locked(&calls).insert(id, replies);
     call.begins = super::session::current_dir().to_string_lossy().into_owned();
     call.env.retain(|(name, value)| std::env::var_os(name).as_deref() != Some(value.as_ref()));
     tell(&tx, id, FromCall::Begun(call)).await;
@@ -163,7 +156,7 @@ async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Shi
         () = input(id, lines, &tx) => false,
         ended = output(id, writer, told, &tx) => ended,
     };
-    lock(&calls).remove(&id);
+    locked(&calls).remove(&id);
     if !ended {
         tell(&tx, id, FromCall::Gone).await;
     }

@@ -3,7 +3,7 @@
 
 use super::output::Bounded;
 use super::processes::{self, Identity, SessionProcess, Target};
-use super::protocol::{Blob, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
+use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use super::shim_server::{self, Programs};
@@ -45,28 +45,22 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
     let hidden = hide();
     let token = Arc::new(OnceLock::new());
     let Channel { tx, rx } = with_token(channel, token.clone());
-    if let Err(error) = hidden {
-        return fail(&tx, format!("it cannot be kept from the other processes of its container: {error}")).await;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
-    let (bash, version) = match find_bash(std::env::split_paths(&path).chain(known)).await {
-        Ok(found) => found,
-        Err(message) => return fail(&tx, message).await,
-    };
-    let dir = match session::private_dir() {
-        Ok(dir) => dir,
-        Err(message) => return fail(&tx, message).await,
-    };
-    let mut session = Session::new(std::env::vars_os(), &session::current_dir());
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
-    let rx = match shim_server::install(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over) {
-        Ok(rx) => rx,
-        Err(message) => {
-            let _ = std::fs::remove_dir_all(&dir);
-            return fail(&tx, message).await;
-        }
+    let begun = async {
+        hidden.map_err(|error| format!("it cannot be kept from the other processes of its container: {error}"))?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
+        let (bash, version) = find_bash(std::env::split_paths(&path).chain(known)).await?;
+        let dir = session::private_dir()?;
+        let mut session = Session::new(std::env::vars_os(), &session::current_dir());
+        let installed = shim_server::install(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over);
+        let rx = installed.inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))?;
+        Ok::<_, String>((bash, version, dir, session, rx))
+    };
+    let (bash, version, dir, session, rx) = match begun.await {
+        Ok(begun) => begun,
+        Err(message) => return fail(&tx, message).await,
     };
     let mut supervisor = Supervisor {
         bash,
@@ -251,11 +245,11 @@ impl Supervisor {
             Ok(started) => started,
             Err(message) => {
                 self.note(id, &message).await?;
-                return self.not_run(id, micros(started.elapsed())).await;
+                return self.not_run(id, started.elapsed()).await;
             }
         };
         let Some(group) = running.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return self.not_run(id, 0).await;
+            return self.not_run(id, Duration::ZERO).await;
         };
         self.groups.remove(&group);
         let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
@@ -301,8 +295,9 @@ impl Supervisor {
         };
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
-        let (took_us, timed_out) = (micros(took), stopped == Some(StopReply::TimedOut));
-        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell }).await
+        let timed_out = stopped == Some(StopReply::TimedOut);
+        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell };
+        self.send(&FromShell::Ended { id, result }).await
     }
 
     /// Lets the programs that read it from their environment trust a certificate authority.
@@ -338,8 +333,8 @@ impl Supervisor {
         let mut stopped: Option<(StopReply, Instant)> = None;
         let mut status = None;
         let mut signalled_again = false;
-        // A time-out beyond what the clock can hold is none.
-        let deadline = started.checked_add(timeout).map(tokio::time::Instant::from_std);
+        let deadline = tokio::time::sleep(timeout.saturating_sub(started.elapsed()));
+        tokio::pin!(deadline);
         loop {
             let reason = tokio::select! {
                 ended = running.wait(), if status.is_none() => {
@@ -354,7 +349,7 @@ impl Supervisor {
                     }
                 },
                 () = self.stop.cancelled() => return None,
-                () = at(deadline), if stopped.is_none() => Some(StopReply::TimedOut),
+                () = &mut deadline, if stopped.is_none() => Some(StopReply::TimedOut),
                 () = tokio::time::sleep(if stopped.is_some() || self.session.has_jobs() { POLL } else { POLL * 25 }) => {
                     // A `wait` may be waiting for just this.
                     self.reap(Some(target.group));
@@ -394,9 +389,10 @@ impl Supervisor {
         self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
     }
 
-    async fn not_run(&self, id: u64, took_us: u64) -> Option<()> {
+    async fn not_run(&self, id: u64, took: Duration) -> Option<()> {
         let (exit, timed_out, omitted, pipe, left_shell) = (126, false, 0, Vec::new(), false);
-        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe, left_shell }).await
+        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell };
+        self.send(&FromShell::Ended { id, result }).await
     }
 
     /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.
@@ -439,21 +435,10 @@ fn parse(line: &str) -> Option<ToShell> {
     serde_json::from_str(line).ok()
 }
 
-async fn at(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Exit code as a shell gives it: 128 + n for signal n; 137 for one that could not be waited for.
 fn exit_code(status: Option<ExitStatus>) -> i32 {
     let code = status.and_then(|s| s.code().or_else(|| s.signal().map(|signal| 128 + signal)));
     code.unwrap_or(128 + Signal::KILL.as_raw())
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -31,21 +31,23 @@ pub struct EventOutcome {
     pub latency: Duration,
 }
 
-/// A comparison.
+named_enum! {
+/// A comparison, longer operators first so that `<=` is not read as `<`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
-    /// `<`
-    Less,
     /// `<=`
-    LessOrEqual,
-    /// `>`
-    Greater,
+    LessOrEqual = "<=",
     /// `>=`
-    GreaterOrEqual,
+    GreaterOrEqual = ">=",
     /// `==`
-    Equal,
+    Equal = "==",
     /// `!=`
-    NotEqual,
+    NotEqual = "!=",
+    /// `<`
+    Less = "<",
+    /// `>`
+    Greater = ">",
+}
 }
 
 /// One term of a condition.
@@ -80,6 +82,19 @@ impl Comparison {
             Comparison::NotEqual => left != right,
         }
     }
+
+    /// Splits `left <op> right` at its first operator; the sides are trimmed. `whole` and `example` are for the
+    /// message of an error.
+    pub fn split<'t>(text: &'t str, whole: &str, example: &str) -> Result<(&'t str, Comparison, &'t str), String> {
+        let split = text.find(['<', '>', '=', '!']).and_then(|at| text.split_at_checked(at));
+        let (left, rest) = split.ok_or_else(|| format!("`{whole}` compares nothing: {example}"))?;
+        let found = Comparison::ALL.into_iter().find_map(|op| Some((op, rest.strip_prefix(op.name())?)));
+        let (op, right) = found.ok_or_else(|| match rest.starts_with('=') {
+            true => format!("`=` compares nothing: write `==` in `{whole}`"),
+            false => format!("`{whole}` compares nothing: {example}"),
+        })?;
+        Ok((left.trim(), op, right.trim()))
+    }
 }
 
 impl Good {
@@ -102,7 +117,7 @@ impl Good {
 
     /// What [`Good::parse`] accepts, for the schema.
     pub fn shape() -> serde_json::Value {
-        let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+        let any = Comparison::ALL.map(Comparison::name).join("|");
         let day = crate::source::MAX_DURATION.as_secs();
         let latency = shape::duration_pattern(day, "");
         let term = format!(
@@ -156,36 +171,6 @@ impl Term {
     }
 }
 
-impl Comparison {
-    /// Every operator, longer ones first so that `<=` is not read as `<`.
-    pub const SPELLED: [(&'static str, Comparison); 6] = [
-        ("<=", Comparison::LessOrEqual),
-        (">=", Comparison::GreaterOrEqual),
-        ("==", Comparison::Equal),
-        ("!=", Comparison::NotEqual),
-        ("<", Comparison::Less),
-        (">", Comparison::Greater),
-    ];
-
-    /// As it is written.
-    pub fn sign(self) -> &'static str {
-        Comparison::SPELLED.iter().find(|(_, op)| *op == self).map_or("", |(sign, _)| sign)
-    }
-
-    /// Splits `left <op> right` at its first operator; the sides are trimmed. `whole` and `example` are for the
-    /// message of an error.
-    pub fn split<'t>(text: &'t str, whole: &str, example: &str) -> Result<(&'t str, Comparison, &'t str), String> {
-        let split = text.find(['<', '>', '=', '!']).and_then(|at| text.split_at_checked(at));
-        let (left, rest) = split.ok_or_else(|| format!("`{whole}` compares nothing: {example}"))?;
-        let found = Comparison::SPELLED.into_iter().find(|(sign, _)| rest.starts_with(sign));
-        let (sign, op) = found.ok_or_else(|| match rest.starts_with('=') {
-            true => format!("`=` compares nothing: write `==` in `{whole}`"),
-            false => format!("`{whole}` compares nothing: {example}"),
-        })?;
-        Ok((left.trim(), op, rest.get(sign.len()..).unwrap_or_default().trim()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,9 +219,9 @@ mod tests {
 
         #[test]
         fn what_was_read_says_what_was_written(status in 100u16..600, millis in 1u64..100_000, op in 0usize..6, strict: bool) {
-            let (sign, op) = Comparison::SPELLED[op];
+            let op = Comparison::ALL[op];
             let less = if strict { Comparison::Less } else { Comparison::LessOrEqual };
-            let good = Good::parse(&format!("status {sign} {status} and latency {}{millis}ms", less.sign())).expect("a condition");
+            let good = Good::parse(&format!("status {op} {status} and latency {less}{millis}ms")).expect("a condition");
             let latency = Term::Latency(less, Duration::from_millis(millis));
             prop_assert_eq!(good.terms, vec![Term::Status(op, status), latency]);
         }

@@ -21,10 +21,7 @@ pub struct Lateness(BTreeMap<String, LateRequests>);
 impl Lateness {
     /// So many requests of a load were due.
     pub fn due(&mut self, load: &str, requests: u64) {
-        match self.0.get_mut(load) {
-            Some(of_load) => of_load.requests += requests,
-            None => self.0.entry(load.into()).or_default().requests = requests,
-        }
+        self.0.entry(load.into()).or_default().requests += requests;
     }
 
     /// So many requests of a load were sent late, the worst of them by `worst_us`; told at `at`.

@@ -26,7 +26,7 @@ pub struct MetricCondition {
 impl MetricCondition {
     /// What [`MetricCondition::parse`] accepts, for the schema; what stands in braces and the number are not looked into.
     pub fn shape() -> serde_json::Value {
-        let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+        let any = Comparison::ALL.map(Comparison::name).join("|");
         shape::text(&format!("[A-Za-z_:][A-Za-z0-9_:]*\\s*(?:\\{{[\\s\\S]*\\}}\\s*)?(?:{any})\\s*[+-]?[0-9A-Za-z.+-]+"))
     }
 

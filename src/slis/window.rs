@@ -47,6 +47,17 @@ pub enum WindowAnswer<Y, N> {
     NotYet,
 }
 
+impl<Y, N> WindowAnswer<Y, N> {
+    /// What is so or is not so; `None` while that is not known.
+    pub fn known(self) -> Option<Result<Y, N>> {
+        match self {
+            WindowAnswer::Yes(yes) => Some(Ok(yes)),
+            WindowAnswer::No(no) => Some(Err(no)),
+            WindowAnswer::NotYet => None,
+        }
+    }
+}
+
 /// An SLI over one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Level {
@@ -211,7 +222,7 @@ pub fn required_hold(
 }
 
 /// The slices of a drill, in the order of their load, with the SLIs over them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Timeline {
     slis: Vec<SliSpec>,
     loads: BTreeMap<String, Line>,
@@ -261,9 +272,14 @@ fn is_redirect(result: &str) -> bool {
     status_of(result).is_some_and(|status| (300..400).contains(&status) && status != 304)
 }
 
+/// How often these results were had.
+fn sum(results: &[(&str, u64)], of: impl Fn(&str) -> bool) -> u64 {
+    results.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
+}
+
 /// Whether hardly any request (less than 1%) had a result, by how often each was had.
 fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
-    let all: u64 = then.iter().map(|(_, count)| count).sum();
+    let all = sum(then, |_| true);
     let usual = then.iter().filter(|(_, count)| count * 100 >= all).map(|(result, _)| (*result).to_string());
     let usual: BTreeSet<String> = usual.collect();
     move |result| !usual.contains(result)
@@ -272,12 +288,7 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 /// Whether a result is an error that hardly any request had, where most had none, sends elsewhere where most were answered, or is a page
 /// where most got data: who gets it is refused what they got.
 fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
-    let most = |of: &dyn Fn(&str) -> bool| {
-        let count = |of: &dyn Fn(&str) -> bool| -> u64 {
-            then.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
-        };
-        count(of) * 2 > count(&|_| true)
-    };
+    let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
     let is_answered = |result: &str| is_served(result) && !is_redirect(result);
@@ -414,13 +425,10 @@ impl Timeline {
         let changed = self.judged().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
-            let sum = |results: &[(&str, u64)], of: &dyn Fn(&str) -> bool| -> u64 {
-                results.iter().filter(|(result, _)| of(result)).map(|(_, count)| count).sum()
-            };
-            let (all_then, all_now) = (sum(&then, &|_| true), sum(&now, &|_| true));
+            let (all_then, all_now) = (sum(&then, |_| true), sum(&now, |_| true));
             let (is_rare, is_refusal) = (rare(&then), refusal(&then));
             let refused = too_many(sum(&now, &is_refusal), all_now, self.least_objective(load));
-            if !(refused || is_rare(result) && sum(&now, &|known| known == *result) * 2 > all_now) {
+            if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
                 let (then, now) = (line.mean_length(steady), line.mean_length(window));
                 let otherwise = then > 0 && then.abs_diff(now) >= LENGTH && (now * 2 < then || then * 2 < now);
                 return otherwise.then(|| AnswersChanged {

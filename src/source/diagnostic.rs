@@ -19,12 +19,8 @@ pub struct Source {
 impl Source {
     /// A source from a path and its text.
     pub fn new(path: impl AsRef<Path>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Source {
-            path: path.as_ref().to_path_buf(),
-            text: text.into(),
-            root: None,
-            lines: SourceLines::default(),
-        })
+        let (path, text) = (path.as_ref().to_path_buf(), text.into());
+        Arc::new(Source { path, text, root: None, lines: SourceLines::default() })
     }
 
     /// Line and column (both from 1; the column counts characters) of a byte offset.
@@ -56,6 +52,27 @@ impl Source {
         let bytes = self.text.as_bytes().get(at..end).unwrap_or_default();
         let begins = bytes.iter().enumerate().filter(|(_, byte)| is_beginning(**byte));
         begins.map(|(i, _)| at + i).nth(wanted - count).unwrap_or(end)
+    }
+
+    /// The documents of a file of YAML that say anything; all around each is blanked, so that every byte keeps its place.
+    pub fn documents(&self) -> Vec<Arc<Source>> {
+        let (mut starts, mut at) = (vec![0], 0);
+        for line in self.text.split_inclusive('\n') {
+            starts.extend((line.trim_end() == "---" || line.starts_with("--- ")).then_some(at));
+            at += line.len();
+        }
+        starts.push(at);
+        let says =
+            |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#') && line.trim_end() != "---";
+        let blank = |text: &str| text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect::<String>();
+        let parts = starts.windows(2).filter_map(|ends| {
+            let [start, end] = ends else { return None };
+            let (before, rest) = self.text.split_at_checked(*start)?;
+            let (own, behind) = rest.split_at_checked(end - start)?;
+            let text = || format!("{}{own}{}", blank(before), blank(behind));
+            own.lines().any(says).then(|| Source::new(&self.path, text()))
+        });
+        parts.collect()
     }
 
     fn characters_before(&self, offset: usize) -> usize {

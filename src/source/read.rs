@@ -30,10 +30,8 @@ impl Source {
     /// The same for a file that names others, all of them inside of the project's directory.
     pub fn read_in(path: &Path, root: &Path) -> Result<Arc<Source>, ReadError> {
         if let Some(cause) = outside(root, path) {
-            return Err(ReadError::File {
-                path: path.to_path_buf(),
-                cause: format!("{cause}; `--root` says what the project is"),
-            });
+            let cause = format!("{cause}; `--root` says what the project is");
+            return Err(ReadError::File { path: path.to_path_buf(), cause });
         }
         let source = Source::read_any(path)?;
         Ok(Arc::new(Source { root: Some(root.to_path_buf()), ..Arc::unwrap_or_clone(source) }))
@@ -143,6 +141,20 @@ fn cause(error: &std::io::Error) -> String {
 pub fn beside(file: &Path, relative: &str) -> PathBuf {
     let joined = file.parent().unwrap_or_else(|| Path::new("")).join(relative);
     tidy(&joined)
+}
+
+/// A path without `.` and `..`, by its text alone: `..` takes away what is written before it, whatever links there are, and
+/// nothing is above `/`.
+pub fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(clean.pop()),
+            other => clean.push(other),
+        }
+    }
+    clean
 }
 
 /// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.

@@ -13,6 +13,8 @@ use super::shape::{self, DescribedKey};
 use super::values::{FromYaml, shorten};
 use super::{Diagnostic, Diagnostics, Entry, Node, Severity, Source, Span, TextForm, Value};
 use serde_json::json;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// A value that somebody wrote: its key, the file in which it stands, and where mistakes about it go. A reader that is run
@@ -63,7 +65,12 @@ impl<'a> At<'a> {
 
     /// Notes that the value is wrong, by the name of its key.
     pub fn not<T>(&mut self, message: impl std::fmt::Display) -> Option<T> {
-        self.error(format!("`{}`: {message}", self.key));
+        self.fail(format!("`{}`: {message}", self.key))
+    }
+
+    /// Notes a mistake about the value, which is of no use then.
+    pub fn fail<T>(&mut self, message: impl Into<String>) -> Option<T> {
+        self.error(message);
         None
     }
 
@@ -98,6 +105,33 @@ impl<'a> At<'a> {
         }
         let Some(text) = self.node.text() else { return self.expected(form.expected) };
         parse(text).map_or_else(|message| self.not(message), Some)
+    }
+
+    /// The one of these that the value names; `wrong` says what another one is not: `is not a kind of drill`.
+    pub fn one_of<T>(&mut self, all: impl IntoIterator<Item = (&'static str, T)>, wrong: &str) -> Option<T> {
+        let (names, all): (Vec<&str>, Vec<T>) = all.into_iter().unzip();
+        self.diags.describe(|| shape::one_of(names.iter().copied()));
+        let text = self.node.text().unwrap_or_default();
+        let known = names.iter().zip(all).find(|(name, _)| **name == text);
+        if known.is_none() {
+            let message = format!("{} {wrong}", self.node.describe());
+            self.error(message).help(did_you_mean(text, names.iter().copied()));
+        }
+        known.map(|(_, one)| one)
+    }
+
+    /// Reads a whole number of this range, which may be written in quotes; `not` says what another text is not.
+    pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(
+        &mut self,
+        range: RangeInclusive<T>,
+        expected: &'static str,
+        not: &str,
+    ) -> Option<T> {
+        self.diags.describe(|| shape::number((*range.start()).into(), (*range.end()).into()));
+        self.parse(expected, |text| {
+            let number = text.parse::<T>().ok().filter(|number| range.contains(number));
+            number.ok_or_else(|| format!("`{text}` is not {not}"))
+        })
     }
 
     /// Reads each item of a list, `kind` being what it is (`a list of phases`); `help` is how it is written, if that needs
@@ -136,10 +170,7 @@ impl<'a> At<'a> {
             self.must_be(kind, help);
             return Vec::new();
         };
-        entries
-            .iter()
-            .filter_map(|Entry { key, key_span, value }| read(&mut self.inner(key, *key_span, value)))
-            .collect()
+        entries.iter().filter_map(|entry| read(&mut self.inner(&entry.key, entry.key_span, &entry.value))).collect()
     }
 
     /// Notes that the value is not of the kind that it must be.
@@ -151,11 +182,9 @@ impl<'a> At<'a> {
     /// Notes an empty list or map as a mistake, after it was read: what is of the wrong kind has been told by then.
     pub fn must_not_be_empty(&mut self, message: impl Into<String>, help: &str) {
         self.diags.reshape(|shape| {
-            let list = shape.get("items").is_some();
-            shape::with(
-                shape,
-                if list { json!({ "minItems": 1 }) } else { json!({ "type": "object", "minProperties": 1 }) },
-            )
+            let of_map = || json!({ "type": "object", "minProperties": 1 });
+            let least = if shape.get("items").is_some() { json!({ "minItems": 1 }) } else { of_map() };
+            shape::with(shape, least)
         });
         let empty = match &self.node.value {
             Value::List(items) => items.is_empty(),
@@ -256,19 +285,8 @@ impl<'a> MapReader<'a> {
                 return None;
             }
         };
-        let (span, asked, missing) = (node.span, Vec::new(), Vec::new());
-        Some(MapReader {
-            source,
-            diags,
-            what,
-            section: "",
-            span,
-            entries,
-            asked,
-            missing,
-            failed: false,
-            also: json!({}),
-        })
+        let (span, asked, missing, failed) = (node.span, Vec::new(), Vec::new(), false);
+        Some(MapReader { source, diags, what, section: "", span, entries, asked, missing, failed, also: json!({}) })
     }
 
     /// The same; the documentation has its keys in this section, where that is not what the map is called.

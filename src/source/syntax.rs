@@ -20,9 +20,7 @@ pub fn report(source: &Arc<Source>, error: &ScanError, deepest: usize, diags: &m
     let (message, help) = words(error.kind(), deepest);
     let message = message.unwrap_or_else(|| error.info());
     let diagnostic = diags.error(source, Span::new(at, at + length), format!("not valid YAML: {message}"));
-    if let Some(help) = help {
-        diagnostic.help(help);
-    }
+    diagnostic.help(help.unwrap_or_default());
 }
 
 fn words(kind: &ErrorKind, deepest: usize) -> (Option<String>, Option<String>) {

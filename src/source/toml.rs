@@ -17,13 +17,11 @@ pub fn parse_toml(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node>
 }
 
 fn map(table: &DeTable<'_>) -> Value {
-    let mut entries: Vec<Entry> = table
-        .iter()
-        .map(|(key, value)| {
-            let at = key.span();
-            Entry { key: key.get_ref().to_string(), key_span: Span::new(at.start, at.end), value: node(value) }
-        })
-        .collect();
+    let entries = table.iter().map(|(key, value)| {
+        let at = key.span();
+        Entry { key: key.get_ref().to_string(), key_span: Span::new(at.start, at.end), value: node(value) }
+    });
+    let mut entries: Vec<Entry> = entries.collect();
     // As they were written, so that mistakes come in the order of the file.
     entries.sort_by_key(|entry| entry.key_span.start);
     Value::Map(entries)

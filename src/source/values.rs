@@ -64,10 +64,7 @@ pub const SHORTENED: usize = 60;
 
 /// A text shortened for a message.
 pub fn shorten(text: &str) -> String {
-    match text.char_indices().nth(SHORTENED) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_string(),
-    }
+    crate::output::cut(text, SHORTENED, "…")
 }
 
 impl Node {

@@ -61,19 +61,13 @@ pub struct Entry {
 /// there is nothing to go on with. Size, depth and what aliases may expand to are bounded, so no file is slow to reject.
 pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
     if source.text.len() > MAX_BYTES {
-        diags
-            .error(source, Span::default(), format!("the file is larger than {} KiB", MAX_BYTES / 1024))
-            .help("a file that people write is smaller: is this the right one?");
+        let message = format!("the file is larger than {} KiB", MAX_BYTES / 1024);
+        let help = "a file that people write is smaller: is this the right one?";
+        diags.error(source, Span::default(), message).help(help);
         return None;
     }
-    let mut builder = TreeBuilder {
-        source,
-        diags,
-        stack: Vec::new(),
-        anchors: HashMap::new(),
-        budget: Budget::default(),
-        tag_span: Span::default(),
-    };
+    let (stack, anchors, budget, tag_span) = Default::default();
+    let mut builder = TreeBuilder { source, diags, stack, anchors, budget, tag_span };
     let mut mistakes = 0;
     let mut root = None;
     let mut documents = 0;

@@ -9,10 +9,11 @@ use crate::agent::alerts::{
     comparisons, host_of, read_address, receiver_url,
 };
 use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_intervals, texts, windows};
-use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret};
+use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros};
 use crate::slis::Comparison;
 use crate::source::{
-    At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape, shorten,
+    At, Diagnostics, Entry, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape,
+    shorten,
 };
 use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
@@ -167,10 +168,8 @@ impl AlertsSpec {
             "its expression is no share of errors over a window that is compared with a factor times the error budget",
         )?;
         if self.history.as_ref().is_none_or(|history| history.reach < window) {
-            return Err(format!(
-                "its window of {} is longer than the past that Prometheus has (`history`)",
-                Show(window)
-            ));
+            let window = Show(window);
+            return Err(format!("its window of {window} is longer than the past that Prometheus has (`history`)"));
         }
         let length = |node: Option<&Node>| node.and_then(Node::text).and_then(duration);
         let mut labels = self.scrapes.get(&["global", "external_labels"]).map(texts).unwrap_or_default();
@@ -201,13 +200,10 @@ impl AlertsSpec {
         for entry in self.routes.entries() {
             match entry.key.as_str() {
                 "route" => out.push(pair("route", drill_route(&entry.value))),
-                "inhibit_rules" | "mute_time_intervals" | "time_intervals" => {
-                    out.push(pair(&entry.key, yaml(&entry.value)));
-                }
+                "inhibit_rules" | "mute_time_intervals" | "time_intervals" => out.push(unchanged(entry)),
                 "global" => {
                     let kept = entry.value.entries().iter().filter(|setting| setting.key == "resolve_timeout");
-                    let kept: Vec<String> = kept.map(|setting| pair(&setting.key, yaml(&setting.value))).collect();
-                    out.push(pair("global", format!("{{{}}}", kept.join(", "))));
+                    out.push(pair("global", flow_map(kept.map(unchanged))));
                 }
                 _ => {}
             }
@@ -215,15 +211,13 @@ impl AlertsSpec {
         let receivers = self.receivers.iter().map(|receiver| {
             let mut config = vec![pair("name", quoted(&receiver.name))];
             if receiver.delivers {
-                let url = quoted(&receiver_url(&host, &receiver.name));
-                config.push(pair(
-                    "webhook_configs",
-                    format!("[{{\"url\": {url}, \"send_resolved\": {}}}]", receiver.resolves),
-                ));
+                let url = pair("url", quoted(&receiver_url(&host, &receiver.name)));
+                let webhook = flow_map([url, pair("send_resolved", receiver.resolves.to_string())]);
+                config.push(pair("webhook_configs", flow_list([webhook])));
             }
-            format!("{{{}}}", config.join(", "))
+            flow_map(config)
         });
-        out.push(pair("receivers", format!("[{}]", receivers.collect::<Vec<_>>().join(", "))));
+        out.push(pair("receivers", flow_list(receivers)));
         document(&out)
     }
 
@@ -233,40 +227,28 @@ impl AlertsSpec {
         let mut out = Vec::new();
         if let Some(global) = self.scrapes.get(&["global"]) {
             let kept = global.entries().iter().filter(|setting| !setting.key.ends_with("_file"));
-            let kept: Vec<String> = kept.map(|setting| pair(&setting.key, yaml(&setting.value))).collect();
-            out.push(pair("global", format!("{{{}}}", kept.join(", "))));
+            out.push(pair("global", flow_map(kept.map(unchanged))));
         }
-        let rules: Vec<String> = rules.iter().map(|rules| quoted(rules)).collect();
-        out.push(pair("rule_files", format!("[{}]", rules.join(", "))));
-        let mut alerting = vec![pair(
-            "alertmanagers",
-            format!("[{{\"static_configs\": [{{\"targets\": [{}]}}]}}]", quoted(ALERTMANAGER)),
-        )];
-        if let Some(relabel) = self.scrapes.get(&["alerting", "alert_relabel_configs"]) {
-            alerting.push(pair("alert_relabel_configs", yaml(relabel)));
-        }
-        out.push(pair("alerting", format!("{{{}}}", alerting.join(", "))));
-        let jobs = self.scrapes.get(&["scrape_configs"]).map_or(&[][..], Node::items);
-        let jobs: Vec<String> = jobs.iter().filter_map(|job| drill_job(job, hosts, left_out)).collect();
-        out.push(pair("scrape_configs", format!("[{}]", jobs.join(", "))));
+        out.push(pair("rule_files", flow_list(rules.iter().map(|rules| quoted(rules)))));
+        let targets = flow_map([pair("targets", flow_list([quoted(ALERTMANAGER)]))]);
+        let here = flow_map([pair("static_configs", flow_list([targets]))]);
+        let relabel = self.scrapes.get(&["alerting", "alert_relabel_configs"]);
+        let relabel = relabel.map(|relabel| pair("alert_relabel_configs", yaml(relabel)));
+        let alerting = [pair("alertmanagers", flow_list([here]))].into_iter().chain(relabel);
+        out.push(pair("alerting", flow_map(alerting)));
+        let jobs = self.scrapes.get(&["scrape_configs"]).map_or(&[][..], Node::items).iter();
+        out.push(pair("scrape_configs", flow_list(jobs.filter_map(|job| drill_job(job, hosts, left_out)))));
         document(&out)
     }
-}
-
-fn micros(length: Duration) -> u64 {
-    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A route and those below it without their `labels`, which templates alone see and older versions refuse.
 fn drill_route(route: &Node) -> String {
     let kept = route.entries().iter().filter(|entry| entry.key != "labels").map(|entry| match entry.key.as_str() {
-        "routes" => {
-            let below: Vec<String> = entry.value.items().iter().map(drill_route).collect();
-            pair(&entry.key, format!("[{}]", below.join(", ")))
-        }
-        key => pair(key, yaml(&entry.value)),
+        "routes" => pair("routes", flow_list(entry.value.items().iter().map(drill_route))),
+        _ => unchanged(entry),
     });
-    format!("{{{}}}", kept.collect::<Vec<_>>().join(", "))
+    flow_map(kept)
 }
 
 /// A scrape job with the targets that are in the drill; `None` where it has none.
@@ -282,27 +264,26 @@ fn drill_job(job: &Node, hosts: &BTreeSet<String>, left_out: &mut Vec<String>) -
                             hosts.contains(host) || matches!(host, "localhost" | "127.0.0.1")
                         });
                     left_out.extend(gone.iter().map(|target| (*target).to_string()));
-                    let targets: Vec<String> = there.iter().map(|target| quoted(target)).collect();
-                    let mut kept = vec![pair("targets", format!("[{}]", targets.join(", ")))];
+                    let mut kept = vec![pair("targets", flow_list(there.iter().map(|target| quoted(target))))];
                     kept.extend(group.get(&["labels"]).map(|labels| pair("labels", yaml(labels))));
-                    (!there.is_empty()).then(|| format!("{{{}}}", kept.join(", ")))
+                    (!there.is_empty()).then(|| flow_map(kept))
                 });
                 let groups: Vec<String> = groups.collect();
                 looks |= !groups.is_empty();
-                out.push(pair("static_configs", format!("[{}]", groups.join(", "))));
+                out.push(pair("static_configs", flow_list(groups)));
             }
             "dns_sd_configs" => {
                 looks = true;
-                out.push(pair(&entry.key, yaml(&entry.value)));
+                out.push(unchanged(entry));
             }
             key if key.ends_with("_sd_configs") => {
                 let name = job.get(&["job_name"]).and_then(Node::text).unwrap_or("a job");
                 left_out.push(format!("{key} of {name}"));
             }
-            key => out.push(pair(key, yaml(&entry.value))),
+            _ => out.push(unchanged(entry)),
         }
     }
-    looks.then(|| format!("{{{}}}", out.join(", ")))
+    looks.then(|| flow_map(out))
 }
 
 /// A node as YAML on one line. What was written plain and is no text (numbers, `yes`) stays as it was written: whoever reads it
@@ -317,12 +298,21 @@ fn yaml(node: &Node) -> String {
                 false => quoted(text),
             }
         }
-        Value::List(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
-        Value::Map(entries) => {
-            let entries: Vec<String> = entries.iter().map(|entry| pair(&entry.key, yaml(&entry.value))).collect();
-            format!("{{{}}}", entries.join(", "))
-        }
+        Value::List(items) => flow_list(items.iter().map(yaml)),
+        Value::Map(entries) => flow_map(entries.iter().map(unchanged)),
     }
+}
+
+fn unchanged(entry: &Entry) -> String {
+    pair(&entry.key, yaml(&entry.value))
+}
+
+fn flow_map(pairs: impl IntoIterator<Item = String>) -> String {
+    format!("{{{}}}", pairs.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn flow_list(items: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", items.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn quoted(text: &str) -> String {
@@ -370,10 +360,8 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
         if services.is_none() || !map.has(key) {
             continue;
         }
-        let span = map.key_span(key);
-        map.diags
-            .error(map.source, span, format!("with `services` Firedrill starts no Prometheus that could have `{key}`"))
-            .help(format!("leave out `{key}`, or `services`"));
+        let message = format!("with `services` Firedrill starts no Prometheus that could have `{key}`");
+        map.diags.error(map.source, map.key_span(key), message).help(format!("leave out `{key}`, or `services`"));
     }
     let names = rules.iter().flatten().flat_map(|(source, root)| rule_names(source, root, map.diags)).collect();
     let receivers = alertmanager.as_ref().and_then(|(source, root)| read_receivers(source, root, &mut map));
@@ -430,8 +418,7 @@ fn read_yaml(at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
 fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
     // A name that a pattern has found may be a link.
     if let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, path)) {
-        at.error(why);
-        return None;
+        return at.fail(why);
     }
     let source = read_text(path, what, at)?;
     let root = parse(&source, at.diags)?;
@@ -460,12 +447,9 @@ fn read_receivers(source: &Arc<Source>, root: &Node, map: &mut MapReader<'_>) ->
 
 fn receiver(node: &Node) -> Option<AlertReceiver> {
     let name = node.get(&["name"])?.text()?.to_string();
-    let integrations: Vec<(&str, &Node)> = node
-        .entries()
-        .iter()
-        .filter(|entry| entry.key.ends_with("_configs"))
-        .flat_map(|entry| entry.value.items().iter().map(|config| (entry.key.as_str(), config)))
-        .collect();
+    let kinds = node.entries().iter().filter(|entry| entry.key.ends_with("_configs"));
+    let configs = kinds.flat_map(|entry| entry.value.items().iter().map(|config| (entry.key.as_str(), config)));
+    let integrations: Vec<(&str, &Node)> = configs.collect();
     let tells = |(kind, config): &(&str, &Node)| match config.get(&["send_resolved"]).and_then(Node::text) {
         Some(said) => ["true", "yes", "on"].iter().any(|word| said.eq_ignore_ascii_case(word)),
         None => !SILENT_WHEN_OVER.contains(kind),

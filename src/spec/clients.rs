@@ -2,19 +2,14 @@
 
 use super::BlockClient;
 use super::services::{Among, mention};
-use crate::runbook::{RunbookPhase, parse_place};
-use crate::source::{At, Diagnostics, Source, TextForm, Value, beside, shape, shorten};
+use crate::runbook::{RunbookPhase, is_shell, parse_place};
+use crate::source::{At, Diagnostics, Node, Source, TextForm, beside, shape, shorten};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Tags that a client covers beside its own, unless they are named themselves.
 const ALIASES: &[(&str, &[&str])] =
     &[("psql", &["pgsql", "postgresql"]), ("sql", &["psql", "pgsql", "postgresql", "mysql"])];
-/// Tags that bash runs.
-const SHELLS: &[&str] = &[
-    "bash", "sh", "shell", "zsh", "ksh", "console", "shell-session", "shellsession", "sh-session", "bash-session",
-    "terminal", "shellscript", "shell-script",
-];
 
 /// Reads `clients`: a map of tags of code blocks, in lower case afterwards.
 pub fn read(at: &mut At<'_>) -> BTreeMap<String, BlockClient> {
@@ -26,7 +21,7 @@ pub fn read(at: &mut At<'_>) -> BTreeMap<String, BlockClient> {
         let fits = |c: char| !c.is_whitespace() && !matches!(c, ',' | '{' | '}' | ':');
         if tag.is_empty() || !tag.chars().all(fits) {
             at.error_at_key(format!("`{shown}` cannot be the tag of a code block"));
-        } else if SHELLS.contains(&tag.as_str()) {
+        } else if is_shell(&tag) {
             at.error_at_key(format!("blocks tagged `{shown}` are run by the shell, not by a client"))
                 .help("`respond.service` and `in` say where the shell runs");
         }
@@ -65,10 +60,7 @@ pub fn followed_by(scenario: &Path) -> Option<FollowedRunbook> {
     let source = Source::read(scenario).ok()?;
     let mut diags = Diagnostics::default();
     let root = crate::source::parse(&source, &mut diags)?;
-    let phases = match root.get(&["respond", "phases"]).map(|node| &node.value) {
-        Some(Value::List(items)) => items.as_slice(),
-        _ => &[],
-    };
+    let phases = root.get(&["respond", "phases"]).map_or(&[][..], Node::items);
     let clients = root.get(&["clients"]).map(|node| read(&mut At::root(node, &source, &mut diags)));
     Some(FollowedRunbook {
         runbook: beside(&source.path, root.get(&["runbook"])?.text()?),

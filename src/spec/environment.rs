@@ -3,7 +3,7 @@
 
 use super::Var;
 use super::stack::files;
-use super::vars::{is_secret, read_var};
+use super::vars::{read_var, var};
 use crate::source::{At, Diagnostics, Source, Span, concealed, shorten};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,8 +45,7 @@ fn read_file(file: &Source, diags: &mut Diagnostics) -> BTreeMap<String, Var> {
         let read = read.ok_or_else(|| "a line of an environment file is `NAME=value`".to_string());
         match read.and_then(|(name, text)| Ok((name.trim(), check_name(name.trim()).and_then(|()| value(text))?))) {
             Ok((name, value)) => {
-                let secret = is_secret(name, &value, None);
-                vars.insert(name.to_string(), Var { value, secret, declared: false, may_be_empty: false });
+                vars.insert(name.to_string(), var(name, value, None, false));
             }
             Err(why) => {
                 let shown = shown.get_or_insert_with(|| masked(file));

@@ -123,10 +123,8 @@ fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
             .help("add `lasts`, which is shorter than `every`");
     }
     if let Some((every, lasts)) = every.zip(lasts).filter(|(every, lasts)| *every <= lasts.saturating_add(jitter)) {
-        let message = format!(
-            "it may begin again {} after it began, before its `lasts` is over",
-            Show(every - every.min(jitter))
-        );
+        let after = Show(every - every.min(jitter));
+        let message = format!("it may begin again {after} after it began, before its `lasts` is over");
         map.wrong("every", message)
             .help(format!("more than {}: `lasts` and `jitter`", Show(lasts.saturating_add(jitter))));
     }
@@ -165,9 +163,10 @@ fn check(fault: &Fault, before: &[PlannedFault], loads: &[&str], at: &mut At<'_>
     if let Some((key, message, help)) = fault.facts.warning.clone() {
         diags.warning(source, span_of(key), message).help(help);
     }
-    let name = fault.facts.process.clone().map(|process| process.name);
-    if let Some(name) = name.filter(|name| process_names(before).any(|other| other == *name)) {
-        let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&name));
+    let mut others = before.iter().filter_map(|planned| planned.fault.facts.process.as_ref());
+    let process = fault.facts.process.as_ref().filter(|process| others.any(|other| other.name == process.name));
+    if let Some(process) = process {
+        let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&process.name));
         diags.error(source, span_of("name"), message).help("give each a name of its own");
     }
 }
@@ -178,10 +177,6 @@ fn naming<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
         return Some(node);
     }
     node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)).find_map(|node| naming(node, text))
-}
-
-fn process_names(faults: &[PlannedFault]) -> impl Iterator<Item = String> {
-    faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).map(|process| process.name)
 }
 
 /// The services that need an agent in front of them, with every port that any fault gives.

@@ -76,30 +76,23 @@ pub(super) fn named(name: &str, folder: &Path) -> Option<PathBuf> {
 
 /// The game days of a project, by name.
 pub fn project_game_days(project: &Path) -> Vec<PathBuf> {
-    yaml_files(project, "gamedays")
-}
-
-fn yaml_files(project: &Path, folder: &str) -> Vec<PathBuf> {
-    project_files(project, folder, &["yaml", "yml"])
+    project_files(project, "gamedays", &["yaml", "yml"])
 }
 
 /// The scenarios of a project, by name.
 pub fn project_scenarios(project: &Path) -> Vec<PathBuf> {
-    yaml_files(project, "scenarios")
+    project_files(project, "scenarios", &["yaml", "yml"])
 }
 
 /// The files of one of the project's folders with one of these extensions, by name; hidden ones are left out.
 pub fn project_files(project: &Path, folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(project.join(folder)).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-            let wanted = path.extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted));
-            wanted && !hidden && !path.is_dir()
-        })
-        .map(|path| tidy(&path))
-        .collect();
+    let is_wanted = |path: &PathBuf| {
+        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let wanted = path.extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted));
+        wanted && !hidden && !path.is_dir()
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_wanted).map(|path| tidy(&path)).collect();
     files.sort();
     files
 }

@@ -13,8 +13,7 @@ pub fn read(at: &mut At<'_>) -> BTreeMap<String, String> {
                 .help("labels of letters, digits and hyphens, with dots between them, without a port");
         }
         let Some(service) = at.node.text().filter(|service| !service.trim().is_empty()) else {
-            at.error(format!("expected the name of a service, found {}", at.node.describe()));
-            return None;
+            return at.fail(format!("expected the name of a service, found {}", at.node.describe()));
         };
         mention(at, format!("host `{}`", shorten(at.key)), service, Among::Services);
         Some((at.key.to_string(), service.to_string()))

@@ -3,7 +3,7 @@
 use super::services::{Among, mention, service};
 use super::sli_command;
 use super::slos::{self, MeasuredSlo};
-use super::stack::{path_of, read_text};
+use super::stack::text_at;
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
@@ -11,7 +11,8 @@ use crate::agent::source::SliSource;
 use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::{freshness, promql};
 use crate::load::{
-    AnswerPlace, Ca, ExpectedAnswer, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for,
+    AnswerPlace, Ca, ExpectedAnswer, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, check_placeholders,
+    connections as connections_for,
 };
 use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
@@ -125,8 +126,7 @@ fn read_expected(at: &mut At<'_>) -> Option<ExpectedAnswer> {
         text => Ok(text.to_string()),
     });
     if !["body", "json", "header"].iter().any(|key| map.has(key)) {
-        let span = map.span();
-        map.error(span, "`expect` expects nothing")
+        map.error(map.span(), "`expect` expects nothing")
             .help("write `{ body: paid }`, `{ json: { /status: paid } }` or `{ header: { x-cache: hit } }`");
     }
     let mut values = Vec::new();
@@ -205,12 +205,11 @@ fn read_tls(at: &mut At<'_>, by: &str) -> Option<Ca> {
 /// Reads a certificate authority: a file of the project, or one of a service that makes its own.
 pub(super) fn read_ca(at: &mut At<'_>, by: &str) -> Option<Ca> {
     let read_pem = |at: &mut At<'_>| {
-        let path = path_of(at)?;
-        let pem = read_text(&path, "the certificate authority", at)?.text.clone();
-        if let Err(reason) = check_ca(&pem) {
-            at.error(format!("`{}` is no certificate authority: {reason}", path.display()));
+        let file = text_at(at, "the certificate authority")?;
+        if let Err(reason) = check_ca(&file.text) {
+            at.error(format!("`{}` is no certificate authority: {reason}", file.path.display()));
         }
-        Some(Ca::Pem { pem })
+        Some(Ca::Pem { pem: file.text.clone() })
     };
     at.either(shape::filled, read_pem, |at| match &at.node.value {
         Value::Map(_) => {
@@ -282,25 +281,6 @@ pub fn host_of(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     (!host.is_empty()).then_some(host)
-}
-
-/// `{{word}}` with a word that is not known would be sent as it stands.
-fn check_placeholders(text: &str, known: &[String]) -> Result<(), String> {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once("{{") {
-        rest = after;
-        let Some((word, _)) = after.split_once("}}") else { return Ok(()) };
-        let word = word.trim();
-        let is_word =
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        if is_word && !matches!(word, "counter" | "id") && !known.iter().any(|name| name == word) {
-            return Err(format!(
-                "`{{{{{}}}}}` is not known: there are `{{{{counter}}}}` and `{{{{id}}}}`",
-                shorten(word)
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn read_headers(at: &mut At<'_>, known: &[String]) -> Vec<(String, String)> {
@@ -422,10 +402,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
     let good = map.read("good", own.is_none() && promised.is_none(), |at| at.parse(A_CONDITION, Good::parse));
     for key in ["good", "prometheus"].into_iter().filter(|_| promised.is_some()) {
         if map.has(key) {
-            map.wrong(
-                key,
-                format!("`{key}` is not of an SLI over a journey: its file says what is good, and a load measures it"),
-            );
+            let why = "is not of an SLI over a journey: its file says what is good, and a load measures it";
+            map.wrong(key, format!("`{key}` {why}"));
         }
     }
     for key in ["load", "good"] {

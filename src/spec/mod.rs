@@ -1,14 +1,12 @@
 //! What people write → a checked `Plan`. Every mistake of every file at once, with its place, before Docker is touched.
 
 mod alerts;
-mod alone;
 mod clients;
 mod environment;
 mod faults;
 mod find;
 mod gameday;
 mod hosts;
-mod invariants;
 mod loads;
 mod objectives;
 mod oncall;

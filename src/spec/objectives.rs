@@ -76,12 +76,7 @@ pub(crate) fn project_services(project: &Path, diags: &mut Diagnostics) -> Resul
 
 impl DrillObjectives {
     /// Decides them: `rto` and `rpo` are what the scenario itself says.
-    pub fn decide(
-        plan: &Plan,
-        rto: Option<Duration>,
-        rpo: Option<Duration>,
-        catalog: Option<&Catalog>,
-    ) -> DrillObjectives {
+    pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Self {
         let owing = catalog.map_or_else(Default::default, |catalog| owing(plan, catalog));
         let strictest = |of: fn(&CriticalService) -> Option<Duration>| {
             let of_these = |services: &Vec<&CriticalService>| {
@@ -93,11 +88,8 @@ impl DrillObjectives {
         let owed_rpo = plan.restore.as_ref().and_then(|_| strictest(|service| service.rpo));
         // Where users notice nothing, nothing has to recover.
         let owed_rto = strictest(|service| service.rto).filter(|_| !plan.impact.none);
-        DrillObjectives {
-            rto: one(rto, owed_rto),
-            rpo: one(rpo, owed_rpo),
-            shortfalls: catalog.map_or_else(Vec::new, |catalog| shortfalls(plan, catalog)),
-        }
+        let shortfalls = catalog.map_or_else(Vec::new, |catalog| shortfalls(plan, catalog));
+        DrillObjectives { rto: one(rto, owed_rto), rpo: one(rpo, owed_rpo), shortfalls }
     }
 
     /// What readers of a report should know about them.
@@ -128,11 +120,10 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
 fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c CriticalService>; 2] {
     let stack = &plan.stack.file;
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.series == name);
-    let called: Vec<String> =
-        plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
+    let called = plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load));
     let asked =
         plan.own_sources.iter().filter(|source| measured(&source.series)).flat_map(|source| source.services.clone());
-    let called: Vec<String> = called.into_iter().chain(asked).collect();
+    let called: Vec<String> = called.chain(asked).collect();
     let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.facts.services.clone()).collect();
     let is_one_of = |service: &CriticalService, names: &[String]| names.iter().any(|name| service.is(name, stack));
     let (called, others): (Vec<&CriticalService>, Vec<&CriticalService>) =
@@ -186,9 +177,8 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
         let Some(Objective { value, from, looser: Some((other, by)) }) = objective else { continue };
         let message =
             format!("`{key}` is {} by {from}, and {} by {by}: the stricter one holds", Show(*value), Show(*other));
-        diags
-            .warning(&plan.source, plan.place(&[key]), message)
-            .help("say the same in both, or leave it out of the scenario");
+        let help = "say the same in both, or leave it out of the scenario";
+        diags.warning(&plan.source, plan.place(&[key]), message).help(help);
     }
     for Shortfall { sli, text } in &plan.objectives.shortfalls {
         let help =
@@ -197,9 +187,8 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
     }
     if plan.objectives.rto.is_none() && !plan.impact.none {
         let message = format!("no limit on the time to recover: neither the scenario nor {FILE} has an RTO");
-        diags
-            .warning(&plan.source, plan.place(&["title"]), message)
-            .help("add `rto: 10m`, from the first confirmed fault on");
+        let help = "add `rto: 10m`, from the first confirmed fault on";
+        diags.warning(&plan.source, plan.place(&["title"]), message).help(help);
     }
 }
 

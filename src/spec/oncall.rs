@@ -1,12 +1,12 @@
 //! `oncall.yaml`: who has which role in an incident, what makes one severe, and who is behind each receiver of Alertmanager.
 //! This is its one reader.
 
-use super::stack::{path_of, read_text};
+use super::stack::text_at;
 use crate::record::SeverityLevel;
 use crate::slis::Ratio;
 use crate::source::{At, MapReader, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +91,7 @@ fn described() -> (Value, Vec<String>) {
 
 /// Reads `oncall:` of a scenario: the path of the file, and the file.
 pub(super) fn read_named(at: &mut At<'_>) -> Option<OnCall> {
-    let path: PathBuf = path_of(at)?;
-    let source = read_text(&path, "the file of who is on call", at)?;
+    let source = text_at(at, "the file of who is on call")?;
     let root = parse(&source, at.diags)?;
     read_on_call(&mut At::root(&root, &source, at.diags))
 }
@@ -110,15 +109,11 @@ pub fn read_on_call(at: &mut At<'_>) -> Option<OnCall> {
 
 fn read_roles(at: &mut At<'_>) -> Option<IncidentRoles> {
     let mut map = at.map("`roles`")?;
+    let roles = ["incident_commander", "tech_lead", "comms_lead"];
     let [incident_commander, tech_lead, comms_lead] =
-        ["incident_commander", "tech_lead", "comms_lead"].map(|role| map.optional_with(role, A_NAME, person));
+        roles.map(|role| map.optional_with(role, A_NAME, person).filter(|name| name != OPEN));
     map.finish()?;
-    let of = |role: Option<String>| role.filter(|name| name != OPEN);
-    Some(IncidentRoles {
-        incident_commander: of(incident_commander),
-        tech_lead: of(tech_lead),
-        comms_lead: of(comms_lead),
-    })
+    Some(IncidentRoles { incident_commander, tech_lead, comms_lead })
 }
 
 /// A name of somebody.
@@ -213,11 +208,8 @@ fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
 /// A second line has a time at which it is called.
 fn escalates_in_time(map: &mut MapReader<'_>, within: Option<Duration>) {
     if map.has("then") && !map.has("acknowledge_within") {
-        map.error(
-            map.key_span("then"),
-            "`then` needs `acknowledge_within`: nothing says when the second line is paged",
-        )
-        .help("write `acknowledge_within: 5m` beside it");
+        let message = "`then` needs `acknowledge_within`: nothing says when the second line is paged";
+        map.error(map.key_span("then"), message).help("write `acknowledge_within: 5m` beside it");
     }
     if within.is_some_and(|within| within.is_zero()) {
         map.wrong("acknowledge_within", "`acknowledge_within` is 0: nobody can acknowledge in no time");

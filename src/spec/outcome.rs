@@ -3,7 +3,7 @@
 use super::services::{Among, mention};
 use super::windows::{LONGEST, Show, deadline, window};
 use super::{AlertReceiver, AlertsSpec, Detect, Impact, OnCall, loads};
-use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict};
+use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict, micros};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, shape, shorten};
 use serde_json::json;
@@ -38,13 +38,9 @@ impl Expected {
 
 /// What a scenario says of its impact that says nothing; `slis` are the names of the SLIs, also of those with mistakes.
 pub fn default_impact(slis: &[&str]) -> Option<Impact> {
-    Some(Impact {
-        none: false,
-        breaches: slis.iter().map(|name| (*name).to_string()).collect(),
-        below: Ratio::new(IMPACT_BELOW)?,
-        within: IMPACT_WITHIN,
-        window: IMPACT_WINDOW,
-    })
+    let breaches = slis.iter().map(|name| (*name).to_string()).collect();
+    let below = Ratio::new(IMPACT_BELOW)?;
+    Some(Impact { none: false, breaches, below, within: IMPACT_WITHIN, window: IMPACT_WINDOW })
 }
 
 /// Reads `impact`.
@@ -75,10 +71,8 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
             }
             let breaches = map.optional_by("breaches", |at| {
                 let breaches: Option<Vec<String>> = at.value();
-                at.must_not_be_empty(
-                    "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`",
-                    "",
-                );
+                let message = "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`";
+                at.must_not_be_empty(message, "");
                 for item in at.node.items() {
                     let Some(name) = item.text() else { continue };
                     // Without any SLI that was told already.
@@ -169,7 +163,7 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
         before_impact,
         quiet: quiet.unwrap_or_default(),
         max_pages,
-        resolves_within_us: resolves.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX)),
+        resolves_within_us: resolves.map(micros),
         escalation,
         theory: None,
         unwatched: Vec::new(),
@@ -195,7 +189,7 @@ fn read_escalation(
     let labels = map.optional_by("labels", read_labels);
     let within = map.require_by("within", |at| deadline(at, LONGEST));
     map.finish()?;
-    let within_us = u64::try_from(within?.as_micros()).unwrap_or(u64::MAX);
+    let within_us = micros(within?);
     let alert = alert.or(page.map(String::from))?;
     let labels = labels.or(of_page.filter(|_| page == Some(&*alert)).cloned()).unwrap_or_default();
     Some(PageEscalation { alert, labels, receiver: String::new(), within_us })
@@ -270,12 +264,8 @@ pub fn check_page(
     let resolve = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
     let mut told = alerts.receivers.iter().filter(resolve).peekable();
     if page.resolves_within_us.is_some() && told.peek().is_some() && !told.any(|receiver| receiver.resolves) {
-        wrong(
-            map,
-            root,
-            "resolves_within",
-            "its receiver is never told that an alert is over (`send_resolved`)".into(),
-        );
+        let message = "its receiver is never told that an alert is over (`send_resolved`)";
+        wrong(map, root, "resolves_within", message.into());
     }
     page.theory = alerts.theory(page);
     check_escalation(page, oncall, root, map);
@@ -321,15 +311,8 @@ pub fn read_expect(at: &mut At<'_>) -> Option<Expected> {
     let mut map = at.map("`expect`")?;
     let verdict = map.require_by("verdict", |at| {
         // What says nothing about the system cannot be what a scenario is for.
-        let real = || Verdict::ALL.into_iter().filter(|verdict| !verdict.is_harness());
-        at.diags.describe(|| shape::one_of(real().map(Verdict::name)));
-        let text = at.node.text().unwrap_or_default();
-        let verdict = real().find(|verdict| verdict.name() == text);
-        if verdict.is_none() {
-            at.error(format!("{} is not a verdict that can be expected", at.node.describe()))
-                .help(did_you_mean(text, real().map(Verdict::name)));
-        }
-        verdict
+        let real = Verdict::ALL.into_iter().filter(|verdict| !verdict.is_harness());
+        at.one_of(real.map(|verdict| (verdict.name(), verdict)), "is not a verdict that can be expected")
     });
     let level = map.optional_with("level", A_LEVEL, |text| {
         RestoreLevel::from_name(text.trim())

@@ -37,17 +37,14 @@ pub fn outline(path: &Path) -> Outline {
     let text = |key: &str| get(&[key]).and_then(Node::text).map(str::to_string);
     let items = |key: &str| get(&[key]).map_or(&[][..], Node::items).iter();
     let shown = |relative: &str| beside(&path, relative).to_string_lossy().into_owned();
+    let stack = get(&["stack", "file"]).or(get(&["stack", "kubernetes", "manifests"])).or(get(&["stack"]));
     Outline {
         name: super::find::stem(&path).unwrap_or_default(),
         title: text("title"),
         kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
         runbook: text("runbook").map(|relative| shown(&relative)),
-        stack: get(&["stack", "file"])
-            .or(get(&["stack", "kubernetes", "manifests"]))
-            .or(get(&["stack"]))
-            .and_then(Node::text)
-            .map(shown),
+        stack: stack.and_then(Node::text).map(shown),
         faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
         tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
         readable: root.is_some(),

@@ -411,12 +411,8 @@ impl Respond {
     /// What a step is given for an input, the closest word first: the step's own environment, `vars`, `env`. The last two
     /// are asked by the exact name of a variable.
     pub fn given(&self, step: &str, input: &RunbookInput) -> Option<&Var> {
-        let of_step = self.env_of_steps.get(step);
-        input
-            .variable()
-            .and_then(|name| of_step?.get(name))
-            .or_else(|| self.vars.get(&input.name))
-            .or_else(|| self.env.get(input.variable()?))
+        let of_step = input.variable().and_then(|name| self.env_of_steps.get(step)?.get(name));
+        of_step.or_else(|| self.vars.get(&input.name)).or_else(|| self.env.get(input.variable()?))
     }
 
     /// Values that must never be shown, and the passwords inside of those that are URLs.

@@ -1,21 +1,21 @@
-//! Probes: what a command in a service must write, and how long it may take. Asked by invariants, by the levels of a DR drill and
-//! by what ends a drill.
+//! Probes: what a command in a service must write, and how long it may take. Asked by `invariants`, which are read here, by the
+//! levels of a DR drill and by what ends a drill.
 
 use super::services::service;
 use super::windows::{LONGEST, deadline};
-use super::{Expectation, ServiceScript};
+use super::{Expectation, Invariant, ServiceScript};
 use crate::faults::read_question;
 use crate::slis::Comparison;
-use crate::source::{MapReader, TextForm, shape, shorten};
+use crate::source::{At, MapReader, TextForm, shape, shorten};
 use std::time::Duration;
 
 /// How long a probe may take unless it says otherwise.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
-    let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+    let any = Comparison::ALL.map(Comparison::name).join("|");
     shape::text(&format!("\\s*(?:{any})\\s*[+-]?[0-9][0-9.eE+-]*\\s*"))
 });
-pub(super) const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
+const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
 
 /// Reads the keys of a probe: `service`, `run` and `within`.
 pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
@@ -60,4 +60,26 @@ pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
         }
     });
     [output.map(|output| Expectation::Output(output.trim_end().to_string())), number]
+}
+
+/// Reads one invariant.
+pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
+    let (name, span) = (at.key.to_string(), at.key_span);
+    let what = format!("the invariant `{}`", shorten(&name));
+    let line = at.line();
+    let mut map = at.map(what.as_str())?.of_section("invariants");
+    let probe = probe(&mut map, line, &what);
+    let mut expected = expected(&mut map);
+    match map.optional("increases") {
+        Some(true) if expected.is_none() => expected = Some(Expectation::Increases),
+        Some(_) => {
+            map.wrong("increases", "`increases` is `true`, beside nothing else that says what is expected").help(WAYS);
+        }
+        None if !["output", "value", "as_before", "increases"].iter().any(|key| map.has(key)) => {
+            map.error(span, "nothing says what is expected of it").help(WAYS);
+        }
+        None => {}
+    }
+    map.finish()?;
+    Some(Invariant { name, probe: probe?, expected: expected? })
 }

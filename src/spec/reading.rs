@@ -31,9 +31,8 @@ pub fn apply(
             Some(ways) if ways.contains(way.as_str()) => {}
             Some(ways) => {
                 let message = format!("`{choice}` has no way `{way}`");
-                diags
-                    .error(source, *span, message)
-                    .help(format!("there is {}", list(&ways.iter().collect::<Vec<_>>())));
+                let help = format!("there is {}", list(&ways.iter().collect::<Vec<_>>()));
+                diags.error(source, *span, message).help(help);
             }
             None => {
                 let help = match choices.is_empty() {
@@ -89,9 +88,9 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     let Some(accepted) = &runbook.accepted else { return };
     let Review { cases, aside, stale } = runbook.review();
     for decision in stale {
-        diags
-            .warning(&accepted.source, decision.span, "this decision is about a command that is no longer there")
-            .help(format!("`firedrill accept --prune {path}` removes it"));
+        let message = "this decision is about a command that is no longer there";
+        let help = format!("`firedrill accept --prune {path}` removes it");
+        diags.warning(&accepted.source, decision.span, message).help(help);
     }
     let disagree = |decision: &Decision, says: &str| {
         let decided = decision.decided.text();
@@ -102,9 +101,8 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     let runs = |decision: &Decision| matches!(decision.decided, Do::Run | Do::Way { .. });
     for case in cases.iter().filter(|case| case.settings().is_some_and(|settings| settings.choose == Some(true))) {
         if let Some((_, decision)) = case.decision.filter(|(_, decision)| !runs(decision)) {
-            diags
-                .warning(&runbook.source, place(case.command.line), disagree(decision, "choose"))
-                .help("let one of the two go");
+            let message = disagree(decision, "choose");
+            diags.warning(&runbook.source, place(case.command.line), message).help("let one of the two go");
         }
     }
     for decision in aside.into_iter().filter(|decision| runs(decision)) {

@@ -8,7 +8,7 @@ use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var, environment};
 use crate::load::Ca;
 use crate::runbook::{Command, ParseOptions, Runbook, RunbookInput, RunbookPhase, Step, unified_name};
-use crate::source::{At, Diagnostics, Pos, Source, Span, did_you_mean, list, nearest, shape, shorten};
+use crate::source::{At, Diagnostics, Pos, Source, Span, list, nearest, shape, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Deadline of a command unless something says otherwise.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// What is followed when the scenario selects nothing.
-pub(super) const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
+const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
 
 /// A variable as it was named, and where.
 struct NamedVar {
@@ -45,12 +45,11 @@ pub struct WrittenRespond {
 
 /// Reads the runbook that the scenario names.
 pub fn read_runbook(at: &mut At<'_>, reading: &ParseOptions) -> Option<Runbook> {
-    let path = super::stack::path_of(at)?;
-    let text = super::stack::read_text(&path, "the runbook", at)?;
+    let text = super::stack::text_at(at, "the runbook")?;
     let before = at.diags.all.len();
     let runbook = crate::runbook::parse_with(&text, reading, at.diags);
     if runbook.is_none() && at.diags.all.len() == before {
-        at.error(format!("`{}` is not a runbook", path.display()));
+        at.error(format!("`{}` is not a runbook", text.path.display()));
     }
     runbook
 }
@@ -73,6 +72,23 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     let trust = map.optional_by("trust", |at| super::loads::read_ca(at, "`respond.trust`"));
     map.finish()?;
     Some(WrittenRespond { phases, vars, env, env_files, chosen, timeout, service, trust })
+}
+
+impl Respond {
+    /// `respond` as a scenario has it that says nothing, and as a runbook is followed without one.
+    pub fn alone(phases: Option<Vec<RunbookPhase>>, timeout: Option<Duration>, service: Option<String>) -> Respond {
+        let phases = phases.unwrap_or_else(|| PHASES.to_vec());
+        Respond { phases, timeout: timeout.unwrap_or(TIMEOUT), service, ..Respond::default() }
+    }
+
+    /// Gives an input its value; whether it is a secret the scenario says, or its name and the value itself.
+    pub fn give(&mut self, name: &str, value: &str) {
+        let known = self.vars.get(&unified_name(name));
+        let declared = known.is_some_and(|known| known.declared).then_some(true);
+        let var = var(name, value.to_string(), declared, known.is_some_and(|known| known.may_be_empty));
+        self.vars.insert(unified_name(name), var.clone());
+        self.vars.insert(name.to_string(), var);
+    }
 }
 
 impl WrittenRespond {
@@ -114,8 +130,7 @@ fn read_choose(at: &mut At<'_>) -> Vec<ChosenWay> {
     at.entries("a map", "write it like `choose: { backend: postgres }`", |at| {
         at.diags.describe(shape::filled);
         let Some(way) = at.node.text() else {
-            at.error(format!("a way must be a name, found {}", at.node.describe()));
-            return None;
+            return at.fail(format!("a way must be a name, found {}", at.node.describe()));
         };
         Some((at.key.to_string(), way.to_string(), at.key_span))
     })
@@ -124,17 +139,12 @@ fn read_choose(at: &mut At<'_>) -> Vec<ChosenWay> {
 fn read_phases(at: &mut At<'_>) -> Vec<RunbookPhase> {
     let mut phases = Vec::new();
     at.items("a list of phases", "", |at| {
-        let names = RunbookPhase::ALL.map(RunbookPhase::name);
-        at.diags.describe(|| shape::one_of(names));
-        match at.node.text().and_then(RunbookPhase::from_name) {
-            Some(phase) if phases.contains(&phase) => {
-                at.error(format!("the phase `{}` is given twice", phase.name()));
-            }
-            Some(phase) => phases.push(phase),
-            None => {
-                let help = did_you_mean(at.node.text().unwrap_or_default(), names);
-                at.error(format!("{} is not a phase of a runbook", at.node.describe())).help(help);
-            }
+        let all = RunbookPhase::ALL.map(|phase| (phase.name(), phase));
+        let phase = at.one_of(all, "is not a phase of a runbook")?;
+        if phases.contains(&phase) {
+            at.error(format!("the phase `{}` is given twice", phase.name()));
+        } else {
+            phases.push(phase);
         }
         Some(())
     });
@@ -329,9 +339,8 @@ fn warn_of(input: &RunbookInput, why: Unfit, file: &Arc<Source>, source: &Arc<So
     match why {
         Unfit::Missing => {
             let message = format!("`{spelling}` has no value in {}: its step would be blocked", source.path.display());
-            diags
-                .warning(file, span, message)
-                .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
+            let help = format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`");
+            diags.warning(file, span, message).help(help);
         }
         Unfit::Empty => {
             let message = format!("the value of `{spelling}` is empty: its step would be blocked");

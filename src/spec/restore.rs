@@ -12,8 +12,6 @@ use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_size, sha
 use serde_json::json;
 use std::time::Duration;
 
-/// The kinds of drills, the default first.
-const KINDS: [&str; 2] = ["drill", "dr"];
 /// The keys that only DR drills have.
 const OWN: [&str; 3] = ["rpo", "ledger", "restore"];
 const ADD_KIND: &str = "add `kind: dr`";
@@ -52,16 +50,8 @@ impl ScenarioKind {
 
 /// Reads `kind`.
 pub fn read_kind(at: &mut At<'_>) -> Option<ScenarioKind> {
-    at.diags.describe(|| shape::one_of(KINDS));
-    match at.node.text() {
-        Some("drill") => Some(ScenarioKind::Drill),
-        Some("dr") => Some(ScenarioKind::Dr(at.node.span)),
-        other => {
-            at.error(format!("{} is not a kind of drill", at.node.describe()))
-                .help(did_you_mean(other.unwrap_or_default(), KINDS));
-            None
-        }
-    }
+    let dr = ScenarioKind::Dr(at.node.span);
+    at.one_of([("drill", ScenarioKind::Drill), ("dr", dr)], "is not a kind of drill")
 }
 
 /// The rest of the scenario, as far as it could be read.

@@ -87,7 +87,7 @@ impl fmt::Display for Expectation {
             Expectation::Success => write!(f, "exit code 0"),
             Expectation::Output(text) => write!(f, "`{}`", shorten(text)),
             Expectation::AsBefore => write!(f, "as before the fault"),
-            Expectation::Number(op, value) => write!(f, "{} {value}", op.sign()),
+            Expectation::Number(op, value) => write!(f, "{op} {value}"),
             Expectation::Increases => write!(f, "increases"),
         }
     }

@@ -2,11 +2,11 @@
 
 use super::alerts::{AlertsSpec, read_alerts};
 use super::faults::{interposed, never_cleared, read_faults, returning};
-use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
 use super::plan::{Detect, sources};
+use super::probe::read_invariant;
 use super::restore::{self, ScenarioKind};
 use super::stop_when::read_stop_when;
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
@@ -144,15 +144,11 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     {
         let message =
             "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
-        map.diags
-            .error(map.source, map.key_span("alerts"), message)
-            .help("leave `services` out: Firedrill starts both");
+        map.error(map.key_span("alerts"), message).help("leave `services` out: Firedrill starts both");
     }
     if map.has("alerts") && !map.has("detect") {
-        let span = map.key_span("alerts");
-        map.diags
-            .warning(map.source, span, "nothing looks at these alerts")
-            .help("say which page must come: `detect: { alert: …, receiver: …, within: … }`");
+        let help = "say which page must come: `detect: { alert: …, receiver: …, within: … }`";
+        map.diags.warning(map.source, map.key_span("alerts"), "nothing looks at these alerts").help(help);
     }
     let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
     // What is wrong above says nothing about the runbook.
@@ -215,14 +211,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             .help("leave `cleared` out");
     }
     if none && !kind.is_dr() && map.has("recover") {
-        let span = map.key_span("recover");
-        map.diags
-            .warning(
-                map.source,
-                span,
-                "nothing has to recover: `recover` says nothing; `impact.within` is what is judged",
-            )
-            .help("leave it out");
+        let message = "nothing has to recover: `recover` says nothing; `impact.within` is what is judged";
+        map.diags.warning(map.source, map.key_span("recover"), message).help("leave it out");
     }
     let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
     let budget = map.optional_by("budget", price::read);
@@ -347,24 +337,21 @@ fn place(root: &Node, outer: &str, inner: &str) -> Span {
 /// A severity of the team is one that its file defines.
 fn check_severity(severity: Option<&str>, oncall: Option<&OnCall>, map: &mut MapReader<'_>) {
     let Some(severity) = severity else { return };
-    let Some(oncall) = oncall else {
-        let levels = SeverityLevel::defaults();
-        let names = levels.iter().map(|level| level.name.as_str());
-        if !names.clone().any(|name| name == severity) {
-            let span = map.span_of("severity");
-            let message = format!(
-                "`{}` is no severity that is defined: the incident is compared with nothing",
-                shorten(severity)
-            );
-            map.diags.warning(map.source, span, message).help(did_you_mean(severity, names));
-        }
+    let defaults = SeverityLevel::defaults();
+    let levels = oncall.map_or(&defaults, |oncall| &oncall.severities);
+    let names = levels.iter().map(|level| level.name.as_str());
+    if names.clone().any(|name| name == severity) {
         return;
-    };
-    let names = oncall.severities.iter().map(|level| level.name.as_str());
-    if !names.clone().any(|name| name == severity) {
-        let message = format!("`{}` is no severity of {}", shorten(severity), oncall.path().display());
-        map.wrong("severity", message).help(did_you_mean(severity, names));
     }
+    let (shown, help) = (shorten(severity), did_you_mean(severity, names));
+    let told = match oncall {
+        Some(oncall) => map.wrong("severity", format!("`{shown}` is no severity of {}", oncall.path().display())),
+        None => {
+            let message = format!("`{shown}` is no severity that is defined: the incident is compared with nothing");
+            map.diags.warning(map.source, map.span_of("severity"), message)
+        }
+    };
+    told.help(help);
 }
 
 fn warn_unused_loads(root: &Node, slis: &[SliSpec], map: &mut MapReader<'_>) {
@@ -385,11 +372,8 @@ fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
     let steady_for = map.optional_by("for", window).unwrap_or(STEADY_FOR);
     let within = map.optional_by("within", |at| deadline(at, LONGEST));
     if let Some(within) = within.filter(|within| *within < steady_for) {
-        let message = format!(
-            "`within` is {}, shorter than `for` ({}): it could never be steady",
-            Show(within),
-            Show(steady_for)
-        );
+        let (within, least) = (Show(within), Show(steady_for));
+        let message = format!("`within` is {within}, shorter than `for` ({least}): it could never be steady");
         map.wrong("within", message);
     }
     map.finish()?;

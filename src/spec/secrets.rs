@@ -1,5 +1,6 @@
 //! A mistake is shown with its line, and that line may hold the value of a variable that is a secret.
 
+use super::find::is_yaml;
 use super::vars::is_secret;
 use crate::record::{Redactor, Secret};
 use crate::source::{Diagnostics, Node, Source, Span, concealed, parse};
@@ -11,7 +12,7 @@ pub fn hide(diags: &mut Diagnostics) {
     let mut hidden: Vec<(PathBuf, Arc<Source>, Redactor)> = Vec::new();
     for diagnostic in &mut diags.all {
         let path = &diagnostic.source.path;
-        if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        if !is_yaml(path) {
             continue;
         }
         let at = hidden.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {

@@ -36,9 +36,8 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
     for Mention { by, name, among, span } in &plan.mentions {
         let names = if *among == Among::Hosts { hosts } else { services };
         if !names.contains(name) {
-            diags
-                .error(&plan.source, *span, format!("{by} names `{}`, which the stack does not have", shorten(name)))
-                .help(did_you_mean(name, names.iter().map(String::as_str)));
+            let message = format!("{by} names `{}`, which the stack does not have", shorten(name));
+            diags.error(&plan.source, *span, message).help(did_you_mean(name, names.iter().map(String::as_str)));
         }
     }
     check_annotations(plan, services, diags);
@@ -47,9 +46,8 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         if services.iter().chain(hosts).any(|name| *name == process.name) {
             let at = node.get(&[planned.fault.kind(), "name"]).unwrap_or(node);
             let message = format!("the stack has a service `{}` already", shorten(&process.name));
-            diags
-                .error(&plan.source, at.span, message)
-                .help("give the process a name of its own, under which steps can stop it");
+            let help = "give the process a name of its own, under which steps can stop it";
+            diags.error(&plan.source, at.span, message).help(help);
         }
     }
     // A name of one service that leads to another one would make two of everything that is said of either.
@@ -57,9 +55,8 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
     {
         let message =
             format!("host `{}` is a service of the stack, and cannot lead to `{}`", shorten(host), shorten(service));
-        diags
-            .error(&plan.source, plan.place(&["hosts", host]), message)
-            .help("give the service that is meant in the runbook by its own name");
+        let help = "give the service that is meant in the runbook by its own name";
+        diags.error(&plan.source, plan.place(&["hosts", host]), message).help(help);
     }
     secrets::hide(diags);
 }
@@ -85,16 +82,14 @@ fn check_annotations(plan: &Plan, services: &[String], diags: &mut Diagnostics) 
     // The scenario's own words were looked at where they stand.
     for block in runbook.steps.iter().filter(|step| step.replaced.is_none()).flat_map(|step: &Step| &step.blocks) {
         let Some(place) = block.settings.place.as_ref().filter(|place| !services.contains(place)) else { continue };
-        let above: usize =
-            runbook.source.text.split_inclusive('\n').take(block.line.saturating_sub(1)).map(str::len).sum();
+        let above = runbook.source.start(block.line);
         let written = format!("in={place}");
         let Some(at) = runbook.source.text.get(..above).and_then(|above| above.rfind(&written)) else { continue };
         if !told.contains(&at) {
             told.push(at);
             let message = format!("an annotation names `{}`, which the stack does not have", shorten(place));
-            diags
-                .error(&runbook.source, Span::new(at + 3, at + written.len()), message)
-                .help(did_you_mean(place, services.iter().map(String::as_str)));
+            let help = did_you_mean(place, services.iter().map(String::as_str));
+            diags.error(&runbook.source, Span::new(at + 3, at + written.len()), message).help(help);
         }
     }
 }

@@ -34,9 +34,8 @@ pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics)
             let start = file.offset(Pos { line: command.line, column: command.column });
             let first = command.text.lines().next().unwrap_or_default().len();
             let span = Span::new(start, (start + first).min(file.text.len()));
-            diags
-                .warning(file, span, message)
-                .help(format!("{advice}; `expect=/…/` says what it must answer, `errors=allowed` that it is meant so"));
+            let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
+            diags.warning(file, span, message).help(format!("{advice}; {help}"));
         }
     }
 }

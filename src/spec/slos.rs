@@ -3,7 +3,7 @@
 //!
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
-use super::stack::{path_of, read_text};
+use super::stack::text_at;
 use crate::agent::promql::{PromAsked, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
 use crate::assurance::services::{Journey, JourneyPromise, read_journeys};
@@ -70,7 +70,8 @@ static COUNTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Every SLO of a file; what is no file of SLOs at all is told.
 pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<FoundSlo>> {
-    let documents: Vec<Node> = documents(source, diags)?;
+    let documents: Option<Vec<Node>> = source.documents().iter().map(|document| parse(document, diags)).collect();
+    let documents = documents?;
     let text = |node: &Node, path: &[&str]| node.get(path).and_then(Node::text).unwrap_or_default().to_string();
     let mut found = Vec::new();
     let mut known = false;
@@ -97,30 +98,6 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
         return None;
     }
     Some(found)
-}
-
-/// The documents of a file, each with the places that it has there.
-fn documents(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Node>> {
-    let mut parts = vec![Vec::new()];
-    let mut lines = Vec::new();
-    for line in source.text.split_inclusive('\n') {
-        if line.trim_end() == "---" || line.starts_with("--- ") {
-            parts.push(Vec::new());
-        }
-        lines.push(line);
-        parts.last_mut()?.push(lines.len() - 1);
-    }
-    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#') && line.trim_end() != "---";
-    let mut read = Vec::new();
-    for part in parts.iter().filter(|part| part.iter().any(|at| lines.get(*at).is_some_and(|line| says(line)))) {
-        let blank = |(at, line): (usize, &&str)| match part.contains(&at) {
-            true => (*line).to_string(),
-            false => line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect(),
-        };
-        let text: String = lines.iter().enumerate().map(blank).collect();
-        read.push(parse(&Source::new(&source.path, text), diags)?);
-    }
-    Some(read)
 }
 
 /// `service` and `slos` of Sloth, whose keys its Kubernetes resource spells in another way.
@@ -157,13 +134,9 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
 
 /// The promises of a journey.
 fn of_journey(journey: Journey) -> Vec<FoundSlo> {
-    let of = |promise: JourneyPromise| FoundSlo {
-        service: journey.name.clone(),
-        name: promise.name,
-        objective: promise.objective,
-        period: PERIOD,
-        counts: SloCounts::Requests(promise.good),
-        span: promise.span,
+    let of = |JourneyPromise { name, objective, good, span }: JourneyPromise| {
+        let (service, counts) = (journey.name.clone(), SloCounts::Requests(good));
+        FoundSlo { service, name, objective, period: PERIOD, counts, span }
     };
     journey.promises.into_iter().map(of).collect()
 }
@@ -191,10 +164,8 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
         let target = objective.get(&["target"]).and_then(Node::text).and_then(|text| Ratio::new(text.parse().ok()?));
         let target = target.or_else(|| percent(objective.get(&["targetPercent"])?));
         let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
-        let counts = ratio.map_or_else(
-            || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into()),
-            ratio_metric,
-        );
+        let unknown = || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into());
+        let counts = ratio.map_or_else(unknown, ratio_metric);
         let written = ["target", "targetPercent"].iter().find_map(|key| objective.get(&[*key]));
         let (target, counts) = promised(target, counts, || match written {
             Some(written) => format!(
@@ -318,8 +289,8 @@ fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
     let (file, name) = written.split_once('#').map_or((written.as_str(), None), |(file, name)| (file, Some(name)));
     let node = Node { value: crate::source::Value::Scalar { text: file.to_string(), plain: true }, span: at.node.span };
     let mut of_file = At { key: at.key, key_span: at.key_span, node: &node, source: at.source, diags: at.diags };
-    let path = path_of(&mut of_file)?;
-    let source = read_text(&path, "the file of SLOs", &mut of_file)?;
+    let source = text_at(&mut of_file, "the file of SLOs")?;
+    let path = source.path.clone();
     let all = read_slos(&source, at.diags)?;
     let mut fitting = all.iter().filter(|slo| name.is_none_or(|name| slo.name == name || slo.told() == name));
     let (first, second) = (fitting.next(), fitting.next());

@@ -25,11 +25,8 @@ const LONGEST_UP: Duration = Duration::from_secs(3600);
 
 /// The stack and the text of its Compose file.
 pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
-    let mut spec = StackRequest {
-        root: at.source.root.clone().unwrap_or_default(),
-        up_within: UP_WITHIN,
-        ..StackRequest::default()
-    };
+    let root = at.source.root.clone().unwrap_or_default();
+    let mut spec = StackRequest { root, up_within: UP_WITHIN, ..StackRequest::default() };
     let text = at.either(shape::filled, compose_file, |at| {
         let mut map = at.map("`stack`")?;
         let text = map.optional_by("file", |at| {
@@ -42,21 +39,16 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         let cluster = map.optional_by("kubernetes", kubernetes);
         let one = [map.has("file"), map.has("kubernetes")];
         spec.profiles = map.optional("profiles").unwrap_or_default();
-        spec.toxiproxy = map
-            .optional_by("toxiproxy", |at| {
-                let help = "write it like `toxiproxy: [database]`";
-                Some(at.items("a list of services", help, |at| service(at, "`toxiproxy`")))
-            })
-            .unwrap_or_default();
+        let toxiproxy = map.optional_by("toxiproxy", |at| {
+            let help = "write it like `toxiproxy: [database]`";
+            Some(at.items("a list of services", help, |at| service(at, "`toxiproxy`")))
+        });
+        spec.toxiproxy = toxiproxy.unwrap_or_default();
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
         spec.directory = map.optional_with("directory", A_DIRECTORY, directory);
         spec.up_within = map.optional_by("up_within", |at| deadline(at, LONGEST_UP)).unwrap_or(UP_WITHIN);
-        spec.env_files = map
-            .optional_by("env_files", |at| {
-                Some(files(at, "the env file").iter().map(|file| file.path.clone()).collect())
-            })
-            .unwrap_or_default();
+        spec.env_files = map.optional_by("env_files", |at| Some(paths(at, "the env file"))).unwrap_or_default();
         for (key, what) in [
             ("directory", "says where a Compose project lies"),
             ("profiles", "chooses services of a Compose file"),
@@ -67,8 +59,7 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
             }
         }
         if one[0] == one[1] {
-            let span = map.head();
-            map.error(span, "`stack` must have either `file` or `kubernetes`")
+            map.error(map.head(), "`stack` must have either `file` or `kubernetes`")
                 .help("`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests");
         }
         map.also(json!({ "oneOf": [{ "required": ["file"] }, { "required": ["kubernetes"] }] }));
@@ -115,19 +106,16 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
     });
     let cluster = ClusterRequest {
         context: map.optional("context"),
-        namespace: map.require_with("namespace", NAMESPACE, namespace).unwrap_or_default(),
+        namespace: map.require_with("namespace", NAMESPACE, |text| label(text, "a namespace", 63)).unwrap_or_default(),
         contexts: map.optional::<Vec<String>>("contexts").unwrap_or_default().into_iter().collect(),
         allowed: map.optional::<Vec<String>>("allow_cluster").unwrap_or_default().into_iter().collect(),
         images: map.optional_by("images", |at| Some(images(at))).unwrap_or_default(),
-        release: map.optional_with("release", RELEASE, release),
-        values: map
-            .optional_by("values", |at| Some(files(at, "the values").iter().map(|file| file.path.clone()).collect()))
-            .unwrap_or_default(),
+        release: map.optional_with("release", RELEASE, |text| label(text, "a release", 53)),
+        values: map.optional_by("values", |at| Some(paths(at, "the values"))).unwrap_or_default(),
     };
     let is_chart = manifests.as_ref().is_none_or(|(path, _)| path.join(CHART).is_file());
     if let Some(key) = ["release", "values"].into_iter().find(|key| !is_chart && map.has(key)) {
-        let span = map.head();
-        map.error(span, format!("`{key}` is for a chart: there is no `{CHART}` in the folder of the manifests"));
+        map.error(map.head(), format!("`{key}` is for a chart: there is no `{CHART}` in the folder of the manifests"));
     }
     map.finish()?;
     let (path, text) = manifests?;
@@ -139,14 +127,6 @@ fn first_text(folder: &Path) -> Option<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)));
     files.into_iter().min()
-}
-
-fn namespace(text: &str) -> Result<String, String> {
-    label(text, "a namespace", 63)
-}
-
-fn release(text: &str) -> Result<String, String> {
-    label(text, "a release", 53)
 }
 
 /// A label of RFC 1123, as names of namespaces are, and of releases, which Helm keeps shorter.
@@ -231,8 +211,7 @@ pub fn read_text(path: &Path, what: &str, at: &mut At<'_>) -> Option<Arc<Source>
 pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
     at.diags.describe(shape::filled);
     let Some(text) = at.node.text().filter(|text| !text.trim().is_empty() && !text.contains('\0')) else {
-        at.error(format!("expected a path, found {}", at.node.describe()));
-        return None;
+        return at.fail(format!("expected a path, found {}", at.node.describe()));
     };
     let path = beside(&at.source.path, text);
     let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
@@ -240,10 +219,18 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
     None
 }
 
+/// The text file that a value names; `what` says what it is for.
+pub fn text_at(at: &mut At<'_>, what: &str) -> Option<Arc<Source>> {
+    let path = path_of(at)?;
+    read_text(&path, what, at)
+}
+
 /// The text files of a list; `what` says what each is for.
 pub fn files(at: &mut At<'_>, what: &str) -> Vec<Arc<Source>> {
-    at.items("a list of files", "write it like `env_files: [ops.env]`", |at| {
-        let path = path_of(at)?;
-        read_text(&path, what, at)
-    })
+    at.items("a list of files", "write it like `env_files: [ops.env]`", |at| text_at(at, what))
+}
+
+/// The paths of such files.
+fn paths(at: &mut At<'_>, what: &str) -> Vec<PathBuf> {
+    files(at, what).iter().map(|file| file.path.clone()).collect()
 }

@@ -110,28 +110,28 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
     Some(StepSettings { settings, run, env })
 }
 
+/// An id without its phase.
+fn slug(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(_, slug)| slug)
+}
+
 /// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
 fn find(runbook: &Runbook, at: &mut At<'_>) -> Option<usize> {
     let wanted = at.key;
-    let slug = |step: &Step| step.id.split_once('/').map_or(step.id.clone(), |(_, slug)| slug.to_string());
     if let Some(index) = runbook.steps.iter().position(|step| step.id == wanted) {
         return Some(index);
     }
-    let matching: Vec<usize> = (0..runbook.steps.len())
-        .filter(|&index| runbook.steps.get(index).is_some_and(|step| slug(step) == wanted))
-        .collect();
-    let ids = |indices: &[usize]| -> Vec<String> {
-        indices.iter().filter_map(|&index| runbook.steps.get(index)).map(|step| step.id.clone()).collect()
-    };
-    match matching.as_slice() {
-        [index] => Some(*index),
+    let matching = runbook.steps.iter().enumerate().filter(|(_, step)| slug(&step.id) == wanted);
+    match matching.collect::<Vec<_>>().as_slice() {
+        [(index, _)] => Some(*index),
         [] => {
             at.error_at_key(format!("the runbook has no step `{}`", shorten(wanted))).help(gone(runbook, wanted));
             None
         }
         several => {
+            let ids: Vec<&str> = several.iter().map(|(_, step)| step.id.as_str()).collect();
             at.error_at_key(format!("`{}` means more than one step", shorten(wanted)))
-                .help(format!("write the whole id: there is {}", list(&ids(several))));
+                .help(format!("write the whole id: there is {}", list(&ids)));
             None
         }
     }
@@ -141,10 +141,9 @@ fn find(runbook: &Runbook, at: &mut At<'_>) -> Option<usize> {
 /// of a step that a client runs as a whole, or the step whose title has most of its words.
 fn gone(runbook: &Runbook, wanted: &str) -> String {
     let all: Vec<String> = runbook.steps.iter().map(|step| step.id.clone()).collect();
-    let slug = |id: &str| id.split_once('/').map_or(id.to_string(), |(_, slug)| slug.to_string());
     let named = slug(wanted);
     // What told it apart from others may be gone as well.
-    let title = named.split_once('.').map_or(named.as_str(), |(title, _)| title);
+    let title = named.split_once('.').map_or(named, |(title, _)| title);
     let like = |fits: &dyn Fn(&Step) -> bool| -> Option<String> {
         let found = runbook.steps.iter().filter(|step| fits(step));
         let found: Vec<String> = found.map(|step| format!("`{}` (line {})", step.id, step.line)).collect();
@@ -160,13 +159,12 @@ fn gone(runbook: &Runbook, wanted: &str) -> String {
     if let Some(help) = titled.or_else(moved).or_else(|| merged(runbook, wanted)) {
         return help;
     }
-    let slugs: Vec<String> = all.iter().map(|id| slug(id)).collect();
-    if let Some(near) = nearest(wanted, all.iter().chain(&slugs).map(String::as_str)) {
+    if let Some(near) = nearest(wanted, all.iter().map(String::as_str).chain(all.iter().map(|id| slug(id)))) {
         return format!("did you mean `{near}`? There is {}", list(&all));
     }
     let common = |id: &String| {
         let words = |text: &str| -> BTreeSet<String> { text.split('-').map(str::to_string).collect() };
-        let (own, other) = (words(title), words(&slug(id)));
+        let (own, other) = (words(title), words(slug(id)));
         let both = own.intersection(&other).count();
         (2 * both >= own.len().max(other.len())).then_some((both, id.clone()))
     };
@@ -179,10 +177,7 @@ fn gone(runbook: &Runbook, wanted: &str) -> String {
 /// The step that holds what this id meant where no client is named.
 fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
     let plain = crate::runbook::parse(&runbook.source, &mut Diagnostics::default())?;
-    let meant = plain
-        .steps
-        .iter()
-        .find(|step| step.id == wanted || step.id.split_once('/').is_some_and(|(_, slug)| slug == wanted))?;
+    let meant = plain.steps.iter().find(|step| step.id == wanted || slug(&step.id) == wanted)?;
     let holds = |step: &&Step| step.span.start <= meant.span.start && meant.span.start < step.span.end;
     let step = runbook.steps.iter().find(holds)?;
     Some(format!("with `clients` it is a part of `{}` (line {})", step.id, step.line))
@@ -219,11 +214,8 @@ fn put(step: &mut Step, said: StepSettings, at: &mut At<'_>) {
 
 /// Names that the scenario lets two steps capture.
 fn check_captures(runbook: &Runbook, named: &[NamedStep], at: &mut At<'_>) {
-    let all: Vec<(&str, String)> = runbook
-        .steps
-        .iter()
-        .flat_map(|step| step.captures().map(|(_, name)| (step.id.as_str(), unified_name(name))))
-        .collect();
+    let captures = |step| Step::captures(step).map(|(_, name)| (step.id.as_str(), unified_name(name)));
+    let all: Vec<(&str, String)> = runbook.steps.iter().flat_map(captures).collect();
     for own in named {
         let mine = all.iter().filter(|(id, _)| *id == own.id);
         let taken = mine.filter_map(|(_, name)| all.iter().find(|(id, other)| other == name && *id != own.id)).next();
@@ -231,9 +223,8 @@ fn check_captures(runbook: &Runbook, named: &[NamedStep], at: &mut At<'_>) {
         if let Some((by, name)) = taken
             && !named.iter().any(|other| other.id == *by && other.span.start > own.span.start)
         {
-            at.diags
-                .error(at.source, own.span, format!("`{}` is captured twice: by `{by}` as well", shorten(name)))
-                .help("give one of the two another name");
+            let message = format!("`{}` is captured twice: by `{by}` as well", shorten(name));
+            at.diags.error(at.source, own.span, message).help("give one of the two another name");
         }
     }
 }
@@ -249,16 +240,14 @@ pub fn settle(
     let (Some(runbook), Some(respond)) = (runbook, respond) else { return };
     for step in named.iter().filter(|step| !respond.phases.contains(&step.phase)) {
         let phases: Vec<&str> = respond.phases.iter().map(|phase| phase.name()).collect();
-        diags
-            .warning(source, step.span, format!("`{}` is not followed: its phase is not selected", step.id))
-            .help(format!("`respond.phases` is {}", list(&phases)));
+        let message = format!("`{}` is not followed: its phase is not selected", step.id);
+        diags.warning(source, step.span, message).help(format!("`respond.phases` is {}", list(&phases)));
     }
     for said in named {
         let blocks = runbook.steps.iter().filter(|step| step.id == said.id).flat_map(|step| &step.blocks);
         if let Some(key) = blocks.filter_map(|block| block.settings.contradiction()).next() {
-            diags
-                .error(source, said.span, format!("a step in the background cannot have `{key}`"))
-                .help("nobody waits for its end: leave out one of the two");
+            let message = format!("a step in the background cannot have `{key}`");
+            diags.error(source, said.span, message).help("nobody waits for its end: leave out one of the two");
         }
     }
     // The same place by another word is the same session.

@@ -76,13 +76,11 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
 fn one_kind(map: &mut MapReader<'_>) {
     let named: Vec<_> = KINDS.into_iter().filter(|(kind, ..)| map.has(kind)).collect();
     let &[(kind, must, may)] = named.as_slice() else {
-        let head = map.head();
-        map.error(head, "a condition is about one of `sli`, `file`, `http` and `service`").help(HELP);
+        map.error(map.head(), "a condition is about one of `sli`, `file`, `http` and `service`").help(HELP);
         return;
     };
     for key in must.iter().filter(|key| !map.has(key)).collect::<Vec<_>>() {
-        let head = map.head();
-        map.error(head, format!("a condition about `{kind}` needs `{key}`")).help(HELP);
+        map.error(map.head(), format!("a condition about `{kind}` needs `{key}`")).help(HELP);
     }
     let others = KINDS.into_iter().flat_map(|(_, must, may)| must.iter().chain(may));
     for key in others.filter(|key| !must.contains(key) && !may.contains(key)) {

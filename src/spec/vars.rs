@@ -50,8 +50,7 @@ pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
         |at| at.node.text().map(str::to_string),
         |at| {
             if !matches!(at.node.value, Value::Map(_)) {
-                at.error(format!("variable `{name}`: expected a value, found {}", at.node.describe()));
-                return None;
+                return at.fail(format!("variable `{name}`: expected a value, found {}", at.node.describe()));
             }
             let mut map = at.map(format!("variable `{name}`"))?.of_section("Variables");
             declared = map.optional::<bool>("secret");

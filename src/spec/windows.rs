@@ -19,12 +19,10 @@ const IMPACT_EVENTS: f64 = 5.0;
 pub fn deadline(at: &mut At<'_>, longest: Duration) -> Option<Duration> {
     let duration: Duration = at.value()?;
     if duration.is_zero() {
-        at.error(format!("`{}` must be above 0", at.key));
-        return None;
+        return at.fail(format!("`{}` must be above 0", at.key));
     }
     if duration > longest {
-        at.error(format!("`{}` is {}, more than {}", at.key, Show(duration), Show(longest)));
-        return None;
+        return at.fail(format!("`{}` is {}, more than {}", at.key, Show(duration), Show(longest)));
     }
     Some(duration)
 }
@@ -33,8 +31,7 @@ pub fn deadline(at: &mut At<'_>, longest: Duration) -> Option<Duration> {
 pub fn window(at: &mut At<'_>) -> Option<Duration> {
     let duration = deadline(at, LONGEST)?;
     if duration.as_nanos() % SLICE.as_nanos() != 0 {
-        at.error(format!("`{}` must be a multiple of {}, the resolution of a record", at.key, Show(SLICE)));
-        return None;
+        return at.fail(format!("`{}` must be a multiple of {}, the resolution of a record", at.key, Show(SLICE)));
     }
     Some(duration)
 }
@@ -111,11 +108,12 @@ impl WindowChecks<'_> {
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
         for sli in self.slis {
-            let Some(rate) = self.source_of(sli).map(|source| source.rate) else { continue };
-            self.check_interval(sli, diags);
-            self.check_age(sli, diags);
+            let Some(source) = self.source_of(sli) else { continue };
+            let rate = source.rate;
+            self.check_interval(sli, source.interval, diags);
+            self.check_age(sli, source.stays_good, diags);
             self.check_stop(sli, rate, diags);
-            self.check_slowest(sli, diags);
+            self.check_slowest(sli, source.longest, diags);
             self.judge(("steady", "for"), self.steady, sli, rate, diags);
             self.check_revert(sli, rate, diags);
             match self.impact {
@@ -138,10 +136,10 @@ impl WindowChecks<'_> {
     }
 
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
-    fn check_interval(&self, sli: &SliSpec, diags: &mut Diagnostics) {
-        let Some(interval) = self.source_of(sli).map(|source| source.interval) else { return };
+    fn check_interval(&self, sli: &SliSpec, interval: Duration, diags: &mut Diagnostics) {
         // A telling is of the time since the one before it.
         let needed = interval.saturating_mul(2);
+        let (name, every) = (&sli.name, Show(interval));
         let none = self.impact.filter(|impact| impact.none);
         let breach = self.impact.filter(|impact| !impact.none);
         let hold = self.recover.filter(|_| breach.is_some());
@@ -155,19 +153,15 @@ impl WindowChecks<'_> {
         ] {
             let Some(window) = window.filter(|window| *window < interval) else { continue };
             let least = if (outer, inner) == ("recover", "hold") { needed } else { interval };
-            let (window, every) = (Show(window), Show(interval));
-            let message = format!(
-                "`{outer}.{inner}` is {window}: `{}` is told every {every}, and may have no event in it",
-                sli.name
-            );
+            let window = Show(window);
+            let message =
+                format!("`{outer}.{inner}` is {window}: `{name}` is told every {every}, and may have no event in it");
             diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {}", Show(least)));
         }
         if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
+            let hold = Show(hold);
             let message = format!(
-                "`recover.hold` is {}: `{}` is told every {}, and what happens after the last telling in it is never judged",
-                Show(hold),
-                sli.name,
-                Show(interval)
+                "`recover.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
             );
             let place = (self.place)("recover", "hold");
             diags.error(self.source, place, message).help(format!("at least {}, twice as long", Show(needed)));
@@ -175,31 +169,25 @@ impl WindowChecks<'_> {
     }
 
     /// What is slower than the time-out is bad, whatever the condition says.
-    fn check_slowest(&self, sli: &SliSpec, diags: &mut Diagnostics) {
-        let longest = self.source_of(sli).map(|source| source.longest).unwrap_or_default();
+    fn check_slowest(&self, sli: &SliSpec, longest: Duration, diags: &mut Diagnostics) {
         let Some(most) = slowest(sli).filter(|most| *most > longest) else { return };
+        let (name, longest, most) = (&sli.name, Show(longest), Show(most));
         let message = format!(
-            "`timeout` of the load is {}, and `{}` takes answers of up to {} for good: slower ones than `timeout` are bad already",
-            Show(longest),
-            sli.name,
-            Show(most)
+            "`timeout` of the load is {longest}, and `{name}` takes answers of up to {most} for good: slower ones than `timeout` are bad already"
         );
-        let place = (self.place)("slis", &sli.name);
-        diags.warning(self.source, place, message).help(format!("give the load `timeout: {}`", Show(most)));
+        let help = format!("give the load `timeout: {most}`");
+        diags.warning(self.source, (self.place)("slis", name), message).help(help);
     }
 
     /// What may be so old is good for so long after its source has died, and for all of a shorter hold.
-    fn check_age(&self, sli: &SliSpec, diags: &mut Diagnostics) {
-        let most = self.source_of(sli).map(|source| source.stays_good).unwrap_or_default();
+    fn check_age(&self, sli: &SliSpec, most: Duration, diags: &mut Diagnostics) {
         let Some(hold) = self.recover.filter(|hold| *hold < most) else { return };
+        let (name, hold, most) = (&sli.name, Show(hold), Show(most));
         let message = format!(
-            "`recover.hold` is {}, and `{}` stays good for {} after the last new one: what does not come any more is not seen in \
-             that time",
-            Show(hold),
-            sli.name,
-            Show(most)
+            "`recover.hold` is {hold}, and `{name}` stays good for {most} after the last new one: what does not come any more is not \
+             seen in that time"
         );
-        let help = format!("a `hold` of at least {}, or a smaller `within` for the drill", Show(most));
+        let help = format!("a `hold` of at least {most}, or a smaller `within` for the drill");
         diags.warning(self.source, (self.place)("recover", "hold"), message).help(help);
     }
 
@@ -247,48 +235,30 @@ impl WindowChecks<'_> {
         ));
     }
 
-    fn judge(
-        &self,
-        (outer, inner): (&str, &str),
-        window: Option<Duration>,
-        sli: &SliSpec,
-        rate: f64,
-        diags: &mut Diagnostics,
-    ) {
+    fn judge(&self, key: (&str, &str), window: Option<Duration>, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         // That an objective of 100% leaves no budget was told where it stands.
         let (Some(window), Some(smallest)) = (window, smallest_window(rate, sli.objective)) else { return };
         if too_short(window, rate, sli.objective) {
             let events = (rate * window.as_secs_f64()).floor();
+            let ((outer, inner), name, window, objective) = (key, &sli.name, Show(window), sli.objective);
             let message = format!(
-                "`{outer}.{inner}` is too short for `{}`: of {events} requests in {} one bad one alone breaks {}",
-                sli.name,
-                Show(window),
-                sli.objective
+                "`{outer}.{inner}` is too short for `{name}`: of {events} requests in {window} one bad one alone breaks {objective}"
             );
             let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
             diags.error(self.source, (self.place)(outer, inner), message).help(help);
         }
     }
 
-    /// Whether five bad events fit into the impact's window.
-    fn can_show_impact(&self, impact: &Impact, rate: f64) -> bool {
-        rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING)
-    }
-
-    fn another_can(&self, impact: &Impact) -> bool {
-        !self.breaches_named
-            && self.slis.iter().filter_map(|sli| self.source_of(sli)).any(|one| self.can_show_impact(impact, one.rate))
-    }
-
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         let [below, window] = ["below", "window"].map(|key| (self.place)("impact", key));
-        if !self.can_show_impact(impact, rate) && !self.another_can(impact) {
+        // Five bad events must fit into the window, of this SLI or of another one that will do.
+        let shows = |rate: f64| rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING);
+        let mut others = self.slis.iter().filter(|_| !self.breaches_named).filter_map(|sli| self.source_of(sli));
+        if !shows(rate) && !others.any(|one| shows(one.rate)) {
+            let (name, length) = (&sli.name, Show(impact.window));
             let smallest = Show(whole_slices(IMPACT_EVENTS / rate));
             let message = format!(
-                "`impact.window` is too short for `{}`: an impact needs five bad events, and {} hold fewer at {}/s",
-                sli.name,
-                Show(impact.window),
-                rate
+                "`impact.window` is too short for `{name}`: an impact needs five bad events, and {length} hold fewer at {rate}/s"
             );
             diags.error(self.source, window, message).help(format!("at least {smallest}, or a higher rate"));
         }

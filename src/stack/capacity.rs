@@ -1,7 +1,7 @@
 //! How much room an engine has, what a drill needs, and whether one more drill fits beside those that run. Pure: whoever asks
 //! has measured before. Drills are mostly waiting, so what counts is what they use, not what they may use.
 
-use crate::record::{Record, UsageSample};
+use crate::record::Record;
 
 /// Memory that is kept free, as a part of all of it: for the engine, the runner, and page cache.
 const MEMORY_KEPT: u64 = 16;
@@ -72,16 +72,9 @@ impl Use {
         let memory_bytes = record.usage.iter().map(|seen| seen.sample.memory_bytes).max()?;
         let (first, last) = (record.usage.first()?, record.usage.last()?);
         let took_us = last.at_us.0.saturating_sub(first.at_us.0);
-        let cpu_us = |sample: &UsageSample| sample.cpu_us;
-        let used_us = cpu_us(&last.sample).saturating_sub(cpu_us(&first.sample));
+        let used_us = last.sample.cpu_us.saturating_sub(first.sample.cpu_us);
         let cpus = (took_us >= SHORTEST_USE_US).then(|| used_us as f64 / took_us as f64);
         Some(Use { memory_bytes, cpus })
-    }
-
-    /// What the newest drill of a scenario used; `records` are oldest first.
-    pub fn newest<'r>(records: impl DoubleEndedIterator<Item = &'r Record>, scenario: &str) -> Option<Use> {
-        let mut own = records.rev().filter(|record| record.plan.as_ref().is_some_and(|plan| plan.scenario == scenario));
-        own.find_map(Use::of)
     }
 }
 
@@ -202,7 +195,7 @@ fn mebi(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{DrillTime, UsageRecord};
+    use crate::record::{DrillTime, UsageRecord, UsageSample};
     use proptest::prelude::*;
 
     const MIB: u64 = 1024 * 1024;
@@ -291,10 +284,6 @@ mod tests {
         record.usage.truncate(1);
         assert_eq!(Use::of(&record).unwrap().cpus, None, "one sample tells nothing about processors");
         assert_eq!(DRILL.measured(Use::of(&record).unwrap()).cpus, DRILL.cpus);
-        let name = record.plan.as_ref().unwrap().scenario.clone();
-        let newer = record_of(Story::Passed);
-        assert!(Use::newest([&record, &newer].into_iter(), &name).is_some());
-        assert_eq!(Use::newest([&record].into_iter(), "another"), None);
     }
 
     proptest! {

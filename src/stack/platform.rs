@@ -117,7 +117,9 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     /// What it asks of the host.
     fn asked(&self) -> HostRequests;
     /// The ports that it publishes on the machine of its developers.
-    fn published(&self) -> Published;
+    fn published(&self) -> Published {
+        Published::default()
+    }
     /// The variables that its files take and a release may set; `None` where that is not known.
     fn variables(&self) -> Option<BTreeSet<String>>;
     /// What a drill of it needs.
@@ -130,9 +132,11 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     /// `Environment` when nothing answers.
     async fn missing_programs(
         &self,
-        place: &Place,
-        wanted: &BTreeSet<String>,
-    ) -> Result<Option<BTreeSet<String>>, StackError>;
+        _place: &Place,
+        _wanted: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, StackError> {
+        Ok(None)
+    }
     /// Makes ready what drills of it share (images), and starts nothing: for drills that will start it side by side.
     ///
     /// # Errors
@@ -336,15 +340,17 @@ pub enum ResolveError {
     },
 }
 
+named_enum! {
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeState {
     /// There.
-    Ok,
+    Ok = "ok",
     /// Drills run without it, but something is less than it could be.
-    Warn,
+    Warn = "warn",
     /// No drill can run.
-    Missing,
+    Missing = "missing",
+}
 }
 
 /// One thing that was looked at.

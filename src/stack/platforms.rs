@@ -1,6 +1,10 @@
 //! Every kind of stack that there is, as one: what a request names decides which one is meant.
 
-use super::compose::ComposePlatform;
+use super::compose::attached::AttachedStack;
+use super::compose::endpoint::kill_children;
+use super::compose::reopened::ReopenedRun;
+use super::compose::source_files::compose_inputs;
+use super::compose::{ComposePlatform, capacity, monitoring, probe, rights, sweep};
 use super::kubernetes::KubernetesPlatform;
 use super::{
     AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError,
@@ -21,53 +25,54 @@ pub struct Platforms {
 #[async_trait]
 impl Platform for Platforms {
     async fn connect(&self) -> Result<(), StackError> {
-        self.compose.connect().await
+        self.compose.engine().await.map(drop)
     }
 
     async fn version(&self) -> Option<String> {
-        self.compose.version().await
+        probe::version().await
     }
 
     async fn probe(&self) -> Vec<Probe> {
-        [self.compose.probe().await, self.kubernetes.probe().await].concat()
+        [probe::probe().await, self.kubernetes.probe().await].concat()
     }
 
     async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
         match request.cluster {
             Some(_) => self.kubernetes.resolve(request).await,
-            None => self.compose.resolve(request).await,
+            None => Ok(Arc::new(self.compose.model(request).await?)),
         }
     }
 
     fn source_files(&self, request: &StackRequest) -> SourceFiles {
         match request.cluster {
             Some(_) => self.kubernetes.source_files(request),
-            None => self.compose.source_files(request),
+            None => compose_inputs(request),
         }
     }
 
     async fn check_alerts(&self, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
-        self.compose.check_alerts(files).await
+        monitoring::check(self.compose.engine().await?, files).await
     }
 
     fn rejection(&self) -> (&'static str, &'static str) {
-        self.compose.rejection()
+        ("Docker Compose does not accept the stack", "`docker compose config` in its folder says the same")
     }
 
     fn rights(&self) -> Vec<Right> {
-        self.compose.rights()
+        rights::rights()
     }
 
     async fn capacity(&self) -> Result<Capacity, StackError> {
-        self.compose.capacity().await
+        capacity::capacity(self.compose.engine().await?).await
     }
 
     async fn available(&self, seen: Option<&MachineSample>) -> Result<Available, StackError> {
-        self.compose.available(seen).await
+        capacity::available(self.compose.engine().await?, seen).await
     }
 
     async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {
-        self.compose.running(name).await
+        let project = self.compose.project(name).await?;
+        Ok(RunningStack { words: format!("the Compose project {}", project.name), services: project.services })
     }
 
     async fn attach(
@@ -77,18 +82,22 @@ impl Platform for Platforms {
         run: &RunIdentity,
         options: &StackOptions,
     ) -> Result<Arc<dyn Stack>, AttachError> {
-        self.compose.attach(running, toolbox, run, options).await
+        let project = match running {
+            Some(name) => Some(self.compose.project(name).await?),
+            None => None,
+        };
+        Ok(Arc::new(AttachedStack::new(project, toolbox, run, options, self.compose.engine().await?)?))
     }
 
     async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
         match self.kubernetes.reopen(run).await? {
             Some(stack) => Ok(stack),
-            None => self.compose.reopen(run).await,
+            None => Ok(Arc::new(ReopenedRun { endpoint: self.compose.engine().await?.clone(), run: run.to_string() })),
         }
     }
 
     fn end_commands(&self, run: &str) {
-        self.compose.end_commands(run);
+        kill_children(run);
     }
 
     fn remote(&self, name: &str) -> Option<Arc<dyn RemoteSite>> {
@@ -97,7 +106,8 @@ impl Platform for Platforms {
 
     async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
         let of_clusters = self.kubernetes.sweep(options, only).await;
-        let mut report = match self.compose.sweep(options, only).await {
+        let of_engine = async { sweep::sweep(self.compose.engine().await?, options, only).await };
+        let mut report = match of_engine.await {
             // What Docker does not say must not hide what clusters have said; and where there is none nobody asks it.
             Err(_) if !of_clusters.is_empty() || KubernetesPlatform::is_without_docker() => SweepReport::default(),
             report => report?,

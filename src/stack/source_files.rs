@@ -34,9 +34,7 @@ impl SourceFiles {
         let within = |path: &Path| self.files.iter().chain(&self.folders).any(|own| own.starts_with(path));
         changed.iter().map(PathBuf::as_path).find(|path| below(path) || within(path))
     }
-}
 
-impl SourceFiles {
     /// The path without links, as far as it exists: a file that was removed is looked for as well.
     pub(crate) fn real(path: &Path) -> PathBuf {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());

@@ -11,8 +11,8 @@ use restore::says_enough;
 use super::format::{percent, seconds};
 use crate::output::one_line;
 use crate::record::{
-    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Phase, Record, StepInfo, StepRecord, StepStatus,
-    Verdict,
+    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Phase, Record, SliFigures, StepInfo, StepRecord,
+    StepStatus, Verdict,
 };
 
 /// What a person needs to know first.
@@ -142,8 +142,13 @@ fn steps(record: &Record) -> (String, Vec<&CommandRecord>) {
 
 /// Which invariant did not hold.
 fn damaged(record: &Record) -> String {
+    let served = record.data_figures().map_or(0, |data| data.lost_served);
     let lost = record.invariants.iter().rfind(|answer| !answer.held);
-    lost.map_or("None failed.".into(), |lost| {
+    let lost_writes = || match served {
+        0 => "None failed.".to_string(),
+        _ => format!("None failed. {served} writes are lost that were acknowledged after users had recovered."),
+    };
+    lost.map_or_else(lost_writes, |lost| {
         let evidence = one_line(&lost.evidence);
         format!("None failed. The invariant `{}` did not hold {}: {evidence}.", lost.name, lost.time.in_words())
     })
@@ -188,49 +193,38 @@ fn at_the_end(record: &Record) -> (DrillTime, DrillTime) {
 
 fn felt(record: &Record) -> Vec<String> {
     let (from, until) = at_the_end(record);
-    let mut told = Vec::new();
-    for sli in record.figures().slis {
-        let name = one_line(&sli.sli);
-        let objective = percent(sli.objective);
-        match (sli.during.ratio(), sli.before.ratio()) {
+    let figures = record.figures();
+    let of_sli = |sli: &SliFigures| {
+        let (name, objective) = (one_line(&sli.sli), percent(sli.objective));
+        Some(match (sli.during.ratio(), sli.before.ratio()) {
             (Some(during), _) if !sli.during.meets(sli.objective) => {
-                let (good, valid) = (sli.during.good, sli.during.valid);
-                let mut text = format!(
-                    "`{name}` was {} during the fault ({good} of {valid} good, objective {objective})",
-                    percent(during)
-                );
                 // A window that reaches back before the fault says nothing about the end.
                 let told_of = record.injected_us().filter(|at| *at <= from);
-                let last = told_of.and_then(|_| record.counts(&sli.sli, from, until).ratio());
-                match last {
-                    _ if record.recovered_us().is_some() => text.push_str(", then recovered."),
-                    Some(last) => text.push_str(&format!(", and {} at the end.", percent(last))),
-                    None => text.push('.'),
-                }
-                told.push(text);
+                let end = match told_of.and_then(|_| record.counts(&sli.sli, from, until).ratio()) {
+                    _ if record.recovered_us().is_some() => ", then recovered.".to_string(),
+                    Some(last) => format!(", and {} at the end.", percent(last)),
+                    None => ".".to_string(),
+                };
+                let (during, good, valid) = (percent(during), sli.during.good, sli.during.valid);
+                format!("`{name}` was {during} during the fault ({good} of {valid} good, objective {objective}){end}")
             }
-            (Some(during), _) => told.push(format!(
-                "`{name}` kept its objective: {} during the fault (objective {objective}).",
-                percent(during)
-            )),
+            (Some(during), _) => {
+                format!("`{name}` kept its objective: {} during the fault (objective {objective}).", percent(during))
+            }
             (None, Some(before)) if !sli.before.meets(sli.objective) => {
-                told.push(format!(
-                    "`{name}` was {} before anything was broken (objective {objective}).",
-                    percent(before)
-                ));
+                format!("`{name}` was {} before anything was broken (objective {objective}).", percent(before))
             }
             (None, Some(before)) => {
-                told.push(format!("`{name}` was {} before the fault; nothing is known of later.", percent(before)))
+                format!("`{name}` was {} before the fault; nothing is known of later.", percent(before))
             }
-            (None, None) => {}
-        }
-    }
+            (None, None) => return None,
+        })
+    };
+    let mut told: Vec<String> = figures.slis.iter().filter_map(of_sli).collect();
     if told.is_empty() {
         told.push("Nothing was measured.".into());
     }
-    if let Some(us) = record.figures().to_recover_us {
-        told.push(format!("Users recovered {} after the fault.", seconds(us)));
-    }
+    told.extend(figures.to_recover_us.map(|us| format!("Users recovered {} after the fault.", seconds(us))));
     told
 }
 

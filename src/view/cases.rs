@@ -18,43 +18,29 @@ pub struct DrillCase {
     pub took_ms: u64,
     /// The file of the user's that it is about: the runbook of a step, otherwise the scenario. Empty when unknown.
     pub file: String,
-    /// How it came out.
-    pub result: CaseResult,
+    /// How it came out: it held, the assertion failed, the harness broke (`Warn`), it is for a person or was not reached (`Skip`).
+    pub symbol: StatusSymbol,
+    /// Why it did not hold, in one line, the place first.
+    pub message: String,
     /// What was seen: evidence, commands, output.
     pub text: String,
-}
-
-/// How a test case came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CaseResult {
-    /// It held.
-    Passed,
-    /// The assertion failed.
-    Failed {
-        /// In one line, the place first.
-        message: String,
-    },
-    /// The harness broke.
-    Error {
-        /// In one line, the place first.
-        message: String,
-    },
-    /// For a person, or not reached.
-    Skipped {
-        /// Why.
-        message: String,
-    },
 }
 
 impl DrillCase {
     /// How it came out, the same in a word, and what was seen.
     pub fn came(&self) -> (StatusSymbol, &'static str, &str) {
-        match &self.result {
-            CaseResult::Passed => (StatusSymbol::Good, "passed", self.text.lines().next().unwrap_or_default()),
-            CaseResult::Failed { message } => (StatusSymbol::Bad, "failed", message),
-            CaseResult::Error { message } => (StatusSymbol::Warn, "harness error", message),
-            CaseResult::Skipped { message } => (StatusSymbol::Skip, "not decided", message),
-        }
+        let (word, seen) = match self.symbol {
+            StatusSymbol::Good => ("passed", self.text.lines().next().unwrap_or_default()),
+            StatusSymbol::Bad => ("failed", self.message.as_str()),
+            StatusSymbol::Warn => ("harness error", self.message.as_str()),
+            StatusSymbol::Skip | StatusSymbol::Plain => ("not decided", self.message.as_str()),
+        };
+        (self.symbol, word, seen)
+    }
+
+    /// Whether the assertion failed or the harness broke.
+    pub fn fails(&self) -> bool {
+        matches!(self.symbol, StatusSymbol::Bad | StatusSymbol::Warn)
     }
 }
 
@@ -105,23 +91,18 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
 }
 
 fn case(record: &Record, check: &Check) -> DrillCase {
-    let (result, mut text) = match outcome(record, check) {
-        Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
+    let failed = |symbol, message: String| (symbol, message.clone(), message);
+    let (symbol, message, mut text) = match outcome(record, check) {
+        Some(CheckOutcome::Passed { evidence }) => (StatusSymbol::Good, String::new(), evidence),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
             let verdict = record.verdict;
             let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
-            (CaseResult::Passed, text)
+            (StatusSymbol::Good, String::new(), text)
         }
-        Some(CheckOutcome::Failed { reason, at }) => {
-            let message = placed(at.as_ref(), &reason);
-            (CaseResult::Failed { message: message.clone() }, message)
-        }
-        Some(CheckOutcome::Error { reason, at }) => {
-            let message = placed(at.as_ref(), &reason);
-            (CaseResult::Error { message: message.clone() }, message)
-        }
-        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped { message: reason }, String::new()),
-        None => (CaseResult::Skipped { message: undecided(record, check) }, String::new()),
+        Some(CheckOutcome::Failed { reason, at }) => failed(StatusSymbol::Bad, placed(at.as_ref(), &reason)),
+        Some(CheckOutcome::Error { reason, at }) => failed(StatusSymbol::Warn, placed(at.as_ref(), &reason)),
+        Some(CheckOutcome::Skipped { reason }) => (StatusSymbol::Skip, reason, String::new()),
+        None => (StatusSymbol::Skip, undecided(record, check), String::new()),
     };
     if let Some(more) = detail(record, check) {
         if !text.is_empty() {
@@ -129,13 +110,12 @@ fn case(record: &Record, check: &Check) -> DrillCase {
         }
         text.push_str(&more);
     }
-    let file = file(record, check);
-    if let CaseResult::Failed { .. } | CaseResult::Error { .. } = result
-        && let Some(at) = failed_at(record, check).filter(|at| at.path == file)
-    {
-        text.push_str(&format!("\n\nat {at}"));
+    let mut case =
+        DrillCase { name: words::check(check), took_ms: 0, file: file(record, check), symbol, message, text };
+    if let Some(at) = failed_at(record, check).filter(|at| case.fails() && at.path == case.file) {
+        case.text.push_str(&format!("\n\nat {at}"));
     }
-    DrillCase { name: words::check(check), took_ms: 0, file, result, text }
+    case
 }
 
 /// The file that a check is about.
@@ -187,7 +167,13 @@ fn failed_as_expected(record: &Record, check: &Check) -> bool {
 fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
     let verdict = record.verdict;
     let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
-    let case = |result, text| Some(DrillCase { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
+    let case = |symbol, message, text| {
+        Some(DrillCase { name: "verdict".into(), took_ms: 0, file: file.clone(), symbol, message, text })
+    };
+    let unexpected = |message: String| {
+        let text = format!("{message}: {}", record.reason);
+        case(StatusSymbol::Bad, message, text)
+    };
     let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
@@ -195,37 +181,30 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
         let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
         spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
     };
-    let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
-    let failed = has(|r| matches!(r, CaseResult::Failed { .. }));
-    let broken = has(|r| matches!(r, CaseResult::Error { .. }));
+    let has = |symbol: StatusSymbol| cases.iter().any(|case| case.symbol == symbol);
+    let (failed, broken) = (has(StatusSymbol::Bad), has(StatusSymbol::Warn));
     let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
         trouble()
     } else {
         reason
     };
     match record.outcome() {
-        RunOutcome::Passed if record.expects_failure() => case(
-            CaseResult::Passed,
-            format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
-        ),
+        RunOutcome::Passed if record.expects_failure() => {
+            let text = format!("verdict {verdict}, as the scenario expects: {}", record.reason);
+            case(StatusSymbol::Good, String::new(), text)
+        }
         RunOutcome::Passed => None,
         RunOutcome::Failed if record.expects_failure() && verdict != record.expected() => {
-            let message = format!("expected verdict {}, got {verdict}", record.expected());
-            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+            unexpected(format!("expected verdict {}, got {verdict}", record.expected()))
         }
-        RunOutcome::Failed if other_level(record).is_some() => {
-            let message = other_level(record).unwrap_or_default();
-            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
-        }
+        RunOutcome::Failed if other_level(record).is_some() => other_level(record).and_then(unexpected),
         RunOutcome::Failed if failed || broken => None,
-        RunOutcome::Failed => {
-            let message = said;
-            case(CaseResult::Failed { message: message.clone() }, message)
-        }
+        RunOutcome::Failed => case(StatusSymbol::Bad, said.clone(), said),
         RunOutcome::Broken | RunOutcome::Interrupted if broken => None,
         RunOutcome::Broken | RunOutcome::Interrupted => {
             let message = if said.is_empty() { verdict.to_string() } else { said };
-            case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
+            let text = format!("verdict {verdict}: {message}");
+            case(StatusSymbol::Warn, message, text)
         }
     }
 }

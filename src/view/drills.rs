@@ -163,11 +163,9 @@ impl Drills {
         let whole = !self.is_empty() && self.groups().iter().all(|group| group.missing().is_empty());
         let floor = if whole { RunOutcome::Passed } else { RunOutcome::Broken };
         let own = self.entries().into_iter().filter(|entry| entry.planned.is_none());
-        let own = own.map(|entry| match entry.status {
-            DrillStatus::Passed | DrillStatus::Flaky => RunOutcome::Passed,
-            DrillStatus::Failed => RunOutcome::Failed,
-            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => RunOutcome::Broken,
-            DrillStatus::Interrupted => RunOutcome::Interrupted,
+        let own = own.map(|entry| match entry.record() {
+            Some(record) if entry.status != DrillStatus::Incomplete => record.outcome(),
+            _ => RunOutcome::Broken,
         });
         self.days.iter().map(Day::outcome).chain(own).fold(floor, RunOutcome::max)
     }

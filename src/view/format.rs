@@ -1,5 +1,7 @@
 //! Numbers as people read them: durations, ratios, bytes, counts. Nowhere else is a number formatted for people.
 
+pub use crate::record::grouped;
+
 /// A duration in seconds with two decimals, as minutes from 100 s on: `0.41 s`, `12.30 s`, `2 min 05 s`.
 pub fn seconds(us: u64) -> String {
     if us < 99_995_000 {
@@ -19,11 +21,6 @@ pub fn declared(us: u64) -> String {
         _ if us < 1_000_000 => format!("{} ms", us / 1000),
         _ => format!("{:.1} s", us as f64 / 1e6),
     }
-}
-
-/// `1 request`, `2 requests`.
-pub fn requests(count: u64) -> String {
-    if count == 1 { "1 request".into() } else { format!("{count} requests") }
 }
 
 /// `4.2 MB`.
@@ -51,19 +48,6 @@ pub fn budget_share(share: f64) -> String {
     let hundredths = (share * 10_000.0 - 1e-6).ceil().max(0.0);
     let text = format!("{:.2}", hundredths / 100.0);
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// `4,021`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `41 min 21 s`, in the two largest units.

@@ -1,13 +1,11 @@
 //! What a DR drill measured, in the words that every report uses: how far the restore came, its recovery time and point
 //! against their objectives, what became of the acknowledged writes, and what is known of the backup.
 
-use super::clock::{parsed, started};
 use super::format::{bytes, declared, grouped, seconds, span};
 use super::symbol::StatusSymbol;
 use crate::output::one_line;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
-use time::Duration;
 
 /// Characters of a list of numbers; what is cut off is in the record.
 const NUMBERS: usize = 48;
@@ -139,7 +137,12 @@ pub fn rows(record: &Record) -> Vec<JudgedRow> {
             before.push_str(&format!(", {} of them while the fault went in", grouped(data.lost_meanwhile)));
         }
         say("lost before fault", before, None);
-        say("lost after fault", counted(&data.lost_after), None);
+        let mut after = counted(&data.lost_after);
+        if data.lost_served > 0 {
+            after.push_str(&format!(", {} of them after users had recovered", grouped(data.lost_served)));
+        }
+        let bad = (data.lost_served > 0).then_some(StatusSymbol::Bad);
+        say("lost after fault", after, bad);
         say("unacknowledged", counted(&data.unacknowledged_survived), None);
         if data.duplicates > 0 {
             say("more than once", grouped(data.duplicates), Some(StatusSymbol::Bad));
@@ -246,23 +249,14 @@ fn recovery_point(record: &Record, plan: &RestorePlan) -> JudgedRow {
 pub fn backup(record: &Record) -> String {
     let Some(facts) = &record.backup else { return "nothing is known of it".into() };
     let mut told: Vec<String> = facts.get("id").map(|id| one_line(id)).into_iter().collect();
-    told.extend(backup_age_us(record).map(|us| format!("{} old at the fault", span(us))));
+    told.extend(record.backup_age_us().map(|us| format!("{} old at the fault", span(us))));
     let size = facts.get("bytes");
     told.extend(size.map(|text| text.trim().parse().map_or_else(|_| one_line(text), bytes)));
-    let aged = backup_age_us(record).is_some();
+    let aged = record.backup_age_us().is_some();
     let told_already = |key: &str| matches!(key, "id" | "bytes") || aged && key == "taken";
     let rest = facts.iter().filter(|(key, _)| !told_already(key));
     told.extend(rest.map(|(key, value)| one_line(&format!("{key} {value}"))));
     if told.is_empty() { "nothing is known of it".into() } else { told.join(", ") }
-}
-
-/// How old the backup was when the first fault was confirmed, in microseconds; `None` when it does not say when it was taken.
-pub fn backup_age_us(record: &Record) -> Option<u64> {
-    let taken = parsed(record.backup.as_ref()?.get("taken")?)?;
-    parsed(&record.plan.as_ref()?.started_utc)?;
-    let fault = record.injected_us()?;
-    let at = started(record).checked_add(Duration::microseconds(i64::try_from(fault.0).ok()?))?;
-    u64::try_from((at - taken).whole_microseconds()).ok()
 }
 
 /// From the oldest lost write to the newest one: when they were acknowledged.
@@ -270,11 +264,9 @@ pub fn lost_span(record: &Record) -> Option<(DrillTime, DrillTime, usize)> {
     plan(record)?;
     let data = record.data_figures()?;
     let lost = |number| data.lost_before.contains(number) || data.lost_after.contains(number);
-    let times = record.writes.iter().filter(|write| lost(write.number())).map(|write| write.ended());
-    let (first, last) = times.fold((None::<DrillTime>, None::<DrillTime>), |(first, last), at| {
-        (Some(first.map_or(at, |first| first.min(at))), Some(last.map_or(at, |last| last.max(at))))
-    });
-    Some((first?, last?, data.lost_before.len() + data.lost_after.len()))
+    let lost = record.writes.iter().filter(|write| lost(write.number()));
+    let times: Vec<DrillTime> = lost.map(|write| write.ended()).collect();
+    Some((*times.iter().min()?, *times.iter().max()?, data.lost_before.len() + data.lost_after.len()))
 }
 
 fn listed(numbers: &Numbers) -> String {

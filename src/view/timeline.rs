@@ -4,7 +4,7 @@
 use super::event_line;
 use super::format::seconds;
 use super::words::{TIMED_OUT, exit as exit_code};
-use crate::output::one_line;
+use crate::output::{cut, one_line};
 use crate::record::{
     BesideNote, DrillTime, Event, ImpactRecord, Location, ReadBackRecord, Record, RecoveryRecord, Stamped, StepStatus,
     utc_text,
@@ -81,7 +81,7 @@ pub fn of_record(record: &Record, most: usize) -> (Vec<Moment>, usize) {
 pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment>, usize) {
     let seen = EventIndex::of(events);
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
-    let mut all: Vec<TimelineRow> = Vec::new();
+    let mut all: Vec<(TimelineWeight, u64, Moment)> = Vec::new();
     for stamped in events {
         let told = match &stamped.event {
             // Every mitigating step ends what may be the last one: only afterwards it is known which was.
@@ -102,29 +102,21 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
             event => words(record, event),
         };
         let Some((what, (actor, weight))) = told.zip(seen.actor(record, &stamped.event)) else { continue };
-        let source = seen.source(record, stamped);
-        all.push(TimelineRow { at: happened(stamped), seq: stamped.seq, weight, actor, what, source });
-    }
-    all.sort_by_key(|row| (row.at, row.seq));
-    let omitted = shorten(&mut all, most);
-    let moment = |row: TimelineRow| {
-        let TimelineRow { at, seq, actor, what, source, .. } = row;
-        let what = one_line(&what);
-        let what = match what.char_indices().nth(WIDTH) {
-            Some((end, _)) => format!("{}…", what.get(..end).unwrap_or_default()),
-            None => what,
-        };
-        Moment {
+        let at = happened(stamped);
+        let moment = Moment {
             at_utc: utc(record, at),
             at_us: at.0,
             since_us: since(record, at),
             actor,
-            what,
-            source,
-            evidence: format!("events.jsonl#seq={seq}"),
-        }
-    };
-    (all.into_iter().map(moment).collect(), omitted)
+            what: cut(&one_line(&what), WIDTH, "…"),
+            source: seen.source(record, stamped),
+            evidence: format!("events.jsonl#seq={}", stamped.seq),
+        };
+        all.push((weight, stamped.seq, moment));
+    }
+    all.sort_by_key(|(_, seq, moment)| (moment.at_us, *seq));
+    let omitted = shorten(&mut all, most);
+    (all.into_iter().map(|(.., moment)| moment).collect(), omitted)
 }
 
 fn words(record: &Record, event: &Event) -> Option<String> {
@@ -152,25 +144,15 @@ enum TimelineWeight {
     Key,
 }
 
-/// A moment as it is gathered.
-struct TimelineRow {
-    at: DrillTime,
-    seq: u64,
-    weight: TimelineWeight,
-    actor: &'static str,
-    what: String,
-    source: String,
-}
-
 /// Leaves out what matters least, the latest of it first; tells how much that was.
-fn shorten(all: &mut Vec<TimelineRow>, most: usize) -> usize {
+fn shorten(all: &mut Vec<(TimelineWeight, u64, Moment)>, most: usize) -> usize {
     let before = all.len();
     for weight in [TimelineWeight::Command, TimelineWeight::Detail] {
-        let kept = all.iter().filter(|row| row.weight != weight).count();
+        let kept = all.iter().filter(|(own, ..)| *own != weight).count();
         let mut room = most.saturating_sub(kept);
-        all.retain(|row| {
-            let keeps = row.weight != weight || room > 0;
-            room -= usize::from(keeps && row.weight == weight);
+        all.retain(|(own, ..)| {
+            let keeps = *own != weight || room > 0;
+            room -= usize::from(keeps && *own == weight);
             keeps
         });
     }

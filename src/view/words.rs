@@ -185,9 +185,7 @@ pub fn served_beside(record: &Record) -> Option<String> {
         _ => None,
     });
     let active: Vec<String> = active.collect();
-    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
-    let held =
-        window.map(|window| format!(" for {} (the hold)", seconds(window.to_us.0.saturating_sub(window.from_us.0))));
+    let held = held_us(record).map(|us| format!(" for {} (the hold)", seconds(us)));
     (!active.is_empty()).then(|| {
         format!(
             "{}: users were served beside it{}; whether they stay served longer was not shown",
@@ -375,19 +373,21 @@ pub fn served_between(record: &Record) -> Option<String> {
     Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
 }
 
+/// How long users were held to their recovery, in microseconds.
+pub fn held_us(record: &Record) -> Option<u64> {
+    let held = record.windows.iter().rev().find(|window| window.phase == Phase::Recover)?;
+    Some(held.to_us.0.saturating_sub(held.from_us.0))
+}
+
 /// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
 pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
     let required = hold_required(record.hold.as_ref()?);
-    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
-    Some(match (window, record.relapsed_us) {
+    Some(match (held_us(record), record.relapsed_us) {
         (_, Some(_)) => {
             let served = served_between(record).unwrap_or_else(|| "users lost the service again".into());
             (StatusSymbol::Bad, format!("{served}; required {required}"))
         }
-        (Some(held), None) => {
-            let us = held.to_us.0.saturating_sub(held.from_us.0);
-            (StatusSymbol::Good, format!("held for {}, required {required}", seconds(us)))
-        }
+        (Some(us), None) => (StatusSymbol::Good, format!("held for {}, required {required}", seconds(us))),
         (None, None) if record.recovered_us().is_none() => {
             (StatusSymbol::Skip, format!("no recovery to hold; required {required}"))
         }

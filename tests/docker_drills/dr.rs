@@ -45,9 +45,9 @@ impl Told {
     }
 }
 
-/// First confirmed fault, in microseconds, as the events have it.
+/// The fault from which losses are measured, in microseconds, as the events have it.
 fn fault(drill: &Drill) -> u64 {
-    drill.record.injected_us().expect("a confirmed fault").0
+    drill.record.losses_from().expect("a confirmed fault").0
 }
 
 /// A figure of the writes, as `record.json` has it.

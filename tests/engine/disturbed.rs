@@ -57,7 +57,7 @@ async fn an_agent_that_falls_silent_is_an_error_before_long() {
         .run()
         .await;
     undone(&told, &[]);
-    assert!(told.record.last_us.since_start() < Duration::from_secs(60));
+    assert!(told.record.last_us.0 < 60_000_000);
 }
 
 #[tokio::test]

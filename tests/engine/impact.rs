@@ -71,6 +71,41 @@ async fn users_who_notice_when_none_should_are_breached() {
     the_runbook_was_not_opened(&told);
 }
 
+/// A release takes a replica away while it is deployed, and is confirmed once the new one answers.
+#[tokio::test]
+async fn what_users_notice_before_the_fault_is_confirmed_breaches_too() {
+    let told = Case::new()
+        .without("runbook")
+        .without("respond")
+        .set("impact", "{ none: true, within: 1s }")
+        .set("faults", "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: shut-out }")
+        .world(|world| {
+            world.ends_after = Some(Duration::from_millis(400));
+            world.exits.extend([("shut-out", vec![1, 1, 1, 1, 1, 1, 1, 0])]);
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::Breached, &["availability"]).failed(Check::Impact);
+}
+
+/// And what they notice of the first of two faults, before the second is there.
+#[tokio::test]
+async fn what_users_notice_of_the_first_of_two_faults_breaches_too() {
+    let told = Case::new()
+        .without("runbook")
+        .without("respond")
+        .set("impact", "{ none: true, within: 1s }")
+        .set(
+            "faults",
+            "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: look }\n  \
+             - command: { service: db, run: begin, undo: end, confirm: look }\n    after: 1500ms",
+        )
+        .world(|world| world.ends_after = Some(Duration::from_millis(400)))
+        .run()
+        .await;
+    told.verdict(Verdict::Breached, &["availability"]).failed(Check::Impact);
+}
+
 #[tokio::test]
 async fn a_fault_that_ends_by_itself_before_the_mitigation_is_self_healed() {
     let told = Case::new()

@@ -114,15 +114,18 @@ async fn a_loss_that_is_older_than_the_objective_is_no_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_that_are_acknowledged_after_the_fault_and_lost_are_a_figure_of_their_own() {
-    let fate = Fate { lose_after: 4, ..Fate::default() };
+async fn orders_that_are_lost_after_users_had_recovered_are_damage() {
+    // More than a slice has: those of the slice of the cure came before the recovery.
+    let fate = Fate { lose_after: 30, ..Fate::default() };
     let (told, shop) = with(fate, &[], |restore| restore.rpo = Duration::ZERO).await;
-    told.verdict(Verdict::Passed, &["acknowledged after the fault and lost: 4"]).passed(Check::RecoveryPoint);
+    told.verdict(Verdict::Damaged, &["after users had recovered", "acknowledged after the fault and lost: 30"]);
+    told.failed(Check::RecoveryPoint).passed(Check::RestoreLevel).passed(Check::RecoveryTime);
     let figures = figures(&told);
     let mut lost = shop.lost().0;
     lost.sort_unstable();
     assert_eq!(figures.lost_after.iter().collect::<Vec<_>>(), lost);
     assert_eq!((figures.lost_before.len(), figures.rpo_us), (0, 0));
+    assert!(figures.lost_served > 0 && figures.lost_served <= 30, "{figures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -135,7 +135,7 @@ async fn a_block_that_ends_its_shell_ends_there() {
 async fn a_verification_without_a_mitigation_before_it_has_a_deadline_too() {
     let told = Case::new().replace("healthy", "false").set("respond", "{ phases: [verify] }").run().await;
     told.verdict(Verdict::NotRecovered, &["recovered within"]);
-    assert!(told.record.last_us.since_start() < Duration::from_secs(8));
+    assert!(told.record.last_us.0 < 8_000_000);
 }
 
 #[tokio::test]

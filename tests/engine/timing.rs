@@ -105,7 +105,7 @@ fn comes_and_goes() -> Case {
 fn begins(told: &Told) -> Vec<f64> {
     let life = &told.record.fault_record("http_status").expect("a fault").life;
     let begins = life.iter().filter(|moment| moment.what == FaultEvent::Injecting);
-    begins.map(|moment| moment.at_us.since_start().as_secs_f64()).collect()
+    begins.map(|moment| moment.at_us.0 as f64 / 1e6).collect()
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ impl Drill {
         let runs = dir.path().join("runs");
         let run_dir = RunDir::create(&runs, "processes").unwrap();
         let platform = ProcessPlatform { runs };
-        Drill { dir, plan, platform, run_dir, record: RecordObserver::new(), responds: Arc::default() }
+        Drill { dir, plan, platform, run_dir, record: RecordObserver::default(), responds: Arc::default() }
     }
 
     async fn run(&self) {

@@ -588,7 +588,7 @@ async fn token(far: &mut Channel) -> String {
 #[tokio::test]
 async fn a_step_that_writes_into_the_session_is_not_believed() {
     for line in [
-        r#"{"msg":"ended","id":1,"exit":0,"took_us":5,"timed_out":false,"omitted":0}"#,
+        r#"{"msg":"ended","id":1,"result":{"exit":0,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}}"#,
         r#"{"msg":"call","id":1,"part":{"is":"begun","program":"docker","args":["ps"],"cwd":"/","env":[]}}"#,
     ] {
         let mut rig = Rig::new().await;
@@ -608,9 +608,9 @@ async fn stale_messages_are_told_from_those_of_the_command() {
     let token = token(&mut far).await;
     for line in [
         r#"{"msg":"output","id":99,"stream":"stdout","text":"old"}"#,
-        r#"{"msg":"ended","id":99,"exit":9,"took_us":1,"timed_out":false,"omitted":0}"#,
+        r#"{"msg":"ended","id":99,"result":{"exit":9,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}}"#,
         r#"{"msg":"output","id":1,"stream":"stderr","text":"new"}"#,
-        r#"{"msg":"ended","id":1,"exit":4,"took_us":1,"timed_out":false,"omitted":2}"#,
+        r#"{"msg":"ended","id":1,"result":{"exit":4,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":2,"pipe":[],"left_shell":false}}"#,
     ] {
         far.tx.send(format!("{token}{line}")).await.unwrap();
     }

@@ -161,6 +161,9 @@ impl Stack for FakeStack {
             let output = String::from_utf8(whole.stdout).expect("text");
             return Ok(CommandOutput { container: whole.container, code: whole.code.expect("an end"), output });
         }
+        if command[2].contains("hurt-users") {
+            self.world.break_it("command");
+        }
         let exits = self.world.switches.exits.iter().find(|(known, _)| command[2].contains(**known));
         let code = exits.map_or(0, |(known, codes)| {
             let asked = self.world.count(known) as usize - 1;

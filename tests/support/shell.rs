@@ -4,6 +4,7 @@ use super::log::Happening;
 use super::world::World;
 use firedrill::bash::has_syntax_error;
 use firedrill::record::Stream;
+use firedrill::shell::CommandResult;
 use firedrill::shell::protocol::{Blob, FromShell, ToShell};
 use firedrill::stack::Channel;
 use std::sync::Arc;
@@ -105,10 +106,10 @@ impl Supervisor {
                 }
             }
         };
-        let took_us = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
+        let (took, left_shell) = (begun.elapsed(), word == "exit");
         let Ended { exit, timed_out } = ended;
-        let left_shell = word == "exit";
-        self.send(FromShell::Ended { id, exit, took_us, timed_out, omitted: 0, pipe: Vec::new(), left_shell }).await;
+        let result = CommandResult { exit, took, timed_out, omitted: 0, pipe: Vec::new(), left_shell };
+        self.send(FromShell::Ended { id, result }).await;
         true
     }
 

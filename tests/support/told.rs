@@ -163,7 +163,7 @@ fn story(entries: &[Entry]) -> String {
     let lines = entries.iter().filter_map(|entry| match entry {
         Entry::Said(stamped) => match &stamped.event {
             Event::Slice(_) | Event::Announced(_) => None,
-            event => Some(format!("{:>9.3} {event:?}\n", stamped.at_us.since_start().as_secs_f64())),
+            event => Some(format!("{:>9.3} {event:?}\n", stamped.at_us.0 as f64 / 1e6)),
         },
         Entry::Done(happening) => Some(format!("          {happening:?}\n")),
     });

@@ -68,11 +68,10 @@ impl fmt::Display for Distance {
         }
         for (at, compared) in self.compared.iter().enumerate() {
             let Compared { left, op, number, nearest } = compared;
-            let sign = Comparison::SPELLED.iter().find(|(_, spelled)| spelled == op).map_or("", |(sign, _)| *sign);
             let most = if matches!(op, Comparison::Greater | Comparison::GreaterOrEqual) { "most" } else { "least" };
             let nearest = nearest.map_or("has no value".into(), |value| format!("was at {most} {value}"));
             let and = if at > 0 { "; " } else { "" };
-            write!(f, "{and}`{left}` {nearest}, and must be {sign} {number}")?;
+            write!(f, "{and}`{left}` {nearest}, and must be {op} {number}")?;
         }
         Ok(())
     }
@@ -82,16 +81,12 @@ impl fmt::Display for Distance {
 /// others nothing is told.
 pub fn comparisons(query: &str) -> Vec<Compared> {
     let found = split(query).into_iter().filter_map(|part| {
-        let ops =
-            || Comparison::SPELLED.iter().filter(|(_, op)| !matches!(op, Comparison::Equal | Comparison::NotEqual));
-        let (at, sign, op) = top_level(part)
-            .filter_map(|at| {
-                let rest = part.get(at..)?;
-                let (sign, op) = ops().filter(|(sign, _)| rest.starts_with(sign)).max_by_key(|(sign, _)| sign.len())?;
-                Some((at, sign, *op))
-            })
-            .next()?;
-        let number = arithmetic(part.get(at + sign.len()..)?)?;
+        let ops = || Comparison::ALL.into_iter().filter(|op| !matches!(op, Comparison::Equal | Comparison::NotEqual));
+        let (at, op) = top_level(part).find_map(|at| {
+            let rest = part.get(at..)?;
+            Some((at, ops().filter(|op| rest.starts_with(op.name())).max_by_key(|op| op.name().len())?))
+        })?;
+        let number = arithmetic(part.get(at + op.name().len()..)?)?;
         Some(Compared { left: part.get(..at)?.trim().to_string(), op, number, nearest: None })
     });
     found.collect()
@@ -133,10 +128,9 @@ fn split(query: &str) -> Vec<&str> {
     }
     parts.extend(query.get(begin..));
     let without_matching = |part: &'_ str| -> usize {
-        let matching = ["on", "ignoring"]
-            .into_iter()
-            .find(|word| part.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('(')));
-        matching.and_then(|_| part.find(')')).map_or(0, |at| at + 1)
+        let is_at = |word: &str| part.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('('));
+        let end = if is_at("on") || is_at("ignoring") { part.find(')') } else { None };
+        end.map_or(0, |at| at + 1)
     };
     parts.into_iter().filter_map(|part| part.trim().get(without_matching(part.trim())..)).map(str::trim).collect()
 }

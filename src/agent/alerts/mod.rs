@@ -15,7 +15,7 @@ mod watch;
 pub use distance::comparisons;
 pub use history::{SyntheticHistory, SyntheticSeries};
 
-use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::http_page::{A_PAGE, HttpPage, encoded};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
@@ -95,9 +95,8 @@ impl AlertServers {
 
     fn addresses(&self) -> AlertAddresses {
         let own = |address| format!("http://{address}");
-        self.services
-            .clone()
-            .unwrap_or_else(|| AlertAddresses { prometheus: own(PROMETHEUS), alertmanager: own(ALERTMANAGER) })
+        let started = || AlertAddresses { prometheus: own(PROMETHEUS), alertmanager: own(ALERTMANAGER) };
+        self.services.clone().unwrap_or_else(started)
     }
 }
 
@@ -110,7 +109,7 @@ struct HeldServers {
 impl Ability for AlertServers {
     const NAME: &'static str = "alert_servers";
 
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let receiver = receiver::listen(RECEIVER_PORT, context.clock, tell.clone()).await?;
         let servers = servers::start(&self, &tell).await?;
         let distance = Distance::of(&self.alert);
@@ -128,11 +127,6 @@ impl Holding for HeldServers {
             true => AgentAnswer::gone("Prometheus and Alertmanager have ended"),
             false => AgentAnswer::in_place(locked(&self.distance).clone()),
         }
-    }
-
-    async fn lift(&self) -> Result<String, String> {
-        self.watch.abort();
-        Ok(String::new())
     }
 }
 

@@ -43,9 +43,8 @@ async fn take(request: Request<Incoming>, clock: Clock, tell: Tell) -> Result<Re
     let path = request.uri().path().to_string();
     let body = Limited::new(request.into_body(), MAX_NOTIFICATION).collect().await;
     let clock_us = clock.now_us();
-    let read = body
-        .map_err(|error| error.to_string())
-        .and_then(|body| serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string()));
+    let body = body.map_err(|error| error.to_string());
+    let read = body.and_then(|body| serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string()));
     let taken = read.and_then(|json: Value| notification(&path, &json));
     let (status, said) = match taken {
         Ok(alerts) => {

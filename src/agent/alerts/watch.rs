@@ -135,16 +135,9 @@ pub(super) async fn watch(
     clock: Clock,
     tell: Tell,
 ) {
-    let mut known = KnownAlerts {
-        tell,
-        clock,
-        active: BTreeMap::new(),
-        received: BTreeSet::new(),
-        suppressed: BTreeMap::new(),
-        muted: Muted::default(),
-        distance,
-        servers: servers.addresses.clone(),
-    };
+    let (active, received, suppressed, muted) = Default::default();
+    let addresses = servers.addresses.clone();
+    let mut known = KnownAlerts { tell, clock, active, received, suppressed, muted, distance, servers: addresses };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut answered, mut asked) = (Instant::now(), None::<Instant>);

@@ -4,6 +4,7 @@ use super::AgentError;
 use super::offset::{ClockOffset, Offsets};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE};
+use crate::source::cut;
 use crate::stack::Channel;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(15);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How long the agent may take to lift everything once its channel was closed.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+/// As much of a line as a message can bear, in characters.
+const HEAD: usize = 200;
 /// Round trips that measure the clock at first.
 const PROBES: usize = 5;
 
@@ -66,22 +69,13 @@ impl AgentClient {
         now_us: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<(AgentClient, mpsc::UnboundedReceiver<AgentMessage>), AgentError> {
         let Channel { tx, mut rx } = channel;
-        let shared = Arc::new(Shared {
-            name,
-            now_us: Box::new(now_us),
-            state: Mutex::new(ConnectionState::default()),
-            gone: CancellationToken::new(),
-            ended: CancellationToken::new(),
-        });
+        let (state, gone, ended) = Default::default();
+        let shared = Arc::new(Shared { name, now_us: Box::new(now_us), state, gone, ended });
         hello(&mut rx).await.map_err(|cause| shared.error(cause))?;
         let (messages, receiver) = mpsc::unbounded_channel();
         tokio::spawn(read(shared.clone(), rx, messages));
-        let client = AgentClient(Arc::new(Inner {
-            shared,
-            next: AtomicU64::new(1),
-            lines: Mutex::new(Some(tx)),
-            heartbeat: Mutex::new(None),
-        }));
+        let (next, lines, heartbeat) = (AtomicU64::new(1), Mutex::new(Some(tx)), Mutex::new(None));
+        let client = AgentClient(Arc::new(Inner { shared, next, lines, heartbeat }));
         for _ in 0..PROBES {
             client.ask(AgentAsk::Heartbeat).await?;
         }
@@ -189,7 +183,7 @@ async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
         }
         // A refusal: another runner controls it.
         Ok(AgentMessage::Reply { answer: AgentAnswer::Failed { reason }, .. }) => Err(reason),
-        Ok(_) | Err(_) => Err(format!("it began with something else than hello: {}", head(&line))),
+        Ok(_) | Err(_) => Err(format!("it began with something else than hello: {}", cut(&line, HEAD, ""))),
     }
 }
 
@@ -210,7 +204,7 @@ async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mps
                     break format!("it heard nothing from the runner for {} s and lifted everything", LEASE.as_secs());
                 }
             }
-            Err(error) => break format!("it sent a line that cannot be read: {error}: {}", head(&line)),
+            Err(error) => break format!("it sent a line that cannot be read: {error}: {}", cut(&line, HEAD, "")),
         }
     };
     shared.give_up(&cause);
@@ -241,9 +235,4 @@ async fn beat(inner: std::sync::Weak<Inner>) {
             }
         });
     }
-}
-
-/// As much of a line as a message can bear.
-fn head(line: &str) -> String {
-    line.chars().take(200).collect()
 }

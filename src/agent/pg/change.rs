@@ -1,7 +1,7 @@
 //! A change by SQL that its author wrote: made in one transaction, seen by a query, and undone by SQL again, or never.
 
 use super::session::{PgError, PgSession, PgTarget};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::protocol::AgentAnswer;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ enum ChangeSeen {
 impl Ability for PgChange {
     const NAME: &'static str = "pg_change";
 
-    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
         match self.seen().await? {
             ChangeSeen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),

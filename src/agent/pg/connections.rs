@@ -8,7 +8,7 @@
 
 use super::admin::{Admin, FaultRole, role_name};
 use super::session::{PgError, PgSession, PgTarget};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
@@ -89,7 +89,7 @@ impl Ability for PgConnections {
     const NAME: &'static str = "pg_connections";
 
     /// Makes the role and begins to fill the slots.
-    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> HeldResult {
         let admin = Admin::connect(self.target).await?;
         let role = FaultRole::create(admin, role_name(ROLE, id), &[]).await?;
         let (leave, returns, state) = (i64::from(self.leave), self.returns, Mutex::default());

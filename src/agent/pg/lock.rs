@@ -5,7 +5,7 @@
 
 use super::admin::{Admin, FaultRole, role_name};
 use super::session::{PgError, PgSession, PgTarget, quote_name};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
@@ -78,7 +78,7 @@ impl Ability for PgLock {
     const NAME: &'static str = "pg_lock";
 
     /// Makes the role and sends the sessions off to take the lock; does not wait until it is taken.
-    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> HeldResult {
         let table = &self.table;
         let admin = Admin::connect(self.target.clone()).await?;
         let find = "SELECT c.oid, n.nspname::text, c.relname::text,

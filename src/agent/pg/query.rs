@@ -9,7 +9,7 @@
 
 use super::server::PgServer;
 use super::session::{PgError, PgSession, PgTarget, answered};
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, HeldResult, Tell};
 use crate::agent::slices::tell_events;
 use crate::agent::source::{FewNotes, SliSource, read_pace};
 use crate::load::{EventClient, Failure, RequestEnding, Sent};
@@ -118,7 +118,7 @@ impl Ability for PgQueries {
     const NAME: &'static str = "pg_queries";
 
     /// Fails when the query can never have an answer; whether the server is there is what is measured.
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let (series, rate, slis) = (self.series.clone(), self.rate, self.slis.clone());
         let (slots, notes) = (Semaphore::new(MOST_SESSIONS), FewNotes::of(&self.series, tell.clone()));
         let client = QueryClient { asked: self, slots, notes };
@@ -129,16 +129,11 @@ impl Ability for PgQueries {
 
 /// Asks the question, each time over a session of its own, as a client does that has just come: a server that lets nobody in any
 /// more, or another one behind the name, is noticed, and between the events the database has no session of ours.
+#[derive(Debug)]
 struct QueryClient {
     asked: PgQueries,
     slots: Semaphore,
     notes: FewNotes,
-}
-
-impl std::fmt::Debug for QueryClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueryClient").finish_non_exhaustive()
-    }
 }
 
 #[async_trait]
@@ -180,10 +175,8 @@ impl QueryClient {
     /// A session that changes nothing, and whose queries end with their events.
     async fn open(&self) -> Result<PgSession, PgError> {
         let session = PgSession::open(&self.asked.target, APPLICATION).await?;
-        let settings = format!(
-            "SET default_transaction_read_only = on; SET statement_timeout = {}",
-            self.asked.timeout.as_millis().max(1)
-        );
+        let limit = self.asked.timeout.as_millis().max(1);
+        let settings = format!("SET default_transaction_read_only = on; SET statement_timeout = {limit}");
         answered(session.client.batch_execute(&settings)).await?;
         Ok(session)
     }

@@ -1,7 +1,7 @@
 //! One connection to a PostgreSQL server, and in plain words why it ended.
 
 use serde::{Deserialize, Serialize};
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
@@ -44,7 +44,8 @@ impl PgTarget {
 }
 
 /// Why something could not be done in a database.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{text}")]
 pub(super) struct PgError {
     /// What the server or the connection said.
     pub(super) text: String,
@@ -66,14 +67,13 @@ impl PgError {
 
     /// Whether the role is kept from logging in, or its password or rights were changed: trying again is in vain.
     pub(super) fn is_refused(&self) -> bool {
-        [
+        let refusals = [
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             SqlState::INVALID_PASSWORD,
             SqlState::INSUFFICIENT_PRIVILEGE,
             SqlState::INVALID_CATALOG_NAME,
-        ]
-        .iter()
-        .any(|code| self.code.as_ref() == Some(code))
+        ];
+        self.code.as_ref().is_some_and(|code| refusals.contains(code))
     }
 
     /// Whether the connection is of no use any more.
@@ -93,19 +93,8 @@ impl From<Error> for PgError {
             let text = format!("{}: {}", db.severity(), db.message());
             return PgError { code: Some(db.code().clone()), ..PgError::new(text) };
         }
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        PgError::new(text)
-    }
-}
-
-impl std::fmt::Display for PgError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
+        let causes = std::iter::successors(Some(&error as &dyn StdError), |&error| error.source());
+        PgError::new(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The abilities of an agent, by their names on the wire.
 
-use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::ability::{Ability, AgentContext, HeldResult, Tell};
 use crate::agent::alerts::AlertServers;
 use crate::agent::freshness::AnswerAge;
 use crate::agent::http_status_page::StatusPage;
@@ -17,8 +17,7 @@ use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-type BegunAbility<'a> = BoxFuture<'a, Result<Box<dyn Holding>, String>>;
-type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BegunAbility<'a>;
+type Begin = for<'a> fn(Value, &'a str, &'a AgentContext, Tell) -> BoxFuture<'a, HeldResult>;
 
 /// An ability is one file and one line here.
 const ABILITIES: &[(&str, Begin)] = &[
@@ -50,13 +49,7 @@ const fn ability<A: Ability>() -> (&'static str, Begin) {
 }
 
 /// Begins what was asked for.
-pub async fn begin(
-    ability: &str,
-    message: Value,
-    id: &str,
-    context: &AgentContext,
-    tell: Tell,
-) -> Result<Box<dyn Holding>, String> {
+pub async fn begin(ability: &str, message: Value, id: &str, context: &AgentContext, tell: Tell) -> HeldResult {
     let known = ABILITIES.iter().find(|(name, _)| *name == ability);
     let (_, begin) = known.ok_or_else(|| format!("this agent has no ability `{ability}`"))?;
     begin(message, id, context, tell).await

@@ -37,10 +37,8 @@ pub async fn control(
         ended = &mut down => return ended.map(drop),
         _ = &mut up => {}
     }
-    match tokio::time::timeout(LIFT_WITHIN * 2, down).await {
-        Ok(ended) => ended.map(drop),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the agent did not end the session")),
-    }
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the agent did not end the session"));
+    tokio::time::timeout(LIFT_WITHIN * 2, down).await.unwrap_or_else(late).map(drop)
 }
 
 /// Asks the agent whether it is there.
@@ -50,16 +48,13 @@ pub async fn ping(socket: &Path) -> io::Result<()> {
         stream.write_all(format!("{PING}\n").as_bytes()).await?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).await?;
-        if line.trim_end() == PONG {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{}`", line.trim_end())))
+        match line.trim_end() {
+            PONG => Ok(()),
+            other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{other}`"))),
         }
     };
-    match tokio::time::timeout(PONG_WITHIN, answered).await {
-        Ok(result) => result,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time")),
-    }
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time"));
+    tokio::time::timeout(PONG_WITHIN, answered).await.unwrap_or_else(late)
 }
 
 async fn connect(socket: &Path, within: Duration) -> io::Result<UnixStream> {

@@ -1,6 +1,6 @@
 //! What a session holds: begun, looked at, lifted; all at once when the session ends.
 
-use crate::agent::ability::Holding;
+use crate::agent::ability::HeldResult;
 use crate::agent::locked;
 use crate::agent::protocol::AgentAnswer;
 use futures_util::future::join_all;
@@ -28,16 +28,12 @@ struct Slot {
     /// Ends a fault that is only beginning.
     cancel: CancellationToken,
     /// What is held, or the evidence that nothing is; locked while it is being begun, looked at or lifted.
-    state: tokio::sync::Mutex<Result<Box<dyn Holding>, String>>,
+    state: tokio::sync::Mutex<HeldResult>,
 }
 
 impl Holdings {
     /// Begins something; when that fails, or is overtaken by a lift, nothing is held.
-    pub(super) async fn begin(
-        &self,
-        fault: &str,
-        beginning: impl Future<Output = Result<Box<dyn Holding>, String>>,
-    ) -> Result<(), String> {
+    pub(super) async fn begin(&self, fault: &str, beginning: impl Future<Output = HeldResult>) -> Result<(), String> {
         let state = tokio::sync::Mutex::new(Err("it was given up while it began".into()));
         let slot = Arc::new(Slot { cancel: CancellationToken::new(), state });
         // Taken before anyone else can see the slot.
@@ -48,16 +44,9 @@ impl Holdings {
             () = slot.cancel.cancelled() => Err("it was lifted before it was in place".to_string()),
             begun = beginning => begun,
         };
-        match begun {
-            Ok(held) => {
-                *state = Ok(held);
-                Ok(())
-            }
-            Err(reason) => {
-                *state = Err(format!("it never was in place: {reason}"));
-                Err(reason)
-            }
-        }
+        let failed = begun.as_ref().err().cloned();
+        *state = begun.map_err(|reason| format!("it never was in place: {reason}"));
+        failed.map_or(Ok(()), Err)
     }
 
     fn insert(&self, fault: &str, slot: Arc<Slot>) -> Result<(), String> {

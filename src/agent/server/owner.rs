@@ -31,9 +31,8 @@ impl Ownership {
         if self.alive.load(Ordering::Acquire) {
             return Err("another runner controls this agent: wait until it has ended, or stop it".into());
         }
-        let gate = tokio::time::timeout(LIFT_WITHIN + SLACK, self.gate.clone().lock_owned())
-            .await
-            .map_err(|_| "the faults of the runner before are still being lifted".to_string())?;
+        let gate = tokio::time::timeout(LIFT_WITHIN + SLACK, self.gate.clone().lock_owned()).await;
+        let gate = gate.map_err(|_| "the faults of the runner before are still being lifted".to_string())?;
         self.alive.store(true, Ordering::Release);
         Ok(AbilityOwner { alive: self.alive.clone(), _gate: gate })
     }

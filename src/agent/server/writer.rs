@@ -28,10 +28,8 @@ pub(super) async fn write_lines(
             to.write_all(&lines).await?;
             to.flush().await
         };
-        match tokio::time::timeout(stuck_after, written).await {
-            Ok(result) => result?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the runner does not read")),
-        }
+        let stuck = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the runner does not read"));
+        tokio::time::timeout(stuck_after, written).await.unwrap_or_else(stuck)?;
     }
     to.shutdown().await
 }

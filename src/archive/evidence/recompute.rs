@@ -8,10 +8,10 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DataFigures, DrillTime, Event, FaultAfter, FaultEvent,
-    FaultRecord, ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase,
-    Record, RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED,
-    WAIT_SERVED, WindowRecord, read_file, severity_of,
+    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
+    ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase, Record,
+    RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED,
+    WindowRecord, detect_from, read_file, severity_of,
 };
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer, required_hold};
@@ -154,7 +154,7 @@ impl<'a> Anew<'a> {
             .collect();
         let impact = hits.iter().map(|hit| hit.at).min();
         let window = Duration::from_micros(windows.impact_window_us);
-        let onset = impact.zip(self.inject_began()).map(|(impact, began)| impact.since(began));
+        let onset = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
         // How much of a fault was left only the moment knew.
         let parts = told.hold.and_then(|hold| hold.parts);
         let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
@@ -271,16 +271,9 @@ impl<'a> Anew<'a> {
         self.plan.control || self.plan.invariants.iter().all(|info| answered(&info.name))
     }
 
-    /// Begin of the first injection that was confirmed.
-    fn inject_began(&self) -> Option<DrillTime> {
-        let first = self.told.injected_us()?;
-        let fault = self.told.counted_faults().find(|fault| fault.at(FaultEvent::Confirmed) == Some(first))?;
-        fault.at(FaultEvent::Injecting)
-    }
-
     /// First and last confirmed fault.
     fn injected(&self) -> Option<(DrillTime, DrillTime)> {
-        let confirmed = || self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::Confirmed));
+        let confirmed = || self.told.injections().into_iter().map(|(_, confirmed)| confirmed);
         confirmed().min().zip(confirmed().max())
     }
 
@@ -468,28 +461,28 @@ impl<'a> Anew<'a> {
             // On how much each of several faults acted only the moment knew.
             return Some(None);
         }
-        self.detected()
+        self.detected(anew.impact_us())
     }
 
     /// The verdict of a drill that nobody noticed in time; `Some(None)` where nothing can be computed.
-    fn detected(&self) -> Option<Option<Verdict>> {
-        let within = self.plan.windows.detect_within_us?;
-        let Some((_, last)) = self.injected() else { return Some(None) };
+    fn detected(&self, felt: Option<DrillTime>) -> Option<Option<Verdict>> {
+        let within = Duration::from_micros(self.plan.windows.detect_within_us?);
+        let Some(from) = detect_from(&self.told.injections(), felt) else { return Some(None) };
+        let deadline = from.plus(within);
         if let Some(page) = self.plan.page.as_ref().filter(|page| page.alert.is_some()) {
-            return self.paged(page, within);
+            return self.paged(page, deadline);
         }
         match self.told.detected_us {
-            Some(detected) if detected.0.saturating_sub(last.0) <= within => None,
             // That the condition held before anything was broken only the moment knew.
             _ if self.told.verdict == Verdict::Unsteady => Some(None),
+            Some(detected) if detected <= deadline => None,
             _ => Some(Some(Verdict::Undetected)),
         }
     }
 
     /// The same of a page that had to come, by what became of the alerts.
-    fn paged(&self, page: &PageExpectation, within: u64) -> Option<Option<Verdict>> {
-        let Some((first, last)) = self.injected() else { return Some(None) };
-        let deadline = DrillTime(last.0.saturating_add(within));
+    fn paged(&self, page: &PageExpectation, deadline: DrillTime) -> Option<Option<Verdict>> {
+        let Some((first, _)) = self.injected() else { return Some(None) };
         // What came of it after that, and how far its expression was, decides nothing.
         let waited = |event: &Event| matches!(event, Event::Waited { what, .. } if *what == page.waited_for());
         let until_judged = self.events.iter().take_while(|stamped| !waited(&stamped.event));
@@ -501,7 +494,7 @@ impl<'a> Anew<'a> {
         if page.paged_before(seen, first).is_some() {
             return Some(Some(Verdict::Noisy));
         }
-        if self.inject_began().is_some_and(|began| page.was_active(seen, began)) {
+        if self.told.injecting_us().is_some_and(|began| page.was_active(seen, began)) {
             return Some(Some(Verdict::Unsteady));
         }
         let windows = &self.plan.windows;
@@ -573,10 +566,11 @@ impl<'a> Anew<'a> {
         let kept_for = Duration::from_micros(plan.windows.impact_within_us);
         let kept = || self.timeline.held(last, kept_for);
         let until = last.plus(kept_for);
-        let breached = || !self.timeline.breached(first, until, kept_for).is_empty();
+        let began = told.injecting_us().unwrap_or(first);
+        let breached = || !self.timeline.breached(began, until, kept_for).is_empty();
         let refused_from = |from| self.timeline.refused(self.steady_window(), (from, until)).is_some();
-        let refused = || refused_from(last) || refused_from(first);
-        let missed = if unfelt { self.detected() } else { self.felt(anew) };
+        let refused = || refused_from(last) || refused_from(began);
+        let missed = if unfelt { self.detected(None) } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
         let by_itself = told.verdict == Verdict::SelfHealed;
@@ -585,6 +579,10 @@ impl<'a> Anew<'a> {
             |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
         let at = recovery.map(|recovery| recovery.at);
         let too_late = || plan.rto_us().zip(at).is_some_and(|(rto, at)| at.0.saturating_sub(first.0) > rto);
+        let data = anew.data_figures();
+        let rpo_us = plan.restore.as_ref().map(|restore| restore.rpo_us);
+        let lost_little = || rpo_us.is_none_or(|rpo_us| data.as_ref().is_some_and(|data| data.meets_rpo(rpo_us)));
+        let missed_rpo = || data.as_ref().zip(rpo_us).is_some_and(|(data, rpo_us)| data.misses_rpo(rpo_us));
         Some(match () {
             () if !self.asked(InvariantTime::Steady) => Verdict::Incomplete,
             () if self.disturbed().is_some() => Verdict::HarnessError,
@@ -616,7 +614,9 @@ impl<'a> Anew<'a> {
             () if self.noisy() => Verdict::Noisy,
             () if !self.restored() => Verdict::NotRecovered,
             () if too_late() => Verdict::TooLate,
-            () if !self.lost_little(anew) => Verdict::NotRecovered,
+            () if missed_rpo() => Verdict::NotRecovered,
+            () if data.as_ref().is_some_and(|data| data.lost_served > 0) => Verdict::Damaged,
+            () if !lost_little() => Verdict::NotRecovered,
             () if anew.relapsed_us.is_some() => Verdict::NotRecovered,
             () => spoiled(),
         })
@@ -633,12 +633,6 @@ impl<'a> Anew<'a> {
     fn restored(&self) -> bool {
         self.plan.restore.is_none() || self.told.restore_level().is_some_and(|level| level >= RestoreLevel::L5)
     }
-
-    /// Whether a DR drill lost no more than its recovery point allows; true of another drill.
-    fn lost_little(&self, anew: &Record) -> bool {
-        let rpo = |data: DataFigures| self.plan.restore.as_ref().is_none_or(|restore| data.meets_rpo(restore.rpo_us));
-        self.plan.restore.is_none() || anew.data_figures().is_some_and(rpo)
-    }
 }
 
 /// The recovery that the run reported, a relapse aside.
@@ -651,35 +645,31 @@ fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) 
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
     rows.row("record.json: verdict", anew.verdict, text(&saved["verdict"]));
     let figures = serde_json::to_value(anew.figures()).unwrap_or_default();
-    let (mut computed, mut recorded) = (BTreeMap::new(), BTreeMap::new());
-    leaves("figures", &figures, &mut computed);
-    leaves("figures", &saved["figures"], &mut recorded);
-    let missing = || "missing".to_string();
-    for (figure, value) in &computed {
-        rows.row(&format!("record.json: {figure}"), value, recorded.get(figure).cloned().unwrap_or_else(missing));
-    }
-    for (figure, value) in recorded.iter().filter(|(figure, _)| !computed.contains_key(*figure)) {
-        rows.row(&format!("record.json: {figure}"), missing(), value);
-    }
+    side_by_side("figures", &figures, &saved["figures"], true, rows);
     let of_this_version = told.plan.as_ref().is_some_and(|plan| plan.tool_version == env!("CARGO_PKG_VERSION"));
     if !of_this_version {
         return;
     }
-    let made: Value = serde_json::from_slice(&report::json(told)).unwrap_or_default();
-    let others = |value: &Value| {
-        let (mut value, mut found) = (value.clone(), BTreeMap::new());
+    let others = |mut value: Value| {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|key, _| key != "figures" && key != "verdict");
         }
-        leaves("", &value, &mut found);
-        found
+        value
     };
-    let (made, saved) = (others(&made), others(saved));
-    let places: BTreeSet<&String> = made.keys().chain(saved.keys()).collect();
-    let differ = |place: &&&String| made.get(**place) != saved.get(**place);
-    for place in places.iter().filter(differ) {
-        let of = |all: &BTreeMap<String, String>| all.get(*place).cloned().unwrap_or_else(missing);
-        rows.row(&format!("record.json: {}", place.trim_start_matches('.')), of(&made), of(&saved));
+    let made = serde_json::from_slice(&report::json(told)).unwrap_or_default();
+    side_by_side("", &others(made), &others(saved.clone()), false, rows);
+}
+
+/// Two values by the paths in them; `whole`: also where both are the same.
+fn side_by_side(path: &str, made: &Value, saved: &Value, whole: bool, rows: &mut Rows) {
+    let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
+    leaves(path, made, &mut ours);
+    leaves(path, saved, &mut theirs);
+    for place in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+        let [one, other] = [&ours, &theirs].map(|all| all.get(place).map_or("missing", String::as_str));
+        if whole || one != other {
+            rows.row(&format!("record.json: {}", place.trim_start_matches('.')), one, other);
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::find::EvidenceDir;
 use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list};
-use super::{CHAIN, Chain, ChainEntry, Digest, check_chain, copies, seal};
+use super::{CHAIN, ChainEntry, Digest, check_chain, copies, seal};
+use crate::archive;
 use crate::record::{Record, RunDir, open_file, read_file};
 use crate::report;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -222,11 +224,41 @@ fn without_manifest(place: &EvidenceDir, entry: Option<&ChainEntry>, problems: &
         }
     }
     if !begun {
-        problems.warn("it was given a directory and nothing began");
-        return Some(SealState::NeverBegan);
+        match left_of_story(place) {
+            Ok(left) if left.is_empty() => {
+                problems.warn("it was given a directory and nothing began");
+                return Some(SealState::NeverBegan);
+            }
+            Ok(left) => problems.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
+            Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
+        }
+        return None;
     }
     problems.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
     Some(SealState::NeverSealed)
+}
+
+/// What is in the directory of a run without a single event and was not made before the first one could be written: an empty file of
+/// events, copies of the files, the first line of a ledger, logs of who watches and of who runs it elsewhere.
+fn left_of_story(place: &EvidenceDir) -> io::Result<Vec<String>> {
+    let files = list(&place.dir, place.subject)?;
+    let is_day = place.subject == Subject::Gameday;
+    let story = if is_day { "gameday.jsonl" } else { "events.jsonl" };
+    // The file of events comes first, but for the copy of a game day's file.
+    let made = is_day || files.iter().any(|file| file.path == story);
+    let lines = |name: &str| {
+        read_file(place.dir.join(name)).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+    };
+    let is_before = |path: &str| match path {
+        "ledger.jsonl" => made && lines(path) <= 1,
+        "reaper.log" | "logs/runner.log" => made,
+        path => path == story || made && path.starts_with("files/"),
+    };
+    let mut left: Vec<String> = files.into_iter().map(|file| file.path).filter(|path| !is_before(path)).collect();
+    if is_day {
+        left.extend(RunDir::list(&place.dir.join("runs"))?.iter().map(|run| format!("runs/{}", run.id())));
+    }
+    Ok(left)
 }
 
 fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked, problems: &mut Problems) {
@@ -356,13 +388,31 @@ fn differences(saved: &[u8], rebuilt: &[u8]) -> Vec<String> {
     names.filter(differs).map(|name| format!("`{name}`")).collect()
 }
 
-/// The runs of a game day must still have what was their head when the day was sealed.
+/// The runs of a game day must still have what was their head when the day was sealed, and be no others: each was in their chain by
+/// then, or is an attempt of the day's story.
 fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
+    let chain = read_file(dir.join("runs").join(CHAIN)).map(|bytes| check_chain(&bytes));
+    let sealed = chain.iter().flat_map(|chain| &chain.entries);
+    let sealed = sealed.filter(|entry| manifest.runs_head.as_ref().is_some_and(|head| entry.number <= head.number));
+    let mut known: BTreeSet<String> = sealed.map(|entry| entry.run.clone()).collect();
+    if let Ok(day) = archive::read_day(dir) {
+        known.extend(day.drills.into_iter().flat_map(|drill| drill.attempts).map(|attempt| attempt.run));
+    }
+    let runs = RunDir::list(&dir.join("runs")).unwrap_or_else(|error| {
+        problems.say(ProblemKind::Unreadable, Some("runs"), format!("runs: {error}"));
+        Vec::new()
+    });
+    for run in runs.iter().filter(|run| !known.contains(run.id())) {
+        // One that was made just before the game day was killed is empty.
+        if !list(run.path(), Subject::Run).is_ok_and(|files| files.is_empty()) {
+            let path = format!("runs/{}", run.id());
+            problems.say(ProblemKind::Error, Some(&path), format!("{path} was added: it is no run of this game day"));
+        }
+    }
     let Some(head) = &manifest.runs_head else { return };
     let file = format!("runs/{CHAIN}");
-    match read_file(dir.join("runs").join(CHAIN)) {
-        Ok(bytes) => {
-            let chain: Chain = check_chain(&bytes);
+    match chain {
+        Ok(chain) => {
             if !chain.has(head) {
                 problems.say(
                     ProblemKind::Error,

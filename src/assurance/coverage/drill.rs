@@ -74,10 +74,7 @@ impl PastDrill {
                 .collect(),
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
             steps: steps.collect(),
-            to_recover_us: record
-                .recovered_us()
-                .zip(record.injected_us())
-                .map(|(to, from)| to.0.saturating_sub(from.0)),
+            to_recover_us: record.time_to_recover_us(),
             paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),
         })
     }

@@ -7,7 +7,7 @@ use super::{PastDrill, Scenario};
 use crate::assurance::services::{
     Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Show, Slo, show, shown,
 };
-use crate::record::{Verdict, utc_text};
+use crate::record::{Verdict, micros, utc_text};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -407,8 +407,4 @@ fn changed(scenario: &Scenario, drill: &PastDrill) -> Vec<String> {
     let gone =
         drill.steps.iter().filter(|step| !scenario.steps.iter().any(|own| own.id == step.id)).map(|step| &step.id);
     now.chain(gone).cloned().collect()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

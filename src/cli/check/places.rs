@@ -2,16 +2,17 @@
 //! `localhost`, as the stack publishes them.
 
 use crate::engine::place_of;
-use crate::programs;
+use crate::programs::wrapper;
+use crate::runbook::Runbook;
 use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::shell::PROGRAMS;
-use crate::source::{Diagnostics, Source, Span, list};
+use crate::source::{Diagnostics, Span, list};
 use crate::spec::Plan;
 use crate::stack::{Place, ResolvedStack, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// What bash does itself.
 #[rustfmt::skip]
@@ -35,55 +36,51 @@ const MOST_ASKED: usize = 500;
 /// How many programs that a place does not have are reported.
 const MOST_MISSING: usize = 50;
 
-/// A program that a step uses, and where that stands.
-struct PlaceUse {
-    program: String,
-    source: Arc<Source>,
-    span: Span,
-}
-
 /// A call of `docker` or `kubectl`, all of whose words are as the runbook has them.
 struct StepCall {
     words: Vec<String>,
     /// What the scenario has in its environment for Docker and Compose.
     env: Vec<(String, String)>,
-    source: Arc<Source>,
     span: Span,
 }
 
-/// The followed commands of a plan by their places; and what they ask for on `localhost` in the toolbox.
+/// What the followed commands of a plan use, each with its place in the runbook.
+#[derive(Default)]
 struct Uses {
     calls: Vec<StepCall>,
-    programs: BTreeMap<String, (Place, Vec<PlaceUse>)>,
-    ports: Vec<(u16, Arc<Source>, Span)>,
+    /// The programs by the places in which they are called, each with its first call.
+    programs: BTreeMap<String, (Place, BTreeMap<String, Span>)>,
+    /// The ports of `localhost` that are asked for in the toolbox.
+    ports: Vec<(u16, Span)>,
 }
 
 /// Warns of ports of `localhost` on which nothing listens in the toolbox, and of calls of `docker` and `kubectl` that a drill
 /// refuses. A call of which a word is only known in the drill is left alone.
 pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
-    let (uses, published) = (uses(plan), stack.published());
+    let Some(runbook) = &plan.runbook else { return };
+    let (uses, published) = (uses(plan, runbook), stack.published());
     let mut known: Vec<String> =
         published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
     known.extend(published.left_out.iter().map(|line| format!("not {line}")));
     let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
-    let closed = uses.ports.into_iter().filter(|(port, ..)| !published.ports.contains_key(port));
-    let closed = closed.map(|(port, source, span)| {
+    let closed = uses.ports.into_iter().filter(|(port, _)| !published.ports.contains_key(port));
+    let closed = closed.map(|(port, span)| {
         let what = format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port");
         let help =
             format!("call the service by its name inside the stack (`service:port`), or publish the port; {known}");
-        (what, help, source, span)
+        (what, help, span)
     });
-    let refused = uses.calls.into_iter().filter_map(|StepCall { words, env, source, span }| {
+    let refused = uses.calls.into_iter().filter_map(|StepCall { words, env, span }| {
         let (program, args) = words.split_first()?;
         let what = format!("a drill refuses this call: {}", stack.refuses((program, args), &env)?);
         let help = "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
                     `steps: { ID: { skip: … } }`";
-        Some((what, help.to_string(), source, span))
+        Some((what, help.to_string(), span))
     });
     let mut noted = noted(diags);
-    for (what, help, source, span) in closed.chain(refused) {
-        if noted.insert((source.path.clone(), span.start, what.clone())) {
-            diags.warning(&source, span, what).help(help);
+    for (what, help, span) in closed.chain(refused) {
+        if noted.insert((runbook.source.path.clone(), span.start, what.clone())) {
+            diags.warning(&runbook.source, span, what).help(help);
         }
     }
 }
@@ -98,26 +95,22 @@ pub(super) async fn check_programs(
     stack: &dyn ResolvedStack,
     diags: &mut Diagnostics,
 ) -> Result<Vec<String>, StackError> {
-    let uses = uses(plan).programs;
     let mut unseen = Vec::new();
+    let Some(runbook) = &plan.runbook else { return Ok(unseen) };
     let mut noted = noted(diags);
-    for (name, (place, uses)) in uses {
-        let mut firsts: BTreeMap<&str, &PlaceUse> = BTreeMap::new();
-        for one in &uses {
-            firsts.entry(&one.program).or_insert(one);
-        }
-        let wanted: BTreeSet<String> = firsts.keys().take(MOST_ASKED).map(|name| (*name).to_string()).collect();
+    for (name, (place, firsts)) in uses(plan, runbook).programs {
+        let wanted: BTreeSet<String> = firsts.keys().take(MOST_ASKED).cloned().collect();
         let Some(missing) = stack.missing_programs(&place, &wanted).await? else {
             unseen.push(name);
             continue;
         };
         for program in missing.into_iter().take(MOST_MISSING) {
             let elsewhere = elsewhere(stack, &place, &program).await?;
-            let Some(first) = firsts.get(program.as_str()) else { continue };
+            let Some(first) = firsts.get(&program) else { continue };
             let help = ways_out(&place, &program, &elsewhere);
             let message = format!("there is no `{program}` in {name}: the step would fail");
-            if noted.insert((first.source.path.clone(), first.span.start, message.clone())) {
-                diags.warning(&first.source, first.span, message).help(help);
+            if noted.insert((runbook.source.path.clone(), first.start, message.clone())) {
+                diags.warning(&runbook.source, *first, message).help(help);
             }
         }
     }
@@ -169,11 +162,9 @@ fn noted(diags: &Diagnostics) -> HashSet<(PathBuf, usize, String)> {
     diags.all.iter().map(|d| (d.source.path.clone(), d.span.start, d.message.clone())).collect()
 }
 
-fn uses(plan: &Plan) -> Uses {
-    let mut found = Uses { calls: Vec::new(), programs: BTreeMap::new(), ports: Vec::new() };
-    let Some(runbook) = &plan.runbook else { return found };
+fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
+    let Uses { mut calls, mut programs, mut ports } = Uses::default();
     let shells = commands(&runbook.source, runbook);
-    let mut calls = Vec::new();
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
     let defined = defined(&all);
@@ -189,8 +180,8 @@ fn uses(plan: &Plan) -> Uses {
         let mut add = |program: &str, span: Span| {
             let name = program.rsplit('/').next().unwrap_or_default();
             if is_program(program) && !defined.contains(name) {
-                let entry = found.programs.entry(named(&place)).or_insert_with(|| (place.clone(), Vec::new()));
-                entry.1.push(PlaceUse { program: name.to_string(), source: runbook.source.clone(), span });
+                let (_, firsts) = programs.entry(named(&place)).or_insert_with(|| (place.clone(), BTreeMap::new()));
+                firsts.entry(name.to_string()).or_insert(span);
             }
         };
         match plan.respond.clients.get(&shell.command.language) {
@@ -211,7 +202,7 @@ fn uses(plan: &Plan) -> Uses {
                         if PROGRAMS.contains(&program) && known {
                             let words = words.iter().map(|word| (*word).to_string()).collect();
                             let env = environment(plan, &shell.step.id);
-                            calls.push(StepCall { words, env, source: runbook.source.clone(), span });
+                            calls.push(StepCall { words, env, span });
                         }
                     }
                     // It is not among the words of a call.
@@ -223,12 +214,11 @@ fn uses(plan: &Plan) -> Uses {
             }
         }
         if place == Place::Toolbox && !tunnels {
-            let place = |(port, start, end)| (port, runbook.source.clone(), shell.place(Span::new(start, end)));
-            found.ports.extend(ports(shell).into_iter().map(place));
+            let placed = |(port, start, end)| (port, shell.place(Span::new(start, end)));
+            ports.extend(ports_of(shell).into_iter().map(placed));
         }
     }
-    found.calls = calls;
-    found
+    Uses { calls, programs, ports }
 }
 
 /// What the scenario has for Docker and Compose in the environment of a step.
@@ -242,7 +232,7 @@ fn environment(plan: &Plan, step: &str) -> Vec<(String, String)> {
 }
 
 /// The ports of `localhost` that a command asks for by itself: what runs in another container has another one there.
-fn ports(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
+fn ports_of(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
     let mut found = BTreeSet::new();
     let Some(localhost) = LOCALHOST.as_ref() else { return found };
     for call in shell.calls() {
@@ -268,7 +258,7 @@ fn chain<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
     let mut at = 0;
     while let Some(&program) = words.get(at) {
         found.push((at, program));
-        let Some(wrapper) = programs::wrapper(program) else { break };
+        let Some(wrapper) = wrapper(program) else { break };
         at += 1;
         while let Some(word) =
             words.get(at).filter(|word| word.starts_with('-') || wrapper.assignments && word.contains('='))

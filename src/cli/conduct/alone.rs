@@ -1,12 +1,13 @@
 //! Carries out a runbook that is followed alone: the run directory, the reaper and the sink as for a drill, and no report
 //! of a verdict.
 
+use super::drill::first_files;
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, OutputFormat, attach_error, display, environment, make_run_dir, on_disk, say, swept};
+use super::{ConductOptions, OutputFormat, attach_error, display, environment, make_run_dir, say, swept};
 use crate::cli::ask::Terminal;
 use crate::cli::sealing;
-use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
+use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone};
 use crate::error::{Error, Exit};
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};
 use crate::report;
@@ -43,18 +44,12 @@ pub async fn follow(
     };
     let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wanted.no_build));
     let stack = platform.attach(running_name.as_deref(), toolbox, &identity, &options).await.map_err(attach_error)?;
-    let record = RecordObserver::new();
+    let record = RecordObserver::default();
     let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wanted, person)];
-    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
     let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
-    for source in [&alone.runbook.source].into_iter().chain(reading).chain(crate::programs::own_file()) {
-        let path = source.path.display().to_string();
-        let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));
-        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
-    }
-    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false);
-    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let sources = [&alone.runbook.source].into_iter().chain(reading).chain(crate::programs::own_file());
+    let (events, ledger) = first_files(&run_dir, sources.map(|source| &**source), &redactor, false)?;
     let reaper = Reaper::start(run_dir.path())?;
     let sink = EventSink::new(Some(events), redactor, observers);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
@@ -69,11 +64,9 @@ pub async fn follow(
     cleaned.map_err(environment)?;
     if wanted.format == OutputFormat::Human {
         say(&report::summary(&record.record(), Some(run_dir.path()), wanted.globals.color()));
-        if let Ok(sealed) = &sealed {
-            say(&sealing::lines(sealed));
-        }
+        say(&sealing::lines(&sealed));
     }
-    sealed.map_err(|error| Error::harness(sealing::failure(run_dir.path(), &error)))?;
+    sealed.map_err(|error| sealing::failure(run_dir.path(), &error))?;
     Ok(match outcome {
         AloneOutcome::Followed => Exit::Passed,
         AloneOutcome::StepFailed => Exit::Failed,

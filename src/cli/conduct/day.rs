@@ -7,10 +7,8 @@ mod images;
 mod plan;
 mod remote;
 mod run;
-mod save;
 
 pub use remote::{JobOrder, RemoteOptions};
-pub use save::save_day;
 
 use super::{OutputFormat, environment, listen, on_disk, revision, say};
 use crate::archive::evidence;
@@ -21,44 +19,55 @@ use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
-use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, Record, RunDir, Stopped, utc_now, utc_text};
+use crate::record::{
+    Day, DayEvent, DayObserver, DaySink, DrillStatus, Record, RunDir, Stopped, utc_now, utc_text, write_atomic,
+};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::{Limits, StackOptions, platform};
 use remote::RemotePlace;
 use run::Runner;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the command line asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct DayOptions {
-    /// The project's directory, and how much is printed.
-    pub globals: Globals,
-    /// What it says about the plan.
-    pub plan: gameday::PlanOptions,
-    /// Never build images.
+    /// Never build images; an image that is missing is an error of its drills.
+    #[arg(long)]
     pub no_build: bool,
-    /// A JUnit report of the game day, beside the one in its directory.
+    /// Also write the JUnit report to this file, saved again after each drill.
+    #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Where the game day gets its directory.
+    /// Directory in which the game day gets a directory of its own [default: .firedrill/gamedays].
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Only say what would be done.
+    /// Only say what would run, in which order and within which limits.
+    #[arg(long, short = 'n')]
     pub dry_run: bool,
-    /// What is printed.
+    /// What to print: for people, or every event of the game day as a line of JSON on standard output.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
     pub format: OutputFormat,
+    /// The project's directory, and how much is printed.
+    #[arg(skip)]
+    pub globals: Globals,
     /// Who is told about it: one incident for all of its drills.
+    #[arg(skip)]
     pub notified: Notified,
-    /// Where its drills are carried out, when that is not here.
-    pub remote: Option<RemoteOptions>,
 }
 
-/// Runs a game day, or says what it would do.
-pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
+/// Runs a game day, or says what it would do: its drills here, or `elsewhere`. `asked` is what the command line says about the plan.
+pub async fn day(
+    file: &GameDay,
+    asked: gameday::PlanOptions,
+    elsewhere: Option<RemoteOptions>,
+    wanted: &DayOptions,
+) -> Result<Exit, Error> {
     let platform = platform();
-    let place = match &wanted.remote {
-        Some(asked) => Some(RemotePlace::reach(&*platform, asked, file).await?),
+    let place = match &elsewhere {
+        Some(site) => Some(RemotePlace::reach(&*platform, site, file).await?),
         None => {
             platform.connect().await.map_err(environment)?;
             None
@@ -73,7 +82,7 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         occasion: gameday::occasion(|name| std::env::var(name).ok(), earlier::days(wanted, &file.name)),
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
-    let options = gameday::PlanOptions { refused, ..wanted.plan.clone() };
+    let options = gameday::PlanOptions { refused, ..asked };
     let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &options, &now);
     let ready = plan::ready(drills, &*platform, wanted).await?;
     let (now_free, engine, quota) = match &place {
@@ -88,7 +97,8 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     plan.limits.extend(quota.map(|(_, why)| format!("; {why}")));
     if wanted.dry_run {
-        crate::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
+        let expected: Vec<Duration> = ready.iter().map(|ready| ready.expected).collect();
+        crate::output::print(&report::day_plan(&plan, &expected))?;
         return Ok(Exit::Passed);
     }
 
@@ -108,7 +118,7 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let events =
         File::options().append(true).create_new(true).open(&events).map_err(|error| on_disk(&events, &error))?;
     // A path that cannot be written is told before anything runs.
-    save::save_junit(&Drills::default(), wanted.junit.as_deref())?;
+    save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
     let console = DayConsole::new(DayConsoleOptions {
         verbosity: Verbosity::from_flags(
@@ -127,11 +137,11 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
-    let save_so_far = |records: &[Record]| {
-        let so_far = Drills { days: vec![sink.day()], records: records.to_vec() };
-        save::save_so_far(&so_far, dir.path(), wanted.junit.as_deref())
+    let so_far = |records: &[Record]| {
+        let drills = Drills { days: vec![sink.day()], records: records.to_vec() };
+        save_so_far(&drills, dir.path(), wanted.junit.as_deref())
     };
-    save_so_far(&[]);
+    so_far(&[]);
     let remote = match place {
         Some(place) => Some(place.open(&dir, &*platform, wanted, file.rate).await?),
         None => None,
@@ -166,7 +176,7 @@ pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
         ready,
         remote: remote.clone(),
     };
-    let records = runner.run(schedule, save_so_far).await;
+    let records = runner.run(schedule, so_far).await;
     let closed = match &remote {
         Some(remote) => remote.close().await,
         None => Ok(()),
@@ -222,23 +232,51 @@ fn unsaid(day: &Day, signalled: bool) -> Vec<Stopped> {
 /// The reports, the summary and the exit code.
 fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Result<Exit, Error> {
     let saved = save_day(&drills, dir).map_err(|error| on_disk(dir, &error));
-    let junit = save::save_junit(&drills, wanted.junit.as_deref());
+    let junit = save_junit(&drills, wanted.junit.as_deref());
     let sealed = evidence::seal(dir, false);
-    let day = sink.day();
-    let exit = gameday::exit(&day);
+    let exit = gameday::exit_of(sink.day().outcome());
     if wanted.format == OutputFormat::Human {
         say(&report::day_summary(&drills, dir, wanted.globals.color()));
-        if let Ok(sealed) = &sealed {
-            say(&sealing::lines(sealed));
-        }
+        say(&sealing::lines(&sealed));
     }
     saved?;
     junit?;
-    sealed.map_err(|error| Error::harness(sealing::failure(dir, &error)))?;
+    sealed.map_err(|error| sealing::failure(dir, &error))?;
     match sink.write_error() {
         Some(error) => Err(Error::harness(format!("the game day's events could not be written to disk: {error}"))),
         None => Ok(exit),
     }
+}
+
+/// Writes every report of a game day into its directory. One that fails does not keep the others from being written.
+fn save_day(drills: &Drills, dir: &Path) -> io::Result<()> {
+    let files = [
+        ("gameday.json", report::json_day(drills)),
+        ("junit.xml", report::junit_day(drills)),
+        ("report.html", report::html(drills)),
+        ("report.md", report::markdown(drills)),
+    ];
+    files.into_iter().map(|(name, content)| write_atomic(&dir.join(name), &content)).fold(Ok(()), io::Result::and)
+}
+
+/// Writes what must not be lost when the runner is killed, after each drill: not more than that, because other drills are
+/// being measured meanwhile. What cannot be written now is said at the end.
+fn save_so_far(drills: &Drills, dir: &Path, junit: Option<&Path>) {
+    let bytes = report::junit_day(drills);
+    let paths = [Some(dir.join("junit.xml")), junit.map(Path::to_path_buf)];
+    for path in paths.into_iter().flatten() {
+        let _ = write_atomic(&path, &bytes);
+    }
+    let _ = write_atomic(&dir.join("gameday.json"), &report::json_day(drills));
+}
+
+/// The JUnit report where the command line wants it.
+///
+/// # Errors
+/// When it cannot be written.
+fn save_junit(drills: &Drills, path: Option<&Path>) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    write_atomic(path, &report::junit_day(drills)).map_err(|error| on_disk(path, &error))
 }
 
 /// How many drills may start their stacks at once on an engine of so many processors: starting a stack keeps about one of them

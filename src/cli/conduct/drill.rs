@@ -6,13 +6,16 @@ use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
 use crate::archive::{self, evidence::Sealed};
 use crate::cli::sealing::{save, seal};
-use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
+use crate::engine::ledger::Ledger;
+use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown};
 use crate::error::Error;
 use crate::record::{
     DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text,
 };
+use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,18 +60,11 @@ pub async fn carry_out(
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
     let Begun { plan, stack, platform, run_dir, options, revision, occasion, executed } = drill;
-    let record = RecordObserver::new();
+    let record = RecordObserver::default();
     let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     all.extend(observers);
-    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
-    for source in plan.made_from() {
-        let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
-        let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
-        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
-    }
-    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), options.keep);
-    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let (events, ledger) = first_files(&run_dir, plan.made_from(), &redactor, options.keep)?;
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
@@ -100,6 +96,24 @@ pub async fn carry_out(
         reaper.dismiss().await;
     }
     Ok(Carried { record, saved, sealed })
+}
+
+/// What stands in the directory of a run before anything is done: its events, the files that it is made from, its ledger.
+pub fn first_files<'s>(
+    run_dir: &RunDir,
+    sources: impl Iterator<Item = &'s Source>,
+    redactor: &Redactor,
+    keep: bool,
+) -> Result<(File, Ledger), Error> {
+    let made = || -> std::io::Result<(File, Ledger)> {
+        let events = run_dir.create_events()?;
+        for source in sources {
+            let path = source.path.display().to_string();
+            run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text))?;
+        }
+        Ok((events, Ledger::create(&run_dir.ledger_path(), run_dir.id(), keep)?))
+    };
+    made().map_err(|error| on_disk(run_dir.path(), &error))
 }
 
 /// How long the runbook of a control took in the drills that lie where its own directory does.

@@ -92,11 +92,9 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             let others = read.iter().filter(|other| other.name != target.name).filter(apart);
             let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
             if !others.is_empty() {
-                let name = &target.name;
-                load_notes.push(format!(
-                    "check: that it is `{name}`, and not {}: a request that does not need it proves nothing",
-                    list(&others)
-                ));
+                let (name, others) = (&target.name, list(&others));
+                let why = "a request that does not need it proves nothing";
+                load_notes.push(format!("check: that it is `{name}`, and not {others}: {why}"));
             }
             Some(route.path.clone())
         }

@@ -71,9 +71,7 @@ fn newest_first(found: &archive::FoundRuns) -> Vec<PathBuf> {
 fn nothing(paths: &[PathBuf], problems: &[String]) -> Error {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let mut message = format!("there is neither a drill nor a game day in {}", names.join(", "));
-    for problem in problems {
-        message.push_str(&format!("\n{problem}"));
-    }
+    message.extend(problems.iter().map(|problem| format!("\n{problem}")));
     Error::usage(message).hint(
         "name a directory that holds some, such as unpacked artifacts of CI; `firedrill scenario NAME` makes a drill",
     )

@@ -1,6 +1,7 @@
 //! From a path of a record to the path from the root of the repository, which annotations of GitHub want.
 
-use std::path::{Component, Path, PathBuf};
+use crate::source::clean;
+use std::path::{Path, PathBuf};
 
 /// Where paths of records may begin, and where the repository does.
 pub struct Places {
@@ -28,28 +29,16 @@ impl Places {
     /// The path from the root of the repository; as it is, where that cannot be told.
     pub fn at_root(&self, path: &str) -> String {
         let Some(root) = &self.root else { return path.to_string() };
-        let candidates = self.starts.iter().map(|start| normal(&start.join(path)));
+        // The file may be gone.
+        let candidates = self.starts.iter().map(|start| clean(&start.join(path)));
         let found = candidates.into_iter().find(|candidate| candidate.starts_with(root) && candidate.is_file());
-        let first = self.starts.first().map(|start| normal(&start.join(path)));
+        let first = self.starts.first().map(|start| clean(&start.join(path)));
         let full = found.or(first.filter(|full| full.starts_with(root)));
         match full.as_deref().and_then(|full| full.strip_prefix(root).ok()) {
             Some(path) => path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"),
             None => path.to_string(),
         }
     }
-}
-
-/// Without `.` and `..`, by the text alone: the file may be gone.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(out.pop()),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn plan(runbook: &Runbook, respond: &Respond) -> (String, bool) {
 }
 
 /// Adds a line: whatever stands in it, it stays one, and no terminal obeys it.
-fn line(out: &mut String, text: &str) {
+pub fn line(out: &mut String, text: &str) {
     out.push_str(&visible(text));
     out.push('\n');
 }

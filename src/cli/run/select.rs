@@ -4,71 +4,60 @@ use crate::error::Error;
 use crate::runbook::{Runbook, RunbookPhase, Step};
 use crate::source::{list, nearest};
 
-/// What the command line says about it.
-pub struct Selection<'a> {
-    /// The first one.
-    pub from: Option<&'a str>,
-    /// Only these.
-    pub only: &'a [String],
-    /// Only those of these phases, unless steps are named.
-    pub phases: &'a [RunbookPhase],
-}
-
-impl Selection<'_> {
-    /// The runbook with these steps alone: a variable that only a step left out would set is an input of those that stay.
-    ///
-    /// # Errors
-    /// `usage` when a step is not there, or none is left.
-    pub fn of(&self, runbook: &Runbook) -> Result<Runbook, Error> {
-        let only = self.only.iter().map(|name| step(runbook, name)).collect::<Result<Vec<&Step>, Error>>()?;
-        let from = self.from.map(|name| step(runbook, name)).transpose()?;
-        let begin = from.map_or(0, |from| from.line);
-        let phases = self.phases;
-        let chosen = runbook.only(|step| {
-            if !only.is_empty() {
-                return only.iter().any(|only| only.id == step.id);
-            }
-            // The one that is named is followed, whatever its phase.
-            let named = from.is_some_and(|from| from.id == step.id);
-            named || (step.line >= begin && phases.contains(&step.phase))
-        });
-        if !chosen.steps.is_empty() {
-            return Ok(chosen);
+/// The runbook with these steps alone: `only` these, or those of these phases beginning with `from`. A variable that only a step
+/// left out would set is an input of those that stay.
+///
+/// # Errors
+/// `usage` when a step is not there, or none is left.
+pub fn selected(
+    runbook: &Runbook,
+    from: Option<&str>,
+    only: &[String],
+    phases: &[RunbookPhase],
+) -> Result<Runbook, Error> {
+    let only = only.iter().map(|name| step(runbook, name)).collect::<Result<Vec<&Step>, Error>>()?;
+    let from = from.map(|name| step(runbook, name)).transpose()?;
+    let begin = from.map_or(0, |from| from.line);
+    let chosen = runbook.only(|step| {
+        if !only.is_empty() {
+            return only.iter().any(|only| only.id == step.id);
         }
-        let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
-        let mut there: Vec<&str> = Vec::new();
-        for step in &runbook.steps {
-            if !there.contains(&step.phase.name()) {
-                there.push(step.phase.name());
-            }
-        }
-        let error = Error::usage(format!("the runbook has no step in {}", list(&wanted)));
-        Err(match there.is_empty() {
-            true => error.hint("it has no steps at all"),
-            false => error.hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))),
-        })
+        // The one that is named is followed, whatever its phase.
+        let named = from.is_some_and(|from| from.id == step.id);
+        named || (step.line >= begin && phases.contains(&step.phase))
+    });
+    if !chosen.steps.is_empty() {
+        return Ok(chosen);
     }
+    let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+    let mut there: Vec<&str> = Vec::new();
+    for step in &runbook.steps {
+        if !there.contains(&step.phase.name()) {
+            there.push(step.phase.name());
+        }
+    }
+    let error = Error::usage(format!("the runbook has no step in {}", list(&wanted)));
+    Err(match there.is_empty() {
+        true => error.hint("it has no steps at all"),
+        false => error.hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))),
+    })
 }
 
 /// The step of that id, or of that part of it behind the slash.
 fn step<'r>(runbook: &'r Runbook, name: &str) -> Result<&'r Step, Error> {
-    let slug = |step: &'r Step| step.id.split_once('/').map_or(step.id.as_str(), |(_, slug)| slug);
     if let Some(step) = runbook.steps.iter().find(|step| step.id == name) {
         return Ok(step);
     }
-    let found: Vec<&Step> = runbook.steps.iter().filter(|step| slug(step) == name).collect();
+    let ids = || runbook.steps.iter().map(|step| step.id.as_str());
+    let slug = |id: &'r str| id.split_once('/').map_or(id, |(_, slug)| slug);
+    let found: Vec<&Step> = runbook.steps.iter().filter(|step| slug(&step.id) == name).collect();
     match found[..] {
         [step] => Ok(step),
         [] => {
-            let error = Error::usage(format!("the runbook has no step `{name}`"));
-            let near = match name.contains('/') {
-                true => nearest(name, runbook.steps.iter().map(|step| step.id.as_str())),
-                false => nearest(name, runbook.steps.iter().map(slug)),
-            };
-            let ids: Vec<&str> = runbook.steps.iter().map(|step| step.id.as_str()).collect();
-            Err(error.hint(match near {
+            let near = nearest(name, ids().map(|id| if name.contains('/') { id } else { slug(id) }));
+            Err(Error::usage(format!("the runbook has no step `{name}`")).hint(match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has {}", list(&ids)),
+                None => format!("it has {}", list(&ids().collect::<Vec<_>>())),
             }))
         }
         _ => {
@@ -114,8 +103,7 @@ true
     fn ids(from: Option<&str>, only: &[&str], phases: &[RunbookPhase]) -> Result<Vec<String>, String> {
         let runbook = crate::runbook::parse(&Source::new("shop.md", TEXT), &mut Diagnostics::default()).unwrap();
         let only: Vec<String> = only.iter().map(|name| name.to_string()).collect();
-        let selection = Selection { from, only: &only, phases };
-        let chosen = selection.of(&runbook).map_err(|error| error.to_string())?;
+        let chosen = selected(&runbook, from, &only, phases).map_err(|error| error.to_string())?;
         Ok(chosen.steps.into_iter().map(|step| step.id).collect())
     }
 

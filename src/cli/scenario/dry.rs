@@ -1,7 +1,6 @@
 //! `firedrill scenario --dry-run`: what a drill would start, break and undo, and what it would run; nothing is started.
 
 use crate::cli::run::dry;
-use crate::output::visible;
 use crate::record::Redactor;
 use crate::source::documented;
 use crate::spec::{Plan, PlannedFault};
@@ -9,10 +8,7 @@ use crate::spec::{Plan, PlannedFault};
 /// A drill in words: its stack, its loads, each fault with what it touches and how it is undone, what stops it, its runbook.
 pub fn show(plan: &Plan) -> String {
     let mut out = String::new();
-    let mut line = |text: String| {
-        out.push_str(&visible(&text));
-        out.push('\n');
-    };
+    let mut line = |text: String| dry::line(&mut out, &text);
     line(format!("{} — {}", plan.source.path.display(), plan.title));
     line(format!(
         "  stack    {}: started as a project of its own; its containers, networks and volumes are removed at the end",

@@ -28,13 +28,11 @@ pub(super) fn text(view: &View) -> String {
     show_inputs(&mut out, view, &inputs(view));
     let mut phase = None;
     for step in &runbook.steps {
+        line(&mut out, "");
         if phase != Some(step.phase) {
             phase = Some(step.phase);
             let left_out = if view.follows(step) { "" } else { "  (not followed: the phase is not selected)" };
-            line(&mut out, "");
             line(&mut out, &format!("{}{left_out}", step.phase.name()));
-        } else {
-            line(&mut out, "");
         }
         show_step(&mut out, view, step);
     }
@@ -122,16 +120,12 @@ fn show_step(out: &mut String, view: &View, step: &Step) {
         }
     }
     if let Some(replaced) = &step.replaced {
-        match &replaced.kind {
-            StepKind::Commands(commands) => {
-                line(out, "    the runbook says:");
-                show_commands(out, view, step, commands, &[], &step.left_out, "# ");
-            }
-            StepKind::Manual(reason) => {
-                line(out, &format!("    in the runbook it is for a person: {reason}"));
-                show_commands(out, view, step, &replaced.held, &[], &step.left_out, "# ");
-            }
-        }
+        let (says, commands) = match &replaced.kind {
+            StepKind::Commands(commands) => ("the runbook says:".to_string(), commands),
+            StepKind::Manual(reason) => (format!("in the runbook it is for a person: {reason}"), &replaced.held),
+        };
+        line(out, &format!("    {says}"));
+        show_commands(out, view, step, commands, &[], &step.left_out, "# ");
     }
 }
 

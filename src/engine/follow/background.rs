@@ -2,8 +2,8 @@
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook.
 
 use super::block::{BlockFailure, CommandRequest, RanCommand, SessionLost, ended, run};
-use super::judge::{first_line, judge};
-use crate::record::{Event, EventSink};
+use super::judge::{first_line, judge_text};
+use crate::record::EventSink;
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
 use std::time::Duration;
@@ -75,8 +75,7 @@ async fn carry_out(
         let (ran, stopped) = match one(&mut shell, &sink, order, &stop).await {
             Ok(ended) => ended,
             Err(lost) => {
-                let text = format!("{at}: `{what}` ran in the background and was lost: {}", lost.error);
-                sink.emit(Event::Note { text });
+                sink.note(format!("{at}: `{what}` ran in the background and was lost: {}", lost.error));
                 return None;
             }
         };
@@ -84,10 +83,9 @@ async fn carry_out(
         if stopped {
             return None;
         }
-        if let Some(fault) = judge(&ran, order, &settings, &functions) {
+        if let Some(fault) = judge_text(&ran, (&order.text, !order.client), &settings, &functions) {
             let told = fault.told(order.timeout);
-            let text = format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended");
-            sink.emit(Event::Note { text });
+            sink.note(format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended"));
             let what = format!("`{what}`, in the background, {told}");
             let cannot_run = fault.is_fatal() && !fault.may_pass();
             let failure = BlockFailure { what, at: at.clone(), may_pass: false, timed_out: false, once: false };

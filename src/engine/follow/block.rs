@@ -2,7 +2,7 @@
 //! says so.
 
 use super::background::Background;
-use super::judge::{CommandFailure, Failing, failing, first_line, judge, missing_directory};
+use super::judge::{CommandFailure, Failing, failing, first_line, judge_text, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, read};
@@ -11,6 +11,7 @@ use crate::programs::{EffectKind, only_looks};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
+use crate::source::cut;
 use crate::stack::Place;
 use std::time::{Duration, Instant};
 
@@ -162,15 +163,13 @@ impl Follower<'_> {
             self.last_line.clone_from(&ran.last_line);
             ended(&self.sink, &order, &ran.result, false);
             context.after()?;
-            written.push(&ran.stdout);
-            written.omitted = written.omitted.saturating_add(ran.result.omitted);
+            written.push(&ran.stdout, ran.result.omitted);
             if !prints || !is_said(&order.text) {
-                searched.push(&ran.stdout);
-                searched.omitted = searched.omitted.saturating_add(ran.result.omitted);
+                searched.push(&ran.stdout, ran.result.omitted);
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let functions = crate::programs::functions(before);
-            let judged = judge(&ran, &order, settings, &functions);
+            let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions);
             if judged.is_none() && order.helps {
                 let (written, searched) = (written.clone(), searched.clone());
                 *done = DoneSoFar { commands: at_in_block + 1, written, searched };
@@ -180,7 +179,7 @@ impl Follower<'_> {
             if ends_block {
                 let what = first_line(&order.says);
                 let text = format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run");
-                self.sink.emit(Event::Note { text });
+                self.sink.note(text);
             }
             let Some(fault) = judged else {
                 if ends_block {
@@ -440,10 +439,7 @@ fn matched(expect: &Expect, written: &capture::CapturedOutput) -> (bool, String)
 
 /// A text as far as it is shown as evidence.
 pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(EVIDENCE) {
-        Some((at, _)) => format!("{} …", text.get(..at).unwrap_or_default()),
-        None => text.to_string(),
-    }
+    cut(text, EVIDENCE, " …")
 }
 
 /// How a command ended and what it wrote, as it was, secrets included.
@@ -514,15 +510,9 @@ pub(super) async fn run(
 
 /// Says how a command ended.
 pub(super) fn ended(sink: &EventSink, order: &CommandRequest, result: &CommandResult, stopped: bool) {
-    sink.emit(Event::CommandEnded {
-        step: order.step.clone(),
-        command: order.number,
-        exit: result.exit,
-        took_us: micros(result.took),
-        timed_out: result.timed_out,
-        omitted: result.omitted,
-        stopped,
-    });
+    let CommandResult { exit, took, timed_out, omitted, .. } = *result;
+    let (step, command, took_us) = (order.step.clone(), order.number, micros(took));
+    sink.emit(Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped });
 }
 
 #[cfg(test)]

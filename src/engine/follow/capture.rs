@@ -17,12 +17,13 @@ pub(super) struct CapturedOutput {
 const KEPT: usize = 1 << 20;
 
 impl CapturedOutput {
-    pub(super) fn push(&mut self, text: &str) {
+    /// Takes what a command wrote in, and how many bytes of it were left out already.
+    pub(super) fn push(&mut self, text: &str, omitted: u64) {
         let room = KEPT.saturating_sub(self.text.len());
         let cut = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let (kept, lost) = text.split_at(cut);
         self.text.push_str(kept);
-        self.omitted = self.omitted.saturating_add(u64::try_from(lost.len()).unwrap_or(u64::MAX));
+        self.omitted = self.omitted.saturating_add(lost.len() as u64).saturating_add(omitted);
     }
 }
 
@@ -64,7 +65,7 @@ mod tests {
 
     fn written(text: &str) -> CapturedOutput {
         let mut written = CapturedOutput::default();
-        written.push(text);
+        written.push(text, 0);
         written
     }
 

@@ -1,6 +1,6 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
-use super::block::{CommandRequest, RanCommand, shortened};
+use super::block::{RanCommand, shortened};
 use crate::engine::context::seconds;
 use crate::programs::{self, ExitUse, RefusedAnswer};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
@@ -94,18 +94,9 @@ impl CommandFailure {
     }
 }
 
-/// Why a command did not do what it should, if so; `functions` are those that were defined before.
-pub(super) fn judge(
-    ran: &RanCommand,
-    order: &CommandRequest,
-    settings: &BlockSettings,
-    functions: &str,
-) -> Option<CommandFailure> {
-    judge_text(ran, (&order.text, !order.client), settings, functions)
-}
-
-/// The same of what bash was given; `own` says that it is what the runbook says, and not a client's command line.
-fn judge_text(
+/// Why a command did not do what it should, if so; `text` is what bash was given, `own` says that it is what the runbook says and not
+/// a client's command line, and `functions` are those that were defined before.
+pub(super) fn judge_text(
     ran: &RanCommand,
     (text, own): (&str, bool),
     settings: &BlockSettings,

@@ -37,7 +37,9 @@ pub trait FollowContext: Send {
     ///
     /// # Errors
     /// Why nothing more must run.
-    fn after(&mut self) -> Result<(), Stop>;
+    fn after(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// A step has ended; `last_line` is the last line that its commands wrote.
     fn ended(&mut self, _step: &Step, _last_line: Option<String>) {}

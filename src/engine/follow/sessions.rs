@@ -5,7 +5,7 @@
 use super::Opening;
 use crate::engine::context::{POLL, seconds};
 use crate::engine::stop::Stop;
-use crate::record::{Event, EventSink, Verdict};
+use crate::record::{EventSink, Verdict};
 use crate::shell::{EndedCall, SessionState, Shell, ShellError};
 use crate::stack::{Place, Stack};
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl<'a> Sessions<'a> {
                 None => "without the directory and the variables of the steps before",
             };
             let text = format!("the container of {} was restarted: its session was opened again, {with}", name(place));
-            self.sink.emit(Event::Note { text });
+            self.sink.note(text);
         }
         if let Some(lost) = lost {
             self.open.remove(lost);

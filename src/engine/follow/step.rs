@@ -143,7 +143,7 @@ impl Follower<'_> {
                 return Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[]));
             }
             if let Some((_, first)) = block.commands.first() {
-                self.sink.emit(Event::Note { text: format!("{}: not run: {why}", self.location(first)) });
+                self.sink.note(format!("{}: not run: {why}", self.location(first)));
             }
         }
         let blocks = match self.decided(blocks)? {
@@ -182,12 +182,10 @@ impl Follower<'_> {
         }
         for block in &mut blocks {
             block.commands.retain(|(_, command)| {
-                if let Handling::Skip(why) = &command.handling {
-                    let text = format!("{}: `{}` is not run: {why}", self.location(command), first_line(&command.text));
-                    self.sink.emit(Event::Note { text });
-                    return false;
-                }
-                true
+                let Handling::Skip(why) = &command.handling else { return true };
+                let text = format!("{}: `{}` is not run: {why}", self.location(command), first_line(&command.text));
+                self.sink.note(text);
+                false
             });
         }
         blocks.retain(|block| !block.commands.is_empty());

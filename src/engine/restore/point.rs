@@ -1,7 +1,6 @@
 //! The recovery point: the survivors of the ledger are read back and held against what was acknowledged.
 
 use super::super::context::{ARRIVAL, Context};
-use super::super::impact::FaultImpact;
 use super::super::probe::ask_probe;
 use super::super::stop::Stop;
 use super::super::words::{beside, ended, grouped, numbers};
@@ -14,13 +13,6 @@ use std::time::Duration;
 pub(super) struct ReadBack {
     pub(super) seen: ReadBackRecord,
     pub(super) broke: Option<Stop>,
-}
-
-impl ReadBack {
-    /// What became of the writes, as far as the survivors could be read.
-    pub(super) fn figures(&self, cx: &Context<'_>, impact: &FaultImpact) -> Option<DataFigures> {
-        cx.monitor.writes(|writes| DataFigures::of(writes, &self.seen, impact.faults.began, impact.faults.first))
-    }
 }
 
 /// Reads the survivors back.
@@ -99,14 +91,18 @@ pub(super) fn judge_point(
     if figures.acknowledged == 0 {
         return fail(Stop::harness(unknown("no write was acknowledged")));
     }
-    let evidence = lost(&figures, restore.rpo);
-    if figures.judged_rpo_us().is_none() && figures.rpo_us <= micros(restore.rpo) {
+    let (evidence, rpo_us) = (lost(&figures, restore.rpo), micros(restore.rpo));
+    if figures.misses_rpo(rpo_us) {
+        return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
+    }
+    if figures.lost_served > 0 {
+        let what = "writes are lost that were acknowledged after users had recovered";
+        return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
+    }
+    if !figures.meets_rpo(rpo_us) {
         let why = "no write that survived is older than the oldest one lost, and the backup does not say when it was \
                    taken (`taken=`), or says that it is younger than that loss";
         return fail(Stop::harness(format!("{}; {evidence}", unknown(why))));
-    }
-    if !figures.meets_rpo(micros(restore.rpo)) {
-        return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
     }
     cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
     (evidence, None)
@@ -116,10 +112,7 @@ pub(super) fn judge_point(
 fn lost(figures: &DataFigures, rpo: Duration) -> String {
     let (oldest, objective) = beside(Duration::from_micros(figures.rpo_us), rpo);
     let number = |numbers: &Numbers| grouped(numbers.len() as u64);
-    let survived = match figures.survived == figures.acknowledged {
-        true => "all".to_string(),
-        false => grouped(figures.survived),
-    };
+    let survived = if figures.survived == figures.acknowledged { "all".to_string() } else { grouped(figures.survived) };
     let acknowledged = grouped(figures.acknowledged);
     let mut parts = vec![format!("{acknowledged} writes acknowledged, {survived} of them survived")];
     if !figures.lost_before.is_empty() {
@@ -133,7 +126,11 @@ fn lost(figures: &DataFigures, rpo: Duration) -> String {
         parts.push(format!("{bound} {most} before the fault: at most that is lost, where all that it held is back"));
     }
     if !figures.lost_after.is_empty() {
-        parts.push(format!("acknowledged after the fault and lost: {}", number(&figures.lost_after)));
+        let served = match figures.lost_served {
+            0 => String::new(),
+            served => format!(", {} of them after users had recovered", grouped(served)),
+        };
+        parts.push(format!("acknowledged after the fault and lost: {}{served}", number(&figures.lost_after)));
     }
     if !figures.unacknowledged_survived.is_empty() {
         parts.push(format!("never acknowledged and there: {}", number(&figures.unacknowledged_survived)));
@@ -163,11 +160,12 @@ mod tests {
         let figures = DataFigures {
             survived: 4016,
             lost_after: [4000, 4001].into_iter().collect(),
+            lost_served: 1,
             unacknowledged_survived: [3999].into_iter().collect(),
             unknown: 1234,
             duplicates: 2,
             ..figures
         };
-        insta::assert_snapshot!(lost(&figures, rpo), @"4,021 writes acknowledged, 4,016 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; acknowledged after the fault and lost: 2; never acknowledged and there: 1; there and never sent: 1,234; there more than once: 2; objective 5.0 s");
+        insta::assert_snapshot!(lost(&figures, rpo), @"4,021 writes acknowledged, 4,016 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; acknowledged after the fault and lost: 2, 1 of them after users had recovered; never acknowledged and there: 1; there and never sent: 1,234; there more than once: 2; objective 5.0 s");
     }
 }

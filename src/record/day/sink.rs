@@ -4,8 +4,9 @@
 use super::super::micros;
 use super::super::stream::write_line;
 use super::{Day, DayEvent, DayStamped};
+use crate::locked;
 use std::fs::File;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A reader of the stream of a game day's events.
@@ -42,7 +43,7 @@ impl DaySink {
 
     /// Stamps an event, writes it to disk and shows it to the observers.
     pub fn emit(&self, event: DayEvent) {
-        let mut guard = self.lock();
+        let mut guard = locked(&self.inner);
         let inner = &mut *guard;
         let stamped = DayStamped { at_us: micros(self.now()), event };
         let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
@@ -57,16 +58,12 @@ impl DaySink {
 
     /// What it adds up to so far.
     pub fn day(&self) -> Day {
-        self.lock().day.clone()
+        locked(&self.inner).day.clone()
     }
 
     /// The first error of writing `gameday.jsonl`, if there was one.
     pub fn write_error(&self) -> Option<String> {
-        self.lock().failed.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, DaySinkState> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner).failed.clone()
     }
 }
 

@@ -98,16 +98,12 @@ pub fn url_password(value: &str) -> Option<&str> {
     let in_pairs = || {
         let lower = value.to_ascii_lowercase();
         ["password=", "passwd=", "pwd="].into_iter().find_map(|key| {
-            let mut from = 0;
-            loop {
-                let at = from + lower.get(from..)?.find(key)?;
-                from = at + key.len();
-                let before = lower.get(..at)?.chars().next_back();
-                if before.is_none_or(|c| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace()) {
-                    break;
-                }
-            }
-            let rest = value.get(from..)?;
+            let begins = |at: usize| {
+                let before = lower.get(..at).and_then(|before| before.chars().next_back());
+                before.is_none_or(|c| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace())
+            };
+            let (at, _) = lower.match_indices(key).find(|(at, _)| begins(*at))?;
+            let rest = value.get(at + key.len()..)?;
             // libpq quotes values that hold spaces.
             if let Some(quoted) = rest.strip_prefix('\'') {
                 return quoted.split('\'').next();

@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// Shortest line of wrapped base64 that is hidden by itself.
 const SHORTEST_WRAPPED: usize = 16;
@@ -88,21 +87,13 @@ fn base64(value: &str, found: &mut BTreeSet<String>) {
 fn percent(value: &str, found: &mut BTreeSet<String>) {
     for kept in ["-._~", "-._~!'()*", "-._~/", "-._~!$&'()*+,;=:@/"] {
         for (upper, plus) in [(true, false), (false, false), (true, true), (false, true)] {
-            let mut text = String::new();
-            for byte in value.bytes() {
-                let c = char::from(byte);
-                if c.is_ascii_alphanumeric() || kept.contains(c) {
-                    text.push(c);
-                } else if c == ' ' && plus {
-                    text.push('+');
-                } else if upper {
-                    // Writing to a string cannot fail, here and below.
-                    let _ = write!(text, "%{byte:02X}");
-                } else {
-                    let _ = write!(text, "%{byte:02x}");
-                }
-            }
-            found.insert(text);
+            let spelt = |byte: u8| match char::from(byte) {
+                c if c.is_ascii_alphanumeric() || kept.contains(c) => c.to_string(),
+                ' ' if plus => "+".to_string(),
+                _ if upper => format!("%{byte:02X}"),
+                _ => format!("%{byte:02x}"),
+            };
+            found.insert(value.bytes().map(spelt).collect());
         }
     }
 }
@@ -117,18 +108,13 @@ fn json(value: &str, found: &mut BTreeSet<String>) {
     let plain = inside(value);
     let html = plain.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let slashes = plain.replace('/', "\\/");
-    let ascii = |text: &str, upper: bool| {
-        let mut ascii = String::new();
-        for c in text.chars() {
-            if c.is_ascii() {
-                ascii.push(c);
-                continue;
-            }
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = if upper { write!(ascii, "\\u{unit:04X}") } else { write!(ascii, "\\u{unit:04x}") };
-            }
-        }
-        ascii
+    let ascii = |text: &str, upper: bool| -> String {
+        let spelt = |unit: u16| match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+            _ if upper => format!("\\u{unit:04X}"),
+            _ => format!("\\u{unit:04x}"),
+        };
+        text.encode_utf16().map(spelt).collect()
     };
     for text in [&plain, &html, &slashes] {
         for spelling in [text.clone(), ascii(text, false), ascii(text, true)] {
@@ -140,15 +126,8 @@ fn json(value: &str, found: &mut BTreeSet<String>) {
 
 /// Inside single and double quotes, with backslashes (`printf %q`), and in `$'…'`, as bash prints it.
 fn shell(value: &str, found: &mut BTreeSet<String>) {
-    let escaped = |special: &dyn Fn(char) -> bool| {
-        let mut text = String::new();
-        for c in value.chars() {
-            if special(c) {
-                text.push('\\');
-            }
-            text.push(c);
-        }
-        text
+    let escaped = |special: &dyn Fn(char) -> bool| -> String {
+        value.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
     };
     found.insert(value.replace('\'', "'\\''"));
     found.insert(value.replace('\'', "'\"'\"'"));

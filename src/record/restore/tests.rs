@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
-use crate::record::{FaultMoment, FaultRecord};
+use crate::record::{FaultEvent, FaultMoment, FaultRecord, RecoveryRecord};
 use proptest::prelude::*;
 
 fn writes() -> impl Strategy<Value = Vec<WriteRecord>> {
@@ -92,9 +92,11 @@ proptest! {
         begun in 0..500_u64,
         took in 0..200_u64,
     ) {
-        let fault = begun + took;
+        let first = begun + took;
         let there = |number: u64| survivors.contains(&number);
-        let record = record(writes.clone(), Some(survivors.iter().copied().collect()), asked, begun, fault);
+        let record = record(writes.clone(), Some(survivors.iter().copied().collect()), asked, begun, first);
+        let between = writes.iter().any(|w| w.2 && !there(w.0) && (first + 1..=first + 50).contains(&w.1.0));
+        let (begun, fault) = if between { (begun + 1, first + 50) } else { (begun, first) };
         let figures = record.data_figures().unwrap();
         let judged: Vec<_> = writes.iter().filter(|w| w.2 && w.1.0 <= asked).collect();
         let lost = |of: &dyn Fn(u64) -> bool| -> Numbers {
@@ -119,6 +121,51 @@ proptest! {
         prop_assert_eq!((figures.rpo_at_least, figures.rpo_at_most_us), (at_least, None));
         prop_assert_eq!(figures.duplicates, 3);
     }
+}
+
+#[test]
+fn a_loss_is_measured_from_the_last_fault_that_may_have_lost_it() {
+    let from = |writes: &[(u64, bool)], confirmed: &[u64]| {
+        let writes = writes.iter().map(|(at, acknowledged)| WriteRecord(0, DrillTime(*at), *acknowledged));
+        let confirmed = confirmed.iter().map(|at| DrillTime(*at)).collect();
+        fault_of_losses(&writes.collect::<Vec<_>>(), Some(&Numbers::default()), confirmed).map(|at| at.0)
+    };
+    assert_eq!([from(&[(5, true)], &[]), from(&[], &[10]), from(&[(5, true)], &[10])], [None, Some(10), Some(10)]);
+    let none_between = [(5, true), (10, true), (30, false), (90, true)];
+    assert_eq!(from(&none_between, &[10, 60]), Some(10), "nothing was acknowledged that the second could lose");
+    assert_eq!(from(&[(5, true), (30, true)], &[10, 60]), Some(60));
+    assert_eq!(from(&[(60, true)], &[10, 60]), Some(60));
+    assert_eq!(from(&[(30, true)], &[10, 60, 80]), Some(60), "the third one met a service that was down");
+    // As a record has it: the second one is confirmed at 52.
+    let lost = |at: u64| {
+        let writes = vec![WriteRecord(0, DrillTime(1), true), WriteRecord(1, DrillTime(at), true)];
+        record(writes, Some([1].into_iter().collect()), 200, 1, 2).data_figures().unwrap().rpo_us
+    };
+    assert_eq!([lost(2), lost(3), lost(60)], [1; 3], "what was acknowledged between the two has survived");
+}
+
+#[test]
+fn writes_that_are_lost_after_the_recovery_are_counted_whether_or_not_it_lasted() {
+    let writes = [60, 100, 101, 102, 201].into_iter().zip(0..).map(|(at, n)| WriteRecord(n, DrillTime(at), true));
+    let mut record = record(writes.collect(), Some([3].into_iter().collect()), 200, 1, 2);
+    record.recoveries = vec![RecoveryRecord { sli: String::new(), recovered_us: DrillTime(100) }];
+    let figures = record.data_figures().unwrap();
+    assert_eq!((figures.lost_after.len(), figures.lost_served), (3, 1), "the last one is not judged");
+    record.relapsed_us = Some(DrillTime(150));
+    assert_eq!(record.data_figures().unwrap().lost_served, 1);
+    record.recoveries.clear();
+    assert_eq!(record.data_figures().unwrap().lost_served, 0, "nobody was served again");
+}
+
+#[test]
+fn a_point_of_recovery_is_met_or_missed_or_not_known() {
+    let of = |rpo_us, rpo_at_least, rpo_at_most_us| {
+        let figures = DataFigures { rpo_us, rpo_at_least, rpo_at_most_us, ..DataFigures::default() };
+        (figures.meets_rpo(5), figures.misses_rpo(5))
+    };
+    assert_eq!([of(5, false, None), of(6, false, None)], [(true, false), (false, true)]);
+    assert_eq!([of(5, true, None), of(6, true, None)], [(false, false), (false, true)]);
+    assert_eq!([of(2, true, Some(5)), of(2, true, Some(6))], [(true, false), (false, true)]);
 }
 
 #[test]

@@ -144,13 +144,13 @@ fn a_run_is_inherited_once_its_runner_has_gone_and_by_one_heir_at_a_time() {
     let path = run.path().to_path_buf();
     drop(run);
     let heir = RunDir::inherit(&path).unwrap();
-    assert!(heir.holds_lock() && heir.is_alive().unwrap());
+    assert!(heir._lock.is_some() && heir.is_alive().unwrap());
     assert!(RunDir::try_inherit(&path).unwrap().is_none());
     drop(heir);
-    assert!(RunDir::try_inherit(&path).unwrap().is_some_and(|heir| heir.holds_lock()));
+    assert!(RunDir::try_inherit(&path).unwrap().is_some_and(|heir| heir._lock.is_some()));
     // A run of which even the lock is lost has nobody else to undo it.
     std::fs::remove_file(path.join("lock")).unwrap();
-    assert!(RunDir::inherit(&path).unwrap().holds_lock());
+    assert!(RunDir::inherit(&path).unwrap()._lock.is_some());
 }
 
 #[test]

@@ -7,9 +7,7 @@ use super::{
     Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
     ProbeRow, Quarter, SliRow, StepRow, Times,
 };
-use crate::record::{
-    Announcement, DataFigures, FaultEvent, Phase, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
-};
+use crate::record::{Announcement, DataFigures, FaultEvent, Record, RestoreLevel, RunOutcome, StepStatus, utc_text};
 use crate::view::clock::started;
 use crate::view::timeline::{self, utc};
 use crate::view::words;
@@ -120,7 +118,7 @@ fn restore(record: &Record) -> DrRestore {
     };
     DrRestore {
         backup: record.backup.clone(),
-        age_us: crate::view::restore::backup_age_us(record),
+        age_us: record.backup_age_us(),
         expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
         reached: record.restore_level(),
         probes: plan.iter().flat_map(|plan| &plan.probes).map(probe).collect(),
@@ -148,9 +146,7 @@ fn objectives(record: &Record) -> DrObjectives {
 
 fn hold(record: &Record) -> Option<HoldRow> {
     let (mark, text) = words::held(record)?;
-    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
-    let held_us = window.map(|held| held.to_us.0.saturating_sub(held.from_us.0));
-    Some(HoldRow { required_us: record.hold?.required_us, held_us, text, mark })
+    Some(HoldRow { required_us: record.hold?.required_us, held_us: words::held_us(record), text, mark })
 }
 
 fn invariants(record: &Record, plan: &Announcement) -> Vec<InvariantRow> {

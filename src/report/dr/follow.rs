@@ -97,16 +97,13 @@ pub fn verified_by(all: &[SeenRun], run: Option<&str>, about: &DrillRef) -> Chai
         DrillRef::Run(run) => all.iter().find(|seen| seen.run == *run),
         DrillRef::Scenario(_) => None,
     };
-    let scenario = match about {
-        DrillRef::Run(_) => finding.map(|seen| &seen.scenario),
-        DrillRef::Scenario(name) => Some(name),
+    let scenario = match (about, finding) {
+        (DrillRef::Scenario(name), _) => name,
+        (DrillRef::Run(_), Some(finding)) => &finding.scenario,
+        _ => return no("named, not verified: there is no record of the drill with the finding".into()),
     };
-    match scenario {
-        None => return no("named, not verified: there is no record of the drill with the finding".into()),
-        Some(scenario) if *scenario != seen.scenario => {
-            return no(format!("named, another scenario: not verified (`{}`, not `{scenario}`)", seen.scenario));
-        }
-        Some(_) => {}
+    if *scenario != seen.scenario {
+        return no(format!("named, another scenario: not verified (`{}`, not `{scenario}`)", seen.scenario));
     }
     if let Some(finding) = finding.filter(|finding| seen.at <= finding.at) {
         return no(format!("named, not verified: it began before what `{}` found", finding.run));

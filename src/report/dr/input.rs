@@ -98,7 +98,6 @@ impl SeenRun {
     /// A record in a few words; `None` for a runbook that was followed alone and for what has no beginning.
     pub fn of(record: &Record) -> Option<SeenRun> {
         let plan = record.plan.as_deref().filter(|plan| !plan.alone)?;
-        let (fault, recovered) = (record.injected_us(), record.recovered_us());
         Some(SeenRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
@@ -108,12 +107,12 @@ impl SeenRun {
             dr: plan.restore.is_some(),
             control: plan.control,
             ended: record.ended,
-            fault_utc: fault.map(|at| crate::view::timeline::utc(record, at)),
+            fault_utc: record.injected_us().map(|at| crate::view::timeline::utc(record, at)),
             under_way: record.under_way(),
             outcome: record.outcome(),
             verdict: record.verdict,
             expects_failure: expects_failure(record),
-            rto_us: fault.zip(recovered).map(|(fault, recovered)| recovered.0.saturating_sub(fault.0)),
+            rto_us: record.time_to_recover_us(),
             rpo_us: record.data_figures().and_then(|data| data.judged_rpo_us()),
             level: record.restore_level(),
         })

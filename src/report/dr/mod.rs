@@ -130,11 +130,5 @@ fn problems(input: &DrInput) -> Vec<String> {
 
 /// The report as JSON.
 pub fn dr_json(report: &DrReport) -> Vec<u8> {
-    // Cannot fail for all that is known: every key is a string and every number is finite or becomes null.
-    let mut bytes = serde_json::to_vec_pretty(report).unwrap_or_else(|error| {
-        let error = format!("the report could not be written: {error}");
-        serde_json::json!({ "format": DR_FORMAT, "error": error }).to_string().into_bytes()
-    });
-    bytes.push(b'\n');
-    bytes
+    super::json::written(serde_json::to_vec_pretty(report))
 }

@@ -267,7 +267,7 @@ pub struct DrObjectives {
     pub rto_met: Option<bool>,
     /// Target of the recovery point.
     pub rpo_target_us: Option<u64>,
-    /// First confirmed fault − acknowledgement of the oldest lost write from before it.
+    /// Fault − acknowledgement of the oldest lost write from before it.
     pub rpo_us: Option<u64>,
     /// Whether it is met; `None` when it was not measured.
     pub rpo_met: Option<bool>,

@@ -7,6 +7,7 @@ use super::{
     ActionRow, DrHeader, DrReport, DrServiceFacts, DrTotals, DrTrend, DrVerdict, DrillReport, Incomplete, InvariantRow,
     Quarter, Retest, RiskRow, Signature, SliRow, StepRow, TrendQuarter,
 };
+use crate::output::cut;
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
 use crate::report::escape::html_prose;
 use crate::report::markdown;
@@ -284,12 +285,6 @@ fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
 
 fn is_pass(verdict: DrVerdict) -> bool {
     matches!(verdict, DrVerdict::Pass | DrVerdict::PassWithConditions)
-}
-
-impl DrillReport {
-    fn is_control(&self) -> bool {
-        self.control
-    }
 }
 
 impl DrServiceFacts {
@@ -620,11 +615,7 @@ fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> DrCell {
     if numbers.is_empty() {
         return DrCell::toned("0", none);
     }
-    let text = numbers.to_string().replace(',', ", ");
-    let text = match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
-        None => text,
-    };
+    let text = cut(&numbers.to_string().replace(',', ", "), WIDTH, " …");
     DrCell::toned(format!("{} (numbers {text})", numbers.len()), some)
 }
 

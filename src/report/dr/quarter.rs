@@ -4,18 +4,19 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use time::{Date, Month, OffsetDateTime};
 
-/// A quarter, from its first instant in UTC up to that of the next one.
+/// A quarter, from its first instant in UTC up to that of the next one: how many came before it since the year 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Quarter {
-    year: u16,
-    /// 1 to 4.
-    number: u8,
-}
+pub struct Quarter(u16);
 
 /// First and last year that is taken.
 const YEARS: std::ops::RangeInclusive<u16> = 2000..=2999;
 
 impl Quarter {
+    /// The first quarter of a year has the number 1.
+    fn new(year: u16, number: u8) -> Quarter {
+        Quarter(year * 4 + u16::from(number) - 1)
+    }
+
     /// Reads `2026Q4`.
     pub fn parse(text: &str) -> Result<Quarter, String> {
         let wrong = || format!("`{text}` is no quarter: write it like `2026Q4`");
@@ -26,7 +27,7 @@ impl Quarter {
         }
         let (year, number): (u16, u8) = (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
         match (YEARS.contains(&year), (1..=4).contains(&number)) {
-            (true, true) => Ok(Quarter { year, number }),
+            (true, true) => Ok(Quarter::new(year, number)),
             (false, _) => Err(format!("`{text}`: the year is not between {} and {}", YEARS.start(), YEARS.end())),
             (_, false) => Err(format!("`{text}`: a year has the quarters Q1 to Q4")),
         }
@@ -36,7 +37,7 @@ impl Quarter {
     pub fn of(at: OffsetDateTime) -> Quarter {
         let at = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
         let year = u16::try_from(at.year()).unwrap_or(*YEARS.start()).clamp(*YEARS.start(), *YEARS.end());
-        Quarter { year, number: (u8::from(at.month()) - 1) / 3 + 1 }
+        Quarter::new(year, (u8::from(at.month()) - 1) / 3 + 1)
     }
 
     /// The quarter in which a run began, by its id (`20261120T064112Z-…`); `None` when that is none.
@@ -44,19 +45,19 @@ impl Quarter {
         let month = id.get(4..6).filter(|_| crate::record::is_run_id(id))?.parse::<u8>().ok()?;
         let month = (1..=12).contains(&month).then_some(month)?;
         // Also of a machine whose clock was never set: 1970.
-        Some(Quarter { year: id.get(..4)?.parse().ok()?, number: (month - 1) / 3 + 1 })
+        Some(Quarter::new(id.get(..4)?.parse().ok()?, (month - 1) / 3 + 1))
     }
 
     /// Its first instant.
     pub fn start(self) -> OffsetDateTime {
-        let month = Month::try_from((self.number - 1) * 3 + 1).unwrap_or(Month::January);
-        let date = Date::from_calendar_date(i32::from(self.year), month, 1).unwrap_or(Date::MIN);
+        let month = Month::January.nth_next((self.0 % 4 * 3) as u8);
+        let date = Date::from_calendar_date(i32::from(self.0 / 4), month, 1).unwrap_or(Date::MIN);
         date.midnight().assume_utc()
     }
 
     /// The first instant after it.
     pub fn end(self) -> OffsetDateTime {
-        self.next().start()
+        Quarter(self.0 + 1).start()
     }
 
     /// Whether an instant lies in it.
@@ -64,31 +65,15 @@ impl Quarter {
         (self.start()..self.end()).contains(&at)
     }
 
-    /// The one before.
-    pub fn previous(self) -> Quarter {
-        match self.number {
-            1 => Quarter { year: self.year - 1, number: 4 },
-            number => Quarter { number: number - 1, ..self },
-        }
-    }
-
-    fn next(self) -> Quarter {
-        match self.number {
-            4 => Quarter { year: self.year + 1, number: 1 },
-            number => Quarter { number: number + 1, ..self },
-        }
-    }
-
     /// This one and the three before it, the oldest first.
     pub fn four(self) -> [Quarter; 4] {
-        let (one, two) = (self.previous(), self.previous().previous());
-        [two.previous(), two, one, self]
+        [3, 2, 1, 0].map(|before| Quarter(self.0.saturating_sub(before)))
     }
 }
 
 impl fmt::Display for Quarter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}Q{}", self.year, self.number)
+        write!(f, "{}Q{}", self.0 / 4, self.0 % 4 + 1)
     }
 }
 
@@ -112,12 +97,12 @@ mod tests {
         assert!(quarter.contains(datetime!(2027-01-01 00:30 +1)));
         assert!(!quarter.contains(datetime!(2027-01-01 00:00 UTC)));
         assert_eq!(Quarter::of(datetime!(2027-01-01 00:30 +1)), quarter, "in UTC it is still December");
-        assert_eq!(Quarter::of(datetime!(9999-12-31 23:30 -1)).number, 4, "UTC has no such instant");
+        assert_eq!(Quarter::of(datetime!(9999-12-31 23:30 -1)).to_string(), "2999Q4", "UTC has no such instant");
         let names = quarter.four().map(|quarter| quarter.to_string());
         assert_eq!(names, ["2026Q1", "2026Q2", "2026Q3", "2026Q4"]);
         assert_eq!(Quarter::of_id("20260401T000000Z-a-0000").unwrap().to_string(), "2026Q2");
         assert_eq!([Quarter::of_id("20261301T000000Z-a-0000"), Quarter::of_id("latest")], [None, None]);
-        assert_eq!(Quarter::parse("2026Q1").unwrap().previous().to_string(), "2025Q4");
+        assert_eq!(Quarter::parse("2026Q1").unwrap().four()[2].to_string(), "2025Q4");
     }
 
     #[test]

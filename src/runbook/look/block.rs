@@ -18,15 +18,6 @@ pub struct Transcript {
     pub other: Option<String>,
 }
 
-/// A command at the top of a block.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BlockCommand {
-    /// The program that it begins with, assignments before it left out; none where there is no such word.
-    pub program: Option<String>,
-    /// Whether that is a program that runbooks use, a keyword of the shell or an assignment.
-    pub known: bool,
-}
-
 impl Fence {
     /// Whether its tag calls it shell that can be pasted as it stands (`bash`, `sh`, `shell`).
     pub fn is_shell(&self) -> bool {
@@ -44,16 +35,13 @@ impl Fence {
         Transcript { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
     }
 
-    /// Its commands, if all of it can be read as shell.
-    pub fn pieces(&self) -> Option<Vec<BlockCommand>> {
+    /// For each of its commands whether it begins with a program that runbooks use, a keyword of the shell or an assignment;
+    /// empty where it cannot be read as shell.
+    pub fn known_commands(&self) -> Vec<bool> {
         let text = placeholder::mask(self.text(), &placeholder::find(self.text()));
-        let spans = (!has_syntax_error(&text)).then(|| split(&text))?;
-        let piece = |text: &str| {
-            let program = first_word(text).map(str::to_string);
-            let known = program.as_deref().is_some_and(is_known_program);
-            BlockCommand { program, known }
-        };
-        Some(spans.into_iter().filter_map(|span| text.get(span.start..span.end)).map(piece).collect())
+        let spans = if has_syntax_error(&text) { Vec::new() } else { split(&text) };
+        let known = |text: &str| first_word(text).is_some_and(is_known_program);
+        spans.into_iter().filter_map(|span| text.get(span.start..span.end)).map(known).collect()
     }
 }
 

@@ -5,10 +5,9 @@ mod block;
 mod page;
 mod shell;
 
-pub use block::{BlockCommand, Transcript, is_known_program};
-pub(super) use page::place;
+pub use block::{Transcript, is_known_program};
 pub use page::{Fence, FenceUse, Heading, HtmlComment, Link, List, PageLook, PageText, TextKind};
-pub use shell::{ByteQuoting, PageCall, PageCommand, calls_in, commands};
+pub use shell::{PageCall, PageCommand, calls_in, commands};
 
 use super::language::{BlockLanguage, of_tag};
 use super::{Runbook, StepKind, annotation, markdown, parse};

@@ -162,7 +162,7 @@ impl Fence {
 
     /// The place in the file of bytes of its text.
     pub fn place(&self, part: Span) -> Span {
-        place(&self.body, part)
+        self.body.place(part)
     }
 }
 
@@ -174,20 +174,13 @@ impl PageText {
 
     /// The place in the file of bytes of its text.
     pub fn place(&self, part: Span) -> Span {
-        place(&self.body, part)
+        self.body.place(part)
     }
 
     /// Whether bytes of its text stand in code or in a link.
     pub fn is_code(&self, part: Span) -> bool {
         self.code.iter().any(|code| code.start < part.end && part.start < code.end)
     }
-}
-
-/// The place in the file of a part of a text that was cut out of it.
-pub(in super::super) fn place(body: &Excerpt, part: Span) -> Span {
-    let start = body.origin(part.start);
-    let end = body.origin(part.end.saturating_sub(1).max(part.start)) + 1;
-    Span::new(start, end.max(start))
 }
 
 impl PageLook {

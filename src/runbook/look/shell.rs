@@ -1,7 +1,7 @@
 //! The shell commands of a runbook, each with what was read of it and its place in the file.
 
 use super::super::{Command, Runbook, Step, Unread, placeholder};
-use crate::bash::lexer::{self, Lexed};
+use crate::bash::lexer::{Lexed, Quoting, lex};
 use crate::bash::{self, BashScript, CommandContext};
 use crate::source::{Pos, Source, Span};
 use std::cell::OnceCell;
@@ -11,19 +11,6 @@ pub fn calls_in(text: &str) -> Vec<Vec<String>> {
     let script = bash::read(&placeholder::mask(text, &placeholder::find(text)));
     let calls = calls_of(&script, text).into_iter();
     calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
-}
-
-/// How a byte of shell is quoted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByteQuoting {
-    /// Not at all.
-    Bare,
-    /// Inside of quotes of any kind.
-    Quoted,
-    /// In the body of a here-document.
-    Heredoc,
-    /// In a comment.
-    Comment,
 }
 
 /// One program that a command calls: `a | b` are two, and what stands in `$(…)` is one of its own.
@@ -64,15 +51,9 @@ impl<'a> PageCommand<'a> {
         self.script.get_or_init(|| bash::read(&self.masked))
     }
 
-    /// How the byte at `offset` of the text is quoted.
-    pub fn quoting(&self, offset: usize) -> ByteQuoting {
-        use lexer::Quoting as Inner;
-        match self.lexed.quoting(offset) {
-            Inner::Bare => ByteQuoting::Bare,
-            Inner::Single | Inner::AnsiC | Inner::Double | Inner::Braced => ByteQuoting::Quoted,
-            Inner::Heredoc | Inner::RawHeredoc => ByteQuoting::Heredoc,
-            Inner::Comment => ByteQuoting::Comment,
-        }
+    /// Whether the byte at `offset` of the text stands outside of quotes, here-documents and comments.
+    pub fn is_bare(&self, offset: usize) -> bool {
+        self.lexed.quoting(offset) == Quoting::Bare
     }
 
     /// The bodies of its here-documents, bytes of the text.
@@ -147,7 +128,7 @@ pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<PageCommand<'a
 fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> PageCommand<'a> {
     let text = &command.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
-    let lexed = lexer::lex(&masked);
+    let lexed = lex(&masked);
     let mut lines = Vec::new();
     let mut at = 0;
     for (index, line) in text.split('\n').enumerate() {

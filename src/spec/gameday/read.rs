@@ -127,6 +127,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
     let _: Option<String> = map.optional("owner");
     let wanted = map.require_by("scenarios", |at| Some(read_scenarios(at))).unwrap_or_default();
     let policies = [("continue", OnFailure::Continue), ("stop", OnFailure::Stop)];
+    let outcomes = [("pass", Flaky::Pass), ("fail", Flaky::Fail)];
     let order = map.optional_by("order", |at| word(at, [("fixed", StartOrder::Fixed), ("random", StartOrder::Random)]));
     let day = GameDay {
         order: order.unwrap_or_default(),
@@ -136,9 +137,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
         parallel: map.optional_with("parallel", A_COUNT, parallel).flatten(),
         on_failure: map.optional_by("on_failure", |at| word(at, policies)).unwrap_or_default(),
         retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
-        flaky: map
-            .optional_by("flaky", |at| word(at, [("pass", Flaky::Pass), ("fail", Flaky::Fail)]))
-            .unwrap_or_default(),
+        flaky: map.optional_by("flaky", |at| word(at, outcomes)).unwrap_or_default(),
         control: map.optional_with("control", A_CONTROL, parse_control),
         rate: map.optional_with("rate", A_RATE, parse_rate),
         ..GameDay::default()
@@ -183,8 +182,7 @@ fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
         let given: Vec<&str> = keys.into_iter().filter(|key| map.has(key)).collect();
         if given.len() != 1 {
             let found = if given.is_empty() { "none of them" } else { "more than one" };
-            let span = map.span();
-            map.error(span, format!("an entry of `scenarios` has `scenario`, `tag` or `tags`, found {found}"));
+            map.error(map.span(), format!("an entry of `scenarios` has `scenario`, `tag` or `tags`, found {found}"));
         }
         let span = given.first().map_or(map.span(), |key| map.span_of(key));
         map.finish()?;
@@ -199,8 +197,7 @@ fn word<T: Copy, const N: usize>(at: &mut At<'_>, words: [(&'static str, T); N])
     at.diags.describe(|| shape::one_of(names));
     let Some(text) = at.node.text() else {
         let found = at.node.describe();
-        at.error(format!("`{}`: expected `{}`, found {found}", at.key, names.join("` or `")));
-        return None;
+        return at.fail(format!("`{}`: expected `{}`, found {found}", at.key, names.join("` or `")));
     };
     let known = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     if known.is_none() {
@@ -236,13 +233,10 @@ fn parallel(text: &str) -> Result<Option<u32>, String> {
 pub fn parse_control(text: &str) -> Result<u32, String> {
     let every = text.trim().split_once('/').and_then(|(one, every)| (one.trim() == "1").then_some(every.trim()));
     let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    match every.filter(digits).and_then(|every| every.parse::<u32>().ok()) {
-        Some(every) if (2..=RAREST_CONTROL).contains(&every) => Ok(every),
-        _ => Err(format!(
-            "`{}` is not a share of the runs: write `1/7`, from `1/2` to `1/{RAREST_CONTROL}`",
-            shorten(text)
-        )),
-    }
+    let every = every.filter(digits).and_then(|every| every.parse::<u32>().ok());
+    let shown = shorten(text);
+    let wrong = || format!("`{shown}` is not a share of the runs: write `1/7`, from `1/2` to `1/{RAREST_CONTROL}`");
+    every.filter(|every| (2..=RAREST_CONTROL).contains(every)).ok_or_else(wrong)
 }
 
 /// Reads `control` of an entry of `scenarios`.

@@ -43,13 +43,9 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                 match found.iter_mut().find(|known| same(&known.path, &path)) {
                     Some(known) if matches!(known.wanted.selection, Selector::Named(_)) => {
                         let line = source.pos(known.wanted.span.start).line;
-                        diags
-                            .error(
-                                source,
-                                entry.span,
-                                format!("`{}` is named twice: it is in line {line}", shorten(text)),
-                            )
-                            .help("for several runs of it write `{ scenario: NAME, repeat: 2 }`");
+                        let message = format!("`{}` is named twice: it is in line {line}", shorten(text));
+                        let help = "for several runs of it write `{ scenario: NAME, repeat: 2 }`";
+                        diags.error(source, entry.span, message).help(help);
                     }
                     Some(known) => known.wanted = entry.clone(),
                     None => found.push(SelectedScenario { path, wanted: entry.clone() }),
@@ -60,7 +56,8 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                 let meant: Vec<&Outline> =
                     there.iter().filter(|scenario| tags.iter().all(|tag| scenario.tags.contains(tag))).collect();
                 if meant.is_empty() {
-                    nothing(tags, &there, &project, entry.span, source, diags);
+                    let (message, help) = why_nothing(tags, &there, &project);
+                    diags.error(source, entry.span, message).help(help);
                 }
                 for scenario in meant {
                     let path = PathBuf::from(&scenario.path);
@@ -116,28 +113,19 @@ fn locate(text: &str, project: &Path, span: Span, source: &Arc<Source>, diags: &
     None
 }
 
-fn nothing(
-    tags: &[String],
-    there: &[Outline],
-    project: &Path,
-    span: Span,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
-    let folder = crate::source::tidy(&project.join("scenarios"));
+/// Why these tags select nothing, and what may be meant.
+fn why_nothing(tags: &[String], there: &[Outline], project: &Path) -> (String, String) {
     if there.is_empty() {
-        diags.error(source, span, format!("there is no scenario in {}", folder.display()));
-        return;
+        let folder = crate::source::tidy(&project.join("scenarios"));
+        return (format!("there is no scenario in {}", folder.display()), String::new());
     }
     let known: BTreeSet<&str> = there.iter().flat_map(|scenario| &scenario.tags).map(String::as_str).collect();
     let what = match tags {
         [tag] => format!("no scenario has the tag `{}`", shorten(tag)),
         tags => format!("no scenario has all of the tags {}", list(tags)),
     };
-    let error = diags.error(source, span, what);
-    if let Some(unknown) = tags.iter().find(|tag| !known.contains(tag.as_str())) {
-        error.help(did_you_mean(unknown, known.iter().copied()));
-    }
+    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str()));
+    (what, unknown.map_or_else(String::new, |unknown| did_you_mean(unknown, known.iter().copied())))
 }
 
 /// Two files of the same name: records go by it.

@@ -9,7 +9,7 @@ use super::errors::{api, environment};
 use super::owner::Owner;
 use super::project::RunningProject;
 use super::transform::TOOLBOX_PIDS;
-use super::{containers, exec, images, labels, logs, remove, steps};
+use super::{containers, execute, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secret, Secrets};
 use crate::stack::{
     Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
@@ -20,7 +20,7 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Network
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -73,9 +73,8 @@ impl AttachedStack {
         let agent = images::agent(&compose, &self.options).await?;
         let _ = self.launch.set(agent.launch.clone());
         let watch = Watch::new(&self.run.dir, "build.log", BUILD_WITHIN, cancel);
-        let image =
-            images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, self.wanted.image.as_deref(), &agent, watch)
-                .await?;
+        let named = self.wanted.image.as_deref();
+        let image = images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, named, &agent, watch).await?;
         let build_took = began.elapsed();
         let up = Instant::now();
         self.start_toolbox(image).await?;
@@ -91,9 +90,7 @@ impl AttachedStack {
     async fn start_toolbox(&self, image: String) -> Result<(), StackError> {
         let docker = &self.endpoint.docker;
         let run = RunIdentity { keep: false, ..self.run.clone() };
-        let mut labels: HashMap<String, String> =
-            labels::of_run(&run).into_iter().map(|(k, v)| (k.to_string(), v)).collect();
-        labels.insert(labels::ROLE.to_string(), "toolbox".to_string());
+        let labels = labels::of_run(&run).into_iter().chain([(labels::ROLE, "toolbox".to_string())]);
         let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
         let first = networks.next();
         let host = HostConfig { network_mode: first.clone(), ..limited() };
@@ -107,7 +104,7 @@ impl AttachedStack {
             // An image that somebody named has one of its own.
             working_dir: self.wanted.directory.clone().or(self.directory().filter(|_| self.wanted.image.is_none())),
             stop_signal: Some("SIGKILL".into()),
-            labels: Some(labels),
+            labels: Some(labels.map(|(key, value)| (key.to_string(), value)).collect()),
             host_config: Some(host),
             networking_config: on_first,
             ..ContainerCreateBody::default()
@@ -138,28 +135,14 @@ impl AttachedStack {
         self.toolbox.get().cloned().ok_or_else(|| environment("finding the toolbox", "it was not started"))
     }
 
-    fn name(&self, service: &str) -> Result<&str, StackError> {
-        match &self.project {
-            Some(project) => Ok(&project.name),
-            None => Err(environment(format!("finding `{service}`"), "there is no Compose project to look in")),
-        }
-    }
-
     async fn running(&self, service: &str) -> Result<String, StackError> {
-        let found = self.containers(service).await?;
-        let running = found.into_iter().find(|container| container.status == "running");
-        running
-            .map(|container| container.id)
-            .ok_or_else(|| environment(format!("finding the container of `{service}`"), "none is running"))
+        let running = self.containers(service).await?.into_iter().find(|container| container.status == "running");
+        let none = || environment(format!("finding the container of `{service}`"), "none is running");
+        running.map(|container| container.id).ok_or_else(none)
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
-    }
-
-    /// Once for each container: another Firedrill may have left another bundle there.
-    fn is_new(&self, container: &str) -> bool {
-        self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_string())
+        execute::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
     }
 }
 
@@ -183,7 +166,8 @@ impl Stack for AttachedStack {
             Place::Toolbox => self.open(&self.toolbox()?, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
                 let container = self.running(service).await?;
-                if self.is_new(&container) {
+                // Once for each container: another Firedrill may have left another bundle there.
+                if crate::locked(&self.carried).insert(container.clone()) {
                     carry_bundle(&self.endpoint.docker, &self.toolbox()?, &container, service).await?;
                 }
                 self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
@@ -205,7 +189,9 @@ impl Stack for AttachedStack {
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
-        containers::of_service(&self.endpoint.docker, self.name(service)?, service).await
+        let none = || environment(format!("finding `{service}`"), "there is no Compose project to look in");
+        let project = self.project.as_ref().ok_or_else(none)?;
+        containers::of_service(&self.endpoint.docker, &project.name, service).await
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

@@ -104,9 +104,7 @@ pub(super) fn slug(text: &str, longest: usize) -> String {
 impl Builds {
     /// Leaves what only one drill uses to that drill.
     pub(super) fn leave_own(&mut self) {
-        let own: Vec<&String> =
-            self.images.iter().filter(|(_, image)| self.own.contains(*image)).map(|(service, _)| service).collect();
-        self.missing.retain(|service| !own.contains(&service));
+        self.missing.retain(|service| self.images.get(service).is_none_or(|image| !self.own.contains(image)));
     }
 
     /// Builds what is missing.
@@ -126,14 +124,13 @@ impl Builds {
 
 /// `docker compose build`.
 pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> Result<(), StackError> {
-    let log = watch.log.clone();
+    let (log, within) = (watch.log.clone(), watch.within);
     let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
-    let within = watch.within;
     was_built(compose.run(&args, watch).await?, within, log)
 }
 
 /// What a build came to: a failure comes with its reason in one line and its last lines.
-pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: Option<PathBuf>) -> Result<(), StackError> {
+pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: PathBuf) -> Result<(), StackError> {
     if ran.succeeded() {
         return Ok(());
     }
@@ -142,9 +139,7 @@ pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: Option<PathBu
         return Err(StackError::Build { reason, tail: ran.tail.join("\n") });
     }
     let mut tail = ran.tail;
-    if let Some(log) = log {
-        tail.push(format!("(all of it: {})", log.display()));
-    }
+    tail.push(format!("(all of it: {})", log.display()));
     Err(StackError::Build { reason: reason(&tail), tail: tail.join("\n") })
 }
 

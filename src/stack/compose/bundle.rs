@@ -9,6 +9,7 @@ use crate::record::PrivateDir;
 use crate::stack::StackError;
 use bollard::Docker;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -47,8 +48,7 @@ impl Bundle {
         };
         let operation = format!("packing {} for the agent", executable.display());
         let reading = executable.clone();
-        let elf = blocking(&operation, move || Elf::read(&reading)).await?;
-        let Some(elf) = elf else {
+        let Some(elf) = blocking(&operation, move || Elf::read(&reading)).await? else {
             let hint = "build Firedrill's Linux image elsewhere and name it in FIREDRILL_AGENT_IMAGE";
             return Err(hinted(operation, "it is not a 64-bit Linux executable", hint));
         };
@@ -57,12 +57,11 @@ impl Bundle {
             Some(loader) => list_libraries(loader, &executable, &operation).await?,
             None => Vec::new(),
         };
-        let (files, hashed) = (libraries.clone(), executable.clone());
-        let first = loader.clone();
+        let files: Vec<PathBuf> = std::iter::once(&executable).chain(&loader).chain(&libraries).cloned().collect();
         let hash = blocking(&operation, move || {
             let mut hash = Sha256::new();
             // Piece by piece: the runner's memory is counted, and this is the largest file that it reads.
-            for file in std::iter::once(&hashed).chain(&first).chain(&files) {
+            for file in &files {
                 hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
                 io::copy(&mut File::open(file)?, &mut HashWriter(&mut hash))?;
             }
@@ -74,19 +73,12 @@ impl Bundle {
 
     /// The command that starts it: `/firedrill/lib/ld-linux-x86-64.so.2 --library-path /firedrill/lib /firedrill/firedrill`.
     pub fn launch(&self) -> Vec<String> {
-        let executable = format!("{HOME}/firedrill");
-        match self.loader.as_deref().and_then(Path::file_name) {
-            Some(loader) => {
-                let loader = format!("{HOME}/lib/{}", loader.to_string_lossy());
-                vec![loader, "--library-path".into(), format!("{HOME}/lib"), executable]
-            }
-            None => vec![executable],
-        }
+        launch(self.loader.as_deref().and_then(Path::file_name))
     }
 
     /// The root file system of the agent's image as a tar archive.
     pub async fn root(&self) -> Result<Vec<u8>, StackError> {
-        let executable = self.stripped().await?;
+        let (executable, _dir) = self.stripped().await;
         let (loader, libraries) = (self.loader.clone(), self.libraries.clone());
         blocking("packing the agent", move || {
             let mut tar = tar::Builder::new(Vec::new());
@@ -98,7 +90,7 @@ impl Bundle {
             file(&mut tar, "etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
             file(&mut tar, "etc/passwd", b"root:x:0:0:root:/:/firedrill/firedrill\n", 0o644)?;
             file(&mut tar, "etc/group", b"root:x:0:\n", 0o644)?;
-            copy(&mut tar, "firedrill/firedrill", &executable.path)?;
+            copy(&mut tar, "firedrill/firedrill", &executable)?;
             for library in loader.iter().chain(&libraries) {
                 let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 copy(&mut tar, &format!("firedrill/lib/{name}"), library)?;
@@ -108,8 +100,9 @@ impl Bundle {
         .await
     }
 
-    /// The executable, without its debug information when it has much and `strip` is there.
-    async fn stripped(&self) -> Result<Packed, StackError> {
+    /// The executable, without its debug information when it has much and `strip` is there; then with the directory in which it is as long
+    /// as that is kept.
+    async fn stripped(&self) -> (PathBuf, Option<PrivateDir>) {
         let executable = self.executable.clone();
         let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
         if size >= STRIP_FROM
@@ -120,20 +113,27 @@ impl Bundle {
             strip.arg("-o").arg(&target).arg(&executable);
             let strip = process::output(strip, process::TELLS_WITHIN).await;
             if strip.is_ok_and(|output| output.status.success()) && Elf::read(&target).is_ok_and(|elf| elf.is_some()) {
-                return Ok(Packed { path: target, _dir: Some(dir) });
+                return (target, Some(dir));
             }
         }
-        Ok(Packed { path: executable, _dir: None })
+        (executable, None)
+    }
+}
+
+/// The same with a loader of this name.
+pub(in crate::stack) fn launch(loader: Option<&OsStr>) -> Vec<String> {
+    let executable = format!("{HOME}/firedrill");
+    match loader {
+        Some(loader) => {
+            let loader = format!("{HOME}/lib/{}", loader.to_string_lossy());
+            vec![loader, "--library-path".into(), format!("{HOME}/lib"), executable]
+        }
+        None => vec![executable],
     }
 }
 
 /// Copies the bundle from the container `from` into the running container of `service`.
-pub(super) async fn carry_bundle(
-    docker: &Docker,
-    from: &str,
-    container: &str,
-    service: &str,
-) -> Result<(), StackError> {
+pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service: &str) -> Result<(), StackError> {
     let operation = format!("copying the shell into `{service}`");
     // From container to container, without ever holding all of it.
     let carried = containers::unpack(docker, container, "/", containers::archive(docker, from, HOME)).await;
@@ -144,13 +144,6 @@ pub(super) async fn carry_bundle(
         }
         _ => api(operation)(error),
     })
-}
-
-/// The file that is packed.
-struct Packed {
-    path: PathBuf,
-    /// Where it is, when it was made for this; removed when it is no longer needed.
-    _dir: Option<PrivateDir>,
 }
 
 /// Lower-case hex.
@@ -200,14 +193,12 @@ fn read_listing(listed: &str) -> Result<Vec<PathBuf>, String> {
 
 fn copy(tar: &mut tar::Builder<Vec<u8>>, path: &str, from: &Path) -> io::Result<()> {
     let file = File::open(from)?;
-    let mut header = header(0, 0o755, tar::EntryType::Regular);
-    header.set_size(file.metadata()?.len());
-    tar.append_data(&mut header, path, file)
+    tar.append_data(&mut header(file.metadata()?.len(), 0o755, tar::EntryType::Regular), path, file)
 }
 
-fn header(size: usize, mode: u32, kind: tar::EntryType) -> tar::Header {
+fn header(size: u64, mode: u32, kind: tar::EntryType) -> tar::Header {
     let mut header = tar::Header::new_gnu();
-    header.set_size(size as u64);
+    header.set_size(size);
     header.set_mode(mode);
     header.set_mtime(0);
     header.set_uid(0);
@@ -221,7 +212,7 @@ fn directory(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32) -> io::Resu
 }
 
 fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    tar.append_data(&mut header(bytes.len(), mode, tar::EntryType::Regular), path, bytes)
+    tar.append_data(&mut header(bytes.len() as u64, mode, tar::EntryType::Regular), path, bytes)
 }
 
 /// What must be known of an executable: System V ABI, chapters 4 and 5 (ELF header, program header, PT_INTERP).

@@ -12,9 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// How long a container may take to show its connections.
-const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+pub(in crate::stack) const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 /// So many connections that are over are those of a person who looks; more are those of users.
-const OF_ONE_WHO_LOOKS: usize = 5;
+pub(in crate::stack) const OF_ONE_WHO_LOOKS: usize = 5;
 
 /// What goes around the agent in front of a service; `None` when nothing does, or the containers cannot show it.
 pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<String>, StackError> {
@@ -25,10 +25,9 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<Str
     let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
     let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
     let named: BTreeMap<IpAddr, String> = all.iter().flat_map(addresses).collect();
-    let is_ours =
-        |container: &&ContainerSummary| of_service(container) || listed_label(container, labels::ROLE).is_some();
-    let allowed: BTreeSet<IpAddr> =
-        all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();
+    let is_ours = |one: &&ContainerSummary| of_service(one) || listed_label(one, labels::ROLE).is_some();
+    let allowed = all.iter().filter(is_ours).flat_map(addresses);
+    let allowed: BTreeSet<IpAddr> = allowed.map(|(address, _)| address).collect();
     for container in all.iter().filter(of_service).filter(|container| containers::is(container, "running")) {
         let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
@@ -61,7 +60,7 @@ fn addresses(container: &ContainerSummary) -> Vec<(IpAddr, String)> {
 
 /// Who is, or was a moment ago, connected to a port on which something listens, and whether he still is, from `/proc/net/tcp`
 /// (proc(5)).
-fn clients(table: &str) -> Vec<(IpAddr, bool)> {
+pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, bool)> {
     const ESTABLISHED: &str = "01";
     const LISTENS: &str = "0A";
     let rows: Vec<[&str; 3]> = table

@@ -43,10 +43,7 @@ pub async fn capacity(endpoint: &Endpoint) -> Result<Capacity, StackError> {
 /// `Environment` when the engine does not answer.
 pub async fn available(endpoint: &Endpoint, seen: Option<&MachineSample>) -> Result<Available, StackError> {
     let info = info(endpoint).await?;
-    let memory_bytes = match seen {
-        Some(sample) => Some(sample.available_bytes),
-        None => here(endpoint, &info),
-    };
+    let memory_bytes = seen.map(|sample| sample.available_bytes).or_else(|| here(endpoint, &info));
     let free_networks = free_networks(endpoint, &info).await?;
     Ok(Available { memory_bytes, free_networks, busy: seen.map(|sample| sample.busy) })
 }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -48,10 +48,11 @@ impl Ran {
 
     /// Why it did not, in one line; `within` is how long it had.
     pub fn failure(&self, within: Duration) -> String {
-        match (self.status, self.tail.last()) {
-            (Some(_), last) => last.map_or("it failed and said nothing", String::as_str).to_string(),
-            (None, last) => {
-                let last = last.map_or("none", String::as_str);
+        let last = self.tail.last().map(String::as_str);
+        match self.status {
+            Some(_) => last.unwrap_or("it failed and said nothing").to_string(),
+            None => {
+                let last = last.unwrap_or("none");
                 format!("it did not end within {} s; its last words: {last}", within.as_secs_f64())
             }
         }
@@ -62,7 +63,7 @@ impl Ran {
 #[derive(Debug)]
 pub struct Watch<'a> {
     /// File that the output is appended to.
-    pub log: Option<PathBuf>,
+    pub log: PathBuf,
     /// How long the command may take.
     pub within: Duration,
     /// When the caller gives up.
@@ -74,7 +75,7 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Output goes to `logs/<log>` in the run's directory.
     pub fn new(run_dir: &Path, log: &str, within: Duration, cancel: &'a CancellationToken) -> Watch<'a> {
-        Watch { log: Some(run_dir.join("logs").join(log)), within, cancel, model: None }
+        Watch { log: run_dir.join("logs").join(log), within, cancel, model: None }
     }
 
     /// The same, with a model on standard input.
@@ -103,10 +104,7 @@ impl ComposeCommand {
     ) -> Result<Ran, StackError> {
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut log = match &watch.log {
-            Some(path) => Some(append(path).await?),
-            None => None,
-        };
+        let mut log = append(&watch.log).await?;
         let mut running = Running::start(command).map_err(|error| no_command(&operation, &error))?;
         if let (Some(mut stdin), Some(model)) = (running.child.stdin.take(), watch.model) {
             let model = model.to_string();
@@ -174,22 +172,18 @@ async fn append(path: &Path) -> Result<tokio::fs::File, StackError> {
 }
 
 async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {
-    let mut from = BufReader::new(from);
-    let mut line = Vec::new();
-    while let Ok(1..) = from.read_until(b'\n', &mut line).await {
+    let mut lines = BufReader::new(from).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
         let text = String::from_utf8_lossy(&line).trim_end().to_string();
-        line.clear();
         if to.send(text).await.is_err() {
             return;
         }
     }
 }
 
-async fn note(tail: &mut VecDeque<String>, log: &mut Option<tokio::fs::File>, line: String) {
-    if let Some(file) = log {
-        // A full disk shows in everything else as well; the command itself goes on.
-        let _ = file.write_all(format!("{}\n", log_line(&line)).as_bytes()).await;
-    }
+async fn note(tail: &mut VecDeque<String>, log: &mut (impl AsyncWrite + Unpin), line: String) {
+    // A full disk shows in everything else as well; the command itself goes on.
+    let _ = log.write_all(format!("{}\n", log_line(&line)).as_bytes()).await;
     let line = terminal_lines(&line).join(" ");
     if line.trim().is_empty() {
         return;
@@ -208,8 +202,8 @@ mod tests {
     async fn the_tail_is_bounded_and_skips_empty_lines() {
         let mut tail = VecDeque::new();
         for i in 0..200 {
-            note(&mut tail, &mut None, format!("line {i}")).await;
-            note(&mut tail, &mut None, "  ".into()).await;
+            note(&mut tail, &mut tokio::io::sink(), format!("line {i}")).await;
+            note(&mut tail, &mut tokio::io::sink(), "  ".into()).await;
         }
         assert_eq!(tail.len(), TAIL_LINES);
         assert_eq!(tail.back().map(String::as_str), Some("line 199"));

@@ -21,10 +21,7 @@ use futures_util::{Stream, TryStreamExt};
 use std::io;
 
 /// Containers with these labels, running or not.
-pub(super) async fn list(
-    docker: &Docker,
-    labels: &[(&str, Option<&str>)],
-) -> Result<Vec<ContainerSummary>, StackError> {
+pub async fn list(docker: &Docker, labels: &[(&str, Option<&str>)]) -> Result<Vec<ContainerSummary>, StackError> {
     let filters = labels::filter(labels);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     docker.list_containers(Some(options)).await.map_err(api("listing containers"))
@@ -88,11 +85,7 @@ pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Containe
 }
 
 /// The containers of a service of a project, in the order of their numbers, without those of `docker compose run`.
-pub(super) async fn of_service(
-    docker: &Docker,
-    project: &str,
-    service: &str,
-) -> Result<Vec<ContainerState>, StackError> {
+pub async fn of_service(docker: &Docker, project: &str, service: &str) -> Result<Vec<ContainerState>, StackError> {
     let mut found = inspected(docker, project, service).await?;
     let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
     found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
@@ -180,9 +173,8 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
     let done = match op {
         ContainerOp::Pause => &["paused"][..],
         ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],
-        ContainerOp::Kill { .. } => &[][..],
         ContainerOp::Start => &["running"][..],
-        ContainerOp::Limit(_) | ContainerOp::Connect(_) => &[],
+        ContainerOp::Kill { .. } | ContainerOp::Limit(_) | ContainerOp::Connect(_) => &[],
     };
     let gone = || environment(describe(id, op), "there is no such container");
     let container = inspect(docker, id).await?.ok_or_else(gone)?;

@@ -2,7 +2,7 @@
 //! that an image is built once and not once per drill.
 
 use super::bundle::hex;
-use super::model::{scalar, unescape};
+use super::model::{scalar, scalars, unescape};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -20,8 +20,6 @@ pub struct Content {
     digest: [u8; 32],
     /// Images that the Dockerfile starts from or copies from.
     pub bases: Vec<String>,
-    /// TCP ports that the Dockerfile exposes.
-    pub exposes: Vec<u16>,
 }
 
 impl Content {
@@ -56,10 +54,8 @@ impl Content {
         }
         let text = dockerfile(build, &context)?;
         hash.update(&text);
-        let args = build.get("args").and_then(Value::as_object);
-        let args = args.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), unescape(&scalar(v)?))));
-        let (bases, exposes) = read_dockerfile(&text, args.collect());
-        Ok(Some(Content { digest: hash.finalize().into(), bases, exposes }))
+        let (bases, _) = read_dockerfile(&text, scalars(build.get("args")));
+        Ok(Some(Content { digest: hash.finalize().into(), bases }))
     }
 
     /// The tag, given the ids of the base images that are there.
@@ -176,11 +172,8 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
             }
             "EXPOSE" => exposes.extend(words.flat_map(|port| super::model::port_range(&fill(port, &args)))),
             "COPY" | "RUN" | "ADD" => {
-                for option in words {
-                    if let Some(image) = option.strip_prefix("--from=") {
-                        note(fill(image, &args), &stages);
-                    }
-                }
+                let images = words.filter_map(|option| option.strip_prefix("--from="));
+                images.for_each(|image| note(fill(image, &args), &stages));
             }
             _ => {}
         }

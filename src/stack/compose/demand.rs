@@ -29,9 +29,8 @@ impl ResolvedModel {
         for service in self.section("services").values().filter_map(Value::as_object) {
             let containers = replicas(service);
             demand.containers = demand.containers.saturating_add(containers);
-            demand.memory_bytes = demand
-                .memory_bytes
-                .saturating_add(memory(service).unwrap_or(A_CONTAINER).saturating_mul(u64::from(containers)));
+            let memory = memory(service).unwrap_or(A_CONTAINER).saturating_mul(u64::from(containers));
+            demand.memory_bytes = demand.memory_bytes.saturating_add(memory);
             demand.cpus += cpus(service).map_or(CPUS, |limit| limit.min(CPUS)) * f64::from(containers);
         }
         demand
@@ -69,24 +68,14 @@ fn cpus(service: &Map<String, Value>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     fn demand(json: Value, interposed: &[&str]) -> Demand {
         let Value::Object(json) = json else { panic!("a literal mapping") };
         let spec = StackRequest {
-            root: std::path::PathBuf::from("/p"),
             interposed: interposed.iter().map(|name| (name.to_string(), Vec::new())).collect(),
             ..StackRequest::default()
         };
-        ResolvedModel {
-            json,
-            files: vec![PathBuf::new()],
-            directory: PathBuf::new(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        }
-        .demand(&spec)
+        ResolvedModel { json, ..ResolvedModel::default() }.demand(&spec)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::command::told;
 use super::dial;
 use super::errors::{environment, hinted};
+use crate::output::chain;
 use crate::process;
 use crate::stack::StackError;
 use bollard::Docker;
@@ -37,8 +38,7 @@ impl Endpoint {
     /// # Errors
     /// `Environment` when the context is unknown or no engine answers.
     pub async fn resolve() -> Result<Endpoint, StackError> {
-        let endpoint = Endpoint::find().await?;
-        let Endpoint { host, docker, env } = endpoint;
+        let Endpoint { host, docker, env } = Endpoint::find().await?;
         match docker.negotiate_version().await {
             Ok(docker) => Ok(Endpoint { host, docker, env }),
             Err(error) => Err(unreachable(&host, &error)),
@@ -54,10 +54,7 @@ impl Endpoint {
             let env = vec![("DOCKER_CONTEXT".into(), None)];
             return Endpoint::at(host, tls, env);
         }
-        let context = match set("DOCKER_CONTEXT") {
-            Some(context) => Some(context),
-            None => configured_context(),
-        };
+        let context = set("DOCKER_CONTEXT").or_else(configured_context);
         let Some(context) = context.filter(|context| context != "default") else {
             return Endpoint::at(DEFAULT_HOST.into(), false, vec![("DOCKER_CONTEXT".into(), Some("default".into()))]);
         };
@@ -203,21 +200,6 @@ fn unreachable(host: &str, error: &bollard::errors::Error) -> StackError {
         "start Docker (Linux: `sudo systemctl start docker`), or name the engine with DOCKER_HOST or `docker context use`"
     };
     hinted(format!("reaching the Docker Engine at {host}"), cause, hint)
-}
-
-/// An error with its causes: the outermost one of hyper says no more than "client error".
-pub(in crate::stack) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -10,11 +10,7 @@ pub(in crate::stack) fn environment(operation: impl Into<String>, cause: impl Di
 }
 
 /// The same, with what to do about it.
-pub(in crate::stack) fn hinted(
-    operation: impl Into<String>,
-    cause: impl Display,
-    hint: impl Into<String>,
-) -> StackError {
+pub fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into<String>) -> StackError {
     let cause = quoted(&cause.to_string());
     StackError::Environment { operation: operation.into(), cause, hint: Some(hint.into()) }
 }

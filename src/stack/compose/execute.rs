@@ -1,26 +1,33 @@
-//! A command in a container, run to its end, and a file read from one: what faults and the load need of the team's services
-//! beside their containers' state.
+//! A command in a container: run to its end, or `docker exec -i` as a channel of lines, which needs no port and no token, works wherever
+//! the Docker API works, and whose process sees end-of-file as soon as the runner is gone, however it went. And a file read from one.
 
 use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
 use super::owner::Owner;
-use crate::stack::{CommandOutput, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::channel::FIRST_LINE;
+use crate::stack::{Channel, CommandOutput, FullOutput, MOST_OUTPUT, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use bytes::Bytes;
+use futures_util::future::ready;
 use futures_util::{Stream, StreamExt};
-use std::io::Read;
+use std::io::{self, Read};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
+use tokio_util::io::StreamReader;
 
 /// How much of what a command writes is kept, from its end.
 const MAX_OUTPUT: usize = 16 * 1024;
+/// How much of the standard error of a channel is kept, for the reason why its command did not start.
+const MAX_STDERR: usize = 16 * 1024;
 /// How much of the output is read at once.
 pub(super) const CAPACITY: usize = 64 * 1024;
 /// The largest file that is read.
@@ -33,6 +40,8 @@ const END_WITHIN: Duration = Duration::from_secs(3);
 const BOUNDED: &str = include_str!("bounded.sh");
 /// How long the engine may take to hand a file over.
 const FILE_WITHIN: Duration = Duration::from_secs(10);
+
+type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 
 /// Runs a command in the first running container of a service of a run that is known by its id alone, for whoever undoes a
 /// dead runner's faults. `None` when the service has none.
@@ -157,15 +166,15 @@ fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
 }
 
 /// A command under way in a container, with all of its streams.
-pub(super) struct StartedCommand {
-    pub exec: String,
-    pub output: Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
+struct StartedCommand {
+    exec: String,
+    output: Frames,
     /// The command sees end-of-file when it is dropped.
-    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 /// Starts a command; `begun` is set to the id of what may run from then on.
-pub(super) async fn attach(
+async fn attach(
     docker: &Docker,
     container: &str,
     operation: &str,
@@ -217,12 +226,7 @@ pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> R
 }
 
 /// Reads a file from a container, running or not.
-pub(super) async fn read_file(
-    docker: &Docker,
-    container: &str,
-    service: &str,
-    path: &str,
-) -> Result<Vec<u8>, StackError> {
+pub async fn read_file(docker: &Docker, container: &str, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
     let operation = format!("reading `{path}` from `{service}`");
     match tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await {
         Ok(read) => read,
@@ -260,9 +264,84 @@ fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
+/// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `launch`
+/// is the command that starts it there, known once the stack was started.
+///
+/// # Errors
+/// `Environment` with what it said instead, or with its exit code.
+pub(super) async fn open_ours(
+    docker: &Docker,
+    container: &str,
+    launch: Option<&Vec<String>>,
+    arguments: &[&str],
+    what: &str,
+) -> Result<Channel, StackError> {
+    let operation = format!("starting {what}");
+    let launch = launch.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
+    let command = launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect();
+    let StartedCommand { exec, output, input } = attach(docker, container, &operation, command, &mut None).await?;
+    let stderr = Arc::<Mutex<Vec<u8>>>::default();
+    let stdout = StreamReader::new(stdout_of(output, stderr.clone()));
+    match Channel::open(stdout, input, (), Duration::MAX).await {
+        Ok(channel) => Ok(channel),
+        Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
+        Err(Some(said)) => {
+            let complaint = crate::locked(&stderr).clone();
+            Err(not_started(docker, &exec, operation, &said, &String::from_utf8_lossy(&complaint)).await)
+        }
+    }
+}
+
+/// Standard output of a command; the beginning of its standard error is kept apart.
+fn stdout_of(frames: Frames, stderr: Arc<Mutex<Vec<u8>>>) -> impl Stream<Item = io::Result<Bytes>> + Unpin + Send {
+    frames.filter_map(move |frame| {
+        ready(match frame {
+            Ok(LogOutput::StdErr { message }) => {
+                let mut kept = crate::locked(&stderr);
+                let room = MAX_STDERR.saturating_sub(kept.len());
+                kept.extend(message.iter().take(room));
+                None
+            }
+            Ok(LogOutput::StdIn { .. }) => None,
+            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
+            Err(error) => Some(Err(io::Error::other(error))),
+        })
+    })
+}
+
+/// Why a command did not greet: what it wrote, or its exit code.
+async fn not_started(docker: &Docker, exec: &str, operation: String, said: &str, complaint: &str) -> StackError {
+    let mut cause = format!("{}\n{}", said.trim(), complaint.trim()).trim().to_string();
+    let exit = docker.inspect_exec(exec).await.ok().and_then(|exec| exec.exit_code);
+    if cause.is_empty() {
+        cause = match exit {
+            Some(code) => format!("it ended with exit code {code} and said nothing"),
+            None => "its connection ended".into(),
+        };
+    }
+    match exit {
+        Some(126 | 127) => hinted(operation, cause, "the container cannot run it: is its image for another machine?"),
+        _ => environment(operation, cause),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn standard_error_is_kept_apart_and_bounded() {
+        let frames = vec![
+            Ok(LogOutput::StdErr { message: Bytes::from(vec![b'e'; MAX_STDERR * 2]) }),
+            Ok(LogOutput::StdOut { message: Bytes::from_static(b"{}\n") }),
+        ];
+        let stderr = Arc::<Mutex<Vec<u8>>>::default();
+        let stdout = stdout_of(Box::pin(futures_util::stream::iter(frames)), stderr.clone());
+        let pieces: Vec<Bytes> = stdout.map(|piece| piece.expect("bytes")).collect().await;
+        assert_eq!(pieces, ["{}\n"]);
+        assert_eq!(stderr.lock().expect("a lock").len(), MAX_STDERR);
+    }
 
     fn archive(kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();

@@ -30,12 +30,7 @@ const ROLE: &str = "files";
 /// # Errors
 /// `Environment` when the service has no container, the path is not below a mount that can be written to, or the deed
 /// failed; then it says why.
-pub(super) async fn files_in(
-    endpoint: &Endpoint,
-    run: &str,
-    service: &str,
-    ask: &FileAsk,
-) -> Result<FileAnswer, StackError> {
+pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
     let operation = operation(service, ask);
     let docker = endpoint.docker.clone();
     let (run, service, ask) = (run.to_string(), service.to_string(), ask.clone());
@@ -56,23 +51,20 @@ fn operation(service: &str, ask: &FileAsk) -> String {
 async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
     let operation = operation(service, ask);
     let first = first_of(docker, run, service).await?;
-    let first = first.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
+    let first = first.ok_or_else(|| environment(&operation, "it has no container"))?;
     let mounts = first.mounts.clone().unwrap_or_default();
-    let on_host = kept_on_host(docker, &mounts).await.map_err(api(operation.as_str()))?;
-    let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| {
-        let hint =
-            "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
-        hinted(operation.as_str(), why, hint)
-    })?;
+    let on_host = kept_on_host(docker, &mounts).await.map_err(api(&operation))?;
+    let hint = "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
+    let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| hinted(&operation, why, hint))?;
     let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
-    let agent = agent
-        .ok_or_else(|| environment(operation.as_str(), "the drill has no agent any more, whose image it needs"))?;
-    let body = container(&agent, &first, ask, &below).map_err(|why| environment(operation.as_str(), why))?;
+    let agent =
+        agent.ok_or_else(|| environment(&operation, "the drill has no agent any more, whose image it needs"))?;
+    let body = container(&agent, &first, ask, &below).map_err(|why| environment(&operation, why))?;
     let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
-    let made = docker.create_container(Some(named), body).await.map_err(api(operation.as_str()))?;
+    let made = docker.create_container(Some(named), body).await.map_err(api(&operation))?;
     let ended = match tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await {
         Ok(ended) => ended,
-        Err(_) => Err(environment(operation.as_str(), format!("it took more than {} s", WITHIN.as_secs()))),
+        Err(_) => Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs()))),
     };
     // What cannot be removed here carries the drill's label, and `down` tells of it.
     containers::remove(docker, &made.id, false).await;
@@ -121,7 +113,7 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
             false => format!("it is not below a mount of the container: there is {}", all.join(", ")),
         });
     };
-    if in_memory(mount) {
+    if mount.typ.as_deref() == Some("tmpfs") {
         return Err(format!("{} is in memory (tmpfs), and the container's own", at(mount)));
     }
     if mount.rw != Some(true) {
@@ -135,10 +127,6 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
 
 fn is_volume(mount: &MountPoint) -> bool {
     mount.typ.as_deref() == Some("volume")
-}
-
-fn in_memory(mount: &MountPoint) -> bool {
-    mount.typ.as_deref() == Some("tmpfs")
 }
 
 /// The container that does it.
@@ -155,14 +143,8 @@ fn container(
     own.retain(|key, _| ours.contains(&key.as_str()));
     own.insert(labels::ROLE.into(), ROLE.into());
     let json = |value: Result<String, serde_json::Error>| value.map_err(|error| error.to_string());
-    let words = [
-        "agent",
-        "files",
-        "--ask",
-        &json(serde_json::to_string(ask))?,
-        "--mounts",
-        &json(serde_json::to_string(mounts))?,
-    ];
+    let (ask, mounts) = (json(serde_json::to_string(ask))?, json(serde_json::to_string(mounts))?);
+    let words = ["agent", "files", "--ask", &ask, "--mounts", &mounts];
     Ok(ContainerCreateBody {
         image: agent.image.clone(),
         entrypoint: of.and_then(|config| config.entrypoint.clone()),

@@ -37,11 +37,9 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
         found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
     }
-    for name in model.section("services").keys() {
-        if reserved(name) {
-            let message = format!("`{name}` is a name that Firedrill uses for its own services");
-            found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
-        }
+    for name in model.section("services").keys().filter(|name| name.starts_with("fd-")) {
+        let message = format!("`{name}` is a name that Firedrill uses for its own services");
+        found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
     }
     for name in secrets::too_short(model, &secrets::variables(&secrets::env_files(spec))) {
         let message = format!(
@@ -68,19 +66,13 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     found
 }
 
-fn reserved(service: &str) -> bool {
-    service.starts_with("fd-")
-}
-
 /// Services that faults name: they must exist, have networks, and be reached through names.
 fn interposed(model: &ResolvedModel, spec: &StackRequest, found: &mut Vec<Finding>) {
     for (target, ports) in &spec.interposed {
         let Some(service) = model.service(target) else {
             let message = format!("a fault names the service `{target}`, which this stack does not have");
-            found.push(
-                Finding::error(Some(target), "services", message)
-                    .help(format!("services of the stack: {}", model.services().join(", "))),
-            );
+            let help = format!("services of the stack: {}", model.services().join(", "));
+            found.push(Finding::error(Some(target), "services", message).help(help));
             continue;
         };
         if !has_own_networks(service) {
@@ -89,7 +81,7 @@ fn interposed(model: &ResolvedModel, spec: &StackRequest, found: &mut Vec<Findin
             found.push(Finding::error(Some(target), "network_mode", message));
             continue;
         }
-        let known = !super::ports::known(model, target, ports).is_empty();
+        let known = !model.known_ports(target, ports).is_empty();
         // A `build` or an image may still expose one; that is seen when the image is there.
         let may_expose = service.contains_key("build") || service.contains_key("image");
         if !known && !may_expose {
@@ -150,16 +142,14 @@ fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
 
 fn networks(model: &ResolvedModel, found: &mut Vec<Finding>) {
     for (key, network) in model.section("networks") {
-        let at = format!("networks.{key}");
-        let driver = network.get("driver").and_then(Value::as_str).unwrap_or("bridge");
-        if is_external(network) {
-            let message =
-                format!("network `{key}` is external: the drill gets one of its own, without the containers there");
-            found.push(Finding::warning(None, at, message));
-        } else if driver != "bridge" {
-            let message = format!("network `{key}` has the driver {driver}: the drill gets a bridge network instead");
-            found.push(Finding::warning(None, at, message));
-        }
+        let what: String = match network.get("driver").and_then(Value::as_str).unwrap_or("bridge") {
+            _ if is_external(network) => {
+                "is external: the drill gets one of its own, without the containers there".into()
+            }
+            "bridge" => continue,
+            driver => format!("has the driver {driver}: the drill gets a bridge network instead"),
+        };
+        found.push(Finding::warning(None, format!("networks.{key}"), format!("network `{key}` {what}")));
     }
 }
 
@@ -181,8 +171,6 @@ mod tests {
             file: "/p/compose.yaml".into(),
             root: std::path::PathBuf::from("/p"),
             interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
-            hosts: std::collections::BTreeMap::new(),
-            up_within: std::time::Duration::from_secs(1),
             ..StackRequest::default()
         }
     }
@@ -201,13 +189,7 @@ mod tests {
             "volumes": { "prod": { "external": true }, "local": { "driver_opts": { "device": "/srv/x", "o": "bind", "type": "none" } } } });
         let Value::Object(json) = json else { unreachable!("a literal mapping") };
         let remarks = vec!["The \"TAG\" variable is not set. Defaulting to a blank string.".into()];
-        ResolvedModel {
-            json,
-            files: vec!["/p/compose.yaml".into()],
-            directory: "/p".into(),
-            remarks,
-            given: Default::default(),
-        }
+        ResolvedModel { json, directory: "/p".into(), remarks, ..ResolvedModel::default() }
     }
 
     fn text(spec: &StackRequest) -> String {

@@ -185,11 +185,7 @@ fn last_check(state: &bollard::models::ContainerState) -> Option<String> {
     let last = state.health.as_ref()?.log.as_ref()?.last()?;
     let said = last.output.as_deref().unwrap_or_default();
     let line = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-    match (line, last.exit_code) {
-        (Some(line), _) => Some(line.chars().take(300).collect()),
-        (None, Some(code)) => Some(format!("exit code {code}")),
-        (None, None) => None,
-    }
+    line.map(|line| line.chars().take(300).collect()).or_else(|| Some(format!("exit code {}", last.exit_code?)))
 }
 
 #[cfg(test)]

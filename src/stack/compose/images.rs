@@ -11,7 +11,7 @@ use crate::record::PrivateDir;
 use crate::stack::{StackError, StackOptions};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
 use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -76,10 +76,7 @@ pub(super) async fn id_of(docker: &Docker, name: &str) -> Result<Option<String>,
 }
 
 /// The agent's image: the one that is named, or one made from the executable that runs.
-pub(in crate::stack) async fn agent(
-    compose: &ComposeCommand,
-    options: &StackOptions,
-) -> Result<AgentImage, StackError> {
+pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<AgentImage, StackError> {
     match &options.agent_image {
         Some(name) => ensure_named_agent(compose, name).await,
         None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
@@ -99,15 +96,14 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, St
         let cause = format!("the engine runs {engine}, and this executable is for {}", bundle.architecture);
         return Err(hinted(operation, cause, "name an image for that machine in FIREDRILL_AGENT_IMAGE"));
     }
-    let list = |words: &[String]| json!(words).to_string();
     let options = CreateImageOptionsBuilder::default()
         .from_src("-")
         .repo(AGENT)
         .tag(&bundle.hash)
         .message(COMMENT)
         .changes(vec![
-            format!("ENTRYPOINT {}", list(&image.launch)),
-            format!("CMD {}", list(&["agent".into(), "serve".into()])),
+            format!("ENTRYPOINT {}", json!(image.launch)),
+            format!("CMD {}", json!(["agent", "serve"])),
             format!("LABEL {}=agent", labels::IMAGE),
         ])
         .build();
@@ -135,11 +131,7 @@ async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<Agen
 }
 
 /// The image of that name, pulled when it is not there.
-pub(super) async fn ensure_pulled(
-    compose: &ComposeCommand,
-    name: &str,
-    operation: &str,
-) -> Result<ImageInspect, StackError> {
+pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str) -> Result<ImageInspect, StackError> {
     let docker = &compose.endpoint.docker;
     if let Some(image) = inspect(docker, name).await? {
         return Ok(image);
@@ -189,10 +181,7 @@ pub(in crate::stack) async fn ensure_bundled(
         }
     };
     let agent_id = id_of(docker, &agent.tag).await?.unwrap_or_default();
-    let mut hash = Sha256::new();
-    hash.update(&base_id);
-    hash.update(&agent_id);
-    let tag = format!("{}:{}", image.repository, hex(&hash.finalize()[..8]));
+    let tag = format!("{}:{}", image.repository, hex(&Sha256::digest(base_id + &agent_id)[..8]));
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
         build(compose, &tag, image, &dockerfile, &watch, |_| Ok(())).await?;
@@ -259,15 +248,8 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
     let used: Vec<String> =
         super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
     let mut removed = Vec::new();
-    for (image, names) in own_images(docker, None).await? {
-        if used.contains(&image.id) {
-            continue;
-        }
-        if dry_run {
-            removed.extend(names);
-        } else {
-            removed.extend(remove_names(docker, &names).await);
-        }
+    for (_, names) in own_images(docker, None).await?.into_iter().filter(|(image, _)| !used.contains(&image.id)) {
+        removed.extend(if dry_run { names } else { remove_names(docker, &names).await });
     }
     Ok(removed)
 }
@@ -285,18 +267,16 @@ pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<Ima
 async fn own_images(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
     let mut ours = Vec::new();
     for image in labels::images(docker, labels::IMAGE, purpose).await? {
-        match own_names(&image.repo_tags) {
-            None => {}
-            Some(names) if !names.is_empty() => ours.push((image, names)),
-            // Without a name, because a second import at the same time took it over.
-            Some(_) => {
-                let inspected = inspect(docker, &image.id).await?;
-                if inspected.is_some_and(|image| image.comment.as_deref() == Some(COMMENT)) {
-                    let names = vec![image.id.clone()];
-                    ours.push((image, names));
-                }
+        let Some(mut names) = own_names(&image.repo_tags) else { continue };
+        if names.is_empty() {
+            // Because a second import at the same time took its name over.
+            let inspected = inspect(docker, &image.id).await?;
+            if inspected.is_none_or(|image| image.comment.as_deref() != Some(COMMENT)) {
+                continue;
             }
+            names.push(image.id.clone());
         }
+        ours.push((image, names));
     }
     Ok(ours)
 }
@@ -319,8 +299,7 @@ fn is_own_name(name: &str) -> bool {
 async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
     let mut removed = Vec::new();
     for name in names {
-        let options = RemoveImageOptionsBuilder::default().build();
-        if docker.remove_image(name, Some(options), None).await.is_ok() {
+        if docker.remove_image(name, None::<RemoveImageOptions>, None).await.is_ok() {
             removed.push(name.clone());
         }
     }

@@ -26,18 +26,15 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut stream = docker.logs(id, Some(options));
     let mut text = Vec::new();
-    let mut cut = false;
-    while let Some(Ok(frame)) = stream.next().await {
+    while text.len() <= MAX_LINE
+        && let Some(Ok(frame)) = stream.next().await
+    {
         text.extend_from_slice(&frame.into_bytes());
-        cut = text.len() > MAX_LINE;
-        if cut {
-            break;
-        }
     }
     let mut redactor = redactor.stream();
     let mut clean = redactor.push(&String::from_utf8_lossy(&text));
     // Where it is cut off, the end may be the first half of a secret.
-    if !cut {
+    if text.len() <= MAX_LINE {
         clean.push_str(&redactor.finish());
     }
     terminal_lines(clean.trim_end()).join("\n")

@@ -137,13 +137,18 @@ fn name_hosts(json: &mut Map<String, Value>, hosts: &BTreeMap<String, String>) {
         };
         let networks = service.entry("networks").or_insert_with(|| serde_json::json!({ "default": null }));
         for network in networks.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            let mut own = network.as_object().cloned().unwrap_or_default();
-            if let Value::Array(aliases) = own.entry("aliases").or_insert_with(|| serde_json::json!([])) {
-                aliases.push(Value::String(escape(host)));
-            }
-            *network = Value::Object(own);
+            add_alias(network, escape(host));
         }
     }
+}
+
+/// Gives a service one more name, escaped, in one of its networks.
+pub(super) fn add_alias(network: &mut Value, name: String) {
+    let mut own = network.as_object().cloned().unwrap_or_default();
+    if let Value::Array(aliases) = own.entry("aliases").or_insert_with(|| serde_json::json!([])) {
+        aliases.push(Value::String(name));
+    }
+    *network = Value::Object(own);
 }
 
 /// A `docker` command that reads the team's files; it fetches others only where whoever runs the drill allows that.
@@ -157,13 +162,9 @@ pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
 
 /// The options that make Compose read the user's files in the user's place.
 pub(super) fn file_options(spec: &StackRequest, files: &[PathBuf]) -> Vec<String> {
-    let mut options: Vec<String> =
-        files.iter().flat_map(|file| ["--file".to_string(), file.display().to_string()]).collect();
-    options.extend(env_options(spec));
-    for profile in &spec.profiles {
-        options.extend(["--profile".to_string(), profile.clone()]);
-    }
-    options
+    let files = files.iter().flat_map(|file| ["--file".to_string(), file.display().to_string()]);
+    let profiles = spec.profiles.iter().flat_map(|profile| ["--profile".to_string(), profile.clone()]);
+    files.chain(env_options(spec)).chain(profiles).collect()
 }
 
 /// The options with which Compose reads a resolved model on its standard input, and nothing else: it takes the variables of a `.env` into
@@ -224,9 +225,7 @@ impl ResolvedModel {
 
     /// Environment of a service, unescaped. Variables that are only passed on and not set are left out.
     pub fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        let environment = self.service(service).and_then(|s| s.get("environment")).and_then(Value::as_object);
-        let entries = environment.into_iter().flatten();
-        entries.filter_map(|(key, value)| Some((key.clone(), unescape(&scalar(value)?)))).collect()
+        scalars(self.service(service).and_then(|service| service.get("environment")))
     }
 
     /// Keys of the networks that a service is on; none when it has a `network_mode` of its own.
@@ -298,6 +297,28 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// A scalar, or the scalars of a list, unescaped.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    items.iter().filter_map(scalar).map(|text| unescape(&text)).collect()
+}
+
+/// Names and scalars of a map, unescaped. What is no scalar is left out.
+pub(super) fn scalars(map: Option<&Value>) -> BTreeMap<String, String> {
+    let entries = map.and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, value)| Some((key.clone(), unescape(&scalar(value)?)))).collect()
+}
+
+/// Every text in a value, however deep; keys are none.
+pub(super) fn texts_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(items) => items.iter().flat_map(texts_in).collect(),
+        Value::Object(entries) => entries.values().flat_map(texts_in).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// TCP ports of `8080`, `8080/tcp` or `7100-7102`; none for another protocol or for text that is no port.
 pub(super) fn port_range(text: &str) -> Vec<u16> {
     let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -344,13 +365,7 @@ mod tests {
         let Value::Object(mut json) = json else { panic!("a literal mapping") };
         let hosts = [("db.prod.internal", "db"), ("api.example.com", "web"), ("x.y", "side"), ("z", "none")];
         name_hosts(&mut json, &hosts.map(|(host, service)| (host.to_string(), service.to_string())).into());
-        let model = ResolvedModel {
-            json,
-            files: vec![PathBuf::new()],
-            directory: PathBuf::new(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        };
+        let model = ResolvedModel { json, ..ResolvedModel::default() };
         assert_eq!(model.names_of("db"), ["db", "db.prod.internal", "pg"]);
         assert_eq!(model.names_of("web"), ["api.example.com", "web"]);
         assert_eq!(model.names_of("side"), ["side"]);

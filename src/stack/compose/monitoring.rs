@@ -26,7 +26,7 @@ const MARK: &str = "firedrill-look";
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\bline (\d+)|^(\d+):\d+:)").ok());
 
 /// What both tools say about the files; `None` when their image is not here yet.
-pub(super) async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
     let operation = "checking the files of the alerts";
     let image = match &files.image {
         Some(image) => image.clone(),

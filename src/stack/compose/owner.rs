@@ -150,11 +150,7 @@ impl Owner {
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub(super) async fn containers(
-        &self,
-        docker: &Docker,
-        by: &[(&str, Option<&str>)],
-    ) -> Result<Containers, StackError> {
+    pub async fn containers(&self, docker: &Docker, by: &[(&str, Option<&str>)]) -> Result<Containers, StackError> {
         let (mut found, mut known) = (Containers::default(), HashMap::new());
         for container in containers::list(docker, by).await? {
             let names = container.names.as_deref().unwrap_or_default();

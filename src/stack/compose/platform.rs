@@ -1,19 +1,15 @@
 //! Compose as a kind of stack.
 
-use super::attached::AttachedStack;
-use super::endpoint::{Endpoint, kill_children};
+use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel, scalar, unescape};
 use super::programs::{KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
-use super::reopened::ReopenedRun;
 use super::stack::ComposeStack;
-use super::{capacity, findings, monitoring, probe, reads, rights, source_files, sweep};
-use crate::record::MachineSample;
+use super::{findings, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
-    AlertFiles, AlertFinding, AttachError, Available, Capacity, Demand, Finding, HostRequests, Need, Place, Platform,
-    Probe, Published, ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack,
-    StackError, StackOptions, StackRequest, SweepOptions, SweepReport, ToolboxRequest,
+    AttachError, Demand, Finding, HostRequests, Need, Place, Published, ResolveError, ResolvedStack, RunIdentity,
+    ServiceFacts, Stack, StackError, StackOptions, StackRequest,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -32,7 +28,7 @@ pub struct ComposePlatform {
 }
 
 impl ComposePlatform {
-    async fn engine(&self) -> Result<&Endpoint, StackError> {
+    pub(in crate::stack) async fn engine(&self) -> Result<&Endpoint, StackError> {
         self.engine.get_or_try_init(Endpoint::resolve).await
     }
 
@@ -53,7 +49,7 @@ impl ComposePlatform {
         Ok(ResolvedCompose { platform: self.clone(), request: request.clone(), model, images: OnceCell::new() })
     }
 
-    async fn project(&self, name: &str) -> Result<RunningProject, AttachError> {
+    pub(in crate::stack) async fn project(&self, name: &str) -> Result<RunningProject, AttachError> {
         let engine = self.engine().await?;
         if let Some(project) = running_project(engine, name).await? {
             return Ok(project);
@@ -64,84 +60,6 @@ impl ComposePlatform {
             false => did_you_mean(name, known.iter().map(String::as_str)),
         };
         Err(AttachError::NotRunning { message: format!("no container of a Compose project `{name}` is there"), hint })
-    }
-}
-
-#[async_trait]
-impl Platform for ComposePlatform {
-    async fn connect(&self) -> Result<(), StackError> {
-        self.engine().await.map(drop)
-    }
-
-    async fn version(&self) -> Option<String> {
-        probe::version().await
-    }
-
-    async fn probe(&self) -> Vec<Probe> {
-        probe::probe().await
-    }
-
-    async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
-        Ok(Arc::new(self.model(request).await?))
-    }
-
-    fn source_files(&self, request: &StackRequest) -> SourceFiles {
-        let mut files = SourceFiles::default();
-        request.env_files.iter().for_each(|file| files.file(file));
-        source_files::compose_inputs(&request.file, &request.merged, &mut files);
-        files
-    }
-
-    async fn check_alerts(&self, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
-        monitoring::check(self.engine().await?, files).await
-    }
-
-    fn rejection(&self) -> (&'static str, &'static str) {
-        ("Docker Compose does not accept the stack", "`docker compose config` in its folder says the same")
-    }
-
-    fn rights(&self) -> Vec<Right> {
-        let right = |name: String| Right { is_asked: !reads::RIGHTS.contains(&name.as_str()), name };
-        rights::rights().into_iter().map(right).collect()
-    }
-
-    async fn capacity(&self) -> Result<Capacity, StackError> {
-        capacity::capacity(self.engine().await?).await
-    }
-
-    async fn available(&self, seen: Option<&MachineSample>) -> Result<Available, StackError> {
-        capacity::available(self.engine().await?, seen).await
-    }
-
-    async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {
-        let project = self.project(name).await?;
-        Ok(RunningStack { words: format!("the Compose project {}", project.name), services: project.services })
-    }
-
-    async fn attach(
-        &self,
-        running: Option<&str>,
-        toolbox: ToolboxRequest,
-        run: &RunIdentity,
-        options: &StackOptions,
-    ) -> Result<Arc<dyn Stack>, AttachError> {
-        let project = match running {
-            Some(name) => Some(self.project(name).await?),
-            None => None,
-        };
-        Ok(Arc::new(AttachedStack::new(project, toolbox, run, options, self.engine().await?)?))
-    }
-
-    async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
-        Ok(Arc::new(ReopenedRun { endpoint: self.engine().await?.clone(), run: run.to_string() }))
-    }
-
-    fn end_commands(&self, run: &str) {
-        kill_children(run);
-    }
-
-    async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
-        sweep::sweep(self.engine().await?, options, only).await
     }
 }
 
@@ -226,14 +144,9 @@ impl ResolvedStack for ResolvedCompose {
             serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
         });
         let services: Vec<Value> = services.collect();
-        serde_json::json!([
-            self.model.name(),
-            self.request.toolbox_image,
-            format!("{:?}", self.request.monitoring_image()),
-            self.request.releases,
-            services
-        ])
-        .to_string()
+        let StackRequest { toolbox_image, releases, .. } = &self.request;
+        let monitoring = format!("{:?}", self.request.monitoring_image());
+        serde_json::json!([self.model.name(), toolbox_image, monitoring, releases, services]).to_string()
     }
 
     async fn missing_programs(
@@ -268,19 +181,16 @@ fn facts(model: &ResolvedModel, name: String, jobs: &BTreeSet<String>) -> Servic
         let words = value.and_then(Value::as_array).into_iter().flatten();
         words.filter_map(Value::as_str).map(str::to_string).collect()
     };
+    let needs = at("depends_on").and_then(Value::as_object);
     let source = at("build").and_then(|build| build.get("context")?.as_str()).filter(|context| !context.is_empty());
     ServiceFacts {
         image: at("image").and_then(scalar).unwrap_or_default(),
         command: [words(at("entrypoint")), words(at("command"))].concat(),
         environment: model.environment(&name),
-        ports: model.known_ports(&name),
+        ports: model.known_ports(&name, &[]),
         published: at("ports").and_then(Value::as_array).is_some_and(|ports| !ports.is_empty()),
         health_check: unescape(&words(at("healthcheck").and_then(|check| check.get("test"))).join(" ")),
-        waits_for: at("depends_on")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|needs| needs.keys().cloned())
-            .collect(),
+        waits_for: needs.into_iter().flat_map(|needs| needs.keys().cloned()).collect(),
         source: source.map(PathBuf::from),
         dockerfile: model.dockerfile(&name).unwrap_or_default(),
         is_job: jobs.contains(&name),

@@ -6,28 +6,21 @@ use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
-use super::model::{ResolvedModel, port_range, scalar, unescape};
+use super::model::{ResolvedModel, port_range, scalars, unescape};
 use crate::stack::{StackError, StackRequest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Ports of the file and the scenario, and those that the Dockerfile exposes.
-pub(super) fn known(model: &ResolvedModel, service: &str, given: &[u16]) -> BTreeSet<u16> {
-    let mut ports = model.ports_of(service);
-    ports.extend(given.iter().copied().filter(|port| *port > 0));
-    let Some(Value::Object(build)) = model.service(service).and_then(|s| s.get("build")) else { return ports };
-    let Some(text) = model.dockerfile(service) else { return ports };
-    let args = build.get("args").and_then(Value::as_object).into_iter().flatten();
-    let args = args.filter_map(|(name, value)| Some((name.clone(), unescape(&scalar(value)?))));
-    ports.extend(read_dockerfile(&text, args.collect()).1);
-    ports
-}
-
 impl ResolvedModel {
-    /// TCP ports of a service, as its file and its Dockerfile have them.
-    pub fn known_ports(&self, service: &str) -> BTreeSet<u16> {
-        known(self, service, &[])
+    /// TCP ports of a service: those that are `given`, those of its file, and those that its Dockerfile exposes.
+    pub fn known_ports(&self, service: &str, given: &[u16]) -> BTreeSet<u16> {
+        let mut ports = self.ports_of(service);
+        ports.extend(given.iter().copied().filter(|port| *port > 0));
+        let Some(Value::Object(build)) = self.service(service).and_then(|s| s.get("build")) else { return ports };
+        let Some(text) = self.dockerfile(service) else { return ports };
+        ports.extend(read_dockerfile(&text, scalars(build.get("args"))).1);
+        ports
     }
 
     /// The text of the Dockerfile that a service is built from.
@@ -50,15 +43,14 @@ pub(super) async fn of_interposed(
 ) -> Result<BTreeMap<String, BTreeSet<u16>>, StackError> {
     let mut all = BTreeMap::new();
     for (service, given) in &spec.interposed {
-        let mut ports = known(model, service, given);
+        let mut ports = model.known_ports(service, given);
         let named = model.service(service).and_then(|s| s.get("image")?.as_str()).map(unescape);
         if let Some(name) = built.get(service).cloned().or(named) {
             let mut image = images::inspect(&compose.endpoint.docker, &name).await?;
             if image.is_none() && ports.is_empty() {
                 // `up` would pull it anyway.
-                image = Some(
-                    images::ensure_pulled(compose, &name, &format!("looking for the ports of `{service}`")).await?,
-                );
+                let looking = format!("looking for the ports of `{service}`");
+                image = Some(images::ensure_pulled(compose, &name, &looking).await?);
             }
             let exposed = image.and_then(|image| image.config?.exposed_ports).unwrap_or_default();
             ports.extend(exposed.iter().flat_map(|port| port_range(port)));

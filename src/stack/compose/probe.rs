@@ -37,12 +37,9 @@ pub async fn probe() -> Vec<Probe> {
     let endpoint = match Endpoint::resolve().await {
         Ok(endpoint) => endpoint,
         Err(error) => {
-            let (seen, fix) = match error {
-                StackError::Environment { operation, cause, hint } => (format!("{operation}: {cause}"), hint),
-                other => (other.to_string(), None),
-            };
-            let fix = fix.unwrap_or_else(|| "start Docker".into());
-            probes.push(missing("engine", seen, fix));
+            let seen = error.to_string();
+            let hint = if let StackError::Environment { hint, .. } = error { hint } else { None };
+            probes.push(missing("engine", seen, hint.unwrap_or_else(|| "start Docker".into())));
             if let Ok(endpoint) = Endpoint::find().await {
                 probes.push(compose(&endpoint).await);
             }
@@ -59,7 +56,7 @@ pub async fn probe() -> Vec<Probe> {
 }
 
 /// Name and version of the engine.
-pub(super) async fn version() -> Option<String> {
+pub(in crate::stack) async fn version() -> Option<String> {
     let mut engine = process::command("docker");
     engine.args(["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"]);
     let told = process::output(engine, VERSION_WITHIN).await.ok().filter(|told| told.status.success())?;
@@ -111,10 +108,7 @@ async fn compose(endpoint: &Endpoint) -> Probe {
     let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
     match numbers(&version) {
         Some(numbers) if numbers >= COMPOSE => ok("compose", version),
-        Some(_) => {
-            let fix = format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1);
-            missing("compose", version, fix)
-        }
+        Some(_) => missing("compose", version, format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1)),
         None => warn("compose", version, "its version cannot be read; 2.20 or newer is needed"),
     }
 }

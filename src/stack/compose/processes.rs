@@ -13,7 +13,7 @@ use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 /// After the engine has ended a list of events, for which there is no reason but that it is restarted.
@@ -106,17 +106,12 @@ impl Ends {
 
     /// What was seen so far.
     pub(super) fn seen(&self) -> Vec<Ending> {
-        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let lives = crate::locked(&self.lives);
         let ended = lives.iter().filter_map(|(container, life)| {
             let (exit_code, at, told) = life.died?;
             let after = Duration::from_nanos(u64::try_from(at - life.started).unwrap_or_default());
-            Some(Ending {
-                container: container.clone(),
-                exit_code,
-                after,
-                ago: told.elapsed(),
-                by_itself: !life.signalled,
-            })
+            let (ago, by_itself) = (told.elapsed(), !life.signalled);
+            Some(Ending { container: container.clone(), exit_code, after, ago, by_itself })
         });
         ended.collect()
     }
@@ -127,7 +122,7 @@ fn note_event(lives: &Lives, event: &EventMessage) {
     let attribute = |key: &str| attributes.and_then(|all| all.get(key));
     let (Some(name), Some(action)) = (attribute("name"), event.action.as_deref()) else { return };
     let at = event.time_nano.unwrap_or_default();
-    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lives = crate::locked(lives);
     let life = lives.entry(name.clone()).or_default();
     match action {
         "start" => *life = Life { started: at, ..Life::default() },
@@ -148,15 +143,12 @@ pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackE
     stack.started().ends.insert(name.to_string(), ends);
     let model = note(stack, name, true)?;
     let ran = stack.up_service(name, &[], "process.log", &model).await?;
-    let operation = format!("starting `{name}`");
-    match ran.status {
-        _ if ran.succeeded() => Ok(()),
-        Some(_) => {
-            let said = ran.tail.last().map_or("`docker compose up` failed and said nothing", String::as_str);
-            Err(environment(operation, said))
-        }
-        None => Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs()))),
-    }
+    let cause = match ran.status {
+        _ if ran.succeeded() => return Ok(()),
+        Some(_) => ran.tail.last().cloned().unwrap_or_else(|| "`docker compose up` failed and said nothing".into()),
+        None => format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs()),
+    };
+    Err(environment(format!("starting `{name}`"), cause))
 }
 
 /// What `Stack::remove_process` does.

@@ -39,11 +39,7 @@ impl StepImages {
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub(super) async fn of(
-        endpoint: &Endpoint,
-        model: &ResolvedModel,
-        spec: &StackRequest,
-    ) -> Result<StepImages, StackError> {
+    pub async fn of(endpoint: &Endpoint, model: &ResolvedModel, spec: &StackRequest) -> Result<StepImages, StackError> {
         let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
         let built = builds::plan(&compose, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
@@ -108,20 +104,19 @@ async fn look(
     let named = CreateContainerOptionsBuilder::default().name(&look_names().0).build();
     let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
-    let (mut found, mut failed) = (BTreeMap::new(), None);
-    for program in programs {
-        // Side by side, for each is a request of its own.
-        let asked = dirs.iter().map(|dir| is_there(docker, &made.id, format!("{dir}/{program}")));
-        match futures_util::future::join_all(asked).await.into_iter().collect::<Result<Vec<bool>, _>>() {
-            Ok(answers) => drop(found.insert((*program).clone(), answers.contains(&true))),
-            Err(error) => {
-                failed = Some(api(operation)(error));
-                break;
-            }
+    let looking = async {
+        let mut found = BTreeMap::new();
+        for program in programs {
+            // Side by side, for each is a request of its own.
+            let asked = dirs.iter().map(|dir| is_there(docker, &made.id, format!("{dir}/{program}")));
+            let answers = futures_util::future::try_join_all(asked).await.map_err(api(operation))?;
+            found.insert((*program).clone(), answers.contains(&true));
         }
-    }
+        Ok(found)
+    };
+    let found = looking.await;
     containers::remove(docker, &made.id, true).await;
-    failed.map_or(Ok(found), Err)
+    found
 }
 
 async fn is_there(docker: &Docker, container: &str, path: String) -> Result<bool, bollard::errors::Error> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// A Compose project as it is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RunningProject {
+pub(in crate::stack) struct RunningProject {
     /// Its name.
     pub name: String,
     /// Its services that have a container, in the order of their names.
@@ -100,42 +100,33 @@ pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
 /// `Environment` when the engine does not answer.
 pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
-    let mut project = RunningProject {
-        name: name.to_string(),
-        services: Vec::new(),
-        networks: BTreeSet::new(),
-        secrets: Vec::new(),
-        environments: BTreeMap::new(),
-        published: Published::default(),
-        files: Err(String::new()),
-    };
-    let (mut services, mut files) = (BTreeSet::new(), Vec::new());
+    let (mut services, mut files, mut hidden) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let (mut networks, mut environments, mut published) = (BTreeSet::new(), BTreeMap::new(), Published::default());
     for container in &found {
         let service = containers::listed_label(container, labels::SERVICE);
         services.extend(service.map(str::to_string));
         // A container of `docker compose run` may have been given more than the project is made from.
         let oneoff = containers::listed_label(container, labels::ONEOFF) == Some("True");
         files.extend(container.labels.as_ref().filter(|_| !oneoff).map(ProjectFiles::of));
-        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let joined = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
-        project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
+        networks.extend(joined.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
         let Some(id) = &container.id else { continue };
         let inspected = containers::inspect(&endpoint.docker, id).await?;
         if let (Some(service), Some(container)) = (service, &inspected) {
-            project.published.add_container(service, container);
+            published.add_container(service, container);
         }
         let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
-        project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
-        if let Some(service) =
-            service.filter(|service| !project.environments.contains_key(*service)).map(str::to_string)
-        {
-            let variables = env.iter().filter_map(|entry| entry.split_once('='));
-            let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
-            project.environments.insert(service, variables.collect());
+        hidden.extend(env.iter().flat_map(|entry| secrets(entry)));
+        let variables = env.iter().filter_map(|entry| entry.split_once('='));
+        let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
+        if let Some(service) = service {
+            environments.entry(service.to_string()).or_insert_with(|| variables.collect());
         }
     }
-    project.services = services.into_iter().collect();
-    project.files = ProjectFiles::agreed(&files);
+    let (name, services) = (name.to_string(), services.into_iter().collect());
+    let files = ProjectFiles::agreed(&files);
+    let project = RunningProject { name, services, networks, secrets: hidden, environments, published, files };
     Ok((!found.is_empty()).then_some(project))
 }
 

@@ -88,13 +88,7 @@ mod tests {
             "own": { "network_mode": "host", "ports": [{ "target": 7, "published": "7", "protocol": "tcp" }] },
             "db": {} } });
         let Value::Object(json) = json else { panic!("a literal mapping") };
-        let model = ResolvedModel {
-            json,
-            files: vec!["/p".into()],
-            directory: "/".into(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        };
+        let model = ResolvedModel { json, ..ResolvedModel::default() };
         let found = model.published();
         assert_eq!(
             found.arguments().join(" "),

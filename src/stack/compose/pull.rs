@@ -51,10 +51,8 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watc
     let ran = compose.run(&args, watch).await?;
     if ran.status.is_none() {
         let names = missing.into_keys().collect::<Vec<_>>().join(", ");
-        return Err(environment(
-            format!("pulling {names}"),
-            format!("it took more than {} min", WITHIN.as_secs() / 60),
-        ));
+        let cause = format!("it took more than {} min", WITHIN.as_secs() / 60);
+        return Err(environment(format!("pulling {names}"), cause));
     }
     let names = still_missing(compose, missing.into_keys()).await;
     // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.

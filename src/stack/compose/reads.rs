@@ -1,6 +1,7 @@
 //! The files that Compose reads while it resolves one, found before it is asked: a file of the project can name any file that
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
+pub(super) use crate::source::clean;
 use crate::source::outside;
 use crate::stack::{HostRequest, HostRequests};
 use serde_json::Value;
@@ -22,12 +23,8 @@ const MOST_BYTES: u64 = 1 << 20;
 pub(super) fn asked(files: &[PathBuf], root: &Path) -> Result<HostRequests, String> {
     let files: Vec<PathBuf> = files.iter().map(|file| clean(file)).collect();
     let main = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
-    let place = |file: &PathBuf| ReadPlace {
-        file: file.clone(),
-        base: main.to_path_buf(),
-        other: main.to_path_buf(),
-        sure: true,
-    };
+    let base = main.to_path_buf();
+    let place = |file: &PathBuf| ReadPlace { file: file.clone(), base: base.clone(), other: base.clone(), sure: true };
     let todo = files.iter().map(place).collect();
     let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo, service: None };
     // Compose reads it by itself.
@@ -107,7 +104,7 @@ impl Reads<'_> {
         // Compose reads UTF-16 as well.
         let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", file.display()))?;
         for root in documents(&text).map_err(|error| format!("{}: {error}", file.display()))? {
-            if let Some(included) = entry(&root, "include") {
+            if let Some(included) = root.get("include") {
                 if resets(&text) {
                     let why =
                         "`!reset` or a tag of the file's own takes values away before Compose reads what they name";
@@ -115,7 +112,7 @@ impl Reads<'_> {
                 }
                 list(included).into_iter().for_each(|item| self.include(item, place));
             }
-            for (name, service) in entry(&root, "services").and_then(Value::as_object).into_iter().flatten() {
+            for (name, service) in root.get("services").and_then(Value::as_object).into_iter().flatten() {
                 self.service = Some(name.clone());
                 self.within(service, &place.base);
             }
@@ -135,13 +132,13 @@ impl Reads<'_> {
                 for (key, value) in entries {
                     match key.as_str() {
                         "extends" => {
-                            for file in self.texts(entry(value, "file"), "extends") {
+                            for file in self.texts(value.get("file"), "extends") {
                                 self.extends(&file, base);
                             }
                         }
                         key @ ("env_file" | "label_file") => {
                             for item in list(value) {
-                                for path in self.texts(Some(entry(item, "path").unwrap_or(item)), key) {
+                                for path in self.texts(Some(item.get("path").unwrap_or(item)), key) {
                                     self.named(&path, base, key);
                                 }
                             }
@@ -167,23 +164,18 @@ impl Reads<'_> {
 
     /// What is included is resolved from `project_directory`, and without one from where its first file lies.
     fn include(&mut self, item: &Value, from: &ReadPlace) {
-        let paths = self.texts(if item.is_object() { entry(item, "path") } else { Some(item) }, "include");
+        let paths = self.texts(if item.is_object() { item.get("path") } else { Some(item) }, "include");
         let [directories, env_files] =
-            ["project_directory", "env_file"].map(|key| self.texts(entry(item, key), "include"));
+            ["project_directory", "env_file"].map(|key| self.texts(item.get(key), "include"));
         let bases = BTreeSet::from([&from.base, &from.other]);
         for base in bases {
-            let files: Vec<PathBuf> = paths
-                .iter()
-                .filter(|path| self.named(path, base, "include"))
-                .map(|path| clean(&base.join(path)))
-                .collect();
-            let directory = match directories.first() {
-                Some(directory) if !self.named(directory, base, "include") => continue,
-                Some(directory) => clean(&base.join(directory)),
-                None => match paths.first().map(|path| clean(&base.join(path))) {
-                    Some(first) => first.parent().unwrap_or(base).to_path_buf(),
-                    None => continue,
-                },
+            let at = |path: &String| clean(&base.join(path));
+            let files: Vec<PathBuf> = paths.iter().filter(|path| self.named(path, base, "include")).map(at).collect();
+            let directory = match (directories.first(), paths.first()) {
+                (Some(directory), _) if !self.named(directory, base, "include") => continue,
+                (Some(directory), _) => at(directory),
+                (None, Some(first)) => at(first).parent().unwrap_or(base).to_path_buf(),
+                (None, None) => continue,
             };
             for file in &env_files {
                 self.named(file, base, "include");
@@ -203,11 +195,8 @@ impl Reads<'_> {
         let (texts, others): (Vec<&Value>, Vec<&Value>) =
             value.map(list).unwrap_or_default().into_iter().partition(|item| item.is_string());
         for other in others.into_iter().filter(|other| !other.is_null()) {
-            self.ask(
-                right,
-                format!("{other} is no text, and what Compose makes of it is not known"),
-                &other.to_string(),
-            );
+            let why = format!("{other} is no text, and what Compose makes of it is not known");
+            self.ask(right, why, &other.to_string());
         }
         texts.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
     }
@@ -242,29 +231,11 @@ impl Reads<'_> {
     }
 }
 
-/// The path as Compose takes it: `..` takes away what is written before it, whatever links there are.
-pub(super) fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            // Nothing is above `/`.
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
-}
-
 /// The way from one directory to another, both without `..`.
 fn relative(from: &Path, to: &Path) -> PathBuf {
     let same = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
     let up = from.components().skip(same).map(|_| Component::ParentDir);
     up.chain(to.components().skip(same)).collect()
-}
-
-fn entry<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
-    value.as_object()?.get(key)
 }
 
 /// The items of a list, or the one value.

@@ -4,9 +4,9 @@
 use super::bundle::hex;
 use super::errors::environment;
 use super::health::{Standing, standing};
-use super::model::{escape, scalar, unescape};
+use super::model::{escape, scalars, texts, unescape};
 use super::stack::{ComposeStack, UP_WITHIN};
-use super::steps::recreate;
+use super::steps::{recreate, with_more};
 use super::{containers, labels};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackError};
 use bollard::models::ContainerInspectResponse;
@@ -55,13 +55,10 @@ pub(super) async fn fingerprints(
 
 /// What `Stack::deploy` does.
 pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<&Release>) -> Result<(), StackError> {
-    {
-        let mut started = stack.started();
-        match release {
-            Some(release) => started.released.insert(service.into(), release.variables.clone()),
-            None => started.released.remove(service),
-        };
-    }
+    match release {
+        Some(release) => stack.started().released.insert(service.into(), release.variables.clone()),
+        None => stack.started().released.remove(service),
+    };
     let cancel = CancellationToken::new();
     let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &cancel)).await;
     let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
@@ -129,12 +126,8 @@ async fn model(
         json.insert("command".into(), command.iter().map(|word| Value::String(escape(word))).collect());
     }
     if !release.environment.is_empty() {
-        let environment = json.entry("environment").or_insert_with(|| json!({}));
-        if let Value::Object(environment) = environment {
-            for (name, value) in &release.environment {
-                environment.insert(name.clone(), json!(escape(value)));
-            }
-        }
+        let more: Vec<(String, String)> = release.environment.clone().into_iter().collect();
+        json.insert("environment".into(), with_more(json.get("environment"), &more));
     }
     Ok(model)
 }
@@ -153,12 +146,9 @@ async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerI
 fn of_model(stack: &ComposeStack, service: Option<&Map<String, Value>>) -> Fingerprint {
     let Some(service) = service else { return Fingerprint::new() };
     let image = service.get("image").and_then(Value::as_str).map(unescape);
-    let command = service.get("command").and_then(Value::as_array);
-    let words =
-        |command: &Vec<Value>| command.iter().filter_map(scalar).map(|word| unescape(&word)).collect::<Vec<_>>();
-    let environment = service.get("environment").and_then(Value::as_object).into_iter().flatten();
-    let environment = environment.filter_map(|(name, value)| Some((name.clone(), unescape(&scalar(value)?))));
-    fingerprint(&stack.run.id, image, command.map(|command| words(command).join("\0")), environment)
+    let command = service.get("command").filter(|command| command.is_array());
+    let environment = scalars(service.get("environment"));
+    fingerprint(&stack.run.id, image, command.map(|command| texts(command).join("\0")), environment)
 }
 
 /// What a container was made with.

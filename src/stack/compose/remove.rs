@@ -8,7 +8,7 @@ use super::{containers, images, labels};
 use crate::stack::{Foreign, StackDown, StackError};
 use bollard::Docker;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::{RemoveImageOptionsBuilder, RemoveVolumeOptions};
+use bollard::query_parameters::{RemoveImageOptions, RemoveVolumeOptions};
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,11 +30,7 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// `Environment` when the engine does not answer, or a container stays.
-pub(super) async fn remove_service_in(
-    endpoint: &Endpoint,
-    run: &str,
-    service: &str,
-) -> Result<Vec<String>, StackError> {
+pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
     let docker = &endpoint.docker;
     let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
     let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
@@ -112,21 +108,14 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn add(
-        &mut self,
-        owner: &Owner,
-        (id, thing): (String, Thing),
-        labels: &Labels,
-        created: i64,
-        doubt: Option<String>,
-    ) {
+    fn add(&mut self, owner: &Owner, (id, thing): (String, Thing), labels: &Labels, made: i64, doubt: Option<String>) {
         if let Some(why) = doubt {
             self.foreign.insert(id.clone(), Foreign::new(owner, &id, &thing, why));
             return;
         }
         self.dirs.extend(labels.get(labels::DIR).or(labels.get(labels::IMAGE_DIR)).cloned());
         self.keep |= labels.get(labels::KEEP) == Some(&owner.run);
-        self.newest = self.newest.max(created);
+        self.newest = self.newest.max(made);
         self.own.insert(id, thing);
     }
 }
@@ -238,10 +227,7 @@ async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
             Kind::Container => {}
             Kind::Network => drop(docker.remove_network(id).await),
             Kind::Volume => drop(docker.remove_volume(name, None::<RemoveVolumeOptions>).await),
-            Kind::Image => {
-                let options = RemoveImageOptionsBuilder::default().build();
-                drop(docker.remove_image(name, Some(options), None).await);
-            }
+            Kind::Image => drop(docker.remove_image(name, None::<RemoveImageOptions>, None).await),
         }
     }
 }

@@ -21,25 +21,22 @@ pub struct ReopenedRun {
 }
 
 /// Bounds one request to the engine.
-async fn in_time<T>(
-    what: &str,
-    name: &str,
-    request: impl Future<Output = Result<T, StackError>>,
-) -> Result<T, StackError> {
-    tokio::time::timeout(WITHIN, request).await.unwrap_or_else(|_| {
-        Err(environment(format!("{what} `{name}`"), format!("no answer within {} s", WITHIN.as_secs())))
-    })
+async fn in_time<T>(what: String, request: impl Future<Output = Result<T, StackError>>) -> Result<T, StackError> {
+    let late = |_| Err(environment(what, format!("no answer within {} s", WITHIN.as_secs())));
+    tokio::time::timeout(WITHIN, request).await.unwrap_or_else(late)
 }
 
 #[async_trait]
 impl Stack for ReopenedRun {
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
         let project = Owner::of(&self.run).project;
-        in_time("looking at", service, containers::of_service(&self.endpoint.docker, &project, service)).await
+        in_time(format!("looking at `{service}`"), containers::of_service(&self.endpoint.docker, &project, service))
+            .await
     }
 
     async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
-        in_time("acting on", container, containers::operate(&self.endpoint.docker, &self.run, container, op)).await
+        let acting = containers::operate(&self.endpoint.docker, &self.run, container, op);
+        in_time(format!("acting on `{container}`"), acting).await
     }
 
     async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {

@@ -3,9 +3,9 @@
 
 use super::bundle::hex;
 use super::findings::is_external;
-use super::model::{ResolvedModel, scalar, unescape};
+use super::model::{ResolvedModel, scalar, texts, texts_in, unescape};
 use crate::source::outside;
-use crate::stack::{HostRequest, HostRequests};
+use crate::stack::{HostRequest, HostRequests, Right};
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde_json::{Map, Value};
@@ -135,12 +135,8 @@ fn given(services: &Map<String, Value>, mut names: BTreeSet<String>) -> Map<Stri
 
 /// Whether a text of the value is one of the names, alone or as a part: `db`, `service:db`, `db:ro`.
 fn names_one(value: &Value, names: &BTreeSet<String>) -> bool {
-    match value {
-        Value::String(text) => names.contains(text) || text.split(':').any(|part| names.contains(part)),
-        Value::Array(items) => items.iter().any(|item| names_one(item, names)),
-        Value::Object(entries) => entries.values().any(|value| names_one(value, names)),
-        _ => false,
-    }
+    let named = |text: &str| names.contains(text) || text.split(':').any(|part| names.contains(part));
+    texts_in(value).into_iter().any(named)
 }
 
 /// Whether a key of a service reaches nothing outside of the drill, whatever its value.
@@ -148,8 +144,8 @@ pub fn is_free(key: &str) -> bool {
     TABLES.get("service").and_then(|table| table.get(key)) == Some(&Class::Free)
 }
 
-/// The names that `--allow-host` knows.
-pub fn rights() -> Vec<String> {
+/// What `--allow-host` knows.
+pub fn rights() -> Vec<Right> {
     let key_of =
         |(key, class): (&String, &Class)| (!matches!(class, Class::Free | Class::Refused(_))).then(|| key.clone());
     let of = |name: &str| TABLES.get(name).into_iter().flatten().filter_map(key_of).collect::<Vec<_>>();
@@ -158,7 +154,8 @@ pub fn rights() -> Vec<String> {
     all.extend(super::reads::RIGHTS.iter().map(|right| right.to_string()));
     all.sort();
     all.dedup();
-    all
+    let right = |name: String| Right { is_asked: !super::reads::RIGHTS.contains(&name.as_str()), name };
+    all.into_iter().map(right).collect()
 }
 
 /// Keys that say what a service runs.
@@ -209,16 +206,13 @@ impl Walk<'_> {
             self.note(self.decide(*rule, &whole), &whole, service, path);
         }
         for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !is_empty(value)) {
+            let said = |why: &str| format!("{}: {why}", shown(value));
             path.push(key.clone());
             match table.get(key).filter(|_| !key.is_empty()) {
                 None => self.note(refused("Firedrill does not know this key"), value, service, path),
                 Some(Class::Free) => {}
-                Some(Class::Consent(why)) => {
-                    self.note(consent(format!("{}: {why}", shown(value))), value, service, path)
-                }
-                Some(Class::Refused(why)) => {
-                    self.note(refused(format!("{}: {why}", shown(value))), value, service, path)
-                }
+                Some(Class::Consent(why)) => self.note(consent(said(why)), value, service, path),
+                Some(Class::Refused(why)) => self.note(refused(said(why)), value, service, path),
                 Some(Class::Rule(HostRule::Build)) => self.build(value, service, path),
                 Some(Class::Rule(rule)) => self.note(self.decide(*rule, value), value, service, path),
                 Some(Class::One(of)) => self.one(of, value, service, path),
@@ -242,8 +236,7 @@ impl Walk<'_> {
             Value::Object(entries) => {
                 for (name, value) in entries {
                     if table == "service" {
-                        let mut own = Vec::new();
-                        self.one(table, value, Some(name), &mut own);
+                        self.one(table, value, Some(name), &mut Vec::new());
                     } else {
                         path.push(name.clone());
                         self.one(table, value, service, path);
@@ -264,13 +257,8 @@ impl Walk<'_> {
         let verb = if right.is_some() { "reaches the host" } else { "cannot be in a drill" };
         let what = format!("`{key}` {of}{verb}: {why}");
         self.given.extend(service.or(path.get(1).map(String::as_str)).map(str::to_string));
-        self.asks.push(HostRequest {
-            service: service.map(str::to_string),
-            key,
-            right,
-            what,
-            value: value.to_string(),
-        });
+        let (service, value) = (service.map(str::to_string), value.to_string());
+        self.asks.push(HostRequest { service, key, right, what, value });
     }
 
     fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
@@ -283,12 +271,8 @@ impl Walk<'_> {
         let texts = texts.filter(|(key, _)| !key.starts_with("x-"));
         for (key, value) in texts.filter(|(_, value)| holds(value, &["${", "%{"])) {
             path.push(key.clone());
-            self.note(
-                refused(format!("{}: the builder takes it for an expression", shown(value))),
-                value,
-                service,
-                path,
-            );
+            let wrong = refused(format!("{}: the builder takes it for an expression", shown(value)));
+            self.note(wrong, value, service, path);
             path.pop();
         }
         // Relative to the context, which Compose prints as an absolute path.
@@ -509,12 +493,6 @@ fn text(value: Option<&Value>) -> Option<String> {
     value.and_then(scalar).map(|text| unescape(&text))
 }
 
-/// A scalar, or the scalars of a list.
-fn texts(value: &Value) -> Vec<String> {
-    let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    items.iter().filter_map(scalar).map(|text| unescape(&text)).collect()
-}
-
 /// Whether a text in a value holds one of these.
 fn holds(value: &Value, parts: &[&str]) -> bool {
     match value {
@@ -529,10 +507,7 @@ fn holds(value: &Value, parts: &[&str]) -> bool {
 
 /// A value in a message.
 fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Array(_) => texts(value).join(", "),
-        other => scalar(other).map(|text| unescape(&text)).unwrap_or_default(),
-    };
+    let text = texts(value).join(", ");
     let text = if text.is_empty() { value.to_string() } else { text };
     crate::source::shorten(&text)
 }
@@ -559,13 +534,7 @@ mod tests {
         change(&mut model);
         let text = serde_json::to_string(&model).unwrap().replace("ROOT", &root.display().to_string());
         let Value::Object(json) = serde_json::from_str(&text).unwrap() else { unreachable!("a mapping") };
-        let model = ResolvedModel {
-            json,
-            files: vec![root.join("compose.yaml")],
-            directory: root.clone(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        };
+        let model = ResolvedModel { json, directory: root.clone(), ..ResolvedModel::default() };
         let line = |ask: &HostRequest| format!("{}: {}", ask.right.as_deref().unwrap_or("-"), ask.what);
         super::asked(&model, &root)
             .asks
@@ -713,13 +682,7 @@ mod tests {
             *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
         }
         let Value::Object(json) = json else { unreachable!("a mapping") };
-        let model = ResolvedModel {
-            json,
-            files: vec!["/p/c.yaml".into()],
-            directory: "/p".into(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        };
+        let model = ResolvedModel { json, directory: "/p".into(), ..ResolvedModel::default() };
         super::asked(&model, Path::new("/p")).digest
     }
 
@@ -768,13 +731,7 @@ mod tests {
             let json = json!({ "services": { "db": { "volumes": [
                 { "type": "bind", "source": link, "target": "/x", "read_only": true } ] } } });
             let Value::Object(json) = json else { unreachable!("a mapping") };
-            let model = ResolvedModel {
-                json,
-                files: vec![root.join("c")],
-                directory: root.clone(),
-                remarks: Vec::new(),
-                given: BTreeMap::new(),
-            };
+            let model = ResolvedModel { json, directory: root.clone(), ..ResolvedModel::default() };
             digests.push(super::asked(&model, &root).digest);
             std::fs::remove_file(&link).unwrap();
         }

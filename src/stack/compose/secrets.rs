@@ -1,7 +1,7 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
 use super::dotenv::assignments;
-use super::model::{ResolvedModel, scalar, unescape};
+use super::model::{ResolvedModel, scalars, texts_in, unescape};
 use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
 use crate::stack::StackRequest;
 use serde_json::Value;
@@ -48,14 +48,9 @@ pub(super) fn secrets(model: &ResolvedModel, variables: &SecretVariables) -> Vec
     let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     found.extend(interpolated(model, own));
     for service in model.services() {
-        for (key, value) in model.environment(&service) {
+        let args = scalars(model.service(&service).and_then(|s| s.get("build")?.get("args")));
+        for (key, value) in model.environment(&service).into_iter().chain(args) {
             add(&mut found, &key, &value);
-        }
-        let args = model.service(&service).and_then(|s| s.get("build")?.get("args")?.as_object());
-        for (key, value) in args.into_iter().flatten() {
-            if let Some(value) = scalar(value) {
-                add(&mut found, key, &unescape(&value));
-            }
         }
     }
     found.retain(|secret| !secret.is_empty());
@@ -92,20 +87,9 @@ fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
 
 /// Secrets of the runner's own environment that Compose has filled in: their values stand somewhere in the model.
 fn interpolated(model: &ResolvedModel, own: impl Iterator<Item = (String, String)>) -> Vec<String> {
-    let mut texts = Vec::new();
-    model.json.values().for_each(|value| collect(value, &mut texts));
+    let texts: Vec<String> = model.json.values().flat_map(texts_in).map(unescape).collect();
     let stands = |value: &String| !value.is_empty() && texts.iter().any(|text| text.contains(value));
     own.filter(|(name, _)| looks_secret(name)).map(|(_, value)| value).filter(stands).collect()
-}
-
-/// Every text below a value.
-fn collect(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) => texts.push(unescape(text)),
-        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
-        Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
-        _ => {}
-    }
 }
 
 fn read_bounded(file: &Path) -> Option<String> {
@@ -136,13 +120,7 @@ mod tests {
 
     fn model(json: Value) -> ResolvedModel {
         let Value::Object(json) = json else { panic!("a model is a mapping") };
-        ResolvedModel {
-            json,
-            files: vec![PathBuf::new()],
-            directory: PathBuf::new(),
-            remarks: Vec::new(),
-            given: BTreeMap::new(),
-        }
+        ResolvedModel { json, ..ResolvedModel::default() }
     }
 
     #[test]
@@ -151,12 +129,7 @@ mod tests {
         let file = dir.path().join(".env");
         let text = "REDIS_PASSWORD=of-redis\nAPI_TOKEN='of the api'\nURL=http://u:of-a-url@x\nSIZE=of-no-interest\n";
         std::fs::write(&file, text).unwrap();
-        let spec = StackRequest {
-            file: dir.path().join("compose.yaml"),
-            root: std::path::PathBuf::from("/p"),
-            up_within: std::time::Duration::from_secs(1),
-            ..StackRequest::default()
-        };
+        let spec = StackRequest { file: dir.path().join("compose.yaml"), ..StackRequest::default() };
         assert!(env_files(&spec).contains(&file));
         let variables = variables(&[file, dir.path().join("none.env")]);
         let model = model(json!({

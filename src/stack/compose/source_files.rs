@@ -3,16 +3,17 @@
 
 use super::reads::{documents, list};
 use crate::source::Source;
-use crate::stack::SourceFiles;
+use crate::stack::{SourceFiles, StackRequest};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Adds the Compose file, those that are merged over it, and everything that they name: from where the first one lies.
-pub(super) fn compose_inputs(file: &Path, merged: &[PathBuf], inputs: &mut SourceFiles) {
-    let (base, mut seen) = (folder_of(file), BTreeSet::new());
-    read(file, &base, inputs, &mut seen);
-    merged.iter().for_each(|file| read(file, &base, inputs, &mut seen));
+/// The env files of a request, its Compose files, and everything that these name: from where the first one lies.
+pub(in crate::stack) fn compose_inputs(request: &StackRequest) -> SourceFiles {
+    let (base, mut inputs, mut seen) = (folder_of(&request.file), SourceFiles::default(), BTreeSet::new());
+    request.env_files.iter().for_each(|file| inputs.file(file));
+    std::iter::once(&request.file).chain(&request.merged).for_each(|file| read(file, &base, &mut inputs, &mut seen));
+    inputs
 }
 
 /// Reads a file; paths in it are relative to `base`.
@@ -60,13 +61,7 @@ impl Scan<'_> {
     fn other(&mut self, path: &str, project: Option<&str>) {
         // Reads it, unless only Compose knows which one it is.
         let Some(file) = self.place(path) else { return };
-        let base = match project {
-            Some(project) => match self.place(project) {
-                Some(base) => base,
-                None => return,
-            },
-            None => folder_of(&file),
-        };
+        let Some(base) = project.map_or_else(|| Some(folder_of(&file)), |project| self.place(project)) else { return };
         read(&file, &base, self.inputs, self.seen);
     }
 
@@ -185,8 +180,7 @@ volumes: { data: ~ }
     }
 
     fn of(dir: &Path) -> (Vec<String>, Vec<String>) {
-        let mut inputs = SourceFiles::default();
-        compose_inputs(&dir.join("stack/compose.yaml"), &[], &mut inputs);
+        let inputs = compose_inputs(&StackRequest { file: dir.join("stack/compose.yaml"), ..StackRequest::default() });
         let root = dir.canonicalize().unwrap();
         let shown = |paths: &BTreeSet<PathBuf>| -> Vec<String> {
             paths.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()

@@ -9,9 +9,7 @@ use super::model::{self, ResolvedModel};
 use super::owner::{Containers, Owner};
 use super::steps::Making;
 use super::transform::{Drill, Recipe, transform};
-use super::{
-    containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
-};
+use super::{containers, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint,
@@ -22,7 +20,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +41,8 @@ pub struct ComposeStack {
     /// First characters of a hash of the run's id.
     pub(super) short: String,
     secrets: Vec<Secret>,
-    redactor: Redactor,
+    /// What hides the secrets.
+    pub(super) redactor: Redactor,
     /// The command that starts `firedrill` in a container; known once the agent's image is there.
     pub(super) launch: OnceLock<Vec<String>>,
     /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
@@ -144,9 +143,8 @@ impl ComposeStack {
     /// Compose on this drill's project; the model comes on its standard input.
     pub(super) fn compose(&self) -> ComposeCommand {
         let directory = self.model.directory.display().to_string();
-        let options = ["--project-directory", &directory, "--project-name", &self.project];
-        let mut options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
-        options.extend(model::RESOLVED.map(str::to_string));
+        let project = ["--project-directory", &directory, "--project-name", &self.project];
+        let options = project.iter().chain(&model::RESOLVED).map(|option| option.to_string()).collect();
         let mut endpoint = self.endpoint.clone();
         self.model.given.iter().for_each(|(name, value)| endpoint.set(&model::given_as(name), value));
         ComposeCommand { endpoint, options, redactor: self.redactor.clone() }
@@ -157,18 +155,8 @@ impl ComposeStack {
         self.redactor.text(text)
     }
 
-    /// Hides more than that from now on, in this clone.
-    pub(super) fn hide(&mut self, redactor: Redactor) {
-        self.redactor = redactor;
-    }
-
-    /// What hides them.
-    pub(super) fn redactor(&self) -> &Redactor {
-        &self.redactor
-    }
-
     pub(super) fn started(&self) -> std::sync::MutexGuard<'_, Started> {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::locked(&self.started)
     }
 
     /// The agent's image, made or pulled if need be.
@@ -185,20 +173,19 @@ impl ComposeStack {
 
     /// The first running container of a service.
     pub(super) async fn running(&self, service: &str) -> Result<String, StackError> {
-        let operation = format!("finding the container of `{service}`");
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         match all.iter().find(|container| container.status == "running") {
             Some(container) => Ok(container.id.clone()),
             None => {
                 let seen: Vec<String> = all.iter().map(|c| format!("{} is {}", c.name, c.status)).collect();
                 let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
-                Err(environment(operation, cause))
+                Err(environment(format!("finding the container of `{service}`"), cause))
             }
         }
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
+        execute::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
     }
 
     /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
@@ -249,8 +236,7 @@ impl ComposeStack {
     /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
     async fn note_volumes(&self) {
         if let Ok(found) = self.own_containers().await {
-            let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
-            volumes.extend(remove::unnamed_volumes(&found.own));
+            crate::locked(&self.volumes).extend(remove::unnamed_volumes(&found.own));
         }
     }
 
@@ -288,10 +274,7 @@ impl Stack for ComposeStack {
 
     async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
         match place {
-            Place::Toolbox => {
-                let container = self.running(TOOLBOX).await?;
-                self.open(&container, &["shell"], "the shell in the toolbox").await
-            }
+            Place::Toolbox => self.open(&self.running(TOOLBOX).await?, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
                 let container = self.running(service).await?;
                 self.ensure_bundle(&container, service).await?;
@@ -301,7 +284,7 @@ impl Stack for ComposeStack {
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        Arc::new(steps::StepTools::new(self, place, secrets))
+        Arc::new(steps::StepTools { stack: self.clone(), place: place.clone(), secrets: secrets.clone() })
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
@@ -408,7 +391,7 @@ impl Stack for ComposeStack {
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
         let rest = remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await;
-        let volumes = std::mem::take(&mut *self.volumes.lock().unwrap_or_else(PoisonError::into_inner));
+        let volumes = std::mem::take(&mut *crate::locked(&self.volumes));
         let mut left = rest.down().left;
         left.extend(remove::remove_volumes(&self.endpoint.docker, volumes).await);
         Ok(StackDown { took, left })

@@ -20,7 +20,7 @@ const STRANGER_GRACE: i64 = 600;
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub(super) async fn sweep(
+pub(in crate::stack) async fn sweep(
     endpoint: &Endpoint,
     options: SweepOptions,
     only: &[String],
@@ -28,10 +28,7 @@ pub(super) async fn sweep(
     let docker = &endpoint.docker;
     let look = "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?";
     let mut report = SweepReport { look, ..SweepReport::default() };
-    for run in runs(docker).await? {
-        if !only.is_empty() && !only.contains(&run) {
-            continue;
-        }
+    for run in runs(docker).await?.into_iter().filter(|run| only.is_empty() || only.contains(run)) {
         let owner = Owner::of(&run);
         let found = find(docker, &owner).await?;
         report.foreign.extend(found.foreign.into_values());
@@ -94,28 +91,18 @@ async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
 /// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when the newest of its
 /// things was made, in seconds since the Unix epoch.
 async fn is_alive(docker: &Docker, owner: &Owner, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
-    let lock = run_dir.map_or(Lock::Absent, look_at_lock);
-    if lock == Lock::Held || controlled(docker, owner).await? {
+    let locked = run_dir.and_then(is_locked);
+    if locked == Some(true) || controlled(docker, owner).await? {
         return Ok(true);
     }
     let age = time::OffsetDateTime::now_utc().unix_timestamp() - newest;
-    Ok(lock == Lock::Absent && age < STRANGER_GRACE)
+    Ok(locked.is_none() && age < STRANGER_GRACE)
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Lock {
-    Held,
-    Free,
-    /// There is none that this user can look at, or the file system has none: the control session decides.
-    Absent,
-}
-
-fn look_at_lock(run_dir: &RunDir) -> Lock {
-    match run_dir.is_alive() {
-        Ok(true) => Lock::Held,
-        Ok(false) if run_dir.has_lock_file() => Lock::Free,
-        Ok(false) | Err(_) => Lock::Absent,
-    }
+/// Whether the lock of a run is held; `None` where there is none that this user can look at, or the file system has none: then the
+/// control session decides.
+fn is_locked(run_dir: &RunDir) -> Option<bool> {
+    run_dir.is_alive().ok().filter(|held| *held || run_dir.has_lock_file())
 }
 
 /// Whether a session runs in the drill's agent: its control channel is the lease.
@@ -153,14 +140,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = RunDir::create(dir.path(), "a").unwrap();
         let seen = RunDir::open(run_dir.path()).unwrap();
-        assert_eq!(look_at_lock(&seen), Lock::Held);
+        assert_eq!(is_locked(&seen), Some(true));
         drop(run_dir);
-        assert_eq!(look_at_lock(&seen), Lock::Free);
+        assert_eq!(is_locked(&seen), Some(false));
         // Another sweep that looks at the same time is no runner.
         let other = std::fs::File::open(seen.path().join("lock")).unwrap();
         other.lock_shared().unwrap();
-        assert_eq!(look_at_lock(&seen), Lock::Free);
+        assert_eq!(is_locked(&seen), Some(false));
         std::fs::remove_file(seen.path().join("lock")).unwrap();
-        assert_eq!(look_at_lock(&seen), Lock::Held, "its runner may just be making it");
+        assert_eq!(is_locked(&seen), Some(true), "its runner may just be making it");
     }
 }

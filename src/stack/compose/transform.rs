@@ -2,7 +2,7 @@
 //! tested without Docker. Everything that is not named here stays as the user wrote it.
 
 use super::builds::Builds;
-use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
+use super::model::{ResolvedModel, add_alias, escape, given_as, has_own_networks, scalar};
 use super::{labels, monitoring, processes};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
@@ -60,14 +60,11 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
         add_processes(model, spec, drill, &mut services);
     }
     let mut networks = model.section("networks").clone();
+    for key in used_networks(&services) {
+        networks.entry(key).or_insert(Value::Null);
+    }
     for (key, network) in &mut networks {
         *network = own_network(key, network, spec, drill);
-    }
-    for key in used_networks(&services) {
-        let network = networks.entry(key.clone()).or_insert(Value::Null);
-        if network.is_null() {
-            *network = own_network(&key, &Value::Null, spec, drill);
-        }
     }
     let mut volumes = model.section("volumes").clone();
     for (key, volume) in &mut volumes {
@@ -174,13 +171,7 @@ fn own_endpoint(endpoint: &mut Value, container_name: Option<&str>) {
             endpoint.remove(key);
         }
     }
-    let Some(name) = container_name else { return };
-    let mut own = endpoint.as_object().cloned().unwrap_or_default();
-    let aliases = own.entry("aliases").or_insert_with(|| json!([]));
-    if let Value::Array(aliases) = aliases {
-        aliases.push(json!(name));
-    }
-    *endpoint = Value::Object(own);
+    container_name.into_iter().for_each(|name| add_alias(endpoint, name.to_string()));
 }
 
 /// A network of the drill's own, whatever it was: named by the project, addresses from the engine's pools.
@@ -251,19 +242,17 @@ fn link(client: &mut Map<String, Value>, target: &str, names: &[String]) {
     // nothing, while Docker needs many times that to start a client after it; waiting for a health check would cost
     // a whole interval, which engines before 25 cannot shorten for the start.
     let dependency = json!({ "condition": "service_started", "restart": false, "required": true });
-    let dependencies = client.entry("depends_on").or_insert_with(|| json!({}));
-    if let Value::Object(dependencies) = dependencies {
+    if let Value::Object(dependencies) = client.entry("depends_on").or_insert_with(|| json!({})) {
         dependencies.insert(agent, dependency);
     }
 }
 
 /// Adds the drill's own services: its agent, the agents in front of services, the toolbox.
 fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, services: &mut Map<String, Value>) {
-    let mut all: BTreeSet<String> = used_networks(services);
+    let mut all: Vec<String> = used_networks(services).into_iter().collect();
     if all.is_empty() {
-        all.insert("default".into());
+        all.push("default".into());
     }
-    let all: Vec<String> = all.into_iter().collect();
     let linked = |mut service: Map<String, Value>| {
         for target in spec.interposed.keys() {
             link(&mut service, target, &model.names_of(target));
@@ -280,33 +269,31 @@ fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, servi
         proxy.insert("environment".into(), json!({ "FIREDRILL_PROXY": escape(&stands_for) }));
         services.insert(AgentRole::Proxy { service: target.clone() }.name(), Value::Object(proxy));
     }
-    let mut toolbox = linked(our_service(drill, "toolbox", &drill.recipe.toolbox, &all));
     let words = |words: &[String]| words.iter().map(|word| escape(word)).collect::<Vec<_>>();
-    toolbox.insert("entrypoint".into(), json!(words(drill.launch)));
-    toolbox.insert("command".into(), json!(words(&model.published().arguments())));
-    // Reaps what a killed step leaves behind; nothing in there is worth a graceful stop.
-    toolbox.insert("init".into(), json!(true));
+    let larger = |role: &str, image: &str, entrypoint: &[String], command: &[String]| {
+        let mut service = linked(our_service(drill, role, image, &all));
+        service.insert("entrypoint".into(), json!(words(entrypoint)));
+        service.insert("command".into(), json!(words(command)));
+        // Reaps what a killed step leaves behind.
+        service.insert("init".into(), json!(true));
+        // Dumps and restores run in the toolbox, Prometheus keeps what it knows in memory: more than an agent may take.
+        service.insert("mem_limit".into(), json!("1073741824"));
+        // A step that starts processes without end takes the toolbox, and not the machine.
+        service.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
+        service.remove("cpu_shares");
+        service
+    };
+    let mut toolbox = larger("toolbox", &drill.recipe.toolbox, drill.launch, &model.published().arguments());
+    // Nothing in there is worth a graceful stop.
     toolbox.insert("stop_signal".into(), json!("SIGKILL"));
     if let Some(directory) = &spec.directory {
         // The engine makes it.
         toolbox.insert("working_dir".into(), json!(escape(directory)));
     }
-    // Dumps and restores run here, so it may take more than an agent.
-    toolbox.insert("mem_limit".into(), json!("1073741824"));
-    // A step that starts processes without end takes the toolbox, and not the machine.
-    toolbox.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
-    toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
     if spec.monitoring.is_some() {
-        let mut monitoring = linked(our_service(drill, "monitoring", &drill.recipe.monitoring, &all));
-        let serve = drill.launch.iter().cloned().chain(["agent".to_string(), "serve".into()]);
-        monitoring.insert("entrypoint".into(), json!(words(&serve.collect::<Vec<_>>())));
-        monitoring.insert("command".into(), json!([]));
-        monitoring.insert("init".into(), json!(true));
-        // Both servers keep what they know in memory, beside the agent.
-        monitoring.insert("mem_limit".into(), json!("1073741824"));
-        monitoring.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
-        monitoring.remove("cpu_shares");
+        let serve = [drill.launch, &["agent".to_string(), "serve".into()]].concat();
+        let monitoring = larger("monitoring", &drill.recipe.monitoring, &serve, &[]);
         services.insert(AgentRole::Monitoring.name(), Value::Object(monitoring));
     }
 }

@@ -6,13 +6,7 @@ use std::time::Duration;
 
 fn model(json: Value) -> ResolvedModel {
     let Value::Object(json) = json else { panic!("a model is a mapping") };
-    ResolvedModel {
-        json,
-        files: vec!["/p/compose.yaml".into()],
-        directory: "/p".into(),
-        remarks: Vec::new(),
-        given: BTreeMap::new(),
-    }
+    ResolvedModel { json, ..ResolvedModel::default() }
 }
 
 fn spec(interposed: &[(&str, &[u16])]) -> StackRequest {
@@ -31,7 +25,7 @@ fn changed(json: Value, spec: &StackRequest) -> Value {
 
 fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, String>) -> Value {
     let model = model(json);
-    let ports = spec.interposed.keys().map(|s| (s.clone(), super::super::ports::known(&model, s, &spec.interposed[s])));
+    let ports = spec.interposed.keys().map(|s| (s.clone(), model.known_ports(s, &spec.interposed[s])));
     let recipe = Recipe {
         agent: "firedrill-agent:a".into(),
         toolbox: "firedrill-toolbox:t".into(),

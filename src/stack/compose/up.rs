@@ -2,10 +2,11 @@
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
 use super::builds::{self, BUILD_WITHIN, Builds};
-use super::command::{ComposeCommand, Ran, Watch};
+use super::command::{Ran, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::images::{BundledImage, MONITORING_IMAGE, TOOLBOX_IMAGE};
+use super::model::ResolvedModel;
 use super::stack::ComposeStack;
 use super::transform::Recipe;
 use super::{images, logs, monitoring, ports, pull, release};
@@ -39,11 +40,10 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Resu
 pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) -> Result<(), StackError> {
     stack.refuse_errors()?;
     let compose = stack.compose();
-    let mut recipe = make_ours(stack, &compose, cancel).await?;
+    let mut recipe = make_ours(stack, cancel).await?;
     let mut builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
     builds.leave_own();
-    let model = teams_only(stack, &builds);
-    build(stack, &compose, &builds, &model, cancel).await?;
+    let model = build(stack, &stack.model, &builds, cancel).await?;
     pull::missing(&compose, &model, Watch::new(&stack.run.dir, "pull.log", BUILD_WITHIN, cancel)).await?;
     recipe.builds = builds;
     stack.started().recipe = Some(recipe);
@@ -60,12 +60,11 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     let build_began = Instant::now();
     let teams = async {
         let builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
-        let model = teams_only(stack, &builds);
-        build(stack, &compose, &builds, &model, cancel).await?;
+        let model = build(stack, &stack.model, &builds, cancel).await?;
         Ok((builds, model))
     };
     // Firedrill's own images and the team's, side by side.
-    let (mut recipe, (builds, teams)) = tokio::try_join!(make_ours(stack, &compose, cancel), teams)?;
+    let (mut recipe, (builds, teams)) = tokio::try_join!(make_ours(stack, cancel), teams)?;
     let mut build_took = build_began.elapsed();
     let watch = Watch::new(&stack.run.dir, "pull.log", pull::WITHIN, cancel);
     let pull_took = pull::missing(&compose, &teams, watch).await?;
@@ -122,41 +121,37 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
 }
 
 /// Firedrill's own images, once for all drills of this process.
-async fn make_ours(
-    stack: &ComposeStack,
-    compose: &ComposeCommand,
-    cancel: &CancellationToken,
-) -> Result<Recipe, StackError> {
+async fn make_ours(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Recipe, StackError> {
+    let compose = stack.compose();
     let watch =
         |image: &BundledImage| Watch::new(&stack.run.dir, &format!("{}.log", image.purpose), BUILD_WITHIN, cancel);
     let _making = MAKING.lock().await;
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
-    let toolbox = images::ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
+    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
     let monitoring = match stack.spec.monitoring_image() {
         Some(named) => {
-            images::ensure_bundled(compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?
+            images::ensure_bundled(&compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?
         }
         None => String::new(),
     };
     Ok(Recipe { agent: agent.tag, toolbox, monitoring, ..Recipe::default() })
 }
 
-/// The model without anything of ours: for what must be there before the stack is started.
-fn teams_only(stack: &ComposeStack, builds: &Builds) -> Value {
-    stack.transformed(&stack.model, &stack.spec, &Recipe { builds: builds.clone(), ..Recipe::default() })
-}
-
-/// Builds what is missing of the team's images.
-async fn build(
+/// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack is
+/// started.
+pub(super) async fn build(
     stack: &ComposeStack,
-    compose: &ComposeCommand,
+    model: &ResolvedModel,
     builds: &Builds,
-    model: &Value,
     cancel: &CancellationToken,
-) -> Result<(), StackError> {
+) -> Result<Value, StackError> {
+    let recipe = Recipe { builds: builds.clone(), ..Recipe::default() };
+    let model = stack.transformed(model, &stack.spec, &recipe);
     let text = model.to_string();
-    builds.build(compose, Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text)).await
+    let watch = Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text);
+    builds.build(&stack.compose(), watch).await?;
+    Ok(model)
 }
 
 fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
@@ -218,7 +213,7 @@ fn refusal(line: &str) -> StackError {
 }
 
 async fn unhealthy(stack: &ComposeStack, ailing: Ailing) -> StackError {
-    let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, stack.redactor()).await;
+    let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, &stack.redactor).await;
     StackError::Unhealthy { service: ailing.service, reason: stack.clean(&ailing.reason), tail }
 }
 

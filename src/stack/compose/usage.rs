@@ -9,21 +9,17 @@ use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// One look at every container of a run that is up. `used` keeps what each of them has used, for when it is gone.
-pub(super) async fn usage(
-    docker: &Docker,
-    run: &str,
-    used: &Mutex<BTreeMap<String, u64>>,
-) -> Result<UsageSample, StackError> {
+pub async fn usage(docker: &Docker, run: &str, used: &Mutex<BTreeMap<String, u64>>) -> Result<UsageSample, StackError> {
     let found = containers::list(docker, &[(labels::RUN, Some(run))]).await?;
     let up = found.into_iter().filter(|container| containers::is(container, "running"));
     let ids: Vec<String> = up.filter_map(|container| container.id).collect();
     // A container that ends meanwhile has no accounts any more.
     let all: Vec<Option<ContainerStatsResponse>> = join_all(ids.iter().map(|id| stats(docker, id))).await;
     let cpu_us = {
-        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = crate::locked(used);
         for (id, stats) in ids.iter().zip(&all) {
             let Some(stats) = stats else { continue };
             let known = used.entry(id.clone()).or_default();

@@ -8,18 +8,13 @@ use super::manifests::{kind, name, texts};
 use super::names::{PROXY, SERVICE, origin};
 use super::namespace::ClusterNamespace;
 use super::{pods, transform};
-use crate::stack::StackError;
+use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients};
+use crate::stack::{FullOutput, StackError};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::time::Duration;
-
-/// How long a Pod may take to show its connections.
-const SHOWN_WITHIN: Duration = Duration::from_secs(10);
-/// So many connections that are over are those of a person who looks; more are those of users.
-const OF_ONE_WHO_LOOKS: usize = 5;
 
 type PodLabels = BTreeMap<String, String>;
 
@@ -67,11 +62,10 @@ pub(super) async fn of(
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
         let target = PodTarget { pod: pods::name(pod).to_string(), container: pods::main_container(pod, service) };
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
-        let (mut table, mut complaint) = (Vec::new(), Vec::new());
-        let run = namespace.run(&target, &command, &operation, (true, &mut table, &mut complaint));
+        let shown = namespace.run(&target, &command, &operation, true, SHOWN_WITHIN).await;
         // An image without `cat` shows nothing.
-        let Ok(Ok(_)) = tokio::time::timeout(SHOWN_WITHIN, run).await else { continue };
-        let table = String::from_utf8_lossy(&table);
+        let Ok(FullOutput { code: Some(_), stdout, .. }) = shown else { continue };
+        let table = String::from_utf8_lossy(&stdout);
         if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address)) {
             let own = &target.pod;
             return Ok(Some(format!("the Pod {client} is connected to {own} itself, and not by the agent before it")));
@@ -84,12 +78,9 @@ fn label<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
     pod.metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
-fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
-}
-
 fn is_alive(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && ["Pending", "Running"].contains(&phase(pod))
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
+    pod.metadata.deletion_timestamp.is_none() && ["Pending", "Running"].contains(&phase)
 }
 
 fn address(pod: &Pod) -> Option<Ipv4Addr> {
@@ -127,26 +118,11 @@ fn names(object: &impl serde::Serialize, service: &str) -> bool {
     text.split(service).skip(1).any(|after| !goes_on(after))
 }
 
-/// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens, from
-/// `/proc/net/tcp` (proc(5)).
+/// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens.
 fn is_client(table: &str, client: Ipv4Addr) -> bool {
-    const ESTABLISHED: &str = "01";
-    const LISTENS: &str = "0A";
-    /// What an IPv4 address begins with as one of IPv6.
-    const MAPPED: &str = "0000000000000000FFFF0000";
-    // A word of 32 bits, its last byte first.
-    let client = format!("{:08X}", u32::from_le_bytes(client.octets()));
-    let row = |line: &'_ str| -> Option<[String; 3]> {
-        let mut words = line.split_whitespace().skip(1);
-        let (_, port) = words.next()?.rsplit_once(':')?;
-        let (peer, _) = words.next()?.rsplit_once(':')?;
-        Some([port, peer.trim_start_matches(MAPPED), words.next()?].map(str::to_string))
-    };
-    let rows: Vec<[String; 3]> = table.lines().filter_map(row).collect();
-    let listens = |port: &String| rows.iter().any(|[own, _, state]| own == port && state == LISTENS);
-    let own = rows.iter().filter(|[port, peer, state]| *peer == client && state != LISTENS && listens(port));
-    let states: Vec<&str> = own.map(|[.., state]| state.as_str()).collect();
-    states.contains(&ESTABLISHED) || states.len() > OF_ONE_WHO_LOOKS
+    let own = clients(table).into_iter().filter(|(peer, _)| *peer == client);
+    let are_open: Vec<bool> = own.map(|(_, is_open)| is_open).collect();
+    are_open.contains(&true) || are_open.len() > OF_ONE_WHO_LOOKS
 }
 
 #[cfg(test)]

@@ -151,20 +151,17 @@ fn choose(
     allowed: Option<&str>,
 ) -> Result<String, (String, String)> {
     let list = || if known.is_empty() { "none".to_string() } else { known.join(", ") };
-    let tests: Vec<&String> = known.iter().filter(|context| is_test_cluster(context)).collect();
+    let tests: Vec<&str> = known.iter().map(String::as_str).filter(|context| is_test_cluster(context)).collect();
     let Some(context) = of_person.or(of_scenario) else {
         return match tests.as_slice() {
-            [one] => choose(known, Some(one.as_str()), None, allowed),
+            &[one] => choose(known, Some(one), None, allowed),
             [] => {
                 Err((format!("no context of the kubeconfig is a test cluster (there is {})", list()), GET_ONE.into()))
             }
-            several => {
-                let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
-                Err((
-                    format!("there are several test clusters: {}", names.join(", ")),
-                    format!("say which: `{CONTEXT_VARIABLE}={}`", names[0]),
-                ))
-            }
+            several => Err((
+                format!("there are several test clusters: {}", several.join(", ")),
+                format!("say which: `{CONTEXT_VARIABLE}={}`", several[0]),
+            )),
         };
     };
     if !known.iter().any(|name| name == context) {

@@ -3,7 +3,7 @@
 
 use super::boundary::{LOOKS, OutOfBounds, STANDARD_ROLE, of_subjects};
 use super::cluster::Cluster;
-use super::errors::{api, environment, is_missing};
+use super::errors::{api, environment, removed};
 use super::manifests::{Manifests, items, kind, name, pod_spec_pointer, text};
 use super::names::{MANAGER, RUN, short};
 use super::namespace::resource;
@@ -165,10 +165,8 @@ pub(super) async fn remove(cluster: &Cluster, run: &str) -> Result<(), StackErro
     for (kind, version) in KINDS {
         let of_kind = resource(&json!({ "apiVersion": version, "kind": kind }));
         let all: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &of_kind);
-        match all.delete_collection(&DeleteParams::default(), &own).await {
-            Err(error) if !is_missing(&error) => return Err(api(format!("removing each {kind} of {run}"))(error)),
-            _ => {}
-        }
+        let gone = all.delete_collection(&DeleteParams::default(), &own).await;
+        removed(gone, format!("removing each {kind} of {run}"))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Short ways to say what the cluster could not do, and what to do about it.
 
+use crate::output::chain;
 use crate::stack::StackError;
-use crate::stack::compose::endpoint::chain;
 pub(super) use crate::stack::compose::errors::{environment, hinted};
 
 /// An error of the Kubernetes API under the name of what was tried.
@@ -21,6 +21,14 @@ pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> S
 /// Whether the API server answered that there is no such object.
 pub(super) fn is_missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// That something was removed; that it is gone by now is as good.
+pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) -> Result<(), StackError> {
+    match answer {
+        Err(error) if !is_missing(&error) => Err(api(operation)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the API server answered that the object is in another state than the call needs.

@@ -8,10 +8,11 @@ use super::errors::{api, environment, hinted};
 use super::namespace::ClusterNamespace;
 use crate::record::Stream;
 use crate::stack::channel::{FIRST_LINE, LAST_LINES};
-use crate::stack::{CallOutput, Channel, MOST_OUTPUT, StackError};
+use crate::stack::{CallOutput, Channel, FullOutput, MOST_OUTPUT, StackError};
 use bytes::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 /// A line that is longer is handed on in pieces.
@@ -77,25 +78,32 @@ impl ClusterNamespace {
         }
     }
 
-    /// Runs a command to its end; its exit code. Standard output is taken `whole`, up to [`MOST_OUTPUT`], or the end of it. Whoever
-    /// stops waiting ends it.
+    /// Runs a command; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
+    /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
     pub(super) async fn run(
         &self,
         target: &PodTarget,
         command: &[String],
         operation: &str,
-        (whole, stdout, stderr): (bool, &mut Vec<u8>, &mut Vec<u8>),
-    ) -> Result<i64, StackError> {
+        whole: bool,
+        within: Duration,
+    ) -> Result<FullOutput, StackError> {
         let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
         let command: Vec<String> = bounded.iter().chain(command).cloned().collect();
-        let mut process = self.start(target, &command, operation).await?;
-        let lease = process.stdin();
-        let (out, err) = (process.stdout(), process.stderr());
-        let reading = async { tokio::try_join!(take(out, stdout, whole), take(err, stderr, false)) };
-        reading.await.map_err(|cause| environment(operation, cause))?;
-        let code = exit_code(ended(process.take_status()).await).map_err(|cause| environment(operation, cause));
-        drop(lease);
-        code
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let running = async {
+            let mut process = self.start(target, &command, operation).await?;
+            let lease = process.stdin();
+            let (out, err) = (process.stdout(), process.stderr());
+            let reading = async { tokio::try_join!(take(out, &mut stdout, whole), take(err, &mut stderr, false)) };
+            reading.await.map_err(|cause| environment(operation, cause))?;
+            let code = exit_code(ended(process.take_status()).await).map_err(|cause| environment(operation, cause));
+            drop(lease);
+            code
+        };
+        let code = tokio::time::timeout(within, running).await.ok().transpose()?;
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Ok(FullOutput { container: target.pod.clone(), code, stdout, stderr })
     }
 
     /// Runs a command that a step called, with `input` as its standard input; what it writes goes to `out` as it comes, `change`d.

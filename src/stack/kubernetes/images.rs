@@ -7,7 +7,7 @@ use crate::process::{self, Running};
 use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
 use crate::stack::compose::builds::was_built;
-use crate::stack::compose::bundle::{HOME, hex};
+use crate::stack::compose::bundle::{HOME, hex, launch};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
@@ -60,12 +60,19 @@ pub(super) struct FiredrillImages {
     pub monitoring: Option<String>,
 }
 
+impl FiredrillImages {
+    /// The command that starts `firedrill` with these arguments, in any of them.
+    pub(super) fn command(&self, arguments: &[&str]) -> Vec<String> {
+        self.agent.launch.iter().map(String::as_str).chain(arguments.iter().copied()).map(str::to_string).collect()
+    }
+}
+
 /// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
 pub(super) async fn make(
     cluster: &Cluster,
     request: &StackRequest,
     options: &StackOptions,
-    logs: &Path,
+    run_dir: &Path,
     redactor: &Redactor,
     cancel: &CancellationToken,
 ) -> Result<FiredrillImages, StackError> {
@@ -77,10 +84,7 @@ pub(super) async fn make(
     let endpoint = Endpoint::resolve().await?;
     let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
     let agent = images::agent(&compose, options).await?;
-    let watch = |image: &BundledImage| {
-        let log = Some(logs.join(format!("{}.log", image.purpose)));
-        Watch { log, within: BUILD_WITHIN, cancel, model: None }
-    };
+    let watch = |image: &BundledImage| Watch::new(run_dir, &format!("{}.log", image.purpose), BUILD_WITHIN, cancel);
     let named = request.toolbox_image.as_deref();
     let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
     let toolbox = with_kubectl(&compose, &toolbox, watch(&TOOLBOX_IMAGE)).await?;
@@ -106,21 +110,15 @@ pub(super) async fn make(
                 let cause = "this engine has an image of that name that Firedrill has not built, and would lose it";
                 return Err(hinted(format!("building {name}"), cause, hint));
             }
-            self::build(&compose, name, build, logs, cancel).await?;
+            self::build(&compose, name, build, run_dir, cancel).await?;
         } else if there.is_none() {
             let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
         }
     }
-    let ours = [Some(agent.tag.as_str()), Some(toolbox.as_str()), monitoring.as_deref()];
-    let built = |(name, build): (&String, &Option<ImageBuild>)| (name.clone(), build.is_some() && !options.no_build);
-    let teams: Vec<(String, bool)> = teams.map(built).collect();
-    let all: Vec<(&str, bool)> = ours
-        .into_iter()
-        .flatten()
-        .map(|name| (name, false))
-        .chain(teams.iter().map(|(name, built)| (name.as_str(), *built)))
-        .collect();
+    let ours = [Some(agent.tag.as_str()), Some(toolbox.as_str()), monitoring.as_deref()].into_iter().flatten();
+    let teams = teams.map(|(name, build)| (name.as_str(), build.is_some() && !options.no_build));
+    let all: Vec<(&str, bool)> = ours.map(|name| (name, false)).chain(teams).collect();
     load(cluster, &compose.endpoint, &all).await?;
     Ok(FiredrillImages { agent, toolbox, monitoring })
 }
@@ -132,16 +130,9 @@ pub(super) fn named_image() -> Option<String> {
 
 /// The command that starts the bundle of this very container, and of every other one of its image.
 fn installed() -> Vec<String> {
-    let executable = format!("{HOME}/firedrill");
     let libraries = std::fs::read_dir(format!("{HOME}/lib")).into_iter().flatten().flatten();
     let loader = libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-"));
-    match loader {
-        Some(loader) => {
-            let loader = format!("{HOME}/lib/{}", loader.to_string_lossy());
-            vec![loader, "--library-path".into(), format!("{HOME}/lib"), executable]
-        }
-        None => vec![executable],
-    }
+    launch(loader.as_deref())
 }
 
 /// The toolbox with the kubectl that this machine's people use.
@@ -177,7 +168,7 @@ async fn build(
     compose: &ComposeCommand,
     name: &str,
     build: &ImageBuild,
-    logs: &Path,
+    run_dir: &Path,
     cancel: &CancellationToken,
 ) -> Result<(), StackError> {
     let mut command = compose.endpoint.with_own_builder().command();
@@ -186,8 +177,8 @@ async fn build(
         command.args(["--build-arg", &format!("{key}={value}")]);
     }
     command.arg("--").arg(&build.folder);
-    let log = Some(logs.join(format!("build-{}.log", name.replace(['/', ':'], "-"))));
-    let watch = Watch { log: log.clone(), within: BUILD_WITHIN, cancel, model: None };
+    let watch = Watch::new(run_dir, &format!("build-{}.log", name.replace(['/', ':'], "-")), BUILD_WITHIN, cancel);
+    let log = watch.log.clone();
     let built = compose.watched(format!("building {name}"), command, watch).await?;
     was_built(built, BUILD_WITHIN, log).map_err(|error| match error {
         StackError::Build { reason, tail } => StackError::Build { reason: format!("{name}: {reason}"), tail },

@@ -2,15 +2,15 @@
 //! were fetched, also when the runner was killed. A Job's account has rights in the namespace of its own drill and nowhere else.
 
 use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE};
-use super::errors::{api, environment, hinted, is_missing};
+use super::errors::{api, environment, hinted, removed};
 use super::exec::PodTarget;
 use super::images::{FiredrillImages, IMAGE_VARIABLE, named_image};
-use super::manifests::{folders, kind};
+use super::manifests::{items, kind, text};
 use super::names::{self, RUN, RUNNER};
 use super::namespace::ClusterNamespace;
-use super::platform::KubernetesPlatform;
+use super::platform::{KubernetesPlatform, source_files};
 use super::pods::{self, ailment, is_hopeless};
-use super::room::room;
+use super::room::{quantity, room};
 use super::stack::{create_namespace, down};
 use super::transform::{grant, own_object};
 use super::{runs, watch};
@@ -41,9 +41,6 @@ const MOST_FILES: usize = 1024 * 1024;
 const FILES: &str = "/firedrill-job";
 /// Where the run's directory is made in a Job.
 const RESULTS: &str = "/firedrill-results";
-/// What both containers of a Job claim and may use.
-const OF_RUNNER: [&str; 4] = ["100m", "1", "64Mi", "512Mi"];
-const OF_RESULTS: [&str; 4] = ["10m", "200m", "16Mi", "128Mi"];
 /// How long a Job's Pod may take to run, with the cluster's own tries.
 const STARTS_WITHIN: Duration = Duration::from_secs(300);
 /// How long fetching results, or asking a runner to stop, may take.
@@ -92,39 +89,26 @@ fn given_namespace() -> Option<String> {
 #[async_trait]
 impl RemoteSite for KubernetesJobs {
     fn refusal(&self, request: &StackRequest) -> Option<String> {
-        if request.cluster.is_none() {
-            return Some("its stack is none of Kubernetes, and a Job has no Docker".into());
-        }
-        if request.monitoring.is_some() {
-            return Some("`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have".into());
-        }
-        if request.isolate {
-            return Some("`isolate` needs the addresses of the API server, which a Job's account may not read".into());
-        }
-        if request.cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty()) {
-            return Some(
-                "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace".into(),
-            );
-        }
-        if request.toolbox_image.is_none() && request.file.join(CHART).is_file() {
-            return Some("its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`".into());
-        }
-        let needs_docker = request.toolbox_image.is_some() && named_image().is_some();
-        needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
+        let StackRequest { cluster, monitoring: alerts, isolate, toolbox_image: toolbox, file, .. } = request;
+        let is_beyond = cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty());
+        let is_chart = toolbox.is_none() && file.join(CHART).is_file();
+        let whys = [
+            (cluster.is_none(), "its stack is none of Kubernetes, and a Job has no Docker"),
+            (alerts.is_some(), "`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have"),
+            (*isolate, "`isolate` needs the addresses of the API server, which a Job's account may not read"),
+            (is_beyond, "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace"),
+            (is_chart, "its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`"),
+        ];
+        let needs_docker = toolbox.is_some() && named_image().is_some();
+        let why = whys.into_iter().find_map(|(is_refused, why)| is_refused.then(|| why.to_string()));
+        why.or_else(|| {
+            needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
+        })
     }
 
     fn files(&self, request: &StackRequest) -> SourceFiles {
-        let mut files = SourceFiles::default();
-        match request.file.is_dir() {
-            true => files.folder(&request.file),
-            false => files.file(&request.file),
-        }
-        folders(&request.file, &request.root).iter().for_each(|folder| files.folder(folder));
-        request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
         // Images are there already; a scenario is only right where they could be built, too.
-        let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
-        builds.for_each(|build| files.file(&build.folder.join("Dockerfile")));
-        files
+        source_files(request, |files, build| files.file(&build.folder.join("Dockerfile")))
     }
 
     async fn reach(&self, requests: &[&StackRequest]) -> Result<Vec<(usize, String)>, StackError> {
@@ -144,19 +128,17 @@ impl RemoteSite for KubernetesJobs {
     }
 
     async fn room(&self) -> Result<RemoteRoom, StackError> {
-        let each: BTreeMap<&str, f64> = [
-            ("pods", 1.0),
-            ("count/jobs.batch", 1.0),
-            ("count/secrets", 1.0),
-            ("secrets", 1.0),
-            ("requests.cpu", both(0)),
-            ("cpu", both(0)),
-            ("limits.cpu", both(1)),
-            ("requests.memory", both(2)),
-            ("memory", both(2)),
-            ("limits.memory", both(3)),
-        ]
-        .into();
+        let job = own_object("job", &json!({}))?;
+        // What both containers claim together, or may use.
+        let both = |what: &str| -> f64 {
+            let containers = items(&job, "/spec/template/spec/containers");
+            containers.map(|container| quantity(text(container, &format!("/resources/{what}")))).sum()
+        };
+        let [cpu, memory] = ["requests/cpu", "requests/memory"].map(both);
+        let one_each = ["pods", "count/jobs.batch", "count/secrets", "secrets"].map(|what| (what, 1.0));
+        let claimed = [("requests.cpu", cpu), ("cpu", cpu), ("requests.memory", memory), ("memory", memory)];
+        let limits = [("limits.cpu", both("limits/cpu")), ("limits.memory", both("limits/memory"))];
+        let each: BTreeMap<&str, f64> = one_each.into_iter().chain(claimed).chain(limits).collect();
         room(self.cluster()?, given_namespace().as_deref(), &each).await
     }
 
@@ -212,12 +194,6 @@ impl RemoteSite for KubernetesJobs {
             None => down(self.cluster()?, &day.id, false).await,
         }
     }
-}
-
-/// What both containers claim together: of processors (0, at most 1) in their number, of memory (2, at most 3) in bytes.
-fn both(which: usize) -> f64 {
-    let one = |all: [&str; 4]| all.get(which).map_or(0.0, |text| super::room::quantity(text));
-    one(OF_RUNNER) + one(OF_RESULTS)
 }
 
 impl JobPlace<'_> {
@@ -347,16 +323,12 @@ impl JobPlace<'_> {
         let operation = "fetching the results of the Job";
         let target = PodTarget { pod: pod.to_string(), container: "results".into() };
         let directory = format!("{RESULTS}/{}", self.run());
-        let words = self.images.agent.launch.iter().map(String::as_str).chain(arguments.iter().copied());
-        let command: Vec<String> = words.chain([directory.as_str()]).map(str::to_string).collect();
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = self.namespace.run(&target, &command, operation, (whole, &mut stdout, &mut stderr));
-        let code = tokio::time::timeout(EXEC_WITHIN, run)
-            .await
-            .unwrap_or_else(|_| Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))))?;
-        match code {
-            0 => Ok(stdout),
-            _ => Err(environment(operation, String::from_utf8_lossy(&stderr).trim())),
+        let command = self.images.command(&[arguments, &[directory.as_str()]].concat());
+        let ran = self.namespace.run(&target, &command, operation, whole, EXEC_WITHIN).await?;
+        match ran.code {
+            Some(0) => Ok(ran.stdout),
+            Some(_) => Err(environment(operation, ran.stderr.trim())),
+            None => Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))),
         }
     }
 }
@@ -398,10 +370,6 @@ fn making(object: &Value) -> String {
 /// The Job of a drill.
 fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackError> {
     let name = names::job(&drill.run.id);
-    let words = |arguments: &[&str]| -> Vec<String> {
-        images.agent.launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect()
-    };
-    let resources = |[cpu, most_cpu, memory, most_memory]: [&str; 4]| json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "cpu": most_cpu, "memory": most_memory } });
     let variables = [
         (CONTEXT_VARIABLE, IN_CLUSTER),
         (IMAGE_VARIABLE, images.toolbox.as_str()),
@@ -421,11 +389,9 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackErro
         "within": drill.within.as_secs(),
         "image": images.toolbox,
         "directory": drill.directory,
-        "runs": words(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
-        "keeps": words(&["agent", "serve"]),
+        "runs": images.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
+        "keeps": images.command(&["agent", "serve"]),
         "env": given.chain(variables).chain([node]).collect::<Vec<_>>(),
-        "of_runner": resources(OF_RUNNER),
-        "of_results": resources(OF_RESULTS),
         "results": RESULTS,
         "files": FILES,
     });
@@ -438,14 +404,10 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Resul
     let own = ListParams::default().labels(&format!("job-name={name}"));
     let remove = async |version: &str, kind: &str| {
         let object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } });
-        namespace.remove(&object, &DeleteParams::background(), operation).await
+        namespace.remove(&object, operation).await
     };
     remove("batch/v1", "Job").await?;
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    match pods.delete_collection(&now, &own).await {
-        Err(error) if !is_missing(&error) => return Err(api(operation)(error)),
-        _ => {}
-    }
+    removed(pods.delete_collection(&DeleteParams::default().grace_period(0), &own).await, operation)?;
     remove("v1", "Secret").await?;
     remove("v1", "ServiceAccount").await?;
     let deadline = Instant::now() + GONE_WITHIN;

@@ -9,14 +9,14 @@ use super::namespace::ClusterNamespace;
 use super::transform::unmarked;
 use crate::record::{Secrets, Stream};
 use crate::stack::tools::note_call;
-use crate::stack::{CallIo, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::{CallIo, ClusterRequest, FullOutput, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How a translated call names a file of objects, or a kustomization.
@@ -30,12 +30,10 @@ const MOST_INPUT: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct KubectlTools {
     pub place: Place,
-    /// The namespace that runbooks write.
-    pub written: String,
-    /// The drill's.
+    /// What the scenario asks for: the namespace and the contexts that runbooks write.
+    pub asked: ClusterRequest,
+    /// The drill's namespace.
     pub namespace: ClusterNamespace,
-    /// Contexts that runbooks write.
-    pub contexts: BTreeSet<String>,
     /// The project.
     pub root: PathBuf,
     /// The team's manifests in it: a file or a folder.
@@ -63,17 +61,14 @@ impl Tools for KubectlTools {
 
 impl KubectlTools {
     async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
-        let refusal = match (call.program.as_str(), &self.place) {
-            ("kubectl", Place::Toolbox) => None,
+        let (written, real) = (self.asked.namespace.as_str(), self.namespace.name.as_str());
+        let names = NamespaceNames { written, real, contexts: &self.asked.contexts };
+        let request = match (call.program.as_str(), &self.place) {
+            ("kubectl", Place::Toolbox) => translate(&call.args, &names),
             ("kubectl", Place::Service(service)) => {
-                Some(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"))
+                Err(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"))
             }
-            (other, _) => Some(without_docker(other)),
-        };
-        let names = NamespaceNames { written: &self.written, real: &self.namespace.name, contexts: &self.contexts };
-        let request = match refusal {
-            Some(why) => Err(why),
-            None => translate(&call.args, &names),
+            (other, _) => Err(without_docker(other)),
         };
         let (mut args, renames) = match request {
             Err(why) => {
@@ -97,7 +92,7 @@ impl KubectlTools {
         }
         let takes_objects = ["apply", "create", "replace", "delete", "diff"];
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
-            input = in_namespace(&input, &self.written, &self.namespace.name);
+            input = in_namespace(&input, written, real);
             if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
                 args.retain(|arg| file_of(arg).is_none());
                 args.push("--filename=-".to_string());
@@ -115,7 +110,6 @@ impl KubectlTools {
             .chain([KUBECTL.to_string()])
             .chain(args)
             .collect();
-        let (real, written) = (self.namespace.name.as_str(), self.written.as_str());
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
         tokio::select! {
             ended = self.namespace.run_call(&target, &command, &input, &io.out, change) => match ended {
@@ -135,13 +129,13 @@ impl KubectlTools {
         let (toolbox, mut all, mut changed) = (toolbox(), Vec::new(), false);
         for file in args.iter().filter_map(|arg| file_of(arg)) {
             let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
-            let (mut held, mut complaint) = (Vec::new(), Vec::new());
-            let read = self.namespace.run(&toolbox, &command, "reading a file", (true, &mut held, &mut complaint));
             if file == "-" {
                 return None;
             }
-            let own = if read.await.ok() == Some(0) && held.len() <= MOST_INPUT {
-                in_namespace(&held, &self.written, &self.namespace.name)
+            let read = self.namespace.run(&toolbox, &command, "reading a file", true, Duration::MAX).await;
+            let FullOutput { code, stdout: held, .. } = read.unwrap_or_default();
+            let own = if code == Some(0) && held.len() <= MOST_INPUT {
+                in_namespace(&held, &self.asked.namespace, &self.namespace.name)
             } else {
                 self.objects_of_project(file, cwd).await?.into_bytes()
             };

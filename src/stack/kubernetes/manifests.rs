@@ -211,15 +211,14 @@ fn leads_out(folder: &Path, root: &Path, seen: &mut BTreeSet<PathBuf>) -> std::i
 /// The folders from which the manifests at a path are made besides: bases of a kustomization, and what links of a chart lead to. What is
 /// wrong with them is told where they are read.
 pub(super) fn folders(path: &Path, root: &Path) -> BTreeSet<PathBuf> {
-    let mut folders = BTreeSet::new();
     if path.join(CHART).is_file() {
+        let mut folders = BTreeSet::new();
         let _ = leads_out(path, root, &mut folders);
         return folders;
     }
     let mut seen = BTreeSet::new();
     let _ = check_bases(path, root, false, &mut seen);
-    folders.extend(seen.iter().filter_map(|(file, _)| Some(file.parent()?.to_path_buf())));
-    folders
+    seen.iter().filter_map(|(file, _)| Some(file.parent()?.to_path_buf())).collect()
 }
 
 /// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, and fetches
@@ -350,10 +349,7 @@ async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Man
 fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
     let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(file, error))?;
     let mut objects = Vec::new();
-    for document in documents {
-        if document.is_null() {
-            continue;
-        }
+    for document in documents.into_iter().filter(|document| !document.is_null()) {
         if kind(&document).ends_with("List") && document.get("items").is_some() {
             objects.extend(items(&document, "/items").cloned());
         } else {
@@ -475,8 +471,7 @@ impl Manifests {
 
     /// The data of a ConfigMap or a Secret, decoded.
     fn data(&self, kind: &str, wanted: &str) -> BTreeMap<String, String> {
-        let Some(object) = self.of_kind(kind).find(|object| name(object) == wanted) else { return BTreeMap::new() };
-        data_of(object)
+        self.of_kind(kind).find(|object| name(object) == wanted).map(data_of).unwrap_or_default()
     }
 
     /// The values of its Secrets.
@@ -550,8 +545,7 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
     }
     for container in all_containers(spec) {
         let name = text(container, "/name");
-        let context = container.get("securityContext").and_then(Value::as_object).cloned().unwrap_or_default();
-        if context.get("privileged") == Some(&Value::Bool(true)) {
+        if container.pointer("/securityContext/privileged") == Some(&Value::Bool(true)) {
             asks.push(format!("its container `{name}` is privileged"));
         }
         let added: Vec<&str> =

@@ -1,6 +1,6 @@
 //! A namespace of a cluster, and the objects in it as JSON.
 
-use super::errors::{api, environment, is_missing};
+use super::errors::{api, environment, removed};
 use super::manifests::{is_of_kubernetes, kind, name, text};
 use super::names::MANAGER;
 use crate::stack::StackError;
@@ -108,15 +108,8 @@ impl ClusterNamespace {
     }
 
     /// Removes an object; that it is gone by now is as good.
-    pub(super) async fn remove(
-        &self,
-        object: &Value,
-        params: &DeleteParams,
-        operation: &str,
-    ) -> Result<(), StackError> {
-        match self.of(object, operation).await?.delete(name(object), params).await {
-            Err(error) if !is_missing(&error) => Err(api(operation)(error)),
-            _ => Ok(()),
-        }
+    pub(super) async fn remove(&self, object: &Value, operation: &str) -> Result<(), StackError> {
+        let all = self.of(object, operation).await?;
+        removed(all.delete(name(object), &DeleteParams::background()).await, operation)
     }
 }

@@ -10,7 +10,7 @@ use super::release::settled;
 use super::room::as_quantity;
 use super::transform::encode;
 use crate::stack::{ObjectChange, ObjectEdit, StackError};
-use kube::api::{DeleteParams, Patch};
+use kube::api::Patch;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -28,8 +28,13 @@ impl ObjectChanges<'_> {
         let object = self.object(change)?;
         match (&change.edit, back) {
             (ObjectEdit::Set(set), _) => self.set(&object, set, back, &operation).await?,
-            (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => self.create(&object, &operation).await?,
-            (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => self.delete(&object, &operation).await?,
+            (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => {
+                self.namespace.make(&object, &operation).await?;
+                settled(self.namespace, &object).await?;
+            }
+            (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => {
+                self.namespace.remove(&object, &operation).await?;
+            }
         }
         match &change.restart {
             Some(service) => self.restart(service).await,
@@ -60,23 +65,7 @@ impl ObjectChanges<'_> {
         }
         let patch = if by_name { Patch::Strategic(patch) } else { Patch::Merge(patch) };
         self.namespace.patch(planned, &patch, operation).await?;
-        self.settled(planned).await
-    }
-
-    async fn create(&self, object: &Value, operation: &str) -> Result<(), StackError> {
-        self.namespace.make(object, operation).await?;
-        self.settled(object).await
-    }
-
-    async fn delete(&self, object: &Value, operation: &str) -> Result<(), StackError> {
-        self.namespace.remove(object, &DeleteParams::background(), operation).await
-    }
-
-    async fn settled(&self, object: &Value) -> Result<(), StackError> {
-        match pods::is_rolled_out(object) {
-            true => settled(self.namespace, object).await,
-            false => Ok(()),
-        }
+        settled(self.namespace, planned).await
     }
 
     /// Makes all Pods of a service anew, one after the other, as `kubectl rollout restart` does it.
@@ -95,31 +84,26 @@ impl ObjectChanges<'_> {
     pub(super) async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
         let object = self.object(change)?;
         let live = self.namespace.live(&object, format!("looking at `{}`", change.object)).await?;
-        let mut found = BTreeMap::new();
-        match &change.edit {
-            ObjectEdit::Delete => drop(found.insert("absence".to_string(), live.is_none())),
+        Ok(match &change.edit {
+            ObjectEdit::Delete => [("absence".to_string(), live.is_none())].into(),
             // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
             ObjectEdit::Create(made) => {
-                if live.is_some() {
-                    compare(SetAt::top(&object), &without_type(made.clone()), live.as_ref(), String::new(), &mut found);
-                }
-                if found.is_empty() {
-                    found.insert("presence".to_string(), live.is_some());
-                }
+                let found = live.as_ref().map(|live| compared(&object, &without_type(made.clone()), Some(live)));
+                let found = found.filter(|found| !found.is_empty());
+                found.unwrap_or_else(|| [("presence".to_string(), live.is_some())].into())
             }
             ObjectEdit::Set(set) => {
                 let set = as_shown(&object, set);
-                compare(SetAt::top(&object), &set, live.as_ref(), String::new(), &mut found);
-                let mut before = BTreeMap::new();
-                compare(SetAt::top(&object), &set, Some(&object), String::new(), &mut before);
+                let mut found = compared(&object, &set, live.as_ref());
+                let before = compared(&object, &set, Some(&object));
                 // The name of a container, the number of a port: what was planned so says nothing about the fault.
                 let says_something = |path: &String| before.get(path) != Some(&true);
                 if before.keys().any(says_something) {
                     found.retain(|path, _| says_something(path));
                 }
+                found
             }
-        }
-        Ok(found)
+        })
     }
 }
 
@@ -284,6 +268,13 @@ impl<'a> SetAt<'a> {
     }
 }
 
+/// Which of the values that are set an object of this kind has.
+fn compared(object: &Value, set: &Value, live: Option<&Value>) -> BTreeMap<String, bool> {
+    let mut found = BTreeMap::new();
+    compare(SetAt::top(object), set, live, String::new(), &mut found);
+    found
+}
+
 fn compare(at: SetAt<'_>, set: &Value, live: Option<&Value>, path: String, found: &mut BTreeMap<String, bool>) {
     match set {
         Value::Object(map) => {
@@ -363,9 +354,8 @@ mod tests {
         let set = json!({ "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": 1 }] } });
         let back = json!({ "spec": { "ports": [{ "name": null, "port": 80, "targetPort": "http" }] } });
         assert_eq!(given_back(&service, &set), back);
-        let mut found = BTreeMap::new();
         let live = json!({ "spec": { "ports": [{ "name": "http", "port": 80, "protocol": "TCP", "targetPort": 1 }] } });
-        compare(SetAt::top(&service), &set, Some(&live), String::new(), &mut found);
+        let found = compared(&service, &set, Some(&live));
         assert!(found.len() == 3 && found.values().all(|is| *is), "{found:?}");
         let pod = json!({ "apiVersion": "v1", "kind": "Pod", "ports": [{ "containerPort": 1 }], "volumeMounts": [] });
         let set = json!({ "ports": [{ "containerPort": 1, "protocol": "UDP" }], "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
@@ -382,19 +372,14 @@ mod tests {
     fn what_is_set_is_compared_value_by_value() {
         let set = json!({ "data": { "a.b": "1", "GONE": null }, "spec": { "replicas": 0 } });
         let live = json!({ "data": { "a.b": "1", "GONE": "still" }, "spec": { "replicas": 0 } });
-        let mut found = BTreeMap::new();
-        compare(SetAt::top(&set), &set, Some(&live), String::new(), &mut found);
+        let found = compared(&set, &set, Some(&live));
         let expected = [("data.GONE", false), ("data.a.b", true), ("spec.replicas", true)];
         assert_eq!(found, expected.map(|(path, is)| (path.to_string(), is)).into());
     }
 
     #[test]
     fn quantities_are_compared_as_what_they_come_to() {
-        let same = |set: Value, live: Value| {
-            let mut found = BTreeMap::new();
-            compare(SetAt::top(&set), &set, Some(&live), String::new(), &mut found);
-            found.values().all(|is| *is)
-        };
+        let same = |set: Value, live: Value| compared(&set, &set, Some(&live)).values().all(|is| *is);
         let limits = |cpu: Value, memory: &str| json!({ "resources": { "limits": { "cpu": cpu, "memory": memory } } });
         assert!(same(limits(json!("0.02"), "1024Mi"), limits(json!("20m"), "1Gi")));
         assert!(same(limits(json!(1), "8Mi"), limits(json!("1"), "8388608")));

@@ -18,9 +18,9 @@ use super::transform::TIES;
 use super::{cluster_scoped, rights};
 use crate::record::RunDir;
 use crate::stack::{
-    Demand, Fate, Finding, HostRequests, Need, ObjectChange, ObjectEdit, Place, Probe, ProbeState, Published,
-    RemoteSite, ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions,
-    StackRequest, SweepOptions, SweptRun,
+    Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
+    ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest,
+    SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -98,16 +98,7 @@ impl KubernetesPlatform {
 
     /// The files that the stack of a request is made from.
     pub fn source_files(&self, request: &StackRequest) -> SourceFiles {
-        let mut files = SourceFiles::default();
-        match request.file.is_dir() {
-            true => files.folder(&request.file),
-            false => files.file(&request.file),
-        }
-        manifests::folders(&request.file, &request.root).iter().for_each(|folder| files.folder(folder));
-        request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
-        let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
-        builds.for_each(|build| files.folder(&build.folder));
-        files
+        source_files(request, |files, build| files.folder(&build.folder))
     }
 
     /// What there is to say about the cluster that the environment names; nothing where it names none.
@@ -155,6 +146,20 @@ impl KubernetesPlatform {
         }
         swept
     }
+}
+
+/// The files of the manifests, and what `add` adds of each image that is built.
+pub(super) fn source_files(request: &StackRequest, add: impl Fn(&mut SourceFiles, &ImageBuild)) -> SourceFiles {
+    let mut files = SourceFiles::default();
+    match request.file.is_dir() {
+        true => files.folder(&request.file),
+        false => files.file(&request.file),
+    }
+    manifests::folders(&request.file, &request.root).iter().for_each(|folder| files.folder(folder));
+    request.cluster.iter().flat_map(|cluster| &cluster.values).for_each(|values| files.file(values));
+    let builds = request.cluster.iter().flat_map(|cluster| cluster.images.values()).flatten();
+    builds.for_each(|build| add(&mut files, build));
+    files
 }
 
 async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
@@ -310,10 +315,9 @@ impl ResolvedStack for ResolvedManifests {
                 let why = "is left out: its host name would be taken from others".into();
                 found.push(Finding { error: false, ..refused(why, "let the load call the Service") });
             }
-            let own = refusals(object, self.written(), self.request.isolate);
-            found.extend(own.into_iter().map(|(why, help)| refused(why, help)));
+            let own = refusals(object, self.written(), self.request.isolate).into_iter();
             let priority = pod_spec(object).and_then(|spec| cluster_scoped::foreign_priority(spec, &self.request));
-            found.extend(priority.map(|(why, help)| refused(why, help)));
+            found.extend(own.chain(priority).map(|(why, help)| refused(why, help)));
             for ask in pod_spec(object).map(asks_of_the_node).unwrap_or_default() {
                 let help = "a drill may not reach the node: leave it out of the drill's manifests";
                 found.push(refused(format!("asks for the node: {ask}"), help));
@@ -335,13 +339,10 @@ impl ResolvedStack for ResolvedManifests {
             found.push(Finding { key: "allow_cluster".into(), ..finding(message, Some(help)) });
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
-        for service in self.request.interposed.keys().filter(|service| !services.contains(service.as_str())) {
-            let message = format!("nothing can be put in front of `{service}`: there is no Service of that name");
-            found.push(finding(message, None));
-        }
-        for (host, service) in self.request.hosts.iter().filter(|(_, service)| !services.contains(service.as_str())) {
-            let message = format!("`{host}` cannot lead to `{service}`: there is no Service of that name");
-            found.push(finding(message, None));
+        let in_front = self.request.interposed.keys().map(|s| (s, format!("nothing can be put in front of `{s}`")));
+        let leads = self.request.hosts.iter().map(|(host, s)| (s, format!("`{host}` cannot lead to `{s}`")));
+        for (_, what) in in_front.chain(leads).filter(|(service, _)| !services.contains(service.as_str())) {
+            found.push(finding(format!("{what}: there is no Service of that name"), None));
         }
         for process in self.request.processes.iter().filter(|process| process.name.contains('_')) {
             let message = format!("`{}` cannot be the name of a Pod: it has an underscore", process.name);
@@ -382,10 +383,6 @@ impl ResolvedStack for ResolvedManifests {
         HostRequests::default()
     }
 
-    fn published(&self) -> Published {
-        Published::default()
-    }
-
     fn variables(&self) -> Option<BTreeSet<String>> {
         Some(BTreeSet::new())
     }
@@ -407,14 +404,6 @@ impl ResolvedStack for ResolvedManifests {
         images_key(&self.request)
     }
 
-    async fn missing_programs(
-        &self,
-        _place: &Place,
-        _wanted: &BTreeSet<String>,
-    ) -> Result<Option<BTreeSet<String>>, StackError> {
-        Ok(None)
-    }
-
     async fn prepare(
         &self,
         run: &RunIdentity,
@@ -422,8 +411,8 @@ impl ResolvedStack for ResolvedManifests {
         cancel: &CancellationToken,
     ) -> Result<(), StackError> {
         let cluster = self.platform.cluster(&self.request).await?;
-        let (logs, redactor) = (run.dir.join("logs"), redactor(&self.manifests, options));
-        let made = super::images::make(&cluster, &self.request, options, &logs, &redactor, cancel).await?;
+        let redactor = redactor(&self.manifests, options);
+        let made = super::images::make(&cluster, &self.request, options, &run.dir, &redactor, cancel).await?;
         if let Ok(mut images) = self.platform.images.lock() {
             images.insert(self.images_key(), made);
         }
@@ -463,7 +452,7 @@ fn facts(manifests: &Manifests, service: &str) -> Option<ServiceFacts> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::{ClusterRequest, ImageBuild};
+    use crate::stack::ClusterRequest;
     use serde_json::json;
 
     fn resolved(objects: Value) -> ResolvedManifests {

@@ -2,7 +2,7 @@
 
 use super::errors::{api, environment, is_conflict, is_missing};
 use super::exec::PodTarget;
-use super::manifests::{Manifests, kind, texts};
+use super::manifests::{Manifests, items, kind, text, texts};
 use super::names::{PROCESS, SERVICE};
 use crate::stack::{ContainerState, StackError};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
@@ -163,10 +163,8 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
         have => Err(format!("{have} of {wanted} {what}")),
     };
     let condition = |wanted: &str| {
-        super::manifests::items(workload, "/status/conditions").any(|condition| {
-            super::manifests::text(condition, "/type") == wanted
-                && super::manifests::text(condition, "/status") == "True"
-        })
+        let mut all = items(workload, "/status/conditions");
+        all.any(|condition| text(condition, "/type") == wanted && text(condition, "/status") == "True")
     };
     match kind(workload) {
         "Deployment" => {

@@ -6,12 +6,13 @@ use super::manifests::{Manifests, main_container, pod_spec};
 use super::names::{PROCESS, RUN};
 use super::namespace::ClusterNamespace;
 use super::{pods, watch};
+use crate::locked;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackError};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -94,7 +95,7 @@ impl PodEnds {
             loop {
                 let operation = format!("watching the Pods of `{process}`");
                 let look = |pods: &BTreeMap<String, Pod>| -> Option<()> {
-                    let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut noted = locked(&noted);
                     for (name, ending) in pods.iter().filter_map(|(name, pod)| Some((name, ending(pod)?))) {
                         noted.entry(name.clone()).or_insert_with(|| (ending, Instant::now()));
                     }
@@ -109,8 +110,8 @@ impl PodEnds {
 
     /// What was seen so far.
     pub(super) fn seen(&self) -> Vec<Ending> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.values().map(|(ending, told)| Ending { ago: told.elapsed(), ..ending.clone() }).collect()
+        let ago = |(ending, told): &(Ending, Instant)| Ending { ago: told.elapsed(), ..ending.clone() };
+        locked(&self.seen).values().map(ago).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Releases of a workload: its Pods' template is patched as a team's deployment does it, and what a Pod was made with tells which
 //! release it is.
 
-use super::errors::{api, environment, is_missing};
+use super::errors::{environment, removed};
 use super::manifests::{Manifests, items, kind, main_container, pod_spec, text};
 use super::namespace::ClusterNamespace;
 use super::pods;
@@ -105,17 +105,19 @@ impl Releases<'_> {
         let all = self.namespace.pods();
         let found = pods::of_service(&all, self.manifests, service).await?;
         for pod in found.iter().filter(|pod| pods::ailment(pod).is_some()) {
-            match all.delete(pods::name(pod), &DeleteParams::default()).await {
-                Err(error) if !is_missing(&error) => return Err(api(format!("removing {}", pods::name(pod)))(error)),
-                _ => {}
-            }
+            let gone = all.delete(pods::name(pod), &DeleteParams::default()).await;
+            removed(gone, format!("removing {}", pods::name(pod)))?;
         }
         Ok(())
     }
 }
 
-/// Waits until the rollout is over, or makes no progress: what users miss while a sound release starts is no impact of a bad one.
+/// Waits until the rollout of what has one is over, or makes no progress: what users miss while a sound release starts is no
+/// impact of a bad one.
 pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> Result<(), StackError> {
+    if !pods::is_rolled_out(workload) {
+        return Ok(());
+    }
     let begun = Instant::now();
     let mut counted = None;
     loop {

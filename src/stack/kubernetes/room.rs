@@ -3,29 +3,18 @@
 
 use super::cluster::Cluster;
 use super::errors::{api, hinted};
+use super::manifests::{lasting_containers, text};
 use crate::stack::{Available, Capacity, RemoteRoom, StackError};
-use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, ResourceQuota};
+use k8s_openapi::api::core::v1::{Node, Pod, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, ListParams};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What the ends of quantities mean, as `k8s.io/apimachinery/pkg/api/resource` writes them.
-const SUFFIXES: [(&str, f64); 15] = [
-    ("Ki", 1024.0),
-    ("Mi", 1_048_576.0),
-    ("Gi", 1_073_741_824.0),
-    ("Ti", 1_099_511_627_776.0),
-    ("Pi", 1_125_899_906_842_624.0),
-    ("Ei", 1_152_921_504_606_846_976.0),
-    ("n", 1e-9),
-    ("u", 1e-6),
-    ("m", 1e-3),
-    ("k", 1e3),
-    ("M", 1e6),
-    ("G", 1e9),
-    ("T", 1e12),
-    ("P", 1e15),
-    ("E", 1e18),
+const SUFFIXES: &[(f64, &[(&str, i32)])] = &[
+    (1024.0, &[("Ki", 1), ("Mi", 2), ("Gi", 3), ("Ti", 4), ("Pi", 5), ("Ei", 6)]),
+    (1000.0, &[("n", -3), ("u", -2), ("m", -1), ("k", 1), ("M", 2), ("G", 3), ("T", 4), ("P", 5), ("E", 6)]),
 ];
 
 type Quantities = BTreeMap<String, Quantity>;
@@ -37,8 +26,10 @@ pub(super) fn quantity(text: &str) -> f64 {
 
 /// The same, where what is none is told.
 pub(super) fn as_quantity(text: &str) -> Option<f64> {
-    let ended = SUFFIXES.iter().find_map(|(end, factor)| Some((text.strip_suffix(end)?, factor)));
-    let (number, factor) = ended.unwrap_or((text, &1.0));
+    let ended = SUFFIXES.iter().find_map(|(base, ends)| {
+        ends.iter().find_map(|(end, power)| Some((text.strip_suffix(end)?, base.powi(*power))))
+    });
+    let (number, factor) = ended.unwrap_or((text, 1.0));
     // `inf` and `nan` are numbers only in Rust.
     let is_number = number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
     Some(number.parse::<f64>().ok().filter(|number| is_number && number.is_finite())? * factor)
@@ -65,10 +56,10 @@ pub(super) async fn room(
         let all = usable.clone().filter_map(|node| node.status.as_ref());
         all.map(|status| of(status.allocatable.as_ref(), what)).sum()
     };
+    let specs: Vec<Value> = pods.iter().filter_map(|pod| serde_json::to_value(&pod.spec).ok()).collect();
     let claimed = |what: &str| -> f64 {
-        let containers = pods.iter().filter_map(|pod| pod.spec.as_ref()).flat_map(lasting);
-        let requests = containers.filter_map(|container| container.resources.as_ref()?.requests.as_ref());
-        requests.map(|requests| of(Some(requests), what)).sum()
+        let requested = format!("/resources/requests/{what}");
+        specs.iter().flat_map(lasting_containers).map(|container| quantity(text(container, &requested))).sum()
     };
     let capacity = Capacity {
         cpus: (allocatable("cpu") - claimed("cpu")).max(0.0),
@@ -89,12 +80,6 @@ pub(super) async fn room(
         Some((0, why)) => Err(hinted("starting drills as Jobs", why, "a runner's Pod has to fit into the quota")),
         most => Ok(RemoteRoom { capacity, free, most }),
     }
-}
-
-/// The containers that run as long as their Pod does.
-fn lasting(pod: &PodSpec) -> impl Iterator<Item = &Container> {
-    let sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
-    pod.init_containers.iter().flatten().filter(sidecar).chain(&pod.containers)
 }
 
 /// How many runners fit into a quota, and what of it is the least.
@@ -126,14 +111,6 @@ mod tests {
         assert_eq!(quantity("x"), 0.0);
         assert_eq!(as_quantity("2Ei"), Some(2_305_843_009_213_693_952.0));
         assert_eq!(["", "x", "inf", "-inf", "nan", "1Xi"].map(as_quantity), [None; 6]);
-    }
-
-    #[test]
-    fn a_sidecar_claims_as_long_as_its_pod_runs() {
-        let spec = json!({ "initContainers": [{ "name": "a" }, { "name": "b", "restartPolicy": "Always" }],
-            "containers": [{ "name": "c" }] });
-        let spec: PodSpec = serde_json::from_value(spec).unwrap();
-        assert_eq!(lasting(&spec).map(|container| container.name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::release::Releases;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects};
 use super::{bypass, cluster, cluster_scoped, isolation, pods, ready, watch};
+use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
@@ -28,7 +29,7 @@ use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -100,18 +101,14 @@ impl KubernetesStack {
         ObjectChanges { namespace: &self.namespace, planned }
     }
 
-    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, PodEnds>> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
         pods::running(&self.namespace.pods(), &self.manifests, service).await
     }
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         let began = Instant::now();
-        let logs = self.run.dir.join("logs");
-        let ours = images::make(&self.cluster, &self.request, &self.options, &logs, &self.redactor, cancel).await?;
+        let run_dir = &self.run.dir;
+        let ours = images::make(&self.cluster, &self.request, &self.options, run_dir, &self.redactor, cancel).await?;
         let ours = self.ours.get_or_init(|| ours);
         let build_took = began.elapsed();
         let short = names::short(&self.run.id);
@@ -277,8 +274,7 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 #[async_trait]
 impl Stack for KubernetesStack {
     async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
-        let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
-        bypass::of(&self.namespace, planned, service).await
+        bypass::of(&self.namespace, self.changes().planned, service).await
     }
 
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -309,12 +305,10 @@ impl Stack for KubernetesStack {
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        let ClusterRequest { namespace: written, contexts, .. } = self.asked();
         Arc::new(KubectlTools {
             place: place.clone(),
-            written,
+            asked: self.asked(),
             namespace: self.namespace.clone(),
-            contexts,
             root: self.request.root.clone(),
             manifests: self.request.file.clone(),
             objects: self.manifests.objects.clone(),
@@ -336,23 +330,16 @@ impl Stack for KubernetesStack {
     async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
         let operation = format!("running a command in `{service}`");
         let target = self.running(service).await?;
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = self.namespace.run(&target, command, &operation, (false, &mut stdout, &mut stderr));
-        let code = tokio::time::timeout(within, run).await.unwrap_or_else(|_| {
-            Err(environment(operation, format!("it did not end within {} s and was ended", within.as_secs())))
-        })?;
-        let output = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
-        Ok(CommandOutput { container: target.pod, code, output })
+        let ran = self.namespace.run(&target, command, &operation, false, within).await?;
+        let late = || format!("it did not end within {} s and was ended", within.as_secs());
+        let code = ran.code.ok_or_else(|| environment(operation, late()))?;
+        let output = String::from_utf8_lossy(&ran.stdout).into_owned() + &ran.stderr;
+        Ok(CommandOutput { container: ran.container, code, output })
     }
 
     async fn exec_full(&self, service: &str, command: &[String], within: Duration) -> Result<FullOutput, StackError> {
         let operation = format!("running a command in `{service}`");
-        let target = self.running(service).await?;
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let run = self.namespace.run(&target, command, &operation, (true, &mut stdout, &mut stderr));
-        let code = tokio::time::timeout(within, run).await.ok().transpose()?;
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(FullOutput { container: target.pod, code, stdout, stderr })
+        self.namespace.run(&self.running(service).await?, command, &operation, true, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
@@ -397,17 +384,17 @@ impl Stack for KubernetesStack {
         let mut made = processes::pods_of(process, &self.manifests, &ours.toolbox, &self.namespace.name, &short)?;
         made.iter_mut().for_each(|pod| transform::add_aliases(pod, aliases));
         let ends = processes::start(&self.namespace, name, &made).await?;
-        self.ends().insert(name.to_string(), ends);
+        locked(&self.ends).insert(name.to_string(), ends);
         Ok(())
     }
 
     async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
-        self.ends().remove(name);
+        locked(&self.ends).remove(name);
         processes::remove(&self.namespace, name).await
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
-        self.ends().get(name).map(PodEnds::seen).unwrap_or_default()
+        locked(&self.ends).get(name).map(PodEnds::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
@@ -449,9 +436,7 @@ impl KubernetesStack {
             return Err(environment(format!("starting {what}"), "the stack has not been started"));
         };
         let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
-        let command: Vec<String> =
-            ours.agent.launch.iter().cloned().chain(arguments.iter().map(|argument| argument.to_string())).collect();
-        self.namespace.open(&target, &command, what).await
+        self.namespace.open(&target, &ours.command(arguments), what).await
     }
 }
 
@@ -462,16 +447,9 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
     for pod in found.items {
         for status in pods::init_statuses(&pod).iter().chain(pods::statuses(&pod)) {
-            for previous in [false, true] {
-                if previous && status.restart_count == 0 {
-                    continue;
-                }
-                let params = LogParams {
-                    container: Some(status.name.clone()),
-                    timestamps: true,
-                    previous,
-                    ..LogParams::default()
-                };
+            for previous in [false, true].into_iter().filter(|previous| !previous || status.restart_count > 0) {
+                let container = Some(status.name.clone());
+                let params = LogParams { container, timestamps: true, previous, ..LogParams::default() };
                 let Ok(text) = pods.logs(pods::name(&pod), &params).await else { continue };
                 let end = if previous { "-previous" } else { "" };
                 let file = dir.join(format!("{}-{}{end}.log", pods::name(&pod), status.name));

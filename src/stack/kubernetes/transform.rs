@@ -39,6 +39,10 @@ pub(super) const TIES: [&str; 2] = ["finalizers", "ownerReferences"];
 /// The most that an annotation may have; the cluster takes 256 KiB for all of them.
 const MOST_ANNOTATION: usize = 200 * 1024;
 
+/// What gives a Service an address, and a way in from outside of the cluster.
+const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
+    externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
+
 /// What steps may write, without an API group and with one.
 const WRITTEN_BY_STEPS: [&str; 7] =
     ["pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers"];
@@ -52,28 +56,21 @@ pub(super) fn team(
 ) -> Result<Vec<Value>, StackError> {
     let written = request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str());
     let mut objects = Vec::new();
-    for object in &manifests.objects {
-        if is_cluster_scoped(object) || kind(object) == "Ingress" {
-            continue;
-        }
+    for object in manifests.objects.iter().filter(|one| !is_cluster_scoped(one) && kind(one) != "Ingress") {
         let mut own = owned(object, drill);
         match kind(object) {
-            "Service" => {
-                inside_only(&mut own);
-                match request.interposed.get(name(object)) {
-                    Some(ports) => {
-                        let api = request.toxiproxy.iter().any(|service| service == name(object));
-                        objects.extend(interposed(own, ports, api, drill)?);
-                    }
-                    None => objects.push(own),
-                }
-                continue;
-            }
+            "Service" => inside_only(&mut own),
             "RoleBinding" => own_subjects(&mut own, written, drill),
             "Secret" => encode(&mut own),
             _ => {}
         }
-        objects.push(own);
+        match request.interposed.get(name(object)).filter(|_| kind(object) == "Service") {
+            Some(ports) => {
+                let api = request.toxiproxy.iter().any(|service| service == name(object));
+                objects.extend(interposed(own, ports, api, drill)?);
+            }
+            None => objects.push(own),
+        }
     }
     objects.sort_by_key(|object| pod_spec_pointer(object).is_some());
     Ok(objects)
@@ -159,18 +156,7 @@ pub(super) fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObje
 fn inside_only(service: &mut Value) {
     let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
     let is_headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
-    for key in [
-        "clusterIPs",
-        "externalIPs",
-        "loadBalancerIP",
-        "loadBalancerClass",
-        "loadBalancerSourceRanges",
-        "externalTrafficPolicy",
-        "healthCheckNodePort",
-        "allocateLoadBalancerNodePorts",
-    ] {
-        spec.remove(key);
-    }
+    OF_OUTSIDE.split(' ').for_each(|key| drop(spec.remove(key)));
     if !is_headless {
         spec.remove("clusterIP");
     }
@@ -254,9 +240,8 @@ struct OurPod<'a> {
     /// Its name among services.
     service: String,
     image: &'a str,
-    /// What the agent in it does.
-    does: &'static str,
-    account: &'static str,
+    /// Whether the steps run in it.
+    is_toolbox: bool,
     memory: &'static str,
     /// The Service that it stands in front of, and how.
     proxy: Option<(&'a str, String)>,
@@ -264,11 +249,12 @@ struct OurPod<'a> {
 
 impl<'a> OurPod<'a> {
     fn agent(role: &AgentRole, image: &'a str) -> OurPod<'a> {
-        OurPod { service: role.name(), image, does: "serve", account: "default", memory: "256Mi", proxy: None }
+        OurPod { service: role.name(), image, is_toolbox: false, memory: "256Mi", proxy: None }
     }
 
     fn object(self, drill: &DrillObjects<'_>) -> Result<Value, StackError> {
-        let OurPod { service, image, does, account, memory, proxy } = self;
+        let OurPod { service, image, is_toolbox, memory, proxy } = self;
+        let (does, account) = if is_toolbox { ("forward", STEPS) } else { ("serve", "default") };
         let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(["agent", does]).collect();
         let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
         let mut env = Vec::new();
@@ -283,7 +269,7 @@ impl<'a> OurPod<'a> {
             "image": image,
             "command": command,
             "env": env,
-            "is_toolbox": account == STEPS,
+            "is_toolbox": is_toolbox,
             "account": account,
             "memory": memory,
         });
@@ -296,14 +282,8 @@ pub(super) fn our_pods(drill: &DrillObjects<'_>, isolated: bool) -> Result<Vec<V
     // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
     let memory = "1Gi";
     let agent = OurPod::agent(&AgentRole::Drill, drill.agent_image);
-    let toolbox = OurPod {
-        service: TOOLBOX.into(),
-        image: drill.toolbox_image,
-        does: "forward",
-        account: STEPS,
-        memory,
-        proxy: None,
-    };
+    let image = drill.toolbox_image;
+    let toolbox = OurPod { service: TOOLBOX.into(), image, is_toolbox: true, memory, proxy: None };
     let monitoring =
         drill.monitoring_image.map(|image| OurPod { memory, ..OurPod::agent(&AgentRole::Monitoring, image) });
     let listens = json!({ "service": CLOSED, "ports": [{ "port": PORT, "http": false }] }).to_string();
@@ -311,7 +291,7 @@ pub(super) fn our_pods(drill: &DrillObjects<'_>, isolated: bool) -> Result<Vec<V
     let closed = isolated.then(|| OurPod {
         service: CLOSED.into(),
         proxy: Some((CLOSED, listens)),
-        ..OurPod::agent(&role, drill.toolbox_image)
+        ..OurPod::agent(&role, image)
     });
     [agent, toolbox].into_iter().chain(monitoring).chain(closed).map(|pod| pod.object(drill)).collect()
 }

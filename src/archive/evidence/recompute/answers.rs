@@ -27,10 +27,8 @@ pub(super) fn invariant_holds(info: &InvariantInfo, all: &[InvariantRecord], ans
             number(value) == Some(to) && to > from && before.fold(f64::NEG_INFINITY, f64::max) <= from
         }
         expected => {
-            let bound = expected.split_once(' ').and_then(|(sign, bound)| {
-                let (_, op) = Comparison::SPELLED.iter().find(|(spelled, _)| *spelled == sign)?;
-                Some((*op, number(bound)?))
-            });
+            let bound =
+                expected.split_once(' ').and_then(|(sign, bound)| Some((Comparison::from_name(sign)?, number(bound)?)));
             let output = expected.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
             match (bound, output) {
                 _ if value.contains("***") => answer.held,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{HoldRecord, InvariantInfo, Location, Slice};
+use crate::record::{HoldRecord, InvariantInfo, Location, ReadBackRecord, Slice};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -253,6 +253,55 @@ fn a_fault_that_ended_by_itself_is_no_recovery_by_the_runbook() {
         }
     }
     assert_eq!(differ(&all, &[]), Vec::<String>::new());
+}
+
+/// The events with more of them, by hundredths of a second, and the plan and the verdict changed.
+fn with(more: Vec<(u64, Event)>, change: impl Fn(&mut Announcement), verdict: Verdict) -> Vec<Stamped> {
+    let mut all = events(110);
+    all.extend(more.into_iter().map(|(at, event)| Stamped { seq: 0, at_us: DrillTime(at * 10_000), event }));
+    all.sort_by_key(|stamped| stamped.at_us);
+    for (seq, stamped) in (0..).zip(&mut all) {
+        stamped.seq = seq;
+        match &mut stamped.event {
+            Event::Announced(plan) => change(plan),
+            Event::Judged { verdict: told, .. } => *told = verdict,
+            _ => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn acknowledged_writes_that_are_lost_after_the_recovery_are_damage() {
+    let restore = record_of(Story::RestorePassed).plan.unwrap().restore;
+    let judged = |lost_at: u64, verdict: Verdict| {
+        let level = |level| Event::Probed { level, name: "seen".into(), held: true, evidence: String::new() };
+        let mut more: Vec<(u64, Event)> = RestoreLevel::ALL.into_iter().skip(1).map(|of| (1279, level(of))).collect();
+        for (write, at) in [(0, 500), (1, lost_at)] {
+            more.push((at, Event::Written { write, ended_us: DrillTime(at * 10_000), acknowledged: true }));
+        }
+        let (survivors, evidence) = (Some([0].into_iter().collect()), String::new());
+        let read = ReadBackRecord { asked_us: DrillTime(12_790_000), survivors, duplicates: 0, evidence };
+        more.push((1279, Event::ReadBack(read)));
+        differ(&with(more, |plan| plan.restore.clone_from(&restore), verdict), &[])
+    };
+    // Users had recovered at 11.02 s.
+    assert_eq!(judged(1102, Verdict::Passed), Vec::<String>::new());
+    assert_eq!(judged(1103, Verdict::Damaged), Vec::<String>::new());
+    assert!(judged(1103, Verdict::Passed).contains(&"verdict".to_string()));
+}
+
+#[test]
+fn a_fault_that_comes_after_users_felt_one_gives_an_alert_no_more_time() {
+    let judged = |detected: u64| {
+        let life = |what| Event::Fault { fault: "second".into(), what, detail: "seen".into() };
+        let stations = [(790, FaultEvent::Injecting), (800, FaultEvent::Confirmed), (1290, FaultEvent::Reverted)];
+        let mut more: Vec<(u64, Event)> = stations.into_iter().map(|(at, what)| (at, life(what))).collect();
+        more.push((detected, Event::Detected { detected_us: DrillTime(detected * 10_000), paged: None }));
+        differ(&with(more, |plan| plan.windows.detect_within_us = Some(1_000_000), Verdict::Passed), &[])
+    };
+    assert_eq!(judged(800), Vec::<String>::new());
+    assert!(judged(850).contains(&"verdict".to_string()), "users felt the first one at 7.1 s");
 }
 
 #[test]

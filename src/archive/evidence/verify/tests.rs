@@ -218,6 +218,44 @@ fn what_is_not_sealed_is_told_apart() {
 }
 
 #[test]
+fn a_run_whose_story_was_removed_did_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = testing::run(dir.path(), RUNS[0], Story::NotRecovered);
+    let checked = || verify(&[dir.path().to_path_buf()]).unwrap();
+    for name in ["events.jsonl", "record.json"] {
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    let report = checked();
+    assert_eq!((report.runs[0].state, report.is_changed()), (SealState::Changed, true));
+    let text = "its story was removed: docker.log, files/runbook.md, junit.xml, ledger.jsonl, logs/db-1.log, report.html is there, \
+                and no event";
+    assert_eq!(report.runs[0].problems[0].text, text);
+    // What is there before the first event is no story.
+    for name in ["docker.log", "junit.xml", "report.html", "logs/db-1.log"] {
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    assert!(checked().is_changed(), "the file of events comes before the others");
+    fs::write(run.join("events.jsonl"), "").unwrap();
+    assert_eq!(checked().runs[0].state, SealState::NeverBegan);
+    fs::write(run.join("ledger.jsonl"), "{}\n{}\n").unwrap();
+    assert!(checked().is_changed(), "something was broken");
+}
+
+#[test]
+fn a_game_day_whose_story_was_removed_did_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = dir.path().join("20261120T020000Z-nightly-0001");
+    fs::create_dir_all(day.join("files")).unwrap();
+    fs::create_dir(day.join("runs")).unwrap();
+    fs::write(day.join("files/nightly.yaml"), "").unwrap();
+    fs::write(day.join("lock"), "").unwrap();
+    let state = || verify(&[dir.path().to_path_buf()]).unwrap().runs.remove(0).state;
+    assert_eq!(state(), SealState::NeverBegan);
+    testing::run(&day.join("runs"), RUNS[2], Story::Passed);
+    assert_eq!(state(), SealState::Changed);
+}
+
+#[test]
 fn a_run_alone_is_held_to_its_manifest_and_to_the_chain_where_there_is_one() {
     let runs = Runs::new();
     let report = verify(&[runs.root().join(RUNS[0])]).unwrap();
@@ -255,6 +293,23 @@ fn a_game_day_is_held_to_its_files_and_to_the_head_of_its_runs() {
     fs::write(day.dir.join("gameday.jsonl"), "changed").unwrap();
     let report = verify(std::slice::from_ref(&day.dir)).unwrap();
     assert!(report.runs.iter().any(|run| run.problems.iter().any(|p| p.text == "gameday.jsonl was changed")));
+}
+
+#[test]
+fn a_run_that_was_added_to_a_sealed_game_day_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = dir.path().join("20261120T020000Z-nightly-0001");
+    seal(&testing::run(&day.join("runs"), RUNS[0], Story::Passed), false).unwrap();
+    fs::write(day.join("gameday.jsonl"), "").unwrap();
+    seal(&day, false).unwrap();
+    // Sealed as the others are, behind the head that the day knows.
+    seal(&testing::run(&day.join("runs"), RUNS[1], Story::Passed), false).unwrap();
+    fs::create_dir(day.join("runs").join(RUNS[2])).unwrap();
+    let report = verify(&[dir.path().to_path_buf()]).unwrap();
+    assert!(report.is_changed());
+    let day = report.runs.iter().find(|run| run.run.contains("nightly")).unwrap();
+    let texts: Vec<&str> = day.problems.iter().map(|problem| problem.text.as_str()).collect();
+    assert_eq!(texts, [format!("runs/{} was added: it is no run of this game day", RUNS[1])]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use super::super::index::Update;
 use super::super::robust::Spread;
 use super::super::run::RunStanding;
-use super::super::summary::{RunRef, RunbookChange, RunbookVersion, Summary};
+use super::super::summary::{RunbookChange, RunbookVersion, Summary};
 use super::page::{HistoryPage, PageForm, counted, minute, share};
+use crate::record::Verdict;
 use crate::report::seconds;
 use serde::Serialize;
 
@@ -99,10 +100,11 @@ pub(super) fn mark(standing: RunStanding) -> &'static str {
 }
 
 /// `not_recovered` or ``step_failed at `mitigate/x` ``.
-fn failure(page: &HistoryPage, at: &RunRef) -> String {
-    match &at.failed_step {
-        Some(step) => format!("{} at {}", page.name(at.verdict.name()), page.name(step)),
-        None => page.name(at.verdict.name()),
+pub(super) fn failure(page: &HistoryPage, verdict: Verdict, step: Option<&str>) -> String {
+    let verdict = page.name(verdict.name());
+    match step {
+        Some(step) => format!("{verdict} at {}", page.name(step)),
+        None => verdict,
     }
 }
 
@@ -115,9 +117,10 @@ pub(super) fn worth_a_look(page: &HistoryPage, summary: &Summary, named: bool) -
     if let Some(fail) = summary.last_fail.as_ref().filter(|_| summary.repeated.in_a_row > 0) {
         let passed = summary.last_pass.as_ref();
         let passed = passed.map_or("it never passed".into(), |at| format!("last pass {}", minute(&at.started_utc)));
+        let failure = failure(page, fail.verdict, fail.failed_step.as_deref());
         match summary.repeated.in_a_row {
-            1 => say(format!("the newest run failed, {}; {passed}", failure(page, fail))),
-            n => say(format!("the newest {n} runs failed in the same way, {}; {passed}", failure(page, fail))),
+            1 => say(format!("the newest run failed, {failure}; {passed}")),
+            n => say(format!("the newest {n} runs failed in the same way, {failure}; {passed}")),
         }
     }
     if named && summary.flakiness.changes > 0 {
@@ -138,17 +141,10 @@ pub(super) fn worth_a_look(page: &HistoryPage, summary: &Summary, named: bool) -
     if let Some(change) = &summary.runbook_change {
         say(changed(change));
     }
-    let apart = [
-        (RunStanding::ControlHeld, "control held"),
-        (RunStanding::Disturbed, "disturbed"),
-        (RunStanding::HarnessError, "harness error"),
-        (RunStanding::Interrupted, "interrupted"),
-        (RunStanding::Incomplete, "incomplete"),
-    ];
-    let apart: Vec<String> = apart
+    let apart: Vec<String> = RunStanding::ALL
         .into_iter()
-        .filter(|(standing, _)| summary.count(*standing) > 0)
-        .map(|(standing, what)| format!("{} {what}", summary.count(standing)))
+        .filter(|of| !of.counts() && *of != RunStanding::ControlFailed && summary.count(*of) > 0)
+        .map(|of| format!("{} {}", summary.count(of), of.name().replace('_', " ")))
         .collect();
     if !apart.is_empty() {
         say(format!("not counted for or against the runbook: {}", apart.join(", ")));

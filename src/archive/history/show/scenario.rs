@@ -4,7 +4,7 @@ use super::super::index::Update;
 use super::super::robust::Spread;
 use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
-use super::overview::{dash, flaky, mark, pass_rate, unreadable, worth_a_look};
+use super::overview::{dash, failure, flaky, mark, pass_rate, unreadable, worth_a_look};
 use super::page::{HistoryPage, PageForm, counted, minute};
 use crate::report::seconds;
 use serde::Serialize;
@@ -126,11 +126,10 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
         .iter()
         .map(|line| {
             let run = &line.run;
-            let said = match (run.standing, &run.failed_step) {
-                (RunStanding::Failed | RunStanding::ControlFailed, Some(step)) => {
-                    format!("{} at {}", page.name(run.verdict.name()), page.name(step))
+            let said = match run.standing {
+                RunStanding::Failed | RunStanding::ControlFailed => {
+                    failure(page, run.verdict, run.failed_step.as_deref())
                 }
-                (RunStanding::Failed | RunStanding::ControlFailed, None) => page.name(run.verdict.name()),
                 _ => String::new(),
             };
             vec![

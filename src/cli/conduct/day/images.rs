@@ -1,7 +1,7 @@
 //! The images of all stacks, once, before the first drill: side by side drills would build the same ones at the same time.
 
 use super::plan::Ready;
-use crate::record::{DayEvent, DaySink, RunDir};
+use crate::record::{DayEvent, DaySink, RunDir, micros};
 use crate::stack::{ImageBuild, RunIdentity, SourceFiles, StackError, StackOptions, StackRequest};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -41,8 +41,7 @@ pub async fn make(
         drill.no_images = failed.clone();
         made.insert(key, failed);
     }
-    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    sink.emit(DayEvent::ImagesReady { took_us });
+    sink.emit(DayEvent::ImagesReady { took_us: micros(began.elapsed()) });
     ready
 }
 

@@ -62,8 +62,3 @@ pub async fn ready(
     });
     Ok(ready.collect())
 }
-
-/// How long each drill is expected to take, in the order of the plan.
-pub fn expectations(ready: &[Ready]) -> Vec<Duration> {
-    ready.iter().map(|ready| ready.expected).collect()
-}

@@ -192,8 +192,8 @@ impl RemoteDay {
         if let Some(why) = ready.no_images {
             return Err(environment(why));
         }
-        let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false).map_err(failed)?;
         let mut heard = HeardEvents::create(&run_dir, observers).map_err(failed)?;
+        let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false).map_err(failed)?;
         let watching = Reaper::start(run_dir.path())?;
         let (to, mut from) = unbounded_channel();
         let told = RemoteStop { cancel: stop.cancel.clone(), hurry: stop.hurry.clone() };
@@ -218,17 +218,12 @@ impl RemoteDay {
         };
         // From here on there is nothing left that a reaper would have to remove; what could not be is noted for `sweep`.
         ledger.close().map_err(failed)?;
-        let record = match story_of(&run_dir, why, &said, notes) {
-            Ok(record) => record,
-            Err(error) => {
-                watching.dismiss().await;
-                return Err(error);
-            }
+        let carried = match story_of(&run_dir, why, &said, notes) {
+            Ok(record) => Ok(Carried { saved: save(&record, &run_dir), sealed: seal(run_dir.path()).await, record }),
+            Err(error) => Err(error),
         };
-        let saved = save(&record, &run_dir);
-        let sealed = seal(run_dir.path()).await;
         watching.dismiss().await;
-        Ok(Carried { record, saved, sealed })
+        carried
     }
 
     /// Keeps what has come back; why the drill has no end, where that is known.
@@ -396,8 +391,10 @@ struct HeardEvents {
 
 impl HeardEvents {
     fn create(run_dir: &RunDir, observers: Vec<Box<dyn Observer>>) -> io::Result<HeardEvents> {
+        // The file of events comes first: a directory without one has lost its story.
+        let file = run_dir.create_events()?;
         let log = File::options().append(true).create(true).open(run_dir.logs().join("runner.log"))?;
-        Ok(HeardEvents { file: run_dir.create_events()?, log, observers, count: 0, said: String::new() })
+        Ok(HeardEvents { file, log, observers, count: 0, said: String::new() })
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {

@@ -7,7 +7,9 @@ use super::remote::RemoteDay;
 use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, DaySchedule, NextStart, Start, Waiting};
-use crate::record::{DayAttempt, DayEvent, DaySink, MachineSample, Observer, Record, RunDir, RunOutcome, Verdict};
+use crate::record::{
+    DayAttempt, DayEvent, DaySink, MachineSample, Observer, Record, RunDir, RunOutcome, Verdict, micros,
+};
 use crate::report::DayConsole;
 use crate::stack::{Admission, Available, Demand, Limits, Platform, StackOptions};
 use std::collections::HashMap;
@@ -115,14 +117,10 @@ impl Runner {
             Ok(free) => self.room(running, number, free),
             Err(error) => Err(error.clone()),
         });
-        match (&next, state.no_room) {
-            (NextStart::Wait(Waiting::Room(_)), None) => state.no_room = Some(Instant::now()),
-            (NextStart::Wait(Waiting::Room(_)), Some(_)) => {}
-            (_, Some(since)) => {
-                state.waited += since.elapsed();
-                state.no_room = None;
-            }
-            _ => {}
+        if matches!(next, NextStart::Wait(Waiting::Room(_))) {
+            state.no_room.get_or_insert_with(Instant::now);
+        } else if let Some(since) = state.no_room.take() {
+            state.waited += since.elapsed();
         }
         next
     }
@@ -191,7 +189,7 @@ impl Runner {
             run: run.clone(),
             cause: start.cause,
             running: state.schedule.running(),
-            waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
+            waited_us: micros(waited),
         });
         let teller: Box<dyn Observer> = Box::new(Teller { number, to: state.to.clone() });
         let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();

@@ -8,12 +8,11 @@ use crate::assurance::services;
 use crate::cli::Globals;
 use crate::cli::evidence;
 use crate::error::Error;
-use crate::record::{Record, RunOutcome, utc_now, utc_text};
+use crate::record::{RunOutcome, utc_now, utc_text};
 use crate::report::{
     CoverageFacts, DrInput, DrNotes, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_tells,
 };
 use crate::source::{Diagnostics, tidy};
-use std::path::Path;
 use time::OffsetDateTime;
 
 /// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
@@ -49,12 +48,16 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
             covering.extend(PastDrill::of(&record));
         }
         if quarter.contains(one.at) && one.dr && one.ended {
-            drills.push(told(dir, record, changed, &mut problems));
+            let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
+                problems.push(format!("the timeline of a drill is missing: {error}"));
+                Vec::new()
+            });
+            drills.push(DrillInput { record, events, changed });
         }
         seen.push(one);
     }
     seen.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
-    drills.sort_by(|a: &DrillInput, b| run_of(&a.record).cmp(run_of(&b.record)));
+    drills.sort_by_key(|drill: &DrillInput| drill.record.plan.as_ref().map(|plan| plan.run.clone()));
     if let Some(actions) = crate::cli::actions::read(globals)? {
         // What is about another drill is no part of this report.
         let of = |run: &str| seen.iter().find(|seen| seen.run == run).is_none_or(|seen| seen.dr);
@@ -72,18 +75,6 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         notes,
         problems,
     })
-}
-
-fn run_of(record: &Record) -> &str {
-    record.plan.as_ref().map_or("", |plan| &plan.run)
-}
-
-fn told(dir: &Path, record: Record, changed: Option<String>, problems: &mut Vec<String>) -> DrillInput {
-    let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
-        problems.push(format!("the timeline of a drill is missing: {error}"));
-        Vec::new()
-    });
-    DrillInput { record, events, changed }
 }
 
 fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {

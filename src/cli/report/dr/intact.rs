@@ -1,6 +1,6 @@
 //! Whether the evidence of a quarter is as it was sealed, in the words of the report.
 
-use crate::archive::evidence::{self, Checked, ProblemKind, SealState, Subject, Verification};
+use crate::archive::evidence::{self, Checked, ProblemKind, SealState, Subject};
 use crate::report::{EvidenceSummary, Quarter};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,19 +24,15 @@ impl Intact {
 /// Verifies the evidence of a quarter below the paths that the report is made from. What cannot be verified is a problem of the
 /// report, and no reason to make none.
 pub fn look(paths: &[PathBuf], quarter: Quarter) -> Intact {
-    let found = evidence::verify_some(paths, &|id| Quarter::of_id(id) == Some(quarter));
-    match found {
-        Ok(found) => told(&found),
-        Err(error) => {
-            let problems = vec![format!("the evidence could not be verified: {error}")];
-            Intact { summary: EvidenceSummary { problems, ..EvidenceSummary::default() }, ..Intact::default() }
-        }
-    }
-}
-
-fn told(found: &Verification) -> Intact {
     let mut intact = Intact::default();
     let summary = &mut intact.summary;
+    let found = match evidence::verify_some(paths, &|id| Quarter::of_id(id) == Some(quarter)) {
+        Ok(found) => found,
+        Err(error) => {
+            summary.problems.push(format!("the evidence could not be verified: {error}"));
+            return intact;
+        }
+    };
     for run in &found.runs {
         let digest = run.manifest.as_ref().map(ToString::to_string);
         summary.runs.push((run.run.clone(), digest, state(run)));

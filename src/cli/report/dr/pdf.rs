@@ -16,10 +16,8 @@ const WORDS: usize = 600;
 
 /// The program: `CHROMIUM`, or the first of the usual names in `PATH`.
 pub fn browser() -> Result<PathBuf, Error> {
-    let hint = format!(
-        "install Chromium, or name one with the environment variable CHROMIUM; looked for {}",
-        NAMES.join(", ")
-    );
+    let names = NAMES.join(", ");
+    let hint = format!("install Chromium, or name one with the environment variable CHROMIUM; looked for {names}");
     let search = std::env::var_os("PATH").unwrap_or_default();
     let found = |name: &Path| -> Option<PathBuf> {
         if name.components().count() > 1 {

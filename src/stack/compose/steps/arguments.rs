@@ -2,17 +2,11 @@
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
 use crate::stack::arguments::{self as flags, CommandFlag, FlagError};
-use std::fmt;
 
 /// Why something is not carried out, in one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub(in crate::stack::compose) struct Refusal(pub String);
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A refusal as an error.
 pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
@@ -75,42 +69,7 @@ impl Arguments {
     pub(super) fn is_set(&self, long: &str) -> bool {
         self.value(long) == Some("true")
     }
-}
 
-/// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
-/// is no flag ends them: what follows belongs to the command that is run inside.
-pub(super) fn read(
-    args: &[String],
-    table: &[Flag],
-    to_the_end: bool,
-    env: &[(String, String)],
-) -> Result<Arguments, Refusal> {
-    let (mut words, mut left) = (Arguments::default(), args);
-    while let Some((arg, after)) = left.split_first() {
-        left = after;
-        let is_word = arg.len() < 2 || !arg.starts_with('-');
-        if is_word {
-            words.rest.push(arg.clone());
-        }
-        if arg == "--" || is_word && to_the_end {
-            words.rest.extend_from_slice(left);
-            break;
-        } else if is_word {
-            continue;
-        }
-        let (found, with_next) = flags::read(arg, left.first(), table).map_err(|error| match error {
-            FlagError::Unknown(flag) => Refusal(format!("`{flag}` is not among the flags that a drill allows")),
-            FlagError::NoValue => Refusal(format!("`{arg}` needs a value")),
-        })?;
-        for (flag, value) in found {
-            words.take(flag, value.unwrap_or_else(|| "true".into()), env)?;
-        }
-        left = left.get(usize::from(with_next)..).unwrap_or_default();
-    }
-    Ok(words)
-}
-
-impl Arguments {
     fn take(&mut self, Flag { flag, rule }: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,
@@ -140,4 +99,32 @@ impl Arguments {
         self.flags.push((flag.long, value));
         Ok(())
     }
+}
+
+/// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
+/// is no flag ends them: what follows belongs to the command that is run inside.
+pub fn read(args: &[String], table: &[Flag], to_the_end: bool, env: &[(String, String)]) -> Result<Arguments, Refusal> {
+    let (mut words, mut left) = (Arguments::default(), args);
+    while let Some((arg, after)) = left.split_first() {
+        left = after;
+        let is_word = arg.len() < 2 || !arg.starts_with('-');
+        if is_word {
+            words.rest.push(arg.clone());
+        }
+        if arg == "--" || is_word && to_the_end {
+            words.rest.extend_from_slice(left);
+            break;
+        } else if is_word {
+            continue;
+        }
+        let (found, with_next) = flags::read(arg, left.first(), table).map_err(|error| match error {
+            FlagError::Unknown(flag) => Refusal(format!("`{flag}` is not among the flags that a drill allows")),
+            FlagError::NoValue => Refusal(format!("`{arg}` needs a value")),
+        })?;
+        for (flag, value) in found {
+            words.take(flag, value.unwrap_or_else(|| "true".into()), env)?;
+        }
+        left = left.get(usize::from(with_next)..).unwrap_or_default();
+    }
+    Ok(words)
 }

@@ -6,7 +6,6 @@ use super::docker::ContainerCalls;
 use super::lookup::FileLookup;
 use super::process::{self, ModelFile, ProcessListing};
 use super::request::{self, Known, Request, StepRequest};
-use super::sources::Sources;
 use super::table::{Compose, Docker};
 use super::team::Team;
 use super::{NotDone, answer, guard, itself, recreate, with_more};
@@ -65,7 +64,7 @@ impl AttachedTools {
         let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };
         match request::parse(call, &known)? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            StepRequest::Itself(args) => itself(&self.endpoint, args, &io, cancel).await,
+            StepRequest::Itself(args) => itself(&self.endpoint, &args, &io, cancel).await,
             StepRequest::Compose(ask) if ask.does == Compose::Copy => {
                 self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await
             }
@@ -144,23 +143,12 @@ impl AttachedTools {
         env: &[(String, String)],
         io: &CallIo,
     ) -> Result<Endpoint, NotDone> {
-        let ProjectFiles { files, directory, env_files } = files.clone();
-        let (endpoint, note) = recreate::with_variables(&self.endpoint, &Sources { files, directory, env_files }, env)?;
-        if let Some(note) = note {
-            io.out.say(&note).await;
-        }
+        let endpoint = recreate::with_variables(&self.endpoint, files, env, &io.out).await?;
         let before = self.model(&self.endpoint, options).await?;
         let after = self.model(&endpoint, options).await?;
-        let beyond = guard::beyond(&before, &after);
-        match beyond.is_empty() {
-            // What changes nothing is not handed on: it could only mean something to the command itself.
-            true if before == after => Ok(self.endpoint.clone()),
-            true => Ok(endpoint),
-            false => {
-                let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
-                Err(Refusal(why).into())
-            }
-        }
+        guard::refuse_beyond(&before, &after)?;
+        // What changes nothing is not handed on: it could only mean something to the command itself.
+        Ok(if before == after { self.endpoint.clone() } else { endpoint })
     }
 
     async fn model(&self, endpoint: &Endpoint, options: &[String]) -> Result<Map<String, Value>, NotDone> {
@@ -168,10 +156,9 @@ impl AttachedTools {
         let options = name.into_iter().chain(options.iter().cloned()).collect();
         let compose = ComposeCommand { endpoint: endpoint.clone(), options, redactor: self.secrets.redactor() };
         let output = compose.output(&["config", "--format", "json"]).await?;
-        let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
         match serde_json::from_slice(&output.stdout) {
             Ok(Value::Object(model)) if output.status.success() => Ok(model),
-            _ => Err(NotDone::Failed(said())),
+            _ => Err(NotDone::Failed(String::from_utf8_lossy(&output.stderr).trim().to_string())),
         }
     }
 }

@@ -7,19 +7,19 @@ use crate::stack::compose::containers;
 use crate::stack::compose::reads::clean;
 use crate::stack::{CallInput, CallOutput};
 use bollard::Docker;
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
-use tokio::sync::mpsc;
+use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+use tokio_util::sync::CancellationToken;
 
 /// A directory, as Go writes it in the mode of a file.
 const GO_DIRECTORY: u32 = 1 << 31;
 /// A symbolic link, the same.
 const GO_LINK: u32 = 1 << 27;
-/// Pieces of an archive that are under way.
-const QUEUE: usize = 8;
+/// Bytes of an archive that are under way.
+const PIPE: usize = 64 << 10;
 /// Links that are followed.
 const MOST_LINKS: usize = 20;
 
@@ -99,15 +99,23 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
     if look(docker, &CopySide { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
         return Err(format!("no such directory: {into}"));
     }
-    let (chunks, arriving) = mpsc::channel(QUEUE);
-    let downloading = download(docker, &source.container, &path, chunks);
-    let (renamed, leaving) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
-    let renaming = tokio::task::spawn_blocking(move || rename(arriving, renamed, name.as_deref()));
-    let uploading = containers::unpack(docker, &to.container, &into, stream(leaving));
-    let (downloaded, renamed, uploaded) = tokio::join!(downloading, renaming, uploading);
-    downloaded?;
-    uploaded.map_err(|error| error.to_string())?;
-    renamed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    // What arrives ends with whoever waits: the thread that renames would go on reading.
+    let waiting = CancellationToken::new();
+    let archive = containers::archive(docker, &source.container, &path).take_until(waiting.clone().cancelled_owned());
+    let arriving = SyncIoBridge::new(StreamReader::new(Box::pin(archive)));
+    let _waiting = waiting.drop_guard();
+    let (leaving, pieces) = tokio::io::duplex(PIPE);
+    let leaving = SyncIoBridge::new(leaving);
+    let renaming = tokio::task::spawn_blocking(move || renamed(arriving, leaving, name.as_deref()));
+    let uploading = containers::unpack(docker, &to.container, &into, ReaderStream::with_capacity(pieces, PIPE));
+    let (renamed, uploaded) = tokio::join!(renaming, uploading);
+    let uploaded = uploaded.map_err(|error| error.to_string());
+    match renamed.map_err(|error| error.to_string())? {
+        Ok(()) => uploaded,
+        // An upload that fails breaks the pipe, and knows why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => uploaded.and(Err(error.to_string())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// `docker cp web:/x -`: the archive as it is.
@@ -130,37 +138,7 @@ pub(super) async fn from_stream(docker: &Docker, stdin: CallInput, to: &CopySide
     uploaded.map_err(|error| error.to_string())
 }
 
-fn stream(
-    mut leaving: mpsc::Receiver<io::Result<Bytes>>,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static {
-    futures_util::stream::poll_fn(move |cx| leaving.poll_recv(cx))
-}
-
-async fn download(docker: &Docker, id: &str, path: &str, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
-    let mut pieces = Box::pin(containers::archive(docker, id, path));
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| error.to_string())?;
-        if to.send(Ok(piece)).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// Gives the topmost entry of an archive another name, piece by piece.
-fn rename(
-    from: mpsc::Receiver<io::Result<Bytes>>,
-    to: mpsc::Sender<io::Result<Bytes>>,
-    name: Option<&str>,
-) -> io::Result<()> {
-    let result = renamed(Chunks { from, current: Bytes::new() }, Pieces { to: to.clone() }, name);
-    if let Err(error) = &result {
-        // An archive that ends early would pass for a whole one.
-        let _ = to.blocking_send(Err(io::Error::other(error.to_string())));
-    }
-    result
-}
-
 fn renamed(from: impl Read, to: impl Write, name: Option<&str>) -> io::Result<()> {
     let mut archive = tar::Archive::new(from);
     let mut out = tar::Builder::new(io::BufWriter::with_capacity(64 << 10, to));
@@ -195,44 +173,6 @@ fn other_name(path: &Path, name: Option<&str>) -> Option<PathBuf> {
     };
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     (plain && path.components().next().is_some()).then_some(path)
-}
-
-struct Chunks {
-    from: mpsc::Receiver<io::Result<Bytes>>,
-    current: Bytes,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.from.blocking_recv() {
-                Some(chunk) => self.current = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let n = buffer.len().min(self.current.len());
-        let taken = self.current.split_to(n);
-        if let Some(room) = buffer.get_mut(..n) {
-            room.copy_from_slice(&taken);
-        }
-        Ok(n)
-    }
-}
-
-struct Pieces {
-    to: mpsc::Sender<io::Result<Bytes>>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.to.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A path that names nothing is no end of a copy.

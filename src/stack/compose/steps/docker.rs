@@ -59,10 +59,8 @@ impl ContainerCalls<'_> {
                 }
             }
             Docker::Stats => {
-                let mut ids = Vec::new();
-                for name in &words.rest {
-                    ids.push(team.find(name)?.id.clone());
-                }
+                let ids = words.rest.iter().map(|name| team.find(name).map(|found| found.id.clone()));
+                let mut ids = ids.collect::<Result<Vec<String>, Refusal>>()?;
                 let all = words.is_set("all");
                 if words.rest.is_empty() {
                     let running = team.all.iter().filter(|c| all || c.status == "running");
@@ -90,10 +88,8 @@ impl ContainerCalls<'_> {
             }
             Docker::Network => {
                 let [network, name] = words.rest.as_slice() else {
-                    return Err(Refusal(
-                        "name one network and one container: `docker network connect shop_default shop-db-1`".into(),
-                    )
-                    .into());
+                    let why = "name one network and one container: `docker network connect shop_default shop-db-1`";
+                    return Err(Refusal(why.into()).into());
                 };
                 let network = team.network(&self.endpoint.docker, network).await?;
                 command.arg("--").arg(network).arg(&team.find(name)?.id);

@@ -1,6 +1,7 @@
 //! What the variables of a step may change in a stack: which images, commands and settings it has, and never what it
 //! has of the host.
 
+use super::arguments::{Refusal, refuse};
 use crate::stack::compose::rights;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -29,8 +30,17 @@ pub(super) fn may_decide(name: &str) -> bool {
         && !upper.ends_with("_PROXY")
 }
 
-/// What a step's variables would change that is not theirs to change: `web.privileged`.
-pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+/// Refuses what a step's variables would change that is not theirs to change.
+pub(super) fn refuse_beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<(), Refusal> {
+    let beyond = beyond(before, after);
+    match beyond.is_empty() {
+        true => Ok(()),
+        false => refuse(format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "))),
+    }
+}
+
+/// What that is: `web.privileged`.
+fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let mut found = Vec::new();
     for section in ["secrets", "configs", "volumes", "networks", "name"] {
         if before.get(section) != after.get(section) {

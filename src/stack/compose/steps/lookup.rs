@@ -90,20 +90,19 @@ impl FileLookup {
         self.files.len() < 2
             || match paths {
                 [] => bases.iter().any(|base| self.named_in.contains(base)) || by_itself(),
-                paths => bases.iter().any(|base| {
-                    let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
-                    paths.len() == self.files.len() && paths.iter().zip(&self.files).all(leads)
-                }),
+                paths => bases.iter().any(|base| self.lead_to(call, base, paths, &self.files)),
             }
     }
 
     /// Whether these paths are the stack's env files, in their order, of a call that begins in one of these directories where it says that.
     pub(super) fn means_env(&self, call: &ToolCall, paths: &[String], bases: &[PathBuf]) -> bool {
         let bases = if bases.is_empty() { self.bases.as_slice() } else { bases };
-        bases.iter().any(|base| {
-            let leads = |(path, file): (&String, &PathBuf)| self.leads(call, base, path, file);
-            paths.len() == self.env_files.len() && paths.iter().zip(&self.env_files).all(leads)
-        })
+        bases.iter().any(|base| self.lead_to(call, base, paths, &self.env_files))
+    }
+
+    /// Whether paths lead to these files, in their order.
+    fn lead_to(&self, call: &ToolCall, base: &Path, paths: &[String], files: &[PathBuf]) -> bool {
+        paths.len() == files.len() && paths.iter().zip(files).all(|(path, file)| self.leads(call, base, path, file))
     }
 
     /// Whether Compose finds the files by itself from anywhere.

@@ -36,11 +36,10 @@ use rename::Change;
 use request::{Known, Request, StepRequest};
 use serde_json::Value;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use table::{Compose, Docker};
 use team::Team;
-use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 /// Exit code of Compose where it finds no file.
@@ -49,10 +48,10 @@ const NO_FILE: i32 = 14;
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
 pub(super) struct StepTools {
-    stack: ComposeStack,
-    place: Place,
+    pub stack: ComposeStack,
+    pub place: Place,
     /// What must not be written, those of the stack included.
-    secrets: Secrets,
+    pub secrets: Secrets,
 }
 
 /// Why a call has no exit code.
@@ -92,7 +91,7 @@ impl Tools for StepTools {
     fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let mut tools = self.clone();
         // Builds write what the step's variables have made of them.
-        tools.stack.hide(self.secrets.redactor());
+        tools.stack.redactor = self.secrets.redactor();
         async move {
             let out = io.out.clone();
             let carried_out = tools.carry_out(&call, io, &cancel);
@@ -117,21 +116,13 @@ async fn answer(
         // The command has had its time to go.
         () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
     };
-    let (exit, told) = match done {
-        Ok(exit) => (exit, format!("exit {exit}")),
-        Err(NotDone::Refused(why)) => {
-            out.say(&format!("firedrill: {why}\n")).await;
-            (REFUSED, format!("refused: {why}"))
-        }
-        Err(NotDone::Failed(why)) => {
-            out.say(&format!("{why}\n")).await;
-            (1, format!("failed: {why}"))
-        }
-        Err(NotDone::NoFile(why)) => {
-            out.say(&format!("{why}\n")).await;
-            (NO_FILE, format!("failed: {why}"))
-        }
+    let (exit, said, told) = match done {
+        Ok(exit) => (exit, String::new(), format!("exit {exit}")),
+        Err(NotDone::Refused(why)) => (REFUSED, format!("firedrill: {why}\n"), format!("refused: {why}")),
+        Err(NotDone::Failed(why)) => (1, format!("{why}\n"), format!("failed: {why}")),
+        Err(NotDone::NoFile(why)) => (NO_FILE, format!("{why}\n"), format!("failed: {why}")),
     };
+    out.say(&said).await;
     let took = began.elapsed().as_secs_f64();
     // Who called it may have found out a secret meanwhile.
     note_call(call, &format!("{told}, {took:.1} s"), dir, "docker.log", &secrets.redactor()).await;
@@ -139,12 +130,7 @@ async fn answer(
 }
 
 /// The real command saying something of itself.
-async fn itself(
-    endpoint: &Endpoint,
-    args: Vec<String>,
-    io: &CallIo,
-    cancel: &CancellationToken,
-) -> Result<i32, NotDone> {
+async fn itself(endpoint: &Endpoint, args: &[String], io: &CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
     let mut command = endpoint.command();
     command.args(args);
     Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
@@ -174,10 +160,6 @@ pub(super) fn refusal(
 }
 
 impl StepTools {
-    pub(super) fn new(stack: &ComposeStack, place: &Place, secrets: &Secrets) -> StepTools {
-        StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
-    }
-
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let mut known = known(&self.stack.model, &self.stack.spec, &self.stack.project);
         if let Some(bases) = self.stack.started().bases.get(&call.begins) {
@@ -185,7 +167,7 @@ impl StepTools {
         }
         match request::parse(call, &known)? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            StepRequest::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
+            StepRequest::Itself(args) => itself(&self.stack.endpoint, &args, &io, cancel).await,
             StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
             StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
         }
@@ -251,7 +233,9 @@ impl StepTools {
             (Compose::Run, Some(service)) => ModelFile::new(&with_variables(&model, service, &words.env))?,
             _ => ModelFile::new(&model)?,
         };
-        let mut command = self.compose_command(&file.path());
+        let (compose, path) = (stack.compose(), file.path());
+        let mut command = compose.endpoint.command();
+        command.arg("compose").args(compose.options.iter().map(|option| if option == "-" { &path } else { option }));
         command.arg(ask.name).args(&words.passed);
         if ask.name == "pull" {
             // The tags of the host's images are not the drill's to move.
@@ -274,17 +258,6 @@ impl StepTools {
         Ok(exit)
     }
 
-    /// Compose on the drill's project, with the model in a file of its own.
-    fn compose_command(&self, file: &str) -> Command {
-        let compose = self.stack.compose();
-        let mut command = compose.endpoint.command();
-        command.arg("compose");
-        for option in &compose.options {
-            command.arg(if option == "-" { file } else { option });
-        }
-        command
-    }
-
     /// The team's own file, as the step's environment makes it.
     async fn config(
         &self,
@@ -295,10 +268,7 @@ impl StepTools {
     ) -> Result<i32, NotDone> {
         let stack = &self.stack;
         let env = recreate::with_released(stack, &call.env);
-        let (endpoint, note) = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env)?;
-        if let Some(note) = note {
-            io.out.say(&note).await;
-        }
+        let endpoint = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env, &io.out).await?;
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
         let mut command = model::reading(&endpoint, &spec);
@@ -310,16 +280,12 @@ impl StepTools {
 
     /// The team's containers, and where the step stands if that matters.
     async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
-        let here = if copies { Some(self.here().await?) } else { None };
+        let here = match &self.place {
+            _ if !copies => None,
+            Place::Toolbox => Some(self.stack.running(TOOLBOX).await?),
+            Place::Service(service) => Some(self.stack.running(service).await?),
+        };
         Ok(ContainerCalls { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
-    }
-
-    /// The container in which the step runs.
-    async fn here(&self) -> Result<String, StackError> {
-        match &self.place {
-            Place::Toolbox => self.stack.running(TOOLBOX).await,
-            Place::Service(service) => self.stack.running(service).await,
-        }
     }
 }
 
@@ -334,7 +300,7 @@ fn with_variables(model: &str, service: &str, env: &[(String, String)]) -> Strin
 }
 
 /// The environment of a service with more variables in it.
-fn with_more(environment: Option<&Value>, env: &[(String, String)]) -> Value {
+pub(super) fn with_more(environment: Option<&Value>, env: &[(String, String)]) -> Value {
     let mut all = environment.and_then(Value::as_object).cloned().unwrap_or_default();
     all.extend(env.iter().map(|(name, value)| (name.clone(), Value::String(model::escape(value)))));
     Value::Object(all)
@@ -350,7 +316,7 @@ impl Making {
     /// One more, from now on.
     pub(super) fn of(started: &Arc<Mutex<Started>>) -> Making {
         let making = Making { started: started.clone(), over: false };
-        making.started().making += 1;
+        crate::locked(started).making += 1;
         making
     }
 
@@ -358,15 +324,11 @@ impl Making {
     pub(super) fn over(mut self) {
         self.over = true;
     }
-
-    fn started(&self) -> MutexGuard<'_, Started> {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Making {
     fn drop(&mut self) {
-        let mut started = self.started();
+        let mut started = crate::locked(&self.started);
         started.making = started.making.saturating_sub(1);
         started.cut_off |= !self.over;
     }

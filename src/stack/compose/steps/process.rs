@@ -92,10 +92,9 @@ pub(super) async fn run(
     }
     let mut running = Running::start(command)?;
     let feeding = running.child.stdin.take().zip(stdin).map(|(to, from)| tokio::spawn(feed(from, to)));
-    let stdout =
-        running.child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, Renamer::new(&show.names, show.stdout)));
-    let stderr =
-        running.child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, Renamer::new(&show.names, show.stderr)));
+    let renamer = |change| Renamer::new(&show.names, change);
+    let stdout = running.child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, renamer(show.stdout)));
+    let stderr = running.child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, renamer(show.stderr)));
     let streams = async {
         tokio::join!(OptionFuture::from(stdout), OptionFuture::from(stderr));
         running.wait().await
@@ -107,16 +106,11 @@ pub(super) async fn run(
     if let Some(feeding) = feeding {
         feeding.abort();
     }
-    match ended {
-        Some(status) => {
-            let status = status?;
-            Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
-        }
-        None => {
-            running.end().await;
-            Ok(143)
-        }
-    }
+    let Some(status) = ended.transpose()? else {
+        running.end().await;
+        return Ok(143);
+    };
+    Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
 }
 
 /// Hands input on to its end.

@@ -4,34 +4,37 @@
 use super::NotDone;
 use super::arguments::Refusal;
 use super::guard;
-use super::sources::Sources;
 use crate::stack::ResolveError;
-use crate::stack::compose::command::Watch;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
+use crate::stack::compose::project::ProjectFiles;
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::transform::Recipe;
-use crate::stack::compose::{builds, findings, images, processes};
+use crate::stack::compose::{builds, findings, images, processes, up};
 use crate::stack::{AgentRole, CallIo, CallOutput, TOOLBOX};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 /// The engine with the variables of a step that count in the environment of its commands: those that the files name.
-/// When a file is not understood here, none does, and the second says why.
-pub(super) fn with_variables(
+/// When a file is not understood here, none does, and the step is told why.
+pub(super) async fn with_variables(
     engine: &Endpoint,
-    sources: &Sources,
+    sources: &ProjectFiles,
     env: &[(String, String)],
-) -> Result<(Endpoint, Option<String>), Refusal> {
+    out: &CallOutput,
+) -> Result<Endpoint, Refusal> {
     let mut endpoint = engine.clone();
     let mut may: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
     if may.is_empty() {
-        return Ok((endpoint, None));
+        return Ok(endpoint);
     }
     let variables = match sources.variables() {
         Ok(variables) => variables,
-        Err(why) => return Ok((endpoint, Some(format!("firedrill: the step's variables do not count here: {why}\n")))),
+        Err(why) => {
+            out.say(&format!("firedrill: the step's variables do not count here: {why}\n")).await;
+            return Ok(endpoint);
+        }
     };
     may.retain(|(name, _)| variables.named.contains(name));
     for (name, value) in may {
@@ -42,12 +45,12 @@ pub(super) fn with_variables(
         }
         endpoint.set(name, value);
     }
-    Ok((endpoint, None))
+    Ok(endpoint)
 }
 
 /// What a drill's model is made from.
-pub(super) fn sources(stack: &ComposeStack) -> Sources {
-    Sources {
+pub(super) fn sources(stack: &ComposeStack) -> ProjectFiles {
+    ProjectFiles {
         files: stack.model.files.clone(),
         directory: stack.model.directory.clone(),
         env_files: stack.spec.env_files.clone(),
@@ -102,10 +105,7 @@ pub(super) async fn remake(
         return Err(NotDone::Failed("the stack has not been started".into()));
     };
     let env = with_released(stack, env);
-    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env)?;
-    if let Some(note) = note {
-        out.say(&note).await;
-    }
+    let endpoint = with_variables(&stack.endpoint, &sources(stack), &env, out).await?;
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;
@@ -129,11 +129,7 @@ pub(super) async fn remake(
     spec.profiles.sort();
     spec.profiles.dedup();
     let before = resolve(&spec, &stack.endpoint).await?;
-    let beyond = guard::beyond(&before.json, &resolved.json);
-    if !beyond.is_empty() {
-        let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
-        return Err(Refusal(why).into());
-    }
+    guard::refuse_beyond(&before.json, &resolved.json)?;
     if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
         return Err(Refusal(wrong.message).into());
     }
@@ -220,9 +216,7 @@ async fn rebuilt(
         // Nothing is to be started here.
         built.leave_own();
     }
-    let only = stack.transformed(&only, &stack.spec, &Recipe { builds: built.clone(), ..Recipe::default() });
-    let text = only.to_string();
-    built.build(&compose, Watch::new(&stack.run.dir, "build.log", builds::BUILD_WITHIN, cancel).with(&text)).await?;
+    up::build(stack, &only, &built, cancel).await?;
     recipe.builds.images.extend(built.images);
     recipe.builds.own.extend(built.own);
     Ok(recipe)

@@ -105,9 +105,7 @@ impl Renamer {
     pub(super) fn finish(&mut self) -> Bytes {
         let line = std::mem::take(&mut self.pending);
         let mut out = Vec::new();
-        if !line.is_empty() {
-            self.emit(&line, &mut out);
-        }
+        self.emit(&line, &mut out);
         out.into()
     }
 

@@ -62,17 +62,6 @@ pub(super) struct CopyRequest {
     pub here: Option<String>,
 }
 
-/// One end of a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
-    /// A path in a container or service.
-    There(String, String),
-    /// A path where the step runs.
-    Here(String),
-    /// An archive on standard input or output.
-    Stream,
-}
-
 /// Reads a call.
 pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
     if call.args.iter().any(|arg| arg.contains('\0')) {
@@ -195,10 +184,8 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     }
     let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
     if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {
-        return refuse(format!(
-            "`-p {project}`: other projects are no part of the drill (its own is `{}`)",
-            known.team
-        ));
+        let own = &known.team;
+        return refuse(format!("`-p {project}`: other projects are no part of the drill (its own is `{own}`)"));
     }
     let profiles = global.values("profile");
     if let Some(odd) = profiles.iter().find(|profile| !is_name(profile)) {
@@ -230,13 +217,12 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
             known.lookup.files.len()
         ));
     }
-    match by_name || known.lookup.files.is_empty() {
-        false if bases.is_empty() => Ok(StepRequest::NoFile(no_file(call, &known.lookup))),
-        told_nothing => {
-            let bases = if told_nothing { Vec::new() } else { bases };
-            Ok(StepRequest::Compose(Request { name, does: *does, words, profiles, bases }))
-        }
+    let told_nothing = by_name || known.lookup.files.is_empty();
+    if bases.is_empty() && !told_nothing {
+        return Ok(StepRequest::NoFile(no_file(call, &known.lookup)));
     }
+    let bases = if told_nothing { Vec::new() } else { bases };
+    Ok(StepRequest::Compose(Request { name, does: *does, words, profiles, bases }))
 }
 
 /// Why files are not those of the stack.
@@ -317,26 +303,19 @@ pub(super) fn scaled(text: &str) -> Result<(String, u32), Refusal> {
 /// What a copy is to do: exactly one of its ends is in a container.
 pub(super) fn copied(words: &Arguments) -> Result<CopyRequest, Refusal> {
     let [from, to] = words.rest.as_slice() else { return refuse("a copy needs a source and a destination") };
-    let (name, path, here, is_out) = match (end(from), end(to)) {
-        (End::There(..), End::There(..)) => return refuse("copying from container to container is not supported"),
-        (End::There(name, path), here) => (name, path, here, true),
-        (here, End::There(name, path)) => (name, path, here, false),
-        _ => return refuse("one end of a copy must be in a container: CONTAINER:PATH"),
+    let ((name, path), here, is_out) = match (in_container(from), in_container(to)) {
+        (Some(_), Some(_)) => return refuse("copying from container to container is not supported"),
+        (Some(there), None) => (there, to, true),
+        (None, Some(there)) => (there, from, false),
+        (None, None) => return refuse("one end of a copy must be in a container: CONTAINER:PATH"),
     };
-    let here = if let End::Here(path) = here { Some(path) } else { None };
-    Ok(CopyRequest { is_out, name, path, here })
+    let here = Some(here.clone()).filter(|here| here != "-");
+    Ok(CopyRequest { is_out, name: name.to_string(), path: path.to_string(), here })
 }
 
-fn end(text: &str) -> End {
-    if text == "-" {
-        return End::Stream;
-    }
-    match text.split_once(':') {
-        Some((name, path)) if !name.is_empty() && !name.starts_with('.') && !name.contains('/') => {
-            End::There(name.to_string(), path.to_string())
-        }
-        _ => End::Here(text.to_string()),
-    }
+/// The container or service, and the path in it; `None` for a path where the step runs, and for an archive on standard input or output.
+fn in_container(end: &str) -> Option<(&str, &str)> {
+    end.split_once(':').filter(|(name, _)| !name.is_empty() && !name.starts_with('.') && !name.contains('/'))
 }
 
 /// A name of the team's, and none of Firedrill's own services.

@@ -3,7 +3,8 @@
 
 use crate::stack::StackRequest;
 use crate::stack::compose::dotenv::assignments;
-use crate::stack::compose::model::ResolvedModel;
+use crate::stack::compose::model::{ResolvedModel, texts_in};
+use crate::stack::compose::project::ProjectFiles;
 use crate::stack::compose::reads::{self, documents};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -11,17 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// Most files and directories that are looked at.
 const MOST: usize = 50;
-
-/// What Compose is given.
-#[derive(Debug, Clone)]
-pub(super) struct Sources {
-    /// The Compose files.
-    pub files: Vec<PathBuf>,
-    /// The project's directory.
-    pub directory: PathBuf,
-    /// The env files that are named.
-    pub env_files: Vec<PathBuf>,
-}
 
 /// Names of variables.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -42,7 +32,7 @@ struct FoundSources {
     env_files: BTreeSet<String>,
 }
 
-impl Sources {
+impl ProjectFiles {
     /// Every variable in these files and in those that they include or extend.
     ///
     /// Compose resolves a path from the project's directory, from that of an include or from that of the file, by rules
@@ -91,7 +81,7 @@ impl ResolvedModel {
     /// The variables that its files name, of which a release may set any; `None` where they are not understood.
     pub fn variables(&self, spec: &StackRequest) -> Option<BTreeSet<String>> {
         let (files, directory) = (self.files.clone(), self.directory.clone());
-        let named = Sources { files, directory, env_files: spec.env_files.clone() }.variables().ok()?.named;
+        let named = ProjectFiles { files, directory, env_files: spec.env_files.clone() }.variables().ok()?.named;
         Some(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
     }
 }
@@ -137,24 +127,19 @@ impl FoundSources {
 
     /// Variables that decide which file is read.
     fn choosing(&mut self, value: &Value) {
-        match value {
-            Value::String(text) => self.variables.of_files.extend(variables_of(text)),
-            Value::Array(values) => values.iter().for_each(|value| self.choosing(value)),
-            Value::Object(fields) => fields.values().for_each(|value| self.choosing(value)),
-            _ => {}
-        }
+        self.variables.of_files.extend(texts_in(value).into_iter().flat_map(variables_of));
     }
 
     /// `environment: [DEBUG]`, which has its value from outside.
     fn handed_on(&mut self, value: &Value) {
-        let names: Vec<&String> = match value {
-            Value::Object(fields) => fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name).collect(),
-            Value::Array(values) => {
-                values.iter().filter_map(|v| if let Value::String(s) = v { Some(s) } else { None }).collect()
+        let names: Vec<&str> = match value {
+            Value::Object(fields) => {
+                fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect()
             }
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        self.variables.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).cloned());
+        self.variables.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).map(str::to_string));
     }
 
     /// The paths below an `include` or `extends`.
@@ -232,7 +217,7 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let directory = dir.path().to_path_buf();
-        let sources = Sources { files: vec![directory.join("compose.yml")], directory, env_files: Vec::new() };
+        let sources = ProjectFiles { files: vec![directory.join("compose.yml")], directory, env_files: Vec::new() };
         let joined = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
         sources.variables().map(|variables| (joined(variables.named), joined(variables.of_files)))
     }

@@ -67,12 +67,9 @@ pub(super) struct Team {
 impl Team {
     /// Those of a project that is up: its names are the team's own.
     pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
-        let mut all = Vec::new();
-        for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
-            if !is_of_drill(containers::listed_label(&summary, labels::RUN), project) {
-                all.extend(Container::of(summary));
-            }
-        }
+        let mut found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await?;
+        found.retain(|summary| !is_of_drill(containers::listed_label(summary, labels::RUN), project));
+        let mut all: Vec<Container> = found.into_iter().filter_map(Container::of).collect();
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         Ok(Team { all, project: project.to_string(), ..Team::default() })
     }
@@ -178,12 +175,9 @@ impl Team {
         }
         let mut left: Vec<&Container> = self.all.iter().collect();
         left.retain(|c| ids.is_empty() || ids.iter().any(|id| !id.is_empty() && c.id.starts_with(id)));
-        for pattern in &names {
-            if pattern.contains(['*', '[', '(', '|', '?', '+', '\\']) {
-                return refuse(format!(
-                    "`--filter name={pattern}`: only `^`, `$` and plain text are understood in a drill"
-                ));
-            }
+        if let Some(pattern) = names.iter().find(|pattern| pattern.contains(['*', '[', '(', '|', '?', '+', '\\'])) {
+            let why = "only `^`, `$` and plain text are understood in a drill";
+            return refuse(format!("`--filter name={pattern}`: {why}"));
         }
         left.retain(|c| names.is_empty() || names.iter().any(|p| matches(p, &c.shown) || matches(p, &c.name)));
         Ok((left, rest))
