@@ -303,7 +303,8 @@ fn toxics_of_http_act_on_requests_and_are_refused_with_the_reason() {
         (json!({ "type": "http_header", "attributes": { "set": { "a b": "1" } } }), "is not the name of a header"),
         (json!({ "type": "http_nothing" }), "invalid toxic type"),
     ];
-    for (toxic, told) in errors {
+    for (mut toxic, told) in errors {
+        toxic["name"] = json!("refused");
         let (status, _, text) = server.call("POST", "/proxies/web/toxics", Some(&toxic.to_string()));
         let error: Value = serde_json::from_str(&text).expect("JSON");
         assert!(status == 400 && error["error"].as_str().is_some_and(|error| error.contains(told)), "{toxic}: {text}");

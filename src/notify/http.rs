@@ -6,9 +6,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
+use std::error::Error as _;
 use std::time::Duration;
 use tokio_rustls::rustls::crypto::ring;
 
@@ -78,7 +79,9 @@ async fn ask(url: &str, token: Option<&str>, json: Option<&serde_json::Value>) -
             return exchange(HttpConnector::new(), request).await;
         }
         let trusting = HttpsConnectorBuilder::new().with_provider_and_native_roots(ring::default_provider());
-        let trusting = trusting.map_err(|error| format!("TLS cannot be set up: {error}; install `ca-certificates`"))?;
+        let trusting = trusting.map_err(|error| {
+            format!("TLS cannot be set up: {error}; install `ca-certificates`, or mend SSL_CERT_FILE where that is set")
+        })?;
         exchange(trusting.https_only().enable_http1().build(), request).await
     };
     let timed_out = |_| format!("no answer within {} s", WITHIN.as_secs());
@@ -90,7 +93,11 @@ async fn exchange(
     request: Request<Full<Bytes>>,
 ) -> Result<WebAnswer, String> {
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    let response = client.request(request).await.map_err(|error| chain(&error))?;
+    let host = request.uri().host().unwrap_or_default().to_string();
+    // The outermost error says no more than that the client failed.
+    let failed =
+        |error: Error| format!("{host}: {}", error.source().map_or_else(|| error.to_string(), |cause| chain(cause)));
+    let response = client.request(request).await.map_err(failed)?;
     let status = response.status().as_u16();
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     // The status says what became of it; of a body that is too long or breaks off nothing is kept.

@@ -311,20 +311,23 @@ pub struct DataFigures {
     pub later_survived: u64,
 }
 
-/// The fault from which a loss is measured, of all that were confirmed, each time that they came: the last one that lost a write which was
-/// acknowledged after the fault before it. It may have lost everything older. One that comes when nothing is acknowledged any more has
-/// nothing newer to lose. `None` where none was confirmed.
+/// The fault from which a loss is measured, of all that were confirmed, each time that they came: the last one before the survivors were read
+/// that lost a write which was acknowledged after the fault before it. It may have lost everything older. One that comes when nothing is
+/// acknowledged any more has nothing newer to lose. `None` where none was confirmed.
 pub fn fault_of_losses(
     writes: &[WriteRecord],
-    survivors: Option<&Numbers>,
-    mut confirmed: Vec<DrillTime>,
+    read: &ReadBackRecord,
+    confirmed: impl Iterator<Item = DrillTime>,
 ) -> Option<DrillTime> {
+    let mut confirmed: Vec<DrillTime> = confirmed.collect();
     confirmed.sort_unstable();
     let is_lost = |write: &&WriteRecord| {
-        write.is_acknowledged() && survivors.is_some_and(|survivors| !survivors.contains(write.number()))
+        let survived = |survivors: &Numbers| survivors.contains(write.number());
+        write.is_acknowledged() && read.survivors.as_ref().is_some_and(|survivors| !survived(survivors))
     };
     let lost: Vec<DrillTime> = writes.iter().filter(is_lost).map(|write| write.ended()).collect();
-    let later = confirmed.windows(2).rev().find(|pair| lost.iter().any(|at| *at > pair[0] && *at <= pair[1]));
+    let mut later = confirmed.windows(2).rev().filter(|pair| pair[1] <= read.asked_us);
+    let later = later.find(|pair| lost.iter().any(|at| *at > pair[0] && *at <= pair[1]));
     later.map(|pair| pair[1]).or(confirmed.first().copied())
 }
 
@@ -470,8 +473,10 @@ impl Record {
     pub fn losses_from(&self) -> Option<DrillTime> {
         let moments = self.counted_faults().flat_map(|fault| &fault.life);
         let confirmed = moments.filter(|moment| moment.what == FaultEvent::Confirmed).map(|moment| moment.at_us);
-        let survivors = self.read_back.as_ref().and_then(|read| read.survivors.as_ref());
-        fault_of_losses(&self.writes, survivors, confirmed.collect())
+        match &self.read_back {
+            Some(read) => fault_of_losses(&self.writes, read, confirmed),
+            None => self.injected_us(),
+        }
     }
 
     /// How old the backup was at the fault from which losses are measured, in microseconds; `None` when it does not say when it was

@@ -61,7 +61,7 @@ impl Excerpt {
     /// The place in the source of some bytes of it.
     pub fn place(&self, part: Span) -> Span {
         let start = self.origin(part.start);
-        let end = self.origin(part.end.saturating_sub(1).max(part.start)) + 1;
+        let end = if part.start < part.end { self.origin(part.end - 1) + 1 } else { start };
         Span::new(start, end.max(start))
     }
 

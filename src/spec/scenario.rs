@@ -144,7 +144,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     {
         let message =
             "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
-        map.error(map.key_span("alerts"), message).help("leave `services` out: Firedrill starts both");
+        let span = map.key_span("alerts");
+        map.diags.error(map.source, span, message).help("leave `services` out: Firedrill starts both");
     }
     if map.has("alerts") && !map.has("detect") {
         let help = "say which page must come: `detect: { alert: …, receiver: …, within: … }`";

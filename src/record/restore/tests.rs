@@ -95,7 +95,8 @@ proptest! {
         let first = begun + took;
         let there = |number: u64| survivors.contains(&number);
         let record = record(writes.clone(), Some(survivors.iter().copied().collect()), asked, begun, first);
-        let between = writes.iter().any(|w| w.2 && !there(w.0) && (first + 1..=first + 50).contains(&w.1.0));
+        let is_between = |w: &&WriteRecord| w.2 && !there(w.0) && (first + 1..=first + 50).contains(&w.1.0);
+        let between = first + 50 <= asked && writes.iter().any(|w| is_between(&w));
         let (begun, fault) = if between { (begun + 1, first + 50) } else { (begun, first) };
         let figures = record.data_figures().unwrap();
         let judged: Vec<_> = writes.iter().filter(|w| w.2 && w.1.0 <= asked).collect();
@@ -127,14 +128,17 @@ proptest! {
 fn a_loss_is_measured_from_the_last_fault_that_may_have_lost_it() {
     let from = |writes: &[(u64, bool)], confirmed: &[u64]| {
         let writes = writes.iter().map(|(at, acknowledged)| WriteRecord(0, DrillTime(*at), *acknowledged));
-        let confirmed = confirmed.iter().map(|at| DrillTime(*at)).collect();
-        fault_of_losses(&writes.collect::<Vec<_>>(), Some(&Numbers::default()), confirmed).map(|at| at.0)
+        let confirmed = confirmed.iter().map(|at| DrillTime(*at));
+        let (asked_us, survivors) = (DrillTime(100), Some(Numbers::default()));
+        let read = ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: String::new() };
+        fault_of_losses(&writes.collect::<Vec<_>>(), &read, confirmed).map(|at| at.0)
     };
     assert_eq!([from(&[(5, true)], &[]), from(&[], &[10]), from(&[(5, true)], &[10])], [None, Some(10), Some(10)]);
     let none_between = [(5, true), (10, true), (30, false), (90, true)];
     assert_eq!(from(&none_between, &[10, 60]), Some(10), "nothing was acknowledged that the second could lose");
     assert_eq!(from(&[(5, true), (30, true)], &[10, 60]), Some(60));
     assert_eq!(from(&[(60, true)], &[10, 60]), Some(60));
+    assert_eq!(from(&[(5, true), (110, true)], &[10, 120]), Some(10), "the survivors were read by then");
     assert_eq!(from(&[(30, true)], &[10, 60, 80]), Some(60), "the third one met a service that was down");
     // As a record has it: the second one is confirmed at 52.
     let lost = |at: u64| {

@@ -8,9 +8,11 @@ use crate::stack::compose::reads::clean;
 use crate::stack::{CallInput, CallOutput};
 use bollard::Docker;
 use futures_util::StreamExt;
-use futures_util::stream::unfold;
+use futures_util::stream::{once, unfold};
+use std::future::ready;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use tokio::sync::oneshot;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use tokio_util::sync::CancellationToken;
 
@@ -106,8 +108,17 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
     let _waiting = waiting.drop_guard();
     let (leaving, pieces) = tokio::io::duplex(PIPE);
     let leaving = SyncIoBridge::new(leaving);
-    let renaming = tokio::task::spawn_blocking(move || renamed(arriving, leaving, name.as_deref()));
-    let uploading = containers::unpack(docker, &to.container, &into, ReaderStream::with_capacity(pieces, PIPE));
+    // An archive that ends early would pass for a whole one.
+    let (end, ended) = oneshot::channel();
+    let broken = once(ended).filter_map(|ended| ready(ended.ok().map(Err)));
+    let renaming = tokio::task::spawn_blocking(move || {
+        renamed(arriving, leaving, name.as_deref()).inspect_err(|error| {
+            // Where nobody listens the upload has failed.
+            let _ = end.send(io::Error::new(error.kind(), error.to_string()));
+        })
+    });
+    let pieces = ReaderStream::with_capacity(pieces, PIPE).chain(broken);
+    let uploading = containers::unpack(docker, &to.container, &into, pieces);
     let (renamed, uploaded) = tokio::join!(renaming, uploading);
     let uploaded = uploaded.map_err(|error| error.to_string());
     match renamed.map_err(|error| error.to_string())? {
