@@ -95,8 +95,7 @@ async fn exchange(
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let host = request.uri().host().unwrap_or_default().to_string();
     // The outermost error says no more than that the client failed.
-    let failed =
-        |error: Error| format!("{host}: {}", error.source().map_or_else(|| error.to_string(), |cause| chain(cause)));
+    let failed = |error: Error| format!("{host}: {}", error.source().map_or_else(|| error.to_string(), chain));
     let response = client.request(request).await.map_err(failed)?;
     let status = response.status().as_u16();
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
