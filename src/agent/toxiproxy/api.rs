@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -193,13 +194,37 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
     }
 }
 
+/// What Go's reader of JSON says of a character in the wrong place, by what ours says.
+const MISPLACED: [(&str, &str); 7] = [
+    ("expected value", "looking for beginning of value"),
+    ("key must be a string", "looking for beginning of object key string"),
+    ("trailing comma", "looking for beginning of object key string"),
+    ("expected `:`", "after object key"),
+    ("expected `,` or `}`", "after object key:value pair"),
+    ("expected `,` or `]`", "after array element"),
+    ("control character", "in string literal"),
+];
+
 /// The first JSON value of a body; what follows it does not count, as for the server in Go.
 fn read(body: &[u8]) -> Result<Value, ApiRefusal> {
-    match serde_json::Deserializer::from_slice(body).into_iter().next() {
-        Some(Err(error)) if error.is_eof() => Err(ApiRefusal::body("unexpected EOF")),
-        Some(value) => value.map_err(ApiRefusal::body),
-        None => Err(ApiRefusal::body("EOF")),
-    }
+    Value::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| match error.is_eof() {
+        true if body.trim_ascii().is_empty() => ApiRefusal::body("EOF"),
+        true => ApiRefusal::body("unexpected EOF"),
+        false => ApiRefusal::body(misplaced(body, &error).unwrap_or_else(|| error.to_string())),
+    })
+}
+
+/// A character in the wrong place, as Go's reader tells it.
+fn misplaced(body: &[u8], error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let before: usize =
+        body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let found = *body.get((before + error.column()).checked_sub(1)?)?;
+    let place = match found {
+        b']' if text.starts_with("trailing comma") => "looking for beginning of value",
+        _ => MISPLACED.iter().find(|(ours, _)| text.starts_with(*ours))?.1,
+    };
+    Some(format!("invalid character {:?} {place}", char::from(found)))
 }
 
 fn metrics(proxies: &ToxicProxies) -> String {
@@ -230,6 +255,32 @@ mod tests {
         let path: Vec<&str> = path.split('/').collect();
         let answer = carry_out(method, &path, body.to_string().as_bytes(), proxies).await;
         answer.map_or_else(|refusal| refusal.status, |answer| answer.status().as_u16())
+    }
+
+    /// As recorded of Toxiproxy's own server.
+    #[test]
+    fn bodies_are_read_as_in_go() {
+        let cases = [
+            ("", Err("EOF")),
+            (" \n", Err("EOF")),
+            ("{\"a\": tr", Err("unexpected EOF")),
+            ("nullx", Ok(Value::Null)),
+            ("7 8", Ok(json!(7))),
+            ("{}}", Ok(json!({}))),
+            ("}", Err("invalid character '}' looking for beginning of value")),
+            ("'a'", Err("invalid character '\\'' looking for beginning of value")),
+            ("{\n  \"a\": 1,\n}", Err("invalid character '}' looking for beginning of object key string")),
+            ("{a: 1}", Err("invalid character 'a' looking for beginning of object key string")),
+            ("[{},]", Err("invalid character ']' looking for beginning of value")),
+            ("{\"a\" \"b\"}", Err("invalid character '\"' after object key")),
+            ("{\"a\": 1 \"b\"}", Err("invalid character '\"' after object key:value pair")),
+            ("[1 2]", Err("invalid character '2' after array element")),
+            ("[\"a\n\"]", Err("invalid character '\\n' in string literal")),
+            ("{\"a\": \"b\t\"}", Err("invalid character '\\t' in string literal")),
+        ];
+        for (body, value) in cases {
+            assert_eq!(read(body.as_bytes()), value.map_err(ApiRefusal::body), "{body}");
+        }
     }
 
     #[tokio::test]

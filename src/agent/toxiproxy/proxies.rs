@@ -435,21 +435,31 @@ async fn resolved(listen: &str) -> Result<SocketAddr, String> {
         return Ok(SocketAddr::new(IpAddr::from(Ipv6Addr::UNSPECIFIED), port));
     }
     let unknown = || format!("lookup {host}: no such host");
+    // The system would take `127.1` and `0` for addresses.
+    if host.parse::<IpAddr>().is_err() && host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(unknown());
+    }
     let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(|_| unknown())?.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(unknown)
+    let mut first = *first.ok_or_else(unknown)?;
+    first.set_ip(first.ip().to_canonical());
+    Ok(first)
 }
 
 /// The host and the port of an address. A host with colons stands in brackets; a port may have a name, and none is any.
 fn host_and_port(address: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("address {address}: {why}");
-    let parts = address.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
-    let (host, port) = parts.ok_or_else(|| wrong("missing port in address"))?;
-    let host = match host.strip_prefix('[') {
-        Some(host) => host.strip_suffix(']').ok_or_else(|| wrong("missing ']' in address"))?,
-        None if host.contains(':') => return Err(wrong("too many colons in address")),
-        None => host,
+    let missing = || wrong("missing port in address");
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) if address.contains(':') => {
+            let (host, rest) = rest.split_once(']').ok_or_else(|| wrong("missing ']' in address"))?;
+            (host, rest.strip_prefix(':').ok_or_else(missing)?)
+        }
+        _ => address.rsplit_once(':').ok_or_else(missing)?,
     };
+    if port.contains(':') || !address.starts_with('[') && host.contains(':') {
+        return Err(wrong("too many colons in address"));
+    }
     Ok((host, port_number(port)?))
 }
 
@@ -457,7 +467,7 @@ fn port_number(port: &str) -> Result<u16, String> {
     if port.is_empty() {
         return Ok(0);
     }
-    if let Ok(number) = port.parse::<i64>() {
+    if let Ok(number) = port.parse::<i128>() {
         return u16::try_from(number).map_err(|_| format!("address {port}: invalid port"));
     }
     // A machine without the file has only the names that every machine has.
@@ -484,13 +494,24 @@ mod tests {
             ("local373", Err("address local373: missing port in address")),
             ("[::1]", Err("address [::1]: missing port in address")),
             ("[::1:80", Err("address [::1:80: missing ']' in address")),
+            ("[::1]80", Err("address [::1]80: missing port in address")),
+            ("[::1]:8:0", Err("address [::1]:8:0: too many colons in address")),
             ("::1:80", Err("address ::1:80: too many colons in address")),
             ("a:65536", Err("address 65536: invalid port")),
+            ("a:99999999999999999999", Err("address 99999999999999999999: invalid port")),
             ("a:-1", Err("address -1: invalid port")),
             ("a:nosuch", Err("lookup tcp/nosuch: unknown port")),
         ];
         for (address, read) in cases {
             assert_eq!(host_and_port(address), read.map_err(str::to_string), "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn hosts_are_addresses_as_in_go() {
+        for host in ["0", "127.1", "127.0.0.01", "256.0.0.1"] {
+            assert_eq!(resolved(&format!("{host}:1")).await, Err(format!("lookup {host}: no such host")));
+        }
+        assert_eq!(resolved("[::ffff:127.0.0.1]:1").await, Ok(SocketAddr::from(([127, 0, 0, 1], 1))));
     }
 }
