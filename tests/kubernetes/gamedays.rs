@@ -1,10 +1,10 @@
-//! Game days whose drills are Jobs in a real cluster: their report, what is left of them, a Job whose Pod is taken away, and a killed
-//! game day.
+//! Game days whose drills are Jobs in a real cluster: their report, what is left of them, a Job whose Pod is taken away, a killed
+//! game day, and the one that `deploy/` starts in the cluster itself.
 
 use super::drill::{PATIENCE, Project, poll};
 use super::{CALM, GONE_WITHIN, kubectl, no_cluster, project};
 use firedrill::archive::{read_day, read_run};
-use firedrill::record::{Cause, Day, DrillStatus, RunDir};
+use firedrill::record::{Cause, Day, DrillStatus, Phase, RunDir};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -234,4 +234,96 @@ fn nothing_is_left_of_a_game_day_that_is_killed() {
     poll("a Job that runs", PATIENCE, || running.runners());
     running.child.kill().expect("it runs");
     poll("everything to be gone", GONE_WITHIN + GONE_WITHIN, || running.is_gone());
+}
+
+/// What `deploy/gamedays.yaml` puts into a cluster; nothing of it stays.
+struct Deployed;
+
+impl Deployed {
+    fn remove() {
+        let objects = [
+            "clusterrolebinding/firedrill-gamedays",
+            "clusterrole/firedrill-gamedays",
+            "persistentvolume/firedrill-results",
+        ];
+        for object in ["namespace/firedrill"].into_iter().chain(objects) {
+            let _ = kubectl(&["delete", object, "--ignore-not-found", "--timeout", "120s"]);
+        }
+    }
+}
+
+impl Drop for Deployed {
+    fn drop(&mut self) {
+        Deployed::remove();
+    }
+}
+
+/// For the claim `results`, in a cluster that makes no volumes.
+const VOLUME: &str = "\
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: firedrill-results }
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: { storage: 2Gi }
+  claimRef: { name: results, namespace: firedrill }
+  hostPath: { path: /tmp/firedrill-results, type: DirectoryOrCreate }
+";
+
+#[test]
+fn a_job_whose_template_is_the_cron_job_of_deploy_carries_out_a_game_day() {
+    if no_cluster() {
+        return;
+    }
+    let project = project("k8s-bad-deploy", &[], &[]);
+    // Has all images made and loaded onto the nodes.
+    let mut running = project.start("k8s-bad-deploy", &[]);
+    running.phase(Phase::Steady);
+    let of_toolbox =
+        ["--field-selector", "metadata.name=fd-toolbox", "--output", "jsonpath={.items[0].spec.containers[0].image}"];
+    let image = kubectl(&[&["get", "pods", "--all-namespaces"], &of_toolbox[..]].concat()).expect("the toolbox");
+    running.interrupt();
+    drop(running.end());
+
+    project.write("gamedays/kubernetes.yaml", "title: All\nscenarios: [k8s-bad-deploy]\nretry: 2\n");
+    let files = ["--create", "--file", "project.tar", "gamedays", "runbooks", "scenarios", "stacks"];
+    let tar = Command::new("tar").args(files).current_dir(project.path()).status();
+    assert!(tar.is_ok_and(|status| status.success()));
+    let deploy = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/gamedays.yaml")).expect("a file");
+    let mut deploy = ["image", "value"]
+        .iter()
+        .fold(deploy, |text, key| text.replace(&format!("{key}: IMAGE"), &format!("{key}: {image}")));
+    if !kubectl(&["get", "--raw", "/apis/batch/v1"]).expect("an API").contains("cronjobs") {
+        deploy = deploy.replace("batch/v1 #", "batch/v1beta1 #");
+    }
+    Deployed::remove();
+    let _deployed = Deployed;
+    let apply = |name: &str, text: &str| {
+        let file = project.write(name, text).display().to_string();
+        kubectl(&["apply", "--filename", &file]).unwrap_or_else(|error| panic!("{error}"));
+    };
+    if kubectl(&["get", "storageclasses", "--output", "name"]) == Ok(String::new()) {
+        apply("volume.yaml", VOLUME);
+    }
+    apply("deploy.yaml", &deploy);
+
+    let within = |args: &[&str]| kubectl(&[args, &["--namespace", "firedrill"]].concat());
+    let archive = project.path().join("project.tar").display().to_string();
+    within(&["create", "configmap", "project", "--from-file", &archive]).expect("the project's files");
+    within(&["create", "job", "now", "--from", "cronjob/nightly"]).expect("a Job");
+    let conditions = ["get", "job", "now", "--output", "jsonpath={.status.conditions[*].type}"];
+    let ended = poll("the end of the game day", PATIENCE + PATIENCE, || {
+        // Who asks again and again disturbs the drill.
+        let _ = within(&["wait", "job/now", "--for", "condition=complete", "--timeout", "20s"]);
+        let ended = within(&conditions)?;
+        let over = ["Complete", "Failed"].iter().any(|end| ended.contains(end));
+        if over { Ok(ended) } else { Err(format!("{:?}", within(&["get", "pods,persistentvolumeclaims,events"]))) }
+    });
+    let said = within(&["logs", "job/now", "--container", "gameday"]);
+    assert!(ended.contains("Complete"), "{said:?}");
+    assert!(said.as_ref().is_ok_and(|said| said.contains("k8s-bad-deploy")), "{said:?}");
+    poll("every drill's namespace to be gone", GONE_WITHIN, || {
+        let left = kubectl(&["get", "namespaces", "--selector", "dev.firedrill/run", "--output", "name"])?;
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
 }

@@ -75,7 +75,15 @@ pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Resu
         return Ok(unescape(inline));
     }
     let name = build.get("dockerfile").and_then(Value::as_str).map_or("Dockerfile".into(), unescape);
-    Ok(String::from_utf8_lossy(&std::fs::read(context.join(name))?).into_owned())
+    Ok(String::from_utf8_lossy(&whole_file(&context.join(name))?).into_owned())
+}
+
+/// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have no end, is none.
+pub(super) fn whole_file(path: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::metadata(path)?.is_file() {
+        true => std::fs::read(path),
+        false => Err(io::Error::other("it is not a file")),
+    }
 }
 
 /// Adds every file below `root`, by path, mode and content; `false` when there is more than is left.
@@ -116,7 +124,8 @@ fn add_tree(hash: &mut Sha256, root: &Path, left: &mut u64) -> io::Result<bool> 
 /// are exceptions (`!`): a file too many in the hash costs a build that Docker's cache answers, one too few would
 /// drill an old image.
 fn plain_ignores(root: &Path) -> Vec<PathBuf> {
-    let Ok(text) = std::fs::read_to_string(root.join(".dockerignore")) else { return Vec::new() };
+    let Ok(bytes) = whole_file(&root.join(".dockerignore")) else { return Vec::new() };
+    let Ok(text) = String::from_utf8(bytes) else { return Vec::new() };
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     if lines().any(|line| line.starts_with('!')) {
         return Vec::new();

@@ -24,6 +24,15 @@ fn tag(dir: &Path, args: Value, base: &str) -> String {
 }
 
 #[test]
+fn a_device_is_no_dockerfile_and_names_nothing_to_ignore() {
+    let dir = context();
+    let build = section(json!({ "context": dir.path(), "dockerfile": "/dev/zero" }));
+    assert_eq!(dockerfile(&build, dir.path()).unwrap_err().to_string(), "it is not a file");
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join(".dockerignore")).unwrap();
+    assert_eq!(plain_ignores(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn the_same_content_has_the_same_name_and_any_change_another() {
     let dir = context();
     let first = tag(dir.path(), json!({}), "sha256:1");

@@ -1,7 +1,7 @@
 //! Short ways to say what failed, why, and what to do about it.
 
 use crate::output::quoted;
-use crate::stack::StackError;
+use crate::stack::{ContainerState, StackError};
 use std::fmt::Display;
 
 /// What a stack runs on, or a program for it, could not do something.
@@ -18,10 +18,22 @@ pub fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into
 /// An error of the Docker API under the name of what was tried.
 pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> StackError {
     let operation = operation.into();
-    move |error| match error {
-        bollard::errors::Error::DockerResponseServerError { message, .. } => environment(operation, message.trim()),
-        other => environment(operation, other),
+    move |error| environment(operation, words_of(error))
+}
+
+/// What the engine says of an error.
+pub(super) fn words_of(error: bollard::errors::Error) -> String {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { message, .. } => message.trim().to_string(),
+        other => other.to_string(),
     }
+}
+
+/// That no container or Pod of a service runs, and how those stand that it has.
+pub(in crate::stack) fn none_runs(what: &str, service: &str, seen: &[ContainerState]) -> StackError {
+    let seen: Vec<String> = seen.iter().map(|one| format!("{} is {}", one.name, one.status)).collect();
+    let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
+    environment(format!("finding the {what} of `{service}`"), cause)
 }
 
 /// What the engine answered; `None` when it has no such thing.

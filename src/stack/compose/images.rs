@@ -8,7 +8,7 @@ use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
 use crate::process;
 use crate::record::PrivateDir;
-use crate::stack::{StackError, StackOptions};
+use crate::stack::{StackError, StackOptions, StackRequest};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
@@ -17,6 +17,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
 pub(in crate::stack) struct BundledImage {
@@ -63,6 +65,39 @@ pub(in crate::stack) struct AgentImage {
     pub tag: String,
     /// The command that starts `firedrill` wherever the bundle is; arguments follow.
     pub launch: Vec<String>,
+}
+
+/// Firedrill's own images.
+#[derive(Debug, Clone)]
+pub(in crate::stack) struct FiredrillImages {
+    /// The agent's, with the command that starts `firedrill` in both.
+    pub agent: AgentImage,
+    /// The toolbox's.
+    pub toolbox: String,
+    /// That of Prometheus and Alertmanager, where the drill has alerts.
+    pub monitoring: Option<String>,
+}
+
+/// Held while they are made: once for all drills of this process.
+static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Makes what is missing of them, each within this time.
+pub(in crate::stack) async fn ensure_own(
+    compose: &ComposeCommand,
+    request: &StackRequest,
+    options: &StackOptions,
+    (run_dir, within, cancel): (&Path, Duration, &CancellationToken),
+) -> Result<FiredrillImages, StackError> {
+    let watch = |image: &BundledImage| Watch::new(run_dir, &format!("{}.log", image.purpose), within, cancel);
+    let _making = MAKING.lock().await;
+    let agent = agent(compose, options).await?;
+    let named = request.toolbox_image.as_deref();
+    let toolbox = ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
+    let monitoring = match request.monitoring_image() {
+        Some(named) => Some(ensure_bundled(compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?),
+        None => None,
+    };
+    Ok(FiredrillImages { agent, toolbox, monitoring })
 }
 
 /// The image of that name; `None` when it is not there.
@@ -138,7 +173,7 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     }
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
-    pull.args(["pull", "--quiet", name]);
+    pull.args(["pull", "--quiet", "--", name]);
     let output = process::output(pull, super::pull::WITHIN).await;
     let output = output.map_err(|error| super::endpoint::no_command(operation, &error))?;
     if !output.status.success() {

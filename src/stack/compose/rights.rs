@@ -57,6 +57,10 @@ enum HostRule {
 const BUILDER_SYNTAX: [&str; 6] = [",", "\"", "\n", "\r", "${", "%{"];
 /// Said of a text that has some of that.
 const AMBIGUOUS: &str = "commas, quotes, line ends, `${` and `%{` in it mean something to the builder";
+/// Options of logs that the engine keeps itself.
+const LOG_OPTIONS: [&str; 10] = [
+    "compress", "env", "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode", "tag",
+];
 /// Said of a value that has another form than Compose prints.
 const STRANGE: &str = "not what Compose makes of it";
 
@@ -341,9 +345,15 @@ impl Walk<'_> {
                 let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
                 refused(format!("{forged}: this label says whose a container is"))
             }
-            HostRule::Logging => match text(value.get("driver")).as_deref() {
-                None | Some("json-file" | "local" | "none") => None,
-                Some(driver) => consent(format!("the driver {driver} sends logs elsewhere")),
+            HostRule::Logging => match text(value.get("driver")).as_deref().unwrap_or_default() {
+                "json-file" | "local" | "none" => None,
+                // The driver that the engine has by default may be one that these tell where logs go.
+                "" => {
+                    let mut options = value.get("options").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+                    let other = options.find(|option| !LOG_OPTIONS.contains(&option.as_str()))?;
+                    consent(format!("the option {other}: it may send logs elsewhere"))
+                }
+                driver => consent(format!("the driver {driver} sends logs elsewhere")),
             },
             HostRule::Mount => self.mount(value),
             HostRule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
@@ -736,6 +746,20 @@ mod tests {
             std::fs::remove_file(&link).unwrap();
         }
         assert_ne!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn logs_stay_where_the_engine_keeps_them() {
+        let asks = |logging: Value| with("/services/web/logging", logging);
+        let syslog = json!({ "max-size": "1m", "syslog-address": "unixgram:///run/x" });
+        assert_eq!(asks(json!({ "options": { "max-size": "1m", "max-file": "3" } })), Vec::<String>::new());
+        assert_eq!(asks(json!({ "driver": "json-file", "options": syslog })), Vec::<String>::new(), "it has none such");
+        for logging in
+            [json!({ "driver": "syslog" }), json!({ "options": syslog }), json!({ "driver": "", "options": syslog })]
+        {
+            let asks = asks(logging.clone());
+            assert!(asks.len() == 1 && asks[0].starts_with("logging: "), "{logging}: {asks:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
+use super::content::whole_file;
 use super::dotenv::assignments;
 use super::model::{ResolvedModel, scalars, texts_in, unescape};
 use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
@@ -97,7 +98,7 @@ fn read_bounded(file: &Path) -> Option<String> {
     if size > MAX_SECRET_FILE {
         return None;
     }
-    Some(String::from_utf8_lossy(&std::fs::read(file).ok()?).into_owned())
+    Some(String::from_utf8_lossy(&whole_file(file).ok()?).into_owned())
 }
 
 #[cfg(test)]
@@ -116,6 +117,8 @@ mod tests {
             json!({ "pin": file("pin", "123\n"), "pin4": file("pin4", "1234\n"), "none": file("none", "\n") });
         let found = too_short(&model(json!({ "secrets": secrets })), &SecretVariables::new());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["pin"]);
+        let endless = json!({ "secrets": { "s": { "file": "/dev/zero" } } });
+        assert!(too_short(&model(endless), &SecretVariables::new()).is_empty(), "a device has no end");
     }
 
     fn model(json: Value) -> ResolvedModel {

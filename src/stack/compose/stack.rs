@@ -3,13 +3,13 @@
 use super::bundle::{HOME, carry_bundle};
 use super::command::{ComposeCommand, Ran, Watch};
 use super::endpoint::Endpoint;
-use super::errors::{api, environment};
+use super::errors::{api, environment, none_runs};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
 use super::owner::{Containers, Owner};
 use super::steps::Making;
 use super::transform::{Drill, Recipe, transform};
-use super::{containers, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage};
+use super::{containers, execute, files, labels, logs, processes, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint,
@@ -159,14 +159,7 @@ impl ComposeStack {
         crate::locked(&self.started)
     }
 
-    /// The agent's image, made or pulled if need be.
-    pub(super) async fn ensure_agent(&self) -> Result<images::AgentImage, StackError> {
-        let agent = images::agent(&self.compose(), &self.options).await?;
-        let _ = self.launch.set(agent.launch.clone());
-        Ok(agent)
-    }
-
-    /// The command that starts `firedrill` in a container; empty before `ensure_agent`.
+    /// The command that starts `firedrill` in a container; empty before its images are there.
     pub(super) fn launch(&self) -> &[String] {
         self.launch.get().map_or(&[], Vec::as_slice)
     }
@@ -174,14 +167,8 @@ impl ComposeStack {
     /// The first running container of a service.
     pub(super) async fn running(&self, service: &str) -> Result<String, StackError> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
-        match all.iter().find(|container| container.status == "running") {
-            Some(container) => Ok(container.id.clone()),
-            None => {
-                let seen: Vec<String> = all.iter().map(|c| format!("{} is {}", c.name, c.status)).collect();
-                let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
-                Err(environment(format!("finding the container of `{service}`"), cause))
-            }
-        }
+        let running = all.iter().find(|container| container.status == "running");
+        running.map(|container| container.id.clone()).ok_or_else(|| none_runs("container", service, &all))
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {

@@ -5,7 +5,6 @@ use super::builds::{self, BUILD_WITHIN, Builds};
 use super::command::{Ran, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
-use super::images::{BundledImage, MONITORING_IMAGE, TOOLBOX_IMAGE};
 use super::model::ResolvedModel;
 use super::stack::ComposeStack;
 use super::transform::Recipe;
@@ -18,9 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Lines of a container's log that go into a message.
 const LOG_TAIL: usize = 25;
-
-/// Held while the agent's and the toolbox's images are made.
-static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Starts the stack.
 pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -120,22 +116,13 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
     }
 }
 
-/// Firedrill's own images, once for all drills of this process.
+/// Firedrill's own images.
 async fn make_ours(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Recipe, StackError> {
-    let compose = stack.compose();
-    let watch =
-        |image: &BundledImage| Watch::new(&stack.run.dir, &format!("{}.log", image.purpose), BUILD_WITHIN, cancel);
-    let _making = MAKING.lock().await;
-    let agent = stack.ensure_agent().await?;
-    let named = stack.spec.toolbox_image.as_deref();
-    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match stack.spec.monitoring_image() {
-        Some(named) => {
-            images::ensure_bundled(&compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?
-        }
-        None => String::new(),
-    };
-    Ok(Recipe { agent: agent.tag, toolbox, monitoring, ..Recipe::default() })
+    let watch = (stack.run.dir.as_path(), BUILD_WITHIN, cancel);
+    let own = images::ensure_own(&stack.compose(), &stack.spec, &stack.options, watch).await?;
+    let _ = stack.launch.set(own.agent.launch);
+    let monitoring = own.monitoring.unwrap_or_default();
+    Ok(Recipe { agent: own.agent.tag, toolbox: own.toolbox, monitoring, ..Recipe::default() })
 }
 
 /// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack is

@@ -1,7 +1,7 @@
 //! What an object may be in a drill: a name that is nothing but a name, and nothing by which it leaves the drill's namespace or takes
 //! away what keeps a drill in there. Pure functions, for the manifests and for what faults set and make.
 
-use super::manifests::{items, kind, name, pod_spec, text};
+use super::manifests::{items, kind, name, pod_spec, pod_spec_pointer, text};
 use super::names::is_ours;
 use serde_json::Value;
 
@@ -24,6 +24,9 @@ const GO_ELSEWHERE: [&str; 4] = ["argoproj.io", "authorization.openshift.io", "c
 const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
+
+/// Annotations of Pods that name the profile of a container, before Kubernetes 1.30 the only way.
+const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// What is wrong with an object, as the end of a sentence that begins with it, and what to do about it.
 pub(super) type OutOfBounds = (String, &'static str);
@@ -79,6 +82,10 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
         let help = "`isolate: true` lets Pods reach each other alone: leave it out, or `isolate`";
         refuse(format!("is of `{group}`, whose policies open what `isolate` closes"), help);
     }
+    if is_way_in(group, object) {
+        let help = "users outside of the cluster would be led here, as by an Ingress: let the load call the Service";
+        refuse(format!("is of `{group}`: its host name, or its place, would be taken from others"), help);
+    }
     match kind(object) {
         "Role" | "ClusterRole" => {
             let help = "a drill keeps its limits: leave that rule out of the drill's manifests";
@@ -107,10 +114,34 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
         let claim = volume.pointer("/ephemeral/volumeClaimTemplate/spec");
         of_claim(claim, &format!("in the volume `{}` ", text(volume, "/name")), &mut refuse);
     }
+    let of_pods = pod_spec_pointer(object).map(|at| format!("{}metadata/annotations", at.trim_end_matches("spec")));
+    let annotations = of_pods.and_then(|at| object.pointer(&at)?.as_object()).into_iter().flatten();
+    for (key, _) in annotations.filter(|(key, value)| key.starts_with(APPARMOR) && *value == "unconfined") {
+        refuse(
+            format!("asks for the node: it sets `{key}: unconfined`"),
+            "a drill may not reach the node: leave it out",
+        );
+    }
     if ["/serviceAccountName", "/serviceAccount"].iter().any(|key| is_ours(text(spec, key))) {
         refuse("takes an account of Firedrill's own".into(), "accounts that begin with `fd-` are Firedrill's own");
     }
     found
+}
+
+/// Whether an object leads users from outside of the cluster to the drill, or gives it a name there, as an Ingress does.
+fn is_way_in(group: &str, object: &Value) -> bool {
+    match (group, kind(object)) {
+        ("gateway.networking.k8s.io" | "networking.istio.io", "Gateway") => true,
+        // Between Services alone where it hangs on nothing else.
+        ("gateway.networking.k8s.io", route) if route.ends_with("Route") => {
+            items(object, "/spec/parentRefs").any(|parent| text(parent, "/kind") != "Service")
+        }
+        ("networking.istio.io", "VirtualService") => items(object, "/spec/gateways").any(|gateway| gateway != "mesh"),
+        ("traefik.io" | "traefik.containo.us", route) => route.starts_with("IngressRoute"),
+        ("route.openshift.io", "Route") | ("projectcontour.io", "HTTPProxy") => true,
+        ("externaldns.k8s.io", "DNSEndpoint") => true,
+        _ => false,
+    }
 }
 
 /// Whether the cluster puts a token of one of Firedrill's own accounts into a Secret.
@@ -239,6 +270,50 @@ mod tests {
             assert!(object("v1", "ConfigMap", name).is_some_and(|why| why.contains("no name")), "{name}");
         }
         assert!(object("rbac.authorization.k8s.io/v1", "Role", "a/../b").is_some());
+    }
+
+    #[test]
+    fn nobody_outside_of_the_cluster_is_led_into_a_drill() {
+        let told = |version: &str, kind: &str, spec: Value| {
+            refused(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "web" }, "spec": spec })).len()
+        };
+        let (gateway, istio) = ("gateway.networking.k8s.io/v1", "networking.istio.io/v1");
+        let hangs_on = |kind: Value| json!({ "parentRefs": [{ "name": "shared", "kind": kind }] });
+        for (version, kind, spec) in [
+            (gateway, "Gateway", json!({})),
+            (gateway, "HTTPRoute", hangs_on(json!("Gateway"))),
+            (gateway, "GRPCRoute", hangs_on(Value::Null)),
+            (istio, "Gateway", json!({})),
+            (istio, "VirtualService", json!({ "gateways": ["mesh", "prod/public"] })),
+            ("traefik.io/v1alpha1", "IngressRouteTCP", json!({})),
+            ("route.openshift.io/v1", "Route", json!({})),
+            ("projectcontour.io/v1", "HTTPProxy", json!({})),
+            ("externaldns.k8s.io/v1alpha1", "DNSEndpoint", json!({})),
+        ] {
+            assert_eq!(told(version, kind, spec), 1, "{version} {kind}");
+        }
+        for (version, kind, spec) in [
+            (gateway, "HTTPRoute", hangs_on(json!("Service"))),
+            (istio, "VirtualService", json!({ "hosts": ["web"] })),
+            (istio, "DestinationRule", json!({})),
+            ("traefik.io/v1alpha1", "Middleware", json!({})),
+        ] {
+            assert_eq!(told(version, kind, spec), 0, "{version} {kind}");
+        }
+    }
+
+    #[test]
+    fn apparmor_confines_every_container() {
+        let pods = |profile: &str| {
+            let annotations = json!({ (format!("{APPARMOR}web")): profile, "other": "unconfined" });
+            let template = json!({ "metadata": { "annotations": annotations }, "spec": {} });
+            refused(&json!({ "kind": "Deployment", "metadata": { "name": "web" }, "spec": { "template": template } }))
+        };
+        assert_eq!(pods("unconfined").len(), 1);
+        assert!(pods("runtime/default").is_empty());
+        let annotations = json!({ (format!("{APPARMOR}web")): "unconfined" });
+        let pod = json!({ "kind": "Pod", "metadata": { "name": "web", "annotations": annotations }, "spec": {} });
+        assert_eq!(refused(&pod).len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::output::chain;
 use crate::stack::StackError;
-pub(super) use crate::stack::compose::errors::{environment, hinted};
+pub(super) use crate::stack::compose::errors::{environment, hinted, none_runs};
 
 /// An error of the Kubernetes API under the name of what was tried.
 pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> StackError {

@@ -9,7 +9,8 @@ use crate::stack::compose::Endpoint;
 use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, hex, launch};
 use crate::stack::compose::command::{ComposeCommand, Watch};
-use crate::stack::compose::images::{self, AgentImage, BundledImage, MONITORING_IMAGE, TOOLBOX, TOOLBOX_IMAGE};
+pub(super) use crate::stack::compose::images::FiredrillImages;
+use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
@@ -49,17 +50,6 @@ pub(super) const IMAGE_VARIABLE: &str = "FIREDRILL_IMAGE";
 /// Held while images are made and loaded.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Firedrill's own images.
-#[derive(Debug, Clone)]
-pub(super) struct FiredrillImages {
-    /// The agent's, with the command that starts `firedrill` in both.
-    pub agent: AgentImage,
-    /// The toolbox's.
-    pub toolbox: String,
-    /// That of Prometheus and Alertmanager, where the drill has alerts.
-    pub monitoring: Option<String>,
-}
-
 impl FiredrillImages {
     /// The command that starts `firedrill` with these arguments, in any of them.
     pub(super) fn command(&self, arguments: &[&str]) -> Vec<String> {
@@ -83,18 +73,9 @@ pub(super) async fn make(
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
     let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
-    let agent = images::agent(&compose, options).await?;
-    let watch = |image: &BundledImage| Watch::new(run_dir, &format!("{}.log", image.purpose), BUILD_WITHIN, cancel);
-    let named = request.toolbox_image.as_deref();
-    let toolbox = images::ensure_bundled(&compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let toolbox = with_kubectl(&compose, &toolbox, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match request.monitoring_image() {
-        Some(named) => {
-            let watch = watch(&MONITORING_IMAGE);
-            Some(images::ensure_bundled(&compose, &MONITORING_IMAGE, named, &agent, watch).await?)
-        }
-        None => None,
-    };
+    let own = images::ensure_own(&compose, request, options, (run_dir, BUILD_WITHIN, cancel)).await?;
+    let watch = Watch::new(run_dir, &format!("{}.log", TOOLBOX_IMAGE.purpose), BUILD_WITHIN, cancel);
+    let own = FiredrillImages { toolbox: with_kubectl(&compose, &own.toolbox, watch).await?, ..own };
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {
         let there = images::inspect(&compose.endpoint.docker, name).await?;
@@ -116,11 +97,11 @@ pub(super) async fn make(
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
         }
     }
-    let ours = [Some(agent.tag.as_str()), Some(toolbox.as_str()), monitoring.as_deref()].into_iter().flatten();
+    let ours = [Some(own.agent.tag.as_str()), Some(own.toolbox.as_str()), own.monitoring.as_deref()];
     let teams = teams.map(|(name, build)| (name.as_str(), build.is_some() && !options.no_build));
-    let all: Vec<(&str, bool)> = ours.map(|name| (name, false)).chain(teams).collect();
+    let all: Vec<(&str, bool)> = ours.into_iter().flatten().map(|name| (name, false)).chain(teams).collect();
     load(cluster, &compose.endpoint, &all).await?;
-    Ok(FiredrillImages { agent, toolbox, monitoring })
+    Ok(own)
 }
 
 /// The image that the environment names.

@@ -24,6 +24,16 @@ const CLUSTER_SCOPED: &str = "APIService CSIDriver CSINode CertificateSigningReq
 const VOLUMES: &[&str] =
     &["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
 
+/// What of a security context keeps a container from the node, and the values with which it does: as a cluster with Pod Security admission
+/// has it (`baseline`).
+const CONFINED: [(&str, &[&str]); 5] = [
+    ("seLinuxOptions/type", &["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"]),
+    ("seLinuxOptions/user", &[""]),
+    ("seLinuxOptions/role", &[""]),
+    ("appArmorProfile/type", &["", "RuntimeDefault", "Localhost"]),
+    ("seccompProfile/type", &["", "RuntimeDefault", "Localhost"]),
+];
+
 /// The annotation by which an object of a chart is not installed with the others, but at certain moments.
 const HOOK: &str = "/metadata/annotations/helm.sh~1hook";
 
@@ -543,6 +553,17 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
     if std::iter::once(spec).chain(all_containers(spec)).any(|of| of.pointer(of_windows) == Some(&Value::Bool(true))) {
         asks.push("it sets `hostProcess`".into());
     }
+    for of in std::iter::once(spec).chain(all_containers(spec)) {
+        for (key, kept) in CONFINED {
+            let value = text(of, &format!("/securityContext/{key}"));
+            if !kept.contains(&value) {
+                asks.push(format!(
+                    "it sets `{}: {value}`, which keeps it from the node by less",
+                    key.replace('/', ".")
+                ));
+            }
+        }
+    }
     for container in all_containers(spec) {
         let name = text(container, "/name");
         if container.pointer("/securityContext/privileged") == Some(&Value::Bool(true)) {
@@ -864,6 +885,12 @@ items:
             "containers": [{ "name": "c", "securityContext": { "procMount": "Unmasked" } }] });
         let asked = asks_of_the_node(&more);
         assert_eq!(asked.len(), 5, "{asked:?}");
+        let unconfined = serde_json::json!({ "securityContext": { "seLinuxOptions": { "type": "spc_t" } },
+            "containers": [{ "name": "c", "securityContext": { "appArmorProfile": { "type": "Unconfined" }, "seccompProfile": { "type": "RuntimeDefault" } } }],
+            "initContainers": [{ "name": "i", "securityContext": { "seccompProfile": { "type": "Unconfined" } } }] });
+        let asked = asks_of_the_node(&unconfined);
+        assert_eq!(asked.len(), 3, "{asked:?}");
+        assert!(asked[0].starts_with("it sets `seLinuxOptions.type: spc_t`"), "{asked:?}");
         assert!(asks_of_the_node(&serde_json::json!({ "hostPID": false, "containers": [{ "name": "c" }] })).is_empty());
     }
 }

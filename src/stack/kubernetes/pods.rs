@@ -1,6 +1,6 @@
 //! The Pods of a service: finding them, and their state as that of containers.
 
-use super::errors::{api, environment, is_conflict, is_missing};
+use super::errors::{api, environment, is_conflict, is_missing, none_runs};
 use super::exec::PodTarget;
 use super::manifests::{Manifests, items, kind, text, texts};
 use super::names::{PROCESS, SERVICE};
@@ -114,14 +114,10 @@ pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
 /// The first running Pod of a service, and its main container.
 pub(super) async fn running(pods: &Api<Pod>, manifests: &Manifests, service: &str) -> Result<PodTarget, StackError> {
     let found = of_service(pods, manifests, service).await?;
-    match found.iter().find(|pod| state(pod, service).status == "running") {
-        Some(pod) => Ok(PodTarget { pod: name(pod).to_string(), container: main_container(pod, service) }),
-        None => {
-            let seen: Vec<String> =
-                found.iter().map(|pod| format!("{} is {}", name(pod), state(pod, service).status)).collect();
-            let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
-            Err(environment(format!("finding the Pod of `{service}`"), cause))
-        }
+    let states: Vec<ContainerState> = found.iter().map(|pod| state(pod, service)).collect();
+    match found.iter().zip(&states).find(|(_, state)| state.status == "running") {
+        Some((pod, _)) => Ok(PodTarget { pod: name(pod).to_string(), container: main_container(pod, service) }),
+        None => Err(none_runs("Pod", service, &states)),
     }
 }
 

@@ -43,6 +43,9 @@ const MOST_ANNOTATION: usize = 200 * 1024;
 const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
+/// How annotations begin by which a Service gets a name in a DNS of the world.
+const OF_DNS: &str = "external-dns.alpha.kubernetes.io/";
+
 /// What steps may write, without an API group and with one.
 const WRITTEN_BY_STEPS: [&str; 7] =
     ["pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers"];
@@ -154,6 +157,9 @@ pub(super) fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObje
 
 /// A Service that can be reached from inside the cluster alone, at an address of the drill's own.
 fn inside_only(service: &mut Value) {
+    if let Some(Value::Object(annotations)) = service.pointer_mut("/metadata/annotations") {
+        annotations.retain(|key, _| !key.starts_with(OF_DNS));
+    }
     let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
     let is_headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
     OF_OUTSIDE.split(' ').for_each(|key| drop(spec.remove(key)));
@@ -469,6 +475,16 @@ mod tests {
         let pods = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pay" },
             "spec": { "template": { "spec": { "containers": [{ "name": "pay", "image": "pay:1" }] } } } });
         Manifests { objects: vec![pods, json!({ "kind": "Ingress", "metadata": { "name": "x" } }), service] }
+    }
+
+    #[test]
+    fn a_service_of_a_drill_has_no_name_outside() {
+        let mut named = manifests();
+        named.objects[2]["metadata"]["annotations"] =
+            json!({ (format!("{OF_DNS}hostname")): "pay.example.com", "a": "b" });
+        let team = team(&named, &request(&[]), &DRILL).unwrap();
+        let annotations = team[0].pointer("/metadata/annotations").and_then(Value::as_object).unwrap();
+        assert_eq!(annotations.keys().collect::<Vec<_>>(), ["a", LAST_APPLIED]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl AttachedTools {
         }
         command.arg("--").args(&ask.words.rest);
         let stdin = (ask.does == Compose::Run).then_some(io.stdin);
-        Ok(process::run(command, more.as_ref(), stdin, &io.out, &ProcessListing::unchanged(), cancel).await?)
+        Ok(process::run(command, more.as_ref(), stdin, &io.out, &ProcessListing::default(), cancel).await?)
     }
 
     /// The engine with the variables of a step: they may say what a drill's may.

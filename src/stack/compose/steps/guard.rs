@@ -11,14 +11,16 @@ const NEVER: &[&str] = &[
     "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "IFS", "USER", "LOGNAME", "SHELL", "TERM", "HOSTNAME", "TMPDIR",
     "TMP", "TEMP", "LANG", "LANGUAGE", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "LOCPATH", "GCONV_PATH", "NLSPATH",
     "TZDIR", "TZ", "ENV", "SHELLOPTS", "PS4", "PAGER", "EDITOR", "VISUAL", "BROWSER", "GNUPGHOME", "NODE_OPTIONS",
-    "NODE_PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PERL5LIB", "PERL5OPT", "RUBYLIB", "RUBYOPT",
-    "JAVA_TOOL_OPTIONS", "KUBECONFIG",
+    "NODE_PATH", "NODE_EXTRA_CA_CERTS", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE",
+    "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE", "PYTHONINSPECT",
+    "PYTHONWARNINGS", "PERLLIB", "PERL5LIB", "PERL5OPT", "PERL5DB", "RUBYLIB", "RUBYOPT", "GEM_HOME", "GEM_PATH",
+    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "KUBECONFIG",
 ];
 /// The same, by how they begin.
 const NEVER_BEGINNING: &[&str] = &[
     "COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "FIREDRILL_", "LD_", "DYLD_", "GO", "GIT_", "AWS_", "AZURE_",
     "CLOUDSDK_", "PASSWORD_STORE_", "OTEL_", "SSH_", "SSL_", "XDG_", "BASH", "LC_", "MALLOC_", "GLIBC_", "CONTAINERD_",
-    "CGO_", "SUDO_", "DBUS_", "NOTIFY_", "LISTEN_", "MOBY_",
+    "CGO_", "SUDO_", "DBUS_", "NOTIFY_", "LISTEN_", "MOBY_", "OPENSSL_", "BUNDLE_",
 ];
 /// Whether a variable of a step may decide anything in a model.
 pub(super) fn may_decide(name: &str) -> bool {
@@ -139,12 +141,13 @@ mod tests {
 
     #[test]
     fn variables_of_the_command_itself_decide_nothing() {
-        for name in ["CHECKOUT_TAG", "TAG", "Version", "DB_HOST", "_X"] {
+        for name in ["CHECKOUT_TAG", "TAG", "Version", "DB_HOST", "_X", "NODE_ENV", "PYTHON_VERSION"] {
             assert!(may_decide(name), "{name}");
         }
         for name in [
             "PATH", "path", "LD_PRELOAD", "COMPOSE_FILE", "DOCKER_HOST", "https_proxy", "BASH_ENV", "A-B", "", "a b",
             "GODEBUG", "GIT_SSH_COMMAND", "SHELLOPTS", "PS4", "AWS_CONFIG_FILE", "GNUPGHOME", "PASSWORD_STORE_DIR",
+            "PYTHONUSERBASE", "OPENSSL_CONF", "PERL5DB", "JDK_JAVA_OPTIONS",
         ] {
             assert!(!may_decide(name), "{name}");
         }

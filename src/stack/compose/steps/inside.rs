@@ -5,6 +5,7 @@ use super::NotDone;
 use super::arguments::Arguments;
 use super::process::feed;
 use crate::record::Stream;
+use crate::stack::compose::errors::words_of;
 use crate::stack::compose::execute::{CAPACITY, exit_code};
 use crate::stack::{CallIo, CallOutput};
 use bollard::Docker;
@@ -94,11 +95,4 @@ async fn show(frame: LogOutput, out: &CallOutput) -> bool {
 /// As the docker command says it.
 fn refused(error: ApiError) -> NotDone {
     NotDone::Failed(format!("Error response from daemon: {}", words_of(error)))
-}
-
-fn words_of(error: ApiError) -> String {
-    match error {
-        ApiError::DockerResponseServerError { message, .. } => message.trim().to_string(),
-        other => other.to_string(),
-    }
 }

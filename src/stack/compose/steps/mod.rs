@@ -133,7 +133,7 @@ async fn answer(
 async fn itself(endpoint: &Endpoint, args: &[String], io: &CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
     let mut command = endpoint.command();
     command.args(args);
-    Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
+    Ok(process::run(command, None, None, &io.out, &ProcessListing::default(), cancel).await?)
 }
 
 /// The stack as command lines name it, in a drill's project.
@@ -223,7 +223,12 @@ impl StepTools {
         }
         // Never none: that would mean ours as well.
         let rest = match ask.does {
-            Compose::Services | Compose::Up if named.is_empty() => services,
+            Compose::Services | Compose::Up if named.is_empty() => {
+                // Compose's `--wait` fails at a container whose health check is turned off, as that of a fault's process is.
+                let waits = words.is_set("wait");
+                let started = stack.started();
+                services.into_iter().filter(|name| !(waits && started.processes.contains(name))).collect()
+            }
             _ => words.rest.clone(),
         };
         if rest.is_empty() {
@@ -275,7 +280,7 @@ impl StepTools {
         command.arg("compose").args(model::file_options(&spec, &stack.model.files));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);
-        Ok(process::run(command, None, None, &io.out, &ProcessListing::unchanged(), cancel).await?)
+        Ok(process::run(command, None, None, &io.out, &ProcessListing::default(), cancel).await?)
     }
 
     /// The team's containers, and where the step stands if that matters.

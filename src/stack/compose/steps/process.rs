@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-/// What is changed in the output.
-#[derive(Debug, Clone)]
+/// What is changed in the output; by default nothing.
+#[derive(Debug, Clone, Default)]
 pub(super) struct ProcessListing {
     /// The names.
     pub names: Names,
@@ -23,13 +23,6 @@ pub(super) struct ProcessListing {
     pub stdout: Change,
     /// Standard error.
     pub stderr: Change,
-}
-
-impl ProcessListing {
-    /// Everything as it is.
-    pub(super) fn unchanged() -> ProcessListing {
-        ProcessListing { names: Names::default(), stdout: Change::Nothing, stderr: Change::Nothing }
-    }
 }
 
 /// A model that a command reads as `--file`: it holds secrets, so it is a file without a name, and standard input stays

@@ -20,9 +20,10 @@ pub(super) struct Names {
 }
 
 /// What is changed in a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Change {
     /// Nothing: it is the output of a program in a container.
+    #[default]
     Nothing,
     /// Only the lines in which Compose says what it does to containers, networks and volumes.
     Progress,
