@@ -103,6 +103,7 @@ impl Prometheus {
             of,
             some: some.into(),
             total: "sum(increase(requests_total[{{window}}]))".into(),
+            never_idle: false,
             every: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             slis: vec![sli],

@@ -17,7 +17,7 @@ use super::ability::{Ability, AgentContext, HeldResult, Tell};
 use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
 use super::slices::tell_events;
 use super::source::{FewNotes, SliSource, bounded};
-use crate::load::{EventClient, Failure, RequestEnding, Sent, url_secrets};
+use crate::load::{ALLOWED_LATE, EventClient, Failure, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};
 use crate::source::{At, MapReader, TextForm, parse_rate, shape};
 use async_trait::async_trait;
@@ -31,6 +31,8 @@ use tokio::time::{timeout, timeout_at};
 const EVERY: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(300);
+/// Where so many events are expected from one asking to the next, none at all is no chance (e⁻¹⁰ is 1 in 22,000).
+const SURE: f64 = 10.0;
 /// Above this the counts of two queries differ by more than arithmetic does.
 const TOLERANCE: f64 = 1e-6;
 /// The label that tells the answers of the queries apart.
@@ -69,6 +71,9 @@ pub struct PromCounts {
     pub some: String,
     /// The query that counts all of them.
     pub total: String,
+    /// Whether an asking without any event is no data: the scenario says that there are many.
+    #[serde(default)]
+    pub never_idle: bool,
     /// From one asking to the next, and the range of both queries.
     pub every: Duration,
     /// From the instant at which one is due until the answer must be there.
@@ -142,7 +147,8 @@ impl PromAsked {
         let query = format!("{name} {some} of {total}").split_whitespace().collect::<Vec<_>>().join(" ");
         let (event, rate) = (format!("PromQL in {url}: {query}"), self.expected.unwrap_or(1.0 / every.as_secs_f64()));
         let (hosts, secrets) = (self.host().into_iter().collect(), url_secrets(&url));
-        let counts = PromCounts { series, url, of, some, total, every, timeout, slis: Vec::new() };
+        let never_idle = self.expected.is_some_and(|rate| rate * every.as_secs_f64() >= SURE);
+        let counts = PromCounts { series, url, of, some, total, never_idle, every, timeout, slis: Vec::new() };
         let pace = (&*counts.series.clone(), rate, timeout);
         let source = SliSource::of_agent(pace, event, move |slis, _, _| {
             Ok(PromCounts { slis: slis.to_vec(), ..counts.clone() }.ask(&counts.series))
@@ -247,6 +253,9 @@ impl PromCounts {
         }
         let bad = if self.of == PromEvents::Good { total - some } else { some };
         let valid = total.round().min(f64::from(u32::MAX));
+        if self.never_idle && valid < 1.0 {
+            return Err("no events at all: users do not reach what is counted, or nobody counts".into());
+        }
         // Extrapolation makes fractions of events; a bad one is never rounded away.
         let bad = if bad <= total * TOLERANCE { 0.0 } else { bad.round().max(1.0).min(valid) };
         Ok(((valid - bad) as u32, valid as u32))
@@ -272,7 +281,9 @@ impl EventClient for PromClient {
     /// Who counts is not who serves: when it cannot be asked, nothing is known, and nothing was bad.
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
         let deadline = tokio::time::Instant::from_std(due + self.asked.timeout);
+        let late = Instant::now().saturating_duration_since(due) > ALLOWED_LATE;
         let counted = match timeout_at(deadline, self.page.get("application/json")).await {
+            _ if late => Err("it was asked late, and its range does not reach back to the asking before".into()),
             Ok(answer) => answer.map_err(|error| error.text).and_then(|answer| self.asked.counted(&answer)),
             Err(_) => Err(format!("no answer within {:?}", self.asked.timeout)),
         };
@@ -289,14 +300,18 @@ impl EventClient for PromClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::protocol::Told;
+    use crate::load::Generator;
     use bytes::Bytes;
     use hyper::{HeaderMap, StatusCode};
+    use std::sync::{Arc, Mutex};
+    use tokio_util::sync::CancellationToken;
 
     fn asked(of: PromEvents) -> PromCounts {
         let (some, total) = ("sum(increase(a[{{window}}]))".into(), "sum(rate(b[{{ .window }}]))".into());
         let (series, url) = ("promql:x".into(), "http://p:9090/prom".into());
         let (every, timeout) = (Duration::from_secs(10), TIMEOUT);
-        PromCounts { series, url, of, some, total, every, timeout, slis: Vec::new() }
+        PromCounts { series, url, of, some, total, never_idle: false, every, timeout, slis: Vec::new() }
     }
 
     /// What an answer with these series comes to; `b` is per second.
@@ -348,6 +363,33 @@ mod tests {
             assert!(answered(of, 200, partial).unwrap_err().contains("it warns"));
             assert!(answered(of, 200, json!("<html>")).is_err());
         }
+    }
+
+    #[test]
+    fn where_many_are_expected_none_at_all_is_no_data() {
+        let none = json!({ "status": "success", "data": { "result": [
+            { "metric": { LABEL: "some" }, "value": [1.5, "0"] }, { "metric": { LABEL: "total" }, "value": [1.5, "0.04"] },
+        ] } });
+        let answer =
+            PageAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(none.to_string()) };
+        let asked = asked(PromEvents::Good);
+        assert_eq!(asked.counted(&answer), Ok((0, 0)));
+        let busy = PromCounts { never_idle: true, ..asked };
+        assert!(busy.counted(&answer).unwrap_err().contains("no events at all"));
+    }
+
+    #[tokio::test]
+    async fn what_was_counted_before_a_late_asking_is_not_known() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let tell: Tell = Arc::new(move |told: Told| telling.lock().unwrap().push(format!("{told:?}")));
+        let page = HttpPage::parse("http://127.0.0.1:1/").unwrap();
+        let client = PromClient { page, notes: FewNotes::of("promql:x", tell), asked: asked(PromEvents::Good) };
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let generator = Generator::of(Arc::new(client), "promql:x", 1.0, &[]).unwrap();
+        generator.run(Instant::now() - Duration::from_secs(3), stop, drop).await;
+        assert!(told.lock().unwrap()[0].contains("it was asked late"), "{told:?}");
     }
 
     #[test]

@@ -19,8 +19,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A longer answer is not read to its end.
-const LONGEST_ANSWER: usize = 4096;
+/// A longer answer is not read to its end, and is none.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+/// How much is read at a time.
+const PIECE: usize = 16 * 1024;
 const AN_ADDRESS: TextForm =
     TextForm::new("a service with its port like `cache:6379`", || shape::text("[^\\s:/]+:[0-9]{1,5}"));
 const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
@@ -36,7 +38,7 @@ pub(crate) struct TcpQuestion {
     skip: usize,
     /// What that line begins with, or is with Redis; whatever it is where this is empty.
     expect: String,
-    /// Whether answers are those of Redis: one that begins with `-` is an error, and `$-1` is nothing.
+    /// Whether answers are those of Redis: one that begins with `-` is an error, `$-1` is nothing, and what a line announces must follow.
     redis: bool,
 }
 
@@ -110,13 +112,14 @@ impl TcpQuestion {
     async fn exchange(&self) -> std::io::Result<bool> {
         let mut connection = TcpStream::connect((self.host.as_str(), self.port)).await?;
         connection.write_all(self.send.as_bytes()).await?;
-        let mut answer = Vec::new();
+        let mut answer: Vec<u8> = Vec::new();
         loop {
             let lines = answer.split(|byte| *byte == b'\n').collect::<Vec<_>>();
             let refused = self.redis && lines.iter().take(self.skip).any(|line| line.starts_with(b"-"));
             let line = lines.get(self.skip).copied().unwrap_or_default();
             let whole = lines.len() > self.skip + 1 || line.len() >= self.expect.len().max(1);
-            if self.redis && (refused || lines.len() > self.skip + 1) {
+            let from = lines.iter().take(self.skip).map(|line| line.len() + 1).sum();
+            if self.redis && (refused || end_of_reply(&answer, from).is_some()) {
                 let line = line.trim_ascii_end();
                 let is_answer = line.first().is_some_and(|kind| b"+:$*".contains(kind));
                 // Nothing there: the answer to a `GET` of a key that is gone.
@@ -127,14 +130,32 @@ impl TcpQuestion {
             if !self.redis && whole {
                 return Ok(line.starts_with(self.expect.as_bytes()));
             }
-            let mut piece = [0; 512];
-            match connection.read(&mut piece).await? {
+            answer.reserve(PIECE);
+            match connection.read_buf(&mut answer).await? {
                 0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
                 _ if answer.len() > LONGEST_ANSWER => return Ok(false),
-                n => answer.extend_from_slice(piece.get(..n).unwrap_or_default()),
+                _ => {}
             }
         }
     }
+}
+
+/// Where the reply of Redis ends that begins at `from`, once all of it is there: a bulk string has as many bytes as it announces, an array as
+/// many replies.
+fn end_of_reply(answer: &[u8], from: usize) -> Option<usize> {
+    let (mut end, mut open) = (from, 1_usize);
+    while open > 0 {
+        let rest = answer.get(end..)?;
+        let line = rest.get(..=rest.iter().position(|byte| *byte == b'\n')?)?;
+        let announced = || std::str::from_utf8(line.get(1..)?).ok()?.trim_end().parse::<usize>().ok();
+        let (more, bytes) = match line.first()? {
+            b'$' => (0, announced().map_or(0, |length| length.saturating_add(2))),
+            b'*' => (announced().unwrap_or(0), 0),
+            _ => (0, 0),
+        };
+        (end, open) = (end.saturating_add(line.len()).saturating_add(bytes), open.saturating_add(more) - 1);
+    }
+    (answer.len() >= end).then_some(end)
 }
 
 #[async_trait]
@@ -191,6 +212,11 @@ mod tests {
         assert_eq!(asked(b"$-1\r\n", redis("", 0)).await, Some(false));
         assert_eq!(asked(b"$-1\r\n", redis("$-1", 0)).await, Some(true));
         assert_eq!(asked(b"HTTP/1.1 400\r\n", redis("", 0)).await, Some(false));
+        for (whole, cut) in [("$5\r\nvalue\r\n", 3), ("*2\r\n$1\r\na\r\n:1\r\n", 4), ("*1\r\n*1\r\n$2\r\nab\r\n", 2)] {
+            assert_eq!(asked(whole.as_bytes(), redis("", 0)).await, Some(true), "{whole}");
+            assert_eq!(asked(&whole.as_bytes()[..whole.len() - cut], redis("", 0)).await, None, "{whole}");
+        }
+        assert_eq!(asked(b"+OK\r\n$5\r\nval", redis("", 1)).await, None, "it never ends");
         assert_eq!(asked(b"-ERR invalid password\r\n-NOAUTH\r\n", redis("", 1)).await, Some(false));
     }
 }

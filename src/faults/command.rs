@@ -161,9 +161,14 @@ impl Inject for CommandFault {
         FaultFacts { summary, services, covers, warning, ..FaultFacts::default() }
     }
 
+    /// What `confirm` says to be in place before `run` would prove nothing. That it has no answer yet is none.
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         let service = self.service.clone();
         let container = containers::first_started(&service, context.stack).await?;
+        if let Ok(Presence::InPlace(evidence)) = self.confirm(&Undo::nothing(), context).await {
+            let operation = format!("before `run` in `{service}`");
+            return Err(FaultError::new(operation, format!("it is in place already: {evidence}")));
+        }
         Ok(match self.undo.clone() {
             Some(script) => Undo::Command { service, script, container },
             None => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container },

@@ -62,13 +62,17 @@ impl ContainerLimited {
         Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
     }
 
-    /// The limits of a container that had these, with the fault.
+    /// The limits of a container that had these, with the fault: none is raised.
     fn over(&self, had: ContainerLimits) -> ContainerLimits {
-        let or = |wanted: i64, had: i64| if wanted > 0 { wanted } else { had };
+        let lower = |wanted: i64, had: i64| match (wanted > 0, had > 0) {
+            (true, true) => wanted.min(had),
+            (true, false) => wanted,
+            (false, _) => had,
+        };
         ContainerLimits {
-            nano_cpus: or(self.limits.nano_cpus, had.nano_cpus),
-            memory: or(self.limits.memory, had.memory),
-            pids: or(self.limits.pids, had.pids),
+            nano_cpus: lower(self.limits.nano_cpus, had.nano_cpus),
+            memory: lower(self.limits.memory, had.memory),
+            pids: lower(self.limits.pids, had.pids),
         }
     }
 }

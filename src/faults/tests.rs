@@ -209,6 +209,25 @@ async fn limits_and_networks_are_taken_and_given_back() {
     }
 }
 
+#[tokio::test]
+async fn a_limit_that_a_container_has_is_not_raised() {
+    let stack = Pretend::with(&[("db", "running")]);
+    let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1, strength: 1.0 };
+    let limits = || stack.containers.lock().expect("a lock")[0].limits;
+    let had = crate::stack::ContainerLimits { nano_cpus: 500_000_000, memory: 0, pids: 0 };
+    stack.containers.lock().expect("a lock")[0].limits = had;
+    let raises = read("container_limits: { service: db, cpus: 2 }").expect("a fault");
+    let told = raises.prepare(&context).await.expect_err("no fault").to_string();
+    assert!(told.ends_with("they may use no more than that already"), "{told}");
+    let fault = read("container_limits: { service: db, cpus: 2, memory: 64MiB }").expect("a fault");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
+    assert_eq!(limits(), crate::stack::ContainerLimits { memory: 64 * 1024 * 1024, ..had });
+    assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::InPlace(_))));
+    undo.execute(&context).await.expect("undone");
+    assert_eq!(limits(), had);
+}
+
 #[test]
 fn every_preset_that_ships_can_be_read() {
     let files = std::fs::read_dir("faults").expect("a folder").map(|file| file.expect("a file").path());
@@ -480,6 +499,7 @@ async fn what_is_irreversible_is_confirmed_and_never_undone() {
     let fault = read("command: { service: db, run: break, confirm: look, irreversible: true }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo.irreversible(), Some("goes with the stack"));
+    assert_eq!(stack.done(), ["db: sh -c look"]);
     let on_disk = serde_json::to_string(&undo).expect("JSON");
     assert_eq!(on_disk, r#"{"undo":"nothing","reason":"goes with the stack"}"#);
     assert_eq!(serde_json::from_str::<Undo>(&on_disk).expect("an undo"), undo);
@@ -521,8 +541,15 @@ async fn a_command_is_what_its_exit_codes_say() {
     let fault = read("command: { service: db, run: break, undo: fix, confirm: look }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Command { service: "db".into(), script: "fix".into(), container: None });
-    assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
+    assert_eq!(stack.done(), ["db: sh -c look"], "a plan changes nothing");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
+    codes(&[0]);
+    let told = fault.prepare(&context).await.expect_err("it is there already").to_string();
+    assert_eq!(told, "before `run` in `db`: it is in place already: `confirm`: exit code 0 in shop-db-1: last");
+    // What cannot be answered yet may be answered once it is there.
+    codes(&[2]);
+    assert!(fault.prepare(&context).await.is_ok());
+    stack.done();
 
     codes(&[0, 0, 1, 0]);
     fault.inject(&undo, &context).await.expect("injected");

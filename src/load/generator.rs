@@ -10,6 +10,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// So long before a request is due nobody sleeps any more: the kernel takes about that long to wake a thread on a processor that has gone
+/// idle, and what is sent that much late is read as that much slower.
+const AWAKE: Duration = Duration::from_micros(150);
+/// At most this share of the time between two requests, so that the stack has the processor for itself.
+const AWAKE_SHARE: f64 = 0.05;
+
 /// What a generator reports while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadReport {
@@ -82,6 +88,14 @@ impl Generator {
     }
 }
 
+/// Waits until an instant, and does not sleep for the last moments (`awake`): other tasks are carried out then, and answers are taken.
+async fn wait(timer: &mut PreciseTimer, at: Instant, awake: Duration) {
+    timer.until(at.checked_sub(awake).unwrap_or(at)).await;
+    while Instant::now() < at {
+        tokio::task::yield_now().await;
+    }
+}
+
 struct Run<R> {
     generator: Generator,
     t0: Instant,
@@ -97,12 +111,18 @@ struct Run<R> {
 impl<R: FnMut(LoadReport)> Run<R> {
     async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<RequestEnded>) -> u64 {
         let mut timer = PreciseTimer::default();
+        let awake = AWAKE.min(self.generator.schedule.due(1).mul_f64(AWAKE_SHARE));
         loop {
             let wake = self.wake_at();
             tokio::select! {
                 // The clock first: a flood of answers must not make the next request late.
                 biased;
-                () = timer.until(wake) => self.on_time(wake),
+                () = wait(&mut timer, wake, awake) => {
+                    self.on_time(wake);
+                    // What is due goes out first: to close a slice takes as long as to send some requests.
+                    tokio::task::yield_now().await;
+                    self.close_sent(Instant::now());
+                }
                 () = stop.cancelled() => break,
                 Some(ended) = endings.recv() => self.on_end(ended, &mut endings),
             }
@@ -146,7 +166,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
         self.late = self.late.max(now.saturating_duration_since(wake));
         self.send_due(now);
         self.note_late();
-        self.close_sent(now);
         while self.requests.try_join_next().is_some() {}
     }
 

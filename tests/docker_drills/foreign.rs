@@ -1,8 +1,9 @@
 //! A Compose project that is not ours, `tests/foreign/`: nginx and Redis, a runbook that is followed inside one of its
 //! services, and much of what a Compose file may hold. It needs nothing in `src/`.
 
-use crate::drill::{Drill, Project, Running, copy, docker, try_docker};
-use firedrill::record::{Check, Event, FaultAfter, Verdict};
+use crate::drill::{ALLOWED, Drill, Leftovers, Project, Running, containers, copy, docker, edit, poll, try_docker};
+use firedrill::record::{Check, DrillTime, Event, FaultAfter, FaultEvent, Phase, Verdict};
+use rustix::process::{Signal, kill_process};
 use std::path::Path;
 
 /// A copy, so that what a drill writes goes elsewhere.
@@ -90,6 +91,83 @@ fn its_own_script_breaks_it_over_toxiproxys_api() {
     let told = drill.file("events.jsonl");
     for call in ["`edge` called POST /proxies/catalog/toxics", "`cache` called POST /reset → 204"] {
         assert!(told.contains(call), "{call}\n{}", drill.story());
+    }
+}
+
+/// What `catalog`, or the agent in front of it, answers to `edge` on a port.
+fn asked(run: &str, port: u16, call: &str, body: &str) -> Result<String, String> {
+    let edge = containers(run, "edge").pop().ok_or("edge is gone")?;
+    let head = format!("{call} HTTP/1.0\\r\\nContent-Length: {}\\r\\n\\r\\n", body.len());
+    let script = format!("exec 3<>/dev/tcp/catalog/{port} && printf '{head}{body}' >&3 && cat <&3");
+    try_docker(&["exec", &edge, "timeout", "5", "bash", "-c", &script])
+}
+
+#[test]
+fn what_a_client_of_toxiproxys_api_has_put_in_is_lifted_when_runner_and_reaper_are_killed() {
+    let project = project();
+    let edits = [
+        ("env_files: [../.env] }", "env_files: [../.env], toxiproxy: [catalog] }"),
+        ("steady: { for: 2s }", "steady: { for: 60s, within: 120s }"),
+    ];
+    project.write("scenarios/catalog-fails.yaml", &edit(&project.read("scenarios/catalog-fails.yaml"), &edits));
+    let mut running = project.start("catalog-fails", &[]);
+    let run = running.run();
+    running.phase(Phase::Steady);
+    let price = || asked(&run, 8080, "GET /price", "");
+    assert!(price().is_ok_and(|answer| answer.contains("200 OK")));
+    let metrics = asked(&run, 8474, "GET /metrics", "").expect("an answer");
+    let of = r#"toxiproxy_proxy_sent_bytes_total{direction="downstream",listener="[::]:8080",proxy="catalog","#;
+    let sent = metrics.lines().find(|line| line.starts_with(of)).and_then(|line| line.split(' ').next_back());
+    assert!(sent.is_some_and(|bytes| bytes.parse::<u64>().is_ok_and(|bytes| bytes > 0)), "{metrics}");
+    let toxic = r#"{"name":"broken","type":"http_status","attributes":{"status":500}}"#;
+    let put = asked(&run, 8474, "POST /proxies/catalog/toxics", toxic).expect("an answer");
+    assert!(put.contains("200 OK"), "{put}");
+    assert!(price().is_ok_and(|answer| answer.contains(" 500 ")));
+
+    kill_process(running.reaper(), Signal::KILL).expect("the reaper runs");
+    running.kill();
+    poll("the agent to lift the toxic, and to end the API", ALLOWED, || {
+        // The sweep of another drill that starts may be faster.
+        if Leftovers::of(&run, None).is_empty() {
+            return Ok(());
+        }
+        let answer = price()?;
+        let ended = asked(&run, 8474, "GET /proxies", "").is_err();
+        if ended && answer.contains("200 OK") { Ok(()) } else { Err(format!("the API has ended: {ended}; {answer}")) }
+    });
+    poll("a sweep to remove the rest", ALLOWED, || {
+        project.firedrill(&["sweep"]);
+        let left = Leftovers::of(&run, None);
+        if left.is_empty() { Ok(()) } else { Err(left.to_string()) }
+    });
+    let drill = running.gather();
+    assert!(!drill.record.passed(), "{}", drill.story());
+}
+
+#[test]
+fn a_toxic_that_comes_and_goes_is_worked_around_and_is_lifted_each_time() {
+    let project = project();
+    let fault = "faults:\n  - toxic: { service: catalog, type: down }\n    lasts: 1500ms\n    every: 5s\n";
+    let edits = [
+        ("faults: [http_status: { service: catalog, path: /price, status: 500 }]\n", fault),
+        ("recover: { within: 8s, hold: 2s }", "recover: { within: 12s, hold: 7s }"),
+    ];
+    project.write("scenarios/catalog-fails.yaml", &edit(&project.read("scenarios/catalog-fails.yaml"), &edits));
+    let drill = project.drill("catalog-fails", &[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted().fault_after("toxic", FaultAfter::StillActive);
+    let life = &drill.record.fault_record("toxic").expect("a fault").life;
+    let of = |what: FaultEvent| life.iter().filter(move |moment| moment.what == what).collect::<Vec<_>>();
+    let (begins, ends) = (of(FaultEvent::Injecting), of(FaultEvent::Away));
+    assert!(begins.len() >= 2 && !ends.is_empty(), "{}", drill.story());
+    let after = |later: DrillTime, earlier: DrillTime| later.since(earlier).as_secs_f64();
+    for (n, begin) in begins.iter().enumerate() {
+        let late = after(begin.at_us, begins[0].at_us) - 5.0 * n as f64;
+        assert!((0.0..1.5).contains(&late), "{late} s\n{}", drill.story());
+    }
+    for (begin, end) in begins.iter().zip(&ends) {
+        let lasted = after(end.at_us, begin.at_us);
+        assert!((1.5..4.0).contains(&lasted), "{lasted} s\n{}", drill.story());
+        assert!(end.detail.contains("the rule is not listed; it acted on "), "{}", drill.story());
     }
 }
 

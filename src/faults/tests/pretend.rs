@@ -13,7 +13,7 @@ pub struct Pretend {
     pub containers: Mutex<Vec<ContainerState>>,
     pub done: Mutex<Vec<String>>,
     pub refuses: Mutex<bool>,
-    /// Exit codes of the next commands.
+    /// Exit codes of the next commands; then 1.
     pub codes: Mutex<Vec<i64>>,
     /// What every command writes.
     pub output: Mutex<String>,
@@ -87,7 +87,8 @@ impl Stack for Pretend {
     }
     async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<CommandOutput, StackError> {
         self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
-        let code = self.codes.lock().expect("a lock").remove(0);
+        let mut codes = self.codes.lock().expect("a lock");
+        let code = if codes.is_empty() { 1 } else { codes.remove(0) };
         let output = self.output.lock().expect("a lock").clone();
         let output = if output.is_empty() { "first\nlast\n\n".into() } else { output };
         Ok(CommandOutput { container: "shop-db-1".into(), code, output })
