@@ -81,8 +81,9 @@ impl Project {
                                    "all_took_us": 1, "waited_us": 0, "timed_out": false, "output": { "head": [] }, "omitted": 0 }] })
         });
         let ran: Vec<Value> = ran.collect();
-        let record =
-            json!({ "format": 1, "plan": plan, "verdict": verdict, "reason": "", "ended": true, "steps": ran });
+        let record = json!({ "format": 1, "plan": plan, "verdict": verdict, "reason": "", "ended": true, "steps": ran,
+                    "faults": [{ "fault": "postgres_lock", "after": null,
+                                 "life": [{ "what": "confirmed", "at_us": 1, "detail": "" }] }] });
         self.write(&format!(".firedrill/runs/{run}/record.json"), &record.to_string());
     }
 

@@ -147,6 +147,43 @@ fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
 }
 
 #[test]
+fn evidence_of_another_quarter_or_below_a_chain_that_cannot_be_read_is_no_pass() {
+    let project = Project::new();
+    let report = || {
+        let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--markdown", "dr.md"]);
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let before = |report: &Value| {
+        let trend = report["trend"].as_array().unwrap().iter().find(|row| row["scenario"] == "pg-restore").unwrap();
+        (trend["quarters"][2].clone(), report["previous_drill_recorded"].clone())
+    };
+    let (quarter, previous) = before(&report());
+    assert_eq!((&quarter["passed"], &previous), (&json!(1), &json!("2026-08-12T02:00:00.000Z")), "{quarter:#}");
+    let events = project.path(".firedrill/runs/20260812T020000Z-pg-restore-0000/events.jsonl");
+    let text = std::fs::read_to_string(&events).unwrap();
+    std::fs::write(&events, text + "\n").unwrap();
+    let changed = report();
+    let (quarter, previous) = before(&changed);
+    assert_eq!((&quarter["runs"], &quarter["passed"]), (&json!(1), &json!(0)), "{quarter:#}");
+    assert!(quarter["rto_worst_us"].is_null() && previous.is_null(), "{quarter:#} {previous}");
+    assert_eq!(changed["evidence"]["not_intact"], 0, "the quarter itself is");
+    let problems = changed["evidence"]["problems"].to_string();
+    assert!(problems.contains("20260812T020000Z-pg-restore-0000 (CHANGED)"), "{problems}");
+
+    let chain = project.path(".firedrill/runs/chain.jsonl");
+    std::fs::remove_file(&chain).unwrap();
+    std::fs::create_dir(&chain).unwrap();
+    let unread = report();
+    let drills = unread["drills"].as_array().unwrap();
+    assert!(!drills.is_empty() && drills.iter().all(|drill| drill["verdict"] == "no_verdict"), "{drills:#?}");
+    assert_eq!((&unread["totals"]["passed"], &unread["evidence"]["unreadable"]), (&json!(0), &json!(1)));
+    let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
+    let (first, rest) = page.split_once("## 1").unwrap();
+    assert!(first.contains("1 place cannot be read") && !rest.contains("There is no run in this quarter"), "{page}");
+}
+
+#[test]
 fn a_quarter_without_drills_is_an_honest_report_with_a_warning() {
     let project = Project::new();
     let output = project.run(&["report", "dr", "--quarter", "2025Q1"]);

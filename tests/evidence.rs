@@ -309,3 +309,13 @@ fn what_an_earlier_version_sealed_is_intact() {
         assert!(report.has(&head.parse::<Head>().expect("a head")), "{head}");
     }
 }
+
+#[test]
+fn runs_of_other_rules_are_named_and_neither_differ_nor_are_the_same() {
+    let project = Project::new();
+    (0..2).for_each(|number| drop(project.sealed(number, "passed")));
+    let (code, said) = project.verify(&["--recompute"]);
+    assert_eq!(code, 3, "{said}");
+    assert_eq!(said.matches("it was made under rules 0, and this program has rules").count(), 2, "{said}");
+    assert!(!said.contains("DIFFERS") && !said.contains("computed again, "), "{said}");
+}

@@ -97,7 +97,7 @@ fn hundred() -> Drills {
         plan.scenario = format!("{}-{number}", plan.scenario);
         record
     };
-    Drills { days: Vec::new(), records: (0..100).map(drill).collect() }
+    Drills { records: (0..100).map(drill).collect(), ..Drills::default() }
 }
 
 struct Opened {
@@ -261,7 +261,7 @@ fn a_restore_that_was_another_one() {
 fn a_chip_on_a_phone_has_no_word_in_pieces() {
     // Words within a chip stay whole at 360 px, and no chip is taller than two lines of its own.
     let Opened { mut browser, url, _dir } =
-        open("chips", &Drills { records: vec![record("passed"), record("not-recovered")], days: vec![] });
+        open("chips", &Drills { records: vec![record("passed"), record("not-recovered")], ..Drills::default() });
     browser.view(360, 800, false);
     browser.open(&url);
     browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
@@ -291,7 +291,7 @@ fn a_hundred_drills() {
 #[test]
 fn the_keyboard_is_enough() {
     let Opened { mut browser, .. } =
-        open("keyboard", &Drills { records: vec![record("passed"), record("not-recovered")], days: vec![] });
+        open("keyboard", &Drills { records: vec![record("passed"), record("not-recovered")], ..Drills::default() });
     let can = "[...document.querySelectorAll('a[href], summary')].filter(e => e.checkVisibility()).map((e, i) => e.dataset.n = i).length";
     let count = browser.eval(can).as_u64().unwrap();
     let mut reached = std::collections::BTreeSet::new();
@@ -316,7 +316,7 @@ fn the_keyboard_is_enough() {
 #[test]
 fn a_link_unfolds_what_it_leads_to() {
     let Opened { mut browser, .. } =
-        open("links", &Drills { records: vec![record("passed"), record("not-recovered")], days: vec![] });
+        open("links", &Drills { records: vec![record("passed"), record("not-recovered")], ..Drills::default() });
     let closed = "document.querySelector('details.drill:not([open]) .body').id";
     let id = browser.eval(closed).as_str().unwrap().to_string();
     browser.eval(&format!("document.querySelector('.cards a[href=\"#{id}\"]').click()"));

@@ -158,6 +158,20 @@ fn whom_to_tell_is_settled_before_anything_starts() {
     assert!(told.contains("slack:#channel"), "{told}");
 }
 
+/// Authorities that cannot be read are told, and nobody is trusted instead.
+#[test]
+fn a_prometheus_is_asked_for_nothing_where_the_certificate_authorities_cannot_be_read() {
+    let project = Project::new();
+    let slo = "{ name: a, objective: 99, sli: { raw: { error_ratio_query: '0' } } }";
+    project.write("slo.yaml", &format!("version: prometheus/v1\nservice: shop\nslos:\n  - {slo}\n"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["budget", "--prometheus", "https://127.0.0.1:1", "--slos", "slo.yaml"]).current_dir(project.0.path());
+    command.env("NO_COLOR", "1").env("SSL_CERT_FILE", "nowhere.pem").env_remove("SSL_CERT_DIR");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("not known: TLS cannot be set up") && said.contains("SSL_CERT_FILE"), "{output:?}");
+}
+
 /// A time so many hours ago, as files have it.
 fn hours_ago(hours: i64) -> String {
     let at = time::OffsetDateTime::now_utc() - time::Duration::hours(hours);
@@ -174,6 +188,11 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     assert!(project.says(2, &["budget", "gate"]).contains("incidents.yaml: what was spent is not known"));
     let said = project.says(0, &["budget", "gate", "--drills"]);
     assert!(said.contains("shop  availability 99% over 30d  100% left"), "{said}");
+    // How many were slow a drill has counted, and nobody else.
+    project.write("services.yaml", &services.replace("  shop:", "  checkout:").replace("fast:", "latency:"));
+    let said = project.says(0, &["budget", "--drills"]);
+    assert!(said.contains("checkout  availability") && said.contains("checkout  latency"), "{said}");
+    project.write("services.yaml", services);
     let incident = |hours: i64, minutes: i64, more: &str| {
         let (began, ended) = (hours_ago(hours), hours_ago(hours - minutes / 60));
         project.write(

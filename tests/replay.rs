@@ -2,7 +2,7 @@
 //! again from their slices they come to the same. `UPDATE_RECORDS=1` writes down what they come to now.
 
 use firedrill::archive::evidence::recompute;
-use firedrill::record::Record;
+use firedrill::record::{RULES, Record};
 use firedrill::report;
 use serde_json::Value;
 use std::fs;
@@ -45,7 +45,7 @@ fn a_line_each(json: &[u8]) -> String {
     out + "\n"
 }
 
-/// Holds what a story comes to now to what is written down, or writes it down.
+/// Holds what a story comes to now to what is written down, or writes it down; `RULES` is raised with what it comes to.
 fn hold(name: &str, now: &str, differ: impl FnOnce(&str) -> Vec<String>) -> Vec<String> {
     let path = records().join("replay").join(name);
     if std::env::var_os("UPDATE_RECORDS").is_some() {
@@ -79,8 +79,14 @@ fn a_story_adds_up_to_the_same_record_verdict_and_figures() {
 fn a_story_computed_again_comes_to_the_same() {
     let mut wrong = Vec::new();
     for name in stories() {
-        let (dir, events) = (tempfile::tempdir().expect("a directory"), events(&name));
-        let record = Record::from_events(events.as_slice());
+        let dir = tempfile::tempdir().expect("a directory");
+        // Those recorded of drills are older than the number of the rules, and what they come to under these is what is frozen.
+        let events = String::from_utf8(events(&name)).expect("text");
+        let events = match events.contains("\"rules\":") {
+            true => events,
+            false => events.replacen("\"format\":1,", &format!("\"format\":1,\"rules\":{RULES},"), 1),
+        };
+        let record = Record::from_events(events.as_bytes());
         fs::write(dir.path().join("events.jsonl"), &events).expect("events");
         fs::write(dir.path().join("record.json"), report::json(&record)).expect("a record");
         fs::write(dir.path().join("junit.xml"), report::junit(&[&record])).expect("a report");

@@ -44,25 +44,25 @@ pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
     Ok(FoundRuns { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
 }
 
-/// Everything below these paths, oldest first, and what could not be read. Runbooks that were followed alone are no drills
+/// Everything below these paths, oldest first, with what could not be read. Runbooks that were followed alone are no drills
 /// and are left out. A path that does not exist is an error.
-pub fn read_all(paths: &[PathBuf]) -> io::Result<(Drills, Vec<String>)> {
-    let FoundRuns { runs, days, mut problems } = find(paths)?;
-    let mut drills = Drills::default();
+pub fn read_all(paths: &[PathBuf]) -> io::Result<Drills> {
+    let FoundRuns { runs, days, problems } = find(paths)?;
+    let mut drills = Drills { unread: problems, ..Drills::default() };
     for dir in runs {
         match read_run(&dir) {
             Ok(record) if record.plan.as_ref().is_some_and(|plan| plan.alone) => {}
             Ok(record) => drills.records.push(record),
-            Err(error) => problems.push(error.to_string()),
+            Err(error) => drills.unread.push(error.to_string()),
         }
     }
     for dir in days {
         match read_day(&dir) {
             Ok(day) => drills.days.push(settled(day, &drills.records)),
-            Err(error) => problems.push(error.to_string()),
+            Err(error) => drills.unread.push(error.to_string()),
         }
     }
-    Ok((drills, problems))
+    Ok(drills)
 }
 
 /// How long the runbook of a scenario took in the drills below these paths, from its begin to the end of its last mitigating command:
@@ -275,8 +275,8 @@ mod tests {
         let found = find(&[dir.path().to_path_buf()]).unwrap();
         let home = fs::canonicalize(dir.path()).unwrap().join(DAY);
         assert_eq!((found.days, found.runs), (vec![home.clone()], vec![home.join("runs").join(RUN)]));
-        let (drills, problems) = crate::archive::read_all(&[dir.path().to_path_buf()]).unwrap();
-        assert_eq!((drills.days.len(), drills.records.len(), problems.len()), (1, 1, 0));
+        let drills = read_all(&[dir.path().to_path_buf()]).unwrap();
+        assert_eq!((drills.days.len(), drills.records.len(), drills.unread.len()), (1, 1, 0));
     }
 
     #[test]
@@ -342,8 +342,8 @@ mod tests {
         let lines =
             events.into_iter().map(|event| serde_json::to_string(&DayStamped { at_us: 5, event }).unwrap() + "\n");
         fs::write(day.join("gameday.jsonl"), lines.collect::<String>()).unwrap();
-        let (drills, problems) = read_all(&[dir.path().to_path_buf()]).unwrap();
-        assert!(problems.is_empty(), "{problems:?}");
+        let drills = read_all(&[dir.path().to_path_buf()]).unwrap();
+        assert!(drills.unread.is_empty(), "{:?}", drills.unread);
         let statuses: Vec<DrillStatus> = drills.entries().iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [DrillStatus::Failed, DrillStatus::Incomplete]);
         assert_eq!(drills.outcome(), RunOutcome::Broken);

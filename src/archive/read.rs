@@ -2,6 +2,7 @@
 
 use crate::record::{Day, Event, Record, Stamped, open_file, read_file};
 use crate::report::read_json;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -21,18 +22,14 @@ pub fn read_run(dir: &Path) -> io::Result<Record> {
 
 /// What the `events.jsonl` of a run directory adds up to, whatever its `record.json` says.
 pub fn read_story(dir: &Path) -> io::Result<Record> {
-    let events = dir.join("events.jsonl");
-    let file = open_file(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
-    Ok(Record::from_events(BufReader::new(file)))
+    opened(&dir.join("events.jsonl")).map(Record::from_events)
 }
 
 /// The events of a run directory that are wanted, in order; lines that cannot be read are left out, as in the record.
 pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
     let events = dir.join("events.jsonl");
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", events.display()));
-    let mut reader = BufReader::new(open_file(&events).map_err(named)?);
-    let (mut found, mut line) = (Vec::new(), Vec::new());
-    while reader.read_until(b'\n', &mut line).map_err(named)? > 0 {
+    let (mut reader, mut found, mut line) = (opened(&events)?, Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(|error| named(&events, &error))? > 0 {
         let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
         found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
         line.clear();
@@ -42,9 +39,15 @@ pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Ve
 
 /// A game day from its `gameday.jsonl`.
 pub fn read_day(dir: &Path) -> io::Result<Day> {
-    let events = dir.join("gameday.jsonl");
-    let file = open_file(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
-    Ok(Day::from_events(BufReader::new(file)))
+    opened(&dir.join("gameday.jsonl")).map(Day::from_events)
+}
+
+fn opened(path: &Path) -> io::Result<BufReader<File>> {
+    open_file(path).map(BufReader::new).map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

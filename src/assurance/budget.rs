@@ -3,7 +3,7 @@
 
 use super::actions::A_TEXT;
 use super::coverage::PastDrill;
-use crate::record::{DrillTime, Record};
+use crate::record::{DrillTime, Phase, Record};
 use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, parse, shape, shorten};
 use serde_json::Value;
@@ -103,7 +103,7 @@ impl Default for BudgetPolicy {
 impl BudgetPolicy {
     /// What is to be done when this share is left; `None` while there is enough.
     pub fn step(&self, left: f64) -> Option<BudgetStep> {
-        self.steps.iter().filter(|(share, _)| left <= share.get()).map(|(_, step)| *step).max()
+        self.steps.iter().filter(|(share, _)| !is_more(left, share.get())).map(|(_, step)| *step).max()
     }
 
     /// The override of a service that holds at an instant.
@@ -136,6 +136,9 @@ impl BadTime {
         let judged = PastDrill::of(record).filter(PastDrill::is_judged).zip(record.injected_us());
         let (Some((drill, injected)), Some(plan)) = (judged, record.plan.as_deref()) else { return Vec::new() };
         let at = |us: DrillTime| drill.at + Duration::from_micros(us.0);
+        // Where users never recovered, the share is that of the time until the fault was undone.
+        let undone = record.phase_span(Phase::Revert).map(|(begun, _)| begun);
+        let to = record.recovered_us().or(undone).unwrap_or(record.last_us);
         let called = |load: &str| {
             let request = &plan.loads.iter().find(|info| info.name == load)?.request;
             // A method alone would be taken for a host.
@@ -150,7 +153,7 @@ impl BadTime {
                 id: drill.run.clone(),
                 service: called(&info.load)?,
                 from: at(injected),
-                to: Some(at(record.recovered_us().unwrap_or(record.last_us))),
+                to: Some(at(to)),
                 // What is not known is no budget that is left.
                 share: sli.during.ratio().map_or(1.0, |ratio| 1.0 - ratio),
                 slo: Some(sli.sli),
@@ -203,19 +206,24 @@ impl BudgetLeft {
     }
 }
 
+/// Whether more than `share` of a budget is left: a quarter of it is a quarter, whatever the last bit says.
+fn is_more(left: f64, share: f64) -> bool {
+    left > share + 1e-9
+}
+
 /// When more than `share` of a budget is left again if nothing more happens: what lies behind the window no longer counts. `None` while
 /// something goes on, and where it is more already.
 pub fn regained(budget: &BudgetLeft, bad: &[BadTime], share: f64, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let goes_on = bad.iter().any(|bad| bad.service == budget.service && bad.to.is_none_or(|to| to > now));
     let left = |at| BudgetLeft::after(&budget.service, &budget.slo, budget.objective, budget.window, bad, at).left.ok();
-    if goes_on || left(now)? > share {
+    if goes_on || is_more(left(now)?, share) {
         return None;
     }
     // Nothing new is spent, so that what is left only grows.
     let (mut frozen, mut free) = (now, now + budget.window);
     while free - frozen > PRECISION {
         let middle = frozen + (free - frozen) / 2;
-        match left(middle)? > share {
+        match is_more(left(middle)?, share) {
             true => free = middle,
             false => frozen = middle,
         }
@@ -345,10 +353,26 @@ mod tests {
         );
         assert_eq!(left("other"), 1.0);
         assert_eq!(BadTime::of_drill(&record, |_| None), []);
+        let failed = record_of(Story::NotRecovered);
+        let (undone, _) = failed.phase_span(Phase::Revert).unwrap();
+        let took = undone.since(failed.injected_us().unwrap());
+        let bad = BadTime::of_drill(&failed, shop);
+        assert!(undone < failed.last_us, "removing the stack hurts nobody");
+        assert_eq!(bad[0].to.unwrap() - bad[0].from, took);
         for story in [Story::Control, Story::ExpectedFailure, Story::HarnessError, Story::NoImpact] {
             let spent: f64 = BadTime::of_drill(&record_of(story), shop).iter().map(|bad| bad.share).sum();
             assert_eq!(spent, 0.0, "{story:?}");
         }
+    }
+
+    #[test]
+    fn what_is_left_exactly_is_no_more_than_that() {
+        let bad = [bad("a", 10, 162, 1.0)];
+        let budget = BudgetLeft::after("shop", "availability", ratio(0.995), 720 * HOUR, &bad, NOW);
+        let left = *budget.left.as_ref().unwrap();
+        assert!(left > 0.25, "the last bit of a quarter");
+        assert_eq!(BudgetPolicy::default().step(left), Some(BudgetStep::FreezeNonCritical));
+        assert!(regained(&budget, &bad, 0.25, NOW).is_some_and(|end| end > NOW + 700 * HOUR));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct VariableUse {
     pub has_default: bool,
     /// Whether it assigns that value: `${X:=d}`.
     pub assigns: bool,
+    /// Whether it stands in what bash expands only for some values of another one: the `$Y` of `${X:-$Y}`.
+    pub optional: bool,
 }
 
 /// What was found.
@@ -103,8 +105,9 @@ enum OpenQuote {
     Substitution(u32, u32),
     /// `((…))` or `$((…))`, with the number of parentheses open in it.
     Arithmetic(u32),
-    /// `${…}`; whether it stands inside double quotes, where single quotes are ordinary characters.
-    Parameter(bool),
+    /// `${…}`; whether it stands inside double quotes, where single quotes are ordinary characters, and whether bash expands
+    /// what is in it only for some values: `${X:-…}`.
+    Parameter(bool, bool),
     Backtick,
 }
 
@@ -164,7 +167,7 @@ impl Lexer<'_> {
     fn base(&self) -> Quoting {
         match self.frames.last() {
             Some(OpenQuote::Double | OpenQuote::Arithmetic(_)) => Quoting::Double,
-            Some(OpenQuote::Parameter(true)) => Quoting::Braced,
+            Some(OpenQuote::Parameter(true, _)) => Quoting::Braced,
             _ => Quoting::Bare,
         }
     }
@@ -174,7 +177,7 @@ impl Lexer<'_> {
             self.mark(self.at, self.base());
             match self.frames.last().copied() {
                 Some(OpenQuote::Double) => self.double(),
-                Some(OpenQuote::Parameter(quoted)) => self.parameter(quoted),
+                Some(OpenQuote::Parameter(quoted, _)) => self.parameter(quoted),
                 Some(OpenQuote::Arithmetic(depth)) => self.arithmetic(depth),
                 top => self.command(top),
             }
@@ -195,20 +198,25 @@ impl Lexer<'_> {
             (b'$', b'(', b'(') => self.push(OpenQuote::Arithmetic(0), 3),
             (b'$', b'(', _) => self.push(OpenQuote::Substitution(0, 0), 2),
             (b'$', b'{', _) => {
-                self.braced(self.at);
-                let quoted = matches!(self.frames.last(), Some(OpenQuote::Double | OpenQuote::Parameter(true)));
-                self.push(OpenQuote::Parameter(quoted), 2);
+                let optional = self.braced(self.at);
+                let quoted = matches!(self.frames.last(), Some(OpenQuote::Double | OpenQuote::Parameter(true, _)));
+                self.push(OpenQuote::Parameter(quoted, optional), 2);
             }
             (b'$', b'$', _) => self.at += 2,
             (b'$', c, _) if c.is_ascii_alphabetic() || c == b'_' => {
                 let name = self.name(self.at + 1);
                 let span = Span::new(self.at, self.at + 1 + name.len());
                 self.at = span.end;
-                self.out.reads.push(VariableUse { name, span, has_default: false, assigns: false });
+                let optional = self.in_optional();
+                self.out.reads.push(VariableUse { name, span, has_default: false, assigns: false, optional });
             }
             _ => return false,
         }
         true
+    }
+
+    fn in_optional(&self) -> bool {
+        self.frames.iter().any(|frame| matches!(frame, OpenQuote::Parameter(_, true)))
     }
 
     fn name(&self, at: usize) -> String {
@@ -220,16 +228,15 @@ impl Lexer<'_> {
         self.text.get(at..at + width).unwrap_or_default().to_string()
     }
 
-    /// Notes the variable of a `${…}` that begins at `start`.
-    fn braced(&mut self, start: usize) {
+    /// Notes the variable of a `${…}` that begins at `start`; whether bash expands what is in it only for some values.
+    fn braced(&mut self, start: usize) -> bool {
         let mut at = start + 2;
         let prefix = matches!(self.bytes.get(at), Some(b'#' | b'!'));
         at += usize::from(prefix);
         let name = self.name(at);
-        if name.is_empty() {
-            return;
-        }
-        at += name.len();
+        // `${1:-…}`, `${@:-…}`
+        let numbers = self.bytes.iter().skip(at).take_while(|c| c.is_ascii_digit() || b"@*".contains(c));
+        at += if name.is_empty() { numbers.count() } else { name.len() };
         if self.bytes.get(at) == Some(&b'[') {
             // Bounded, so that a text of nothing but openings is read in linear time.
             let rest = self.bytes.get(at..).unwrap_or_default();
@@ -237,21 +244,24 @@ impl Lexer<'_> {
         }
         let colon = self.bytes.get(at) == Some(&b':');
         let operator = self.bytes.get(at + usize::from(colon)).copied().unwrap_or(0);
+        let optional = matches!(operator, b'-' | b'=' | b'+' | b'?');
+        // `${!prefix*}` lists names and reads nothing.
+        if name.is_empty() || prefix && matches!(operator, b'*' | b'@') {
+            return optional;
+        }
         let closed = self.bytes.get(at) == Some(&b'}');
         // `${X#https://}` is told as a whole where nothing stands in it that could end earlier or later.
         let more = self.text.get(at..).unwrap_or_default().bytes().take(40);
         let more = more.take_while(|c| !b"${'\"`\\\n}".contains(c)).count();
         let whole = if self.bytes.get(at + more) == Some(&b'}') { at + more + 1 } else { at };
         let span = Span::new(start, if closed { at + 1 } else { whole });
-        let has_default = !prefix && matches!(operator, b'-' | b'=' | b'+');
+        let has_default = !prefix && optional && operator != b'?';
         // `${#X}` asks how long it is: a value from elsewhere would spoil the answer.
         let asks = self.bytes.get(start + 2) == Some(&b'#');
-        // `${!prefix*}` lists names and reads nothing.
-        if prefix && matches!(operator, b'*' | b'@') {
-            return;
-        }
         let assigns = has_default && operator == b'=';
-        self.out.reads.push(VariableUse { name, span, has_default: has_default || asks, assigns });
+        let has_default = has_default || asks;
+        self.out.reads.push(VariableUse { name, span, has_default, assigns, optional: self.in_optional() });
+        optional
     }
 
     fn double(&mut self) {
@@ -452,21 +462,22 @@ impl Lexer<'_> {
     }
 
     fn heredoc_reads(&mut self, start: usize, end: usize) {
-        let resume = self.at;
+        let (resume, open) = (self.at, self.frames.len());
         self.at = start;
         while self.at < end {
             match (self.peek(0), self.peek(1)) {
                 (b'\\', _) => self.at += 2,
-                (b'$', b'{') => {
-                    self.braced(self.at);
-                    self.at += 2;
+                (b'}', _) if self.frames.len() > open => {
+                    self.frames.pop();
+                    self.at += 1;
                 }
-                (b'$', c) if c.is_ascii_alphabetic() || c == b'_' => {
+                (b'$', c) if c.is_ascii_alphabetic() || matches!(c, b'_' | b'{') => {
                     self.expansion();
                 }
                 _ => self.at += 1,
             }
         }
+        self.frames.truncate(open);
         self.at = resume;
     }
 }

@@ -83,6 +83,20 @@ fn reads_are_what_bash_expands() {
 }
 
 #[test]
+fn what_stands_in_a_default_may_not_be_expanded() {
+    for text in [
+        "echo $A ${B:-$X \"${X}\"} $A",
+        "echo \"${B+$X $(get $X)} $A\"",
+        "echo ${1:-$X} ${@-$X} ${!B:=$X} ${A#${B:?$X}}",
+        "cat <<E\n${B:-$X} $A ${A}\nE\necho $A",
+    ] {
+        let reads = lex(text).reads;
+        assert!(reads.iter().all(|read| read.optional == (read.name == "X")), "{text}: {reads:?}");
+        assert!(reads.iter().any(|read| read.optional) && reads.iter().any(|read| !read.optional), "{text}");
+    }
+}
+
+#[test]
 fn open_ends_are_seen() {
     for open in
         ["echo 'a", "echo \"a", "echo $(a", "cat <<EOF\nx", "cat <<EOF", "echo `a", "echo ${a", "((1", "echo $'a"]

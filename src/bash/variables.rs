@@ -2,9 +2,12 @@
 //! assignments from the tree, because only the tree knows subshells, pipelines and prefix assignments.
 
 use crate::bash::lexer::{VariableUse, lex};
-use crate::bash::{Arithmetic, Expansion, ShellWord, SimpleCommand, Statement, StatementKind, is_name};
+use crate::bash::{
+    Arithmetic, EXPANDED, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement, StatementKind,
+    is_name,
+};
 use crate::source::Span;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What a command does with variables.
 #[derive(Debug, Default)]
@@ -14,6 +17,32 @@ pub struct VariableReads {
     pub reads: Vec<(VariableUse, bool)>,
     /// Variables that are set for the commands after this one.
     pub assigned: Vec<String>,
+    /// What later commands get without spelling it.
+    pub session: SessionEffects,
+    /// Variables of which it is said somewhere what is done without them: `${X:-d}`, `[ -z "$X" ]`, `[ "$X" = y ]`.
+    foreseen: HashSet<String>,
+}
+
+/// What a command does to its session that later commands do not spell. Functions are named `f()` here, the arguments `@`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionEffects {
+    /// What it sets or takes away, besides the variables that it assigns.
+    pub sets: Vec<String>,
+    /// What programs get from then on, or get no longer: `export X`, `unset X`. Where the name is not known, the word.
+    pub exports: Vec<String>,
+    /// Whether all variables that are set from then on are exported: `set -a`, `set +a`.
+    pub exports_all: Option<bool>,
+    /// The functions that it may call.
+    pub calls: BTreeSet<String>,
+}
+
+/// What a command must find in its session: without it, it is another command than the one that is written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct VariableNeeds {
+    /// Variables that must be set.
+    pub set: BTreeSet<String>,
+    /// Variables without whose value a word is gone (`restart $SERVICE`) or names another path (`rm -rf "$DIR"/x`).
+    pub filled: BTreeSet<String>,
 }
 
 /// An assignment: name, where it takes effect, and where its subshell ends.
@@ -31,23 +60,168 @@ pub fn of_command(text: &str) -> VariableReads {
     for read in lexed.reads.iter().filter(|read| read.assigns) {
         found.assign(&read.name, read.span.end, usize::MAX);
     }
-    let assigned = found.assignments.iter().filter(|a| a.until == usize::MAX).map(|a| a.name.clone()).collect();
+    let mut session = std::mem::take(&mut found.session);
+    let assigned: Vec<String> =
+        found.assignments.iter().filter(|a| a.until == usize::MAX).map(|a| a.name.clone()).collect();
+    // These are in the environment already.
+    session.exports.extend(assigned.iter().filter(|name| *name != "_" && is_well_known(name)).cloned());
     let mut set: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
     for assignment in &found.assignments {
         set.entry(&assignment.name).or_default().push((assignment.at, assignment.until));
     }
     let set: HashMap<&str, Stretches> = set.into_iter().map(|(name, spans)| (name, Stretches::of(spans))).collect();
-    let functions = Stretches::of(found.functions);
+    let [functions, tested] = [found.functions, found.tested].map(Stretches::of);
+    let is_asked =
+        |read: &VariableUse| found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to);
+    let foreseen = lexed.reads.iter().filter(|read| read.has_default || tested.hold(read.span.start));
+    let foreseen = foreseen.map(|read| read.name.clone()).collect();
     let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
     let inner = found.scripts.iter().flat_map(|script| script.reads(text));
     let is_set = |read: &VariableUse| set.get(read.name.as_str()).is_some_and(|set| set.hold(read.span.start));
-    let is_asked =
-        |read: &VariableUse| found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to);
     let mut reads: Vec<(VariableUse, bool)> = own.map(|read| (read, false)).chain(inner).collect();
     reads.retain(|(read, _)| !is_set(read) && !is_asked(read));
     reads.iter_mut().for_each(|(read, in_function)| *in_function |= functions.hold(read.span.start));
     reads.sort_by_key(|(read, _)| read.span.start);
-    VariableReads { reads, assigned }
+    VariableReads { reads, assigned, session, foreseen }
+}
+
+/// What a command needs of its session, as far as it is certain: what runs in any case, of which nothing says what is done without
+/// the variable, and before anything whose assignments are not seen here (`source`, `export $(…)`, a function)
+/// or that may end it well.
+pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
+    // Builtins that are called without a value as often as with one.
+    const INDIFFERENT: [&str; 9] = [":", "exit", "read", "return", "set", "shift", "test", "trap", "wait"];
+    let (script, VariableReads { reads, foreseen, .. }, mut needs) =
+        (crate::bash::read(text), of_command(text), VariableNeeds::default());
+    if script.stopped.is_some() || reads.is_empty() {
+        return needs;
+    }
+    let hides = |statement: &&&Statement| match &statement.kind {
+        StatementKind::Simple(command) => {
+            let mut words = called(command).iter().map(|word| bare(&word.raw));
+            let (called, argument) = (words.next().unwrap_or_default(), words.next());
+            // `export $(…)`, `read "$name"`
+            let unnamed = |name: &String| !is_name(name) && !name.starts_with(['-', '+']);
+            let ends_well = matches!(called, "exit" | "return") && argument == Some("0");
+            let hides = ends_well || matches!(called, "." | "source" | "eval") || is_function(called);
+            hides || set_by(command).iter().any(unnamed)
+        }
+        kind => matches!(kind, StatementKind::Function { .. }),
+    };
+    let until = script.all().iter().filter(hides).map(|statement| statement.span.end).min().unwrap_or(usize::MAX);
+    let within = |span: Span| {
+        let from = reads.partition_point(|(read, _)| read.span.start < span.start);
+        let inside = reads.iter().skip(from).map(|(read, _)| read).take_while(|read| read.span.end <= span.end);
+        let known = inside.filter(|read| read.span.start < until && !read.optional && !foreseen.contains(&read.name));
+        known.collect::<Vec<&VariableUse>>()
+    };
+    let errexit = script.all().into_iter().filter_map(Statement::simple).any(|command| {
+        let is_on = |word: &ShellWord| word.raw == "errexit" || word.raw.starts_with('-') && word.raw.contains('e');
+        command.first() == "set" && command.words.iter().any(is_on)
+    });
+    let mut open = vec![(&script.statements[..], true)];
+    while let Some((statements, outside)) = open.pop() {
+        for (command, is_last) in certain(statements) {
+            let says = matches!(command.first(), "echo" | "printf");
+            let indifferent = INDIFFERENT.contains(&command.first()) || says && command.redirects.is_empty();
+            if !command.is_call() || indifferent {
+                continue;
+            }
+            // What stands in single quotes is the text of another shell.
+            let words = command.words.iter().filter(|word| !word.raw.starts_with('\''));
+            let run = Expansion::commands(words.clone().flat_map(|word| &word.inside).collect());
+            let ends = |run: &&[Statement]| Some((run.first()?.span.start, run.last()?.span.end));
+            let inner = Stretches::of(run.iter().filter_map(ends).collect());
+            open.extend(run.into_iter().map(|run| (run, false)));
+            let own = |span: Span| {
+                let reads = within(span).into_iter().filter(|read| !inner.hold(read.span.start));
+                reads.map(|read| read.name.clone()).collect::<Vec<String>>()
+            };
+            // What runs in a here-document is not read: the values up to there count.
+            let bodies = command.redirects.iter().filter_map(|redirect| match redirect.to {
+                RedirectTarget::Text { body: Some(body), .. } => {
+                    let plain = text.get(body.start..body.end)?.split('`').next()?.split("$(").next()?;
+                    Some(Span::new(body.start, body.start + plain.len()))
+                }
+                _ => None,
+            });
+            needs.set.extend(words.map(|word| word.span).chain(bodies).flat_map(&own));
+            for word in command.words.iter().skip(1).filter(|_| !says) {
+                // That a command fails for want of a word is as it was meant, where its exit code does not count.
+                let bearing = bearing(&word.raw).filter(|(_, gone)| !gone || outside && (is_last || errexit));
+                let bearing = bearing.map_or("", |(name, _)| name);
+                needs.filled.extend(own(word.span).into_iter().filter(|name| name == bearing));
+            }
+        }
+    }
+    needs
+}
+
+/// Variables that a command leaves with what another one has found (`X=$(…)`, `export X=$(…)`), where nothing in it says that
+/// this may be nothing.
+pub fn found(text: &str) -> BTreeSet<String> {
+    let is_one = |statements: &[Statement]| {
+        matches!(statements, [Statement { kind: StatementKind::Simple(_) | StatementKind::Pipeline(_), .. }])
+    };
+    let is_found = |word: &ShellWord, before: &str| {
+        let alone = word.word.text.strip_prefix(before).is_some_and(|text| text.chars().eq([EXPANDED]));
+        alone && matches!(&word.inside[..], [Expansion::Commands(statements)] if is_one(statements))
+    };
+    let script = crate::bash::read(text);
+    let mut found = BTreeSet::new();
+    for (command, _) in certain(&script.statements) {
+        let alone = command.assignments.iter().filter(|assignment| {
+            command.words.is_empty() && matches!(&assignment.values[..], [value] if is_found(value, ""))
+        });
+        found.extend(alone.map(|assignment| assignment.name.clone()));
+        for word in command.words.iter().filter(|_| command.declares()) {
+            let Some((name, _)) = word.raw.split_once('=').filter(|(name, _)| is_name(name)) else { continue };
+            if is_found(word, &format!("{name}=")) {
+                found.insert(name.to_string());
+            }
+        }
+    }
+    found
+}
+
+/// The simple commands that run in any case, each with whether it belongs to the last one of them all, whose exit code is that of
+/// the text.
+fn certain(statements: &[Statement]) -> Vec<(&SimpleCommand, bool)> {
+    let asks = |part: &&Statement| match &part.kind {
+        StatementKind::Simple(command) => matches!(command.first(), "[" | "test"),
+        kind => matches!(kind, StatementKind::Test(_) | StatementKind::Arithmetic(_) | StatementKind::Not(_)),
+    };
+    let (mut found, mut open) = (Vec::new(), listed(statements, true));
+    while let Some((statement, is_last)) = open.pop() {
+        match &statement.kind {
+            StatementKind::Simple(command) => found.push((command, is_last)),
+            StatementKind::AndOr(_, rest) if rest.iter().any(|(is_or, _)| *is_or) => {}
+            StatementKind::Group { body, .. } => open.extend(listed(body, is_last)),
+            StatementKind::AndOr(..) | StatementKind::Pipeline(_) | StatementKind::Redirected(..) => {
+                let parts: Vec<&Statement> = statement.parts().into_iter().take_while(|part| !asks(part)).collect();
+                open.extend(parts.into_iter().rev().map(|part| (part, is_last)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Statements, the first one at the end, each with whether it is the last one.
+fn listed(statements: &[Statement], is_last: bool) -> Vec<(&Statement, bool)> {
+    let end = statements.len();
+    statements.iter().enumerate().map(|(i, statement)| (statement, is_last && i + 1 == end)).rev().collect()
+}
+
+/// The variable with which a word begins, as it is written, where without its value the word is gone (`true`) or begins with a `/`.
+fn bearing(raw: &str) -> Option<(&str, bool)> {
+    let rest = raw.trim_start_matches('"').strip_prefix('$')?;
+    let (name, behind) = match rest.strip_prefix('{') {
+        Some(rest) => rest.split_once('}')?,
+        None => rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())),
+    };
+    let gone = raw.starts_with('$') && behind.is_empty();
+    (is_name(name) && (gone || behind.trim_start_matches('"').starts_with('/'))).then_some((name, gone))
 }
 
 /// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
@@ -143,10 +317,13 @@ fn script_at(words: &[&str], program: usize) -> Option<usize> {
 #[derive(Default)]
 struct VariableUses {
     assignments: Vec<VariableScope>,
+    session: SessionEffects,
     scripts: Vec<InnerScript>,
     functions: Vec<(usize, usize)>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
     asked: Vec<(usize, usize)>,
+    /// The words of all that is asked: `[ "$X" = y ]`, `case $X in`.
+    tested: Vec<(usize, usize)>,
 }
 
 impl VariableUses {
@@ -165,13 +342,21 @@ impl VariableUses {
                 for assignment in command.assignments.iter().filter(|_| command.words.is_empty()) {
                     self.assign(&assignment.name, assignment.span.end, until);
                 }
-                if command.first() == "[" {
+                if matches!(command.first(), "[" | "test") {
                     self.questions(&command.words);
+                }
+                // `exec {fd}>lock`
+                for word in &command.words {
+                    let name = word.raw.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+                    let opens = |redirect: &Redirect| redirect.span.start == word.span.end;
+                    let name = name.filter(|name| is_name(name) && command.redirects.iter().any(opens));
+                    self.assign(name.unwrap_or_default(), end, until);
                 }
                 self.scripts.extend(InnerScript::of(command, text));
                 for name in set_by(command) {
-                    self.assign(name.trim_matches(['"', '\'']), end, until);
+                    self.assign(&name, end, until);
                 }
+                self.session.note(command, until == usize::MAX);
             }
             StatementKind::For { name, computed, .. } => {
                 if computed.is_empty() {
@@ -180,8 +365,11 @@ impl VariableUses {
                 computed.iter().for_each(|computed| self.arithmetic(computed, text, until));
             }
             StatementKind::Arithmetic(computed) => self.arithmetic(computed, text, until),
-            StatementKind::Test(words) => self.questions(words),
-            StatementKind::Function { .. } => self.functions.push((statement.span.start, end)),
+            StatementKind::Test(words) | StatementKind::Case(words, _) => self.questions(words),
+            StatementKind::Function { name, .. } => {
+                self.functions.push((statement.span.start, end));
+                self.session.sets.extend((until == usize::MAX).then(|| format!("{name}()")));
+            }
             _ => {}
         }
         for expansion in statement.expansions() {
@@ -205,6 +393,7 @@ impl VariableUses {
 
     /// `-z "$X"`, `-n "${X}"`: the operand is one variable and nothing else.
     fn questions(&mut self, words: &[ShellWord]) {
+        self.tested.extend(words.iter().map(|word| (word.span.start, word.span.end)));
         for pair in words.windows(2) {
             let [operator, operand] = pair else { continue };
             let name = operand.raw.trim_matches('"').strip_prefix('$').unwrap_or_default();
@@ -218,36 +407,113 @@ impl VariableUses {
     /// `((x = 1))`.
     fn arithmetic(&mut self, computed: &Arithmetic, text: &str, until: usize) {
         let written = text.get(computed.span.start..computed.span.end).unwrap_or_default();
-        for part in written.split([',', ';', '(', ')']) {
-            if let Some((left, right)) = part.split_once('=')
-                && !right.starts_with('=')
-                && !left.ends_with(['!', '<', '>'])
-            {
-                let name = left.trim_end_matches(['+', '-', '*', '/', '%', '&', '|', '^']).trim();
-                self.assign(name, computed.span.end, until);
+        set_in(written).iter().for_each(|name| self.assign(name, computed.span.end, until));
+    }
+}
+
+impl SessionEffects {
+    /// Adds what a command does; `stays`: it runs in the session itself, and not in a subshell.
+    fn note(&mut self, command: &SimpleCommand, stays: bool) {
+        let words: Vec<&str> = command.words.iter().map(|word| word.raw.as_str()).collect();
+        let (first, words) = match words.as_slice() {
+            ["time", first, rest @ ..] | [first, rest @ ..] => (*first, rest),
+            [] => return,
+        };
+        self.calls.insert(format!("{first}()"));
+        let exports = match first {
+            _ if !stays => false,
+            "export" | "unset" => true,
+            "declare" | "typeset" | "local" | "readonly" => {
+                words.iter().any(|word| word.starts_with(['-', '+']) && word.contains('x'))
             }
+            _ => false,
+        };
+        for word in words.iter().filter(|word| exports && !word.starts_with(['-', '+'])) {
+            let name = word.split('=').next().unwrap_or_default().trim_end_matches('+').trim_matches(['"', '\'']);
+            let name = Some(name).filter(|name| is_name(name)).unwrap_or(word);
+            self.exports.push(name.to_string());
+            if first == "unset" || !is_name(name) {
+                self.sets.extend([name.to_string(), format!("{name}()")]);
+            }
+        }
+        let (all, arguments) = if first == "set" && stays { read_set(words) } else { (None, first == "shift") };
+        self.exports_all = all.or(self.exports_all);
+        // What `eval` sets is not followed.
+        let other = if arguments { Some("@") } else { (first == "eval").then_some("eval()") };
+        if let Some(name) = other.filter(|_| stays) {
+            self.sets.push(name.to_string());
+            self.exports.push(name.to_string());
         }
     }
 }
 
-/// The variables that a builtin sets by name. `local x`, `declare -a x`: declared is as good as set; `export x` and `readonly x`
-/// set nothing.
+/// What `set` says of exporting all that is set, and whether it sets the arguments.
+fn read_set(words: &[&str]) -> (Option<bool>, bool) {
+    let (mut all, mut words) = (None, words.iter());
+    while let Some(word) = words.next() {
+        let letters = word.strip_prefix(['-', '+']).filter(|letters| !letters.is_empty() && *letters != "-");
+        let Some(letters) = letters else { return (all, true) };
+        let option = if letters.contains('o') { words.next() } else { None };
+        if letters.contains('a') || option.is_some_and(|option| *option == "allexport") {
+            all = Some(word.starts_with('-'));
+        }
+    }
+    (all, false)
+}
+
+/// A word as it is written, without its quotes and the `\` that keeps it from being an alias.
+fn bare(raw: &str) -> &str {
+    raw.trim_matches(['"', '\'']).trim_start_matches('\\')
+}
+
+/// The words of a command from the one that it calls on: `command . f` calls `.`.
+fn called(command: &SimpleCommand) -> &[ShellWord] {
+    let before = |word: &&ShellWord| matches!(bare(&word.raw), "builtin" | "command" | "time");
+    command.words.get(command.words.iter().take_while(before).count()..).unwrap_or_default()
+}
+
+/// The variables that a builtin sets by name, and its words that are no names because the shell is to expand them. `local x`,
+/// `declare -a x=1`: declared is as good as set; `export x` and `readonly x` set nothing.
 fn set_by(command: &SimpleCommand) -> Vec<String> {
-    let words: Vec<&str> = command.words.iter().skip(1).map(|word| word.raw.as_str()).collect();
-    let before_sign = |word: &&str| word.split_once('=').map(|(name, _)| name.trim_end_matches('+').to_string());
-    match command.first() {
-        "read" => read_names(&words),
+    let words: Vec<&str> = called(command).iter().map(|word| bare(&word.raw)).collect();
+    let Some((first, words)) = words.split_first() else { return Vec::new() };
+    let name_of = |name: &str| name.trim_end_matches(['+', '"', '\'']).to_string();
+    let before_sign = |word: &&str| word.split_once('=').map(|(name, _)| name_of(name));
+    let or_unnamed = |word: &&str| before_sign(word).or_else(|| (!is_name(word)).then(|| word.to_string()));
+    match *first {
+        "read" => read_names(words),
         "mapfile" | "readarray" => words.last().into_iter().map(|word| word.to_string()).collect(),
-        "printf" => after(&words, "-v"),
-        "wait" => after(&words, "-p"),
+        "printf" => after(words, "-v"),
+        "wait" => after(words, "-p"),
         "getopts" => words.get(1).into_iter().map(|word| word.to_string()).collect(),
-        "let" => words.iter().filter_map(|word| word.split(['=', '+', '-']).next()).map(str::to_string).collect(),
-        "export" | "readonly" => words.iter().filter_map(before_sign).collect(),
+        "let" => words.iter().flat_map(|word| set_in(word)).map(str::to_string).collect(),
+        "export" | "readonly" => words.iter().filter_map(or_unnamed).collect(),
         "local" | "declare" | "typeset" => {
             words.iter().map(|word| before_sign(word).unwrap_or_else(|| word.to_string())).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// What is set where something is computed: `x = 1`, `x += 1`, `x++`, `--x`.
+fn set_in(computed: &str) -> Vec<&str> {
+    let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let mut found = Vec::new();
+    for part in computed.split([',', ';', '(', ')']) {
+        if let Some((left, right)) = part.split_once('=')
+            && !right.starts_with('=')
+            && !left.ends_with(['!', '<', '>'])
+        {
+            found.push(left.trim_end_matches(['+', '-', '*', '/', '%', '&', '|', '^']).trim());
+        }
+        for (at, sign) in part.match_indices("++").chain(part.match_indices("--")) {
+            let (before, behind) = part.split_at(at);
+            let behind = behind.trim_start_matches(sign).trim_start();
+            let ends = [before.trim_end().rsplit(is_other).next(), behind.split(is_other).next()];
+            found.extend(ends.into_iter().flatten().find(|name| is_name(name)));
+        }
+    }
+    found
 }
 
 /// The names in the arguments of `read`, its options and their values left out.
@@ -276,13 +542,12 @@ fn after(words: &[&str], option: &str) -> Vec<String> {
 /// Variables that a shell or its environment sets by itself (bash manual, 5.1 and 5.2; POSIX, 8.3).
 fn is_well_known(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "_", "CDPATH", "COLUMNS", "COMP_WORDS", "COPROC", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID",
-        "FUNCNAME", "GROUPS", "HISTFILE", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LANG", "LINENO", "LINES", "LOGNAME",
-        "MACHTYPE", "MAPFILE", "OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PATH", "PIPESTATUS", "PPID", "PS1", "PS2",
-        "PS4", "PWD", "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS", "SHLVL", "SRANDOM", "TERM", "TMPDIR", "TZ",
-        "UID", "USER",
+        "_", "CDPATH", "COLUMNS", "COMP_WORDS", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME",
+        "GROUPS", "HISTFILE", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LANG", "LINENO", "LINES", "LOGNAME", "MACHTYPE",
+        "MAPFILE", "OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PATH", "PIPESTATUS", "PPID", "PS1", "PS2", "PS4", "PWD",
+        "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS", "SHLVL", "SRANDOM", "TERM", "TMPDIR", "TZ", "UID", "USER",
     ];
-    NAMES.contains(&name) || name.starts_with("BASH") || name.starts_with("LC_")
+    NAMES.contains(&name) || ["BASH", "COPROC", "LC_"].iter().any(|begin| name.starts_with(begin))
 }
 
 #[cfg(test)]
@@ -354,6 +619,135 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_must_find_in_its_session() {
+        let needs = |text: &str| {
+            let VariableNeeds { set, filled } = needs(text, |name| name == "load_env");
+            [set, filled].map(|names| names.into_iter().collect::<Vec<_>>().join(" "))
+        };
+        for (text, set, filled) in [
+            ("docker restart $C", "C", "C"),
+            ("docker restart \"$C\"", "C", ""),
+            ("sudo rm -rf \"$D\"/x \"${E}/y\" $F.z", "D E F", "D E"),
+            ("cd /srv && docker compose restart ${S}", "S", "S"),
+            ("docker ps -q -f name=$X | xargs docker restart", "X", ""),
+            ("docker restart $(docker ps -q -f name=$X)", "X", ""),
+            ("docker restart $(docker ps -q $X `get $Y`) $Z", "X Y Z", "Z"),
+            ("rm $(ls \"$D\"/x)", "D", "D"),
+            ("cat > f <<EOF\n$A\nEOF", "A", ""),
+            ("echo \"$A\" > f; echo $B", "A", ""),
+            ("psql -c \"DELETE FROM x WHERE id = '$ID'\"", "ID", ""),
+            ("{ kill $P; } 2>/dev/null", "P", "P"),
+            ("$DOCKER ps", "DOCKER", ""),
+            (". ./env && restart $X", "", ""),
+            ("load_env; restart $X", "", ""),
+            ("restart $X; load_env", "X", ""),
+            ("kill $P 2>/dev/null; docker compose restart app", "P", ""),
+            ("{ kill $P; docker restart $C; } 2>/dev/null", "C P", "C"),
+            ("rm -rf \"$D\"/x; ls", "D", "D"),
+            ("cd /srv || exit 1; rm -rf \"$D\"/x", "D", "D"),
+            ("set -eu; kill $P; ls", "P", "P"),
+            ("set -o errexit; kill $P; ls", "P", "P"),
+            ("set -o pipefail; kill $P; ls", "P", ""),
+            ("cat > f <<EOF\n$A $(get $B || get $C)\nEOF", "A", ""),
+            ("export X=$(a) && restart $Y", "Y", "Y"),
+            ("read -rp \"Which? \" x; mapfile -t < f; declare -i n=1; restart $Y", "Y", "Y"),
+        ] {
+            assert_eq!(needs(text), [set, filled], "{text}");
+        }
+        for text in [
+            "docker restart ${C:-web}",
+            "[ -n \"$C\" ] && docker restart $C",
+            "[ -z \"$C\" ]; docker restart $C",
+            "[ -f x ] && docker restart $C",
+            "docker rm -f $OLD || true",
+            "if x; then docker restart $C; fi",
+            "for p in $PIDS; do kill $p; done",
+            "while read p; do kill $p; done < f",
+            "f() { docker restart $C; }",
+            "docker exec web sh -c 'rm -rf $D/x'",
+            "bash -c 'rm -rf $D/x'",
+            "A=$B",
+            "export A=$B:/x",
+            "set -- $A",
+            "kill $1 $HOME/x $! \"$@\"",
+            "X=1; restart $X",
+            "echo $A",
+            "restart $A (",
+            "run ${A:-$B} \"${C:+--with $D}\" ${E:=$F} ${1:-$G}",
+            "run ${A:-$(get $B)}",
+            "cat > f <<EOF\n${A:-$B}\nEOF",
+            "export $(grep -v '^#' .env | xargs) && psql \"$URL\"",
+            "declare $(cat env); psql $URL",
+            "export \"$k=$v\"; psql $URL",
+            "printf -v \"$n\" x; psql $URL",
+            "read -r \"$n\" < f; psql $URL",
+            "kill $(cat $PIDFILE 2>/dev/null || pgrep -f $NAME)",
+            "restart \"$(if a; then echo $A; else get $B; fi)\"",
+            "exec {fd}>lock; flock $fd",
+            "((N++)); sleep $N",
+            "let \"N = 5\" M+=1; sleep $N $M",
+            "test -z \"$P\" && exit 0; kill $P",
+            "[ \"$P\" = x ]; kill $P",
+            "[[ $P -gt 1 ]]; kill $P",
+            "case $P in '') exit;; esac; kill $P",
+            "test -f x && kill $P",
+            "! test -f x && kill $P",
+            "((x > 1)) && kill $P",
+            "pgrep x || exit 0; kill $P",
+            "coproc a; kill $COPROC_PID",
+            "\\. ./env; restart $X",
+            "command . ./env; restart $X",
+            "builtin source ./env; restart $X",
+            "builtin read X < f; restart $X",
+        ] {
+            assert_eq!(needs(text), ["", ""], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_another_command_has_found() {
+        for text in ["X=$(a)", "X=\"$(a | b)\"", "X=`a`", "export X=$(a)", "cd /x && X=$(a)", "Y=1 X=$(a)"] {
+            assert_eq!(found(text).into_iter().collect::<Vec<_>>(), ["X"], "{text}");
+        }
+        for text in [
+            "X=", "X=a$(b)", "X=$(a) b", "X=$(a) || true", "X=$(a || true)", "X=$([ -t 0 ] && echo -t)",
+            "X=$(for i in 1; do a; done)", "if a; then X=$(b); fi", "export X",
+        ] {
+            assert_eq!(found(text), BTreeSet::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_later_commands_get_without_spelling_it() {
+        for (text, sets, exports) in [
+            ("export A=1 B", "", "A B"),
+            ("export \"A=$B\"", "", "A"),
+            ("A=1; export A", "", "A"),
+            ("declare -x A=1; declare B=2", "", "A"),
+            ("if a; then export A=1; fi", "", "A"),
+            ("export -n A", "", "A"),
+            ("unset A", "A A()", "A"),
+            ("export $(b)", "$(b) $(b)()", "$(b)"),
+            ("USER=app", "", "USER"),
+            ("set -e -- a", "@", "@"),
+            ("set a", "@", "@"),
+            ("shift", "@", "@"),
+            ("eval b", "eval()", "eval()"),
+            ("f() { a; }", "f()", ""),
+            ("(export A=1; set -- a; f() { a; })", "", ""),
+            ("export A=1 | b", "", ""),
+            ("set -euo pipefail; A=1 b; for _ in c; do d; done", "", ""),
+        ] {
+            let SessionEffects { sets: of, exports: to, .. } = of_command(text).session;
+            assert_eq!([of.join(" "), to.join(" ")], [sets, exports], "{text}");
+        }
+        let all = ["set -ea", "set -o allexport", "set +a", "set -e"].map(|text| of_command(text).session.exports_all);
+        assert_eq!(all, [Some(true), Some(true), Some(false), None]);
+        let calls = of_command("time f; if g; then x=$(h); fi").session.calls;
+        assert_eq!(calls.into_iter().collect::<Vec<_>>(), ["f()", "g()", "h()"]);
+    }
+
+    #[test]
     fn what_stays_set() {
         assert_eq!(assigned("A=1"), ["A"]);
         assert_eq!(assigned("export A=1 B"), ["A"]);
@@ -366,6 +760,11 @@ mod tests {
         assert_eq!(assigned("for A in x; do B=1; done"), ["A", "B"]);
         assert_eq!(assigned("declare -A M; readonly R=1; typeset T"), ["M", "R", "T"]);
         assert_eq!(assigned("((A = 1)); let B=2"), ["A", "B"]);
+        assert_eq!(
+            assigned("((A += 1, --B)); let \"C = 2\" D++; ((E == 1)); x $((F++ + 1)) {G}>f"),
+            ["A", "B", "C", "D", "F", "G"]
+        );
+        assert_eq!(assigned("export \"A=$B\" \"C\"; declare \"D\"; command export E=1"), ["A", "D", "E"]);
         assert_eq!(assigned("getopts ab: opt"), ["opt"]);
         assert_eq!(assigned("a[0]=x; b+=y"), ["a", "b"]);
         assert_eq!(assigned("if x; then A=1; fi"), ["A"]);

@@ -12,7 +12,7 @@ use crate::output::{print, print_value, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
-use crate::view::format::percent;
+use crate::view::format::{budget_left, percent};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -149,7 +149,7 @@ impl<'a> BudgetState<'a> {
     fn text(&self) -> String {
         let BudgetLeft { service, slo, objective, window, left, spent } = self.budget;
         let left = match left {
-            Ok(left) => format!("{} left", signed(*left)),
+            Ok(left) => format!("{} left", budget_left(*left)),
             Err(why) => format!("not known: {why}"),
         };
         let mut text = format!("{service}  {slo} {objective} over {}  {left}\n", show(*window));
@@ -157,7 +157,7 @@ impl<'a> BudgetState<'a> {
             text.push_str(&format!("    {says}\n"));
         }
         for (id, share) in spent.iter().take(3) {
-            text.push_str(&format!("    {} spent by {id}\n", signed(*share)));
+            text.push_str(&format!("    {} spent by {id}\n", budget_left(*share)));
         }
         text
     }
@@ -169,12 +169,6 @@ impl<'a> BudgetState<'a> {
                 "left": left.as_ref().ok(), "unknown": left.as_ref().err(), "spent": spent,
                 "step": self.step, "frozen": self.frozen, "says": self.says })
     }
-}
-
-/// A share that may be below 0 or above 1; cut, so that no budget seems larger than it is.
-fn signed(share: f64) -> String {
-    let text = format!("{:.1}", (share * 1000.0 + 1e-7).floor() / 10.0);
-    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 /// What incidents took of the SLOs of `services.yaml`.
@@ -227,9 +221,11 @@ pub(super) fn of_incidents(
             bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
         })?;
     }
-    // How many were slow nobody has counted by hand.
+    // How many were slow nobody has counted by hand; a drill has.
+    let measured =
+        |service: &str, slo: &str| bad.iter().any(|bad| bad.service == service && bad.slo.as_deref() == Some(slo));
     let slos = services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
-    let slos = slos.filter(|(_, slo)| slo.below.is_none());
+    let slos = slos.filter(|(service, slo)| slo.below.is_none() || measured(&service.name, &slo.name));
     let left =
         slos.map(|(service, slo)| BudgetLeft::after(&service.name, &slo.name, slo.objective, slo.window, &bad, now));
     Ok((left.collect(), bad))

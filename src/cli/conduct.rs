@@ -106,7 +106,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
     };
     let shutdown = swept(&*platform, wanted.globals.quiet).await?;
     if let Some(junit) = &wanted.junit {
-        save_junit(junit, &[])?;
+        save_junit(junit, &[], plans, wanted.control)?;
     }
     let mut records: Vec<Record> = Vec::new();
     let mut worst = RunOutcome::Passed;
@@ -121,7 +121,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         let stopped = record.outcome() == RunOutcome::Interrupted;
         records.push(record);
         if let Some(junit) = &wanted.junit {
-            save_junit(junit, &records)?;
+            save_junit(junit, &records, plans, wanted.control)?;
         }
         if stopped {
             // By a signal, or by the person who was asked.
@@ -139,8 +139,11 @@ async fn swept(platform: &dyn Platform, quiet: bool) -> Result<Shutdown, Error> 
 }
 
 /// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.
-fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
-    let bytes = report::junit(&records.iter().collect::<Vec<_>>());
+/// Drills that were asked for and have not begun are errors in it.
+fn save_junit(path: &Path, records: &[Record], plans: &[Plan], control: bool) -> Result<(), Error> {
+    let control = if control { " (control)" } else { "" };
+    let left = plans.iter().skip(records.len()).map(|plan| format!("{}{control}", plan.name));
+    let bytes = report::junit_so_far(&records.iter().collect::<Vec<_>>(), &left.collect::<Vec<_>>());
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 

@@ -57,6 +57,18 @@ struct Remembered {
     digest: String,
 }
 
+impl Remembered {
+    fn of(asked: &HostRequests, project: PathBuf, stack: PathBuf) -> Remembered {
+        Remembered {
+            project,
+            stack,
+            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
+            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
+            digest: asked.digest.clone(),
+        }
+    }
+}
+
 /// How a person has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
@@ -100,13 +112,8 @@ pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Resul
         }
         let file = file();
         let earlier = file.as_deref().map_or(Ok(Vec::new()), read).map_err(|error| Error::usage(error).hint(MEND))?;
-        let new = Remembered {
-            project: plan.stack.root.clone(),
-            stack: std::path::absolute(&plan.stack.file).unwrap_or_else(|_| plan.stack.file.clone()),
-            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
-            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
-            digest: asked.digest.clone(),
-        };
+        let stack = std::path::absolute(&plan.stack.file).unwrap_or_else(|_| plan.stack.file.clone());
+        let new = Remembered::of(&asked, plan.stack.root.clone(), stack);
         let said = answer(question(&asked, &new, &earlier, file.as_deref()), false).await;
         if !said.is_some_and(|said| matches!(said.trim(), "y" | "Y" | "yes")) {
             return Ok(Settled::Declined);
@@ -203,13 +210,7 @@ mod tests {
     use serde_json::json;
 
     fn of(asked: &HostRequests) -> Remembered {
-        Remembered {
-            project: "/p".into(),
-            stack: "/p/compose.yaml".into(),
-            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
-            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
-            digest: asked.digest.clone(),
-        }
+        Remembered::of(asked, "/p".into(), "/p/compose.yaml".into())
     }
 
     fn asked(caps: &Value, service: Value) -> HostRequests {

@@ -5,6 +5,7 @@ use crate::assurance::coverage::{self, Coverage};
 use crate::assurance::services::{self, Catalog, EXAMPLE, FILE};
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say, say_line, stdout_columns};
+use crate::record::{utc_now, utc_text};
 use crate::slis::Ratio;
 use crate::source::tidy;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,11 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
         say_line(&format!("warning: {} has {count} {told}", path.display()));
     }
     let drills = evidence::drills(&args.paths, &globals.project)?;
-    let now = crate::record::utc_now();
+    let now = utc_now();
+    for drill in drills.iter().filter(|drill| drill.is_of_the_future(now)) {
+        let told = "and counts for nothing: it says that it is of the future";
+        say_line(&format!("warning: {} began {}, {told}", drill.run, utc_text(drill.at)));
+    }
     let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now);
     if args.json {
         print_value(&coverage)?;

@@ -1,5 +1,6 @@
 //! `firedrill doctor`: says what is there, what is missing and how to fix it.
 
+use super::TextOrJson;
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, visible};
 use crate::stack::{Probe, ProbeState, platform};
@@ -8,24 +9,16 @@ use crate::stack::{Probe, ProbeState, platform};
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
-    format: DoctorFormat,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum DoctorFormat {
-    /// For people.
-    Text,
-    /// One JSON array.
-    Json,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    format: TextOrJson,
 }
 
 /// Runs the command: exit 0 when drills can run here, else 3.
 pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let probes = platform().probe().await;
     match args.format {
-        DoctorFormat::Text => print(&text(&probes))?,
-        DoctorFormat::Json => print_value(&json(&probes))?,
+        TextOrJson::Text => print(&text(&probes))?,
+        TextOrJson::Json => print_value(&json(&probes))?,
     }
     let missing = probes.iter().any(|probe| probe.state == ProbeState::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })

@@ -1,5 +1,6 @@
 //! `firedrill list`: lists the scenarios and game days of the project.
 
+use super::TextOrJson;
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, visible};
 use crate::source::tidy;
@@ -12,8 +13,8 @@ pub struct ListArgs {
     #[arg(value_enum)]
     what: Option<Listed>,
     /// How to print them.
-    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
-    format: ListFormat,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    format: TextOrJson,
 }
 
 /// What to list.
@@ -23,15 +24,6 @@ enum Listed {
     Scenarios,
     /// Those in `gamedays/`.
     Gamedays,
-}
-
-/// How to print the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ListFormat {
-    /// For people.
-    Text,
-    /// An array of objects.
-    Json,
 }
 
 /// Runs the command.
@@ -46,9 +38,9 @@ pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error
             .hint("run Firedrill in the project's folder, or name it with `-C DIR`")
     };
     match (args.format, args.what) {
-        (ListFormat::Json, None | Some(Listed::Scenarios)) => print_value(&scenarios())?,
-        (ListFormat::Json, Some(Listed::Gamedays)) => print_value(&days())?,
-        (ListFormat::Text, what) => {
+        (TextOrJson::Json, None | Some(Listed::Scenarios)) => print_value(&scenarios())?,
+        (TextOrJson::Json, Some(Listed::Gamedays)) => print_value(&days())?,
+        (TextOrJson::Text, what) => {
             let scenarios = if what == Some(Listed::Gamedays) { Vec::new() } else { scenarios() };
             let days = if what == Some(Listed::Scenarios) { Vec::new() } else { days() };
             match what {

@@ -81,6 +81,15 @@ pub struct Globals {
     pub root: Option<std::path::PathBuf>,
 }
 
+/// How to print what a command shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TextOrJson {
+    /// For people.
+    Text,
+    /// As JSON.
+    Json,
+}
+
 /// What a command has to do with, beside what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CommandSubject {
@@ -218,6 +227,17 @@ impl Globals {
     pub fn may_color(&self) -> bool {
         !self.no_color && !no_color()
     }
+}
+
+/// Reads a file as text; why it cannot be is the error.
+fn read_text(path: &Path, what: &str) -> Result<Arc<Source>, Error> {
+    Source::read(path).map_err(|error| {
+        let mut diags = Diagnostics::default();
+        error.report(what, None, &mut diags);
+        let text = render(&diags, false);
+        // The error that ends a command says so itself.
+        Error::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_string())
+    })
 }
 
 /// Reads a file; its mistakes are the error.

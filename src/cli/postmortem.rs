@@ -37,13 +37,7 @@ pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit,
     let link = if events.is_empty() { String::new() } else { from(args.out.as_deref(), &dir.join("events.jsonl")) };
     let input = PostmortemInput { record: &record, events: &events, notes: &notes, actions: &items, link: &link };
     let template = match &args.template {
-        Some(path) => {
-            let mut diags = Diagnostics::default();
-            Source::read(path).map_err(|error| {
-                error.report("the template", None, &mut diags);
-                Error::usage(render(&diags, globals.color()).trim_end().to_string())
-            })?
-        }
+        Some(path) => super::read_text(path, "the template")?,
         None => Source::new("postmortem.md", POSTMORTEM_TEMPLATE),
     };
     let text = postmortem(&input, &template.text).map_err(|unknown| {

@@ -109,8 +109,8 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
         (&args.csv, report::csv, print),
     ];
     let files = asked(&formats, args.annotations)?;
-    let ReportChoice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
-    for problem in problems {
+    let ReportChoice { drills, dirs } = choice::choose(&args.paths, &globals.project)?;
+    for problem in &drills.unread {
         say_line(&format!("left out, because it cannot be read: {problem}"));
     }
     for run in choice::under_way(&drills, &dirs) {
@@ -137,6 +137,7 @@ fn is_stdout(path: &Path) -> bool {
 fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> String {
     let color = globals.stdout_color();
     match (drills.days.as_slice(), drills.records.as_slice(), dirs) {
+        _ if !drills.unread.is_empty() => report::overview(drills, color),
         ([], [record], [dir]) => report::summary(record, Some(super::verify::short(dir).as_path()), color),
         ([], [record], _) => report::summary(record, None, color),
         _ => report::overview(drills, color),

@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::person::Operator;
 use super::stop::{Shutdown, Stop};
 use crate::record::{
-    Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, StackRecord,
+    Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, RULES, StackRecord,
     Verdict, Windows, micros,
 };
 use crate::runbook::{Runbook, RunbookInput, Step};
@@ -49,6 +49,7 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
+        rules: RULES,
         run: run.to_string(),
         started_utc,
         scenario: name,
@@ -140,8 +141,7 @@ async fn follow(
     let mut follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None);
     let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
     let followed = follower.steps(&steps, context).await;
-    follower.end().await;
-    followed?.map_or(Ok(()), Err)
+    follower.end(followed, context).await?.map_or(Ok(()), Err)
 }
 
 /// What is known where a runbook is followed alone.

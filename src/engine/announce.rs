@@ -3,8 +3,8 @@
 use crate::programs::EffectKind;
 use crate::record::{
     Announcement, BudgetInfo, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
-    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros,
-    sha256_hex,
+    RECORD_FORMAT, RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows,
+    micros, sha256_hex,
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
@@ -71,6 +71,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
+        rules: RULES,
         run: identity.run.clone(),
         started_utc: identity.started_utc.clone(),
         scenario: plan.name.clone(),

@@ -271,10 +271,16 @@ impl<'a> Context<'a> {
 
     /// Tells of a window over which every SLI met its objective.
     pub fn window_held(&self, phase: Phase, levels: &[Level]) -> TimeSpan {
-        let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
-        let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
+        let (from_us, to_us) = span_of(levels);
         self.sink.emit(Event::WindowHeld(WindowRecord { phase, from_us, to_us }));
         (from_us, to_us)
+    }
+
+    /// What users are refused although every SLI is met over these windows, where they are refused what they got when the stack was steady.
+    pub fn refused(&self, steady: Option<TimeSpan>, levels: &[Level]) -> Option<String> {
+        let refused = self.monitor.timeline(|timeline| timeline.refused(steady, span_of(levels)));
+        let refused = refused.filter(|_| levels.iter().all(Level::met));
+        refused.map(|text| format!("the SLIs are met, but users are refused what they got before: {text}"))
     }
 
     /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
@@ -287,6 +293,12 @@ impl<'a> Context<'a> {
     pub fn latest(&self, window: Duration) -> Vec<Level> {
         self.monitor.timeline(|timeline| timeline.latest(window))
     }
+}
+
+/// From the begin of the first of these windows to the end of the last one.
+pub(super) fn span_of(levels: &[Level]) -> TimeSpan {
+    let from = levels.iter().map(|level| level.from).min().unwrap_or_default();
+    (from, levels.iter().map(|level| level.to).max().unwrap_or_default())
 }
 
 /// A duration as people read it.

@@ -227,7 +227,10 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     cx.begin(Phase::Impact);
     let impact = impact(cx, injected, steady.window).await?;
     let (responded, mut recovered) = match &impact.passed {
-        Some(reason) => (Responded::default(), Recovered::unseen(Ok(reason.clone()))),
+        Some(reason) => {
+            let recovered = Recovered { steady: Some(impact.steady), ..Recovered::unseen(Ok(reason.clone())) };
+            (Responded::default(), recovered)
+        }
         None => follow_and_recover(cx, &impact, steady.session.take(), person).await,
     };
     // What users are refused may be gone: that says more than that they have not recovered.
@@ -305,11 +308,12 @@ fn note_unwatched_data(cx: &Context<'_>) {
 fn note_unseen(cx: &Context<'_>, responded: &Responded) {
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
         cx.sink.note(format!(
-            "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `other`, so that nobody saw \
+            "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `{}`, so that nobody saw \
              whether users are served after it",
             step.title,
             shown(&runbook.source),
-            step.line
+            step.line,
+            step.phase.name()
         ));
     }
     if let Some((step, what)) = &responded.left_running {

@@ -48,7 +48,7 @@ pub(super) struct Injected {
 /// Inject: one fault after the other goes in, each when it is its time, and is seen in place.
 pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     let plan = cx.plan;
-    let (mut injected, mut before): (Option<Injected>, Option<DrillTime>) = (None, None);
+    let mut before: Option<DrillTime> = None;
     for planned in &plan.faults {
         let later = planned.begins(cx.seed).next().unwrap_or_default() + planned.timing.after.unwrap_or_default();
         if !later.is_zero() {
@@ -59,11 +59,9 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
         let started = cx.sink.now();
         match cx.inject_one(planned).await {
             Ok(first) => {
-                let (began, last) = (first.began, first.at);
-                before = Some(last);
+                before = Some(first.at);
                 if !planned.timing.noise {
-                    cx.injections.push((began, last));
-                    injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
+                    cx.injections.push((first.began, first.at));
                 }
                 cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
                 // Nobody listens any more once the drill has begun to end.
@@ -76,8 +74,9 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
             }
         }
     }
-    let now = cx.sink.now();
-    Ok(injected.unwrap_or(Injected { began: now, first: now, last: now }))
+    let now = (cx.sink.now(), cx.sink.now());
+    let [(began, first), (_, last)] = [cx.injections.first(), cx.injections.last()].map(|one| *one.unwrap_or(&now));
+    Ok(Injected { began, first, last })
 }
 
 impl Context<'_> {

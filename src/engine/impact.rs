@@ -70,8 +70,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
             cx.shown_with_answers(&cx.latest(within)),
             cx.not_acted().await
         );
-        let stop = cx.stop_at("impact", Verdict::NoImpact, reason);
-        return Err(cx.failed(Check::Impact, injected, stop));
+        return Err(cx.failed(Check::Impact, injected, cx.stop_at("impact", Verdict::NoImpact, reason)));
     };
     let mut said = cx.not_acted().await;
     while !said.is_empty() {
@@ -92,8 +91,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
 fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
     let reason = format!("a fault was in place for {}{said}", seconds(cx.plan.impact.within));
-    let stop = cx.stop_at("faults", Verdict::NoImpact, reason);
-    cx.failed(Check::Impact, injected, stop)
+    cx.failed(Check::Impact, injected, cx.stop_at("faults", Verdict::NoImpact, reason))
 }
 
 /// Waits until each fault has ended that ends by `lasts` for good, noise as well: it may have hurt after all. Before a runbook is followed
@@ -172,8 +170,7 @@ async fn condition_held(
     }
     if seen.held.is_some_and(|since| since < seen.faults.began) {
         let reason = format!("the alert condition `{when}` held before the fault went in");
-        let stop = cx.stop_at("detect", Verdict::Unsteady, reason);
-        return Err(cx.failed(Check::Detection, seen.faults.first, stop));
+        return Err(cx.failed(Check::Detection, seen.faults.first, cx.stop_at("detect", Verdict::Unsteady, reason)));
     }
     let held = seen.held.map(|since| since.max(seen.faults.first)).filter(|at| *at <= deadline);
     cx.waited("the alert condition", seen.faults.first, within, held.is_some());
@@ -236,8 +233,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
         }
         Some(Err(levels)) => {
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));
-            let stop = cx.stop_at("impact", Verdict::Breached, reason);
-            Err(cx.failed(Check::Impact, injected, stop))
+            Err(cx.failed(Check::Impact, injected, cx.stop_at("impact", Verdict::Breached, reason)))
         }
         None => Err(cx.failed(Check::Impact, injected, Stop::harness("no complete measurement under the fault"))),
     }

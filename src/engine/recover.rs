@@ -6,7 +6,7 @@ use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, returns};
 use super::monitor::shown;
-use super::respond::Responded;
+use super::respond::{Responded, runs};
 use super::stop::Stop;
 use super::words::beside;
 use crate::faults::Presence;
@@ -93,7 +93,7 @@ impl Recovered {
         let mitigated = responded.mitigation.and_then(|(_, ended)| ended).unwrap_or_else(|| cx.sink.now());
         let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
-        let served_before = followed && served_before(cx, impact, from);
+        let served_before = followed && served_before(cx, impact, responded.asked.unwrap_or(from));
         let hold = query.hold;
         cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
         cx.undisturbed()?;
@@ -170,13 +170,9 @@ impl Recovered {
                 let latest = cx.latest(hold);
                 let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
                 let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
-                let span = latest.iter().map(|level| level.from).min().zip(latest.iter().map(|level| level.to).max());
-                let refused = |timeline: &Timeline| timeline.refused(Some(impact.steady), span?);
-                let refused = cx.monitor.timeline(refused).filter(|_| latest.iter().all(Level::met));
+                let refused = cx.refused(self.steady, &latest);
                 self.refused = refused.is_some();
-                let missing = refused.map_or(missing, |text| {
-                    format!("the SLIs are met, but users are refused what they got before: {text}")
-                });
+                let missing = refused.unwrap_or(missing);
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: grown, ..query };
                 let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before).known()?.ok());
@@ -462,7 +458,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
 /// The first mitigating step of the runbook, where a reader will look first.
 fn where_it_should_have_helped(cx: &Context<'_>) -> crate::record::Location {
     let Some(runbook) = &cx.plan.runbook else { return cx.in_scenario(cx.plan.line_of("recover")) };
-    let mut steps = runbook.select(&cx.plan.respond.phases);
-    let line = steps.find(|step| step.phase == RunbookPhase::Mitigate).map_or(1, |step| step.line);
+    let steps = || runbook.select(&cx.plan.respond.phases).filter(|step| step.phase == RunbookPhase::Mitigate);
+    let line = steps().find(|step| runs(step)).or(steps().next()).map_or(1, |step| step.line);
     crate::record::Location { path: super::announce::shown(&runbook.source), line }
 }

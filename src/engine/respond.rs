@@ -7,8 +7,8 @@ use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
 use crate::programs::left_running;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict, WAIT_CERTAIN, WAIT_FELT};
-use crate::runbook::{RunbookInput, RunbookPhase, Step, StepKind};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
+use crate::runbook::{Command, Handling, RunbookInput, RunbookPhase, Step};
 use crate::slis::SLICE;
 use crate::slis::window::{StillBroken, Timeline};
 use crate::spec::Plan;
@@ -17,8 +17,10 @@ use async_trait::async_trait;
 /// What following the runbook came to.
 #[derive(Debug, Default)]
 pub(super) struct Responded {
-    /// First mitigating command and end of the last mitigating step.
+    /// First mitigating command and end of the last step with one.
     pub mitigation: Option<(DrillTime, Option<DrillTime>)>,
+    /// When the person was asked who mitigated first: what heals from then on may be their doing.
+    pub asked: Option<DrillTime>,
     /// No command of the runbook was meant to help.
     pub without_mitigation: bool,
     /// The last mitigating step that wrote something: its title, and the last line that it wrote.
@@ -35,7 +37,14 @@ struct Mitigating<'r, 'a> {
     impact: &'r FaultImpact,
     person: &'r mut dyn Operator,
     responded: Responded,
+    /// Whether the current step has begun a command that is meant to help.
+    helped: bool,
+    /// The last step before the mitigation that did more than look.
+    changed: Option<ChangedBefore>,
 }
+
+/// A step that is not meant to help and did more than look: where it stands, and when it had ended.
+type ChangedBefore = (Location, DrillTime);
 
 pub(super) async fn respond(
     cx: &Context<'_>,
@@ -45,16 +54,17 @@ pub(super) async fn respond(
 ) -> Result<Responded, Stop> {
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
-    let mut mitigating = Mitigating { cx, impact, person, responded: Responded::default() };
+    let responded = Responded::default();
+    let mut mitigating = Mitigating { cx, impact, person, responded, helped: false, changed: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
-    follower.end().await;
-    let mut responded = Responded { unverified: followed?, ..mitigating.responded };
+    let unverified = follower.end(followed, &mut mitigating).await?;
+    let mut responded = Responded { unverified, ..mitigating.responded };
     responded.without_mitigation = responded.unverified.is_none() && responded.mitigation.is_none();
     if responded.without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
-        still_broken(cx, impact).await?;
+        still_broken(cx, impact, mitigating.changed.as_ref()).await?;
         let now = cx.sink.now();
         responded.mitigation = Some((now, Some(now)));
     }
@@ -65,9 +75,10 @@ pub(super) async fn respond(
 impl FollowContext for Mitigating<'_, '_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
+        self.helped |= helps;
         // One that only waits or looks is not meant to help.
         if helps && mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none() {
-            still_broken(self.cx, self.impact).await?;
+            still_broken(self.cx, self.impact, self.changed.as_ref()).await?;
             self.responded.mitigation = Some((self.cx.sink.now(), None));
             self.cx.sink.emit(Event::MitigationStarted);
         }
@@ -79,10 +90,16 @@ impl FollowContext for Mitigating<'_, '_> {
     }
 
     fn ended(&mut self, step: &Step, last_line: Option<String>) {
+        let helped = std::mem::take(&mut self.helped);
         if !mitigates(self.cx.plan, step.phase) {
+            if let (Some(runbook), true) = (&self.cx.plan.runbook, helped && self.responded.mitigation.is_none()) {
+                let at = Location { path: super::announce::shown(&runbook.source), line: step.line };
+                self.changed = Some((at, self.cx.sink.now()));
+            }
             return;
         }
-        if let (Some((begun, _)), StepKind::Commands(_)) = (self.responded.mitigation, &step.kind) {
+        // A check below the mitigation gives it no more time.
+        if let Some((begun, _)) = self.responded.mitigation.filter(|_| helped) {
             self.responded.mitigation = Some((begun, Some(self.cx.sink.now())));
             self.cx.sink.emit(Event::MitigationEnded);
         }
@@ -108,12 +125,13 @@ impl FollowContext for Mitigating<'_, '_> {
     /// meant to help from then on; before, users must have suffered as before a command.
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
         let first = mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none();
-        let suffering = if first { Some(suffering(self.cx, self.impact).await) } else { None };
+        let suffering = if first { Some(suffering(self.cx, self.impact, self.changed.as_ref()).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
         if said == ManualOutcome::Done && mitigates(self.cx.plan, step.phase) {
-            if let Some(suffering) = suffering {
-                record_still_broken(self.cx, suffering?)?;
+            if let Some(suffering) = suffering.transpose()? {
+                self.responded.asked = Some(suffering.0);
+                record_still_broken(self.cx, suffering)?;
                 self.cx.sink.emit(Event::MitigationStarted);
             }
             let now = self.cx.sink.now();
@@ -134,11 +152,19 @@ impl FollowContext for Mitigating<'_, '_> {
     }
 }
 
+/// Whether a command of a step runs: one for a person leaves all of it to them.
+pub(super) fn runs(step: &Step) -> bool {
+    let is_skipped = |command: &&Command| step.settings(command.block).skip.is_some();
+    let mut commands = step.commands().iter().filter(|command| !is_skipped(command));
+    let by_hand = |command: &Command| matches!(command.handling, Handling::Manual(_));
+    !commands.clone().any(by_hand) && commands.any(|command| matches!(command.handling, Handling::Run(_)))
+}
+
 /// Whether the steps of a phase are meant to help: those of mitigate; where no command of it is followed, those of
 /// rollback (a bad release is mitigated so) and of phases with no name of their own.
 fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
     let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
-    let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(|step| !step.commands().is_empty());
+    let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(runs);
     match phase {
         RunbookPhase::Mitigate => true,
         RunbookPhase::Rollback | RunbookPhase::Other => !by_name,
@@ -150,8 +176,8 @@ fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
 type Suffering = (DrillTime, Result<Option<String>, Stop>);
 
 /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
-async fn still_broken(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
-    record_still_broken(cx, suffering(cx, impact).await?)
+async fn still_broken(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<(), Stop> {
+    record_still_broken(cx, suffering(cx, impact, changed).await?)
 }
 
 /// Notes whether users suffered at an instant.
@@ -163,14 +189,28 @@ fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(
 }
 
 /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
-/// again: while it is away users are served, and nobody could say whether the runbook helps them.
-async fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Suffering, Stop> {
+/// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
+/// before, only what came after it has a say, and of the window only the later half: what a diagnosis cured, at once or after a moment,
+/// must not count for the mitigation.
+async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<Suffering, Stop> {
+    if let Some((_, ended)) = changed {
+        let (started, until) = (cx.sink.now(), ended.plus(cx.plan.impact.window));
+        let within = cx.plan.impact.window + cx.longest_request() + ARRIVAL;
+        let known = |timeline: &Timeline| timeline.closed_until().filter(|known| *known >= until);
+        let seen = cx.monitor.until(started.plus(within), |monitor| monitor.timeline(known)).await?;
+        cx.waited(WAIT_CERTAIN, started, within, seen.is_some());
+    }
     let began = cx.sink.now();
     let mut seen = (began, Ok(None));
     if let Some((_, hit)) = &impact.hit {
         // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
-        let (window, since) = (cx.plan.impact.window, impact.faults.first);
-        let now = |timeline: &Timeline| timeline.still_broken(hit, window, since);
+        let (whole, since) = (cx.plan.impact.window, impact.faults.first);
+        let window = if changed.is_some() { whole / 2 } else { whole };
+        let now = |timeline: &Timeline| match timeline.still_broken(hit, window, since) {
+            // Half a window may be too short to have an event.
+            state if changed.is_some() && !state.unknown.is_empty() => timeline.still_broken(hit, whole, since),
+            state => state,
+        };
         let (what, within) = match impact.felt_again_within(cx.plan) {
             Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
             None => (WAIT_CERTAIN, cx.plan.impact.within),
@@ -186,7 +226,7 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Suffering, 
         if what == WAIT_FELT || at.since(began) >= SLICE {
             cx.waited(what, began, within, certain.is_some());
         }
-        seen = (at, told(&certain.unwrap_or_else(|| cx.monitor.timeline(now))));
+        seen = (at, told(&certain.unwrap_or_else(|| cx.monitor.timeline(now)), changed));
     }
     cx.lives()?;
     let outstanding = cx.ledger.outstanding();
@@ -197,16 +237,21 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Suffering, 
 }
 
 /// What it says of users, in words.
-fn told(state: &StillBroken) -> Result<Option<String>, Stop> {
+fn told(state: &StillBroken, changed: Option<&ChangedBefore>) -> Result<Option<String>, Stop> {
     if state.users_suffer() {
         return Ok(Some(format!("when the mitigation began: {}", shown(&state.broken))));
     }
     if state.unknown.is_empty() {
+        let by = changed.map(|(at, _)| format!(" (the step at {at} does more than look)")).unwrap_or_default();
         let reason = format!(
-            "users had recovered before the first mitigating command, so the runbook proved nothing: {}",
+            "users had recovered before the first mitigating command{by}, so the runbook proved nothing: {}",
             shown(&state.healed)
         );
-        return Err(Stop::new(Verdict::SelfHealed, reason));
+        let stop = Stop::new(Verdict::SelfHealed, reason);
+        return Err(match changed {
+            Some((at, _)) => stop.at(at.clone()),
+            None => stop,
+        });
     }
     let unknown = state.unknown.join(", ");
     Err(Stop::harness(format!("there was no data on {unknown} when the mitigation began")))

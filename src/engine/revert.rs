@@ -1,13 +1,13 @@
 //! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
 //! must hold once more.
 
-use super::context::{Context, SETTLE, seconds};
+use super::context::{Context, SETTLE, seconds, span_of};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
-use crate::slis::window::{Timeline, WindowAnswer};
+use crate::slis::window::{TimeSpan, Timeline, WindowAnswer};
 use crate::source::list;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,7 @@ pub(super) async fn revert(
         };
         problems.extend(undone.err().map(|reason| format!("`{id}`: {reason}")));
     }
+    let undone = cx.sink.now();
     // Only now everything is known about the time until the first undo, and it is all that counts.
     if cx.unspoiled() && !cancel.is_cancelled() {
         let served = cancel.run_until_cancelled(no_relapse(cx, recovered, started, recovering)).await;
@@ -50,7 +51,7 @@ pub(super) async fn revert(
     let held = match problems.is_empty() {
         false => Err(not_reverted(cx, problems.join("; "))),
         true if !cx.unspoiled() || cx.control || cancel.is_cancelled() => Ok(gone(cx)),
-        true => hold(cx, cancel).await,
+        true => hold(cx, undone, recovered.steady, cancel).await,
     };
     match held {
         Ok(evidence) => {
@@ -93,14 +94,21 @@ fn not_reverted(cx: &Context<'_>, reason: String) -> Stop {
     }
 }
 
-/// The SLIs hold once more for `revert.hold`, with the fault gone, after they had a moment to settle: undoing a fault is a
-/// change, too.
-async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, Stop> {
+/// The SLIs hold once more for `revert.hold` from the last undo on, and nobody is refused what users got when the stack was `steady`, after
+/// they had a moment to settle: undoing a fault is a change, too.
+async fn hold(
+    cx: &Context<'_>,
+    from: DrillTime,
+    steady: Option<TimeSpan>,
+    cancel: &CancellationToken,
+) -> Result<String, Stop> {
     let hold = cx.plan.revert_hold;
-    let from = cx.sink.now();
     let within = hold + SETTLE + cx.longest_request();
-    let steady = |timeline: &Timeline| timeline.steady(hold, from).known()?.ok();
-    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(steady));
+    let served = |timeline: &Timeline| {
+        let levels = timeline.steady(hold, from).known()?.ok()?;
+        timeline.refused(steady, span_of(&levels)).is_none().then_some(levels)
+    };
+    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(served));
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
@@ -118,11 +126,15 @@ async fn hold(cx: &Context<'_>, cancel: &CancellationToken) -> Result<String, St
             Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards"))
         }
         _ => {
-            let reason = format!(
-                "the faults are gone, but the SLIs did not hold for {length} within {}: {}",
-                seconds(hold + SETTLE),
-                cx.shown_with_answers(&cx.latest(hold))
-            );
+            let latest = cx.latest(hold);
+            let reason = match cx.refused(steady, &latest) {
+                Some(refused) => format!("the faults are gone and {refused}"),
+                None => format!(
+                    "the faults are gone, but the SLIs did not hold for {length} within {}: {}",
+                    seconds(hold + SETTLE),
+                    cx.shown_with_answers(&latest)
+                ),
+            };
             Err(Stop { measured: true, ..Stop::new(Verdict::NotReverted, reason) })
         }
     }

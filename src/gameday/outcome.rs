@@ -30,8 +30,8 @@ mod tests {
     use super::*;
     use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
 
-    /// The attempts of each drill, whether the first failure ends it, what stopped it, and the exit code.
-    type Case<'a> = (&'a [&'a [RunOutcome]], bool, Option<Stopped>, Exit);
+    /// The attempts of each drill, what stopped it, and the exit code.
+    type Case<'a> = (&'a [&'a [RunOutcome]], Option<Stopped>, Exit);
 
     fn drill(outcomes: &[RunOutcome]) -> DayDrill {
         let planned = PlannedDrill {
@@ -61,20 +61,23 @@ mod tests {
     #[test]
     fn the_worst_drill_is_the_exit() {
         use RunOutcome::{Broken, Failed, Interrupted, Passed};
-        use Stopped::{Budget, Signal};
-        let cases: [Case<'_>; 9] = [
-            (&[&[Passed], &[Passed]], false, None, Exit::Passed),
-            (&[], false, None, Exit::Passed),
-            (&[&[Passed], &[Failed, Passed]], false, None, Exit::Passed),
-            (&[&[Passed], &[Failed]], false, None, Exit::Failed),
-            (&[&[Failed], &[Broken]], false, None, Exit::Harness),
-            (&[&[Passed], &[]], false, Some(Budget), Exit::Harness),
-            (&[&[Failed], &[]], true, None, Exit::Failed),
-            (&[&[Interrupted], &[Passed]], false, Some(Budget), Exit::Harness),
-            (&[&[Failed], &[Broken], &[Interrupted]], false, Some(Signal), Exit::Interrupted),
+        use Stopped::{Budget, FirstFailure, Signal};
+        let cases: [Case<'_>; 10] = [
+            (&[&[Passed], &[Passed]], None, Exit::Passed),
+            (&[], None, Exit::Passed),
+            (&[&[Passed], &[Failed, Passed]], None, Exit::Passed),
+            (&[&[Passed], &[Failed]], None, Exit::Failed),
+            (&[&[Failed], &[Broken]], None, Exit::Harness),
+            (&[&[Passed], &[]], Some(Budget), Exit::Harness),
+            (&[&[Failed], &[]], Some(FirstFailure), Exit::Failed),
+            (&[&[Failed], &[]], Some(Budget), Exit::Harness),
+            (&[&[Interrupted], &[Passed]], Some(Budget), Exit::Harness),
+            (&[&[Failed], &[Broken], &[Interrupted]], Some(Signal), Exit::Interrupted),
         ];
-        for (drills, fail_fast, stopped, wanted) in cases {
-            let plan = DayPlan { fail_fast, ..DayPlan::default() };
+        // Whether it is to end at the first failure is not what ended it.
+        let plan = DayPlan { fail_fast: true, ..DayPlan::default() };
+        for (drills, stopped, wanted) in cases {
+            let plan = plan.clone();
             let drills = drills.iter().map(|all| drill(all)).collect();
             let day = Day { plan, drills, stopped, ended: true, ..Day::default() };
             assert_eq!(exit_of(day.outcome()), wanted, "{day:?}");

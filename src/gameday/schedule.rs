@@ -4,7 +4,7 @@
 //! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over; one that
 //! failed and may be retried goes to the end of the queue.
 
-use crate::record::{Cause, RunOutcome};
+use crate::record::{Cause, RunOutcome, Stopped};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -95,6 +95,7 @@ pub struct DaySchedule {
     retried: BTreeMap<usize, u32>,
     lost: BTreeMap<usize, u32>,
     closed: Option<String>,
+    stopped: Option<Stopped>,
 }
 
 impl DaySchedule {
@@ -117,6 +118,7 @@ impl DaySchedule {
             retried: BTreeMap::new(),
             lost: BTreeMap::new(),
             closed: None,
+            stopped: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl DaySchedule {
         let Some(front) = self.queue.front().or(self.alone.front()).cloned() else { return self.idle() };
         if let Some(why) = self.too_late(now, front.number) {
             self.take();
+            self.stopped = self.stopped.max(Some(Stopped::Budget));
             return NextStart::NotRun(front, why);
         }
         if let Err(waiting) = self.may_start(&front, room) {
@@ -227,6 +230,9 @@ impl DaySchedule {
         }
         if self.rules.fail_fast && self.closed.is_none() {
             self.close(&format!("{name} failed, and the game day ends at the first failure"));
+            if !(self.queue.is_empty() && self.alone.is_empty()) {
+                self.stopped = self.stopped.max(Some(Stopped::FirstFailure));
+            }
             return Some(format!("{name} failed: nothing more is started"));
         }
         None
@@ -235,6 +241,11 @@ impl DaySchedule {
     /// Nothing more is started. The first reason stays.
     pub fn close(&mut self, why: &str) {
         self.closed.get_or_insert_with(|| why.to_string());
+    }
+
+    /// What kept it from starting a drill of the plan, the weightiest reason: the budget or the first failure.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.stopped
     }
 
     /// How many drills run.

@@ -115,6 +115,7 @@ fn fail_fast_lets_those_end_that_run_and_starts_none() {
     assert_eq!(all.ended(1, came(RunOutcome::Broken)), None, "a harness error is no failure of a drill");
     start(&mut all);
     all.ended(2, came(RunOutcome::Failed));
+    assert_eq!(all.stopped(), Some(Stopped::FirstFailure));
     assert!(
         matches!(all.next(S(0), roomy), NextStart::NotRun(start, why) if start.number == 4 && why.starts_with("d2 failed"))
     );
@@ -133,6 +134,28 @@ fn what_cannot_end_within_the_budget_is_not_started_and_what_can_is() {
     assert_eq!(start.number, 2);
     assert_eq!(why, "the time budget of 1 min 40 s has 50 s left, and it takes about 1 min 30 s");
     assert!(matches!(all.next(S(50), roomy), NextStart::Start(start) if start.number == 3));
+    assert_eq!(all.stopped(), Some(Stopped::Budget));
+}
+
+#[test]
+fn a_retry_that_the_budget_leaves_no_time_for_ends_the_day_by_the_budget_and_not_by_the_failure() {
+    let rules = ScheduleRules { retry: 1, fail_fast: true, budget: Some(S(100)), ..ScheduleRules::default() };
+    let mut all = DaySchedule::new(rules, [(1, "a".into(), S(60)), (2, "b".into(), S(60))]);
+    start(&mut all);
+    all.ended(1, came(RunOutcome::Failed));
+    assert_eq!(all.stopped(), None);
+    for number in [2, 1] {
+        assert!(matches!(all.next(S(60), roomy), NextStart::NotRun(start, _) if start.number == number));
+    }
+    assert_eq!((all.next(S(60), roomy), all.stopped()), (NextStart::Done, Some(Stopped::Budget)));
+}
+
+#[test]
+fn a_failure_with_which_everything_was_run_stops_nothing() {
+    let mut all = schedule(ScheduleRules { fail_fast: true, ..ScheduleRules::default() }, 1);
+    start(&mut all);
+    all.ended(1, came(RunOutcome::Failed));
+    assert_eq!((all.next(S(0), roomy), all.stopped()), (NextStart::Done, None));
 }
 
 #[test]

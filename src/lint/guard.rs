@@ -171,9 +171,11 @@ impl<'a> Guards<'a> {
         let around =
             headings.iter().enumerate().take(above).rev().filter(|(_, heading)| block.start < heading.section_end);
         let mut asked = false;
-        let regions = around.map(|(index, heading)| {
+        let regions = around.enumerate().map(|(number, (index, heading))| {
             asked |= self.texts.get(begun(heading.span.start)).is_some_and(|said| said.asks);
-            Span::new(heading.span.start, headings.get(index + 1).map_or(heading.section_end, |next| next.span.start))
+            // Its own section may hold details with headings.
+            let next = headings.get(if number == 0 { above } else { index + 1 });
+            Span::new(heading.span.start, next.map_or(heading.section_end, |next| next.span.start))
         });
         let mut regions: Vec<Span> = regions.collect();
         if regions.is_empty() {

@@ -361,6 +361,12 @@ fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>)
     None
 }
 
+/// Whether a path of the API of Kubernetes is certainly one that says how the server is.
+fn is_health(path: Option<OptionValue<'_>>) -> bool {
+    let known = |text: &str| matches!(text.split('?').next(), Some("/readyz" | "/livez" | "/healthz" | "/metrics"));
+    path.is_some_and(|path| path.kind == WordKind::Fixed && known(path.text))
+}
+
 /// The effect of one program, called with these words, the program first; what it runs is not looked at.
 pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     let Some((first, words)) = words.split_first() else { return Effect::looks() };
@@ -377,6 +383,11 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     let Some(program) = entry.program else {
         return Effect::unknown(format!("`{name}` runs another program"));
     };
+    // As `cd DIRECTORY` before it; behind a verb it is another option.
+    let words = match words {
+        [option, directory, rest @ ..] if name == "git" && option.is("-C") && directory.kind != WordKind::Loose => rest,
+        _ => words,
+    };
     let arguments = CallArguments::of(program, words);
     if let Some(why) = leads_elsewhere(name, program, &arguments) {
         return Effect::unknown(format!("`{name}`: {why}"));
@@ -389,11 +400,18 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
     // What the words say in a language of their own.
     let mut checked: &[&str] = &[];
     let first = arguments.operands.first();
+    let may_set = |word: &Word| word.kind != WordKind::Fixed || word.text.contains('=');
     let sends = input != StandardInput::Nothing && first.is_some_and(|verb| verb.is("s_client"));
     let told = match (name, program.language) {
         ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
         ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
         ("openssl", _) if sends => Some(Effect::unknown("`openssl s_client` sends what it reads")),
+        ("kubectl" | "oc", _) if !arguments.values(&["--raw"]).all(is_health) => {
+            Some(Effect::unknown(format!("`{name}`: with `--raw`")))
+        }
+        ("sysctl", _) if arguments.operands.iter().any(|word| may_set(word)) => {
+            Some(Effect::unknown("`sysctl` may set what it is given"))
+        }
         (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
         (_, Some(InputLanguage::Http)) => {
             checked = if name == "curl" { &http::CHECKED } else { &[] };

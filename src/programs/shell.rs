@@ -868,10 +868,25 @@ fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>
                 (_, rest) = behind(words, of_compose, "").ok()?;
             }
             let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
-            let valued = "-u --user -w --workdir --index";
+            let valued = "-u --user -w --workdir --index -e --env";
             let flags = "-i -t -T --interactive --tty --no-TTY -d --detach --privileged";
             let strange = |word: &Word| Effect::unknown(format!("`{name} exec` with `{}`", word.shown()));
-            Some(behind(rest, valued, flags).map_err(strange).map(|(_, rest)| rest.get(1..).unwrap_or_default()))
+            let of_rest = |(options, rest): (Vec<String>, &'w [Word])| {
+                let mut judge = EffectWalk::of(0, false);
+                for option in &options {
+                    let variable = option.strip_prefix("--env").or_else(|| option.strip_prefix("-e"));
+                    let Some(variable) = variable.map(|variable| variable.trim_start_matches('=')) else { continue };
+                    match variable.split('=').next().filter(|variable| bash::is_name(variable)) {
+                        Some(variable) => judge.name(variable, true),
+                        None => judge.unknown(format!("`{name} exec` with `-e`")),
+                    }
+                }
+                match judge.worst.kind {
+                    EffectKind::Looks => Ok(rest.get(1..).unwrap_or_default()),
+                    _ => Err(judge.worst),
+                }
+            };
+            Some(behind(rest, valued, flags).map_err(strange).and_then(of_rest))
         }
         _ => None,
     }

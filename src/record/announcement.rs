@@ -1,7 +1,7 @@
 //! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
 //! reached.
 
-use super::{Location, PageExpectation, RestorePlan, SeverityLevel, Verdict};
+use super::{Location, PageExpectation, RULES, RestorePlan, SeverityLevel, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ pub struct Announcement {
     pub format: u32,
     /// Version of the tool.
     pub tool_version: String,
+    /// `RULES` of the writer; 0 in records from before rules had a number.
+    #[serde(default, skip_serializing_if = "super::parts::is_zero")]
+    pub rules: u64,
     /// Id of the run: unique, sorts by time.
     pub run: String,
     /// When the drill began, RFC 3339 in UTC.
@@ -111,6 +114,12 @@ pub struct Announcement {
 }
 
 impl Announcement {
+    /// That the run was made under other rules than this program has, in words; `None` where they are the same.
+    pub fn other_rules(&self) -> Option<String> {
+        let made = self.rules;
+        (made != RULES).then(|| format!("it was made under rules {made}, and this program has rules {RULES}"))
+    }
+
     /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
     pub fn rto_us(&self) -> Option<u64> {
         self.rto_us.or(self.restore.as_ref().map(|restore| restore.rto_us))

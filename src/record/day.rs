@@ -193,7 +193,7 @@ pub enum DayEvent {
         /// The text.
         text: String,
     },
-    /// Nothing more is started, and what runs is undone. There may be two: a signal after the budget ran out.
+    /// The plan is not carried out as a whole. There may be several, the weightiest one last: a signal after the budget ran out.
     DayStopped {
         /// Why.
         why: Stopped,

@@ -312,7 +312,7 @@ pub struct DataFigures {
 }
 
 /// The fault from which a loss is measured, of all that were confirmed, each time that they came: the last one before the survivors were read
-/// that lost a write which was acknowledged after the fault before it. It may have lost everything older. One that comes when nothing is
+/// that lost a write which was acknowledged after the fault before it, otherwise the first one. It may have lost everything older. One that comes when nothing is
 /// acknowledged any more has nothing newer to lose. `None` where none was confirmed.
 pub fn fault_of_losses(
     writes: &[WriteRecord],

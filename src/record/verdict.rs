@@ -41,7 +41,8 @@ pub enum Verdict {
     NotRecovered = "not_recovered",
     /// Users recovered, and later than the recovery time objective allows.
     TooLate = "too_late",
-    /// An invariant did not hold: what the fault or the cure did to the system is worse than what was cured.
+    /// An invariant did not hold, or writes are lost that were acknowledged after users had recovered: what the fault or the cure did
+    /// to the system is worse than what was cured.
     Damaged = "damaged",
     /// Everything held, and the incident was more severe than the scenario declares.
     Understated = "understated",

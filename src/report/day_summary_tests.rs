@@ -79,7 +79,7 @@ fn eventful() -> Drills {
     if let Some(plan) = &mut record.plan {
         plan.run = "run-4-1".into();
     }
-    Drills { days: vec![day], records: vec![record] }
+    Drills { days: vec![day], records: vec![record], ..Drills::default() }
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_day_that_was_cut_off_and_one_with_nothing_to_do() {
     cut_off.apply(&DayStamped { at_us: 0, event: DayEvent::DayAnnounced(Box::new(plan())) });
     let mut empty = Day { ended: true, ..Day::default() };
     (empty.plan.name, empty.plan.title) = ("nightly".into(), "Every night".into());
-    let told = |day: Day| day_summary(&Drills { days: vec![day], records: vec![] }, Path::new("x"), false);
+    let told = |day: Day| day_summary(&Drills { days: vec![day], ..Drills::default() }, Path::new("x"), false);
     insta::assert_snapshot!(format!("{}\n{}", told(cut_off), told(empty)));
 }
 

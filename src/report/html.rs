@@ -127,6 +127,7 @@ struct HtmlPage<'a> {
     mark: StatusSymbol,
     said: String,
     facts: Vec<String>,
+    unread: &'a [String],
     /// Status, how many drills have it, and their share in percent.
     counts: Vec<(DrillStatus, usize, String)>,
     days: &'a [Day],
@@ -209,7 +210,11 @@ impl<'a> HtmlPage<'a> {
     fn of(drills: &'a Drills, level: usize) -> HtmlPage<'a> {
         let mut entries = drills.entries();
         entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
-        let (mark, said) = sentence(&entries);
+        let (mut mark, mut said) = sentence(&entries);
+        if !drills.unread.is_empty() {
+            mark = if mark == StatusSymbol::Good { StatusSymbol::Warn } else { mark };
+            said.push_str(&format!("; {} could not be read", drills.unread.len()));
+        }
         let (title, facts) = (title(drills, &entries), facts(drills, &entries));
         let count = |status| entries.iter().filter(|entry| entry.status == status).count();
         let share = |count: usize| format!("{:.3}", count as f64 / entries.len().max(1) as f64 * 100.0);
@@ -230,6 +235,7 @@ impl<'a> HtmlPage<'a> {
             mark,
             said,
             facts,
+            unread: &drills.unread,
             counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
             days: &drills.days,
             over_time,

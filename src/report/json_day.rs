@@ -14,6 +14,7 @@ pub fn json_day(drills: &Drills) -> Vec<u8> {
         "account": drills.account(),
         "gamedays": drills.groups().iter().map(gameday).collect::<Vec<_>>(),
         "drills": drills.entries().iter().map(drill).collect::<Vec<_>>(),
+        "unread": drills.unread,
     });
     super::json::written(serde_json::to_vec_pretty(&whole))
 }

@@ -29,12 +29,21 @@ const FLAKY_FAILS: &str = "it failed and passed when run again, and the game day
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    report("firedrill", records.iter().map(|record| Suite::of(record)).collect())
+    junit_so_far(records, &[])
+}
+
+/// The same while drills of these names have not begun: an error each, so that a command that is stopped before them is not green.
+pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
+    let left = not_begun.iter().map(|name| {
+        let message = "it has not begun: the command was stopped before it, or still runs".into();
+        Suite::bare(name.clone(), DrillCase::of("begun", StatusSymbol::Warn, message))
+    });
+    report("firedrill", records.iter().map(|record| Suite::of(record)).chain(left).collect())
 }
 
 /// The JUnit report of a whole game day. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
-/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error, and so is a game
-/// day without an end.
+/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error, and so are a game
+/// day without an end and what could not be read.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let day_of = |run: &Attempt| {
         drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
@@ -51,6 +60,10 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         let message =
             "the game day has no end: it is under way, or was cut off, and what was running then is not told here";
         Suite::bare(format!("{} has ended", day.plan.name), DrillCase::of("ended", StatusSymbol::Warn, message.into()))
+    }));
+    all.extend(drills.unread.iter().map(|why| {
+        let message = format!("it could not be read, and is not in this report: {why}");
+        Suite::bare("could not be read".into(), DrillCase::of("read", StatusSymbol::Warn, message))
     }));
     let name = drills.name();
     report(if name.is_empty() { "firedrill" } else { &name }, all)

@@ -2,7 +2,7 @@
 //! them with their game days. What is told is worded in `view`; one place writes the files.
 
 pub use crate::view::clock;
-pub use crate::view::format::{percent, seconds};
+pub use crate::view::format::{budget_left, percent, seconds};
 pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;
@@ -41,7 +41,7 @@ pub use events_json::EventsJson;
 pub use html::{html, html_page};
 pub use json::{json, read_json};
 pub use json_day::json_day;
-pub use junit::{junit, junit_day};
+pub use junit::{junit, junit_day, junit_so_far};
 pub use lines::Verbosity;
 pub use markdown::{laid_out, markdown, prose};
 pub use overview::overview;

@@ -74,6 +74,9 @@ pub(super) fn about(drills: &Drills) -> Vec<String> {
             let of = group.shards().unwrap_or(0);
             lines.push(format!("shard {missing}/{of} is missing: its drills are not in this report"));
         }
+        for other in group.elsewhere() {
+            lines.push(format!("shard {other} is here of another attempt of this run of CI, with its drills"));
+        }
         for day in &group.days {
             let shard = day.plan.shard.map(|(n, of)| format!(" (shard {n}/{of})")).unwrap_or_default();
             if !day.ended {
@@ -83,6 +86,7 @@ pub(super) fn about(drills: &Drills) -> Vec<String> {
             lines.extend(day.damage.iter().map(|damage| format!("events of the game day{shard}: {damage}")));
         }
     }
+    lines.extend(drills.unread.iter().map(|why| format!("not in this report, because it cannot be read: {why}")));
     let account = drills.account();
     if account.disturbed > 0 {
         lines.push(format!("attempts that were disturbed and count for nothing: {}", account.disturbed));

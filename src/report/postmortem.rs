@@ -1,15 +1,16 @@
 //! A draft of a postmortem: Markdown with the headings of the SRE book, from the record and the events of a run. What a record
-//! does not tell is left to people as a question; nothing is guessed, and no sentence about a cause names a person. Sentences stand
-//! in `postmortem.txt`.
+//! does not tell is left to people as a question; nothing is guessed, and no sentence about a cause names a person. Sentences and
+//! tables stand in `postmortem.txt`.
 
 use super::markdown;
 use crate::output::one_line;
 use crate::record::{
-    Announcement, BesideNote, Counts, Event, FaultAfter, FaultEvent, Figures, FileRef, ImpactRecord, Record,
-    RecoveryRecord, Stamped, StepRecord, StepStatus, Verdict, in_words,
+    Announcement, BesideNote, Counts, DataFigures, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record,
+    RecoveryRecord, SliFigures, Stamped, StepRecord, StepStatus, Verdict, in_words,
 };
 use crate::view::format::{percent, seconds};
-use crate::view::{answers, clock, filters, template_lines, timeline, words};
+use crate::view::timeline::{self, Moment};
+use crate::view::{answers, clock, filters, template_lines, words};
 use askama::Template;
 
 /// The template that is used where nobody names one of their own.
@@ -45,11 +46,24 @@ pub type UnknownPlaceholder = (String, usize);
 /// The placeholders of the template that are not known.
 pub fn postmortem(input: &PostmortemInput<'_>, template: &str) -> Result<String, Vec<UnknownPlaceholder>> {
     let unannounced = Announcement::default();
-    let plan = input.record.plan.as_deref().unwrap_or(&unannounced);
-    let facts = IncidentFacts { input, record: input.record, plan, figures: input.record.figures() };
+    let record = input.record;
+    let plan = record.plan.as_deref().unwrap_or(&unannounced);
+    let (moments, omitted) = moments(input);
+    let facts = IncidentFacts { input, record, plan, figures: record.figures(), moments, omitted };
     let sentences = template_lines(&facts);
     let (out, unknown) = filled(template, |name| Some(facts.section(name, &sentences)?.trim_end().to_string()));
     if unknown.is_empty() { Ok(out) } else { Err(unknown) }
+}
+
+/// What happened when, what people wrote down among it, and how many moments were left out.
+fn moments(input: &PostmortemInput<'_>) -> (Vec<Moment>, usize) {
+    let (mut moments, omitted) = match input.events.is_empty() {
+        true => timeline::of_record(input.record, MOST),
+        false => timeline::timeline(input.record, input.events, MOST),
+    };
+    moments.extend(input.notes.iter().filter_map(|note| timeline::of_note(input.record, note)));
+    moments.sort_by_key(|moment| moment.at_us);
+    (moments, omitted)
 }
 
 /// The template with each `{{name}}` filled in once: what is filled in is not looked at again. Those without a value stay as they are.
@@ -85,10 +99,11 @@ fn placeholder(template: &str, from: usize) -> Option<(usize, usize)> {
 }
 
 /// Text of a record inside a line, a cell or a link; a figure stays as it is.
-fn prose(text: &str) -> String {
+fn prose(text: impl AsRef<str>) -> String {
+    let text = one_line(text.as_ref());
     let is_figure = text.chars().all(|c| c.is_ascii_digit() || " .%–minsh".contains(c));
     // No line begins with a part of one.
-    if is_figure { text.to_string() } else { markdown::prose(text).replace("</code>&#46;", "</code>.") }
+    if is_figure { text } else { markdown::prose(&text).replace("</code>&#46;", "</code>.") }
 }
 
 #[derive(Template)]
@@ -98,6 +113,8 @@ struct IncidentFacts<'a> {
     record: &'a Record,
     plan: &'a Announcement,
     figures: Figures,
+    moments: Vec<Moment>,
+    omitted: usize,
 }
 
 impl IncidentFacts<'_> {
@@ -105,23 +122,20 @@ impl IncidentFacts<'_> {
         let own = sentences.iter().skip_while(|line| line.strip_prefix("= ") != Some(name)).skip(1);
         let own: Vec<String> = own.take_while(|line| !line.starts_with("= ")).cloned().collect();
         Some(match name {
-            "title" => prose(&one_line(&self.plan.title)),
-            "facts" => self.facts(),
-            "impact" => self.impact(),
-            "timeline" => self.timeline(),
+            "title" => prose(&self.plan.title),
             "trigger" => self.trigger(),
             "factors" => factors(own),
             "summary" | "detection" | "resolution" => own.join(" "),
-            "response" => self.response(),
             "well" | "badly" | "lucky" => list(own),
-            "actions" => self.actions(),
-            "supporting" => self.supporting(),
+            "facts" | "impact" | "timeline" | "response" | "actions" | "supporting" => {
+                markdown::laid_out(&own.join("\n"))
+            }
             _ => return None,
         })
     }
 
-    fn prose(&self, text: String) -> String {
-        prose(&text)
+    fn prose(&self, text: impl AsRef<str>) -> String {
+        prose(text)
     }
 
     /// A figure with a link to the line of the first event that it rests on.
@@ -155,85 +169,54 @@ impl IncidentFacts<'_> {
         self.link(&words::headline_text(self.record), |event| matches!(event, Event::Judged { .. }))
     }
 
-    fn facts(&self) -> String {
-        let mut rows: Vec<(String, String)> = Vec::new();
-        if let Some(plan) = self.record.plan.as_deref() {
-            let run = format!("{} of `{}`", plan.run, plan.scenario);
-            rows.push(("Run".into(), prose(&run)));
-            rows.push(("Began".into(), prose(&clock::date(&plan.started_utc))));
-        }
-        rows.push(("Took".into(), prose(&seconds(self.record.last_us.0))));
-        let severity = match words::severity(self.record) {
+    fn run(&self) -> String {
+        prose(format!("{} of `{}`", self.plan.run, self.plan.scenario))
+    }
+
+    fn severity(&self) -> String {
+        match words::severity(self.record) {
             Some((_, text)) => self.link(&text, |event| matches!(event, Event::SeverityMeasured(_))),
             None => prose(self.plan.severity.as_deref().unwrap_or("not declared")),
-        };
-        rows.push(("Severity".into(), severity));
-        rows.push(("Verdict".into(), self.verdict()));
-        rows.extend([("Status", "draft"), ("Authors", "who?")].map(|(name, text)| (name.into(), text.into())));
-        for (role, who) in &self.plan.roles {
-            rows.push((role.clone(), who.as_deref().map_or("open".into(), |who| prose(&one_line(who)))));
         }
-        table(&["What", "Value"], rows.into_iter().map(|(name, text)| vec![name, text]))
     }
 
-    fn impact(&self) -> String {
-        let bad = |counts: Counts| counts.valid.saturating_sub(counts.good);
-        let share = |counts: Counts| counts.ratio().map_or("no data".into(), |ratio| percent(1.0 - ratio));
-        let rows = self.figures.slis.iter().map(|sli| {
-            let hurt = format!("{} of {} requests", bad(sli.during), sli.during.valid);
-            let ratio = sli.during.ratio().map_or("no data".into(), percent);
-            let fell =
-                |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
-            vec![
-                prose(&self.record.sli_with_slo(&sli.sli)),
-                percent(sli.objective),
-                self.link(&hurt, fell),
-                share(sli.during),
-                ratio,
-                sli.after.ratio().map_or("no data".into(), percent),
-            ]
-        });
-        let mut text = table(
-            &["SLI", "Objective", "Hurt", "Share of users' requests", "SLI during the incident", "SLI after it"],
-            rows,
-        );
-        text.push_str(&format!("\n{}\n", prose(&format!("Users were hurt: {}", answers::hurt(self.record)))));
-        if let Some(data) = &self.figures.data {
-            let lost = data.acknowledged.saturating_sub(data.survived);
-            let said = format!("{lost} of {} acknowledged writes were lost", data.acknowledged);
-            text.push_str(&format!("\n{}\n", self.link(&said, |event| matches!(event, Event::ReadBack(_)))));
-        }
-        text
+    /// How many requests of an SLI were bad during the incident, of how many.
+    fn bad_requests(&self, sli: &SliFigures) -> String {
+        let fell = |event: &Event| matches!(event, Event::Impacted(ImpactRecord { sli: own, .. }) if *own == sli.sli);
+        let Counts { good, valid } = sli.during;
+        self.link(&format!("{} of {valid} requests", valid.saturating_sub(good)), fell)
     }
 
-    fn timeline(&self) -> String {
-        let record = self.record;
-        let (mut moments, omitted) = match self.input.events.is_empty() {
-            true => timeline::of_record(record, MOST),
-            false => timeline::timeline(record, self.input.events, MOST),
-        };
-        moments.extend(self.input.notes.iter().filter_map(|note| timeline::of_note(record, note)));
-        moments.sort_by_key(|moment| moment.at_us);
-        let rows = moments.iter().map(|moment| {
-            let time = moment.at_utc.get(11..).unwrap_or(&moment.at_utc);
-            let line = moment.evidence.strip_prefix("events.jsonl#seq=").and_then(|seq| seq.parse::<u64>().ok());
-            let since = match line.filter(|_| !self.input.link.is_empty()) {
-                Some(seq) => format!("[{}]({}#L{})", moment.since(), self.input.link, seq + 1),
-                None => moment.since(),
-            };
-            vec![prose(time), since, prose(moment.actor), prose(&moment.what), prose(&moment.source)]
-        });
-        let mut text = table(&["UTC", "Since the injection", "Who", "What", "Source"], rows);
-        if omitted > 0 {
-            text.push_str(&format!("\n{omitted} moments are left out, commands first; they are in `events.jsonl`.\n"));
+    fn bad_share(&self, counts: &Counts) -> String {
+        counts.ratio().map_or("no data".into(), |ratio| percent(1.0 - ratio))
+    }
+
+    fn ratio(&self, counts: &Counts) -> String {
+        counts.ratio().map_or("no data".into(), percent)
+    }
+
+    fn lost_writes(&self, data: &DataFigures) -> String {
+        let lost = data.acknowledged.saturating_sub(data.survived);
+        let said = format!("{lost} of {} acknowledged writes were lost", data.acknowledged);
+        self.link(&said, |event| matches!(event, Event::ReadBack(_)))
+    }
+
+    fn time_of(&self, moment: &Moment) -> String {
+        prose(moment.at_utc.get(11..).unwrap_or(&moment.at_utc))
+    }
+
+    /// Time since the injection, with a link to the line of the moment's event.
+    fn since(&self, moment: &Moment) -> String {
+        let line = moment.evidence.strip_prefix("events.jsonl#seq=").and_then(|seq| seq.parse::<u64>().ok());
+        match line.filter(|_| !self.input.link.is_empty()) {
+            Some(seq) => format!("[{}]({}#L{})", moment.since(), self.input.link, seq + 1),
+            None => moment.since(),
         }
-        text
     }
 
     fn trigger_sentence(&self) -> String {
         let told = self.plan.faults.iter().map(|fault| {
-            let text = format!("`{}`: {}", fault.kind, one_line(&fault.summary));
-            self.link(&text, |event| match event {
+            self.link(&format!("`{}`: {}", fault.kind, fault.summary), |event| match event {
                 Event::Fault { fault: id, what, .. } => *id == fault.id && *what == FaultEvent::Confirmed,
                 _ => false,
             })
@@ -244,7 +227,7 @@ impl IncidentFacts<'_> {
     fn trigger(&self) -> String {
         let seen = self.record.faults.iter().filter_map(|fault| {
             let moment = fault.life.iter().find(|moment| moment.what == FaultEvent::Confirmed)?;
-            Some(prose(&format!("`{}` was in place: {}", fault.fault, one_line(&moment.detail))))
+            Some(prose(format!("`{}` was in place: {}", fault.fault, moment.detail)))
         });
         format!("{}\n\n{}", self.trigger_sentence(), list(seen.collect()))
     }
@@ -260,7 +243,7 @@ impl IncidentFacts<'_> {
     fn page_took(&self) -> Option<String> {
         let page = self.plan.page.as_ref().filter(|page| page.alert.is_some())?;
         let came = page.came(&self.record.alerts, self.record.injected_us()?)?;
-        Some(prose(&format!("The page took {}.", in_words(&came.parts))))
+        Some(prose(format!("The page took {}.", in_words(&came.parts))))
     }
 
     /// When an alert came that had to come in a time and did, and that time.
@@ -318,46 +301,19 @@ impl IncidentFacts<'_> {
         self.record.steps.iter().filter_map(StepRecord::took_us).sum()
     }
 
-    fn response(&self) -> String {
-        let total = self.response_us();
-        let rows = self.record.steps.iter().map(|step| {
-            let took = step.took_us().filter(|_| !step.commands.is_empty());
-            let share = took.filter(|_| total > 0).map(|us| percent(us as f64 / total as f64)).unwrap_or_default();
-            let ended = |event: &Event| matches!(event, Event::StepEnded { step: id, .. } if *id == step.step);
-            let (symbol, word) = words::step(Some(step.status));
-            vec![
-                prose(&self.title(step)),
-                format!("{} {word}", symbol.sign()),
-                took.map(|us| self.link(&seconds(us), ended)).unwrap_or_default(),
-                share,
-                prose(&step.reason.as_deref().map(one_line).unwrap_or_default()),
-            ]
-        });
-        let steps = table(&["Step", "Came to", "Took", "Of the response", "Why"], rows);
-        if self.record.steps.is_empty() { "No runbook was followed.".into() } else { steps }
+    /// The cells of a step: what it came to, what it took, its share of the response, why.
+    fn step_cells(&self, step: &StepRecord) -> String {
+        let (total, took) = (self.response_us(), step.took_us().filter(|_| !step.commands.is_empty()));
+        let share = took.filter(|_| total > 0).map(|us| percent(us as f64 / total as f64)).unwrap_or_default();
+        let ended = |event: &Event| matches!(event, Event::StepEnded { step: id, .. } if *id == step.step);
+        let took = took.map(|us| self.link(&seconds(us), ended)).unwrap_or_default();
+        let (symbol, word) = words::step(Some(step.status));
+        let why = prose(step.reason.as_deref().unwrap_or_default());
+        format!("{} {word} | {took} | {share} | {why}", symbol.sign())
     }
 
-    fn actions(&self) -> String {
-        let rows = self.input.actions.iter().map(|row| row.iter().map(|cell| prose(&one_line(cell))).collect());
-        let known = table(&["Id", "What", "Type", "Owner", "Due", "State"], rows);
-        match self.input.actions.is_empty() {
-            true => "None in `actions.yaml` yet. What should change, who owns it, and by when?\n".into(),
-            false => known,
-        }
-    }
-
-    /// The files that the drill was made from, as they were then.
-    fn supporting(&self) -> String {
-        let row = |(what, file): (String, &FileRef)| {
-            vec![
-                prose(&what),
-                prose(&format!("`{}`", file.path)),
-                format!("`{}`", file.sha256.get(..12).unwrap_or_default()),
-            ]
-        };
-        let files = self.record.plan.as_deref().map(Announcement::files).unwrap_or_default();
-        let kept = "The run's directory holds the record, every event, logs and these files as they were:";
-        format!("{kept}\n\n{}", table(&["What", "File", "SHA-256"], files.into_iter().map(row)))
+    fn short(&self, sha256: &str) -> String {
+        sha256.chars().take(12).collect()
     }
 }
 
@@ -374,14 +330,6 @@ fn list(said: Vec<String>) -> String {
         true => "- Nothing that the record tells. What else?\n".into(),
         false => said.iter().map(|line| format!("- {line}\n")).collect(),
     }
-}
-
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(head.iter().map(|cell| cell.to_string()).collect());
-    text.push_str(&line(vec!["---".into(); head.len()]));
-    rows.into_iter().for_each(|row| text.push_str(&line(row)));
-    text
 }
 
 #[cfg(test)]

@@ -292,7 +292,7 @@ fn doubt_order(cases: &mut [Reviewed<'_>]) {
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for case in cases.iter_mut().filter(|case| case.is_decided()) {
         let Some((number, _)) = case.decision else { continue };
-        let latest = last.entry(case.command.governs.place()).or_insert(number);
+        let latest = last.entry(case.command.governs.place.clone()).or_insert(number);
         if number < *latest {
             case.state = DecisionState::Reordered;
         }
@@ -375,8 +375,10 @@ impl Review<'_> {
         for (number, old) in before.iter().enumerate().filter(|(_, old)| !prune || !self.stale.contains(old)) {
             let case = self.cases.iter().find(|case| case.decision.is_some_and(|(at, _)| at == number));
             let new = case.and_then(|case| now.get(&case.place()));
-            let first_of =
-                |case: &Reviewed<'_>| self.cases.iter().find(|other| other.block == case.block).map(Reviewed::place);
+            let first_of = |case: &Reviewed<'_>| {
+                let is_beside = |other: &&Reviewed<'_>| other.command.governs.place == case.command.governs.place;
+                self.cases.iter().find(is_beside).map(Reviewed::place)
+            };
             last = match case {
                 Some(case) if case.state == DecisionState::Reordered && new.is_none() => first_of(case).unwrap_or(last),
                 Some(case) => case.place(),
@@ -641,9 +643,9 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 10] = [
+const DOUBTING_PHRASES: [&str; 17] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
-    " event that", " event of",
+    " event that", " event of", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
 ];
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
@@ -651,7 +653,7 @@ const CONDITIONS: &str = "should were where given once has avoid";
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {
     let governs = &command.governs;
-    if governs.of_several {
+    if governs.is_alternative() {
         return Some("it is one of several ways or cases".into());
     }
     if let Some(by_hand) = &command.by_hand {
@@ -715,6 +717,13 @@ fn doubting(text: &str) -> Option<String> {
             (is_order || sentence.ends_with('?') || is_among(CONDITIONS, first)).then(|| sentence.to_string())
         })
     })
+}
+
+/// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."
+pub(super) fn doubtful_sentences(text: &str) -> Vec<String> {
+    let sentences = text.split_inclusive(['.', '!', '?']).map(str::trim);
+    let doubtful = sentences.filter(|sentence| !sentence.ends_with('?') && doubting(sentence).is_some());
+    doubtful.map(str::to_string).collect()
 }
 
 /// Whether a text has no letter of the Latin alphabet, but others.

@@ -262,6 +262,82 @@ fn what_decides_the_meaning_of_a_command_governs_it() {
 }
 
 #[test]
+fn what_is_struck_out_or_cautioned_of_is_decided_again() {
+    let page = |title: &str, alert: &str| {
+        format!("# T\n\n## Fix\n\n### {title}\n\n> [!{alert}]\n> It takes a minute.\n\n```bash\nreboot\n```\n")
+    };
+    let before = page("Step 1: Restart", "NOTE");
+    assert_eq!(blocked(&before, &page("Step 1: Restart", "CAUTION")).len(), 1);
+    assert_eq!(blocked(&before, &page("~~Step 1: Restart~~", "NOTE")).len(), 1);
+    assert_eq!(blocked(&before, &page("Step 2: Restart", "NOTE")), []);
+}
+
+#[test]
+fn what_is_said_right_behind_a_block_or_details_governs() {
+    let governs = |page: &str| {
+        let runbook = runbook(page);
+        let command = runbook.steps.iter().flat_map(Step::commands).last().unwrap().clone();
+        (doubt(&command).is_some(), command.governs.of_cases)
+    };
+    let block = "```bash\ndocker compose restart web\n```\n";
+    let said = "Do the above only if the node is drained.";
+    for behind in [said.to_string(), format!("> {said}"), format!("> [!WARNING]\n> {said}")] {
+        assert_eq!(governs(&format!("# T\n\n## Fix\n\n{block}\n{behind}\n")), (true, false), "{behind}");
+    }
+    let details = "# T\n\n## Fix\n\n<details>\n\n### Common issues\n\nIt is old.\n\n</details>\n";
+    for behind in ["<p>Only if the node is drained.</p>\n", "\n> [!WARNING]\n> It takes a minute.\n"] {
+        assert_eq!(governs(&format!("{details}{behind}\n{block}")), (true, false), "{behind}");
+    }
+    assert_eq!(governs(&format!("{details}\n#### Wait\n\nx\n\n#### Restart\n\n{block}")), (false, false));
+    let steps = "# T\n\n## Replication failures\n\n### Step 1: Wait\n\nx\n\n### Step 2: Restart\n\n";
+    assert_eq!(governs(&format!("{steps}{block}")), (false, false));
+}
+
+#[test]
+fn what_is_set_without_being_spelt_governs_what_changes_something() {
+    let page = |heading: &str, setter: &str, last: &str| {
+        let first = format!("# T\n\n## Mitigation\n\n### {heading}\n\n```bash\n{setter}\n```\n\n");
+        format!("{first}### Clear the queue\n\n```bash\n{last}\n```\n")
+    };
+    let last_of = |page: &str| {
+        let runbook = runbook(page);
+        runbook.steps.iter().flat_map(Step::commands).last().unwrap().clone()
+    };
+    let (plain, doubtful) = ("Go there", "If orders is affected");
+    for (setter, other, last) in [
+        ("export PGHOST=orders", "export PGHOST=shop", "./fix.sh"),
+        ("PGHOST=orders\nexport PGHOST", "PGHOST=shop\nexport PGHOST", "./fix.sh"),
+        ("export PGHOST\nPGHOST=orders", "export PGHOST\nPGHOST=shop", "./fix.sh"),
+        ("declare -x PGHOST=orders", "declare -x PGHOST=shop", "./fix.sh"),
+        ("set -a\nPGHOST=orders", "set -a\nPGHOST=shop", "./fix.sh"),
+        ("unset PGHOST", "unset PGPORT", "./fix.sh"),
+        ("USER=orders", "USER=shop", "pkill -u \"$USER\" worker"),
+        ("set -- orders", "set -- shop", "docker compose restart \"$@\""),
+        ("eval set -- orders", "eval set -- shop", "docker compose restart \"$@\""),
+        ("fix() { restart \"$S\"; }\nS=orders", "fix() { restart \"$S\"; }\nS=shop", "fix"),
+        ("a() { restart \"$S\"; }\nb() { a; }\nS=orders", "a() { restart \"$S\"; }\nb() { a; }\nS=shop", "b"),
+    ] {
+        let before = page(plain, setter, last);
+        assert_eq!(blocked(&before, &before), [], "{setter}");
+        let drifted: Vec<String> =
+            blocked(&before, &page(plain, other, last)).into_iter().map(|(text, _)| text).collect();
+        assert_eq!(drifted, [last], "{setter}");
+        assert_eq!(doubt(&last_of(&before)), None, "{setter}");
+        let why = doubt(&last_of(&page(doubtful, setter, last)));
+        assert!(why.as_deref().is_some_and(|why| why.starts_with("a variable that it reads")), "{setter}: {why:?}");
+        // Each place has a session of its own.
+        let elsewhere = |page: &str| page.replace("queue\n\n", "queue\n\n<!-- firedrill: in=db -->\n");
+        assert_eq!(blocked(&elsewhere(&before), &elsewhere(&page(plain, other, last))), [], "{setter}");
+    }
+    let spelt = last_of(&page(plain, "export NS=a", "kubectl -n \"$NS\" delete pod web"));
+    assert_eq!(spelt.governs.meant, ["export NS=a"], "once is enough");
+    let looks = last_of(&page(doubtful, "export PGHOST=orders", "df -h"));
+    assert_eq!((looks.governs.meant.len(), doubt(&looks)), (0, None));
+    let many = |value: &str| (0..300).map(|name| format!("\nexport A{name}={value}")).collect::<String>();
+    assert_eq!(blocked(&page(plain, &many("1"), "./fix.sh"), &page(plain, &many("2"), "./fix.sh")).len(), 1);
+}
+
+#[test]
 fn lists_before_a_command_govern_it() {
     let before = "# T\n\n## Fix\n\n1. Look whether it is staging.\n2. Flush:\n\n```bash\nredis-cli FLUSHALL\n```\n";
     assert_eq!(blocked(before, &before.replace("staging", "production")).len(), 1);
@@ -313,6 +389,8 @@ fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
         "### When to use this\n\nNever in the EU.\n\n### Steps\n\n```bash\nrestart c\n```\n",
         "### If it is down\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
         "### If it is down\n\n```bash\ncd /srv/c\n```\n\n### Then\n\n```bash\nrestart c\n```\n",
+        "### Prerequisites\n\nNever in the EU.\n\n```bash\nkubectl get jobs\n```\n\n### Steps\n\n```bash\nrestart c\n```\n",
+        "1. See the lag. If it is above 30 s, stop here.\n\n   ```bash\n   df -h\n   ```\n\n2. Go on:\n\n   ```bash\n   restart c\n   ```\n",
     ] {
         let (command, why) = last(text);
         assert!(command.starts_with("restart") && why.is_some(), "{text}: {why:?}");
@@ -324,6 +402,7 @@ fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
         "### Before noon\n\nNever in the EU.\n\n```bash\nrestart a\n```\n\n### Then\n\n```bash\nrestart c\n```\n",
         "### Background\n\nNever in the EU.\n\n### Steps\n\n```bash\nrestart c\n```\n",
         "### Set it\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
+        "1. How large is the lag?\n\n   ```bash\n   df -h\n   ```\n\n2. Go on:\n\n   ```bash\n   restart c\n   ```\n",
     ] {
         assert_eq!(last(text).1, None, "{text}");
     }
@@ -339,6 +418,11 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
     };
     for text in [
         "Stop here and call the DBA.",
+        "❌ In the past:",
+        "**Bad:**",
+        "~~Restart it.~~",
+        "> [!CAUTION]\n> All sessions end.",
+        "<del>\n\nRestart it.",
         "Stop.",
         "Skip this step.",
         "This used to work, it no longer does.",
@@ -434,6 +518,54 @@ fn the_order_of_a_block_is_part_of_what_was_accepted() {
     assert!(
         decided(&swapped, &Accepted { decisions: kept, ..reading }).review().cases.iter().all(Reviewed::is_decided)
     );
+}
+
+#[test]
+fn a_comment_of_a_command_does_not_hide_that_it_was_moved() {
+    let page = |lines: [&str; 2], between: &str| {
+        format!("# T\n\n## Mitigation\n\n```bash\n{}\n{between}{}\n```\n", lines[0], lines[1])
+    };
+    let (dump, drop) = ("pg_dump shop > /b.sql   # keep a copy", "dropdb shop   # then drop it");
+    let (first, second) = ("# 1. Stop it\ndocker compose stop db", "# 2. Remove it\nrm -r /data");
+    for (one, other, between) in
+        [(dump, drop, ""), (first, second, ""), (dump, drop, "```\n\n```bash\n"), (first, second, "```\n\n```bash\n")]
+    {
+        let (before, now) = (page([one, other], between), page([other, one], between));
+        assert_eq!(blocked(&before, &before), [], "{before}");
+        assert_eq!(blocked(&before, &now).len(), 1, "{now}");
+        let reading = accepted(&before);
+        let runbook = decided(&now, &reading);
+        let states = |runbook: &Runbook| runbook.review().cases.iter().map(|case| case.state).collect::<Vec<_>>();
+        assert_eq!(states(&runbook), [DecisionState::Decided, DecisionState::Reordered], "{now}");
+        let decisions = runbook.review().with(&BTreeMap::new(), &reading.decisions, false);
+        let again = decided(&now, &Accepted { decisions, ..reading.clone() });
+        assert_eq!(states(&again), states(&runbook), "{now}");
+    }
+}
+
+#[test]
+fn sections_about_causes_are_one_of_several() {
+    let doubts = |text: &str| {
+        let runbook = runbook(&format!("# T\n\n{}", text.replace("CODE", "```bash\nsystemctl restart a\n```")));
+        let commands = runbook.steps.iter().flat_map(Step::commands);
+        commands.map(|command| (command.governs.of_cases, doubt(command).is_some())).collect::<Vec<_>>()
+    };
+    for text in [
+        "## Common Issues\n\n### 1. Database locked\n\n**Resolution:**\n\nCODE\n\n### 2. Pool exhausted\n\nCODE\n",
+        "## Failure scenarios\n\n### Database locked\n\n#### Steps\n\nCODE\n\n### Pool exhausted\n\nCODE\n",
+        "## Mitigation\n\n### Disk full\n\n**Symptoms:** errors.\n\nCODE\n\n### Pool full\n\n- Root cause: rush\n\nCODE\n",
+        "## Disk full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n\n## Pool full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n",
+    ] {
+        assert_eq!(doubts(text), [(true, true), (true, true)], "{text}");
+    }
+    for text in [
+        "## Mitigation\n\n### Restart the pool\n\nCODE\n\n### Restart the shop\n\nCODE\n",
+        "## Fix the errors\n\n### Host a\n\nCODE\n\n### Host b\n\nCODE\n",
+        "## Known issues\n\n### Mitigation\n\nCODE\n\n### Verification\n\nCODE\n",
+        "## Diagnosis\n\n**Symptoms:** errors.\n\nCODE\n\n## Mitigation\n\n**Cause:** a rush.\n\nCODE\n",
+    ] {
+        assert_eq!(doubts(text), [(false, false), (false, false)], "{text}");
+    }
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl AnnotationReader<'_> {
                     items.iter_mut().for_each(|item| self.walk(&mut item.blocks));
                 }
                 MarkdownBlock::Heading { .. } | MarkdownBlock::Paragraph { .. } => self.all_astray(&mut waiting),
-                MarkdownBlock::Html(_) => {}
+                MarkdownBlock::Html { .. } => {}
             }
             kept.push(block);
         }

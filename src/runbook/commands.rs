@@ -126,7 +126,8 @@ pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command 
         .reads
         .into_iter()
         .map(|(read, in_function)| VariableRead { input: input(source, excerpt, &read.name, read.span), in_function });
-    Command { reads: reads.collect(), sets: variables.assigned, ..with_inputs(source, excerpt, tag, &found) }
+    let (reads, sets, session) = (reads.collect(), variables.assigned, variables.session);
+    Command { reads, sets, session, ..with_inputs(source, excerpt, tag, &found) }
 }
 
 /// A command of any language, with an input for each placeholder.

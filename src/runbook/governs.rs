@@ -1,18 +1,27 @@
 //! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
 //! a command is a decision about both; where either changed, it is open again.
 
-use super::markdown::{MarkdownBlock, MarkdownCode};
+use super::markdown::{Document, MarkdownBlock, MarkdownCode};
+use super::parts::stands_at;
 use super::text::{is_among, until_char};
 use super::{Command, Step, phase};
+use crate::programs::EffectKind;
 use crate::source::Source;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Bytes of prose that are kept for a command, the nearest ones.
 const NEAREST: usize = 2000;
 /// Hexadecimal digits of a digest.
 const DIGITS: usize = 16;
+/// Names that a command may take from its session without spelling them, each for itself; with more, all of the page governs it.
+const MOST_TAKEN: usize = 200;
+/// Bytes that these names may have, or the texts of all that decides what the command's words mean.
+const LONGEST_TAKEN: usize = 16 * 1024;
+/// Calls in functions that are followed for one command.
+const MOST_FOLLOWED: usize = 1000;
 
 /// What governs a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,24 +30,28 @@ pub struct Governs {
     pub headings: Vec<String>,
     /// Paragraphs, items of lists and comments of the block before it, from the farthest; blanks folded.
     pub under: Vec<String>,
-    /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, and where its block runs.
+    /// What commands share that could change places unnoticed: headings without numbers, and the prose above their blocks.
+    pub place: String,
+    /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, where its block runs;
+    /// and, where it does more than look, those that export something, set the arguments, or define a function that it calls.
     pub meant: Vec<String>,
-    /// What is said where it is doubtful that a variable is set which it reads, or its directory is entered.
+    /// What is said where it is doubtful that one of these is to run.
     pub of_setters: Vec<String>,
     /// Whether its heading or its item is one of several that name ways or cases: `Option A`, `Option B`.
     pub of_several: bool,
+    /// Whether its heading is one of several that name causes or cases: `Database locked` below `Common issues`.
+    pub of_cases: bool,
 }
 
 impl Governs {
+    /// Whether it is for some incidents only, or one way of several.
+    pub fn is_alternative(&self) -> bool {
+        self.of_several || self.of_cases
+    }
+
     /// The headings as a path: `Mitigation / Step 3: End its sessions`.
     pub fn path(&self) -> String {
         self.headings.join(" / ")
-    }
-
-    /// What commands share that could change places unnoticed: headings without numbers, and the prose.
-    pub fn place(&self) -> String {
-        let headings = self.headings.iter().map(|heading| phase::strip_number(heading));
-        headings.chain(self.under.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
     }
 
     /// The prose as one text.
@@ -59,16 +72,22 @@ impl Governs {
                 hash.update(part);
             }
         }
-        let mut out: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        out.truncate(DIGITS);
-        out
+        digits(hash)
     }
 }
 
+fn digits(hash: Sha256) -> String {
+    let mut out: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    out.truncate(DIGITS);
+    out
+}
+
 /// Notes for each command what governs it.
-pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]) {
+pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
+    let blocks = &document.blocks;
     let mut commands: Vec<(usize, &mut Command)> = Vec::new();
-    let meant = meant(steps);
+    let uses = session_uses(steps);
+    let meant = meant(source, steps, &uses);
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     for step in steps.iter_mut() {
         for command in super::model::commands_mut(&mut step.kind) {
@@ -77,41 +96,108 @@ pub(super) fn note(source: &Source, blocks: &[MarkdownBlock], steps: &mut [Step]
     }
     commands.sort_by_key(|(at, _)| *at);
     let (open, items) = (vec![Open::default()], Vec::new());
+    let (commands, details) = (commands.into_iter().peekable(), document.details.as_slice());
     let mut walk =
-        GovernsWalk { source, commands: commands.into_iter().peekable(), open, items, one_title: titles == 1, meant };
+        GovernsWalk { source, commands, open, items, details, around: Vec::new(), one_title: titles == 1, meant };
     walk.blocks(blocks);
-    pass_on(steps);
+    pass_on(steps, &uses);
 }
 
-/// What makes it doubtful that a variable is to be set, or a directory to be entered, is a doubt about the commands that come to it as well:
-/// both happen without anybody's decision.
-fn pass_on(steps: &mut [Step]) {
-    let mut doubtful: HashMap<(Option<String>, String), Vec<String>> = HashMap::new();
-    for step in steps {
-        let places: Vec<_> = step.commands().iter().map(|command| step.settings(command.block).place.clone()).collect();
-        for (command, place) in super::model::commands_mut(&mut step.kind).iter_mut().zip(places) {
-            let at = |name: &str| (place.clone(), name.to_string());
-            let read = command.reads.iter().filter_map(|read| read.input.variable()).chain([DIRECTORY]);
-            let said: Vec<String> = read.filter_map(|name| doubtful.get(&at(name))).flatten().cloned().collect();
-            if !said.is_empty() {
-                Arc::make_mut(&mut command.governs).of_setters = nearest(said.iter());
-            }
-            let sets = command.sets.iter().map(String::as_str).chain(enters(&command.text).then_some(DIRECTORY));
-            let governs = &command.governs;
-            for name in sets {
-                if !governs.of_several && super::accepted::said(governs).is_none() {
-                    doubtful.remove(&at(name));
-                } else {
-                    let all = governs.of_setters.iter().chain(&governs.headings).chain(&governs.under);
-                    doubtful.insert(at(name), nearest(all));
-                }
-            }
-        }
-    }
+/// What a command takes from its session, and what it leaves there: names of variables, of functions (`f()`), and those below.
+struct SessionUse {
+    /// Each place has a session of its own.
+    place: Option<String>,
+    /// What its text spells.
+    spelt: Vec<String>,
+    /// What it takes besides, where it does more than look.
+    taken: BTreeSet<String>,
+    sets: Vec<String>,
 }
 
 /// Stands for the directory among the names of variables.
 const DIRECTORY: &str = "";
+/// Stands for more of them than are read.
+const EVERYTHING: &str = "…";
+
+fn reads(command: &Command) -> impl Iterator<Item = &str> {
+    command.reads.iter().filter_map(|read| read.input.variable())
+}
+
+/// Whether some names are more than are read.
+fn are_many(names: &BTreeSet<String>) -> bool {
+    names.len() > MOST_TAKEN || names.iter().map(String::len).sum::<usize>() > LONGEST_TAKEN
+}
+
+/// What each command takes from its session and leaves there, in the order of the steps.
+fn session_uses(steps: &[Step]) -> Vec<SessionUse> {
+    let mut exported: HashMap<Option<String>, (BTreeSet<String>, bool)> = HashMap::new();
+    let mut functions: HashMap<(Option<String>, &str), &Command> = HashMap::new();
+    let mut uses = Vec::new();
+    for (step, command) in steps.iter().flat_map(|step| step.commands().iter().map(move |command| (step, command))) {
+        let (place, session) = (step.settings(command.block).place, &command.session);
+        let (exports, all) = exported.entry(place.clone()).or_default();
+        let (mut taken, mut left) = (BTreeSet::new(), MOST_FOLLOWED);
+        if !(exports.is_empty() && functions.is_empty()) && command.effect().kind != EffectKind::Looks {
+            let mut open = vec![command];
+            while let Some(caller) = open.pop().filter(|_| taken.len() <= MOST_TAKEN && left > 0) {
+                for name in &caller.session.calls {
+                    let function = functions.get(&(place.clone(), name.as_str())).copied();
+                    if let Some(function) = function.filter(|_| taken.insert(name.clone())) {
+                        taken.extend(reads(function).take(MOST_TAKEN).map(str::to_string));
+                        left = left.saturating_sub(function.session.calls.len());
+                        open.push(function);
+                    }
+                }
+            }
+            let is_beyond = left == 0 || are_many(exports) || {
+                taken.extend(exports.iter().cloned());
+                are_many(&taken)
+            };
+            if is_beyond {
+                taken = BTreeSet::from([EVERYTHING.to_string()]);
+            }
+        }
+        exports.extend(session.exports.iter().cloned());
+        if *all || session.exports_all.is_some() {
+            exports.extend(command.sets.iter().cloned());
+        }
+        *all = session.exports_all.unwrap_or(*all);
+        let defined = session.sets.iter().filter(|name| name.ends_with("()"));
+        functions.extend(defined.map(|name| ((place.clone(), name.as_str()), command)));
+        let spelt = reads(command).chain([DIRECTORY]).map(str::to_string).collect();
+        let directory = enters(&command.text).then(|| DIRECTORY.to_string());
+        let sets = command.sets.iter().chain(&session.sets).cloned().chain(directory).collect();
+        uses.push(SessionUse { place, spelt, taken, sets });
+    }
+    uses
+}
+
+/// What makes it doubtful that a variable is to be set, or a directory to be entered, is a doubt about the commands that take it as well:
+/// both happen without anybody's decision.
+fn pass_on(steps: &mut [Step], uses: &[SessionUse]) {
+    let mut doubtful: HashMap<(Option<String>, String), Arc<Vec<String>>> = HashMap::new();
+    let commands = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
+    for (command, SessionUse { place, spelt, taken, sets }) in commands.zip(uses) {
+        let at = |name: &str| (place.clone(), name.to_string());
+        let said = spelt.iter().chain(taken).filter_map(|name| doubtful.get(&at(name)));
+        let said = nearest(said.flat_map(|said| said.iter()));
+        if !said.is_empty() {
+            Arc::make_mut(&mut command.governs).of_setters = said;
+        }
+        let (governs, exports) = (&command.governs, &command.session.exports);
+        if sets.is_empty() && exports.is_empty() {
+            continue;
+        }
+        if !governs.is_alternative() && super::accepted::said(governs).is_none() {
+            sets.iter().for_each(|name| drop(doubtful.remove(&at(name))));
+            continue;
+        }
+        let all = Arc::new(nearest(governs.of_setters.iter().chain(&governs.headings).chain(&governs.under)));
+        for name in sets.iter().chain(exports).map(String::as_str).chain([EVERYTHING]) {
+            doubtful.insert(at(name), all.clone());
+        }
+    }
+}
 
 /// Whether a command changes the directory.
 fn enters(command: &str) -> bool {
@@ -135,37 +221,45 @@ fn nearest<'t>(texts: impl DoubleEndedIterator<Item = &'t String>) -> Vec<String
 }
 
 /// For each command, by line and column, what decides what its words mean.
-fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
-    // Each place has a session of its own.
+fn meant(source: &Source, steps: &[Step], uses: &[SessionUse]) -> HashMap<(usize, usize), Vec<String>> {
     let mut set: HashMap<(Option<String>, &str), &str> = HashMap::new();
-    let mut folder: HashMap<Option<String>, &str> = HashMap::new();
-    let mut found = HashMap::new();
+    let page = LazyCell::new(|| digits(Sha256::new().chain_update(source.text.as_bytes())));
+    let (mut found, mut uses) = (HashMap::new(), uses.iter());
     for step in steps {
         // What may end the block before a command is reached: `[ -f lock ] || exit 0`.
         let mut guards: Vec<(usize, &str)> = Vec::new();
-        for command in step.commands() {
-            let settings = step.settings(command.block);
-            let place = settings.place.clone();
-            let reads = command.reads.iter().filter_map(|read| read.input.variable());
-            let sets = reads.filter_map(|name| set.get(&(place.clone(), name)).map(|text| (*text).to_string()));
-            let mut meant: Vec<String> = sets.collect();
-            meant.extend(folder.get(&place).map(|text| (*text).to_string()));
+        for (command, SessionUse { place, spelt, taken, sets }) in step.commands().iter().zip(uses.by_ref()) {
+            let setter = |name: &String| match name.as_str() {
+                EVERYTHING => Some(page.as_str()),
+                name => set.get(&(place.clone(), name)).copied(),
+            };
+            guards.retain(|(block, _)| *block == command.block);
+            let mut texts: Vec<&str> = spelt.iter().filter_map(setter).collect();
+            // One text may set many names; it stands at one place.
+            let mut seen: HashSet<*const u8> = texts.iter().map(|text| text.as_ptr()).collect();
+            texts.extend(taken.iter().filter_map(setter).filter(|text| seen.insert(text.as_ptr())));
+            let length =
+                texts.iter().chain(guards.iter().map(|(_, guard)| guard)).map(|text| text.len()).sum::<usize>();
+            let behind: &[(usize, &str)] = if length > LONGEST_TAKEN {
+                texts = vec![page.as_str()];
+                &[]
+            } else {
+                &guards
+            };
+            let mut meant: Vec<String> = texts.into_iter().map(str::to_string).collect();
             meant.extend(place.as_ref().map(|place| format!("in {place}")));
-            meant.extend((settings.background == Some(true)).then(|| "in the background".to_string()));
+            let in_background = step.settings(command.block).background == Some(true);
+            meant.extend(in_background.then(|| "in the background".to_string()));
             if !command.is_shell() {
                 meant.push(format!("language {}", command.language));
             }
-            guards.retain(|(block, _)| *block == command.block);
-            meant.extend(guards.iter().map(|(_, guard)| format!("behind {guard}")));
+            meant.extend(behind.iter().map(|(_, guard)| format!("behind {guard}")));
             meant.dedup();
             if ends_its_block(&command.text) {
                 guards.push((command.block, &command.text));
             }
             found.insert((command.line, command.column), meant);
-            set.extend(command.sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
-            if enters(&command.text) {
-                folder.insert(place, &command.text);
-            }
+            set.extend(sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
         }
     }
     found
@@ -187,7 +281,9 @@ struct Open {
     title: String,
     prose: Vec<String>,
     of_several: bool,
-    has_commands: bool,
+    of_cases: bool,
+    /// Whether a command in it does more than look; only noted where it may be about others.
+    acts: bool,
 }
 
 struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
@@ -196,33 +292,58 @@ struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     open: Vec<Open>,
     /// The prose of each open item, and whether it is one of several.
     items: Vec<(Vec<String>, bool)>,
+    /// The `<details>` from here on, and how many headings stand open around each that is open.
+    details: &'s [(usize, bool)],
+    around: Vec<usize>,
     /// Whether the page has one title, which names all of it.
     one_title: bool,
     meant: HashMap<(usize, usize), Vec<String>>,
 }
 
 impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
+    /// Closes the headings of a level and of those below it, but for those around the open `<details>`.
+    fn close(&mut self, level: u8) {
+        let around = self.around.last().copied().unwrap_or_default();
+        while self.open.len() > around
+            && let Some(closed) = self.open.pop_if(|open| open.level >= level)
+        {
+            // A section of the page itself (level 2) would be about every other one.
+            if closed.level > 2
+                && !closed.acts
+                && is_of_others(&closed.title)
+                && let Some(parent) = self.open.last_mut()
+            {
+                parent.prose.push(phase::strip_number(&closed.title).to_string());
+                parent.prose.extend(closed.prose);
+            }
+        }
+    }
+
     fn blocks(&mut self, blocks: &[MarkdownBlock]) {
+        let [ways, cases] = alternatives(blocks, self.details);
         for (index, block) in blocks.iter().enumerate() {
+            let begins = stands_at(block);
+            while let Some((&(_, opens), rest)) = self.details.split_first().filter(|(next, _)| next.0 <= begins) {
+                self.details = rest;
+                if opens {
+                    self.around.push(self.open.len());
+                } else {
+                    self.close(0);
+                    self.around.pop();
+                }
+            }
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
-                    while let Some(closed) = self.open.pop_if(|open| open.level >= *level) {
-                        // A section of the page itself (level 2) would be about every other one.
-                        if closed.level > 2
-                            && !closed.has_commands
-                            && is_of_others(&closed.title)
-                            && let Some(parent) = self.open.last_mut()
-                        {
-                            parent.prose.push(phase::strip_number(&closed.title).to_string());
-                            parent.prose.extend(closed.prose);
-                        }
-                    }
-                    let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
-                    self.open.push(Open { level: *level, title: text.clone(), of_several, ..Open::default() });
+                    self.close(*level);
+                    let (level, title) = (*level, text.clone());
+                    let (of_several, of_cases) = (ways.contains(&index), cases.contains(&index));
+                    self.open.push(Open { level, title, of_several, of_cases, ..Open::default() });
                 }
-                MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html(text) => self.prose(fold(text)),
+                MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => self.prose(fold(text)),
                 MarkdownBlock::Code(code) => {
-                    let behind = match blocks.get(index + 1) {
+                    // The word of an alert stands before what it says.
+                    let is_html = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Html { .. });
+                    let behind = match blocks.iter().skip(index + 1).find(|block| !is_html(block)) {
                         Some(MarkdownBlock::Paragraph { text, .. }) if speaks_of_above(text) => Some(fold(text)),
                         _ => None,
                     };
@@ -235,9 +356,12 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
                         let said = self.items.pop().map(|(said, _)| said).unwrap_or_default();
-                        // An item without a command may say something about the next ones, and about what stands below the list.
-                        if !holds_code(&item.blocks) {
-                            said.into_iter().for_each(|text| self.prose(text));
+                        // An item without a command may say something about the next ones, and about what stands below the list;
+                        // one with a command says there: "If it is above 30 s, stop here."
+                        let holds = holds_code(&item.blocks);
+                        for text in said {
+                            let handed = if holds { super::accepted::doubtful_sentences(&text) } else { vec![text] };
+                            handed.into_iter().for_each(|text| self.prose(text));
                         }
                     }
                 }
@@ -263,7 +387,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let is_numbered = |(_, line): &(usize, &str)| phase::is_step(line.trim_start_matches('#').trim_start());
         let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
-            self.open.iter_mut().for_each(|open| open.has_commands = true);
+            let quiet = self.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
+            quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
             if at < code.span.start {
                 continue;
             }
@@ -299,11 +424,15 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     fn governs(&self, said: Vec<String>) -> Governs {
         let prose = self.open.iter().flat_map(|open| &open.prose);
         let items = self.items.iter().flat_map(|(prose, _)| prose);
-        let all: Vec<&String> = prose.chain(items).chain(&said).collect();
+        let above: Vec<&String> = prose.chain(items).collect();
         let named = self.open.iter().filter(|open| open.level > 1 || open.level == 1 && !self.one_title);
-        let headings = named.map(|open| open.title.clone()).collect();
+        let headings: Vec<String> = named.map(|open| open.title.clone()).collect();
+        let mut place: Vec<String> = headings.iter().map(|title| phase::strip_number(title).to_string()).collect();
+        place.extend(nearest(above.iter().copied()));
+        let (under, place) = (nearest(above.into_iter().chain(&said)), place.join("\n"));
         let of_several = self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
-        Governs { headings, under: nearest(all.into_iter()), of_several, ..Governs::default() }
+        let of_cases = self.open.iter().any(|open| open.of_cases);
+        Governs { headings, under, place, of_several, of_cases, ..Governs::default() }
     }
 }
 
@@ -334,18 +463,79 @@ fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether another heading of its level stands below the same one, and names a way or a case as well.
-fn has_sibling(blocks: &[MarkdownBlock], index: usize, level: u8) -> bool {
-    let of = |block: &MarkdownBlock| match block {
-        MarkdownBlock::Heading { level, text, .. } => Some((*level, is_way(text))),
-        _ => None,
+/// Headings that name ways, and those that name causes or cases: each with others of its level below the same heading that do so too.
+fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet<usize>; 2] {
+    let heading = |at: usize| match blocks.get(at) {
+        Some(MarkdownBlock::Heading { level, text, .. }) => (*level, text.as_str()),
+        _ => (0, ""),
     };
-    let near = |(above, _): &(u8, bool)| *above >= level;
-    let (before, behind) = blocks.split_at(index);
-    let mut others = before.iter().rev().filter_map(of).take_while(near);
-    let mut more = behind.iter().skip(1).filter_map(of).take_while(near);
-    let same = |(other, way): (u8, bool)| other == level && way;
-    others.any(same) || more.any(same)
+    let mut siblings: HashMap<(Option<usize>, u8), Vec<usize>> = HashMap::new();
+    // Those that are open, and those below which a label says that each is a case of its own.
+    let (mut open, mut labelled): (Vec<usize>, HashSet<usize>) = (Vec::new(), HashSet::new());
+    // How many stand around each open `<details>`: behind it those inside are closed.
+    let (mut around, mut details) = (Vec::new(), details.iter().peekable());
+    for (index, block) in blocks.iter().enumerate() {
+        while let Some(&(_, opens)) = details.next_if(|(at, _)| *at <= stands_at(block)) {
+            match opens {
+                true => around.push(open.len()),
+                false => open.truncate(around.pop().unwrap_or_default()),
+            }
+        }
+        if let MarkdownBlock::Heading { level, .. } = block {
+            let kept = around.last().copied().unwrap_or_default();
+            while open.len() > kept && open.pop_if(|above| heading(*above).0 >= *level).is_some() {}
+            siblings.entry((open.last().copied(), *level)).or_default().push(index);
+        }
+        labelled.extend(open.last().filter(|_| labels_case(block)));
+        open.extend(matches!(block, MarkdownBlock::Heading { .. }).then_some(index));
+    }
+    let mut found = [HashSet::new(), HashSet::new()];
+    for ((parent, _), all) in siblings.into_iter().filter(|((_, level), _)| *level > 1) {
+        let (level, above) = parent.map_or((0, ""), heading);
+        let below_cases = level > 1 && is_of_cases(above);
+        let names_case = |at: &usize| !phase::is_only_a_phase(heading(*at).1);
+        // "Step 1: Look at the log" below "Fixing errors".
+        let is_part = |title: &str| {
+            phase::is_step(title) && words(title).first().is_some_and(|first| is_among("step phase stage", first))
+        };
+        let mut note = |kind: usize, is_one: &dyn Fn(&usize) -> bool| {
+            let some: Vec<usize> = all.iter().copied().filter(is_one).collect();
+            found[kind].extend(some.iter().filter(|_| some.len() > 1));
+        };
+        note(0, &|at| is_way(heading(*at).1));
+        note(1, &|at| labelled.contains(at) && names_case(at));
+        note(1, &|at| below_cases && names_case(at) && !is_part(heading(*at).1));
+    }
+    found
+}
+
+/// Whether a block is a label of what is said of one cause: `**Symptoms:** …`, `- Root cause: …`, a heading `Alert`.
+fn labels_case(block: &MarkdownBlock) -> bool {
+    const LABELS: &str = "symptom symptoms cause causes alert alerts";
+    match block {
+        MarkdownBlock::Heading { text, .. } | MarkdownBlock::Paragraph { text, .. } => {
+            let words = words(text.split(':').next().unwrap_or_default());
+            words.len() <= 3 && words.last().is_some_and(|word| is_among(LABELS, word))
+        }
+        MarkdownBlock::List { items, .. } => items.iter().any(|item| item.blocks.first().is_some_and(labels_case)),
+        _ => false,
+    }
+}
+
+/// Whether each section below a heading is about another cause or case: *Common issues*, *Failure scenarios*.
+fn is_of_cases(title: &str) -> bool {
+    const CASES: &str = "issues problems causes errors failures scenarios alerts";
+    const SOME: &str = "common known possible typical frequent likely potential";
+    let title = phase::strip_number(title);
+    let words = words(title);
+    let is_case = |word: &String| is_among(CASES, word);
+    let of_some = words.first().is_some_and(|first| is_among(SOME, first)) && words.iter().any(is_case);
+    !phase::is_imperative(title) && (of_some || words.last().is_some_and(is_case))
+}
+
+/// The words of a text in lower case.
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
 fn says_way(block: &MarkdownBlock) -> bool {
@@ -355,7 +545,7 @@ fn says_way(block: &MarkdownBlock) -> bool {
 /// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.
 fn is_way(text: &str) -> bool {
     const WORDS: &str =
-        "option method alternative variant approach case cause scenario if when using via with for on either or";
+        "option way method alternative variant approach case cause scenario if when using via with for on either or";
     let first = phase::strip_number(text).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
     let is_letter =
         |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".)".contains(c));

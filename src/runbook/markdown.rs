@@ -1,11 +1,12 @@
 //! CommonMark events → a page: the tree of blocks that runbooks are made of, and, for `firedrill lint`, everything else with its
-//! place. Block quotes and alerts are looked through; headings inside list items count as paragraphs; commands outside of code
-//! blocks become blocks of their own.
+//! place. Block quotes and alerts are looked through; headings inside list items and quotes count as paragraphs; commands outside of
+//! code blocks become blocks of their own.
 
 use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
 use super::text::Excerpt;
 use super::unfenced::{self, Inline};
-use super::{Unread, bold, phase};
+use super::{Unread, bold, phase, placeholder};
+use crate::programs::only_looks;
 use crate::source::{Span, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::collections::HashSet;
@@ -22,6 +23,9 @@ const MOST_LINES: usize = 10_000;
 /// Bytes of a heading that are read: it becomes the title of everything below it. A longer one is a mistake, because what
 /// stands behind them may be a condition.
 pub(super) const LONGEST_HEADING: usize = 500;
+
+/// How many commands of a text may explain the block below it: each is compared with all of its lines.
+const MOST_EXPLAINING: usize = 20;
 
 /// Bytes of what the row of a table says that are kept for each of its commands.
 const LONGEST_ROW: usize = 2000;
@@ -42,8 +46,12 @@ pub(super) enum MarkdownBlock {
         text: String,
         span: Span,
     },
-    /// What a block of HTML says, without its tags and comments: `<summary>Only in staging</summary>`.
-    Html(String),
+    /// What a block of HTML says, without its tags and comments: `<summary>Only in staging</summary>`; or the word of an alert.
+    Html {
+        text: String,
+        /// Where the block ends, or the word begins.
+        at: usize,
+    },
     Code(MarkdownCode),
     List {
         start: Option<u64>,
@@ -92,6 +100,8 @@ pub(super) struct MarkdownCode {
     pub unread: Option<Unread>,
     /// The row of its table.
     pub row: Option<CommandRow>,
+    /// Whether a word of the running text around it asks for it, no mere bracket, dash or colon: "Run `x`".
+    pub led: bool,
     /// Whether it stands in a scenario.
     pub written: bool,
 }
@@ -110,12 +120,36 @@ fn cells(row: &[(String, Span, Vec<Inline>)]) -> String {
     row.iter().map(|(text, ..)| text.trim()).collect::<Vec<_>>().join(" | ")
 }
 
-/// The text of some HTML; what stands in a comment is none.
-fn without_tags(html: &str) -> String {
+/// Whether a tag, without its `<`, begins text that is struck out, or ends it: `del>`, `/s>`.
+fn strikes(tag: &str) -> Option<bool> {
+    let name = tag.strip_prefix('/').unwrap_or(tag);
+    // `<s-bucket>` is a placeholder.
+    let name = name.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
+    let known = ["del", "s", "strike"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    known.then_some(!tag.starts_with('/'))
+}
+
+/// Whether a command in the text above a block explains what the block holds: its words stand in a line of it, or it only looks.
+fn explains(inline: &str, block: &str) -> bool {
+    let is_given = |word: &&str| !word.contains(['<', '>', '{', '}', '$']);
+    let holds = |line: &str| {
+        let mut words = line.split_whitespace();
+        inline.split_whitespace().filter(is_given).all(|word| words.any(|other| other == word))
+    };
+    let looks = || only_looks(&placeholder::mask(inline, &placeholder::find(inline)));
+    block.replace("\\\n", " ").lines().any(holds) || looks()
+}
+
+/// The text of some HTML; what stands in a comment is none. `struck` becomes what its last tag of that kind says.
+fn without_tags(html: &str, struck: &mut bool) -> String {
     let (mut text, mut rest) = (String::new(), html);
     while let Some((before, tag)) = rest.split_once('<') {
         text.push_str(before);
         text.push(' ');
+        if let Some(begins) = strikes(tag) {
+            *struck = begins;
+            text.push_str("~~ ");
+        }
         let end = if tag.starts_with("!--") { "-->" } else { ">" };
         rest = tag.split_once(end).map_or("", |(_, rest)| rest);
     }
@@ -128,6 +162,8 @@ fn without_tags(html: &str) -> String {
 pub(super) struct Item {
     pub blocks: Vec<MarkdownBlock>,
     pub span: Span,
+    /// Whether it has a box to be ticked: `- [ ]`.
+    pub is_task: bool,
 }
 
 /// A document.
@@ -136,6 +172,10 @@ pub(super) struct Document {
     pub blocks: Vec<MarkdownBlock>,
     /// Everything else, also what no block is made of; headings are cut out of the blocks later.
     pub look: PageLook,
+    /// Where `<details>` begin that hold headings (`true`), and where they end: what follows stands below what stood above them.
+    pub details: Vec<(usize, bool)>,
+    /// HTML that holds the fence of a code block: nobody reads it.
+    pub fences_in_html: Vec<Span>,
     /// How many blocks there are, and how many lines of code.
     size: (usize, usize),
 }
@@ -173,7 +213,9 @@ pub(super) fn read(source: &str) -> Document {
     let mut look = reader.look;
     look.blocks.sort_by_key(|block| (block.start, std::cmp::Reverse(block.end)));
     look.texts.sort_by_key(|text| text.span.start);
-    Document { blocks: reader.blocks, look, size: reader.size }
+    let (mut details, fences_in_html) = (reader.details, reader.fences_in_html);
+    details.sort_unstable();
+    Document { blocks: reader.blocks, look, details, fences_in_html, size: reader.size }
 }
 
 /// A list under construction; `blocks` are those of its current item.
@@ -181,6 +223,7 @@ struct OpenList {
     start: Option<u64>,
     items: Vec<Item>,
     blocks: Vec<MarkdownBlock>,
+    is_task: bool,
 }
 
 /// Where running text goes.
@@ -211,6 +254,15 @@ struct MarkdownReader<'a> {
     prose_span: Option<Span>,
     heading: Option<u8>,
     footnotes: usize,
+    quotes: usize,
+    /// Whether the running text is struck out, `Some` if any of it was, and whether the blocks are, by HTML around them.
+    struck: Option<bool>,
+    struck_blocks: bool,
+    /// Where the last heading begins, and each `<details>` that is open.
+    last_heading: usize,
+    open_details: Vec<usize>,
+    details: Vec<(usize, bool)>,
+    fences_in_html: Vec<Span>,
     look: PageLook,
     size: (usize, usize),
     /// Texts under construction, the innermost last.
@@ -248,7 +300,10 @@ impl MarkdownReader<'_> {
                 TextPlace::Table => self.prose(&text, span),
             },
             Event::Code(text) => {
-                self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
+                // What is struck out is nothing to be run.
+                if self.struck != Some(true) && !self.struck_blocks {
+                    self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
+                }
                 let written = self.source.get(span.start..span.end).unwrap_or_default();
                 let at = span.start + written.find(text.as_ref()).unwrap_or_default();
                 let from = self.text_length();
@@ -262,12 +317,20 @@ impl MarkdownReader<'_> {
                 }
             }
             Event::InlineHtml(text) => {
+                if let Some(begins) = text.strip_prefix('<').and_then(strikes) {
+                    // What began as a block may end in a paragraph.
+                    self.struck_blocks &= begins || self.struck == Some(true);
+                    self.strike(begins, span);
+                }
                 let mut html = Excerpt::default();
                 html.push(&text, span.start);
                 let comments = self.html(&html, CommentPlace::Inline);
                 self.comments.extend(comments.into_iter().filter(|_| matches!(self.place, TextPlace::Prose)));
             }
             Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
+            Event::TaskListMarker(_) if self.too_deep == 0 => {
+                self.lists.last_mut().into_iter().for_each(|list| list.is_task = true);
+            }
             _ => {}
         }
     }
@@ -286,6 +349,13 @@ impl MarkdownReader<'_> {
             let begun = self.prose_span.map_or(span.start, |s| s.start);
             self.prose_span = Some(Span::new(begun, span.end));
         }
+    }
+
+    /// Text that is struck out stands between two `~~`, whatever strikes it out.
+    fn strike(&mut self, begins: bool, span: Span) {
+        self.struck = Some(begins);
+        let at = if begins { span.start } else { span.end };
+        self.running("~~", Span::new(at, at));
     }
 
     /// Adds to the innermost text.
@@ -325,7 +395,10 @@ impl MarkdownReader<'_> {
         }
         match tag {
             Tag::Heading { level, .. } => {
-                self.heading = self.lists.is_empty().then_some(level as u8);
+                self.heading = (self.lists.is_empty() && self.quotes == 0).then_some(level as u8);
+                if self.heading.is_some() {
+                    self.last_heading = span.start;
+                }
                 self.open_text(TextKind::Heading, span);
             }
             Tag::Paragraph => self.open_text(TextKind::Paragraph, span),
@@ -342,9 +415,9 @@ impl MarkdownReader<'_> {
                     CodeBlockKind::Fenced(info) => (info.to_string(), true),
                     CodeBlockKind::Indented => (String::new(), false),
                 };
-                let body = Excerpt::default();
                 self.look.blocks.push(span);
-                let code = MarkdownCode { info, fenced, body, span, unread: None, row: None, written: false };
+                let (body, unread, row) = (Excerpt::default(), None, None);
+                let code = MarkdownCode { info, fenced, body, span, unread, row, led: false, written: false };
                 self.place = TextPlace::Code(code);
             }
             Tag::List(start) => {
@@ -352,7 +425,7 @@ impl MarkdownReader<'_> {
                 self.in_lists.push(self.look.lists.len());
                 self.look.lists.push(List { start, span, items: Vec::new(), depth: self.items });
                 if self.lists.len() < MAX_LIST_DEPTH {
-                    self.lists.push(OpenList { start, items: Vec::new(), blocks: Vec::new() });
+                    self.lists.push(OpenList { start, items: Vec::new(), blocks: Vec::new(), is_task: false });
                 } else {
                     self.too_deep += 1;
                 }
@@ -366,7 +439,17 @@ impl MarkdownReader<'_> {
                 self.look.blocks.push(span);
                 self.place = TextPlace::Table;
             }
-            Tag::BlockQuote(_) => self.look.blocks.push(span),
+            Tag::BlockQuote(kind) => {
+                self.look.blocks.push(span);
+                self.quotes += 1;
+                // `> [!CAUTION]`: that word is no text to the parser.
+                let text = self.source.get(span.start..span.end).filter(|_| kind.is_some() && self.footnotes == 0);
+                let word = text.and_then(|text| text.split_once("[!")?.1.split_once(']'));
+                if let Some((word, _)) = word {
+                    self.push(MarkdownBlock::Html { text: word.to_string(), at: span.start });
+                }
+            }
+            Tag::Strikethrough => self.strike(true, span),
             Tag::FootnoteDefinition(_) => self.footnotes += 1,
             Tag::Link { dest_url, .. } => {
                 self.look.links.push(Link { target: dest_url.to_string(), span, image: false });
@@ -403,8 +486,8 @@ impl MarkdownReader<'_> {
                 if self.too_deep == 0
                     && let Some(list) = self.lists.last_mut()
                 {
-                    let blocks = std::mem::take(&mut list.blocks);
-                    list.items.push(Item { blocks, span });
+                    let (blocks, is_task) = (std::mem::take(&mut list.blocks), std::mem::take(&mut list.is_task));
+                    list.items.push(Item { blocks, span, is_task });
                 }
             }
             TagEnd::List(_) => {
@@ -419,9 +502,13 @@ impl MarkdownReader<'_> {
             TagEnd::HtmlBlock => {
                 if let TextPlace::Html(html) = std::mem::take(&mut self.place) {
                     let comments = self.html(&html, CommentPlace::Block);
-                    let text = without_tags(&html.text);
+                    self.details(&html);
+                    let is_fence = |line: &str| ["```", "~~~"].iter().any(|fence| line.trim_start().starts_with(fence));
+                    let holds_fence = !html.text.trim_start().starts_with("<!--") && html.text.lines().any(is_fence);
+                    self.fences_in_html.extend(holds_fence.then_some(span));
+                    let text = without_tags(&html.text, &mut self.struck_blocks);
                     if !text.is_empty() {
-                        self.push(MarkdownBlock::Html(text));
+                        self.push(MarkdownBlock::Html { text, at: span.end });
                     }
                     comments.into_iter().for_each(|comment| self.push(MarkdownBlock::Comment(comment)));
                 }
@@ -442,7 +529,11 @@ impl MarkdownReader<'_> {
                 self.flush();
                 self.close_text();
             }
-            TagEnd::BlockQuote(_) => self.flush(),
+            TagEnd::BlockQuote(_) => {
+                self.flush();
+                self.quotes = self.quotes.saturating_sub(1);
+            }
+            TagEnd::Strikethrough => self.strike(false, span),
             TagEnd::Link => {
                 if let Some(from) = self.link.take() {
                     self.no_words(from);
@@ -457,19 +548,21 @@ impl MarkdownReader<'_> {
         let text = std::mem::take(&mut self.prose);
         let comments = std::mem::take(&mut self.comments);
         let inline = std::mem::take(&mut self.inline);
+        let struck = self.struck.take().is_some() || self.struck_blocks;
         if let Some(span) = self.prose_span.take() {
             let commands = match self.heading {
                 Some(_) => Vec::new(),
                 None => unfenced::of_text(self.source, &self.typed, &text, &inline, None),
             };
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = if self.struck_blocks && !text.is_empty() { format!("~~{text}~~") } else { text };
             match self.heading {
                 Some(level) => {
                     let title = beginning(&text, LONGEST_HEADING).to_string();
                     self.push(MarkdownBlock::Heading { level, cut: title.len() < text.len(), text: title, span })
                 }
                 None if text.is_empty() => {}
-                None => self.paragraph(text, span, inline.is_empty()),
+                None => self.paragraph(text, span, inline.is_empty() && !struck),
             }
             commands.into_iter().for_each(|code| self.push(MarkdownBlock::Code(code)));
         }
@@ -514,6 +607,23 @@ impl MarkdownReader<'_> {
         for (text, _, inline) in &row {
             for code in unfenced::of_text(self.source, &self.typed, text, inline, says.clone()) {
                 self.push(MarkdownBlock::Code(code));
+            }
+        }
+    }
+
+    /// Notes where some HTML opens `<details>`, and where it ends those that hold headings.
+    fn details(&mut self, html: &Excerpt) {
+        if !self.lists.is_empty() || self.quotes + self.footnotes > 0 {
+            return;
+        }
+        for (at, _) in html.text.match_indices("details") {
+            let (before, behind) = html.text.split_at(at);
+            if before.ends_with("</") && behind.starts_with("details>") {
+                let begun = self.open_details.pop().filter(|begun| *begun < self.last_heading);
+                let end = html.origin(at) + "details>".len();
+                self.details.extend(begun.into_iter().flat_map(|begun| [(begun, true), (end, false)]));
+            } else if before.ends_with('<') {
+                self.open_details.push(html.origin(at));
             }
         }
     }
@@ -572,12 +682,22 @@ impl MarkdownReader<'_> {
             Some(list) => &mut list.blocks,
             None => &mut self.blocks,
         };
-        // A text right above a block explains what the block holds.
-        if matches!(&block, MarkdownBlock::Code(code) if code.unread.is_none()) {
-            while matches!(blocks.last(), Some(MarkdownBlock::Code(code)) if code.unread == Some(Unread::Inline) && code.row.is_none())
-            {
-                blocks.pop();
-            }
+        // A text right above a block often explains what the block holds.
+        if let MarkdownBlock::Code(code) = &block
+            && code.unread.is_none()
+        {
+            let inline = |above: &MarkdownBlock| match above {
+                MarkdownBlock::Code(code) => code.unread == Some(Unread::Inline) && code.row.is_none(),
+                _ => false,
+            };
+            let from = blocks.iter().rposition(|above| !inline(above)).map_or(0, |at| at + 1);
+            let mut above = blocks.split_off(from);
+            let few = above.len() <= MOST_EXPLAINING;
+            above.retain(|above| match above {
+                MarkdownBlock::Code(said) => said.led && !(few && explains(&said.body.text, &code.body.text)),
+                _ => true,
+            });
+            blocks.append(&mut above);
         }
         blocks.push(block);
     }
@@ -602,7 +722,8 @@ fn is_ours(comment: &str) -> bool {
 impl MarkdownCode {
     /// A command that is no block to Markdown.
     pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<CommandRow>) -> MarkdownCode {
-        MarkdownCode { info: String::new(), fenced: false, body, span, unread: Some(unread), row, written: false }
+        let (info, unread) = (String::new(), Some(unread));
+        MarkdownCode { info, fenced: false, body, span, unread, row, led: false, written: false }
     }
 }
 
@@ -643,6 +764,27 @@ mod tests {
         assert!(matches!(&document.blocks[0], MarkdownBlock::Heading { level: 1, text, .. } if text == "Setext"));
         let MarkdownBlock::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
         assert!(matches!(&items[1].blocks[0], MarkdownBlock::Paragraph { text, .. } if text == "two x"));
+    }
+
+    #[test]
+    fn what_is_struck_out_shows_that_and_holds_no_command() {
+        let texts = |source: &str| -> Vec<String> {
+            let of = |block: MarkdownBlock| match block {
+                MarkdownBlock::Heading { text, .. } | MarkdownBlock::Paragraph { text, .. } => text,
+                MarkdownBlock::Html { text, .. } => text,
+                other => format!("{other:?}"),
+            };
+            read(source).blocks.into_iter().map(of).collect()
+        };
+        assert_eq!(texts("### ~~Step 2: Flush~~\n"), ["~~Step 2: Flush~~"]);
+        for (begin, end) in [("~~", "~~"), ("<del>", "</del>"), ("<S>", "</S>")] {
+            let text = format!("Now: {begin}run `kubectl delete pod x`{end}.\n");
+            assert_eq!(texts(&text), ["Now: ~~run kubectl delete pod x~~."]);
+        }
+        let blocks = "<del>\n\n## Flush\n\nRun `kubectl delete pod x`.\n\n</del>\n\nWait.\n";
+        assert_eq!(texts(blocks), ["~~", "~~Flush~~", "~~Run kubectl delete pod x.~~", "~~", "Wait."]);
+        assert_eq!(texts("<del>\n\nOld.</del>\n\nWait.\n"), ["~~", "Old.~~", "Wait."]);
+        assert_eq!(texts("Empty <s-bucket> first.\n"), ["Empty first."]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
 use super::settings::BlockSettings;
 use super::text::pattern;
+use crate::bash::variables::SessionEffects;
 use crate::source::{Source, Span};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,8 @@ pub struct Command {
     pub reads: Vec<VariableRead>,
     /// Variables that are set for the commands after it.
     pub sets: Vec<String>,
+    /// What the commands after it get without spelling it.
+    pub session: SessionEffects,
     /// The headings and the prose above it.
     pub governs: Arc<Governs>,
     /// What is done about it; blocked until it is settled.

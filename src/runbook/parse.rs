@@ -4,10 +4,12 @@
 use super::annotation::{self, Annotations};
 use super::language::{self, BlockLanguage};
 use super::look::Fence;
-use super::markdown::{self, MarkdownBlock};
+use super::markdown::{self, Document, MarkdownBlock};
 use super::model::link_variables;
+use super::parts::{placed, stands_at};
 use super::steps::{self, Section, StepSource};
-use super::{BlockSettings, Runbook, RunbookPhase, accepted, bold, governs, phase};
+use super::{BlockSettings, Runbook, RunbookPhase, accepted, bold, governs, phase, placeholder};
+use crate::programs::{EffectKind, of_shell};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +19,9 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// What mistakes carry that `firedrill lint` tells without a rule for them.
 pub const OF_NO_RULE: &str = "RB000";
+
+/// How many `<details>` in each other are looked into.
+const MOST_DETAILS: usize = 16;
 
 /// What is known beside the runbook when it is read.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +59,7 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     }
     let notes = annotation::take(&mut document.blocks, source, diags);
     document.look.fences.iter().for_each(|fence| check_fence(source, fence, diags));
-    let sections = sections(&source.text, &document.blocks, &notes);
+    let sections = sections(&source.text, &document, &notes);
     let text = StepSource { source, notes: &notes, reading };
     let mut steps = steps::of_sections(&text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
@@ -72,10 +77,18 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
         mistake.code.get_or_insert("RB003");
     }
     link_variables(&mut steps);
-    governs::note(source, &document.blocks, &mut steps);
+    governs::note(source, &document, &mut steps);
     check_headings(source, &document.blocks, diags);
     // A fence that swallowed the commands was reported already.
     let broken = diags.all.len() > known;
+    for html in &document.fences_in_html {
+        let text = source.text.get(html.start..html.end).unwrap_or_default();
+        let first = Span::new(html.start, html.start + first_line(text));
+        diags
+            .warning(source, first, "the code block in this HTML is not read")
+            .code(OF_NO_RULE)
+            .help("leave a line empty above the code block and below it: only then it is one to Markdown");
+    }
     let title = title(&document, source);
     let runbook = Runbook { source: source.clone(), title, steps, accepted: None };
     if !broken && !reading.bridged {
@@ -177,22 +190,48 @@ struct Above {
     annotated: Vec<Span>,
     /// Whether an annotation says the phase.
     pinned: bool,
+    path: Vec<String>,
 }
 
 impl Above {
     fn section<'a>(self, heading: (&'a str, Span), title: String, level: u8) -> Section<'a> {
-        let Above { phase, settings, annotated, pinned } = self;
-        Section { heading: Some(heading), title, level, phase, settings, annotated, pinned, ..Section::default() }
+        let Above { phase, settings, annotated, pinned, path } = self;
+        Section { heading: Some(heading), title, path, level, phase, settings, annotated, pinned, ..Section::default() }
     }
 }
 
+/// Whether a line of shell below a heading of this level evidently changes something.
+fn changes_something(below: &[MarkdownBlock], level: u8) -> bool {
+    let ends = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Heading { level: next, .. } if *next <= level);
+    let changes = |line: &str| {
+        let line = line.trim_start().trim_start_matches("$ ");
+        of_shell(&placeholder::mask(line, &placeholder::find(line))).kind == EffectKind::Changes
+    };
+    placed(below.iter().take_while(|block| !ends(block))).iter().any(|placed| {
+        let tag = language::tag(&placed.code.info);
+        (tag.is_empty() || language::is_shell(&tag)) && placed.code.body.text.lines().any(changes)
+    })
+}
+
 /// Cuts the document at its headings; phases and settings are handed down.
-pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: &Annotations) -> Vec<Section<'a>> {
+pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Annotations) -> Vec<Section<'a>> {
+    let blocks = &document.blocks;
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
     // Open headings: level, what they hand down, index of the section.
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
-    for block in blocks {
+    // What was open where each open `<details>` begins; of those in too many others nobody keeps it.
+    let (mut around, mut details) = (Vec::new(), document.details.iter().peekable());
+    for (number, block) in blocks.iter().enumerate() {
+        let begins = stands_at(block);
+        let mut resumed = None;
+        while let Some(&(at, opens)) = details.next_if(|(at, _)| *at <= begins) {
+            if opens {
+                around.push((around.len() < MOST_DETAILS).then(|| open.clone()));
+            } else if let Some(before) = around.pop().flatten() {
+                (open, resumed) = (before, Some(at));
+            }
+        }
         if let MarkdownBlock::Heading { level, text, span, .. } = block {
             open.retain(|&(above, ..)| above < *level);
             for &(.., index) in &open {
@@ -201,7 +240,9 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: 
             let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
             // "# Disaster recovery" names the document, not what is to be done in all of its sections.
             let is_title = *level == 1 && (titles == 1 || out.len() == 1);
-            here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, here.phase) };
+            let changes = || changes_something(blocks.get(number + 1..).unwrap_or_default(), *level);
+            here.phase = if is_title { RunbookPhase::Other } else { phase::of_section(text, here.phase, changes) };
+            here.path.extend((*level > 1).then(|| text.clone()));
             if let Some(note) = notes.of_heading(*span) {
                 here.pinned |= note.phase.is_some();
                 here.phase = note.phase.unwrap_or(here.phase);
@@ -211,6 +252,17 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: 
             open.push((*level, here.clone(), out.len()));
             out.push(here.section((text, *span), text.clone(), *level));
             continue;
+        }
+        if let Some(at) = resumed {
+            let (mut again, mut first) = (Section::default(), 0);
+            if let Some((level, here, index)) = open.last_mut() {
+                first = std::mem::replace(index, out.len());
+                let old = out.get(first);
+                let heading = old.and_then(|old| old.heading).map_or("", |(text, _)| text);
+                let title = old.map(|old| old.title.clone()).unwrap_or_default();
+                again = here.clone().section((heading, Span::new(at, at)), title, *level);
+            }
+            out.push(Section { has_children: true, resumed: Some(first), ..again });
         }
         let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
         let inherited = open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
@@ -223,6 +275,7 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: 
             open.retain(|&(level, ..)| level < bold::LEVEL);
             let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
             here.phase = if here.pinned { here.phase } else { phase };
+            here.path.push(label.text.to_string());
             let parent = open.last().filter(|(level, ..)| *level > 1).and_then(|&(.., index)| out.get_mut(index));
             let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
             // What is to be done above the first label stays a step.
@@ -233,13 +286,21 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [MarkdownBlock], notes: 
                 continue;
             }
         }
+        let asks = match block {
+            MarkdownBlock::Code(_) | MarkdownBlock::List { start: Some(_), .. } => true,
+            MarkdownBlock::Paragraph { text, .. } => phase::is_imperative(text),
+            _ => false,
+        };
+        let mut leads = None;
         if let Some(section) = out.last_mut() {
             section.blocks.push(block);
-            section.asks |= match block {
-                MarkdownBlock::Code(_) | MarkdownBlock::List { start: Some(_), .. } => true,
-                MarkdownBlock::Paragraph { text, .. } => phase::is_imperative(text),
-                _ => false,
-            };
+            section.asks |= asks;
+            leads = section.resumed.filter(|_| asks);
+            section.has_children &= leads.is_none();
+        }
+        // Where the words above `<details>` lead to what stands below, they are no step.
+        if let Some(section) = leads.and_then(|first| out.get_mut(first)) {
+            section.has_children = true;
         }
     }
     verify_after_mitigate(&mut out);

@@ -158,6 +158,42 @@ fn what_a_manual_step_says() {
     assert_eq!(reasons("## Fix\n\n### Set\n\n```ini\na=1\n```\n\n```sh\na\n```\n"), ["runs 1"]);
 }
 
+#[test]
+fn a_heading_in_a_quote_or_in_details_takes_over_nothing_behind_it() {
+    let details = "<details>\n<summary>Why</summary>\n\n## Background\n\nIt is old.\n\n</details>\n";
+    for inside in ["> ## Background\n>\n> It is old.\n", details] {
+        let text = format!("## Mitigation\n\n### Restart\n\n{inside}\n```sh\na\n```\n\n### Then\n\n```sh\nb\n```\n");
+        let (runbook, _) = read(&text);
+        let found: Vec<(&str, String)> =
+            runbook.steps.iter().map(|step| (step.id.as_str(), step.commands()[0].governs.path())).collect();
+        let expected = [("mitigate/restart", "Mitigation / Restart"), ("mitigate/then", "Mitigation / Then")];
+        assert_eq!(found, expected.map(|(id, path)| (id, path.to_string())), "{inside}");
+    }
+    let phases = |text: &str| read(text).0.steps.iter().map(|step| step.phase.name()).collect::<Vec<_>>();
+    let unclosed = "## Mitigation\n\n<details>\n\n## Background\n\n```sh\na\n```\n";
+    assert_eq!(phases(unclosed), ["reference"]);
+    assert_eq!(phases(&format!("{unclosed}\n</details>\n\n```sh\nb\n```\n")), ["reference", "mitigate"]);
+}
+
+#[test]
+fn boxes_to_be_ticked_beside_code_are_steps() {
+    let commands = |text: &str| read(text).0.steps.iter().map(|step| step.commands().len()).collect::<Vec<_>>();
+    let list = "- [ ] Put it into maintenance in the console.\n- [ ] Restart:\n\n  ```sh\n  a\n  ```\n";
+    assert_eq!(commands(&format!("## Fix\n\n{list}")), [0, 1]);
+    assert_eq!(commands(&format!("## Fix\n\n{}", list.replace("[ ] ", ""))), [1]);
+    assert_eq!(commands(&format!("## Notes\n\n{list}")), [1]);
+    assert_eq!(commands("## Fix\n\n- [ ] Tell the others.\n- [ ] Run `kubectl delete pod x`.\n"), [1]);
+}
+
+#[test]
+fn a_fence_inside_of_html_is_told() {
+    let html = "<details>\n<summary>Old</summary>\n```sh\nb\n```\n</details>\n";
+    let (runbook, diags) = read(&format!("## Fix\n\n```sh\na\n```\n\n{html}"));
+    assert_eq!(runbook.steps.len(), 1);
+    let told: Vec<&str> = diags.all.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!((told, diags.has_errors()), (vec!["the code block in this HTML is not read"], false));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -166,7 +202,7 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(vec![
             "# T\n", "## Mitigation\n", "### Step 1: x\n", "Head\n---\n", "1. do <x>\n", "2. then\n", "- a\n", "  - b\n", "\n", "\r\n",
             "```bash\n", "   ```sh\n", "\t```\n", "```\n", "   ```\n", "~~~\n", "    indented\n", "$ ls $X\n", "   $ cat <<E\n", "> q\n",
-            "   echo 'it <y> ' # é\n", "> E\n", "E\n", "# If é:\n", "a; b && c\n", "for i in a; do\n", "done\n", "<details>\n", "| a | b |\n|--|--|\n",
+            "   echo 'it <y> ' # é\n", "> E\n", "E\n", "# If é:\n", "a; b && c\n", "for i in a; do\n", "done\n", "<details>\n", "</details>\n", "~~a `ls` b~~\n", "> [!NOTE]\n", "| a | b |\n|--|--|\n",
             "If so:\n", "---\ntitle: x\n---\n", "text é\n", "[^1]: foot\n", "\u{0}", "\u{feff}",
         ]), 0..24),
     ) {

@@ -37,7 +37,7 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a MarkdownBlock>) ->
                 // A fence that fell out of the last item is introduced by it.
                 intro = items.last().and_then(introduction).or(intro);
             }
-            MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) | MarkdownBlock::Html(_) => {}
+            MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) | MarkdownBlock::Html { .. } => {}
         }
     }
     out
@@ -53,13 +53,13 @@ fn introduction(item: &Item) -> Option<(&str, Span)> {
 
 /// A part of a section.
 pub(super) enum SectionPart<'a> {
-    /// An item of a top-level ordered list.
+    /// An item of a top-level ordered list, or of a checklist.
     Item { title: String, span: Span, codes: Vec<PlacedBlock<'a>> },
     /// Code blocks outside such lists.
     Loose(Vec<PlacedBlock<'a>>),
 }
 
-/// Takes a section apart into the items of its ordered lists and what is left.
+/// Takes a section apart into the items of its lists of steps and what is left.
 pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Vec<SectionPart<'a>> {
     let mut parts: Vec<SectionPart<'a>> = Vec::new();
     let lists = lists_by_start(blocks);
@@ -68,10 +68,10 @@ pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Ve
     while let Some(&block) = blocks.get(at) {
         at += 1;
         match block {
-            MarkdownBlock::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
+            MarkdownBlock::List { start, items } if is_steps(*start, items, &blocks[at..], phase) => {
                 parts.push(SectionPart::Loose(placed(std::mem::take(&mut loose))));
                 parts.extend(items.iter().map(item_part));
-                let next_number = start.checked_add(items.len() as u64);
+                let next_number = start.and_then(|start| start.checked_add(items.len() as u64));
                 // Fences that fell out of the last item, and everything up to the list that counts on.
                 let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
                 if let Some(SectionPart::Item { span: of_item, codes, .. }) = parts.last_mut() {
@@ -97,9 +97,14 @@ fn item_part(item: &Item) -> SectionPart<'_> {
 }
 
 /// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code or most of them ask for
-/// something.
-fn is_steps(items: &[Item], after: &[&MarkdownBlock], phase: RunbookPhase) -> bool {
+/// something. Where people act, a list of boxes to be ticked is one of steps beside code.
+fn is_steps(start: Option<u64>, items: &[Item], after: &[&MarkdownBlock], phase: RunbookPhase) -> bool {
     let has_code = items.iter().any(|item| !placed(&item.blocks).is_empty());
+    if start.is_none() {
+        let is_block = |placed: &PlacedBlock<'_>| placed.code.unread.is_none();
+        let has_code = items.iter().any(|item| placed(&item.blocks).iter().any(is_block));
+        return has_code && is_for_people(phase) && items.iter().all(|item| item.is_task);
+    }
     // People to call, one after the other, are one thing to do.
     let asks = |item: &Item| matches!(item.blocks.first(), Some(MarkdownBlock::Paragraph { text, .. }) if phase::is_imperative(text));
     if phase == RunbookPhase::Escalate && !has_code && !items.iter().any(asks) {
@@ -137,7 +142,15 @@ pub(super) fn span(block: &MarkdownBlock) -> Option<Span> {
         MarkdownBlock::Code(code) => Some(code.span),
         MarkdownBlock::Comment(comment) => Some(comment.span),
         MarkdownBlock::List { items, .. } => items.last().map(|item| item.span),
-        MarkdownBlock::Html(_) => None,
+        MarkdownBlock::Html { .. } => None,
+    }
+}
+
+/// From where on a block stands on the page; what HTML says counts from its end: it may begin with `</details>`.
+pub(super) fn stands_at(block: &MarkdownBlock) -> usize {
+    match block {
+        MarkdownBlock::Html { at, .. } => *at,
+        _ => span(block).map_or(0, |span| span.start),
     }
 }
 

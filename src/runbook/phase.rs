@@ -41,6 +41,8 @@ const HEADS: &str = "automation config configuration conflicts drill drills endp
      schedule script scripts setup strategy test testing tests thresholds version";
 /// What is taken back when a rollback takes back the mitigation itself.
 const MITIGATION: &str = "mitigation mitigations workaround workarounds fix fixes procedure steps temporary";
+/// What is looked at afterwards: "Check that the fix worked".
+const CURES: &str = "mitigation mitigations remediation resolution recovery workaround workarounds fix fixes";
 /// Verbs of actions, of looking, and of telling others.
 const VERBS: &str = include_str!("verbs.txt");
 
@@ -84,6 +86,21 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         _ => false,
     };
     if own { phase } else { inherited }
+}
+
+/// The same, where it is known whether something below the heading `changes` something: what names a phase that nobody follows, and says
+/// more ("Dashboard is down", "Contact form 500s"), is a case then.
+pub(super) fn of_section(heading: &str, inherited: RunbookPhase, changes: impl FnOnce() -> bool) -> RunbookPhase {
+    let phase = of_heading(heading, inherited);
+    let says_more = || matches!(named(heading), Some((_, Strength::First | Strength::Within)));
+    // "Escalate to the DBA", "Prevent it from coming back".
+    let asks = || {
+        let words = words(strip_number(heading));
+        words.first().is_some_and(|first| first.starts_with("escalat") || first.starts_with("prevent"))
+    };
+    let is_case =
+        matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks() && changes();
+    if is_case { inherited } else { phase }
 }
 
 /// Whether a heading is nothing but the name of a phase, so that it is no title for what stands below it.
@@ -134,6 +151,17 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         return Some((ending.phase, Strength::Exact));
     }
     let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
+    // "Confirm mitigation", "Check that the fix worked", "Post-mitigation checks".
+    let joins = |i: usize| is_among("a if our that the whether", word(i));
+    let cured = |one: &PhaseName| one.phase == Mitigate && is_among(CURES, word(one.at)) && (1..one.at).all(joins);
+    let looks = match word(0) {
+        "check" | "confirm" | "monitor" => true,
+        "post" => is_among("check checks verification validation monitoring", last),
+        _ => false,
+    };
+    if !several && looks && found.iter().any(cured) {
+        return Some((Verify, Strength::First));
+    }
     let begun = found.iter().find(|found| found.at == 0);
     // "Alert rules", "Recovery testing"; not "Verify the schedule", "Procedure 2 — load tests".
     let counted = |found: &PhaseName| word(found.end).starts_with(|c: char| c.is_ascii_digit());
@@ -259,6 +287,14 @@ mod tests {
             ("Response times", Other),
             ("Procedure 2 — load tests", Mitigate),
             ("5.3 Failback procedure", Rollback),
+            ("Confirm mitigation", Verify),
+            ("Post-mitigation checks", Verify),
+            ("Check that the fix worked", Verify),
+            ("Monitor recovery", Verify),
+            ("Check and fix the index", Mitigate),
+            ("Post-incident recovery tasks", Reference),
+            ("Post-recovery cleanup", Mitigate),
+            ("Quick Reference Commands", Reference),
         ] {
             assert_eq!(of_heading(heading, Other), expected, "{heading}");
         }
@@ -270,6 +306,7 @@ mod tests {
             ("Fix the alert rules", Diagnose, Diagnose),
             ("Check the alerts", Mitigate, Mitigate),
             ("Verify the pool", Mitigate, Verify),
+            ("Step 3: Confirm the mitigation", Mitigate, Verify),
             ("Verify the pool", Diagnose, Diagnose),
             ("Verification", Rollback, Rollback),
             ("Step 1: See what is there", Verify, Verify),
@@ -294,6 +331,24 @@ mod tests {
         }
         assert!(is_only_a_phase("Resolution steps") && is_only_a_phase("2. Diagnosis"));
         assert!(!is_only_a_phase("Verify the pool") && !is_only_a_phase("Restart"));
+    }
+
+    #[test]
+    fn a_case_is_no_section_that_only_tells_something() {
+        for (heading, inherited, with_changes, without) in [
+            ("Dashboard is down: restart Grafana", Other, Other, Reference),
+            ("Wrong kubectl context", Other, Other, Reference),
+            ("Contact form 500s", Mitigate, Mitigate, Escalate),
+            ("Escalation", Mitigate, Escalate, Escalate),
+            ("Escalate to the DBA", Mitigate, Escalate, Escalate),
+            ("Preventive measures for next time", Other, Reference, Reference),
+            ("Quick Reference Commands", Other, Reference, Reference),
+            ("Impact", Other, Reference, Reference),
+            ("Verify the pool", Mitigate, Verify, Verify),
+        ] {
+            assert_eq!(of_section(heading, inherited, || true), with_changes, "{heading}");
+            assert_eq!(of_section(heading, inherited, || false), without, "{heading}");
+        }
     }
 
     #[test]

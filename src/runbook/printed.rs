@@ -65,7 +65,7 @@ impl Printed {
 }
 
 /// `NAMESPACE   NAME   READY`: three columns or more, all in capitals, two blanks or more between them.
-fn is_head(line: &str) -> bool {
+pub(super) fn is_head(line: &str) -> bool {
     let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
     let head = |column: &&str| {
         column.starts_with(|c: char| c.is_ascii_uppercase() || c == '%')

@@ -1,7 +1,7 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
 use super::commands::is_option;
-use super::printed::Printed;
+use super::printed::{Printed, is_head};
 use super::text::Excerpt;
 use crate::bash::{self, has_syntax_error};
 use crate::source::Span;
@@ -88,8 +88,8 @@ fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
     above
 }
 
-/// Takes out what stands below a comment such as `# Expected response:` up to the next empty line, unless it begins
-/// like a command; and what a command prints, where that shows: a table, or `...` below a lone command.
+/// Takes out what stands below a comment such as `# Expected response:` up to the next empty line or command, unless it
+/// begins like one; and what a command prints, where that shows: a table, or `...` below a lone command.
 fn without_output(body: &Excerpt) -> Vec<TypedText> {
     let lines: Vec<(&str, Span)> = body.lines().collect();
     let mut printed = Printed::default();
@@ -108,9 +108,13 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
                 continue;
             }
             // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
-            let json = matches!(word, "{" | "[");
-            let ends =
-                |(line, _): &(&str, Span)| if json { line.starts_with(['}', ']']) } else { line.trim().is_empty() };
+            let (json, table) = (matches!(word, "{" | "["), is_head(first));
+            // `service is up` is none.
+            let is_command = |line: &str| is_typed(line) && super::unfenced::is_command(line) && !is_row(line);
+            let ends = |(line, _): &(&str, Span)| match json {
+                true => line.starts_with(['}', ']']),
+                false => line.trim().is_empty() || !table && is_command(line),
+            };
             (span.end, below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json)))
         };
         let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
@@ -145,6 +149,14 @@ fn is_typed(line: &str) -> bool {
         _ if super::language::is_known_command(first) || first.ends_with("()") => true,
         _ => is_name(first) && words.any(is_option),
     }
+}
+
+/// Whether a line counts something: `nginx 3/3 3 3`; not `chmod 0644 x`.
+fn is_row(line: &str) -> bool {
+    let begins = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let is_count = |word: &str| begins(word) && word.chars().all(|c| c.is_ascii_digit() || c == '/');
+    let mut words = line.split_whitespace().skip(1);
+    words.next().is_some_and(|first| is_count(first) && (first.contains('/') || words.next().is_none_or(begins)))
 }
 
 /// Whether a line may be a command.
@@ -326,6 +338,13 @@ mod tests {
         );
         assert_eq!(typed("# Expected output:\nls\n", false), []);
         assert_eq!(typed("# Expected: 3\nfoo\n", false), []);
+        let block = "curl x\n# Expected output:\nOK\nservice is up\nkubectl delete pod x\n";
+        let shown = "curl x\n# Expected output:".to_string();
+        assert_eq!(typed(block, false), [(shown.clone(), some("OK\nservice is up"))], "a command ends it");
+        for table in ["NAME READY UP-TO-DATE\nnginx 3/3 3 3", "NAME   IMAGE   AGE\nnginx  docker.io/nginx  3d"] {
+            let block = format!("curl x\n# Expected output:\n{table}\n");
+            assert_eq!(typed(&block, false), [(shown.clone(), some(table))], "a row is no command");
+        }
         assert_eq!(typed("# Expected output:\n# 3\nfoo\n", false), []);
     }
 

@@ -84,7 +84,7 @@ impl Runbook {
 fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let (info, span) = ("bash".to_string(), written.span);
-    let code = MarkdownCode { info, fenced: true, body, span, unread: None, row: None, written: true };
+    let code = MarkdownCode { info, fenced: true, body, span, unread: None, row: None, led: false, written: true };
     let read =
         commands::read(written.source, &code, &ParseOptions::default(), RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {

@@ -23,6 +23,10 @@ pub(super) struct Section<'a> {
     pub heading: Option<(&'a str, Span)>,
     /// Its title; a bold label has that of its heading before it.
     pub title: String,
+    /// The headings around it and its own, without the title of the document.
+    pub path: Vec<String>,
+    /// The section that it goes on with, behind `</details>`.
+    pub resumed: Option<usize>,
     /// How deep it stands: 1 to 6, 7 for a bold label, 0 for what stands above the first heading.
     pub level: u8,
     /// Whether its annotation says its phase.
@@ -57,14 +61,9 @@ pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags
     let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
     let mut builder =
         StepBuilder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
-    let mut above: Vec<(u8, &str)> = Vec::new();
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
-        above.retain(|(level, _)| *level < section.level);
-        // A label has the title of its heading before its own.
-        above.extend(section.heading.map(|(text, _)| (section.level, text)));
-        // The title of the document stands above everything.
-        builder.path = above.iter().filter(|(level, _)| *level > 1).map(|(_, text)| (*text).to_string()).collect();
+        builder.path = Arc::from(section.path.as_slice());
         builder.section(section);
         if builder.ran {
             used.extend(section.annotated.iter().map(|span| span.start));

@@ -154,15 +154,13 @@ pub(super) fn of_text(
     row: Option<CommandRow>,
 ) -> Vec<MarkdownCode> {
     // "`a` and `b`", "`a`, then `b`": where one is to be run, the next one is as well.
-    let mut last: Option<&Inline> = None;
-    let found = inline.iter().filter(|code| {
-        let between = last.and_then(|last| text.get(last.at + last.text.len()..code.at));
-        let goes_on = between.is_some_and(is_and);
-        let told = is_told_to_run(typed, text, code, goes_on);
-        last = Some(*code).filter(|_| told);
-        told
+    let mut last: Option<(&Inline, bool)> = None;
+    let found = inline.iter().filter_map(|code| {
+        let goes_on = last.filter(|(last, _)| text.get(last.at + last.text.len()..code.at).is_some_and(is_and));
+        last = asks_to_run(typed, text, code, goes_on.map(|(_, led)| led)).map(|led| (code, led));
+        last
     });
-    let read = |code: &Inline| {
+    let read = |(code, led): (&Inline, bool)| {
         let whole = source.get(code.span.start..code.span.end)?;
         let ticks = whole.len() - whole.trim_start_matches('`').len();
         let written = whole.get(ticks..whole.len().checked_sub(ticks)?)?;
@@ -177,7 +175,8 @@ pub(super) fn of_text(
             body.push(part, at);
             at += part.len() + 2;
         }
-        (body.text == code.text.trim()).then(|| MarkdownCode::unread(body, code.span, Unread::Inline, row.clone()))
+        let same = body.text == code.text.trim();
+        same.then(|| MarkdownCode { led, ..MarkdownCode::unread(body, code.span, Unread::Inline, row.clone()) })
     };
     found.filter_map(read).collect()
 }
@@ -191,11 +190,10 @@ fn is_and(between: &str) -> bool {
     })
 }
 
-/// Whether a text asks its reader to run some code in it. `goes_on`: it follows code that is to be run.
-fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: bool) -> bool {
-    let (Some(before), Some(after)) = (text.get(..code.at), text.get(code.at + code.text.len()..)) else {
-        return false;
-    };
+/// Whether a word asks for some code in a text (`true`) or a sign does; `None` where it is not to be run. `goes_on`: what asks for the
+/// code that it follows.
+fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option<bool>) -> Option<bool> {
+    let (before, after) = (text.get(..code.at)?, text.get(code.at + code.text.len()..)?);
     let near = until_char(before, before.len().saturating_sub(NEAR));
     let before = before.get(near..).unwrap_or_default().trim_end();
     // "If it is not up after a minute, run `x`" asks for it, "do not run `x`" does not.
@@ -208,18 +206,17 @@ fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: boo
         next.is_empty() || matches!(next, "and" | "or" | "then" | "on" | "br")
     };
     let leads = match before.chars().next_back() {
-        _ if goes_on => true,
+        _ if goes_on.is_some() => goes_on,
+        Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => Some(false),
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
-        None => alone(),
-        Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => true,
-        Some('.') => alone(),
-        Some(_) => words.clone().next_back().is_some_and(|word| is_among(LEADING, word)),
+        None | Some('.') => alone().then_some(true),
+        Some(_) => words.clone().next_back().is_some_and(|word| is_among(LEADING, word)).then_some(true),
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain);
     let options = code.text.split_whitespace().any(is_option);
     let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
-    leads && is_typed(&code.text, known) && !words.any(|word| is_among(AGAINST, word))
+    leads.filter(|_| is_typed(&code.text, known) && !words.any(|word| is_among(AGAINST, word)))
 }
 
 #[cfg(test)]
@@ -306,6 +303,18 @@ mod tests {
             ("## Fix\n\nDo not run `kubectl delete ns x`.\n", vec![]),
             ("## Fix\n\n`kubectl get pods` shows them.\n", vec![]),
             ("## Fix\n\nUse `kubectl get pods` to see them:\n\n```bash\nkubectl get pods -n x\n```\n", vec![]),
+            (
+                "## Fix\n\n1. Run `kubectl scale deploy/web --replicas=5`, then wait:\n\n   ```bash\n   kubectl rollout status deploy/web\n   ```\n",
+                vec!["kubectl scale deploy/web --replicas=5"],
+            ),
+            (
+                "## Fix\n\nRestart it with `kubectl rollout restart <name>`:\n\n```bash\nkubectl -n x rollout restart deploy/web\n```\n",
+                vec![],
+            ),
+            (
+                "## Fix\n\nSays it less, start it (`docker compose start db`, then `docker compose stop web`) and escalate.\n\n```bash\ntar -tf x\n```\n",
+                vec![],
+            ),
             ("## Fix\n\nThe output comes from\nkubectl get pods\n", vec![]),
         ] {
             assert_eq!(unread(text), commands, "{text}");

@@ -1,8 +1,8 @@
-//! Background jobs of earlier commands: `$!` and `wait` mean them as they would in one shell, although the shell that
+//! Background jobs of earlier commands: `$!`, `%1` and `wait` mean them as they would in one shell, although the shell that
 //! started them is gone. The supervisor is the parent of such orphans and so knows how they end.
 
 use crate::bash::lexer::{Quoting, lex};
-use crate::bash::{self, Statement, StatementKind};
+use crate::bash::{self, SimpleCommand, Statement, StatementKind};
 use crate::source::Span;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +19,10 @@ pub struct Jobs {
     last: Option<i32>,
     is_fresh: bool,
     jobs: BTreeMap<i32, Option<i32>>,
+    /// Process ids by the numbers that a terminal gives to jobs.
+    numbers: BTreeMap<usize, i32>,
+    /// The number of the next one.
+    next: usize,
 }
 
 impl Jobs {
@@ -27,6 +31,8 @@ impl Jobs {
         let pid = pid.parse().ok();
         self.is_fresh = pid.is_some();
         self.last = pid.or(self.last);
+        let going_on = self.numbers.iter().rfind(|(_, pid)| self.is_running(**pid));
+        self.next = going_on.map_or(0, |(number, _)| *number) + 1;
     }
 
     /// Whether the last command has started a job.
@@ -36,18 +42,32 @@ impl Jobs {
 
     /// A job outlived the shell that started it.
     pub fn goes_on(&mut self, pid: &str) {
-        if let (Ok(pid), true) = (pid.parse(), self.jobs.len() < MOST) {
-            self.jobs.insert(pid, None);
+        if let Ok(pid) = pid.parse() {
+            self.note(pid, None);
         }
     }
 
     /// A job ended before its shell did: process id and exit code.
     pub fn done(&mut self, facts: &str) {
-        if let Some((Ok(pid), Ok(exit))) = facts.split_once(' ').map(|(pid, exit)| (pid.parse(), exit.parse()))
-            && self.jobs.len() < MOST
-        {
-            self.jobs.insert(pid, Some(exit));
+        if let Some((Ok(pid), Ok(exit))) = facts.split_once(' ').map(|(pid, exit)| (pid.parse(), exit.parse())) {
+            self.note(pid, Some(exit));
         }
+    }
+
+    /// Notes a job, with a number where it has none.
+    fn note(&mut self, pid: i32, exit: Option<i32>) {
+        if self.jobs.len() >= MOST {
+            return;
+        }
+        if !self.numbers.values().any(|known| *known == pid) {
+            self.numbers.insert(self.next, pid);
+            self.next += 1;
+        }
+        self.jobs.insert(pid, exit);
+    }
+
+    fn is_running(&self, pid: i32) -> bool {
+        self.jobs.get(&pid) == Some(&None)
     }
 
     /// An orphan ended; whether it was one of the jobs.
@@ -97,10 +117,13 @@ impl Jobs {
         Ok(())
     }
 
-    /// The text with `$!` replaced by the last job of an earlier command, up to where the text starts a job itself.
+    /// The text with `$!` and `%1` replaced by jobs of earlier commands, up to where the text starts a job itself, and with these
+    /// beside what `jobs -p` tells.
     pub fn fill_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(last) = self.last.filter(|_| text.contains("$!")) else { return Cow::Borrowed(text) };
-        let (script, lexed) = (bash::read(text), lex(text));
+        if self.last.is_none() || !["$!", "%", "jobs"].iter().any(|sign| text.contains(sign)) {
+            return Cow::Borrowed(text);
+        }
+        let script = bash::read(text);
         let all = script.all();
         // Run later, when there may be another job.
         let later = |statement: &&&Statement| matches!(statement.kind, StatementKind::Function { .. });
@@ -109,21 +132,54 @@ impl Jobs {
         let starts = all.iter().filter(|statement| matches!(statement.kind, StatementKind::Background(_)));
         let starts = starts.map(|statement| statement.span.end).filter(|at| !in_function(*at));
         let until = starts.min().unwrap_or(text.len());
-        let mut filled = String::with_capacity(text.len());
-        let mut from = 0;
-        for (at, sign) in text.match_indices("$!").take_while(|(at, _)| *at < until) {
-            let before = text.get(..at).unwrap_or_default();
-            let escaped = (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
-            let expands =
-                !matches!(lexed.quoting(at), Quoting::Single | Quoting::AnsiC | Quoting::RawHeredoc | Quoting::Comment);
-            if expands && !escaped && !before.ends_with('$') && !in_function(at) {
-                filled.push_str(text.get(from..at).unwrap_or_default());
-                filled.push_str(&last.to_string());
-                from = at + sign.len();
-            }
+        let mut pieces = self.last_ones(text, until);
+        pieces.extend(all.iter().filter_map(|statement| statement.simple()).flat_map(|one| self.named(one, until)));
+        pieces.retain(|(span, _)| !in_function(span.start));
+        pieces.sort_unstable_by_key(|(span, _)| span.start);
+        let (mut filled, mut from) = (String::with_capacity(text.len()), 0);
+        for (span, piece) in pieces {
+            filled.push_str(text.get(from..span.start).unwrap_or_default());
+            filled.push_str(&piece);
+            from = span.end;
         }
         filled.push_str(text.get(from..).unwrap_or_default());
         Cow::Owned(filled)
+    }
+
+    /// Each `$!` that bash would expand.
+    fn last_ones(&self, text: &str, until: usize) -> Vec<(Span, String)> {
+        let (Some(last), lexed) = (self.last, lex(text)) else { return Vec::new() };
+        let signs = text.match_indices("$!").take_while(|(at, _)| *at < until).filter(|(at, _)| {
+            let before = text.get(..*at).unwrap_or_default();
+            let escaped = (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
+            let expands = !matches!(
+                lexed.quoting(*at),
+                Quoting::Single | Quoting::AnsiC | Quoting::RawHeredoc | Quoting::Comment
+            );
+            expands && !escaped && !before.ends_with('$')
+        });
+        signs.map(|(at, sign)| (Span::new(at, at + sign.len()), last.to_string())).collect()
+    }
+
+    /// What a command names by the numbers of jobs: `kill %1`, `wait %2`, `jobs -p`.
+    fn named(&self, command: &SimpleCommand, until: usize) -> Vec<(Span, String)> {
+        let (first, behind) = (command.first(), command.words.get(1..).unwrap_or_default());
+        if let ("jobs", [option], false) = (first, behind, self.running().is_empty())
+            && option.raw == "-p"
+            && let Some(start) = command.words.first().map(|word| word.span.start)
+        {
+            let said = format!("{{ builtin printf '%s\\n' {}; jobs -p; }}", self.running());
+            return vec![(Span::new(start, option.span.end), said)];
+        }
+        let job = |word: &str| match word.trim_matches('"').strip_prefix('%')? {
+            "" | "%" | "+" => self.last,
+            number => self.numbers.get(&number.parse::<usize>().ok()?).copied(),
+        };
+        let words = behind.iter().filter(|word| matches!(first, "kill" | "wait") && word.span.start < until);
+        let known = words.filter_map(|word| Some((word.span, job(&word.raw)?)));
+        // One that has ended can be waited for, and its number may be another process by now.
+        let known = known.filter(|(_, pid)| first == "wait" || self.is_running(*pid));
+        known.map(|(span, pid)| (span, pid.to_string())).collect()
     }
 }
 
@@ -153,5 +209,31 @@ mod tests {
         ] {
             assert_eq!(jobs.fill_in(text), filled, "{text}");
         }
+    }
+
+    #[test]
+    fn jobs_are_known_by_the_numbers_that_a_terminal_gives() {
+        let mut jobs = Jobs::default();
+        jobs.set_last("41");
+        jobs.goes_on("40");
+        jobs.goes_on("41");
+        jobs.goes_on("41");
+        for (text, filled) in [
+            ("kill %1", "kill 40"),
+            ("kill -9 %2 %3", "kill -9 41 %3"),
+            ("wait %1 \"%%\"", "wait 40 41"),
+            ("kill $(jobs -p) 2>/dev/null", "kill $({ builtin printf '%s\\n' 40 41; jobs -p; }) 2>/dev/null"),
+            ("sleep 1 & kill %1", "sleep 1 & kill %1"),
+            ("echo %1; date +%s; jobs -l", "echo %1; date +%s; jobs -l"),
+            ("f() { kill %1; }", "f() { kill %1; }"),
+        ] {
+            assert_eq!(jobs.fill_in(text), filled, "{text}");
+        }
+        jobs.ended(41, 3);
+        assert_eq!(jobs.fill_in("kill %2; wait %2"), "kill %2; wait 41");
+        assert_eq!(jobs.fill_in("jobs -p"), "{ builtin printf '%s\\n' 40; jobs -p; }");
+        jobs.set_last("42");
+        jobs.goes_on("42");
+        assert_eq!(jobs.fill_in("kill %1 %2"), "kill 40 42", "a number is free again");
     }
 }

@@ -1,4 +1,5 @@
 # What a command's first line reads, once its bash has opened the script: where the session was, and its options last.
+@NEEDS@
 builtin source ./traps 2>/dev/null
 builtin trap - DEBUG RETURN
 __firedrill_arm

@@ -157,6 +157,17 @@ __firedrill_finish() {
   builtin return "$__firedrill_status"
 }
 
+# Ends a command that would be another one without a variable, before it begins: one that must be `set`, or `filled`.
+__firedrill_needs() {
+  if [[ $1 == set ]]; then
+    [[ ! -v $2 && $(builtin declare -p "$2" 2>/dev/null) != 'declare -'[aA]* ]] || builtin return 0
+  else
+    [[ -z ${!2-} ]] || builtin return 0
+  fi
+  builtin printf '%s %s' "$1" "$2" >|@DIR@/lacks
+  builtin exit @NO_VALUE@
+}
+
 __firedrill_arm() {
   builtin trap -- @HANDLER@ EXIT
 }

@@ -8,9 +8,10 @@
 use super::jobs::Jobs;
 use super::protocol::Blob;
 use crate::bash::is_name;
+use crate::bash::variables::{self, VariableNeeds};
 use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -32,6 +33,9 @@ const HANDLER: &str = concat!(
 );
 /// Longest `$_` that is carried over, in bytes.
 const LONGEST_LAST: usize = 4096;
+/// Exit code of a command that was not run because a variable has no value: EX_CONFIG of sysexits.h, which nobody expects of a
+/// command.
+const NO_VALUE: i32 = 78;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
 
@@ -56,6 +60,8 @@ pub struct Session {
     status: i32,
     last: String,
     pipe: Vec<i32>,
+    /// Variables that hold what a command found: `X=$(…)`.
+    found: BTreeSet<String>,
     jobs: Jobs,
 }
 
@@ -70,6 +76,7 @@ impl Session {
             status: 0,
             last: "bash".to_owned(),
             pipe: Vec::new(),
+            found: BTreeSet::new(),
             jobs: Jobs::default(),
         };
         // What a login gives to every shell: runbooks count on it.
@@ -95,6 +102,7 @@ impl Session {
 
     /// Sets and exports a variable; names that bash cannot hold go to the environment of every command.
     pub fn set_env(&mut self, name: &str, value: &str) {
+        self.found.remove(name);
         if is_name(name) {
             self.export(name, value.as_bytes());
         } else if !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') {
@@ -136,8 +144,10 @@ impl Session {
         let jobs = String::from_utf8_lossy(&quote(jobs.as_os_str().as_bytes())).into_owned();
         let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
         let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
+        let env = env.replace("@NO_VALUE@", &NO_VALUE.to_string());
         let pre = include_str!("pre.bash")
             .replace("@DIR@", &in_bash)
+            .replace("@NEEDS@", &self.needs(text))
             .replace("@OPTIONS@", &self.options())
             .replace("@STATUS@", &self.status.to_string())
             .replace("@RUNNING@", &self.jobs.running())
@@ -154,6 +164,17 @@ impl Session {
         let text = self.jobs.fill_in(text);
         write(&dir.join("bash"), format!("{prefix}{text}\n").as_bytes())?;
         Ok([prefix, format!("{handler}\n")])
+    }
+
+    /// The lines by which a bash asks for the values that `text` cannot do without.
+    fn needs(&self, text: &str) -> String {
+        let functions = self.files.get("functions").map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let functions: HashSet<&str> =
+            functions.lines().filter_map(|line| line.trim_end().strip_suffix(" ()")).collect();
+        let VariableNeeds { set, filled } = variables::needs(text, |name| functions.contains(name));
+        let set = set.iter().map(|name| format!("__firedrill_needs set {name}\n"));
+        let filled = filled.intersection(&self.found).map(|name| format!("__firedrill_needs filled {name}\n"));
+        set.chain(filled).collect()
     }
 
     /// Begins the script's first line: goes on from the previous command, with its `$_`, `$?` and `PIPESTATUS`. A list in
@@ -185,6 +206,7 @@ impl Session {
             ("cwd", self.cwd.clone()),
             ("options", self.options.join("\n").into_bytes()),
             ("environment", environment.join(&0)),
+            ("found", self.found.iter().map(String::as_str).collect::<Vec<_>>().join("\n").into_bytes()),
         ];
         let files = self.files.iter().map(|(name, bytes)| (*name, bytes.clone())).chain(more);
         let files = files.map(|(name, bytes)| (name.to_string(), Blob(bytes.into()))).collect();
@@ -210,6 +232,7 @@ impl Session {
     fn take_over(&mut self, mut all: BTreeMap<String, Vec<u8>>, other: &Path, own: &Path) -> io::Result<()> {
         let mut required = |name: &str| all.remove(name).ok_or_else(|| io::Error::other(format!("it has no `{name}`")));
         let (cwd, options, environment) = (required("cwd")?, required("options")?, required("environment")?);
+        self.found = String::from_utf8_lossy(&required("found")?).lines().map(str::to_owned).collect();
         let mut files: BTreeMap<&'static str, Vec<u8>> =
             CARRIED.into_iter().filter_map(|name| Some((name, all.remove(name)?))).collect();
         let mut words = environment.split(|byte| *byte == 0).map(|bytes| OsStr::from_bytes(bytes).to_os_string());
@@ -252,12 +275,21 @@ impl Session {
         self.jobs.set_last("");
     }
 
-    /// Takes over the state that the bash of `dir` left, if it is complete; `exit` is how that bash ended. Returns whether the
-    /// command ended its bash itself (`exit`, `exec`, a failure under `set -e`), as it would have ended a terminal.
-    pub fn adopt(&mut self, dir: &Path, exit: i32) -> Result<bool, String> {
+    /// Takes over the state that the bash of `dir` left, in which `text` ran, if it is complete; `exit` is how that bash ended.
+    /// Returns whether the command ended its bash itself (`exit`, `exec`, a failure under `set -e`), as it would have ended a
+    /// terminal.
+    ///
+    /// # Errors
+    /// Why the command was not run, or its state cannot be carried over.
+    pub fn adopt(&mut self, dir: &Path, text: &str, exit: i32) -> Result<bool, String> {
         self.failed(exit);
-        if !dir.join("complete").exists() {
-            return Ok(true);
+        if let Ok(lacks) = fs::read_to_string(dir.join("lacks")) {
+            return Err(no_value(&lacks));
+        }
+        match fs::read(dir.join("complete")) {
+            Err(_) => return Ok(true),
+            Ok(said) if said.is_empty() => return Err("its bash could not write the state of the session".to_owned()),
+            Ok(_) => {}
         }
         let mut left_shell = false;
         let mut files = BTreeMap::new();
@@ -301,8 +333,24 @@ impl Session {
         // Exported functions are among the functions from now on.
         self.environment.retain(|(name, _)| !name.as_bytes().starts_with(b"BASH_FUNC_"));
         self.files.extend(files);
+        let assigned = variables::of_command(text).assigned;
+        self.found.retain(|name| !assigned.contains(name));
+        self.found.extend(variables::found(text).into_iter().filter(|name| assigned.contains(name)));
         Ok(left_shell)
     }
+}
+
+/// What is told of a command that was not run; `lacks` is what its bash wrote of the variable.
+fn no_value(lacks: &str) -> String {
+    let (name, why) = match lacks.split_once(' ') {
+        Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),
+        Some((_, name)) => (name, "is not set".to_string()),
+        None => (lacks, "has no value".to_string()),
+    };
+    format!(
+        "`${name}` {why}. The command was not run, as it would do something else without it; `${{{name}:-}}` says that it \
+         may be empty"
+    )
 }
 
 /// The name of the user whose session it is.
@@ -400,6 +448,15 @@ mod tests {
         for id in [7, 100] {
             assert_eq!(user_among(users, id), None, "{id}");
         }
+    }
+
+    #[test]
+    fn a_state_that_could_not_be_written_fails_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut session = Session::new([], Path::new("/"));
+        assert_eq!(session.adopt(dir.path(), "exec true", 0), Ok(true), "bash has ended before");
+        fs::write(dir.path().join("complete"), "").unwrap();
+        assert!(session.adopt(dir.path(), "A=1", 0).unwrap_err().contains("state"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 /// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
 const GIVE_UP: Duration = Duration::from_secs(3);
+/// Exit code of a command that cannot be run, as a shell has it.
+const CANNOT_RUN: i32 = 126;
 /// Largest state that is handed over to the runner, in bytes: in Base64 it must fit into a line of the channel, which takes 1 MiB.
 const LARGEST_EXPORT: usize = 512 << 10;
 
@@ -267,7 +269,7 @@ impl Supervisor {
             target.signal(Signal::KILL);
             return None;
         };
-        let exit = exit_code(status);
+        let mut exit = exit_code(status);
         let _ = over.send(true);
         let mut omitted = 0_u64;
         for pump in [stdout, stderr].into_iter().flatten() {
@@ -279,7 +281,7 @@ impl Supervisor {
         }
         // What a command that had to be stopped left half done does not count.
         let adopted = match stopped {
-            None => self.session.adopt(&dir, exit),
+            None => self.session.adopt(&dir, text, exit),
             Some(_) => {
                 self.session.failed(exit);
                 Ok(false)
@@ -290,6 +292,8 @@ impl Supervisor {
             Ok(left_shell) => left_shell,
             Err(message) => {
                 self.note(id, &message).await?;
+                // What comes behind it would go on with what was there before.
+                exit = if exit == 0 { CANNOT_RUN } else { exit };
                 false
             }
         };
@@ -390,7 +394,7 @@ impl Supervisor {
     }
 
     async fn not_run(&self, id: u64, took: Duration) -> Option<()> {
-        let (exit, timed_out, omitted, pipe, left_shell) = (126, false, 0, Vec::new(), false);
+        let (exit, timed_out, omitted, pipe, left_shell) = (CANNOT_RUN, false, 0, Vec::new(), false);
         let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell };
         self.send(&FromShell::Ended { id, result }).await
     }

@@ -396,11 +396,17 @@ fn read_revert(at: &mut At<'_>) -> Option<Duration> {
     map.finish().map(|()| hold)
 }
 
-/// The first step after the mitigation that evidently changes something, in a section of no known phase (*Cleanup*) that is not followed.
+/// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase
+/// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates.
 fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
+    use RunbookPhase::{Detect, Escalate, Mitigate, Other, Reference};
     let changes = |step: &Step| step.commands().iter().any(|command| command.effect().kind == EffectKind::Changes);
-    let after = runbook.steps.iter().skip_while(|step| step.phase != RunbookPhase::Mitigate);
-    let mut left_out = after.filter(|step| step.phase == RunbookPhase::Other && !followed.contains(&step.phase));
+    let mut mitigated = false;
+    let mut left_out = runbook.steps.iter().filter(|step| {
+        mitigated |= step.phase == Mitigate;
+        !followed.contains(&step.phase)
+            && (matches!(step.phase, Detect | Escalate | Reference) || mitigated && step.phase == Other)
+    });
     left_out.find(|step| changes(step)).cloned()
 }
 
@@ -414,5 +420,25 @@ mod tests {
         assert_eq!(gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
         assert!(jsonschema::draft202012::meta::is_valid(&schema));
         assert_eq!(schema.pointer("/required"), Some(&json!(["title", "stack", "load", "slis", "faults"])));
+    }
+
+    #[test]
+    fn a_step_that_changes_something_and_is_not_followed_is_found() {
+        use RunbookPhase::{Diagnose, Mitigate, Verify};
+        let fix = "## Mitigation\n\n```sh\ndocker compose restart web\n```\n\n";
+        let stop = "```sh\ndocker compose stop old\n```\n\n";
+        let look = "```sh\ndocker compose ps\n```\n\n";
+        for (page, title) in [
+            (format!("{fix}## Cleanup\n\n{stop}"), Some("Cleanup")),
+            (format!("## Setup\n\n{stop}{fix}"), None),
+            (format!("## Background\n\n{stop}{fix}"), Some("Background")),
+            (format!("{fix}## Escalation\n\n{stop}"), Some("Escalation")),
+            (format!("{fix}## Escalation\n\n{look}"), None),
+        ] {
+            let source = Source::new("r.md", page.as_str());
+            let runbook = crate::runbook::parse(&source, &mut Diagnostics::default()).expect("a runbook");
+            let found = left_out(&runbook, &[Diagnose, Mitigate, Verify]).map(|step| step.title);
+            assert_eq!(found.as_deref(), title, "{page}");
+        }
     }
 }

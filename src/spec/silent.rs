@@ -1,9 +1,10 @@
 //! Commands that are to change something and whose failure nobody would learn of: `curl` without `-f`, `redis-cli` into a
 //! file; and conditions that hold whatever a program was answered: `until redis-cli PING`. What else programs answer with exit code 0 is judged in the drill itself.
 
+use super::unwatched::first_line;
 use crate::programs::{Call, Calls, holds_anyway, says_nothing};
 use crate::runbook::{Errors, Runbook, RunbookPhase};
-use crate::source::{Diagnostics, Pos, Span};
+use crate::source::Diagnostics;
 
 /// Warns of such commands in the steps of these phases.
 pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
@@ -30,10 +31,7 @@ pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics)
                 })
             };
             let Some((advice, message)) = calls.of(&command.masked()).iter().find_map(found) else { continue };
-            let file = command.origin.as_ref().unwrap_or(&runbook.source);
-            let start = file.offset(Pos { line: command.line, column: command.column });
-            let first = command.text.lines().next().unwrap_or_default().len();
-            let span = Span::new(start, (start + first).min(file.text.len()));
+            let (file, span) = first_line(runbook, command);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
             diags.warning(file, span, message).help(format!("{advice}; {help}"));
         }

@@ -4,7 +4,8 @@ use super::Plan;
 use crate::programs::{EffectKind, changes_data};
 use crate::record::Verdict;
 use crate::runbook::{Command, Runbook, RunbookPhase};
-use crate::source::{Diagnostics, Pos, Span};
+use crate::source::{Diagnostics, Pos, Source, Span};
+use std::sync::Arc;
 
 impl Plan {
     /// The first command that changes data in a drill of which no invariant and no restore says what must survive it.
@@ -24,13 +25,18 @@ impl Plan {
     }
 }
 
-/// Warns of such a command.
-pub fn check_data(plan: &Plan, diags: &mut Diagnostics) {
-    let Some((runbook, command)) = plan.unwatched_change() else { return };
+/// The file in which a command stands, and its first line there.
+pub(super) fn first_line<'r>(runbook: &'r Runbook, command: &'r Command) -> (&'r Arc<Source>, Span) {
     let file = command.origin.as_ref().unwrap_or(&runbook.source);
     let start = file.offset(Pos { line: command.line, column: command.column });
     let first = command.text.lines().next().unwrap_or_default().len();
-    let span = Span::new(start, (start + first).min(file.text.len()));
+    (file, Span::new(start, (start + first).min(file.text.len())))
+}
+
+/// Warns of such a command.
+pub fn check_data(plan: &Plan, diags: &mut Diagnostics) {
+    let Some((runbook, command)) = plan.unwatched_change() else { return };
+    let (file, span) = first_line(runbook, command);
     let scenario = plan.source.path.display();
     let message =
         format!("this changes data, and {scenario} has no `invariants`: a cure that destroys data would pass");

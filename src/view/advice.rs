@@ -140,18 +140,26 @@ fn steps(record: &Record) -> (String, Vec<&CommandRecord>) {
     }
 }
 
-/// Which invariant did not hold.
+/// Writes that were acknowledged after users had recovered and are lost, where no invariant says what was destroyed.
+fn lost_served(record: &Record) -> u64 {
+    match record.invariants.iter().all(|answer| answer.held) {
+        true => record.data_figures().map_or(0, |data| data.lost_served),
+        false => 0,
+    }
+}
+
+/// Which invariant did not hold, or which writes are lost.
 fn damaged(record: &Record) -> String {
-    let served = record.data_figures().map_or(0, |data| data.lost_served);
-    let lost = record.invariants.iter().rfind(|answer| !answer.held);
-    let lost_writes = || match served {
-        0 => "None failed.".to_string(),
-        _ => format!("None failed. {served} writes are lost that were acknowledged after users had recovered."),
-    };
-    lost.map_or_else(lost_writes, |lost| {
-        let evidence = one_line(&lost.evidence);
-        format!("None failed. The invariant `{}` did not hold {}: {evidence}.", lost.name, lost.time.in_words())
-    })
+    match (record.invariants.iter().rfind(|answer| !answer.held), lost_served(record)) {
+        (Some(lost), _) => {
+            let evidence = one_line(&lost.evidence);
+            format!("None failed. The invariant `{}` did not hold {}: {evidence}.", lost.name, lost.time.in_words())
+        }
+        (None, 0) => "None failed.".into(),
+        (None, served) => {
+            format!("None failed. {served} writes are lost that were acknowledged after users had recovered.")
+        }
+    }
 }
 
 fn did_not_help<'a>(
@@ -249,7 +257,21 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::WriteRecord;
     use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn writes_that_are_lost_after_the_recovery_are_no_matter_of_an_invariant() {
+        let mut record = record_of(Story::RestorePassed);
+        record.verdict = Verdict::Damaged;
+        let late = record.recovered_us().unwrap().plus(std::time::Duration::from_secs(1));
+        record.writes.push(WriteRecord(1_000_000, late, true));
+        assert_eq!(lost_served(&record), 1);
+        let Advice { step, next, .. } = advice(&record);
+        assert!(step.contains("1 writes are lost"), "{step}");
+        assert!(next[0].starts_with("Look in `runbooks/pg-restore.md` for what still replaces data"), "{next:?}");
+        assert!(next.iter().all(|line| !line.contains("invariant")), "{next:?}");
+    }
 
     #[test]
     fn every_story_has_its_advice() {

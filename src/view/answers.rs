@@ -82,10 +82,10 @@ pub fn cured(record: &Record) -> String {
 }
 
 /// What makes it unsure whether the mitigation alone would have been enough: a step of another phase that evidently changes something
-/// began before users recovered from the mitigation's beginning on.
+/// began before users recovered.
 pub fn helped_beside(record: &Record) -> Option<String> {
-    let (begun, recovered) = (record.mitigation_started_us?, record.recovered_us()?);
-    let beside = record.steps.iter().filter(|step| begun < step.started_us && step.started_us < recovered);
+    let recovered = record.mitigation_started_us.and(record.recovered_us())?;
+    let beside = record.steps.iter().filter(|step| !step.commands.is_empty() && step.started_us < recovered);
     let mut beside = beside.filter_map(|step| record.step_info(&step.step).filter(|info| info.helps == Some(true)));
     let StepInfo { title, phase, at, .. } = beside.next().filter(|_| record.verdict == Verdict::Passed)?;
     Some(format!(

@@ -15,6 +15,8 @@ pub struct Drills {
     pub days: Vec<Day>,
     /// The records of every attempt, oldest first.
     pub records: Vec<Record>,
+    /// What lies there as well and could not be read, and why: nobody knows how it came out.
+    pub unread: Vec<String>,
 }
 
 /// One drill with all of its attempts: a line of a report.
@@ -39,6 +41,8 @@ pub struct DrillEntry<'a> {
 pub struct DayGroup<'a> {
     /// The shards in their order; a game day without shards is one.
     pub days: Vec<&'a Day>,
+    /// The shards that were found of the same run of CI, these and those of its other attempts.
+    of_run: Vec<u32>,
 }
 
 impl<'a> DayGroup<'a> {
@@ -59,8 +63,17 @@ impl<'a> DayGroup<'a> {
 
     /// The shards of which nothing was found: their drills are not in any report.
     pub fn missing(&self) -> Vec<u32> {
-        let found = |n: u32| self.days.iter().any(|day| day.plan.shard.is_some_and(|(shard, _)| shard == n));
-        (1..=self.shards().unwrap_or(0)).filter(|n| !found(*n)).collect()
+        self.absent().filter(|n| !self.of_run.contains(n)).collect()
+    }
+
+    /// The shards that are here of another attempt of the same run of CI only.
+    pub fn elsewhere(&self) -> Vec<u32> {
+        self.absent().filter(|n| self.of_run.contains(n)).collect()
+    }
+
+    fn absent(&self) -> impl Iterator<Item = u32> {
+        let found = move |n: u32| self.days.iter().any(|day| day.plan.shard.is_some_and(|(shard, _)| shard == n));
+        (1..=self.shards().unwrap_or(0)).filter(move |n| !found(*n))
     }
 
     /// Whether every shard came to its end.
@@ -68,17 +81,22 @@ impl<'a> DayGroup<'a> {
         self.days.iter().all(|day| day.ended)
     }
 
-    /// Whether a day is another shard of this game day: of the same plan and the same night, and not one that is here already.
+    /// Whether a day is another shard of this game day, and not one that is here already.
     fn takes(&self, day: &Day) -> bool {
-        let Some((shard, of)) = day.plan.shard else { return false };
+        let mut taken = self.days.iter().filter_map(|known| known.plan.shard).map(|(shard, _)| shard);
+        self.shard_of(day).is_some_and(|shard| taken.all(|taken| taken != shard))
+    }
+
+    /// Which shard of this game day a day is: of the same plan and the same night.
+    fn shard_of(&self, day: &Day) -> Option<u32> {
+        let (shard, of) = day.plan.shard?;
         let same = |known: &Day| {
             let (a, b) = (&known.plan, &day.plan);
             (&a.name, &a.revision, a.file.as_ref().map(|f| &f.sha256))
                 == (&b.name, &b.revision, b.file.as_ref().map(|f| &f.sha256))
         };
-        self.shards() == Some(of)
-            && self.days.first().is_some_and(|known| same(known) && one_night(&known.plan, &day.plan))
-            && self.days.iter().all(|known| known.plan.shard.is_none_or(|(taken, _)| taken != shard))
+        let is_of = |known: &&Day| same(known) && one_night(&known.plan, &day.plan);
+        (self.shards() == Some(of) && self.days.first().is_some_and(is_of)).then_some(shard)
     }
 
     fn drills(&self) -> Vec<&'a DayDrill> {
@@ -105,7 +123,7 @@ fn one_night(a: &DayPlan, b: &DayPlan) -> bool {
 impl Drills {
     /// One drill that no game day had planned.
     pub fn one(record: Record) -> Drills {
-        Drills { days: Vec::new(), records: vec![record] }
+        Drills { records: vec![record], ..Drills::default() }
     }
 
     /// The record of a run.
@@ -128,11 +146,13 @@ impl Drills {
             let found = of_attempt.or_else(|| groups.iter().position(|group| group.takes(day)));
             match found.and_then(|at| groups.get_mut(at)) {
                 Some(group) => group.days.push(day),
-                None => groups.push(DayGroup { days: vec![day] }),
+                None => groups.push(DayGroup { days: vec![day], of_run: Vec::new() }),
             }
         }
         for group in &mut groups {
             group.days.sort_by_key(|day| day.plan.shard);
+            let of_ci = self.days.iter().filter(|day| day.plan.occasion.is_some());
+            group.of_run = of_ci.filter_map(|day| group.shard_of(day)).collect();
         }
         groups
     }
@@ -149,18 +169,16 @@ impl Drills {
     pub fn account(&self) -> Account {
         let mut sum = Account::default();
         for entry in self.entries() {
-            sum.add(entry.status);
-            sum.disturbed += entry.attempts.iter().filter(|(a, _)| a.is_some_and(|a| a.disturbed)).count();
-            let retry = |attempt: &Attempt| attempt.cause == crate::record::Cause::Retry;
-            sum.retries += entry.attempts.iter().filter(|(a, _)| a.is_some_and(retry)).count();
+            sum.add(entry.status, entry.attempts.iter().filter_map(|(attempt, _)| *attempt));
         }
         sum
     }
 
     /// How all of it came out: the worst of the game days ([`Day::outcome`]) and of the other drills. A shard that is missing
-    /// says nothing, so the whole is not passed; nor is nothing at all.
+    /// and what could not be read say nothing, so the whole is not passed; nor is nothing at all.
     pub fn outcome(&self) -> RunOutcome {
-        let whole = !self.is_empty() && self.groups().iter().all(|group| group.missing().is_empty());
+        let read = !self.is_empty() && self.unread.is_empty();
+        let whole = read && self.groups().iter().all(|group| group.missing().is_empty());
         let floor = if whole { RunOutcome::Passed } else { RunOutcome::Broken };
         let own = self.entries().into_iter().filter(|entry| entry.planned.is_none());
         let own = own.map(|entry| match entry.record() {

@@ -50,6 +50,12 @@ pub fn budget_share(share: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// What is left of an error budget, which may be below 0; cut, so that no budget seems larger than it is.
+pub fn budget_left(share: f64) -> String {
+    let text = format!("{:.1}", (share * 1000.0 + 1e-7).floor() / 10.0);
+    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 /// `41 min 21 s`, in the two largest units.
 pub fn span(us: u64) -> String {
     let s = us / 1_000_000;
@@ -87,6 +93,7 @@ mod tests {
         assert_eq!(percent(0.994_999), "99.49%");
         assert_eq!(percent(0.0), "0%");
         assert_eq!(percent(f64::NAN), "0%");
+        assert_eq!([1.0, 0.25, 0.1239, -3.0].map(budget_left), ["100%", "25%", "12.3%", "-300%"]);
     }
 
     proptest! {

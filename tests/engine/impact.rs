@@ -11,6 +11,11 @@ fn the_runbook_was_not_opened(told: &Told) {
     assert_eq!(told.lifted(), ["http_status"]);
 }
 
+/// A drill in which users are to notice nothing.
+fn unnoticed() -> Case {
+    Case::new().without("runbook").without("respond").set("impact", "{ none: true, within: 1s }")
+}
+
 #[tokio::test]
 async fn a_fault_that_nobody_notices_proves_nothing() {
     let nobody = |world: &mut Switches| (world.toothless, world.idle) = (true, Some("http_status"));
@@ -33,8 +38,7 @@ async fn a_fault_that_never_acts_proves_nothing_beside_another_one_either() {
     assert_eq!(told.commands(), Vec::<&str>::new());
     idle().run().await.verdict(Verdict::Passed, &[]);
     let nobody = |world: &mut Switches| (world.toothless, world.idle) = (true, Some("http_status"));
-    let none = Case::new().without("runbook").without("respond").set("impact", "{ none: true, within: 1s }");
-    let told = none.world(nobody).run().await;
+    let told = unnoticed().world(nobody).run().await;
     told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
 }
 
@@ -63,10 +67,29 @@ async fn an_alert_condition_that_never_holds_is_undetected() {
     the_runbook_was_not_opened(&told);
 }
 
+/// Of two faults an alert has its time from the last one that was there when users felt something.
+#[tokio::test]
+async fn an_alert_has_its_time_from_the_fault_that_users_felt() {
+    let faults = "
+  - http_status: { service: web, port: 80, status: 503 }
+  - postgres_lock: { service: db, table: orders }
+    after: 1500ms";
+    let case = || {
+        Case::new()
+            .set("faults", faults)
+            .set("impact", "{ below: 90%, within: 3s, window: 500ms }")
+            .set("detect", "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 1s }")
+    };
+    let told = case().world(|world| world.harmless = Some("http_status")).run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::Detection);
+    let told = case().world(|world| world.alert = Alert::Of("postgres_lock")).run().await;
+    told.verdict(Verdict::Undetected, &["queue > 5", "within 1.0 s"]).failed(Check::Detection);
+    assert_eq!(told.commands(), Vec::<&str>::new());
+}
+
 #[tokio::test]
 async fn users_who_notice_when_none_should_are_breached() {
-    let told =
-        Case::new().without("runbook").without("respond").set("impact", "{ none: true, within: 1s }").run().await;
+    let told = unnoticed().run().await;
     told.verdict(Verdict::Breached, &["availability"]).at("fake.yaml", "impact:").failed(Check::Impact);
     the_runbook_was_not_opened(&told);
 }
@@ -74,10 +97,7 @@ async fn users_who_notice_when_none_should_are_breached() {
 /// A release takes a replica away while it is deployed, and is confirmed once the new one answers.
 #[tokio::test]
 async fn what_users_notice_before_the_fault_is_confirmed_breaches_too() {
-    let told = Case::new()
-        .without("runbook")
-        .without("respond")
-        .set("impact", "{ none: true, within: 1s }")
+    let told = unnoticed()
         .set("faults", "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: shut-out }")
         .world(|world| {
             world.ends_after = Some(Duration::from_millis(400));
@@ -91,16 +111,16 @@ async fn what_users_notice_before_the_fault_is_confirmed_breaches_too() {
 /// And what they notice of the first of two faults, before the second is there.
 #[tokio::test]
 async fn what_users_notice_of_the_first_of_two_faults_breaches_too() {
-    let told = Case::new()
-        .without("runbook")
-        .without("respond")
-        .set("impact", "{ none: true, within: 1s }")
+    let told = unnoticed()
         .set(
             "faults",
             "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: look }\n  \
-             - command: { service: db, run: begin, undo: end, confirm: look }\n    after: 1500ms",
+             - command: { service: db, run: begin, undo: end, confirm: seen }\n    after: 1500ms",
         )
-        .world(|world| world.ends_after = Some(Duration::from_millis(400)))
+        .world(|world| {
+            world.ends_after = Some(Duration::from_millis(400));
+            world.exits.extend([("seen", vec![1, 0])]);
+        })
         .run()
         .await;
     told.verdict(Verdict::Breached, &["availability"]).failed(Check::Impact);
@@ -116,6 +136,15 @@ async fn a_fault_that_ends_by_itself_before_the_mitigation_is_self_healed() {
         .await;
     told.verdict(Verdict::SelfHealed, &["before the first mitigating command"]).failed(Check::StillBroken);
     assert_eq!(told.commands(), ["await-health"], "no mitigating command ran");
+}
+
+/// A moment before the mitigation: within the window of the impact users had suffered.
+#[tokio::test]
+async fn what_a_diagnosis_cures_is_no_success_of_the_mitigation() {
+    let told = Case::new().replace("fix", "stubborn 0").replace("say looking", "fix").run().await;
+    told.verdict(Verdict::SelfHealed, &["before the first mitigating command", "runbook.md:5 does more than look"]);
+    told.failed(Check::StillBroken);
+    assert_eq!(told.commands(), ["fix"]);
 }
 
 #[tokio::test]
@@ -202,6 +231,7 @@ async fn a_question_to_a_client_and_one_in_the_background_have_healed_nothing() 
 #[tokio::test]
 async fn what_heals_while_the_session_of_the_mitigation_opens_has_healed_itself() {
     let told = Case::new()
+        .replace("say looking", "true")
         .says("work", |settings| settings.place = Some("db".into()))
         .set("impact", "{ below: 90%, within: 10s, window: 10s }")
         .set("respond", "{ phases: [diagnose, mitigate], timeout: 20s }")

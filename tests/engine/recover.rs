@@ -157,6 +157,7 @@ async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
     let told = Case::new()
         .replace("fix", "fix-for-long")
         .set("respond", MITIGATE)
+        .set("rto", "1m")
         .set("invariants", "{ orders: { service: db, run: count, as_before: true } }")
         .world(|world| {
             world.probes = [("count", vec!["7"])].into();
@@ -166,6 +167,7 @@ async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
         .await;
     told.verdict(Verdict::NotRecovered, &["lost the service again", "503 × "]).at("runbook.md", "### Step 2");
     told.passed(Check::Recovery { sli: "availability".into() }).failed(Check::StillServed);
+    told.failed(Check::RecoveryTime);
     assert!(told.record.relapsed_us.is_some(), "{}", told.story());
     assert_eq!(told.record.figures().to_recover_us, None, "a recovery that did not last is none");
 }

@@ -2,7 +2,7 @@
 //! real one, on a shop that knows by itself what it has lost and when it served.
 
 use crate::support::{Case, Fate, Says, Shop, Told, dr};
-use firedrill::record::{Check, CheckOutcome, DataFigures, Event, Phase, RestoreLevel, Verdict};
+use firedrill::record::{Check, CheckOutcome, DataFigures, Event, FaultEvent, Phase, RestoreLevel, Verdict};
 use firedrill::spec::RestoreSpec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,6 +258,21 @@ async fn users_who_lose_the_service_again_end_the_restore_below_the_highest_leve
     told.verdict(Verdict::NotRecovered, &["failed at L5: users had recovered, and then lost the service again"]);
     told.failed(Check::RestoreLevel).passed(Check::RecoveryTime);
     assert_eq!(told.record.restore_level(), Some(RestoreLevel::L4));
+}
+
+/// A restore after which the disk is lost again is none, whatever its levels say in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_comes_again_ends_the_restore_below_the_highest_level() {
+    let faults = "
+  - command: { service: db, run: break, undo: mend, confirm: is-broken }
+    lasts: 400ms
+    every: 1500ms";
+    let again = |case: Case, _| case.set("faults", faults).set("recover", "{ within: 1500ms, hold: 2s }");
+    let (told, _) = dr(async || Shop::open(Fate::default(), &[]).await, again).await;
+    told.verdict(Verdict::NotRecovered, &["had not recovered", "the restore reached L4"]);
+    told.failed(Check::RestoreLevel).failed(Check::RecoveryTime).passed(Check::RecoveryPoint);
+    let life = told.life("command");
+    assert!(life.iter().filter(|what| **what == FaultEvent::Injecting).count() > 1, "{life:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

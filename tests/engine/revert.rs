@@ -1,6 +1,6 @@
 //! Revert and down: what cannot be undone, what is left behind, what is kept.
 
-use crate::support::{Case, Happening, TWO};
+use crate::support::{Case, Happening, TWO, lifts};
 use firedrill::record::{Check, FaultEvent, Verdict};
 
 #[tokio::test]
@@ -25,6 +25,13 @@ async fn users_who_suffer_after_the_faults_are_gone_are_not_reverted() {
     let told = Case::new().world(|world| world.scars = true).run().await;
     told.verdict(Verdict::NotReverted, &["did not hold", "availability"]).failed(Check::Revert);
     assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted));
+}
+
+#[tokio::test]
+async fn users_who_are_refused_after_the_faults_are_gone_are_not_reverted() {
+    let told = Case::new().on(lifts("http_status"), |controls| controls.world.refuse()).run().await;
+    let words = ["the faults are gone and the SLIs are met, but users are refused what they got before", "404 × "];
+    told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
 }
 
 #[tokio::test]

@@ -300,6 +300,19 @@ async fn what_cannot_run_in_the_background_of_a_mitigation_fails_its_step() {
 }
 
 #[tokio::test]
+async fn what_was_meant_to_help_in_the_background_and_failed_later_fails_its_step() {
+    let told = Case::new()
+        .replace("fix", "sleep 600\nstubborn 1")
+        .replace("healthy", "sleep 900")
+        .says("work", |settings| settings.background = Some(true))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["`stubborn 1`, in the background, exited with 1"])
+        .at("runbook.md", "stubborn 1")
+        .step("work", StepStatus::Failed);
+}
+
+#[tokio::test]
 async fn a_block_in_the_background_holds_nobody_up_and_ends_with_the_runbook() {
     let told = Case::new()
         .replace("say looking", "hang")

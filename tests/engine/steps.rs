@@ -81,6 +81,15 @@ async fn a_verification_that_never_passes_fails_when_the_time_to_recover_is_over
 }
 
 #[tokio::test]
+async fn a_step_that_only_waits_does_not_move_the_end_of_the_mitigation() {
+    let wait = "### Step 3: See that it holds\n\n```bash\nsleep 300\n```\n\n## Verification\n\n### Step 4";
+    let told = Case::new().replace("## Verification\n\n### Step 3", wait).run().await;
+    told.verdict(Verdict::Passed, &[]).step("see-that-it-holds", StepStatus::Passed);
+    let waited = told.record.steps.iter().find(|step| step.step.contains("see-that-it-holds")).expect("a step");
+    assert!(told.record.mitigation_ended_us.is_some_and(|ended| ended <= waited.started_us));
+}
+
+#[tokio::test]
 async fn a_verification_is_tried_again_from_its_first_command() {
     crate::let_them_look();
     let told = Case::new().replace("healthy", "true\nstubborn 1").run().await;
@@ -162,6 +171,20 @@ async fn a_rollback_that_fails_fails_the_step() {
         .run()
         .await;
     told.verdict(Verdict::StepFailed, &["`exit 3` exited with 3"]).at("runbook.md", "exit 3");
+}
+
+/// Where nothing of the mitigation runs, what takes it back is what is meant to help.
+#[tokio::test]
+async fn a_rollback_is_the_mitigation_where_the_mitigation_is_skipped() {
+    let rollback = "```bash\nhealthy\n```\n\n## Rollback\n\n### Step 4: Take it back\n\n```bash\nfix\n```\n";
+    let told = Case::new()
+        .replace("```bash\nhealthy\n```\n", rollback)
+        .set("respond", "{ phases: [mitigate, rollback], timeout: 2s }")
+        .says("work-around", |settings| settings.skip = Some("it is not at hand".into()))
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken).step("work-around", StepStatus::Skipped);
+    assert!(told.record.mitigation_started_us.is_some(), "{}", told.story());
 }
 
 #[tokio::test]

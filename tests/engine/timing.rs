@@ -98,7 +98,10 @@ const BESIDE: &str = "
 
 /// A drill of a fault that comes and goes; its hold is no shorter than a period and `impact.window`.
 fn comes_and_goes() -> Case {
-    Case::new().set("faults", COMES_AND_GOES).set("recover", "{ within: 1500ms, hold: 2s }")
+    Case::new()
+        .replace("say looking", "true")
+        .set("faults", COMES_AND_GOES)
+        .set("recover", "{ within: 1500ms, hold: 2s }")
 }
 
 /// When each injection of the fault began, in seconds.

@@ -199,6 +199,57 @@ async fn the_session_survives_what_ends_a_bash() {
 }
 
 #[tokio::test]
+async fn a_command_without_the_value_that_it_reads_is_not_run() {
+    let mut rig = Rig::with(&[("GIVEN", "")], |_| {}).await;
+    rig.out("if false; then C=web; fi; set -o pipefail; trap 'echo bye' EXIT").await;
+    for (text, name, why) in [
+        ("touch ran $C", "C", "is not set"),
+        ("cd /usr && touch ran \"x$C\"", "C", "is not set"),
+        ("cat > ran <<E\n$C\nE", "C", "is not set"),
+    ] {
+        let ran = rig.run(text).await;
+        assert_eq!((ran.exit, ran.out.as_str(), ran.result.left_shell), (78, "", false), "{text}: {ran:?}");
+        assert!(ran.err.starts_with(&format!("firedrill: `${name}` {why}")), "{ran:?}");
+    }
+    assert_eq!(rig.run("F=$(false); true").await.exit, 0);
+    rig.out("N=$(true); export E=$(true); O=$(false) || true; Z=; GIVEN=$GIVEN").await;
+    for text in ["touch ran $N", "touch ran ${E}", "touch ran $F", "rm -rf \"$N\"/ran ran"] {
+        let ran = rig.run(text).await;
+        assert!(ran.exit == 78 && ran.err.contains("` is empty: nothing was found for it ("), "{text}: {ran:?}");
+    }
+    assert_eq!(rig.out("test ! -e ran; echo $? $(pwd | grep -c /usr)").await, "0 0\n");
+    // What is said of a variable, or asked, is as the one who wrote it meant it.
+    for text in [
+        "touch a ${C:-} ${N:-}",
+        "[ -n \"$N\" ] && touch ran $N; true",
+        "for n in $N; do touch ran; done",
+        "touch a $O $Z $GIVEN",
+        "touch a \"x$N\"",
+        "touch a ${GIVEN-$C} ${C:+x$C}",
+        "touch a $N; true",
+        "touch a $(if false; then echo $C; fi)",
+        "declare $(echo K=a) && touch $K",
+        "((++M)); touch a $M",
+        "test -z \"$C\" || touch $C",
+        "echo \"found: $N\" >/dev/null",
+        "declare -A map=([k]=v); arr=([7]=x); empty=()",
+        "touch a ${map[k]} ${arr[7]} ${empty[@]}",
+        "f() { touch a$1; }; f",
+        "test -e ran || true; (exit 0)",
+        "shopt -qo pipefail",
+    ] {
+        assert_eq!(rig.run(text).await.exit, 0, "{text}");
+    }
+    rig.shell.set(&[("N".into(), String::new())]).await.unwrap();
+    rig.out("touch a $N; test ! -e ran").await;
+    rig.out("N=$(true)").await;
+    let saved = rig.shell.save().await.unwrap();
+    let mut other = Rig::new().await;
+    other.shell.restore(saved).await.unwrap();
+    assert_eq!(other.run("touch a $N").await.exit, 78);
+}
+
+#[tokio::test]
 async fn errexit_ends_the_command_and_not_the_session() {
     let mut rig = Rig::new().await;
     rig.out("set -e; a=1").await;
@@ -433,6 +484,11 @@ async fn jobs_of_earlier_commands_can_be_waited_for() {
     assert_eq!(rig.run("wait $two").await.exit, 9);
     rig.out("sleep 1000 &").await;
     assert_eq!(rig.run("kill $!; wait $!").await.exit, 143);
+    rig.out("sleep 1000 &").await;
+    assert_eq!(rig.run("kill %1; wait %1").await.exit, 143);
+    rig.out("sleep 1000 &").await;
+    rig.out("sleep 1000 &").await;
+    assert_eq!(rig.out("kill $(jobs -p); jobs -p | wc -l; wait").await, "2\n");
     rig.out("rm go; (until test -e go; do sleep 0.02; done; echo x >>both) &").await;
     rig.out("(sleep 0.3; echo x >>both; touch go) &").await;
     assert_eq!(rig.out("wait; cat both").await, "x\nx\n");

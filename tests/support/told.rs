@@ -97,9 +97,9 @@ impl Told {
         step.unwrap_or_else(|| panic!("no step {part:?} in {:?}", plan.steps)).id.clone()
     }
 
-    /// How a check came out.
+    /// How a check came out at last.
     pub fn check(&self, check: &Check) -> Option<&CheckOutcome> {
-        self.record.checks.iter().find(|result| result.check == *check).map(|result| &result.outcome)
+        self.record.check(check).map(|result| &result.outcome)
     }
 
     /// Every event.

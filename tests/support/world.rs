@@ -104,6 +104,8 @@ pub enum Alert {
     Stuck,
     /// The metrics page does not have it.
     Missing,
+    /// 10 while this fault is in place, 0 otherwise.
+    Of(&'static str),
 }
 
 /// What users suffer from.
@@ -331,6 +333,7 @@ impl World {
             Alert::Deaf => Some(0.0),
             Alert::Stuck => Some(10.0),
             Alert::Missing => None,
+            Alert::Of(fault) => Some(if self.in_place(fault) { 10.0 } else { 0.0 }),
         }
     }
 

@@ -36,4 +36,4 @@ pub use recompute::{Recomputed, recompute};
 pub use run::{Checked, Problem, ProblemKind, SealState};
 pub use seal::{Sealed, is_sealed, seal, seal_day_of};
 pub use show::{Kept, json, text};
-pub use verify::{CheckedChain, Verification, verify, verify_some};
+pub use verify::{CheckedChain, Verification, verify};

@@ -44,7 +44,9 @@ impl Recomputed {
     }
 }
 
-/// Computes a run again. An error is a run that cannot be read.
+/// Computes a run again; a runbook that was followed alone has no figures. An error is a run that cannot be read, or, of the kind
+/// `Unsupported`, one that was made under other rules: what differs in it says nothing of who changed it, and what is the same nothing
+/// of whether it is right.
 pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
     let events = archive::read_events(dir, |_| true)?;
     let told = archive::read_story(dir)?;
@@ -54,6 +56,13 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
             format!("{}: the story has no beginning", dir.display()),
         ));
     };
+    // Only a drill has a record.
+    if plan.alone && !dir.join("record.json").exists() {
+        return Ok(Vec::new());
+    }
+    if let Some(other) = plan.other_rules() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, format!("{other}: its figures are not compared")));
+    }
     let mut rows = Rows::default();
     for damage in &told.damage {
         rows.row("events.jsonl", "whole", damage);

@@ -140,6 +140,8 @@ pub(super) enum ChainBeside<'a> {
     Missing,
     /// There is no chain, because the run was copied alone.
     Alone,
+    /// There is something, and it cannot be read.
+    Unreadable,
 }
 
 /// Collects problems.
@@ -178,13 +180,16 @@ pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
         problems: Vec::new(),
     };
     let mut problems = Problems::default();
+    if let ChainBeside::Unreadable = beside {
+        problems.say(ProblemKind::Unreadable, Some(CHAIN), format!("{CHAIN} beside it cannot be read"));
+    }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
             checked.manifest = Some(Digest::of(&bytes));
             sealed(place, &bytes, beside, &mut checked, &mut problems);
             None
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, entry, &mut problems),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut problems),
         Err(error) => {
             problems.say(ProblemKind::Unreadable, Some(MANIFEST), format!("{MANIFEST} cannot be read: {error}"));
             None
@@ -202,8 +207,8 @@ pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
 }
 
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
-fn without_manifest(place: &EvidenceDir, entry: Option<&ChainEntry>, problems: &mut Problems) -> Option<SealState> {
-    if let Some(entry) = entry {
+fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, problems: &mut Problems) -> Option<SealState> {
+    if let ChainBeside::Chain(Some(entry)) = beside {
         let text = format!("{MANIFEST} was removed: entry {} sealed it", entry.number);
         problems.say(ProblemKind::Error, Some(MANIFEST), text);
         return None;
@@ -232,6 +237,9 @@ fn without_manifest(place: &EvidenceDir, entry: Option<&ChainEntry>, problems: &
             Ok(left) => problems.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
             Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
         }
+        return None;
+    }
+    if let ChainBeside::Unreadable = beside {
         return None;
     }
     problems.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
@@ -288,7 +296,9 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
         }
         Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
     }
-    if (&is, &came) != (&told.0, &told.1) && problems.0.iter().all(|problem| problem.kind == ProblemKind::Warning) {
+    // What is wrong with the chain says nothing of the files.
+    let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
+    if (&is, &came) != (&told.0, &told.1) && problems.0.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
         let (text, told) = (format!("{is} came to {came}"), format!("{} to {}", told.0, told.1));
         problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST} says {told}, but {text}"));
@@ -332,8 +342,13 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
         ChainBeside::Alone => {
             problems.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
         }
+        // Told of every run before it is looked at.
+        ChainBeside::Unreadable => {}
     }
 }
+
+/// Fields of a record that follow from its events by rules; the others are what the events say.
+const COMPUTED: [&str; 2] = ["`figures`", "`outcome`"];
 
 /// The record must be what the events add up to.
 fn record(dir: &Path, problems: &mut Problems) {
@@ -358,12 +373,17 @@ fn record(dir: &Path, problems: &mut Problems) {
     if differs.is_empty() {
         return;
     }
-    let made_by = rebuilt.plan.as_ref().map_or("", |plan| plan.tool_version.as_str());
     let text = format!("{path} is not what events.jsonl adds up to: {}", differs.join(", "));
-    match made_by {
-        "" | env!("CARGO_PKG_VERSION") => problems.say(ProblemKind::Error, Some(path), text),
-        // Another version may add up otherwise; the files themselves are held to the manifest.
-        other => problems.say(ProblemKind::Warning, Some(path), format!("{text}; it was made by version {other}")),
+    let plan = rebuilt.plan.as_deref();
+    let by_rules = differs.iter().all(|name| COMPUTED.contains(&name.as_str()));
+    // What another version or other rules make of the same events may differ; the files themselves are held to the manifest.
+    let other = match plan.map_or("", |plan| plan.tool_version.as_str()) {
+        "" | env!("CARGO_PKG_VERSION") => plan.filter(|_| by_rules).and_then(|plan| plan.other_rules()),
+        version => Some(format!("it was made by version {version}")),
+    };
+    match other {
+        Some(other) => problems.say(ProblemKind::Warning, Some(path), format!("{text}; {other}")),
+        None => problems.say(ProblemKind::Error, Some(path), text),
     }
 }
 

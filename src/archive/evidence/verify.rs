@@ -91,47 +91,43 @@ impl Verification {
 /// # Errors
 /// When a path does not exist.
 pub fn verify(paths: &[PathBuf]) -> io::Result<Verification> {
-    verify_some(paths, &|_| true)
-}
-
-/// The same for the runs that are wanted, by their ids; chains are always checked whole.
-///
-/// # Errors
-/// When a path does not exist.
-pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Result<Verification> {
     let found = find(paths)?;
     let mut report = Verification { problems: found.problems, ..Verification::default() };
     for (path, root) in &found.roots {
-        verify_root(path, root, wanted, &mut report);
+        verify_root(path, root, &mut report);
     }
     report.runs.sort_by(|a, b| (&a.run, &a.dir).cmp(&(&b.run, &b.dir)));
     Ok(report)
 }
 
-fn verify_root(path: &Path, root: &EvidenceRoot, wanted: &dyn Fn(&str) -> bool, report: &mut Verification) {
+fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     let file = path.join(CHAIN);
+    let mut without = if root.whole { ChainBeside::Missing } else { ChainBeside::Alone };
     let chain = match read_file(&file) {
         Ok(bytes) => Some(check_chain(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return report.problems.push(format!("{}: {error}", file.display())),
+        Err(error) => {
+            report.problems.push(format!("{}: {error}", file.display()));
+            without = ChainBeside::Unreadable;
+            None
+        }
     };
     let entries = chain.as_ref().map(Chain::by_run);
-    for place in root.places.iter().filter(|place| wanted(&place.id)) {
+    for place in &root.places {
         let beside = match &entries {
             Some(entries) => ChainBeside::Chain(entries.get(place.id.as_str()).copied()),
-            None if root.whole => ChainBeside::Missing,
-            None => ChainBeside::Alone,
+            None => without,
         };
         report.runs.push(check(place, beside));
     }
     let Some(chain) = &chain else { return };
     if let Some(entries) = entries.filter(|_| root.whole) {
         let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
-        let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()) && wanted(&entry.run));
+        let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()));
         report.runs.extend(gone.map(|entry| Checked::gone(entry, path)));
         // A line may be torn on purpose, to hide a run that was deleted.
         let torn: BTreeSet<&str> = chain.torn_runs.iter().map(String::as_str).collect();
-        let lost = torn.into_iter().filter(|run| !there.contains(run) && !entries.contains_key(run) && wanted(run));
+        let lost = torn.into_iter().filter(|run| !there.contains(run) && !entries.contains_key(run));
         report.runs.extend(lost.map(|run| Checked::gone_with_its_entry(run, path)));
     }
     report.chains.push(CheckedChain::of(file, chain));

@@ -26,7 +26,7 @@ pub struct TrendPoint {
     pub scenario: Option<String>,
     /// As measured, otherwise as declared.
     pub severity: String,
-    /// Classes of failures, each with the service.
+    /// Classes of failures, each with the service; none of a drill in which no fault was confirmed.
     pub failures: Vec<(String, String)>,
     /// Fault → detected, first mitigating command, recovered, in microseconds.
     pub times_us: [Option<u64>; 3],
@@ -119,12 +119,13 @@ impl TrendPoint {
             let class = fault.covers.clone().unwrap_or_else(|| fault.kind.clone());
             fault.services.iter().map(move |service| (class.clone(), service.clone())).collect::<Vec<_>>()
         };
+        let faults = plan.faults.iter().filter(|_| record.injected_us().is_some());
         Some(TrendPoint {
             at: clock::instant(&plan.started_utc),
             scenario: Some(plan.scenario.clone()),
             severity: measured.or_else(|| plan.severity.clone()).unwrap_or_else(|| "none".into()),
             // Two faults of a class on a service are one failure of it.
-            failures: plan.faults.iter().flat_map(failure).collect::<BTreeSet<_>>().into_iter().collect(),
+            failures: faults.flat_map(failure).collect::<BTreeSet<_>>().into_iter().collect(),
             times_us: [run.to_detect_us, run.to_mitigation_us, run.to_recover_us],
             failed: run.standing == super::RunStanding::Failed,
             id: run.run,
@@ -251,6 +252,8 @@ mod tests {
         let drill = TrendPoint::of_drill(&record_of(Story::StepFailed)).unwrap();
         assert!(drill.failed && TrendPoint::of_drill(&record_of(Story::Control)).is_none());
         assert!(TrendPoint::of_drill(&record_of(Story::ExpectedFailure)).is_none());
+        let unsteady = TrendPoint::of_drill(&record_of(Story::Unsteady)).unwrap();
+        assert!(unsteady.failed && unsteady.failures.is_empty(), "its fault was never in place: {unsteady:?}");
         let points = vec![
             incident("INC-2", datetime!(2026-11-03 14:00 UTC), 30),
             incident("INC-1", datetime!(2026-07-03 14:00 UTC), 60),

@@ -3,6 +3,7 @@
 use crate::faults::class_of;
 use crate::record::{Check, CheckOutcome, Record, RunOutcome, Verdict};
 use crate::report::clock::parsed;
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// A drill that was run with its runbook. Controls, runbooks that were followed alone and drills that exist to fail are none.
@@ -27,6 +28,8 @@ pub struct PastDrill {
     pub steps: Vec<DrilledStep>,
     /// First confirmed fault → users had recovered, in microseconds.
     pub to_recover_us: Option<u64>,
+    /// Whether its fault was confirmed: before that nothing was drilled.
+    pub injected: bool,
     /// The alert whose page it waited for, where that was delivered as it must be.
     pub paged: Option<String>,
 }
@@ -75,6 +78,7 @@ impl PastDrill {
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
             steps: steps.collect(),
             to_recover_us: record.time_to_recover_us(),
+            injected: record.injected_us().is_some(),
             paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),
         })
     }
@@ -82,6 +86,11 @@ impl PastDrill {
     /// Whether it says something about the runbook: a harness that broke and an interruption do not.
     pub fn is_judged(&self) -> bool {
         matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
+    }
+
+    /// Whether it says that it is of the future, by more than clocks differ: nobody knows when it was made, and it counts for nothing.
+    pub fn is_of_the_future(&self, now: OffsetDateTime) -> bool {
+        self.at > now + Duration::from_secs(86400)
     }
 
     /// Whether it passed.

@@ -122,7 +122,8 @@ pub struct ModeCoverage {
     pub mode: String,
     /// How far it is drilled: the best of its scenarios.
     pub state: CoverageState,
-    /// Whether it was not drilled for longer than the service allows, or never: by the last drill that came to a verdict.
+    /// Whether it was not drilled for longer than the service allows, or never: by the last drill that came to a verdict after its
+    /// fault was confirmed.
     pub overdue: bool,
     /// Whole days since that drill.
     pub drilled_days_ago: Option<u64>,
@@ -145,6 +146,8 @@ pub struct Proof {
     pub last: Option<LastDrill>,
     /// Its last drill that came to a verdict.
     pub last_judged: Option<LastDrill>,
+    /// Its last drill that came to a verdict after its fault was confirmed.
+    pub last_injected: Option<LastDrill>,
     /// Whether that was lately enough for the service.
     pub within_drill_every: Option<bool>,
     /// Its last drill that passed.
@@ -247,14 +250,16 @@ impl Coverage {
 
     /// The failure modes that were not drilled for longer than their service allows, or never, in order of tier.
     pub fn overdue(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
-        let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
-        cells.filter(|(_, cell)| cell.overdue)
+        self.cells().filter(|(_, cell)| cell.overdue)
     }
 
     /// The failure modes that are not covered, with their services, in order of tier.
     pub fn gaps(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
-        let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
-        cells.filter(|(_, cell)| cell.state != CoverageState::Passed)
+        self.cells().filter(|(_, cell)| cell.state != CoverageState::Passed)
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
+        self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)))
     }
 }
 
@@ -262,7 +267,7 @@ impl ModeCoverage {
     fn of(mode: &str, scenarios: Vec<Proof>) -> ModeCoverage {
         let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
         let judged =
-            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
+            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_injected.as_ref()?)));
         let in_time = judged.clone().any(|(in_time, _)| in_time);
         let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
         ModeCoverage { mode: mode.into(), state, overdue: !in_time, drilled_days_ago, scenarios }
@@ -334,18 +339,19 @@ impl Matrix<'_> {
             }
             _ => true,
         };
-        let mut own: Vec<&PastDrill> =
-            self.drills.iter().filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
+        let known = self.drills.iter().filter(|drill| !drill.is_of_the_future(self.now));
+        let mut own: Vec<&PastDrill> = known.filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
         own.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
         let pass = own.iter().rev().find(|drill| drill.passed()).copied();
         let judged = own.iter().rev().find(|drill| drill.is_judged()).copied();
         let rto_us = scenario.rto.into_iter().chain(service.rto).min().map(micros);
         let met = |drill: &PastDrill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
-        let within_drill_every = judged.map(|judged| self.age(judged) <= service.drill_every);
+        let injected = own.iter().rev().find(|drill| drill.is_judged() && drill.injected).copied();
+        let in_time = |drill: &PastDrill| self.age(drill) <= service.drill_every;
         let state = match judged {
             None => CoverageState::NotRun,
             Some(judged) if !shows(judged) => CoverageState::Failed,
-            Some(_) if within_drill_every == Some(false) => CoverageState::Stale,
+            Some(judged) if !in_time(judged) => CoverageState::Stale,
             Some(judged) if met(judged) == Some(false) => CoverageState::MissedRto,
             Some(_) => CoverageState::Passed,
         };
@@ -357,7 +363,8 @@ impl Matrix<'_> {
             state,
             last: own.last().map(|drill| self.told(drill)),
             last_judged: judged.map(|drill| self.told(drill)),
-            within_drill_every,
+            last_injected: injected.map(|drill| self.told(drill)),
+            within_drill_every: injected.map(in_time),
             last_pass: pass.map(|drill| self.told(drill)),
             changed_steps: pass.map(|drill| changed(scenario, drill)).unwrap_or_default(),
             recovered_us,

@@ -74,6 +74,7 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Pa
         runbook: Some("runbooks/db-pool.md".into()),
         steps: vec![step("mitigate/one"), step("mitigate/two")],
         to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
+        injected: verdict != Verdict::Unsteady,
         paged: None,
     }
 }
@@ -187,6 +188,10 @@ fn overdue_is_what_was_not_drilled_for_longer_than_its_tier_allows() {
     assert_eq!(overdue(1, 1, Verdict::NotRecovered), None, "it failed, and was drilled");
     let told = overdue(1, 1, Verdict::HarnessError).unwrap();
     assert_eq!(told, "db / locked: never drilled, due every 92d");
+    let told = overdue(1, 1, Verdict::Unsteady).unwrap();
+    assert_eq!(told, "db / locked: never drilled, due every 92d", "its fault was never in place");
+    assert!(overdue(1, -2, Verdict::Passed).is_some(), "a drill of the future is none");
+    assert_eq!(overdue(1, -1, Verdict::Passed), None, "clocks differ");
     let own_word =
         CriticalService { drill_every: Duration::from_secs(86400), alerts: Vec::new(), ..service("db", 4, mode()) };
     let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(2), Verdict::Passed)];

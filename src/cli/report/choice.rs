@@ -12,20 +12,18 @@ pub struct ReportChoice {
     pub drills: Drills,
     /// The run directories that were looked at.
     pub dirs: Vec<PathBuf>,
-    /// What could not be read.
-    pub problems: Vec<String>,
 }
 
 /// What lies below `paths`; without any, the newest game day or drill of the project. Nothing at all is an error.
 pub fn choose(paths: &[PathBuf], project: &Path) -> Result<ReportChoice, Error> {
     if !paths.is_empty() {
-        let (drills, problems) = archive::read_all(paths).map_err(|error| {
+        let drills = archive::read_all(paths).map_err(|error| {
             let hint = "name a run directory, the directory of a game day, or one that holds some";
             Error::usage(error.to_string()).hint(hint)
         })?;
         return match drills.is_empty() {
-            true => Err(nothing(paths, &problems)),
-            false => Ok(ReportChoice { drills, dirs: runs_below(paths), problems }),
+            true => Err(nothing(paths, &drills.unread)),
+            false => Ok(ReportChoice { drills, dirs: runs_below(paths) }),
         };
     }
     let home = tidy(&project.join(".firedrill"));
@@ -33,17 +31,19 @@ pub fn choose(paths: &[PathBuf], project: &Path) -> Result<ReportChoice, Error> 
         true => archive::find(std::slice::from_ref(&home)).map_err(|error| Error::usage(error.to_string()))?,
         false => archive::FoundRuns::default(),
     };
-    let mut problems = Vec::new();
     for candidate in newest_first(&found) {
-        // A runbook that was followed alone is no drill: then the one before it is meant.
         let candidate = [candidate];
-        let Ok((drills, more)) = archive::read_all(&candidate) else { continue };
-        problems.extend(more);
-        if !drills.is_empty() {
-            return Ok(ReportChoice { drills, dirs: runs_below(&candidate), problems });
+        let Ok(mut drills) = archive::read_all(&candidate) else { continue };
+        // A runbook that was followed alone is no drill: then the one before it is meant. What cannot be read may be one.
+        match (drills.is_empty(), drills.unread.is_empty()) {
+            (true, true) => continue,
+            (true, false) => return Err(nothing(&candidate, &drills.unread)),
+            // What could not be looked into may be newer.
+            (false, _) => drills.unread.extend(found.problems),
         }
+        return Ok(ReportChoice { drills, dirs: runs_below(&candidate) });
     }
-    Err(nothing(&[home], &problems))
+    Err(nothing(&[home], &found.problems))
 }
 
 fn runs_below(paths: &[PathBuf]) -> Vec<PathBuf> {

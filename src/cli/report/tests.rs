@@ -115,6 +115,43 @@ fn without_a_path_the_newest_that_is_a_drill() {
     assert_eq!(chosen().unwrap(), "20261120T020004Z-a-0001");
 }
 
+/// A run of which only a directory is left.
+fn unreadable(root: &Path, id: &str) {
+    let dir = root.join(id);
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("events.jsonl"), "").unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_has_not_passed_in_any_report() {
+    let dir = tempfile::tempdir().unwrap();
+    run_dir(dir.path(), "20261120T020001Z-a-0001", Story::Passed);
+    unreadable(dir.path(), "20261120T020002Z-a-0001");
+    let files = ["junit.xml", "report.html", "report.md", "report.json"].map(|name| dir.path().join(name));
+    let [junit, html, markdown, json] = files.clone().map(Some);
+    let paths = vec![dir.path().to_path_buf()];
+    let asked = ReportArgs { paths, junit, html, markdown, json, exit_code: true, ..args() };
+    assert_eq!(run(asked, &globals(dir.path())).await.unwrap(), Exit::Harness);
+    let [junit, html, markdown, json] = files.map(|file| fs::read_to_string(file).unwrap());
+    assert!(junit.contains("errors=\"1\"") && junit.contains("could not be read"), "{junit}");
+    assert!(html.contains("; 1 could not be read") && html.contains("Not in this report"), "{html}");
+    assert!(!markdown.starts_with("### ✓") && markdown.contains("cannot be read"), "{markdown}");
+    assert!(json.contains("\"exit_code\": 3") && json.contains("has no beginning"), "{json}");
+    let choice = choice::choose(&[dir.path().to_path_buf()], dir.path()).map_err(|error| error.to_string()).unwrap();
+    let text = summary(&choice.drills, &choice.dirs, &globals(dir.path()));
+    assert!(text.contains("not in this report, because it cannot be read"), "{text}");
+}
+
+#[test]
+fn a_newest_drill_that_cannot_be_read_is_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path().join(".firedrill/runs");
+    run_dir(&runs, "20261120T020001Z-a-0001", Story::Passed);
+    unreadable(&runs, "20261120T020002Z-a-0001");
+    let told = choice::choose(&[], dir.path()).err().map(|error| error.to_string()).unwrap();
+    assert!(told.contains("20261120T020002Z-a-0001") && told.contains("has no beginning"), "{told}");
+}
+
 #[test]
 fn what_is_under_way_is_not_cut_off() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ mod json;
 mod restore;
 mod text;
 
+use super::TextOrJson;
 use crate::error::{Error, Exit};
 use crate::lint::{self, FilesError};
 use crate::output::{print, print_value, say};
@@ -26,17 +27,8 @@ pub struct ShowArgs {
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
-    format: ShowFormat,
-}
-
-/// How to print a runbook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ShowFormat {
-    /// For people.
-    Text,
-    /// One object.
-    Json,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    format: TextOrJson,
 }
 
 /// Runs the command. Mistakes of the runbook go to standard error, and the exit code is that of wrong files; the steps
@@ -57,8 +49,8 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     }
     if let Some(view) = &view {
         match args.format {
-            ShowFormat::Text => print(&text::text(view))?,
-            ShowFormat::Json => print_value(&json::of(view))?,
+            TextOrJson::Text => print(&text::text(view))?,
+            TextOrJson::Json => print_value(&json::of(view))?,
         }
     }
     if !diags.all.is_empty() {
@@ -150,13 +142,7 @@ pub(super) fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
         true => path.to_path_buf(),
         false => spec::find_among(&path.to_string_lossy(), &runbooks(project)?, &project.join("runbooks"), "runbook")?,
     };
-    Source::read(&found).map_err(|error| {
-        let mut diags = Diagnostics::default();
-        error.report("the runbook", None, &mut diags);
-        let text = render(&diags, false);
-        // The error that ends a command says so itself.
-        Error::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_string())
-    })
+    super::read_text(&found, "the runbook")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Blocks that run beside the runbook until it ends: each in a session of its own, which begins with the state that the
-//! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook.
+//! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook. What was meant to help and
+//! failed there fails the runbook when it ends.
 
 use super::block::{BlockFailure, CommandRequest, RanCommand, SessionLost, ended, run};
-use super::judge::{first_line, judge_text};
+use super::judge::{CommandFailure, first_line, judge_text};
 use crate::record::EventSink;
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
@@ -21,6 +22,8 @@ pub(super) struct Background {
     pub step: String,
     /// Which of its blocks.
     pub block: usize,
+    /// A failure of it is one of its step, as the step's phase says.
+    fails: bool,
     stop: CancellationToken,
     /// Its session goes with it, and the supervisor kills what runs there.
     working: AbortOnDropHandle<Option<BlockFailure>>,
@@ -34,14 +37,14 @@ impl Background {
         (step, block): (String, usize),
         orders: (Vec<CommandRequest>, String),
         settings: BlockSettings,
+        fails: bool,
     ) -> Background {
         let stop = CancellationToken::new();
         let working = tokio::spawn(carry_out(shell, sink, orders, settings, stop.clone()));
-        Background { step, block, stop, working: AbortOnDropHandle::new(working) }
+        Background { step, block, fails, stop, working: AbortOnDropHandle::new(working) }
     }
 
-    /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once, with the reason where
-    /// a command could not run.
+    /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once.
     pub(super) async fn begun(mut self) -> Result<Background, Option<BlockFailure>> {
         match tokio::time::timeout(BEGINS_WITHIN, &mut self.working).await {
             Ok(ended) => Err(ended.ok().flatten()),
@@ -53,13 +56,15 @@ impl Background {
         !self.working.is_finished()
     }
 
-    /// Ends it, and waits until it has said how.
-    pub(super) async fn end(self) {
+    /// Ends it, and waits until it has said how: its step, and the reason, where that failed by it.
+    pub(super) async fn end(self) -> Option<(String, BlockFailure)> {
         self.stop.cancel();
-        let _ = tokio::time::timeout(END_WITHIN, self.working).await;
+        let ended = tokio::time::timeout(END_WITHIN, self.working).await;
+        ended.ok()?.ok()?.filter(|_| self.fails).map(|failure| (self.step, failure))
     }
 }
 
+/// `Some`: a command could not run, or one failed that was meant to help.
 async fn carry_out(
     mut shell: Shell,
     sink: EventSink,
@@ -88,8 +93,9 @@ async fn carry_out(
             sink.note(format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended"));
             let what = format!("`{what}`, in the background, {told}");
             let cannot_run = fault.is_fatal() && !fault.may_pass();
-            let failure = BlockFailure { what, at: at.clone(), may_pass: false, timed_out: false, once: false };
-            return cannot_run.then_some(failure);
+            let timed_out = fault == CommandFailure::TimedOut;
+            let failure = BlockFailure { what, at: at.clone(), may_pass: false, timed_out, once: false };
+            return (cannot_run || order.helps).then_some(failure);
         }
     }
     None

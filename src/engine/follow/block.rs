@@ -2,7 +2,7 @@
 //! says so.
 
 use super::background::Background;
-use super::judge::{CommandFailure, Failing, failing, first_line, judge_text, missing_directory};
+use super::judge::{CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, read};
@@ -182,6 +182,10 @@ impl Follower<'_> {
                 self.sink.note(text);
             }
             let Some(fault) = judged else {
+                if failing(step.phase) == Failing::Fails {
+                    let hidden = hidden_in_pipe(&ran, &order.text);
+                    warnings.extend(hidden.map(|what| format!("{at}: `{}`: {what}", first_line(&order.says))));
+                }
                 if ends_block {
                     warnings.extend(unrun(step.phase, &at.to_string(), first_line(&order.says), rest));
                     break;
@@ -275,8 +279,9 @@ impl Follower<'_> {
         let before = step.commands().iter().take(last).map(|command| command.text.as_str());
         let functions = crate::programs::functions(before);
         let orders = (orders, functions);
-        let mut started = Background::start(shell, self.sink.clone(), of, orders, block.settings.clone());
-        if failing(step.phase) == Failing::Fails {
+        let fails = failing(step.phase) == Failing::Fails;
+        let mut started = Background::start(shell, self.sink.clone(), of, orders, block.settings.clone(), fails);
+        if fails {
             started = match started.begun().await {
                 Ok(started) => started,
                 Err(failure) => return Ok(failure.map_or(Ok(Vec::new()), Err)),

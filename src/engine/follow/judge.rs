@@ -131,6 +131,19 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
 }
 
+/// What there is to say of a command that passed, though a program before the last of its pipe failed: `cat FILE | psql`.
+pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
+    /// Those whose exit code is an answer.
+    const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
+    const SIGPIPE: i32 = 141;
+    let (_, before) = ran.result.pipe.split_last()?;
+    let exit = before.iter().find(|exit| !matches!(**exit, 0 | SIGPIPE))?;
+    let calls = programs::calls(text);
+    let asked = calls.iter().filter_map(|call| call.words.first()).any(|program| ASKED.contains(&program.as_str()));
+    let said = || format!("a program in its pipe ended with exit code {exit}, which the last one hides");
+    (!asked).then(said)
+}
+
 /// What there is to say where a command has failed because a directory is not there that a production machine has.
 pub(super) fn missing_directory(stderr: &str) -> Option<String> {
     let of = |line: &str| {
@@ -171,6 +184,25 @@ mod tests {
 
     fn judge(ran: &RanCommand, text: &str, own: bool, settings: &BlockSettings) -> Option<CommandFailure> {
         judge_text(ran, (text, own), settings, "")
+    }
+
+    #[test]
+    fn what_a_pipe_hides_is_told() {
+        let piped = |codes: &[i32], text| {
+            let mut ran = ended(0, false);
+            ran.result.pipe = codes.to_vec();
+            hidden_in_pipe(&ran, text)
+        };
+        assert!(piped(&[1, 0], "cat dump.sql | psql shop").is_some_and(|said| said.contains("exit code 1")));
+        for (codes, text) in [
+            (&[0, 0][..], "cat dump.sql | psql shop"),
+            (&[141, 0], "yes | head -1"),
+            (&[1, 0], "grep -v idle dump.sql | wc -l"),
+            (&[1], "false"),
+            (&[], "true"),
+        ] {
+            assert_eq!(piped(codes, text), None, "{text}");
+        }
     }
 
     fn wanted(expect_exit: Option<i32>) -> BlockSettings {

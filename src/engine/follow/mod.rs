@@ -13,7 +13,7 @@ mod step;
 pub use inputs::RunbookInputs;
 
 use super::stop::Stop;
-use crate::record::{Check, DrillTime, EventSink, Location};
+use crate::record::{Check, DrillTime, Event, EventSink, Location, StepStatus, Verdict};
 use crate::runbook::{BlockSettings, Command, Runbook, RunbookInput, Step};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Respond;
@@ -107,9 +107,25 @@ impl<'a> Follower<'a> {
         Follower { respond, sink, path, sessions, inputs, background: Vec::new(), last_line: None }
     }
 
-    /// Ends what runs in the background, and says how it ended.
-    pub async fn end(mut self) {
-        join_all(self.background.drain(..).map(Background::end)).await;
+    /// Ends what runs in the background, once the steps have been `followed`: where nothing else stopped them, what was meant to help
+    /// and failed there fails its step.
+    ///
+    /// # Errors
+    /// Why nothing more is to be done.
+    pub async fn end(
+        mut self,
+        followed: Result<Option<Stop>, Stop>,
+        context: &mut dyn FollowContext,
+    ) -> Result<Option<Stop>, Stop> {
+        let started_us = self.sink.now();
+        let ended = join_all(self.background.drain(..).map(Background::end)).await;
+        let unverified = followed?;
+        let Some((step, failure)) = ended.into_iter().flatten().next() else { return Ok(unverified) };
+        let stop = Stop::new(Verdict::StepFailed, failure.what).at(failure.at);
+        let stop = if failure.timed_out { stop.measured() } else { stop };
+        let (status, reason, at) = (StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
+        self.sink.emit(Event::StepEnded { step: step.clone(), status, reason, at });
+        Err(context.failed(Check::Step { step }, started_us, stop))
     }
 
     /// Where a command stands: in the runbook, or in the scenario that has put it in the place of something else.

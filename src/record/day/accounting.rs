@@ -1,7 +1,7 @@
 //! The accounts of a game day: a drill that passed at the first attempt has passed, one that needed a retry is flaky and
 //! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
 
-use super::{Attempt, Day, DayDrill, Stopped};
+use super::{Attempt, Cause, Day, DayDrill, Stopped};
 use crate::record::RunOutcome;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +53,12 @@ pub struct Account {
 }
 
 impl Account {
-    /// Counts one more drill.
-    pub fn add(&mut self, status: DrillStatus) {
+    /// Counts one more drill, with its attempts.
+    pub fn add<'a>(&mut self, status: DrillStatus, attempts: impl IntoIterator<Item = &'a Attempt>) {
+        for attempt in attempts {
+            self.disturbed += usize::from(attempt.disturbed);
+            self.retries += usize::from(attempt.cause == Cause::Retry);
+        }
         let counted = match status {
             DrillStatus::Passed => &mut self.passed,
             DrillStatus::Flaky => &mut self.flaky,
@@ -100,11 +104,7 @@ impl Day {
     /// How many drills came out how.
     pub fn account(&self) -> Account {
         let mut account = Account::default();
-        for drill in &self.drills {
-            account.add(drill.status());
-            account.disturbed += drill.attempts.iter().filter(|attempt| attempt.disturbed).count();
-            account.retries += drill.attempts.iter().filter(|attempt| attempt.cause == super::Cause::Retry).count();
-        }
+        self.drills.iter().for_each(|drill| account.add(drill.status(), &drill.attempts));
         account
     }
 
@@ -112,7 +112,8 @@ impl Day {
     /// or was stopped by the budget says nothing, so the whole is not passed, and neither is a game day without an end. What a
     /// failure kept from being started, because the game day ends with the first one, leaves it at that failure.
     pub fn outcome(&self) -> RunOutcome {
-        let failed_fast = self.plan.fail_fast && self.drills.iter().any(|drill| drill.status() == DrillStatus::Failed);
+        let failed = self.drills.iter().any(|drill| drill.status() == DrillStatus::Failed);
+        let failed_fast = failed && self.stopped == Some(Stopped::FirstFailure);
         let of = |drill: &DayDrill| match drill.status() {
             DrillStatus::Passed => RunOutcome::Passed,
             DrillStatus::Flaky if self.plan.flaky_fails => RunOutcome::Failed,
@@ -135,7 +136,7 @@ impl Day {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, PlannedDrill, Verdict};
+    use crate::record::{DayEvent, DayPlan, DayStamped, PlannedDrill, Verdict};
 
     type Came = (Option<RunOutcome>, bool);
 

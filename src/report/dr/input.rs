@@ -36,7 +36,7 @@ pub struct DrillInput {
     pub record: Record,
     /// The events of its `events.jsonl` that tell the story ([`tells`]); empty when the file is not there.
     pub events: Vec<Stamped>,
-    /// Why its evidence cannot be relied on: it was changed after it was sealed. Then it has no verdict.
+    /// Why its evidence cannot be relied on: it was changed after it was sealed, or nobody can say. Then it has no verdict.
     pub changed: Option<String>,
 }
 
@@ -118,6 +118,11 @@ impl SeenRun {
         })
     }
 
+    /// Whether its scenario was drilled by it: with its runbook, to an end that says how the scenario stands.
+    pub fn is_conclusive(&self) -> bool {
+        self.ended && !self.control && matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
+    }
+
     /// Whether it passed.
     pub fn passed(&self) -> bool {
         self.outcome == RunOutcome::Passed
@@ -130,7 +135,7 @@ pub(super) fn expects_failure(record: &Record) -> bool {
     record.expects_failure() || (below && !record.is_control())
 }
 
-/// What is known about the files of the quarter's runs.
+/// What is known about the files of the quarter's runs, and of others as far as the report counts them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EvidenceSummary {
     /// Heads of the hash chains over the runs.
@@ -145,6 +150,8 @@ pub struct EvidenceSummary {
     pub gone: usize,
     /// Chains that were changed.
     pub broken_chains: usize,
+    /// Chains and directories that could not be read.
+    pub unreadable: usize,
 }
 
 /// The critical services, and which of their failures were drilled.

@@ -47,9 +47,11 @@ impl DrReport {
                 under_way: seen.under_way.clone(),
             })
             .collect();
-        let before = input.seen.iter().filter(|seen| seen.dr && seen.ended && seen.at < quarter.start());
-        let not_drilled =
-            input.scenarios.iter().filter(|(name, _)| !mine().any(|seen| seen.scenario == *name && seen.ended));
+        let before = input.seen.iter().filter(|seen| seen.dr && seen.is_conclusive() && seen.at < quarter.start());
+        let not_drilled = input
+            .scenarios
+            .iter()
+            .filter(|(name, _)| !mine().any(|seen| seen.scenario == *name && seen.is_conclusive()));
         let mut report = DrReport {
             attested: false,
             format: DR_FORMAT,

@@ -306,7 +306,8 @@ fn not_intact(report: &DrReport) -> Option<String> {
     let runs = (runs > 0).then(|| format!("The evidence of {} is not intact{gone}", many(runs, "run")));
     let were = if chains == 1 { "was" } else { "were" };
     let chains = (chains > 0).then(|| format!("{} {were} changed", many(chains, "hash chain")));
-    let parts: Vec<String> = runs.into_iter().chain(chains).collect();
+    let unread = (evidence.unreadable > 0).then(|| format!("{} cannot be read", many(evidence.unreadable, "place")));
+    let parts: Vec<String> = runs.into_iter().chain(chains).chain(unread).collect();
     (!parts.is_empty()).then(|| format!("{}: see section 6.", parts.join("; ")))
 }
 
@@ -325,18 +326,22 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
     let passed = drills.iter().filter(|drill| is_pass(drill.verdict)).count();
     // A drill that must not recover has no worst case, and one that did not recover has no time.
     let meant = || drills.iter().filter(|drill| !drill.expects_failure);
-    let said = meant().filter(|drill| drill.verdict != DrVerdict::NoVerdict);
-    let never = said.filter(|drill| drill.objectives.rto_us.is_none()).count();
-    let rto = match (never, meant().filter_map(|drill| drill.objectives.rto_us).max()) {
-        (0, None) => "RTO not applicable".to_string(),
-        (0, Some(worst)) => format!("RTO {}", span(worst)),
-        (never, _) => format!("not recovered in {}", many(never, "drill")),
+    // Where no fault was confirmed there was nothing to recover from.
+    let hit = || meant().filter(|drill| drill.faults.iter().any(|fault| fault.confirmed.is_some()));
+    let said = hit().filter(|drill| drill.verdict != DrVerdict::NoVerdict).map(|drill| &drill.objectives);
+    let never = said.filter(|of| of.rto_us.is_none() && of.rto_met == Some(false)).count();
+    let rto = match never {
+        0 if meant().next().is_none() => "RTO not applicable".to_string(),
+        0 => longest("RTO", hit().map(|drill| drill.objectives.rto_us)),
+        never => format!("not recovered in {}", many(never, "drill")),
     };
-    let rpo = meant().filter_map(|drill| drill.objectives.rpo_us).max();
-    let level = drills.iter().filter_map(|drill| drill.restore.reached).min();
-    let worst = DrCell::text(rto)
-        .and(rpo.map_or("RPO not measured".into(), |rpo| format!("RPO {}", span(rpo))))
-        .and(level.map_or("no level".into(), |level| format!("level {level}")));
+    let reached: Vec<RestoreLevel> = drills.iter().filter_map(|drill| drill.restore.reached).collect();
+    let level = match (reached.iter().min(), drills.len() - reached.len()) {
+        (None, _) => "no level".to_string(),
+        (Some(level), 0) => format!("level {level}"),
+        (Some(level), none) => format!("level {level}, no level in {}", many(none, "drill")),
+    };
+    let worst = DrCell::text(rto).and(longest("RPO", hit().map(|drill| drill.objectives.rpo_us))).and(level);
     let mut unproven = Vec::new();
     if last.expects_failure {
         unproven.push("a recovery: the scenario exists to fail, and shows that damage is noticed".to_string());
@@ -344,8 +349,14 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
         unproven.push("a recovery within the objectives: the last drill did not pass".into());
     }
     unproven.extend(last.conditions.iter().cloned());
-    if !last.expects_failure && !report.drills.iter().any(|drill| drill.control && drill.scenario == last.scenario) {
-        unproven.push("that the runbook is what helps: no control was run".into());
+    let control = report.drills.iter().rev().find(|drill| drill.control && drill.scenario == last.scenario);
+    match control.map(|control| control.verdict) {
+        _ if last.expects_failure => {}
+        None => unproven.push("that the runbook is what helps: no control was run".into()),
+        Some(verdict) if is_pass(verdict) => {}
+        Some(verdict) => {
+            unproven.push(format!("that the runbook is what helps: the last control came to `{}`", verdict.name()))
+        }
     }
     if last.notes.differences.is_none() {
         unproven.push("the same in production: how it differs was not provided".into());
@@ -357,6 +368,16 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
         worst,
         DrCell::lines_or(unproven, "nothing beyond the limitations of each drill"),
     ])
+}
+
+/// The longest of what is known, and of how many drills it is not.
+fn longest(name: &str, of: impl Iterator<Item = Option<u64>>) -> String {
+    let (known, unknown): (Vec<Option<u64>>, Vec<Option<u64>>) = of.partition(Option::is_some);
+    match (known.into_iter().flatten().max(), unknown.len()) {
+        (None, _) => format!("{name} not measured"),
+        (Some(longest), 0) => format!("{name} {}", span(longest)),
+        (Some(longest), unknown) => format!("{name} {}, not known in {}", span(longest), many(unknown, "drill")),
+    }
 }
 
 fn dr_not_drilled(report: &DrReport) -> Option<String> {

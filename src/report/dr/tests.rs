@@ -173,14 +173,14 @@ fn evidence_that_is_not_intact_is_told_on_the_first_page_and_has_no_verdict() {
     let mut input = input();
     assert!(!text(dr_markdown(&DrReport::new(&input))).contains("not intact"));
     input.drills[0].changed = Some("events.jsonl was changed".into());
-    input.evidence = EvidenceSummary { not_intact: 2, gone: 1, broken_chains: 1, ..input.evidence };
+    input.evidence = EvidenceSummary { not_intact: 2, gone: 1, broken_chains: 1, unreadable: 1, ..input.evidence };
     let report = DrReport::new(&input);
     assert_eq!(report.drills[0].verdict, DrVerdict::NoVerdict);
     assert!(report.drills[0].basis.contains("events.jsonl was changed"), "{}", report.drills[0].basis);
     let page = text(dr_markdown(&report));
     let first = page.split("3. ").next().unwrap();
-    for words in ["The evidence of 2 runs is not intact", "1 of them is gone", "1 hash chain was changed", "section 6"]
-    {
+    let gone = ["The evidence of 2 runs is not intact", "1 of them is gone"];
+    for words in gone.into_iter().chain(["1 hash chain was changed", "1 place cannot be read", "section 6"]) {
         assert!(first.contains(words), "{words}: {first}");
     }
 }
@@ -381,6 +381,48 @@ fn page_one_is_the_conclusion() {
     input.drills.clear();
     let none = String::from_utf8(dr_markdown(&DrReport::new(&input))).unwrap();
     assert!(none.split_once("## 1").unwrap().0.contains("nothing shows that a restore works"), "{none}");
+}
+
+#[test]
+fn page_one_says_what_is_not_known_and_whether_the_control_held() {
+    let first = |input: &DrInput| {
+        let page = text(dr_markdown(&DrReport::new(input))).replace('\u{a0}', " ").replace("&#46;", ".");
+        page.split_once("## 1").unwrap().0.replace("&#58;", ":")
+    };
+    let mut input = input();
+    let told = first(&input);
+    for wanted in ["not recovered in 1 drill", "RPO 0.10 s, not known in 2 drills", "level L2, no level in 1 drill"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    assert!(!told.contains("that the runbook is what helps"), "{told}");
+    // Where no fault was confirmed nobody had to recover.
+    input.drills[1].record.faults.clear();
+    let told = first(&input);
+    assert!(told.contains("RTO 4.00 s, not known in 1 drill") && !told.contains("not recovered"), "{told}");
+    input.drills[4].record.verdict = crate::record::Verdict::SelfHealed;
+    let told = first(&input);
+    assert!(told.contains("that the runbook is what helps: the last control came to"), "{told}");
+    input.drills.remove(4);
+    assert!(first(&input).contains("that the runbook is what helps: no control was run"));
+}
+
+#[test]
+fn neither_a_control_nor_a_run_without_a_verdict_is_a_drill_of_its_scenario() {
+    let mut input = input();
+    for seen in input.seen.iter_mut().filter(|seen| seen.run.ends_with("-0100")) {
+        seen.outcome = RunOutcome::Broken;
+    }
+    let own = input.quarter;
+    input.seen.retain(|seen| seen.control || seen.outcome == RunOutcome::Broken || !own.contains(seen.at));
+    let report = DrReport::new(&input);
+    assert!(report.not_drilled.unwrap().contains(&("pg-restore".to_string(), true)));
+    assert_eq!(report.previous_drill_recorded.as_deref(), Some("2025-12-31T23:59:59.000Z"));
+}
+
+#[test]
+fn the_fault_from_which_losses_are_measured_is_defined() {
+    let page = text(dr_markdown(&DrReport::new(&input())));
+    assert!(page.contains("the last one that lost a write which was acknowledged since the fault before it"), "{page}");
 }
 
 #[test]

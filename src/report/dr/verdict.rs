@@ -32,11 +32,9 @@ pub(super) fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> V
     conditions
 }
 
-/// Of evidence that was changed after it was sealed follows neither a pass nor a fail.
+/// Of evidence that was changed after it was sealed, or of which nobody can say, follows neither a pass nor a fail.
 pub(super) fn evidence_changed(why: &str) -> (DrVerdict, String) {
-    let basis =
-        format!("The evidence was changed after it was sealed, so nothing follows from it: {why}. See section 6.");
-    (DrVerdict::NoVerdict, basis)
+    (DrVerdict::NoVerdict, format!("Nothing follows from the evidence: {why}. See section 6."))
 }
 
 /// The verdict, and how it follows.

@@ -55,7 +55,7 @@ fn day() -> Drills {
         with_run(record_of(Story::HarnessError), "c"),
         with_run(record_of(Story::Passed), "d"),
     ];
-    Drills { days: vec![day], records }
+    Drills { days: vec![day], records, ..Drills::default() }
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_hundred_drills_with_long_outputs_stay_small() {
     }
     record.plan.as_mut().unwrap().runbook_text = Some("# Runbook\n\nA paragraph.\n".repeat(2_000));
     let records = (0..100).map(|number| with_run(record.clone(), &format!("run-{number}"))).collect();
-    let size = html(&Drills { days: Vec::new(), records }).len();
+    let size = html(&Drills { records, ..Drills::default() }).len();
     assert!(size < 5_000_000, "{size}");
 }
 
@@ -162,7 +162,7 @@ fn what_does_not_fit_is_told_in_short() {
         records.push(record);
     }
     records.push(record_of(Story::NotRecovered));
-    let page = page(&Drills { days: Vec::new(), records });
+    let page = page(&Drills { records, ..Drills::default() });
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert!(page.contains("Told in short") && page.contains("Terminate the session"));
 }
@@ -176,7 +176,7 @@ fn failed(count: usize) -> Vec<Record> {
 
 #[test]
 fn a_hundred_drills_that_failed_stay_small() {
-    let page = page(&Drills { days: Vec::new(), records: failed(100) });
+    let page = page(&Drills { records: failed(100), ..Drills::default() });
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert_eq!(page.matches("What to do next</dt>").count(), 100, "none is without its advice");
     let (short, whole) = (page.matches("Told in short").count(), page.matches("The four golden signals").count());
@@ -188,18 +188,18 @@ fn a_hundred_drills_that_failed_stay_small() {
         let text = format!("# Runbook {number}\n\n{}", "A paragraph of some length.\n\n".repeat(2_500));
         record.plan.as_mut().unwrap().runbook_text = Some(text);
     }
-    assert!(html(&Drills { days: Vec::new(), records }).len() < 5_000_000);
+    assert!(html(&Drills { records, ..Drills::default() }).len() < 5_000_000);
 }
 
 #[test]
 fn what_is_told_in_short_leads_to_its_own_report() {
     let mut records = failed(100);
     records[0].plan.as_mut().unwrap().run = "20261120T064112Z-../../x".into();
-    let with_day = page(&Drills { days: vec![Day::default()], records });
+    let with_day = page(&Drills { days: vec![Day::default()], records, ..Drills::default() });
     assert!(with_day.contains("href=\"runs/20261120T064112Z-db-pool-0063/report.html\""));
     assert!(!with_day.contains("href=\"runs/20261120T064112Z-.."));
     // Put together from elsewhere: where the runs lie is not known.
-    assert!(!page(&Drills { days: Vec::new(), records: failed(100) }).contains("href=\"runs/"));
+    assert!(!page(&Drills { records: failed(100), ..Drills::default() }).contains("href=\"runs/"));
 }
 
 #[test]

@@ -10,6 +10,17 @@ fn xml(records: &[&Record]) -> String {
     String::from_utf8(junit(records)).expect("UTF-8")
 }
 
+#[test]
+fn a_drill_that_has_not_begun_is_an_error() {
+    let record = record_of(Story::Passed);
+    let xml = String::from_utf8(junit_so_far(&[&record], &["b".into(), "b".into()])).expect("UTF-8");
+    let doc = Document::parse(&xml).unwrap();
+    assert_schema(&doc);
+    let names: Vec<_> = suites(&doc).iter().map(|suite| suite.attribute("name").unwrap().to_string()).collect();
+    assert_eq!((names[1..].join(", "), doc.root_element().attribute("errors")), ("b, b (2)".into(), Some("2")));
+    assert_eq!(junit_so_far(&[&record], &[]), junit(&[&record]));
+}
+
 fn suites<'a>(doc: &'a Document<'a>) -> Vec<Node<'a, 'a>> {
     doc.root_element().children().filter(Node::is_element).collect()
 }

@@ -21,22 +21,43 @@ pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> PageLook {
     let mut look = std::mem::take(&mut document.look);
     // Their mistakes are told by the parser.
     let notes = annotation::take(&mut document.blocks, source, &mut Diagnostics::default());
-    let sections = parse::sections(&source.text, &document.blocks, &notes);
+    let sections = parse::sections(&source.text, &document, &notes);
     let of = |section: &super::steps::Section<'_>| {
-        let (text, span) = section.heading.filter(|_| section.level < super::bold::LEVEL)?;
+        let is_heading = section.level < super::bold::LEVEL && section.resumed.is_none();
+        let (text, span) = section.heading.filter(|_| is_heading)?;
         let (level, text, phase) = (section.level, text.to_string(), section.phase);
         Some(Heading { level, text, span, phase, section_end: source.text.len() })
     };
     look.headings = sections.iter().filter_map(of).collect();
-    for index in 0..look.headings.len() {
-        let (above, below) = look.headings.split_at_mut(index + 1);
-        let Some(heading) = above.last_mut() else { continue };
-        // A section ends where the next heading of its level or above begins.
-        let next = below.iter().find(|next| next.level <= heading.level);
-        heading.section_end = next.map_or(heading.section_end, |next| next.span.start);
-    }
+    end_sections(&mut look.headings, &document.details);
     become_of(&mut look.fences, source, runbook);
     look
+}
+
+/// A section ends where the next heading of its level or above begins; one inside of `<details>` ends with them, and ends none around them.
+fn end_sections(headings: &mut [Heading], details: &[(usize, bool)]) {
+    let mut details = details.iter().copied().peekable();
+    // The open sections, and how many of them stand around each open `<details>`.
+    let (mut open, mut around): (Vec<&mut Heading>, Vec<usize>) = (Vec::new(), Vec::new());
+    for heading in headings.iter_mut().map(Some).chain([None]) {
+        let begins = heading.as_ref().map_or(usize::MAX, |heading| heading.span.start);
+        while let Some((at, opens)) = details.next_if(|(at, _)| *at <= begins) {
+            if opens {
+                around.push(open.len());
+            } else {
+                let kept = around.pop().unwrap_or_default().min(open.len());
+                open.drain(kept..).for_each(|closed| closed.section_end = at);
+            }
+        }
+        let Some(heading) = heading else { break };
+        let kept = around.last().copied().unwrap_or_default();
+        while open.len() > kept
+            && let Some(closed) = open.pop_if(|above| above.level >= heading.level)
+        {
+            closed.section_end = begins;
+        }
+        open.push(heading);
+    }
 }
 
 /// Says what became of the fences: commands that run, commands that wait, something for a person, or nothing.

@@ -39,7 +39,7 @@ pub struct Heading {
     pub span: Span,
     /// Its phase, its own or inherited.
     pub phase: RunbookPhase,
-    /// Where its section ends: at the next heading that is not below it.
+    /// Where its section ends: at the next heading that is not below it, or with the `<details>` around it.
     pub section_end: usize,
 }
 
@@ -187,7 +187,8 @@ impl PageLook {
     /// The heading of the section that a byte of the file stands in.
     pub fn section(&self, at: usize) -> Option<&Heading> {
         let begun = self.headings.partition_point(|heading| heading.span.start <= at);
-        begun.checked_sub(1).and_then(|last| self.headings.get(last))
+        // Behind `</details>` the section goes on that stood above the headings in it.
+        self.headings.iter().take(begun).rev().find(|heading| at <= heading.section_end)
     }
 
     /// The phase of the section that a byte of the file stands in.

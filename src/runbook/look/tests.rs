@@ -58,6 +58,14 @@ fn everything_on_a_page_has_its_place() {
 }
 
 #[test]
+fn behind_details_the_section_around_them_goes_on() {
+    let text = "# T\n\n## Mitigation\n\n<details>\n\n## Background\n\na\n\n</details>\n\nb\n\n## Links\n";
+    let (_, _, look) = page(text);
+    let of = |what: &str| look.section(text.find(what).expect("it is there")).map(|heading| heading.text.as_str());
+    assert_eq!([of("a\n\n</"), of("\nb\n"), of("## Links")], [Some("Background"), Some("Mitigation"), Some("Links")]);
+}
+
+#[test]
 fn calls_are_told_apart() {
     let text = "```bash\nA=1 sudo -E kubectl delete pod \"a b\" --now 2>/dev/null | grep $(date +%F) && psql -c 'x' <<EOF\nrm -rf /\nEOF\n```\n";
     let (source, runbook, _) = page(text);

@@ -1,7 +1,7 @@
 //! What to do next, by verdict: `next.txt` says it, here is what it needs to know.
 
 use super::restore::{restore, says_enough, too_slow};
-use super::{FollowedStep, after, followed, helping, listed};
+use super::{FollowedStep, after, followed, helping, listed, lost_served};
 use crate::output::one_line;
 use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, RunOutcome, StepStatus, Verdict};
 use crate::view::restore::other_level;
@@ -42,6 +42,8 @@ struct NextText<'a> {
     too_slow: String,
     /// The invariant that did not hold.
     lost: String,
+    /// Writes that are lost although users had recovered, where no invariant says so.
+    lost_served: u64,
     again: String,
 }
 
@@ -84,6 +86,7 @@ pub fn next(record: &Record) -> Vec<String> {
         ended_by_time: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByTime)),
         too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
         lost: lost(record),
+        lost_served: lost_served(record),
         again: again(plan),
     })
 }

@@ -50,7 +50,7 @@ fn shards_of_different_nights_are_different_game_days() {
     // Of each night only one shard is there.
     let of = |first: Vec<Day>, second: Vec<Day>| {
         let days = vec![first[0].clone(), second[1].clone()];
-        Drills { days, records: Vec::new() }.groups().len()
+        Drills { days, ..Drills::default() }.groups().len()
     };
     let (at, an_hour_later, next_night) = ("2026-11-20T02:00:00Z", "2026-11-20T03:00:00Z", "2026-11-21T02:00:00Z");
     assert_eq!(of(night(at, None), night(next_night, None)), 2);
@@ -66,9 +66,15 @@ fn shards_of_one_attempt_belong_together_first() {
         (night("2026-11-20T02:00:00Z", Some("8123/1")), night("2026-11-20T03:00:00Z", Some("8123/2")));
     days.truncate(1);
     days.extend(second);
-    let drills = Drills { days, records: Vec::new() };
+    let drills = Drills { days, ..Drills::default() };
     let groups = drills.groups();
     assert_eq!(groups.iter().map(|group| group.days.len()).collect::<Vec<_>>(), [1, 2]);
+    // What is left of the first attempt lacks only what nobody has.
+    assert_eq!(groups.iter().map(|group| group.missing()).collect::<Vec<_>>(), [[2], [2]]);
+    assert_eq!(groups.iter().map(|group| group.elsewhere()).collect::<Vec<_>>(), [vec![3], vec![]]);
+    let (first, second) = (night("2026-11-20T02:00:00Z", None), night("2026-11-20T03:00:00Z", None));
+    let drills = Drills { days: [first[..1].to_vec(), second].concat(), ..Drills::default() };
+    assert_eq!(drills.groups().last().map(|group| group.missing()), Some(vec![2, 3]), "two nights without CI");
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn the_whole_is_as_good_as_its_worst_drill() {
 #[test]
 fn a_report_of_one_game_day_comes_out_as_the_game_day_did() {
     use crate::record::Stopped;
-    let mut drills = Drills { days: days().days.split_off(1), records: Vec::new() };
+    let mut drills = Drills { days: days().days.split_off(1), ..Drills::default() };
     drills.days[0].plan.shard = None;
     drills.days[0].ended = true;
     drills.days[0].drills.retain(|drill| drill.planned.scenario == "cache");
@@ -100,7 +106,7 @@ fn a_report_of_one_game_day_comes_out_as_the_game_day_did() {
         }
     }
     assert_eq!(seen, [0, 130, 0, 3, 130, 130]);
-    let mut flaky = Drills { days: vec![days().days.remove(0)], records: Vec::new() };
+    let mut flaky = Drills { days: vec![days().days.remove(0)], ..Drills::default() };
     let day = &mut flaky.days[0];
     day.plan.shard = None;
     day.drills.retain(|drill| drill.planned.scenario == "upstream-503");
@@ -132,16 +138,18 @@ fn what_is_missing_has_not_passed() {
 
 #[test]
 fn what_the_first_failure_ended_has_failed_and_not_broken() {
-    let mut drills = Drills { days: days().days.split_off(1), records: Vec::new() };
+    let mut drills = Drills { days: days().days.split_off(1), ..Drills::default() };
     let day = &mut drills.days[0];
     day.plan.shard = None;
     day.ended = true;
     day.drills.retain(|drill| matches!(drill.planned.scenario.as_str(), "cache" | "disk"));
     assert_eq!(drills.outcome(), RunOutcome::Broken, "one passed and one was not run");
-    drills.days[0].plan.fail_fast = true;
+    drills.days[0].stopped = Some(crate::record::Stopped::FirstFailure);
     assert_eq!(drills.outcome(), RunOutcome::Broken, "nothing failed that could have ended it");
     for attempt in &mut drills.days[0].drills[0].attempts {
         attempt.outcome = Some(RunOutcome::Failed);
     }
     assert_eq!(drills.outcome(), RunOutcome::Failed);
+    drills.days[0].stopped = Some(crate::record::Stopped::Budget);
+    assert_eq!(drills.outcome(), RunOutcome::Broken, "the budget kept it from being run");
 }

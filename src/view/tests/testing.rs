@@ -30,7 +30,7 @@ pub(crate) fn shape(value: &Value) -> String {
 /// Drills that belong to no game day.
 pub(crate) fn stories(all: &[Story]) -> Drills {
     let named = |(number, story): (usize, &Story)| named(*story, &format!("{story:?}").to_lowercase(), number);
-    Drills { days: Vec::new(), records: all.iter().enumerate().map(named).collect() }
+    Drills { records: all.iter().enumerate().map(named).collect(), ..Drills::default() }
 }
 
 fn named(story: Story, scenario: &str, number: usize) -> Record {

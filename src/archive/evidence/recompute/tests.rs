@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{HoldRecord, InvariantInfo, Location, ReadBackRecord, Slice};
+use crate::record::{HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -154,6 +154,35 @@ fn a_drill_comes_to_what_it_came_to() {
     assert_eq!(differ(&events(110), &[]), Vec::<String>::new());
     let late = differ(&events(170), &[]);
     assert!(late.is_empty(), "{late:?}");
+}
+
+#[test]
+fn a_run_that_was_made_under_other_rules_is_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    for rules in [0, RULES + 1] {
+        let mut all = events(110);
+        if let Event::Announced(plan) = &mut all[0].event {
+            plan.rules = rules;
+        }
+        fs::write(dir.path().join("events.jsonl"), lines_of(&all)).unwrap();
+        let error = recompute(dir.path()).unwrap_err();
+        let made = format!("it was made under rules {rules}, and this program has rules {RULES}");
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert_eq!(error.to_string(), format!("{made}: its figures are not compared"));
+    }
+}
+
+#[test]
+fn a_runbook_that_was_followed_alone_has_no_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = events(110);
+    if let Event::Announced(plan) = &mut all[0].event {
+        plan.alone = true;
+    }
+    fs::write(dir.path().join("events.jsonl"), lines_of(&all)).unwrap();
+    assert_eq!(recompute(dir.path()).unwrap(), Vec::new());
+    fs::write(dir.path().join("record.json"), "{}").unwrap();
+    assert!(!recompute(dir.path()).unwrap().is_empty(), "only a drill has a record");
 }
 
 #[test]

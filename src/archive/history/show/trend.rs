@@ -3,7 +3,7 @@
 use super::super::trend::{HistoryTrend, MeanInterval, TrendRow};
 use super::overview::dash;
 use super::page::{HistoryPage, PageForm, counted};
-use crate::report::{escape, html_page, percent, seconds};
+use crate::report::{budget_left, escape, html_page, seconds};
 use std::collections::BTreeMap;
 
 /// The trend as a page.
@@ -14,14 +14,15 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
         .rows
         .iter()
         .map(|row| {
-            let times = [&row.mttd, &row.mttm, &row.mttr].map(interval);
+            let times = [&row.mttd, &row.mttm, &row.mttr].map(|mean| interval(mean, row.count));
             let first = [row.of.to_string(), page.text(&row.severity), row.quarter.to_string(), row.count.to_string()];
             first.into_iter().chain(times).collect()
         })
         .collect();
     page.table(&["of", "severity", "quarter", ">count", ">MTTD", ">MTTM", ">MTTR"], &rows);
     page.line(
-        "Mean times from the fault on to detection, first mitigating command and recovery, each with its 95% interval.",
+        "Mean times from the fault on to detection, first mitigating command and recovery, each with its 95% interval. \
+         Where it says (2 of 10), the other eight never came to it.",
     );
     if !trend.repeats.is_empty() {
         page.heading("Failures that repeat");
@@ -36,7 +37,7 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
         for effect in &trend.actions {
             let [before, after] = [0, 1].map(|half: usize| {
                 let (failed, all) = effect.failed.get(half).copied().unwrap_or_default();
-                let mean = effect.recover.get(half).map_or_else(dash, interval);
+                let mean = effect.recover.get(half).map_or_else(dash, |mean| interval(mean, all));
                 format!("{failed} of {all} failed, recovery {mean}")
             });
             let name = format!("{} ({})", page.name(&effect.action), page.name(&effect.scenario));
@@ -46,7 +47,7 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
     if !trend.budgets.is_empty() {
         page.heading("Error budget left");
         for (service, slo, left) in &trend.budgets {
-            let left = left.map_or_else(dash, percent);
+            let left = left.map_or_else(dash, budget_left);
             page.item(&format!("{} {}: {left}", page.name(service), page.name(slo)));
         }
     }
@@ -92,7 +93,7 @@ fn plot(title: &str, rows: &[&TrendRow]) -> String {
                     "<line class=\"line {class}\" x1=\"{x:.1}%\" x2=\"{x:.1}%\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>"
                 ));
             }
-            let told = format!("{name} {}", seconds(mean.mean_us));
+            let told = format!("{name} {}{}", seconds(mean.mean_us), of_all(&mean, row.count));
             shapes.push_str(&format!("<circle class=\"dot {class}\" cx=\"{x:.1}%\" cy=\"{dot:.1}\" r=\"4\"/>"));
             shapes
                 .push_str(&format!("<text class=\"tick\" x=\"{x:.1}%\" dx=\"7\" y=\"{:.1}\">{told}</text>", dot + 4.0));
@@ -104,10 +105,31 @@ fn plot(title: &str, rows: &[&TrendRow]) -> String {
     )
 }
 
-fn interval(mean: &Option<MeanInterval>) -> String {
+fn interval(mean: &Option<MeanInterval>, count: usize) -> String {
     let Some(mean) = mean else { return dash() };
-    match mean.low_us.zip(mean.high_us) {
-        Some((low, high)) => format!("{} [{}, {}]", seconds(mean.mean_us), seconds(low), seconds(high)),
-        None => seconds(mean.mean_us),
+    let range = mean.low_us.zip(mean.high_us);
+    let range = range.map_or(String::new(), |(low, high)| format!(" [{}, {}]", seconds(low), seconds(high)));
+    format!("{}{range}{}", seconds(mean.mean_us), of_all(mean, count))
+}
+
+/// Of how many the mean is, where it is not of all of them: whoever never recovered has no time to recover.
+fn of_all(mean: &MeanInterval, count: usize) -> String {
+    if mean.values < count { format!(" ({} of {count})", mean.values) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::trend::TrendPoint;
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn a_mean_says_whom_it_leaves_out_and_a_budget_how_far_it_is_overspent() {
+        let points = [Story::Passed, Story::NotRecovered].map(|story| TrendPoint::of_drill(&record_of(story)).unwrap());
+        let mut trend = HistoryTrend::of(points.to_vec(), &[]);
+        trend.budgets.push(("shop".into(), "availability".into(), Some(-3.0)));
+        let text = trend_text(&trend, PageForm::Text);
+        assert!(text.contains("4.00 s (1 of 2)") && text.contains("shop availability: -300%"), "{text}");
+        assert!(trend_html(&trend).contains("MTTR 4.00 s (1 of 2)"));
     }
 }

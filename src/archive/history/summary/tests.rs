@@ -45,6 +45,8 @@ fn flaky_is_another_verdict_with_the_same_files() {
     let other = |run: IndexedRun| IndexedRun { runbook_sha: Some("f".repeat(64)), ..run };
     let repaired = of(&[bad(0), other(run("a", 1))]).flakiness;
     assert_eq!(repaired, Flakiness::default(), "a runbook that was repaired is not flaky");
+    let expected = IndexedRun { verdict: Verdict::NotRecovered, ..run("a", 0) };
+    assert_eq!(of(&[expected, bad(1)]).flakiness.changes, 1, "one was to be so and passed, the other failed");
     let back = of(&[run("a", 0), other(bad(1)), run("a", 2)]).flakiness;
     assert_eq!((back.pairs, back.changes), (1, 0), "neighbours are those with the same files");
     for change in [

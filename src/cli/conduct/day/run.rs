@@ -90,8 +90,12 @@ impl Runner {
             records: Vec::new(),
             concurrent: ConcurrentDrills::default(),
         };
-        let mut stopped = false;
+        let (mut stopped, mut said) = (false, None);
         loop {
+            if let Some(why) = state.schedule.stopped().filter(|why| said < Some(*why)) {
+                said = Some(why);
+                self.sink.emit(DayEvent::DayStopped { why });
+            }
             if self.stop.cancel.is_cancelled() && !stopped {
                 stopped = true;
                 state.schedule.close(&self.stop.reason());
@@ -242,22 +246,15 @@ impl Runner {
         notes.into_iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text }));
         let (verdict, outcome, disturbed, reason) = match carried {
             Ok(Carried { record, saved, sealed }) => {
-                let outcome = record.outcome();
-                // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
-                let disturbed = record.is_disturbed();
-                let told = (record.verdict, outcome, disturbed, record.reason.clone());
                 let notes = sealed.as_ref().map_or(&[][..], |sealed| &sealed.notes);
                 notes.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
                 let saved = saved.err().map(|error| format!("the reports of {run} could not be written: {error}"));
                 let sealed = sealed.err().map(|error| format!("{run} could not be sealed: {error}"));
                 let lacks: Vec<String> = saved.into_iter().chain(sealed).collect();
                 lacks.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
+                let came = came_to(&record, &lacks);
                 state.records.push(record);
-                // As of a single drill: what left no evidence has not passed.
-                match outcome == RunOutcome::Passed && !lacks.is_empty() {
-                    true => (Verdict::HarnessError, RunOutcome::Broken, false, lacks.join("; ")),
-                    false => told,
-                }
+                came
             }
             Err(error) => (Verdict::HarnessError, RunOutcome::Broken, false, error.to_string()),
         };
@@ -268,9 +265,39 @@ impl Runner {
     }
 }
 
+/// What a drill came to, whether a disturbance decided, and why. As of a single drill: what lacks some of its evidence has not passed.
+fn came_to(record: &Record, lacks: &[String]) -> (Verdict, RunOutcome, bool, String) {
+    let outcome = record.outcome();
+    if outcome == RunOutcome::Passed && !lacks.is_empty() {
+        return (Verdict::HarnessError, RunOutcome::Broken, false, lacks.join("; "));
+    }
+    // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
+    (record.verdict, outcome, record.is_disturbed(), record.reason.clone())
+}
+
 fn why(panic: &JoinError) -> String {
     match panic.is_panic() {
         true => "a part of Firedrill panicked outside of the drill's phases; its reaper cleans up".into(),
         false => "its task was cancelled".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn a_drill_that_could_not_be_sealed_has_not_passed_and_one_that_failed_has_failed() {
+        let came = |story, lacks: &[String]| {
+            let (verdict, outcome, _, reason) = came_to(&record_of(story), lacks);
+            (verdict, outcome, reason)
+        };
+        let lacks = ["a could not be sealed: no space left".to_string()];
+        let broken = (Verdict::HarnessError, RunOutcome::Broken, lacks[0].clone());
+        assert_eq!(came(Story::Passed, &lacks), broken);
+        assert_eq!(came(Story::ExpectedFailure, &lacks), broken, "a pass as well");
+        assert_eq!(came(Story::Passed, &[]).1, RunOutcome::Passed);
+        assert_eq!(came(Story::StepFailed, &lacks), came(Story::StepFailed, &[]));
     }
 }

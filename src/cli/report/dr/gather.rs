@@ -25,7 +25,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems: Vec<String> = found.problems.into_iter().map(|problem| format!("left out: {problem}")).collect();
     let (mut seen, mut covering, mut drills) = (Vec::new(), Vec::new(), Vec::new());
-    let intact = intact::look(&paths, quarter);
+    let intact = intact::look(&paths);
     for dir in &found.runs {
         // One record at a time: there may be thousands.
         let record = match archive::read_run(dir) {
@@ -42,8 +42,9 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         }
         let changed = intact.changed(dir);
         if changed.is_some() {
-            // Neither a pass nor a fail follows from it, wherever runs are counted.
+            // Neither a pass nor a fail nor a figure follows from it, wherever runs are counted.
             one.outcome = RunOutcome::Broken;
+            (one.rto_us, one.rpo_us, one.level) = (None, None, None);
         } else if one.at < quarter.end() {
             covering.extend(PastDrill::of(&record));
         }
@@ -69,7 +70,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         made,
         coverage: cover(args, quarter, made, &covering, &scenarios, globals)?,
         scenarios: scenarios.dr.clone(),
-        evidence: intact.summary,
+        evidence: intact.summary(quarter, &seen),
         drills,
         seen,
         notes,

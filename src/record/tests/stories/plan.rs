@@ -80,6 +80,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         roles: Vec::new(),
         format: RECORD_FORMAT,
         tool_version: "0.1.0".into(),
+        rules: RULES,
         run: "20261120T064112Z-db-pool-3f9a".into(),
         started_utc: "2026-11-20T06:41:12.345Z".into(),
         scenario: "db-pool".into(),
