@@ -6,7 +6,7 @@ use super::impact::FaultImpact;
 use super::monitor::shown;
 use super::person::Operator;
 use super::stop::Stop;
-use crate::programs::left_running;
+use crate::programs::{EffectKind, left_running};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
 use crate::runbook::{Command, Handling, RunbookInput, RunbookPhase, Step};
 use crate::slis::SLICE;
@@ -128,6 +128,8 @@ impl FollowContext for Mitigating<'_, '_> {
         let suffering = if first { Some(suffering(self.cx, self.impact, self.changed.as_ref()).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
+        // What a person has done is more than a look.
+        self.helped |= said == ManualOutcome::Done && !mitigates(self.cx.plan, step.phase);
         if said == ManualOutcome::Done && mitigates(self.cx.plan, step.phase) {
             if let Some(suffering) = suffering.transpose()? {
                 self.responded.asked = Some(suffering.0);
@@ -160,11 +162,15 @@ pub(super) fn runs(step: &Step) -> bool {
     !commands.clone().any(by_hand) && commands.any(|command| matches!(command.handling, Handling::Run(_)))
 }
 
-/// Whether the steps of a phase are meant to help: those of mitigate; where no command of it is followed, those of
+/// Whether the steps of a phase are meant to help: those of mitigate; where no command of it that does more than look is followed, those of
 /// rollback (a bad release is mitigated so) and of phases with no name of their own.
 fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
     let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
-    let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(runs);
+    let acts = |step: &Step| {
+        let commands = step.commands().iter().filter(|command| matches!(command.handling, Handling::Run(_)));
+        runs(step) && commands.map(|command| command.effect().kind).any(|kind| kind != EffectKind::Looks)
+    };
+    let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(acts);
     match phase {
         RunbookPhase::Mitigate => true,
         RunbookPhase::Rollback | RunbookPhase::Other => !by_name,
@@ -190,26 +196,17 @@ fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(
 
 /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
 /// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
-/// before, only what came after it has a say, and of the window only the later half: what a diagnosis cured, at once or after a moment,
-/// must not count for the mitigation.
+/// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
 async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<Suffering, Stop> {
-    if let Some((_, ended)) = changed {
-        let (started, until) = (cx.sink.now(), ended.plus(cx.plan.impact.window));
-        let within = cx.plan.impact.window + cx.longest_request() + ARRIVAL;
-        let known = |timeline: &Timeline| timeline.closed_until().filter(|known| *known >= until);
-        let seen = cx.monitor.until(started.plus(within), |monitor| monitor.timeline(known)).await?;
-        cx.waited(WAIT_CERTAIN, started, within, seen.is_some());
-    }
     let began = cx.sink.now();
     let mut seen = (began, Ok(None));
     if let Some((_, hit)) = &impact.hit {
         // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
-        let (whole, since) = (cx.plan.impact.window, impact.faults.first);
-        let window = if changed.is_some() { whole / 2 } else { whole };
-        let now = |timeline: &Timeline| match timeline.still_broken(hit, window, since) {
-            // Half a window may be too short to have an event.
-            state if changed.is_some() && !state.unknown.is_empty() => timeline.still_broken(hit, whole, since),
-            state => state,
+        let (window, since) = (cx.plan.impact.window, impact.faults.first);
+        let now = |timeline: &Timeline| timeline.still_broken(hit, window, since);
+        let began = match changed {
+            Some((_, ended)) => after(cx, *ended).await?,
+            None => began,
         };
         let (what, within) = match impact.felt_again_within(cx.plan) {
             Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
@@ -226,7 +223,15 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
         if what == WAIT_FELT || at.since(began) >= SLICE {
             cx.waited(what, began, within, certain.is_some());
         }
-        seen = (at, told(&certain.unwrap_or_else(|| cx.monitor.timeline(now)), changed));
+        let mut state = certain.unwrap_or_else(|| cx.monitor.timeline(now));
+        if changed.is_some() && what == WAIT_CERTAIN && state.users_suffer() {
+            // What was cured after a moment has bad answers in the window, and none in its later half.
+            let half = (window / 2, window / 2);
+            let later = cx.monitor.timeline(|timeline| timeline.surely_broken(hit, half, since));
+            let healed = |later: &StillBroken| !later.healed.is_empty() && later.unknown.is_empty();
+            state = later.filter(|later| healed(later) && !later.users_suffer()).unwrap_or(state);
+        }
+        seen = (at, told(&state, changed));
     }
     cx.lives()?;
     let outstanding = cx.ledger.outstanding();
@@ -234,6 +239,18 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
     let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(seen) };
     cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
     Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
+}
+
+/// Waits until a whole window after an instant is known, in which nothing is told of what was before: a query tells of the time since the
+/// one before it. Returns when that was.
+async fn after(cx: &Context<'_>, ended: DrillTime) -> Result<DrillTime, Stop> {
+    let of_a_query = cx.plan.sources().map(|source| source.interval).max().unwrap_or_default();
+    let (started, window) = (cx.sink.now(), of_a_query + cx.plan.impact.window);
+    let known = |timeline: &Timeline| timeline.closed_until().filter(|known| *known >= ended.plus(window));
+    let within = window + cx.longest_request() + ARRIVAL;
+    let seen = cx.monitor.until(started.plus(within), |monitor| monitor.timeline(known)).await?;
+    cx.waited(WAIT_CERTAIN, started, within, seen.is_some());
+    Ok(cx.sink.now())
 }
 
 /// What it says of users, in words.

@@ -227,7 +227,8 @@ impl Record {
             }
             Event::StepEnded { step, status, reason, at } => {
                 let step = self.step(step, at_us);
-                step.ended_us = Some(at_us);
+                // What it left in the background may still fail it when the runbook ends.
+                step.ended_us.get_or_insert(at_us);
                 step.status = Some(*status);
                 step.reason = reason.clone();
                 step.at = at.clone();

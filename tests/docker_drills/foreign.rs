@@ -167,7 +167,7 @@ fn a_toxic_that_comes_and_goes_is_worked_around_and_is_lifted_each_time() {
     for (begin, end) in begins.iter().zip(&ends) {
         let lasted = after(end.at_us, begin.at_us);
         assert!((1.5..4.0).contains(&lasted), "{lasted} s\n{}", drill.story());
-        assert!(end.detail.contains("the rule is not listed; it acted on "), "{}", drill.story());
+        assert!(end.detail.contains("the rule was taken out; it acted on "), "{}", drill.story());
     }
 }
 

@@ -81,10 +81,11 @@ impl Told {
     /// Asserts how a step ended.
     #[track_caller]
     pub fn step(&self, step: &str, status: StepStatus) -> &Told {
-        let ended = self.events().find_map(|event| match event {
+        let ended = self.events().filter_map(|event| match event {
             Event::StepEnded { step: id, status, .. } if id.contains(step) => Some(*status),
             _ => None,
         });
+        let ended = ended.last();
         assert_eq!(ended, Some(status), "{step}\n{}", self.story());
         self
     }

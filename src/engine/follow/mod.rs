@@ -120,7 +120,8 @@ impl<'a> Follower<'a> {
         let started_us = self.sink.now();
         let ended = join_all(self.background.drain(..).map(Background::end)).await;
         let unverified = followed?;
-        let Some((step, failure)) = ended.into_iter().flatten().next() else { return Ok(unverified) };
+        let failed = ended.into_iter().flatten().next().filter(|_| unverified.is_none());
+        let Some((step, failure)) = failed else { return Ok(unverified) };
         let stop = Stop::new(Verdict::StepFailed, failure.what).at(failure.at);
         let stop = if failure.timed_out { stop.measured() } else { stop };
         let (status, reason, at) = (StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
