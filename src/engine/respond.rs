@@ -241,8 +241,8 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
     Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
 }
 
-/// Waits until a whole window after an instant is known, in which nothing is told of what was before: a query tells of the time since the
-/// one before it. Returns when that was.
+/// Waits until every event of a whole window after an instant is counted. A query counts what came since the query before it, so the window
+/// begins one interval of the queries later. Returns when the wait was over.
 async fn after(cx: &Context<'_>, ended: DrillTime) -> Result<DrillTime, Stop> {
     let of_a_query = cx.plan.sources().map(|source| source.interval).max().unwrap_or_default();
     let (started, window) = (cx.sink.now(), of_a_query + cx.plan.impact.window);

@@ -340,7 +340,7 @@ impl Session {
     }
 }
 
-/// What is told of a command that was not run; `lacks` is what its bash wrote of the variable.
+/// The error message of a command that was not run; `lacks` is what its bash wrote of the variable.
 fn no_value(lacks: &str) -> String {
     let (name, why) = match lacks.split_once(' ') {
         Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),

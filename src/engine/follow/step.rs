@@ -9,7 +9,7 @@ use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus,
 use crate::runbook::{Handling, RunbookInput, Step, StepKind, unified_name};
 use std::time::Duration;
 
-/// What is told of a verification that is not tried again.
+/// Appended to the reason of a verification that is not tried again.
 const ONCE: &str = "; it may do more than look, so it was not tried again: `retry` says that it is";
 /// Pause before a verifying step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
