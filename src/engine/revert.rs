@@ -24,7 +24,7 @@ pub(super) async fn revert(
     if outstanding.is_empty() && away.is_empty() && cx.last_ended().is_none() {
         return;
     }
-    let started = cx.sink.now();
+    let started = cx.phase_began;
     for id in away {
         cx.fault_event(&id, FaultEvent::Reverted, "it was away, and does not come again");
     }

@@ -139,7 +139,7 @@ fn with_its_reaper_the_agents_lift_the_fault_and_a_sweep_removes_the_rest() {
     });
     println!("the fault was lifted {:.1} s after kill -9 of runner and reaper", killed.elapsed().as_secs_f64());
     poll("a sweep to remove the rest", ALLOWED, || {
-        let sweep = project.firedrill(&["sweep"]);
+        let sweep = project.firedrill(&["sweep", &run]);
         assert_eq!(sweep.exit, Some(0), "{}{}", sweep.stdout, sweep.stderr);
         match Leftovers::of(&run, None) {
             left if left.is_empty() => Ok(()),
@@ -168,7 +168,7 @@ fn a_failed_drill_that_is_kept_stays_until_it_is_swept_and_its_fault_is_lifted()
     assert!(drill.record.kept && drill.record.ended && drill.dir.join("kept").exists(), "{}", drill.story());
     drill.reverted();
     assert_eq!(sessions_of_the_fault(&run), Ok(()), "its fault is lifted");
-    let sweep = project.firedrill(&["sweep"]);
+    let sweep = project.firedrill(&["sweep", &run]);
     assert_eq!(sweep.exit, Some(0), "{}{}", sweep.stdout, sweep.stderr);
     let line = sweep.stdout.lines().find(|line| line.contains(&run)).unwrap_or_default();
     assert!(line.starts_with("kept") && line.contains("sweep --kept"), "{}", sweep.stdout);

@@ -5,6 +5,7 @@ use super::drill::{PATIENCE, Project, poll};
 use super::{CALM, GONE_WITHIN, kubectl, no_cluster, project};
 use firedrill::archive::{read_day, read_run};
 use firedrill::record::{Cause, Day, DrillStatus, Phase, RunDir};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -99,7 +100,10 @@ impl RunningDay {
 
 impl Drop for RunningDay {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Nothing stays of a test that failed either: a game day that is told to stop removes what it has.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
         let _ = self.child.wait();
     }
 }

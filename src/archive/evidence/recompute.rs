@@ -444,8 +444,8 @@ impl<'a> Anew<'a> {
 
     /// When users lost the service again before the faults were undone.
     fn relapsed(&self, recovery: Recovery) -> Option<DrillTime> {
-        let waited = self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
-        let until = DrillTime(waited.ended_us.0.saturating_sub(waited.took_us));
+        self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
+        let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         let missed = match self.timeline.relapsed(recovery.to, until, window) {
             WindowAnswer::Yes(missed) => missed,
