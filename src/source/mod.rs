@@ -20,7 +20,7 @@ mod yaml_tests;
 pub use self::toml::parse_toml;
 pub use crate::output::cut;
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
-pub use read::{ReadError, beside, clean, outside, tidy, work_tree};
+pub use read::{ReadError, beside, clean, line_of_another_reader, outside, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{TextForm, describe};

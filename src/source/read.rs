@@ -104,11 +104,17 @@ pub fn work_tree(file: &Path) -> Option<&Path> {
     file.ancestors().skip(1).find(|folder| folder.join(".git").exists())
 }
 
-/// Why a path leads outside of a directory, if it does; links are followed, and of what is not there the part that is.
+/// Why a path leads outside of a directory, if it does; links are followed, and of what is not there the part that is. A `..` behind
+/// a link leads up from where the link leads when a file is opened, and takes the link away where Docker, Compose or kustomize clean the
+/// path first: it must lead outside in neither way.
 pub fn outside(root: &Path, path: &Path) -> Option<String> {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let (mut there, mut missing) = (path.clone(), PathBuf::new());
+    leads_outside(root, &path).or_else(|| leads_outside(root, &clean(&path)))
+}
+
+fn leads_outside(root: &Path, path: &Path) -> Option<String> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let (mut there, mut missing) = (path.to_path_buf(), PathBuf::new());
     let real: PathBuf = loop {
         if let Ok(real) = there.canonicalize() {
             break real.components().chain(missing.components()).collect();
@@ -157,6 +163,17 @@ pub fn clean(path: &Path) -> PathBuf {
     clean
 }
 
+/// A character of a YAML text behind its first at which programs written in Go begin another line, and the reader of this program does
+/// not: what stands behind it would be a key there and a comment here.
+pub fn line_of_another_reader(text: &str) -> Option<String> {
+    let breaks = |c: &char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+    let found = text.chars().skip(1).find(breaks)?;
+    Some(format!(
+        "it has U+{:04X}, at which other readers of YAML begin a line: write it as an escape in quotes",
+        u32::from(found)
+    ))
+}
+
 /// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.
 pub fn tidy(path: &Path) -> PathBuf {
     let mut short = PathBuf::new();
@@ -194,6 +211,29 @@ mod tests {
         assert_eq!(beside(Path::new("a.yaml"), "../../x"), Path::new("../../x"));
         assert_eq!(beside(Path::new("a.yaml"), "/etc/../tmp"), Path::new("/tmp"));
         assert_eq!(beside(Path::new("a/b.yaml"), ".."), Path::new("."));
+    }
+
+    #[test]
+    fn a_way_up_behind_a_link_stays_inside_in_both_readings() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("p");
+        std::fs::create_dir_all(root.join("deep/1/2/3")).unwrap();
+        std::os::unix::fs::symlink("deep/1/2/3", root.join("l")).unwrap();
+        let outside = |path: &str| outside(&root, &root.join(path)).is_some();
+        assert!(!outside("l/../x") && !outside("deep/1/../x") && !outside("l"));
+        // Opened it is `deep/x`, cleaned it is above the project.
+        assert!(outside("l/../../x"));
+        // Opened it is above, cleaned it is `x`.
+        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+        assert!(outside("up") && outside("up/../p/up/../x"));
+    }
+
+    #[test]
+    fn characters_at_which_other_readers_begin_a_line_are_told() {
+        for hidden in ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'] {
+            assert!(line_of_another_reader(&format!("a: 1 # harmless{hidden}b: 2")).is_some());
+        }
+        assert_eq!(line_of_another_reader("\u{feff}a: ü – 1"), None);
     }
 
     #[test]

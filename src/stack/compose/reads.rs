@@ -2,7 +2,7 @@
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
 pub(super) use crate::source::clean;
-use crate::source::outside;
+use crate::source::{line_of_another_reader, outside};
 use crate::stack::{HostRequest, HostRequests};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -56,6 +56,9 @@ pub(super) const NO_REMOTES: [(&str, &str); 3] = [
 /// The documents of a Compose file, in which `on` and `yes` are texts as they are for Compose. Aliases are counted as what they
 /// stand for, and there is an end to that.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
+    if let Some(why) = line_of_another_reader(text) {
+        return Err(serde::de::Error::custom(why));
+    }
     serde_yaml::from_multiple_with_options(text, serde_yaml::options! { strict_booleans: true })
 }
 
@@ -210,6 +213,10 @@ impl Reads<'_> {
                 "it is read from elsewhere"
             }
             _ if path.starts_with('~') => "it is in somebody's home",
+            // Compose opens it as it is written, and a relative one without the `..`.
+            _ if path.starts_with('/') && Path::new(path).components().any(|part| part == Component::ParentDir) => {
+                "`..` behind a link leads up from where that leads"
+            }
             _ => return self.note(&clean(&base.join(path)), right),
         };
         self.ask(right, format!("{path}: {why}"), path);
@@ -309,6 +316,19 @@ mod tests {
         let files: [(&str, &[u8]); 1] = [("c.yaml", b"services: { a: { image: a, env_file: link/../../x.env } }")];
         let asks = told(&files, &[("link", "deep/er")]).unwrap();
         assert!(asks.len() == 1 && asks[0].contains("x.env is outside"), "{asks:?}");
+    }
+
+    #[test]
+    fn an_absolute_path_has_no_way_up() {
+        let asks = told(&[("c.yaml", b"services: { a: { image: a, env_file: /p/link/../x.env } }")], &[]).unwrap();
+        assert!(asks.len() == 1 && asks[0].contains("leads up from where"), "{asks:?}");
+    }
+
+    #[test]
+    fn no_character_hides_a_key() {
+        let text = "services:\n  a:\n    image: a # harmless\u{2028}    env_file: /etc/hostname\n";
+        let error = told(&[("c.yaml", text.as_bytes())], &[]).unwrap_err();
+        assert!(error.contains("it has U+2028"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::bundle::hex;
 use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, texts, texts_in, unescape};
-use crate::source::outside;
+use crate::source::{clean, outside};
 use crate::stack::{HostRequest, HostRequests, Right};
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
@@ -325,7 +325,9 @@ impl Walk<'_> {
                 Value::Object(file) => file.get("path").and_then(|path| self.decide(HostRule::Files, path)),
                 _ => each(&|text| {
                     let path = self.base.join(text);
-                    let special = || special(&path).map(|kind| format!("{text}: it is {kind}"));
+                    let special = || {
+                        special(&path).or_else(|| special(&clean(&path))).map(|kind| format!("{text}: it is {kind}"))
+                    };
                     outside(self.root, &path).or_else(special).and_then(consent)
                 }),
             },
@@ -424,15 +426,17 @@ impl Walk<'_> {
         }
         let source = text(mount.get("source")).unwrap_or_default();
         let path = self.base.join(&source);
+        // As the engine opens it.
+        let mounted = clean(&path);
         let read_only = mount.get("read_only").and_then(Value::as_bool).unwrap_or(false);
         if let Some(why) = outside(self.root, &path) {
             return consent(if read_only { why } else { format!("{why}, and it can be written to") });
         }
         match read_only {
-            _ if !path.exists() => {
+            _ if !mounted.exists() => {
                 consent(format!("{source}: there is no such file, and the engine would create a directory"))
             }
-            true => special(&path).and_then(|kind| consent(format!("{source}: it is {kind}"))),
+            true => special(&mounted).and_then(|kind| consent(format!("{source}: it is {kind}"))),
             false => consent(format!(
                 "{source}: it can be written to, and is not the drill's own (`:ro` mounts it read-only)"
             )),

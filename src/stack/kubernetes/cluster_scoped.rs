@@ -54,6 +54,9 @@ pub(super) fn refusals(object: &Value, request: &StackRequest, written: &str) ->
                 refuse("is made of other ClusterRoles".into(), "write its rules out");
             }
             for rule in items(object, "/rules") {
+                if items(rule, "/nonResourceURLs").next().is_some() {
+                    refuse("gives addresses of the API server that are no objects".into(), help);
+                }
                 let words = |key: &str| items(rule, key).filter_map(Value::as_str);
                 if let Some(verb) = words("/verbs").find(|verb| !LOOKS.contains(verb)) {
                     refuse(format!("gives the verb `{verb}` in the whole cluster"), help);

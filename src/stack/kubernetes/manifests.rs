@@ -2,7 +2,7 @@
 
 use super::boundary::unnameable;
 use crate::process;
-use crate::source::outside;
+use crate::source::{line_of_another_reader, outside};
 use crate::stack::{CHART, ClusterRequest, StackError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -280,6 +280,9 @@ fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ManifestError> {
     // A text in base64 would be another one here than there.
     if let Some(tag) = ["!!binary", "!<", "%TAG"].iter().find(|tag| text.contains(**tag)) {
         return Err(invalid(file, format!("it has `{tag}`: write its texts as they are")));
+    }
+    if let Some(why) = line_of_another_reader(&text) {
+        return Err(invalid(file, why));
     }
     let written: Vec<Value> = serde_yaml::from_multiple(&text).map_err(|error| invalid(file, error))?;
     match written.iter().find_map(elsewhere) {
