@@ -38,8 +38,9 @@ pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> 
             Show(window)
         ));
     }
-    let within = servers.ready_within() + ANSWERED_AFTER;
+    let (begun, within) = (cx.sink.now(), servers.ready_within() + ANSWERED_AFTER);
     let ready = agent.ask_within(servers.ask(ALERTS), within).await;
+    cx.waited("Prometheus and Alertmanager to know each other and the targets", begun, within, ready.is_ok());
     ready.map(drop).map_err(|error| Stop::from(error).at(cx.in_scenario(cx.plan.line_of("alerts"))))
 }
 

@@ -337,8 +337,9 @@ async fn what_was_said_before_a_reset_arrives_as_late_as_the_toxic_has_it_and_th
     };
     let mut client = dial(reach).await;
     let stuck = proxy.add_toxic("f", held(ToxicStream::Downstream)).await.expect("a rule");
-    client.write_all(b"a!").await.expect("written");
+    client.write_all(b"a").await.expect("written");
     acted(&stuck, 1).await;
+    client.write_all(b"!").await.expect("written");
     drop(stuck);
     let mut seen = Vec::new();
     let end = within(client.read_to_end(&mut seen)).await;
