@@ -37,6 +37,7 @@ fn plan(number: usize) -> Announcement {
         at: Location { path: "runbook.md".into(), line: n * 8 },
         end_line: n * 8 + 5,
         helps: None,
+        not_run: None,
         replaced: None,
     };
     Announcement {

@@ -5,6 +5,7 @@
 mod around;
 mod holds;
 pub mod lexer;
+mod reach;
 mod reader;
 mod tree;
 pub(crate) mod variables;
@@ -12,6 +13,7 @@ mod word;
 
 pub use around::{CommandContext, OutputTaker, PlacedCommand};
 pub use holds::Holds;
+pub use reach::reached_anyway;
 #[cfg(test)]
 pub(crate) use reader::TOTAL;
 pub use reader::{is_name, read};

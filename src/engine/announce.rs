@@ -6,7 +6,7 @@ use crate::record::{
     RECORD_FORMAT, RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows,
     micros, sha256_hex,
 };
-use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
+use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
@@ -168,6 +168,7 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
         at: Location { path: shown(source), line: step.line },
         end_line: step.end_line,
         helps: helps(step),
+        not_run: not_run(step),
         replaced: step.replaced.as_ref().map(|replaced| ReplacedInfo {
             by: Location { path: shown(&replaced.by), line: replaced.line },
             commands: match &replaced.kind {
@@ -180,11 +181,38 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
 
 fn helps(step: &Step) -> Option<bool> {
     let StepKind::Commands(commands) = &step.kind else { return None };
-    let mut kinds = commands.iter().map(|command| command.effect().kind);
     match step.phase {
-        RunbookPhase::Mitigate | RunbookPhase::Rollback => kinds.all(|kind| kind == EffectKind::Looks).then_some(false),
-        _ => kinds.any(|kind| kind == EffectKind::Changes).then_some(true),
+        RunbookPhase::Mitigate | RunbookPhase::Rollback => (!acts(step)).then_some(false),
+        _ => {
+            let mut runs = commands.iter().filter(|command| left_out(step, command).is_none());
+            runs.any(|command| command.effect().kind == EffectKind::Changes).then_some(true)
+        }
     }
+}
+
+/// Why a command is not run, where somebody has decided so.
+fn left_out(step: &Step, command: &Command) -> Option<String> {
+    let decided = match &command.handling {
+        Handling::Skip(why) => Some(why.clone()),
+        _ => None,
+    };
+    step.settings(command.block).skip.or(decided)
+}
+
+/// Whether a command of a step that is not left out does more than look.
+pub(super) fn acts(step: &Step) -> bool {
+    let mut runs = step.commands().iter().filter(|command| left_out(step, command).is_none());
+    runs.any(|command| command.effect().kind != EffectKind::Looks)
+}
+
+/// Why nothing is run of a step that is to help but its look.
+fn not_run(step: &Step) -> Option<String> {
+    let helps = matches!(step.phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
+    let (left, runs): (Vec<&Command>, Vec<&Command>) =
+        step.commands().iter().partition(|command| left_out(step, command).is_some());
+    let looks = !runs.is_empty() && runs.iter().all(|command| matches!(command.handling, Handling::Run(_)));
+    let mut more = left.into_iter().filter(|command| command.effect().kind != EffectKind::Looks);
+    more.find_map(|command| left_out(step, command)).filter(|_| helps && looks && !acts(step))
 }
 
 fn windows(plan: &Plan, runbook_took: Option<Duration>) -> Windows {

@@ -2,6 +2,7 @@
 //! until it begins to undo it. Each fault is asked when the runbook has ended and at the end of the hold, so that the record
 //! says whether the runbook cleared it or worked around it.
 
+use super::announce::acts;
 use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, returns};
@@ -11,10 +12,10 @@ use super::stop::Stop;
 use super::words::beside;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
+    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
     WAIT_SERVED, WindowRecord, micros,
 };
-use crate::runbook::RunbookPhase;
+use crate::runbook::{RunbookPhase, Step};
 use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer};
 use crate::spec::PlannedFault;
 use std::time::Duration;
@@ -94,7 +95,7 @@ impl Recovered {
         let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let served_before = followed && served_before(cx, impact, responded.asked.unwrap_or(from));
-        let hold = query.hold;
+        let (hold, unverified) = (query.hold, responded.unverified.as_ref());
         cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
         cx.undisturbed()?;
         match (recovered, cx.control) {
@@ -122,7 +123,7 @@ impl Recovered {
                         "users were served again before the first mitigating command, so the runbook proved nothing"
                     }
                 };
-                let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx));
+                let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx, unverified));
                 let stop = by_themselves.unwrap_or_else(by_none);
                 for sli in &cx.plan.slis {
                     let (reason, at) = (stop.reason.clone(), stop.at.clone());
@@ -136,7 +137,7 @@ impl Recovered {
                     let from = runbook_ended.unwrap_or_default().max(recovery.from);
                     cx.stayed_away(from, recovery.to, impact.onset().unwrap_or_default() + cx.plan.impact.window)
                 }) {
-                    return Err(Stop::harness(why).at(where_it_should_have_helped(cx)));
+                    return Err(Stop::harness(why).at(where_it_should_have_helped(cx, unverified)));
                 }
                 let Recovery { at, from: from_us, to: to_us } = recovery;
                 cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
@@ -144,7 +145,7 @@ impl Recovered {
                 for answers in cx.monitor.timeline(answers) {
                     cx.sink.note(answers.text);
                 }
-                each_sli(cx, &query, Some(at));
+                each_sli(cx, &query, Some(at), unverified);
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
@@ -159,7 +160,7 @@ impl Recovered {
             }
             (None, false) => {
                 cx.lives()?;
-                let missing = each_sli(cx, &query, None);
+                let missing = each_sli(cx, &query, None, unverified);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 // A runbook of which no mitigating step was run has no end of one.
                 let after = if followed && responded.mitigation.is_some() {
@@ -185,7 +186,7 @@ impl Recovered {
                     None => format!("users had not recovered within {} of {after}", seconds(within)),
                 };
                 let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
-                Err(Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx)))
+                Err(Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx, unverified)))
             }
         }
     }
@@ -324,7 +325,8 @@ pub(super) async fn no_relapse(
         cx.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
         return Ok(());
     };
-    let at = where_it_should_have_helped(cx);
+    // A verification that did not pass would have been the verdict.
+    let at = where_it_should_have_helped(cx, None);
     let reason = format!(
         "users had recovered and lost the service again {} later, before the faults were undone: {}",
         seconds(relapsed_us.since(recovery.at)),
@@ -413,7 +415,7 @@ fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result
 }
 
 /// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like.
-fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>) -> String {
+fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>, unverified: Option<&Stop>) -> String {
     let from = query.from;
     let recovered = |name: &str| cx.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
@@ -439,7 +441,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
                     }
                 };
                 missing.push(reason.clone());
-                let at = Some(where_it_should_have_helped(cx));
+                let at = Some(where_it_should_have_helped(cx, unverified));
                 let outcome = match cx.contention() {
                     Some(why) => CheckOutcome::Error { reason: format!("{reason}; {why}"), at },
                     None => CheckOutcome::Failed { reason, at },
@@ -455,10 +457,19 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     missing.join("; ")
 }
 
-/// The first mitigating step of the runbook, where a reader will look first.
-fn where_it_should_have_helped(cx: &Context<'_>) -> crate::record::Location {
+/// The last mitigating step that was run: `recover.within` counts from its end, the reason tells its output, and what is missing
+/// belongs behind it. A step of which only the look was run is none, nor is one behind a verification that did not pass.
+fn where_it_should_have_helped(cx: &Context<'_>, unverified: Option<&Stop>) -> Location {
+    use RunbookPhase::{Mitigate, Other, Rollback};
     let Some(runbook) = &cx.plan.runbook else { return cx.in_scenario(cx.plan.line_of("recover")) };
-    let steps = || runbook.select(&cx.plan.respond.phases).filter(|step| step.phase == RunbookPhase::Mitigate);
-    let line = steps().find(|step| runs(step)).or(steps().next()).map_or(1, |step| step.line);
-    crate::record::Location { path: super::announce::shown(&runbook.source), line }
+    let path = super::announce::shown(&runbook.source);
+    let stopped = unverified.and_then(|stop| stop.at.as_ref()).filter(|at| at.path == path);
+    let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
+    let ran = |phases: &[RunbookPhase], acted: bool| {
+        let before = |step: &Step| stopped.is_none_or(|at| step.line <= at.line);
+        steps.iter().rfind(|step| phases.contains(&step.phase) && runs(step) && before(step) && (!acted || acts(step)))
+    };
+    let last = ran(&[Mitigate], true).or_else(|| ran(&[Rollback, Other], true)).or_else(|| ran(&[Mitigate], false));
+    let line = last.or_else(|| steps.iter().find(|step| step.phase == Mitigate)).map_or(1, |step| step.line);
+    Location { path, line }
 }

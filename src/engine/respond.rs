@@ -39,12 +39,28 @@ struct Mitigating<'r, 'a> {
     responded: Responded,
     /// Whether the current step has begun a command that is meant to help.
     helped: bool,
+    /// How users suffered before what may be the first command that helps, and when that began.
+    asked: Option<(DrillTime, Option<String>, DrillTime)>,
     /// The last step before the mitigation that did more than look.
     changed: Option<ChangedBefore>,
 }
 
 /// A step that is not meant to help and did more than look: where it stands, and when it had ended.
 type ChangedBefore = (Location, DrillTime);
+
+impl Mitigating<'_, '_> {
+    /// Something ran that is meant to help; `late`: its end tells it.
+    fn has_helped(&mut self, late: bool) {
+        self.helped = true;
+        let Some((asked, suffered, began)) = self.asked.take() else { return };
+        if let Some(evidence) = suffered {
+            self.cx.decided(Check::StillBroken, asked, CheckOutcome::Passed { evidence });
+        }
+        let began = if late { began } else { self.cx.sink.now() };
+        self.responded.mitigation = Some((began, None));
+        self.cx.sink.emit(Event::MitigationStarted { began_us: late.then_some(began) });
+    }
+}
 
 pub(super) async fn respond(
     cx: &Context<'_>,
@@ -55,7 +71,7 @@ pub(super) async fn respond(
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
     let responded = Responded::default();
-    let mut mitigating = Mitigating { cx, impact, person, responded, helped: false, changed: None };
+    let mut mitigating = Mitigating { cx, impact, person, responded, helped: false, asked: None, changed: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
@@ -75,14 +91,26 @@ pub(super) async fn respond(
 impl FollowContext for Mitigating<'_, '_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
-        self.helped |= helps;
         // One that only waits or looks is not meant to help.
-        if helps && mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none() {
-            still_broken(self.cx, self.impact, self.changed.as_ref()).await?;
-            self.responded.mitigation = Some((self.cx.sink.now(), None));
-            self.cx.sink.emit(Event::MitigationStarted);
+        if helps {
+            self.before_condition(step).await?;
+            self.has_helped(false);
         }
         Ok(())
+    }
+
+    async fn before_condition(&mut self, step: &Step) -> Result<(), Stop> {
+        self.asked = None;
+        if mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none() {
+            let (at, suffering) = suffering(self.cx, self.impact, self.changed.as_ref()).await?;
+            let suffered = suffering.map_err(|stop| self.cx.failed(Check::StillBroken, at, stop))?;
+            self.asked = Some((at, suffered, self.cx.sink.now()));
+        }
+        Ok(())
+    }
+
+    fn condition_met(&mut self) {
+        self.has_helped(true);
     }
 
     fn after(&mut self) -> Result<(), Stop> {
@@ -134,7 +162,7 @@ impl FollowContext for Mitigating<'_, '_> {
             if let Some(suffering) = suffering.transpose()? {
                 self.responded.asked = Some(suffering.0);
                 record_still_broken(self.cx, suffering)?;
-                self.cx.sink.emit(Event::MitigationStarted);
+                self.cx.sink.emit(Event::MitigationStarted { began_us: None });
             }
             let now = self.cx.sink.now();
             let begun = self.responded.mitigation.map_or(now, |(begun, _)| begun);

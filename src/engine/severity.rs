@@ -5,7 +5,7 @@ use super::context::Context;
 use super::impact::FaultImpact;
 use super::recover::Recovered;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, Event, MeasuredSeverity, Verdict, severity_of, understated};
+use crate::record::{Check, CheckOutcome, Event, MeasuredSeverity, Verdict, percent, severity_of, understated};
 
 /// Measures the severity and decides whether the declared one is too mild: a reason to fail where there is no other one.
 pub(super) fn judge_severity(
@@ -27,7 +27,7 @@ pub(super) fn judge_severity(
     let declared = cx.plan.severity.as_deref()?;
     let name = measured.severity.as_deref().unwrap_or("milder than every severity");
     let lost = if data_lost { ", and acknowledged writes were lost" } else { "" };
-    let seen = format!("{name}: of the events of {} {:.2}% were bad{lost}", measured.sli, users_hurt * 100.0);
+    let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
             let reason = format!("the scenario declares {declared}, and the incident was {seen}");

@@ -1,7 +1,7 @@
 //! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
 //! reached.
 
-use super::{Location, PageExpectation, RULES, RestorePlan, SeverityLevel, Verdict};
+use super::{Location, PageExpectation, RULES, RestorePlan, SeverityLevel, StepStatus, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -287,9 +287,20 @@ pub struct StepInfo {
     /// a step of another phase that evidently changes something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helps: Option<bool>,
+    /// Why nothing of it is run that does more than look, where only its look is: another way was chosen, or it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<String>,
     /// What the runbook says, where the scenario has put something else in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<ReplacedInfo>,
+}
+
+impl StepInfo {
+    /// That only its look was run, and why, where it has ended so.
+    pub fn only_looked(&self, status: Option<StepStatus>) -> Option<String> {
+        let why = self.not_run.as_ref().filter(|_| status == Some(StepStatus::Passed))?;
+        Some(format!("only its look was run: {why}"))
+    }
 }
 
 /// The text of the runbook that a scenario replaced.

@@ -315,8 +315,12 @@ pub enum Event {
         /// Where the reason stands.
         at: Option<Location>,
     },
-    /// The first command of the mitigate phase starts now.
-    MitigationStarted,
+    /// The first mitigating command starts now, or has started.
+    MitigationStarted {
+        /// When it started, where only its end told that it did what helps: a condition in it was met.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        began_us: Option<DrillTime>,
+    },
     /// The last mitigating step ended.
     MitigationEnded,
     /// An SLI recovered: at `recovered_us` by the design's definition.

@@ -54,7 +54,7 @@ pub use redact::{
 };
 pub use restore::*;
 pub use rundir::{RunDir, is_run_id, sha256_hex};
-pub use series::{Counts, LoadSeries, NO_DATA, OF_A_PAGE, SLICE_US, status_of};
+pub use series::{Counts, LoadSeries, NO_DATA, OF_A_PAGE, SLICE_US, percent, status_of};
 pub use severity::{MeasuredSeverity, SeverityLevel, severity_of, understated};
 pub use stream::{EventSink, Journal, Observer, RecordObserver};
 pub use time::{DrillTime, micros, utc_now, utc_text};

@@ -60,6 +60,11 @@ impl Record {
         self.aftermath.iter().filter(|j| j.verdict.spoils())
     }
 
+    /// Whether it was cut off before it had a verdict, also where the reaper has completed its record.
+    pub fn is_unfinished(&self) -> bool {
+        !self.ended || self.verdict == Verdict::Incomplete
+    }
+
     /// Whether it says nothing because its own measuring was disturbed, and nothing else went wrong: then it may simply be run
     /// again. What was left behind, or broke afterwards, is told and not covered by another attempt.
     pub fn is_disturbed(&self) -> bool {

@@ -233,8 +233,8 @@ impl Record {
                 step.reason = reason.clone();
                 step.at = at.clone();
             }
-            Event::MitigationStarted => {
-                self.mitigation_started_us.get_or_insert(at_us);
+            Event::MitigationStarted { began_us } => {
+                self.mitigation_started_us.get_or_insert(began_us.unwrap_or(at_us));
             }
             Event::MitigationEnded => self.mitigation_ended_us = Some(at_us),
             Event::Recovered(recovery) => {

@@ -37,10 +37,20 @@ impl Counts {
         (self.valid > 0).then(|| self.good as f64 / self.valid as f64)
     }
 
-    /// Whether the ratio meets an objective; a window without events does not.
+    /// Whether the ratio meets an objective; a window without events does not. 99.9 / 100 is a little more than 999 / 1000, and no miss.
     pub fn meets(self, objective: f64) -> bool {
-        self.ratio().is_some_and(|ratio| ratio >= objective)
+        self.ratio().is_some_and(|ratio| ratio + 1e-9 >= objective)
     }
+}
+
+/// A ratio in percent with at most two decimals, cut and not rounded: what is not all good never reads `100%`, what misses an
+/// objective never reads as if it met it, and what hurts fewer than a severity asks for never reads as if it hurt as many.
+pub fn percent(ratio: f64) -> String {
+    // The smallest nudge keeps 0.995 from reading 99.49, which binary fractions would make of it.
+    let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(0.0, 1.0) };
+    let hundredths = (ratio * 10_000.0 + 1e-7).floor();
+    let text = format!("{:.2}", hundredths / 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Every slice of one load. The columns are indexed by the number of the slice; one that never came has nothing due.
@@ -193,6 +203,14 @@ mod tests {
             latency_us: [1000, 2000, max],
             bytes: 0,
         }
+    }
+
+    #[test]
+    fn shares_are_cut_and_an_objective_is_met_as_windows_meet_it() {
+        // 27 of 28 is 96.428…%: rounded it would read 96.43%.
+        assert_eq!([27.0 / 28.0, 0.499_99, 0.5, 0.999_99].map(percent), ["96.42%", "49.99%", "50%", "99.99%"]);
+        let counts = |good| Counts { good, valid: 1000 };
+        assert!(counts(999).meets(99.9 / 100.0) && !counts(998).meets(99.9 / 100.0));
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Record {
                 tell(ended, Event::StepEnded { step: step.step.clone(), status, reason, at });
             }
         }
-        self.mitigation_started_us.into_iter().for_each(|at| tell(at, Event::MitigationStarted));
+        let started = Event::MitigationStarted { began_us: None };
+        self.mitigation_started_us.into_iter().for_each(|at| tell(at, started.clone()));
         self.mitigation_ended_us.into_iter().for_each(|at| tell(at, Event::MitigationEnded));
         for recovery in &self.recoveries {
             tell(recovery.recovered_us, Event::Recovered(recovery.clone()));

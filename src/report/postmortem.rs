@@ -157,7 +157,8 @@ impl IncidentFacts<'_> {
     }
 
     fn to_mitigation(&self) -> Option<String> {
-        Some(self.link(&seconds(self.figures.to_mitigation_us?), |event| matches!(event, Event::MitigationStarted)))
+        let started = |event: &Event| matches!(event, Event::MitigationStarted { .. });
+        Some(self.link(&seconds(self.figures.to_mitigation_us?), started))
     }
 
     fn to_recover(&self) -> Option<String> {
@@ -270,6 +271,13 @@ impl IncidentFacts<'_> {
         left.ok().filter(|left| *left as f64 <= rto as f64 * CLOSE).map(|left| (rto, left))
     }
 
+    fn not_recovered(&self) -> &'static str {
+        match self.record.is_unfinished() {
+            true => "The run was not finished: whether users would have recovered is not known.",
+            false => "Users did not recover.",
+        }
+    }
+
     /// How many steps ran, where all of them did what they should.
     fn ran_well(&self) -> Option<usize> {
         let ran: Vec<_> = self.record.steps.iter().filter(|step| !step.commands.is_empty()).collect();
@@ -307,8 +315,10 @@ impl IncidentFacts<'_> {
         let share = took.filter(|_| total > 0).map(|us| percent(us as f64 / total as f64)).unwrap_or_default();
         let ended = |event: &Event| matches!(event, Event::StepEnded { step: id, .. } if *id == step.step);
         let took = took.map(|us| self.link(&seconds(us), ended)).unwrap_or_default();
-        let (symbol, word) = words::step(Some(step.status));
-        let why = prose(step.reason.as_deref().unwrap_or_default());
+        let info = self.record.step_info(&step.step);
+        let (symbol, word) = words::step(info, Some(step.status));
+        let only_looked = info.and_then(|info| info.only_looked(step.status));
+        let why = prose(only_looked.or(step.reason.clone()).unwrap_or_default());
         format!("{} {word} | {took} | {share} | {why}", symbol.sign())
     }
 
@@ -353,6 +363,8 @@ mod tests {
         let failed = draft(Story::StepFailed);
         assert!(failed.contains("failed.") && failed.contains("What allowed the runbook"), "{failed}");
         assert!(draft(Story::NotRecovered).contains("Users did not recover."));
+        let cut_off = draft(Story::Killed);
+        assert!(cut_off.contains("The run was not finished") && !cut_off.contains("did not recover"), "{cut_off}");
     }
 
     #[test]

@@ -77,7 +77,8 @@ fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
         rows.push((us, "detected", said.join("; ")));
     }
     if let Some(us) = figures.to_mitigation_us {
-        let first = view.steps.iter().find(|s| s.info.phase == "mitigate" && s.commands().next().is_some());
+        let began = |s: &&StepView<'_>| s.info.helps != Some(false) && s.commands().next().is_some();
+        let first = view.steps.iter().filter(|s| s.info.phase == "mitigate").find(began);
         rows.push((us, "mitigation", first.map(|step| format!("starts at {}", step.info.at)).unwrap_or_default()));
     }
     if let Some(us) = figures.to_recover_us {
@@ -122,6 +123,7 @@ fn step(step: &StepView<'_>, said: &str, page: &mut TerminalPage) {
     if let Some(reason) = reason.filter(|_| ran.status != Some(StepStatus::Passed)) {
         page.wrapped(INDENT, &placed(ran.at.as_ref(), reason));
     }
+    step.only_looked.iter().for_each(|told| page.wrapped(INDENT, told));
     let bad = matches!(ran.status, Some(StepStatus::Failed) | None);
     let Some(command) = ran.commands.iter().rfind(|command| bad && !command.background) else { return };
     let room = WIDTH - INDENT.len();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
-use crate::record::{DrillTime, FaultEvent, Record};
+use crate::record::{DrillTime, Event, FaultEvent, Record, StepStatus, Verdict};
 use crate::view::format::percent;
 use crate::view::restore;
 use crate::view::words::{check, counts, exit, fate, headline, headline_text};
@@ -130,6 +130,25 @@ fn marks_and_words_are_the_same_in_every_format() {
             }
         }
     }
+}
+
+#[test]
+fn a_step_of_which_only_the_look_was_run_is_no_pass_in_any_format() {
+    let mut record = record_of(Story::Passed);
+    let plan = record.plan.as_mut().unwrap();
+    let step = plan.steps.iter_mut().find(|step| step.phase == "mitigate").unwrap();
+    step.not_run = Some("another way was chosen".into());
+    let (step, told) = (step.id.clone(), "only its look was run: another way was chosen");
+    let formats = formats(&record);
+    assert_everywhere(&formats, told, &["markdown", "dr"]);
+    assert!(formats[0].1.contains("- checked mitigate"), "{}", formats[0].1);
+    let case = crate::view::cases::cases(&record).into_iter().find(|case| case.name == format!("step {step}")).unwrap();
+    assert_eq!((case.symbol, case.message.as_str()), (StatusSymbol::Skip, told));
+    let ended = Event::StepEnded { step, status: StepStatus::Passed, reason: None, at: None };
+    let line = crate::view::event_line(&ended, record.plan.as_deref()).unwrap();
+    assert_eq!((line.symbol, line.text), (StatusSymbol::Skip, format!("step checked: {told}")));
+    record.verdict = Verdict::NotRecovered;
+    assert_eq!(crate::view::advice::advice(&record).step, "No step of the mitigation was carried out.");
 }
 
 #[test]

@@ -676,7 +676,12 @@ pub fn doubt(command: &Command) -> Option<String> {
         return Some(format!("`{what}` cannot be taken back"));
     }
     if command.is_shell() && programs::hides_calls(&command.text) {
-        return Some("a part of it could not be read as shell".into());
+        // To bash `<limit>` at the end of a line is a redirection without a target.
+        let filled = command.inputs.iter().rfind(|input| input.variable().is_none());
+        return Some(match filled.filter(|_| !programs::hides_calls(&command.masked())) {
+            Some(input) => format!("`{}` is a placeholder that has to be filled in", input.spelling),
+            None => "a part of it could not be read as shell".into(),
+        });
     }
     said(governs)
 }

@@ -369,6 +369,7 @@ fn a_comment_behind_the_last_line_governs_a_command() {
 fn what_cannot_be_taken_back_is_not_proposed() {
     for (text, why) in [
         ("rm -rf /data", "cannot be taken back"),
+        ("docker update web --memory <new-limit>", "`<new-limit>` is a placeholder"),
         ("# Restart\nsystemctl restart a\n# Or with Docker\ndocker restart a", "names another way"),
     ] {
         let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\n{text}\n```\n"));

@@ -104,6 +104,17 @@ impl Shell {
         &mut self,
         text: &str,
         timeout: Duration,
+        on_output: impl FnMut(Stream, String),
+    ) -> Result<CommandResult, ShellError> {
+        self.run_watched(text, false, timeout, on_output).await
+    }
+
+    /// The same; the result of a command that is `watched` has the simple commands that its shell ran.
+    pub async fn run_watched(
+        &mut self,
+        text: &str,
+        watched: bool,
+        timeout: Duration,
         mut on_output: impl FnMut(Stream, String),
     ) -> Result<CommandResult, ShellError> {
         if let Some(unfinished) = self.unfinished {
@@ -113,7 +124,7 @@ impl Shell {
         }
         let id = self.next_id;
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES };
+        let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES, watched };
         let line = encode(&run)?;
         let mut guard = CancelOnDrop { tx: Some(self.tx.clone()) };
         let permit = self.tx.reserve().await.map_err(|_| closed())?;

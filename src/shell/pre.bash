@@ -73,5 +73,6 @@ disown() {
   @ARGS@
   builtin set +o braceexpand +o hashall +o interactive-comments
   builtin set @OPTIONS@
+  @WATCH@
   builtin return @STATUS@
 } 2>/dev/null

@@ -43,6 +43,9 @@ pub enum ToShell {
         timeout_ms: u64,
         /// Bytes of output kept per stream; what is beyond is cut from the middle and counted.
         keep_bytes: u64,
+        /// Whether it is noted which simple commands its shell runs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watched: bool,
     },
     /// Kills the command that runs now.
     Cancel,
@@ -136,7 +139,7 @@ impl<'de> Deserialize<'de> for Blob {
 }
 
 /// How one command ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandResult {
     /// Exit code, 128 + n for signal n.
     pub exit: i32,
@@ -150,6 +153,13 @@ pub struct CommandResult {
     pub pipe: Vec<i32>,
     /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`. A terminal would be closed.
     pub left_shell: bool,
+    /// Why it was not run: the variable that it reads, and that has no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+    /// The simple commands that its shell itself came to, as bash writes them, each once; an empty text stands for those that were too
+    /// many. `None`: it was not watched, or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Vec<String>>,
 }
 
 /// Supervisor → runner.

@@ -168,6 +168,18 @@ __firedrill_needs() {
   builtin exit @NO_VALUE@
 }
 
+# Notes a command that is about to run, while there is room; behind an empty text more ran. `$2` gives `$_` back. In the EXIT trap bash
+# names the last command once more, or one of ours.
+__firedrill_ran() {
+  case $1 in 'builtin return'* | 'builtin . ./pre '* | 'builtin trap - EXIT DEBUG') builtin return 0 ;; esac
+  if ((__firedrill_left > 0)); then
+    __firedrill_left=$((__firedrill_left - ${#1} - 1))
+    if ((__firedrill_left <= 0)); then builtin set --; fi
+    builtin printf '%s\0' "${1-}" >>@DIR@/ran || builtin :
+  fi
+  builtin return 0
+}
+
 __firedrill_arm() {
   builtin trap -- @HANDLER@ EXIT
 }

@@ -13,6 +13,7 @@ use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -28,13 +29,18 @@ const LARGEST: u64 = 16 << 20;
 /// The handler of our EXIT trap: what it hands over would be different inside a function.
 const HANDLER: &str = concat!(
     r#"{ __firedrill_save "$?" "$_" "${FUNCNAME+${#FUNCNAME[@]}}" "$BASH_COMMAND" "#,
-    r#""${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT; builtin trap -p >|@DIR@/traps; "#,
+    r#""${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT DEBUG; builtin trap -p >|@DIR@/traps; "#,
     r#"__firedrill_finish; } 2>/dev/null && builtin :; builtin eval "${__firedrill_fire-}""#
 );
+/// The DEBUG trap of a command that is watched, and what sets it.
+const DEBUG: &str = r#"{ __firedrill_ran "$BASH_COMMAND" "${_-}"; } 2>/dev/null"#;
+const WATCH: &str = "builtin printf '' >|@DIR@/ran; __firedrill_left=60000; builtin trap -- '@DEBUG@' DEBUG";
+/// Most that a watched command may have noted, in bytes.
+const LARGEST_RAN: u64 = 256 << 10;
 /// Longest `$_` that is carried over, in bytes.
 const LONGEST_LAST: usize = 4096;
-/// Exit code of a command that was not run because a variable has no value: EX_CONFIG of sysexits.h, which nobody expects of a
-/// command.
+/// Exit code of a command that was not run because a variable has no value: EX_CONFIG of sysexits.h. A command may end with it as well:
+/// whether it was run is told by [`lacks`].
 const NO_VALUE: i32 = 78;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
@@ -132,8 +138,8 @@ impl Session {
 
     /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the texts of ours
     /// that bash may quote on stderr: what stands before the user's first line (a syntax error there quotes the line as a
-    /// whole), and the handler of the EXIT trap (under `set -v`).
-    pub fn prepare(&self, dir: &Path, text: &str) -> io::Result<[String; 2]> {
+    /// whole), and the handlers of the traps (under `set -v`). Of a command that is `watched`, [`ran`] tells what its shell ran.
+    pub fn prepare(&self, dir: &Path, text: &str, watched: bool) -> io::Result<[String; 3]> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         fs::DirBuilder::new().mode(0o500).create(dir.join("void"))?;
         let in_bash = String::from_utf8_lossy(&quote(dir.as_os_str().as_bytes())).into_owned();
@@ -145,7 +151,9 @@ impl Session {
         let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
         let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
         let env = env.replace("@NO_VALUE@", &NO_VALUE.to_string());
+        let watch = if watched { WATCH.replace("@DEBUG@", DEBUG) } else { String::new() };
         let pre = include_str!("pre.bash")
+            .replace("@WATCH@", &watch)
             .replace("@DIR@", &in_bash)
             .replace("@NEEDS@", &self.needs(text))
             .replace("@OPTIONS@", &self.options())
@@ -163,7 +171,7 @@ impl Session {
         let prefix = self.prefix();
         let text = self.jobs.fill_in(text);
         write(&dir.join("bash"), format!("{prefix}{text}\n").as_bytes())?;
-        Ok([prefix, format!("{handler}\n")])
+        Ok([prefix, format!("{handler}\n"), format!("{DEBUG}\n")])
     }
 
     /// The lines by which a bash asks for the values that `text` cannot do without.
@@ -283,7 +291,7 @@ impl Session {
     /// Why the command was not run, or its state cannot be carried over.
     pub fn adopt(&mut self, dir: &Path, text: &str, exit: i32) -> Result<bool, String> {
         self.failed(exit);
-        if let Ok(lacks) = fs::read_to_string(dir.join("lacks")) {
+        if let Some(lacks) = lacks(dir) {
             return Err(no_value(&lacks));
         }
         match fs::read(dir.join("complete")) {
@@ -340,17 +348,46 @@ impl Session {
     }
 }
 
-/// The error message of a command that was not run; `lacks` is what its bash wrote of the variable.
-fn no_value(lacks: &str) -> String {
-    let (name, why) = match lacks.split_once(' ') {
+/// A variable without whose value a command was not run, and why that has none.
+pub struct LackingVariable {
+    name: String,
+    why: String,
+}
+
+impl fmt::Display for LackingVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`${}` {}", self.name, self.why)
+    }
+}
+
+/// What the command of `dir` was not run for want of, as its bash wrote it.
+pub fn lacks(dir: &Path) -> Option<LackingVariable> {
+    let said = fs::read_to_string(dir.join("lacks")).ok()?;
+    let (name, why) = match said.split_once(' ') {
         Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),
         Some((_, name)) => (name, "is not set".to_string()),
-        None => (lacks, "has no value".to_string()),
+        None => (said.as_str(), "has no value".to_string()),
     };
+    Some(LackingVariable { name: name.to_string(), why })
+}
+
+/// The error message of a command that was not run.
+fn no_value(lacks: &LackingVariable) -> String {
+    let name = &lacks.name;
     format!(
-        "`${name}` {why}. The command was not run, as it would do something else without it; `${{{name}:-}}` says that it \
-         may be empty"
+        "{lacks}. The command was not run, as it would do something else without it; `${{{name}:-}}` says that it may be empty"
     )
+}
+
+/// The simple commands that the watched shell of `dir` came to, each once; an empty one stands for those that had no room. `None` where
+/// it is not known.
+pub fn ran(dir: &Path) -> Option<Vec<String>> {
+    let mut left = LARGEST_RAN;
+    let bytes = read(&dir.join("ran"), &mut left).ok()?;
+    let Some((end, texts)) = bytes.split_last() else { return Some(Vec::new()) };
+    let texts = texts.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
+    let texts: BTreeSet<String> = texts.collect();
+    (*end == 0).then(|| texts.into_iter().collect())
 }
 
 /// The name of the user whose session it is.

@@ -218,8 +218,8 @@ impl Supervisor {
                 self.send(&FromShell::Exported { state: state.map(|state| Blob(state.into())) }).await
             }
             ToShell::Import { state } => self.import(Ok(state.0.to_vec())).await,
-            ToShell::Run { id, text, timeout_ms, keep_bytes } => {
-                self.run(id, &text, Duration::from_millis(timeout_ms), keep_bytes).await
+            ToShell::Run { id, text, timeout_ms, keep_bytes, watched } => {
+                self.run(id, (&text, watched), Duration::from_millis(timeout_ms), keep_bytes).await
             }
         }
     }
@@ -237,13 +237,13 @@ impl Supervisor {
         None
     }
 
-    async fn run(&mut self, id: u64, text: &str, timeout: Duration, keep_bytes: u64) -> Option<()> {
+    async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration, keep_bytes: u64) -> Option<()> {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
         // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
         let before: BTreeSet<Identity> = processes::in_session(self.own_session).map(|p| p.identity).collect();
         let started = Instant::now();
-        let (mut running, ours) = match self.start(&dir, text) {
+        let (mut running, ours) = match self.start(&dir, text, watched) {
             Ok(started) => started,
             Err(message) => {
                 self.note(id, &message).await?;
@@ -279,6 +279,8 @@ impl Supervisor {
                 () = self.gone() => return None,
             }
         }
+        let mut ran = session::ran(&dir);
+        let lacks = session::lacks(&dir).map(|lacks| lacks.to_string());
         // What a command that had to be stopped left half done does not count.
         let adopted = match stopped {
             None => self.session.adopt(&dir, text, exit),
@@ -294,13 +296,15 @@ impl Supervisor {
                 self.note(id, &message).await?;
                 // What comes behind it would go on with what was there before.
                 exit = if exit == 0 { CANNOT_RUN } else { exit };
+                // It may not have been able to note what it ran either.
+                ran = None;
                 false
             }
         };
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
         let timed_out = stopped == Some(StopReply::TimedOut);
-        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell };
+        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell, lacks, ran };
         self.send(&FromShell::Ended { id, result }).await
     }
 
@@ -312,12 +316,12 @@ impl Supervisor {
         TRUST_VARIABLES.iter().for_each(|name| self.session.set_env(name, &path.to_string_lossy()));
     }
 
-    fn start(&self, dir: &Path, text: &str) -> Result<(Running, [String; 2]), String> {
+    fn start(&self, dir: &Path, text: &str, watched: bool) -> Result<(Running, [String; 3]), String> {
         if text.contains('\0') {
             return Err("the command holds a NUL byte, which bash cannot read".into());
         }
-        let ours =
-            self.session.prepare(dir, text).map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
+        let ours = self.session.prepare(dir, text, watched);
+        let ours = ours.map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
         let mut command = process::command(&self.bash);
         command.arg("bash").env_clear().envs(self.session.environment()).env("BASH_ENV", "./env");
         command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -394,8 +398,7 @@ impl Supervisor {
     }
 
     async fn not_run(&self, id: u64, took: Duration) -> Option<()> {
-        let (exit, timed_out, omitted, pipe, left_shell) = (CANNOT_RUN, false, 0, Vec::new(), false);
-        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell };
+        let result = CommandResult { exit: CANNOT_RUN, took, ..CommandResult::default() };
         self.send(&FromShell::Ended { id, result }).await
     }
 

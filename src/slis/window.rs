@@ -22,7 +22,7 @@
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
 use super::{Ratio, SLICE, SliSpec};
-use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, status_of};
+use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -114,16 +114,18 @@ impl fmt::Display for Level {
         let Some(ratio) = self.ratio() else {
             return write!(f, "{}: no data, objective {}", self.sli, self.objective);
         };
-        // Rounded towards zero, so that a missed objective is never shown as a met one.
-        let percent = (ratio * 10_000.0 + TOLERANCE).floor() / 100.0;
         let unknown = match self.unknown {
             0 => String::new(),
             times => format!("; {times} times there was no data"),
         };
         write!(
             f,
-            "{}: {percent}%, objective {} ({} of {} events were good{unknown})",
-            self.sli, self.objective, self.good, self.valid
+            "{}: {}, objective {} ({} of {} events were good{unknown})",
+            self.sli,
+            percent(ratio),
+            self.objective,
+            self.good,
+            self.valid
         )
     }
 }

@@ -52,8 +52,8 @@ fn followed(record: &Record) -> Vec<FollowedStep<'_>> {
 
 /// Those that were to help: of the mitigation, or where there is none by that name, of what could be one.
 fn helping(record: &Record) -> Vec<FollowedStep<'_>> {
-    let ran: Vec<FollowedStep<'_>> =
-        followed(record).into_iter().filter(|(_, step)| !step.commands.is_empty()).collect();
+    let did = |(info, step): &FollowedStep<'_>| !step.commands.is_empty() && info.only_looked(step.status).is_none();
+    let ran: Vec<FollowedStep<'_>> = followed(record).into_iter().filter(did).collect();
     let of = |phases: &[&str]| {
         ran.iter().copied().filter(|(info, _)| phases.contains(&info.phase.as_str())).collect::<Vec<_>>()
     };

@@ -11,6 +11,7 @@ use crate::record::{Phase, Record, StepInfo, Verdict};
 pub fn hurt(record: &Record) -> String {
     let Some(from) = record.impact_us() else {
         return match record.injected_us() {
+            Some(_) if record.is_unfinished() => "Not known: the run was not finished.".into(),
             Some(_) => "Not at all: no indicator fell below its threshold.".into(),
             None => "Not by the drill: no fault was in place.".into(),
         };
@@ -43,6 +44,7 @@ pub fn hurt(record: &Record) -> String {
 pub fn cured(record: &Record) -> String {
     let Some(recovered) = record.recovered_us() else {
         return match record.impact_us() {
+            _ if record.is_unfinished() => "Not known: the run was not finished.".into(),
             None => "Nothing had to: no user was hurt.".into(),
             Some(_) if record.verdict == Verdict::SelfHealed => "Not the runbook: users recovered without it.".into(),
             Some(_) if record.is_control() => "Nothing, as it must be: the control leaves the runbook out.".into(),

@@ -141,13 +141,20 @@ fn failed_at(record: &Record, check: &Check) -> Option<Location> {
     said.or_else(begin)
 }
 
-/// How a check came out: as the engine decided it; for a step that it did not, as the step ended.
+/// How a check came out: as the engine decided it; for a step that it did not, as the step ended. Nothing was shown of a step
+/// of which only the look was run.
 fn outcome(record: &Record, check: &Check) -> Option<CheckOutcome> {
+    let ran = match check {
+        Check::Step { step } => step_record(record, step),
+        _ => None,
+    };
+    if let Some(reason) = ran.and_then(|ran| record.step_info(&ran.step)?.only_looked(ran.status)) {
+        return Some(CheckOutcome::Skipped { reason });
+    }
     if let Some(result) = record.check(check) {
         return Some(result.outcome.clone());
     }
-    let Check::Step { step } = check else { return None };
-    let ran = step_record(record, step)?;
+    let ran = ran?;
     let reason = ran.reason.clone().unwrap_or_default();
     match ran.status? {
         StepStatus::Passed | StepStatus::Warned => Some(CheckOutcome::Passed { evidence: reason }),

@@ -71,6 +71,8 @@ pub struct StepView<'a> {
     pub symbol: StatusSymbol,
     /// The same in a word.
     pub word: &'static str,
+    /// That only its look was run, and why.
+    pub only_looked: Option<String>,
     /// How long its commands took.
     pub took: Option<String>,
 }
@@ -114,9 +116,10 @@ impl<'a> StepView<'a> {
     /// A step of a drill.
     pub fn of(record: &'a Record, info: &'a StepInfo) -> StepView<'a> {
         let ran = record.steps.iter().find(|step| step.step == info.id);
-        let (symbol, word) = words::step(ran.map(|step| step.status));
+        let (symbol, word) = words::step(Some(info), ran.map(|step| step.status));
+        let only_looked = ran.and_then(|step| info.only_looked(step.status));
         let took = ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us).map(format::seconds);
-        StepView { info, ran, symbol, word, took }
+        StepView { info, ran, symbol, word, only_looked, took }
     }
 
     /// The commands that were run.

@@ -2,7 +2,7 @@
 //! to none.
 
 use super::clock::instant;
-use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Record, RunOutcome, Verdict};
+use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Record, RunOutcome};
 use time::Duration;
 
 /// Shards of one game day begin within this time, where nothing else says that they are of one.
@@ -215,7 +215,7 @@ impl<'a> DrillEntry<'a> {
             title: plan.map_or("", |plan| &plan.title),
             control: record.is_control(),
             status: match record.outcome() {
-                _ if !record.ended || record.verdict == Verdict::Incomplete => DrillStatus::Incomplete,
+                _ if record.is_unfinished() => DrillStatus::Incomplete,
                 RunOutcome::Passed => DrillStatus::Passed,
                 RunOutcome::Failed => DrillStatus::Failed,
                 RunOutcome::Broken => DrillStatus::Broken,

@@ -60,6 +60,10 @@ impl EventWords<'_> {
         Some((at + 1, steps.len(), steps.get(at)?))
     }
 
+    fn only_looked(&self, step: &str) -> Option<String> {
+        self.step(step)?.2.only_looked(Some(StepStatus::Passed))
+    }
+
     fn why(&self, reason: &Option<String>, at: &Option<Location>) -> String {
         reason.as_ref().map(|reason| format!(": {}", words::placed(at.as_ref(), reason))).unwrap_or_default()
     }

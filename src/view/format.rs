@@ -1,6 +1,6 @@
 //! Numbers as people read them: durations, ratios, bytes, counts. Nowhere else is a number formatted for people.
 
-pub use crate::record::grouped;
+pub use crate::record::{grouped, percent};
 
 /// A duration in seconds with two decimals, as minutes from 100 s on: `0.41 s`, `12.30 s`, `2 min 05 s`.
 pub fn seconds(us: u64) -> String {
@@ -31,16 +31,6 @@ pub fn bytes(bytes: u64) -> String {
         1_000_000..=999_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
-}
-
-/// A ratio in percent with at most two decimals, cut and not rounded: what is not all good never reads `100%`, and what
-/// misses an objective never reads as if it met it.
-pub fn percent(ratio: f64) -> String {
-    // The smallest nudge keeps 0.995 from reading 99.49, which binary fractions would make of it.
-    let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(0.0, 1.0) };
-    let hundredths = (ratio * 10_000.0 + 1e-7).floor();
-    let text = format!("{:.2}", hundredths / 100.0);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A share of an error budget, which may be more than all of it; rounded up, as what is spent is never less than it reads.

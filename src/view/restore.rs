@@ -7,6 +7,8 @@ use crate::output::one_line;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
 
+/// What is said instead of a judgement where a run was cut off.
+pub(super) const UNFINISHED: &str = "the run was not finished";
 /// Characters of a list of numbers; what is cut off is in the record.
 const NUMBERS: usize = 48;
 
@@ -48,14 +50,14 @@ pub fn plan(record: &Record) -> Option<&RestorePlan> {
     record.restore_plan().filter(|_| !record.is_control())
 }
 
-/// Whether users had recovered within the recovery time objective; `None` before a fault was confirmed, and of a drill that was
-/// cut off.
+/// Whether users had recovered within the recovery time objective; `None` before a fault was confirmed, of a drill that was cut
+/// off, and of one that was stopped or broke before a recovery was seen.
 pub fn rto_met(record: &Record) -> Option<bool> {
-    let rto = record.plan.as_ref().filter(|plan| !plan.control)?.rto_us()?;
+    let rto = record.plan.as_ref().filter(|plan| !plan.control && !record.is_unfinished())?.rto_us()?;
     record.injected_us()?;
     match record.figures().to_recover_us {
         Some(us) => Some(us <= rto),
-        None => record.ended.then_some(false),
+        None => (!record.verdict.is_harness()).then_some(false),
     }
 }
 
@@ -81,10 +83,12 @@ pub fn ladder(record: &Record) -> Vec<Rung> {
 }
 
 fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> Rung {
+    // What did not hold yet when the run was cut off may have held later.
+    let bad = if record.is_unfinished() { StatusSymbol::Warn } else { StatusSymbol::Bad };
     if level == RestoreLevel::L5 {
         let asked = record.probes.iter().rev().find(|probe| probe.level == level);
         if let Some(asked) = asked.filter(|asked| !asked.held) {
-            return Rung { level, came: StatusSymbol::Bad, seen: one_line(&asked.evidence) };
+            return Rung { level, came: bad, seen: one_line(&asked.evidence) };
         }
         let by_itself = record.verdict == Verdict::SelfHealed;
         let (came, seen) = match record.figures().to_recover_us {
@@ -93,6 +97,7 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
             }
             _ if reached.is_none() => (StatusSymbol::Warn, "not asked for".to_string()),
             Some(_) => (StatusSymbol::Warn, "the SLIs held, and a level below did not".to_string()),
+            None if record.is_unfinished() => (bad, UNFINISHED.to_string()),
             None if by_itself => (StatusSymbol::Warn, "users recovered, but not by the runbook".to_string()),
             None if reached == Some(RestoreLevel::L4) => (StatusSymbol::Bad, "users did not recover".to_string()),
             None => (StatusSymbol::Warn, "users did not recover, and a level below did not hold".to_string()),
@@ -107,7 +112,7 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
     let came = match (latest.is_empty(), latest.values().all(|(held, _)| *held)) {
         (true, _) => StatusSymbol::Warn,
         (false, true) => StatusSymbol::Good,
-        (false, false) => StatusSymbol::Bad,
+        (false, false) => bad,
     };
     // What did not hold is all that matters of a rung that broke.
     let told = latest.iter().filter(|(_, (held, _))| came == StatusSymbol::Good || !held);
@@ -196,6 +201,7 @@ pub fn meaning(name: &str) -> &'static str {
 
 fn level(record: &Record, plan: &RestorePlan) -> JudgedRow {
     let came = match record.restore_level() {
+        _ if record.is_unfinished() => StatusSymbol::Warn,
         None => StatusSymbol::Warn,
         Some(level) if level == plan.expect => StatusSymbol::Good,
         Some(_) => StatusSymbol::Bad,
@@ -218,7 +224,12 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
     }
     let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
     let met = StatusSymbol::met(rto_met(record));
-    let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
+    let actual = match (record.figures().to_recover_us, record.verdict) {
+        (Some(us), _) => seconds(us),
+        _ if record.is_unfinished() => UNFINISHED.to_string(),
+        (None, verdict) if verdict.is_harness() => "no recovery was seen".to_string(),
+        (None, _) => "users did not recover".to_string(),
+    };
     Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
 }
 

@@ -129,7 +129,8 @@ fn happened(stamped: &Stamped) -> DrillTime {
         Event::Impacted(ImpactRecord { impact_us: at, .. })
         | Event::Detected { detected_us: at, .. }
         | Event::Recovered(RecoveryRecord { recovered_us: at, .. })
-        | Event::ReadBack(ReadBackRecord { asked_us: at, .. }) => *at,
+        | Event::ReadBack(ReadBackRecord { asked_us: at, .. })
+        | Event::MitigationStarted { began_us: Some(at) } => *at,
         Event::Alert(moment) => moment.at_us,
         _ => stamped.at_us,
     }
@@ -220,7 +221,7 @@ impl<'a> EventIndex<'a> {
             Event::Condition { .. } | Event::Alert(_) => ("system", TimelineWeight::Detail),
             Event::Noted { .. } => ("person", TimelineWeight::Key),
             Event::SeverityMeasured(_) => ("Firedrill", TimelineWeight::Detail),
-            Event::MitigationStarted | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
+            Event::MitigationStarted { .. } | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
             Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
                 (by(step), TimelineWeight::Detail)
             }

@@ -8,7 +8,7 @@ use super::symbol::StatusSymbol;
 use crate::record::{
     Account, AlertMoment, AlertStation, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent,
     FaultRecord, Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
-    Record, RunOutcome, StepStatus, Verdict,
+    Record, RunOutcome, StepInfo, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -259,9 +259,11 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
     .map(|(name, us, parts): TimeShare| (name, us, parts.into_iter().filter(|(_, us)| *us >= 5_000).collect()))
 }
 
-/// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off.
-pub fn step(status: Option<Option<StepStatus>>) -> (StatusSymbol, &'static str) {
+/// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off. One of which only the look
+/// was run has done nothing that it is for.
+pub fn step(info: Option<&StepInfo>, status: Option<Option<StepStatus>>) -> (StatusSymbol, &'static str) {
     match status {
+        _ if info.is_some_and(|info| info.only_looked(status.flatten()).is_some()) => (StatusSymbol::Skip, "checked"),
         None => (StatusSymbol::Skip, "not run"),
         Some(None) => (StatusSymbol::Warn, "cut off"),
         Some(Some(StepStatus::Passed)) => (StatusSymbol::Good, "passed"),
@@ -388,7 +390,7 @@ pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
             (StatusSymbol::Bad, format!("{served}; required {required}"))
         }
         (Some(us), None) => (StatusSymbol::Good, format!("held for {}, required {required}", seconds(us))),
-        (None, None) if record.recovered_us().is_none() => {
+        (None, None) if record.recovered_us().is_none() && !record.is_unfinished() => {
             (StatusSymbol::Skip, format!("no recovery to hold; required {required}"))
         }
         (None, None) => (StatusSymbol::Warn, format!("not held to its end; required {required}")),
@@ -454,7 +456,8 @@ pub fn price(record: &Record) -> Vec<String> {
             .filter_map(|(what, share)| Some(format!("{} until {what}", super::format::budget_share(share?))));
         let mut parts: Vec<String> = known.collect();
         if price.until_recovery.is_none() {
-            parts.push("users did not recover".into());
+            let why = if record.is_unfinished() { restore::UNFINISHED } else { "users did not recover" };
+            parts.push(why.into());
         }
         let more = price.ten_minutes_more.map(super::format::budget_share);
         let more = more.map_or(String::new(), |share| format!("; ten minutes more: {share}"));

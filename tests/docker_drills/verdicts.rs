@@ -158,7 +158,7 @@ fn without_its_load_bearing_step_users_do_not_recover_which_a_scenario_may_expec
     without(&project, "runbooks/db-pool.md", "### Step 3: End its sessions", "## Verification");
     let drill = project.drill("db-pool", &[]);
     drill.came_to(Verdict::NotRecovered, 0, &["users had not recovered within 3.0 s", "availability"]);
-    drill.at("runbooks/db-pool.md", project.line("runbooks/db-pool.md", "### Step 1: Name the role"));
+    drill.at("runbooks/db-pool.md", project.line("runbooks/db-pool.md", "### Step 2: Keep the role from logging in"));
     drill.failed_check(Check::Recovery { sli: "availability".into() }).reverted();
     drill.fault_after("postgres_lock", FaultAfter::StillActive);
     // Its own verification noticed as well, and users' indicators had the last word.
@@ -359,7 +359,7 @@ fn a_database_that_is_killed_under_the_drill_fails_the_step_that_needs_it() {
     let project = Project::shipped(DB_POOL, &[], &[]);
     let drill = project.followed("db-pool", &[], |running| {
         let run = running.run();
-        running.until("the first mitigating step", |event| matches!(event, Event::MitigationStarted));
+        running.until("the first mitigating step", |event| matches!(event, Event::MitigationStarted { .. }));
         try_docker(&["kill", &container(&run, "db")]).expect("a running database");
     });
     drill.came_to(Verdict::StepFailed, 1, &["exited with"]);

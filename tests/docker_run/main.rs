@@ -4,7 +4,7 @@
 #[path = "../support/accepted.rs"]
 mod accepted;
 
-use firedrill::record::{Event, Stamped, StepStatus};
+use firedrill::record::{DayAttempt, Event, Executed, Stamped, StepStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -43,9 +43,13 @@ fn run_dir(dir: &Path) -> PathBuf {
     fs::canonicalize(dir.join(".firedrill/runs/latest")).expect("a run")
 }
 
+fn stamped(text: &str) -> Vec<Stamped> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 fn events(dir: &Path) -> Vec<Event> {
     let text = fs::read_to_string(run_dir(dir).join("events.jsonl")).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str::<Stamped>(line).ok()).map(|stamped| stamped.event).collect()
+    stamped(&text).into_iter().map(|stamped| stamped.event).collect()
 }
 
 fn output(dir: &Path) -> String {
@@ -127,6 +131,110 @@ fn a_runbook_in_the_toolbox_alone_leaves_its_story_and_nothing_else() {
     assert!(run_dir.join("files").is_dir() && !run_dir.join("record.json").exists());
     assert!(!run_dir.join("junit.xml").exists());
     assert_eq!(left(dir.path()), "");
+}
+
+const PIPES: &str = "\
+# Try
+
+## Mitigation
+
+### Step 1: Restore
+
+```bash
+cat missing.sql | wc -l
+```
+
+### Step 2: Count
+
+```bash
+grep nobody-of-that-name /etc/hosts | wc -l
+```
+";
+
+#[test]
+fn what_a_pipe_hides_is_told_of_a_step_that_passed() {
+    let dir = project(PIPES);
+    let (exit, said) = run(dir.path(), &[]);
+    assert_eq!(exit, Some(0), "{said}");
+    let ended = events(dir.path()).into_iter().filter_map(|event| match event {
+        Event::StepEnded { status, reason, .. } => Some((status, reason.unwrap_or_default())),
+        _ => None,
+    });
+    let hidden = "`cat missing.sql | wc -l`: a program in its pipe ended with exit code 1, which the last one hides";
+    let ended: Vec<_> = ended.collect();
+    let [(StepStatus::Warned, reason), (StepStatus::Passed, _)] = ended.as_slice() else { panic!("{ended:?}") };
+    assert!(reason.contains("try.md:8: ") && reason.ends_with(hidden), "{reason}");
+    let told = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("step passed with a warning") && told.contains(hidden), "{said}");
+}
+
+/// A scenario whose stack does not come up.
+const OF_A_JOB: [(&str, &str); 2] = [
+    ("compose.yaml", "name: shop\nservices: { web: { image: 'debian:bookworm-slim', command: ['false'] } }\n"),
+    (
+        "drill.yaml",
+        "title: A Job\nstack: compose.yaml\nload: { pages: { request: GET http://web/, rate: 50/s } }\n\
+         slis: { availability: { load: pages, good: status < 500, objective: 99% } }\n\
+         faults: [{ container_pause: { service: web } }]\nrecover: { within: 30s }\n",
+    ),
+];
+
+/// What the runner in a Job does, here: its files come along, its game day hears what it writes, and takes what is in its directory then.
+#[test]
+fn a_drill_that_is_a_job_prints_its_story_and_is_sealed_behind_its_reports() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = fs::canonicalize(dir.path()).expect("its path");
+    let run = format!("20260101T000000Z-job-{:08x}", std::process::id());
+    let occasion = DayAttempt { day: "20260101T000000Z-day-00000001".into(), number: 1, attempt: 1 };
+    let executed = Executed { by: Some("ada".into()), ..Executed::default() };
+    let order = serde_json::json!({
+        "run": run, "scenario": root.join("drill.yaml"), "project": root, "root": root, "vars": {}, "rate": null,
+        "control": false, "runbook_took": null, "seed": 7, "occasion": occasion, "revision": null, "executed": executed,
+    });
+    let mut archive = tar::Builder::new(File::create(root.join("files.tar")).expect("a file"));
+    let mut add = |inside: &Path, text: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o600);
+        archive.append_data(&mut header, inside, text.as_bytes()).expect("an archive");
+    };
+    add(Path::new("firedrill-order.json"), &order.to_string());
+    for (name, text) in OF_A_JOB {
+        add(root.join(name).strip_prefix("/").expect("an absolute path"), text);
+    }
+    archive.finish().expect("an archive");
+    let call = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        command.args(args).current_dir(&root).stdin(Stdio::null()).output().expect("firedrill runs")
+    };
+    let results = root.join("results");
+    let ended = call(&["job", "run", "files.tar", &results.display().to_string()]);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    // Its verdict, and not that it could not begin.
+    assert!(matches!(ended.status.code(), Some(1 | 3)), "{said}");
+    let run_dir = results.join(&run);
+    let read =
+        |name: &str| fs::read_to_string(run_dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}\n{said}"));
+    let story = stamped(&read("events.jsonl"));
+    assert_eq!(stamped(&String::from_utf8_lossy(&ended.stdout)), story, "what is heard is what is written");
+    let (first, last) = (story.first().map(|first| &first.event), story.last().map(|last| &last.event));
+    let Some(Event::Announced(plan)) = first else { panic!("{first:?}") };
+    assert_eq!(plan.occasion, Some(occasion));
+    let by = plan.executed.as_ref().expect("who carries it out");
+    assert!(by.by == executed.by && by.machine.starts_with("a Job on "), "{by:?}");
+    assert!(matches!(last, Some(Event::Ended { .. })), "{last:?}");
+    // Sealed last: nothing of it was written behind its manifest.
+    let sealed: serde_json::Value = serde_json::from_str(&read("manifest.json")).expect("a manifest");
+    let files: Vec<&str> =
+        sealed["files"].as_array().into_iter().flatten().filter_map(|file| file["path"].as_str()).collect();
+    for name in ["events.jsonl", "ledger.jsonl", "record.json", "junit.xml", "report.html"] {
+        assert!(files.contains(&name), "{name} is not in {files:?}");
+    }
+    let verified = call(&["verify", "--strict", &run_dir.display().to_string()]);
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    // Whoever has started the Job undoes what a killed one leaves.
+    assert!(!run_dir.join("reaper.log").exists());
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.firedrill.run={run}")]), "");
 }
 
 /// A Compose project that the test has started, with its own name.

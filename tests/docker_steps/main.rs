@@ -9,11 +9,11 @@ mod ways_out;
 use firedrill::record::{Redactor, Secrets, Stream};
 use firedrill::shell::Shell;
 use firedrill::stack::compose::ComposeStack;
-use firedrill::stack::{Place, Stack};
+use firedrill::stack::{Place, Process, Stack};
 use rig::{Project, docker, only, with_stack};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SHOP: &str = r#"
 name: shop
@@ -205,6 +205,43 @@ async fn the_environment_of_a_step_decides_what_compose_is_given() {
     docker(&["rmi", &tag]);
 }
 
+/// Compose's own `--wait` would start what has ended again, and fail at it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compose_up_that_waits_leaves_out_what_a_fault_has_started() {
+    let mut project = Project::new("waits", SHOP);
+    let process = |(name, run): (&str, &str)| {
+        let (name, service, run) = (name.to_string(), Some("web".to_string()), run.to_string());
+        Process { name, service, run, replicas: 1, returns: None }
+    };
+    project.spec.processes = [("export", "exec sleep 1000"), ("import", "exit 3")].map(process).into();
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        for name in ["export", "import"] {
+            stack.start_process(name).await.unwrap();
+        }
+        let began = Instant::now();
+        while status(stack, "import").await != "exited" {
+            assert!(began.elapsed() < Duration::from_secs(60), "`import` does not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let (export, import) = (stack.containers("export").await.unwrap(), stack.containers("import").await.unwrap());
+        s.out("docker compose stop -t 1 db && docker compose up --wait").await;
+        assert_eq!(status(stack, "db").await, "running", "it waits for the team's services");
+        assert_eq!(stack.containers("export").await.unwrap(), export);
+        assert_eq!(stack.containers("import").await.unwrap(), import, "it was not started again");
+        // One that does not wait takes them for services like any other.
+        s.out("docker compose up -d").await;
+        assert_eq!(stack.containers("export").await.unwrap(), export, "nothing had changed");
+        let again = stack.containers("import").await.unwrap();
+        assert!(
+            only(&again).id == only(&import).id && only(&again).started_at != only(&import).started_at,
+            "{again:?}"
+        );
+    })
+    .await;
+}
+
 /// The command lines of this host that hold a text, until the watch is dropped.
 struct Watch {
     over: Arc<AtomicBool>,
@@ -375,6 +412,36 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
             inside.out("cd /tmp && docker compose -p shop cp web:/opt/big ./big2 && cmp big big2 && echo same").await,
             "same"
         );
+    })
+    .await;
+}
+
+/// What is at the top of the file system of `the-db`, and where archives are unpacked.
+const BESIDE: &str = "docker exec the-db ls -A / /tmp";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_broken_archive_fails_and_nothing_is_written_outside_of_its_directory() {
+    let project = Project::new("broken-archives", SHOP);
+    let stack = project.stack().await;
+    let climbs = format!("way-out-{:08x}", rig::rand());
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        s.out("docker exec the-db mkdir -p /tmp/into/it && echo one > x && head -c 3000000 /dev/urandom > big").await;
+        let before = s.out(BESIDE).await;
+        let up = format!("tar -cPf - --transform 's,^x$,../../{climbs},' x");
+        for (archive, why) in [
+            ("yes 'no archive' | head -n 1000", "tar"),
+            ("tar -cf - big | head -c 1000000", "EOF"),
+            (up.as_str(), "outside"),
+        ] {
+            let ran = s.run(&format!("{archive} | docker cp - the-db:/tmp/into/it")).await;
+            assert!(ran.exit == 1 && ran.err.contains(why), "{archive}: {ran:?}");
+            assert_eq!(s.out(BESIDE).await, before, "{archive}");
+        }
+        let on_the_host = std::path::Path::new("/tmp").join(&climbs);
+        assert!(!on_the_host.exists(), "{}", on_the_host.display());
+        // And what is not broken arrives in the same way.
+        s.out("tar -cf - x | docker cp - the-db:/tmp/into/it && docker exec the-db grep -qx one /tmp/into/it/x").await;
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Impact and detection: what ends a drill before the runbook is opened.
 
 use crate::support::{Alert, Case, Switches, Told};
-use firedrill::record::{Check, Verdict};
+use firedrill::record::{Check, Event, Verdict};
 use firedrill::runbook::{Command, StepKind};
 use firedrill::spec::BlockClient;
 use std::time::Duration;
@@ -248,4 +248,70 @@ async fn what_heals_while_the_session_of_the_mitigation_opens_has_healed_itself(
 async fn a_runbook_that_leads_users_around_the_proxy_has_cured_nothing() {
     let told = Case::new().world(|world| world.bypassed = Some("`web` has another selector")).run().await;
     told.verdict(Verdict::HarnessError, &["out of the way", "`web` has another selector"]);
+}
+
+/// How often it was told that a condition in a command was not met.
+fn unmet(told: &Told) -> usize {
+    let unmet = |event: &&Event| matches!(event, Event::Note { text } if text.contains("` was not met: nothing of it"));
+    told.events().filter(unmet).count()
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_taken_has_mitigated_nothing_whatever_cures_below() {
+    let told = Case::new().replace("fix", "if false; then fix; fi").replace("healthy", "fix\nhealthy").run().await;
+    told.verdict(Verdict::SelfHealed, &["before the first mitigating command", "does more than look"]);
+    told.failed(Check::StillBroken);
+    assert_eq!((told.record.mitigation_started_us, told.record.mitigation_ended_us), (None, None));
+    assert_eq!(unmet(&told), 1, "{}", told.story());
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_taken_has_not_helped_users_who_recover_by_themselves() {
+    let told = Case::new()
+        .replace("fix", "if false; then fix; fi")
+        .set("respond", "{ phases: [diagnose, mitigate] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &[]);
+    assert!(!told.events().any(|event| matches!(event, Event::MitigationStarted { .. })), "{}", told.story());
+}
+
+#[tokio::test]
+async fn the_step_behind_a_branch_that_is_not_taken_mitigates() {
+    let told = Case::new().replace("fix", "if false; then fix; fi\nfix").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken);
+    assert_eq!(told.record.checks.iter().filter(|result| result.check == Check::StillBroken).count(), 1);
+    let begun = told.record.steps.iter().flat_map(|step| &step.commands).find(|ran| ran.text == "fix");
+    assert!(told.record.mitigation_started_us > told.record.steps[1].commands[0].ended_us, "{}", told.story());
+    assert!(told.record.mitigation_started_us <= begun.map(|ran| ran.started_us), "{}", told.story());
+    assert_eq!(unmet(&told), 1);
+}
+
+#[tokio::test]
+async fn a_branch_that_is_taken_mitigates_from_the_beginning_of_its_command_on() {
+    let text = "if sleep 400; then fix; fi";
+    let told = Case::new().replace("fix", text).run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken);
+    let ran = told.record.steps.iter().flat_map(|step| &step.commands).find(|ran| ran.text == text);
+    let (ran, began) = (ran.expect("the command"), told.record.mitigation_started_us.expect("a mitigation"));
+    assert!(began <= ran.started_us && ran.started_us.since(began) < Duration::from_millis(200), "{}", told.story());
+    assert!(told.record.mitigation_ended_us >= ran.ended_us, "{}", told.story());
+    assert_eq!(unmet(&told), 0);
+}
+
+/// Nobody knows how far it came: it counts as begun.
+#[tokio::test]
+async fn a_command_under_a_condition_that_hangs_has_begun_to_mitigate() {
+    let told = Case::new().replace("fix", "if true; then hang; fi").run().await;
+    told.verdict(Verdict::StepFailed, &["did not end within"]).passed(Check::StillBroken);
+    assert!(told.record.mitigation_started_us.is_some(), "{}", told.story());
+    assert_eq!(unmet(&told), 0);
+}
+
+#[tokio::test]
+async fn a_diagnosis_under_a_condition_that_is_not_met_has_changed_nothing() {
+    let told = Case::new().replace("say looking", "if false; then unfix; fi").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    assert_eq!(unmet(&told), 1);
 }

@@ -8,6 +8,7 @@ mod accepted;
 mod alone;
 mod contention;
 mod control;
+mod cured;
 mod disturbed;
 mod harness;
 mod impact;

@@ -25,6 +25,24 @@ healthy
 ```
 ";
 
+const IN_THE_DIAGNOSIS: &str = "\
+# The shop is down
+
+## Diagnosis
+
+### Step 1: Switch over
+
+Turn the big switch.
+
+## Mitigation
+
+### Step 2: Work around it
+
+```bash
+fix
+```
+";
+
 /// How long this person takes for a step.
 const THINKS: Duration = Duration::from_millis(300);
 
@@ -117,4 +135,17 @@ async fn a_person_stops_a_drill_and_everything_is_undone() {
 async fn an_input_that_nobody_knows_blocks_also_when_somebody_was_asked() {
     let told = case(Says(ManualOutcome::Done, None)).run().await;
     told.verdict(Verdict::StepBlocked, &["<word>"]);
+}
+
+/// It is done so shortly before the mitigation that the last window of the impact still misses its objective.
+#[tokio::test]
+async fn what_a_person_has_done_in_a_diagnosis_is_no_success_of_the_mitigation() {
+    let told = case(Says(ManualOutcome::Done, None))
+        .runbook(IN_THE_DIAGNOSIS)
+        .on(Box::new(asked), |controls| controls.world.work_around(None))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["before the first mitigating command", "runbook.md:5 does more than look"]);
+    told.at("runbook.md", "### Step 1").failed(Check::StillBroken).step("switch-over", StepStatus::Passed);
+    assert_eq!(told.commands(), Vec::<&str>::new(), "no mitigating command ran");
 }

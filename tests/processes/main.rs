@@ -12,7 +12,7 @@ use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Shutdown
 use firedrill::faults::FaultContext;
 use firedrill::record::{
     BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped,
-    Verdict, append_beside, notes_beside, utc_now, utc_text,
+    StepStatus, Verdict, append_beside, notes_beside, utc_now, utc_text,
 };
 use firedrill::spec::{self, Overrides, Plan};
 use firedrill::stack::{AgentRole, Fate, Platform, RunIdentity, StackOptions, SweepOptions};
@@ -364,6 +364,16 @@ fn measured(sli: &str, windows: &str) -> Drill {
     let scenario = format!("{head}slis: {{ measured: {sli} }}\n{}{windows}", rest.0);
     let scenario = scenario.replace("FAULT", "container_pause: { service: db }");
     Drill::of(&scenario, "kill -CONT \"$(cat db.pid)\"")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_pipe_hides_is_in_the_record() {
+    let cure = "cat missing.sql | wc -l\nkill -CONT \"$(cat db.pid)\"";
+    let record = Drill::new("container_pause: { service: db }", cure).record(Verdict::Passed).await;
+    let step = record.steps.first().expect("a step");
+    let reason = step.reason.as_deref().unwrap_or_default();
+    assert_eq!(step.status, Some(StepStatus::Warned), "{reason}");
+    assert!(reason.contains("a program in its pipe ended with exit code 1"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -210,7 +210,9 @@ async fn a_command_without_the_value_that_it_reads_is_not_run() {
         let ran = rig.run(text).await;
         assert_eq!((ran.exit, ran.out.as_str(), ran.result.left_shell), (78, "", false), "{text}: {ran:?}");
         assert!(ran.err.starts_with(&format!("firedrill: `${name}` {why}")), "{ran:?}");
+        assert_eq!(ran.result.lacks, Some(format!("`${name}` {why}")));
     }
+    assert_eq!(rig.run("exit 78").await.result.lacks, None, "it ends so itself");
     assert_eq!(rig.run("F=$(false); true").await.exit, 0);
     rig.out("N=$(true); export E=$(true); O=$(false) || true; Z=; GIVEN=$GIVEN").await;
     for text in ["touch ran $N", "touch ran ${E}", "touch ran $F", "rm -rf \"$N\"/ran ran"] {
@@ -354,6 +356,67 @@ async fn nothing_of_ours_shows() {
     let ran = rig.run("echo )").await;
     assert_eq!(ran.err, "bash: line 1: syntax error near unexpected token `)'\nbash: line 1: `echo )'\n");
     assert_eq!(rig.out("tr '\\0' ' ' </proc/$$/cmdline").await.rsplit_once('/').unwrap().1, "bash bash ");
+}
+
+#[tokio::test]
+async fn a_watched_command_tells_what_its_shell_came_to() {
+    let mut rig = Rig::new().await;
+    for (text, exit, ran) in [
+        ("if false; then touch no; fi", 0, &["false"][..]),
+        ("false && touch no", 1, &["false"]),
+        ("true && touch yes >/dev/null 2>&1", 0, &["touch yes > /dev/null 2>&1", "true"]),
+        ("for i in $(true); do touch no; done", 0, &[]),
+        ("for i in 1 2; do test -e no && touch no; done", 1, &["for i in 1 2", "test -e no"]),
+        ("case x in y) touch no ;; esac", 0, &["case x in "]),
+        ("[[ -e no ]] || echo x | cat", 0, &["[[ -e no ]]", "cat", "echo x"]),
+        ("(touch yes) && true", 0, &["true"]),
+        ("true && exit 4", 4, &["exit 4", "true"]),
+        ("true && exec false", 1, &["exec false", "true"]),
+        ("while read x; do touch $x; done </dev/null", 0, &["read x"]),
+    ] {
+        let done = rig.watched(text).await;
+        let said = done.result.ran.clone().unwrap_or_default();
+        assert_eq!(
+            (done.exit, done.err.as_str(), said),
+            (exit, "", ran.iter().map(|t| t.to_string()).collect()),
+            "{text}"
+        );
+    }
+    assert_eq!(rig.out("test ! -e no; echo $?").await, "0\n");
+    assert_eq!(rig.run("true").await.result.ran, None);
+    // Behind so many nobody knows what else ran.
+    let many = rig.watched("i=0; while (( i++ < 9000 )); do :; done; touch more").await.result.ran.unwrap();
+    assert!(many.contains(&String::new()) && !many.contains(&"touch more".to_string()), "{many:?}");
+    // What cannot be noted is not known.
+    assert_eq!(rig.watched("rm -rf \"$TMPDIR\"/firedrill-shell-*/c*; true").await.result.ran, None);
+}
+
+#[tokio::test]
+async fn a_watched_command_is_as_any_other() {
+    let mut rig = Rig::new().await;
+    assert_eq!(rig.run("false | true | (exit 3)").await.exit, 3);
+    assert_eq!(rig.watched("echo $? ${PIPESTATUS[@]}; false; echo $?").await.out, "3 1 0 3\n1\n");
+    rig.out("true 'a b'").await;
+    assert_eq!(
+        rig.watched("echo \"$_\"; true x; echo \"$_\"; false | true; echo ${PIPESTATUS[@]}").await.out,
+        "a b\nx\n1 0\n"
+    );
+    assert_eq!(rig.out("echo \"$_\" ${PIPESTATUS[@]}").await, "0 0\n");
+    rig.out("set -eu").await;
+    let ran = rig.watched("false && true; echo on").await;
+    assert_eq!((ran.exit, ran.out.as_str(), ran.result.left_shell), (0, "on\n", false));
+    let ran = rig.watched("true && true; false; echo on").await;
+    assert_eq!((ran.exit, ran.out.as_str(), ran.result.left_shell), (1, "", true));
+    rig.out("set +eu").await;
+    let ran = rig.watched("true &&\n no-such-program; set -xv; true\nset +xv").await;
+    assert_eq!(ran.err, "bash: line 2: no-such-program: command not found\n+ true\nset +xv\n+ set +xv\n");
+    // Traps are the user's, and nothing of ours is among them.
+    rig.out("trap 'echo usr' USR1").await;
+    assert_eq!(rig.watched("trap -p; kill -USR1 $$").await.out, "trap -- 'echo usr' SIGUSR1\nusr\n");
+    let ran = rig.watched("true && trap 'echo mine' DEBUG; f=1").await;
+    assert!(ran.out.ends_with("mine\n") && ran.err.is_empty(), "{ran:?}");
+    assert_eq!(ran.result.ran.unwrap(), ["trap 'echo mine' DEBUG", "true"]);
+    assert_eq!(rig.out("trap -p; echo ${__firedrill_left-none}").await, "trap -- 'echo usr' SIGUSR1\nnone\n");
 }
 
 #[tokio::test]

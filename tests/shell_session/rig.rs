@@ -49,8 +49,17 @@ impl Rig {
     }
 
     pub async fn run_for(&mut self, text: &str, timeout: Duration) -> Ran {
+        self.ran(text, false, timeout).await
+    }
+
+    /// Runs a command that is watched.
+    pub async fn watched(&mut self, text: &str) -> Ran {
+        self.ran(text, true, LONG).await
+    }
+
+    async fn ran(&mut self, text: &str, watched: bool, timeout: Duration) -> Ran {
         let (mut out, mut err) = (String::new(), String::new());
-        let result = self.shell.run(text, timeout, |stream, text| match stream {
+        let result = self.shell.run_watched(text, watched, timeout, |stream, text| match stream {
             Stream::Stdout => out.push_str(&text),
             Stream::Stderr => err.push_str(&text),
         });

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 struct Ended {
     exit: i32,
     timed_out: bool,
+    /// What of it ran, where that is known.
+    ran: Option<Vec<String>>,
 }
 
 /// A supervisor at the far end of `channel`.
@@ -38,8 +40,8 @@ impl Supervisor {
         self.send(FromShell::Ready { bash: "GNU bash, a fake".into() }).await;
         while let Some(line) = self.channel.rx.recv().await {
             match serde_json::from_str(&line).expect("a message of the protocol") {
-                ToShell::Run { id, text, timeout_ms, .. } => {
-                    if !self.run(id, &text, Duration::from_millis(timeout_ms)).await {
+                ToShell::Run { id, text, timeout_ms, watched, .. } => {
+                    if !self.run(id, (&text, watched), Duration::from_millis(timeout_ms)).await {
                         return;
                     }
                 }
@@ -63,7 +65,7 @@ impl Supervisor {
     }
 
     /// Runs a command until it ends, is cancelled or its deadline has come. Whether the session goes on.
-    async fn run(&mut self, id: u64, text: &str, timeout: Duration) -> bool {
+    async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration) -> bool {
         self.world.log.done(Happening::Ran { text: text.to_string() });
         let begun = Instant::now();
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -96,19 +98,20 @@ impl Supervisor {
         }
         let world = self.world.clone();
         let ended = tokio::select! {
-            exit = interpret(&world, text) => Ended { exit, timed_out: false },
-            () = tokio::time::sleep(timeout) => Ended { exit: 143, timed_out: true },
+            (exit, ran) = followed(&world, text) => Ended { exit, timed_out: false, ran: Some(ran) },
+            () = tokio::time::sleep(timeout) => Ended { exit: 143, timed_out: true, ran: None },
             message = self.channel.rx.recv() => {
                 self.world.log.done(Happening::Killed { text: text.to_string() });
                 match message {
-                    Some(_) => Ended { exit: 143, timed_out: false },
+                    Some(_) => Ended { exit: 143, timed_out: false, ran: None },
                     None => return false,
                 }
             }
         };
         let (took, left_shell) = (begun.elapsed(), word == "exit");
-        let Ended { exit, timed_out } = ended;
-        let result = CommandResult { exit, took, timed_out, omitted: 0, pipe: Vec::new(), left_shell };
+        let Ended { exit, timed_out, ran } = ended;
+        let ran = ran.filter(|_| watched);
+        let result = CommandResult { exit, took, timed_out, left_shell, ran, ..CommandResult::default() };
         self.send(FromShell::Ended { id, result }).await;
         true
     }
@@ -117,6 +120,19 @@ impl Supervisor {
         let line = format!("{}{}", self.token, serde_json::to_string(&message).expect("a message"));
         // A runner that is gone is noticed when reading.
         let _ = self.channel.tx.send(line).await;
+    }
+}
+
+/// A command, or `if …; then …; fi` of two: the exit code, and what of it ran.
+async fn followed(world: &World, text: &str) -> (i32, Vec<String>) {
+    let inside = text.strip_prefix("if ").and_then(|rest| rest.strip_suffix("; fi"));
+    let Some((condition, body)) = inside.and_then(|inside| inside.split_once("; then ")) else {
+        return (interpret(world, text).await, vec![text.to_string()]);
+    };
+    let asked = condition.to_string();
+    match interpret(world, condition).await {
+        0 => (interpret(world, body).await, vec![asked, body.to_string()]),
+        _ => (0, vec![asked]),
     }
 }
 

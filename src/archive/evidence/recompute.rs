@@ -349,7 +349,7 @@ impl<'a> Anew<'a> {
 
     /// Whether users still suffered when the first mitigating command started; `None` where nobody had to ask.
     fn still_broken(&self, hits: &[Hit], rows: &mut Rows) -> Option<bool> {
-        let number = self.number_of(|event| matches!(event, Event::MitigationStarted))?;
+        let number = self.number_of(|event| matches!(event, Event::MitigationStarted { .. }))?;
         let (since, _) = self.injected()?;
         let hit: Vec<String> = hits.iter().map(|hit| hit.level.sli.clone()).collect();
         let checked = self.told.check(&Check::StillBroken)?;

@@ -5,7 +5,7 @@ use super::background::Background;
 use super::judge::{CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
-use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, read};
+use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read};
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, only_looks};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
@@ -81,6 +81,8 @@ pub(super) struct CommandRequest {
     pub client: bool,
     /// Whether it does more than look or wait.
     pub helps: bool,
+    /// Whether that hangs on a condition in it, so that its end tells whether it did.
+    pub watched: bool,
     pub at: Location,
     pub attempt: u32,
     pub timeout: Duration,
@@ -144,9 +146,18 @@ impl Follower<'_> {
             let (at, place) = (&order.at, place_of(settings, command, self.respond));
             // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
-            context.before(step, order.helps).await?;
+            match order.watched {
+                true => context.before_condition(step).await?,
+                false => context.before(step, order.helps).await?,
+            }
             let begun = Instant::now();
-            let (ran, cut_off) = match run(shell, &self.sink, &order).await {
+            let ran = run(shell, &self.sink, &order).await;
+            // Where nobody saw its end it counts as met.
+            let unmet = order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&ran.result));
+            if order.watched && !unmet {
+                context.condition_met();
+            }
+            let (ran, cut_off) = match ran {
                 Ok(ran) => {
                     self.sessions.remember(&place).await;
                     (ran, String::new())
@@ -162,6 +173,12 @@ impl Follower<'_> {
             };
             self.last_line.clone_from(&ran.last_line);
             ended(&self.sink, &order, &ran.result, false);
+            if unmet && attempt == 1 && !ran.result.timed_out && ran.result.lacks.is_none() {
+                let what = first_line(&order.says);
+                self.sink.note(format!(
+                    "{at}: the condition in `{what}` was not met: nothing of it ran that does more than look"
+                ));
+            }
             context.after()?;
             written.push(&ran.stdout, ran.result.omitted);
             if !prints || !is_said(&order.text) {
@@ -182,7 +199,7 @@ impl Follower<'_> {
                 self.sink.note(text);
             }
             let Some(fault) = judged else {
-                if failing(step.phase) == Failing::Fails {
+                if failing(step.phase) != Failing::Warns {
                     let hidden = hidden_in_pipe(&ran, &order.text);
                     warnings.extend(hidden.map(|what| format!("{at}: `{}`: {what}", first_line(&order.says))));
                 }
@@ -325,6 +342,8 @@ impl Follower<'_> {
         }
         let client = self.respond.clients.get(&command.language);
         let background = settings.background == Some(true);
+        // What a client is given was judged where the runbook was read.
+        let helps = if client.is_some() { !looks } else { !only_looks(&says) };
         // One in the background may take as long as the runbook does, unless it says how long itself.
         let longest = if background { Duration::MAX } else { self.respond.timeout };
         Ok(CommandRequest {
@@ -332,8 +351,8 @@ impl Follower<'_> {
             number,
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
-            // What a client is given was judged where the runbook was read.
-            helps: if client.is_some() { !looks } else { !only_looks(&says) },
+            helps,
+            watched: helps && !background && client.is_none() && hangs_on_condition(&says),
             says,
             at: self.location(command),
             attempt,
@@ -360,9 +379,22 @@ impl Follower<'_> {
     }
 }
 
+/// Whether everything of a text that does more than look stands where its shell may not come to, and where that tells what it ran.
+fn hangs_on_condition(text: &str) -> bool {
+    only_looks(&reached_anyway(text))
+}
+
+/// Whether a watched command has run something that does more than look, or nobody can say.
+fn has_helped(result: &CommandResult) -> bool {
+    // Heads of loops, and tests: what is substituted in them only looks.
+    const ASKS: [&str; 7] = ["for ", "case ", "select ", "[[ ", "((", "[ ", "test "];
+    let helps = |text: &String| !ASKS.iter().any(|begin| text.starts_with(begin)) && !only_looks(text);
+    result.lacks.is_none() && result.ran.as_ref().is_none_or(|ran| ran.iter().any(helps))
+}
+
 /// A command that nobody saw end.
 fn killed(exit: i32) -> CommandResult {
-    CommandResult { exit, took: Duration::ZERO, timed_out: false, omitted: 0, pipe: Vec::new(), left_shell: false }
+    CommandResult { exit, ..CommandResult::default() }
 }
 
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
@@ -493,7 +525,7 @@ pub(super) async fn run(
             None => show(stream, clean[stream as usize].push(&text)),
         }
     };
-    let result = shell.run(&order.text, order.timeout, on_output).await;
+    let result = shell.run_watched(&order.text, order.watched, order.timeout, on_output).await;
     if let Some(name) = &order.capture {
         sink.hide(capture::secrets(name, &written[Stream::Stdout as usize]));
         // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
@@ -565,6 +597,61 @@ mod tests {
         for text in ["cd /work", "A=1", "export A=1", "X=$(docker ps -q)", "sleep 3"] {
             assert!(!is_said(text) && !prints(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_whose_help_hangs_on_a_condition_is_watched() {
+        for text in [
+            "if [ -f stuck ]; then docker compose restart x; fi",
+            "grep -q stuck status && docker compose restart x > /tmp/log 2>&1",
+            "[ $(docker ps -q | wc -l) -gt 3 ] || docker restart x",
+            "[[ $n -gt 3 ]] && docker ps -q | xargs docker restart",
+            "for id in $(docker ps -q); do docker restart $id; done",
+            "case $(cat status) in stuck) docker restart x ;; esac",
+            "until curl -fsS http://shop/healthz; do docker restart web; sleep 1; done",
+            "while read -r id; do docker restart \"$id\"; done < list",
+            "cd /srv && ./fix.sh || true",
+        ] {
+            assert!(!only_looks(text) && hangs_on_condition(text), "{text}");
+        }
+        for text in [
+            "docker compose restart x",
+            "docker compose pull && docker compose up -d",
+            "if ./fix.sh; then echo fixed; fi",
+            "docker ps -q | xargs docker restart",
+            "[ -f stuck ] && (docker restart x)",
+            "[ -f stuck ] && docker restart x &",
+            "docker ps -q | while read -r id; do docker restart $id; done",
+            "fix() { docker restart x; }; [ -f stuck ] && fix",
+            "[ -f stuck ] && docker restart $(./pick.sh)",
+            "if true; then docker restart x; fi; docker restart y",
+            "{ [ -f stuck ] && docker restart x; } > /etc/motd",
+        ] {
+            assert!(!hangs_on_condition(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_watched_command_has_helped_where_something_ran_that_does_more_than_look() {
+        let ran = |texts: &[&str]| {
+            let ran = Some(texts.iter().map(|text| text.to_string()).collect());
+            has_helped(&CommandResult { ran, ..CommandResult::default() })
+        };
+        for texts in [
+            &["[ -f stuck ]"][..],
+            &["[[ $n -gt 3 ]]", "(( n > 3 ))", "case $x in "],
+            &["for id in $(docker ps -q)", "docker ps -q"],
+            &["grep -q stuck status", "sleep 1", "cat <<E > /dev/null\nx\nE\n"],
+            &[],
+        ] {
+            assert!(!ran(texts), "{texts:?}");
+        }
+        for texts in [&["[ -f stuck ]", "docker restart x > /dev/null 2>&1"][..], &["true", ""], &["./fix.sh"]] {
+            assert!(ran(texts), "{texts:?}");
+        }
+        let lacks = Some("`$C` is not set".to_string());
+        assert!(!has_helped(&CommandResult { lacks, ..CommandResult::default() }));
+        assert!(has_helped(&CommandResult::default()), "nobody saw what ran");
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub(super) enum CommandFailure {
         wanted: i32,
     },
     TimedOut,
+    /// It was not run: a variable that it reads has no value. What is `stated` of its exit code is not met by that.
+    NoValue {
+        lacks: String,
+        stated: bool,
+    },
     Syntax(i32),
     NotFound(i32),
     /// A program in it was not found or could not be executed, which its own exit code does not tell.
@@ -55,6 +60,7 @@ impl CommandFailure {
             CommandFailure::Exit(code) => format!("exited with {code}"),
             CommandFailure::Unexpected { exit, wanted } => format!("exited with {exit} where {wanted} was expected"),
             CommandFailure::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
+            CommandFailure::NoValue { lacks, .. } => format!("was not run: {lacks}"),
             CommandFailure::Syntax(code) => format!("is not valid bash (exit {code})"),
             CommandFailure::NotFound(126) => "cannot be executed (exit 126)".to_string(),
             CommandFailure::NotFound(code) => format!(
@@ -79,7 +85,10 @@ impl CommandFailure {
 
     /// Whether it fails the step in every phase: a stated expectation is no warning.
     pub(super) fn is_fatal(&self) -> bool {
-        !matches!(self, CommandFailure::Exit(_) | CommandFailure::Answered(_))
+        !matches!(
+            self,
+            CommandFailure::Exit(_) | CommandFailure::Answered(_) | CommandFailure::NoValue { stated: false, .. }
+        )
     }
 
     /// Whether another attempt may come out otherwise.
@@ -90,6 +99,7 @@ impl CommandFailure {
                 | CommandFailure::Unexpected { .. }
                 | CommandFailure::Answered(_)
                 | CommandFailure::TimedOut
+                | CommandFailure::NoValue { .. }
         )
     }
 }
@@ -103,6 +113,9 @@ pub(super) fn judge_text(
     functions: &str,
 ) -> Option<CommandFailure> {
     let (wanted, exit) = (settings.expect_exit, ran.result.exit);
+    if let Some(lacks) = &ran.result.lacks {
+        return Some(CommandFailure::NoValue { lacks: lacks.clone(), stated: wanted.is_some() });
+    }
     match exit {
         _ if ran.result.timed_out => Some(CommandFailure::TimedOut),
         126 | 127 if wanted == Some(exit) => None,
@@ -133,15 +146,21 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
 
 /// What there is to say of a command that passed, though a program before the last of its pipe failed: `cat FILE | psql`.
 pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
-    /// Those whose exit code is an answer.
+    /// Those whose exit code 1 is an answer: nothing was found, or it differs.
     const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
     const SIGPIPE: i32 = 141;
     let (_, before) = ran.result.pipe.split_last()?;
-    let exit = before.iter().find(|exit| !matches!(**exit, 0 | SIGPIPE))?;
     let calls = programs::calls(text);
-    let asked = calls.iter().filter_map(|call| call.words.first()).any(|program| ASKED.contains(&program.as_str()));
-    let said = || format!("a program in its pipe ended with exit code {exit}, which the last one hides");
-    (!asked).then(said)
+    // The last pipe of so many programs.
+    let pipe =
+        calls.iter().filter_map(|call| call.stage).rfind(|stage| stage.at == before.len()).map(|stage| stage.pipe);
+    let answers = |at: usize| {
+        let of_stage = |call: &&programs::Call| call.stage.is_some_and(|own| Some(own.pipe) == pipe && own.at == at);
+        calls.iter().rfind(of_stage).is_some_and(|call| ASKED.contains(&call.program()))
+    };
+    let fails = |at: usize, exit: i32| !(matches!(exit, 0 | SIGPIPE) || exit == 1 && answers(at));
+    let (_, exit) = before.iter().enumerate().find(|(at, exit)| fails(*at, **exit))?;
+    Some(format!("a program in its pipe ended with exit code {exit}, which the last one hides"))
 }
 
 /// What there is to say where a command has failed because a directory is not there that a production machine has.
@@ -177,8 +196,7 @@ mod tests {
     use crate::shell::CommandResult;
 
     fn ended(exit: i32, timed_out: bool) -> RanCommand {
-        let result =
-            CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new(), left_shell: false };
+        let result = CommandResult { exit, timed_out, ..CommandResult::default() };
         RanCommand { result, stdout: String::new(), stderr: String::new(), last_line: None }
     }
 
@@ -193,11 +211,19 @@ mod tests {
             ran.result.pipe = codes.to_vec();
             hidden_in_pipe(&ran, text)
         };
-        assert!(piped(&[1, 0], "cat dump.sql | psql shop").is_some_and(|said| said.contains("exit code 1")));
+        for (codes, text) in [
+            (&[1, 0][..], "cat dump.sql | psql shop"),
+            (&[1, 0, 0], "cat dump.sql | grep -v idle | psql shop"),
+            (&[1, 1, 0], "grep idle a | cat b | wc -l"),
+        ] {
+            assert!(piped(codes, text).is_some_and(|said| said.contains("exit code 1")), "{text}");
+        }
+        assert!(piped(&[2, 0], "grep idle dump.sql | wc -l").is_some(), "grep itself has failed");
         for (codes, text) in [
             (&[0, 0][..], "cat dump.sql | psql shop"),
             (&[141, 0], "yes | head -1"),
             (&[1, 0], "grep -v idle dump.sql | wc -l"),
+            (&[0, 1, 0], "cat dump.sql | grep -v idle | psql shop"),
             (&[1], "false"),
             (&[], "true"),
         ] {
@@ -229,6 +255,18 @@ mod tests {
         assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(Some(2))), None);
         let client = judge(&ended(2, false), "say \"x", false, &wanted(None));
         assert_eq!(client, Some(CommandFailure::Exit(2)), "what is no bash has no such error");
+    }
+
+    #[test]
+    fn a_command_that_was_not_run_for_want_of_a_value_meets_no_expectation() {
+        let mut ran = ended(78, false);
+        assert_eq!(judge(&ran, "touch $C", true, &wanted(Some(78))), None, "it ended with 78 itself");
+        ran.result.lacks = Some("`$C` is not set".to_string());
+        for expected in [None, Some(78)] {
+            let fault = judge(&ran, "touch $C", true, &wanted(expected)).expect("a fault");
+            assert_eq!(fault.told(Duration::ZERO), "was not run: `$C` is not set");
+            assert_eq!((fault.may_pass(), fault.is_fatal()), (true, expected.is_some()));
+        }
     }
 
     #[test]

@@ -33,6 +33,17 @@ pub trait FollowContext: Send {
     /// Why the command must not run.
     async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop>;
 
+    /// The same before a command in which everything that is meant to help stands under a condition.
+    ///
+    /// # Errors
+    /// Why it must not run.
+    async fn before_condition(&mut self, _step: &Step) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// Its end has told that something of that ran.
+    fn condition_met(&mut self) {}
+
     /// Looked at after each command.
     ///
     /// # Errors

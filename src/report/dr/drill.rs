@@ -209,15 +209,19 @@ fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {
 fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
     let row = |info: &crate::record::StepInfo| {
         let ran = record.steps.iter().find(|step| step.step == info.id);
+        // Of a way that was not chosen nothing was carried out.
+        let only_looked = ran.and_then(|step| info.only_looked(step.status));
+        let status = ran.and_then(|step| step.status);
+        let status = if only_looked.is_some() { Some(StepStatus::Skipped) } else { status };
         StepRow {
             step: info.id.clone(),
             title: info.title.clone(),
             phase: info.phase.clone(),
             manual: info.manual,
-            status: ran.and_then(|step| step.status),
-            took_us: ran.filter(|step| step.status != Some(StepStatus::Skipped)).and_then(|step| step.took_us()),
+            status,
+            took_us: ran.filter(|_| status != Some(StepStatus::Skipped)).and_then(|step| step.took_us()),
             replaced_by: info.replaced.as_ref().map(|replaced| replaced.by.to_string()),
-            reason: ran.and_then(|step| step.reason.clone()),
+            reason: only_looked.or(ran.and_then(|step| step.reason.clone())),
             at: info.at.to_string(),
         }
     };

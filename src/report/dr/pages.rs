@@ -659,7 +659,7 @@ fn no_steps(drill: &DrillReport) -> &'static str {
 }
 
 fn step(step: &StepRow) -> DrRow {
-    let (mark, word) = words::step(step.status.map(Some));
+    let (mark, word) = words::step(None, step.status.map(Some));
     let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
     let tone = match mark {
         StatusSymbol::Good => Tone::Good,

@@ -294,8 +294,9 @@ impl Drawing {
     fn steps(&mut self, record: &Record) {
         self.y += 4.0;
         for step in record.steps.iter().filter(|step| !step.commands.is_empty()) {
-            let title = record.step_info(&step.step).map_or(step.step.as_str(), |info| info.title.as_str());
-            let (mark, word) = words::step(Some(step.status));
+            let info = record.step_info(&step.step);
+            let title = info.map_or(step.step.as_str(), |info| info.title.as_str());
+            let (mark, word) = words::step(info, Some(step.status));
             let name = format!("{} {} ({word})", mark.sign(), one_line(title));
             let end = step.ended_us.unwrap_or(record.last_us);
             self.bar(step.started_us, end, &format!("step {}", mark.class()), &name);

@@ -448,6 +448,7 @@ fn levels_in_words() {
         unknown: 0,
     };
     insta::assert_snapshot!(level(49_749, 50_000), @"availability: 99.49%, objective 99.5% (49749 of 50000 events were good)");
+    insta::assert_snapshot!(level(27, 28), @"availability: 96.42%, objective 99.5% (27 of 28 events were good)");
     insta::assert_snapshot!(level(0, 0), @"availability: no data, objective 99.5%");
     insta::assert_snapshot!(Level { unknown: 2, ..level(8, 8) }, @"availability: 100%, objective 99.5% (8 of 8 events were good; 2 times there was no data)");
 }

@@ -57,6 +57,30 @@ fn what_nobody_knows_is_neither_met_nor_missed() {
     assert_eq!(rto_met(&record), None, "without a fault nothing was to recover from");
 }
 
+/// Also once the reaper has completed its record.
+#[test]
+fn of_a_run_without_an_end_nothing_is_judged() {
+    for ended in [false, true] {
+        let mut record = record_of(Story::Killed);
+        record.ended = ended;
+        record.plan.as_mut().unwrap().rto_us = Some(60_000_000);
+        let told = (StatusSymbol::Warn, "the run was not finished, objective 1 min: not known".to_string());
+        assert_eq!((rto_met(&record), time_limit(&record)), (None, Some(told)));
+        record.impacts.clear();
+        let not_known = "Not known: the run was not finished.";
+        let told = [crate::view::answers::hurt(&record), crate::view::answers::cured(&record)];
+        assert_eq!(told, [not_known; 2]);
+    }
+    let mut record = record_of(Story::RestoreExpected);
+    record.verdict = Verdict::Incomplete;
+    let of_level = rows(&record).into_iter().find(|row| row.name == "level").and_then(|row| row.came);
+    let came: Vec<StatusSymbol> = ladder(&record).into_iter().map(|rung| rung.came).chain(of_level).collect();
+    assert!(came.len() == 6 && !came.contains(&StatusSymbol::Bad), "{came:?}");
+    record.verdict = Verdict::Interrupted;
+    let told = time_limit(&record).unwrap().1;
+    assert_eq!(told, "no recovery was seen, objective 30 s: not known");
+}
+
 #[test]
 fn a_backup_tells_what_it_knows_and_nothing_is_made_up() {
     let with = |facts: &[(&str, &str)]| {

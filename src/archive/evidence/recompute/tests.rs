@@ -73,7 +73,7 @@ fn events(cured: u64) -> Vec<Stamped> {
         say(721, Event::Impacted(ImpactRecord { sli, impact_us: tenths(71), ratio: 0.0 }));
     }
     say(730, Event::PhaseStarted { phase: Phase::Respond });
-    say(901, Event::MitigationStarted);
+    say(901, Event::MitigationStarted { began_us: None });
     let check = Check::StillBroken;
     let outcome = CheckOutcome::Passed { evidence: "seen".into() };
     say(901, Event::CheckEnded { check, started_us: DrillTime(9_010_000), outcome });
@@ -202,6 +202,22 @@ fn a_measurement_that_could_not_be_trusted_says_nothing_of_a_recovery() {
         }
     }
     assert_eq!(differ(&all, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_mitigation_of_which_its_end_told_counts_from_its_beginning() {
+    let mut all = events(110);
+    for stamped in &mut all {
+        if let Event::MitigationStarted { began_us } = &mut stamped.event {
+            *began_us = Some(stamped.at_us);
+        }
+        if matches!(stamped.event, Event::MitigationStarted { .. } | Event::CheckEnded { .. }) {
+            stamped.at_us = DrillTime(9_090_000);
+        }
+    }
+    assert_eq!(differ(&all, &[]), Vec::<String>::new());
+    let edit = ("record.json", "\"mitigation_started_us\": 9010000", "\"mitigation_started_us\": 9010001");
+    assert_eq!(differ(&all, &[edit]), ["record.json: mitigation_started_us"]);
 }
 
 #[test]
@@ -385,7 +401,7 @@ fn a_story_that_was_changed_does_not_come_to_its_verdict() {
 #[test]
 fn requests_that_were_sent_late_are_counted_again() {
     let mut all = events(110);
-    let at = all.iter().position(|stamped| matches!(stamped.event, Event::MitigationStarted)).unwrap();
+    let at = all.iter().position(|stamped| matches!(stamped.event, Event::MitigationStarted { .. })).unwrap();
     let load = all.iter().find_map(|stamped| match &stamped.event {
         Event::Slice(slice) => Some(slice.load.clone()),
         _ => None,

@@ -336,7 +336,7 @@ impl Script {
             return false;
         }
         self.pass(Check::StillBroken, 10_520, "availability 20% (objective 99.5%) over the last second");
-        self.push(Event::MitigationStarted);
+        self.push(Event::MitigationStarted { began_us: None });
         let cure = "psql -c \"select pg_terminate_backend(pid) from pg_locks where mode = 'AccessExclusiveLock'\"";
         self.command(10_530, CURE, 0, cure, 44, 1);
         if self.story == Story::Killed {

@@ -62,6 +62,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         at: at(line),
         end_line: line + 6,
         helps: None,
+        not_run: None,
         replaced: None,
     };
     let sli = |name: &str, good: &str, objective, must_breach| SliInfo {

@@ -57,6 +57,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
         at: at(line),
         end_line: line + 3,
         helps: None,
+        not_run: None,
         replaced: None,
     };
     let expected = matches!(story, Story::RestoreExpected | Story::RestoreWrongLevel);
@@ -220,7 +221,7 @@ impl Script {
     fn follow(&mut self, well: bool) {
         self.begin(9_150, Phase::Respond);
         self.pass(Check::StillBroken, 9_150, "availability 0% (objective 99.5%) over the last second");
-        self.push(Event::MitigationStarted);
+        self.push(Event::MitigationStarted { began_us: None });
         self.push(Event::StepStarted { step: STOP.into() });
         self.command(9_160, STOP, 0, "docker compose stop db", 14, 1);
         self.exit(10_200, STOP, 0, 0, 1_030);
