@@ -39,7 +39,8 @@ pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Refused
     calls.iter().enumerate().find_map(|(index, call)| {
         let program = table::program(call.program())?;
         let honest = program.is_honest(call);
-        let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain);
+        // Somebody goes by its exit code.
+        let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Replaced);
         let judged = match call.code {
             ExitUse::Waived => false,
             ExitUse::Lost => true,
@@ -296,6 +297,11 @@ mod tests {
         ] {
             assert_eq!(error_among(&[redis(code)], "ERR x\n", "").is_some(), judged, "{code:?}");
         }
+        let gone = "Could not connect to Redis at cache:6379: Name or service not known\n";
+        assert!(
+            error_among(&[redis(ExitUse::Replaced)], "", gone).is_none(),
+            "its exit code tells, and `||` goes by it"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/admin/flush`
+//! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/route/b`
 //! is an order that somebody has put into an address.
 
 use super::among;
@@ -7,6 +7,12 @@ use crate::bash::{EXPANDED, FILLED, WordKind};
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
 const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
+/// Words of the paths of what is looked at; any other one may be an order: `/bypass`, `/use/replica`.
+const NOUNS_OF_ADDRESSES: &str = include_str!("http_nouns.txt");
+/// Words at the end of a path that looks, whatever is named before them: `/seal/status`.
+const LOOKING_ENDS: &str = "health healthz metrics stats status";
+/// Ends of the names of files.
+const FILES: &str = "css csv gz html ico js md pdf pem png svg tar tgz txt yaml yml zip";
 /// Names of parameters that say what is looked at, or how it is shown; any other one may set something: `/mode?payments=queue`.
 const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
 
@@ -119,8 +125,38 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     let parameters = texts.iter().skip(1).flat_map(|text| text.split(['&', ';']));
     let names = parameters.map(|pair| decoded(pair.split('=').next().unwrap_or_default()));
     let sets = || names.map(|name| name.replace([FILLED, EXPANDED], "…")).find(|name| !is_question(name));
+    let other = || if question { None } else { unknown_word(&decoded(path)) };
     verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
         .or_else(|| sets().map(|name| format!("the parameter `{name}` in the address may set something")))
+        .or_else(|| other().map(|word| format!("`{word}` in the address may be an order")))
+}
+
+/// The first word of a path that may be an order. Plurals name things, and so do numbers; what only letters of other scripts say
+/// is not known.
+fn unknown_word(path: &str) -> Option<String> {
+    let all: Vec<&str> = path.split('/').collect();
+    // The id of something: `7`, `8f3c-22`; what stands before it names the thing: `/track/7`.
+    let is_id = |part: &str| {
+        part.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && part.contains(|c: char| c.is_ascii_digit())
+    };
+    let names = |at: usize| all.get(at + 1).is_some_and(|behind| is_id(behind));
+    // Behind `/namespaces/` stands a name.
+    let is_name = |at: usize| at.checked_sub(1).and_then(|at| all.get(at)) == Some(&"namespaces");
+    let parts =
+        all.iter().enumerate().filter(|(at, part)| !is_name(*at) && !is_id(part) && !names(*at) && !part.is_empty());
+    let parts = parts.map(|(_, part)| *part);
+    let foreign = |part: &&str| part.contains(|c: char| c.is_alphabetic() && !c.is_ascii());
+    if let Some(part) = parts.clone().find(foreign) {
+        return Some(part.replace(FILLED, "…"));
+    }
+    let all: Vec<String> = parts.flat_map(words).filter(|word| !word.is_empty()).collect();
+    let file = path.rsplit('/').next().and_then(|last| last.rsplit_once('.'));
+    if file.is_some_and(|(_, end)| among(end, FILES)) || all.last().is_some_and(|last| among(last, LOOKING_ENDS)) {
+        return None;
+    }
+    let plural =
+        |word: &str| word.len() > 2 && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
+    all.into_iter().find(|word| !plural(word) && !among(word, NOUNS_OF_ADDRESSES))
 }
 
 /// Whether a parameter asks; `page_size`, `pageSize` and `page-size` are one. A number keeps an answer from being an old one.

@@ -647,6 +647,15 @@ const DOUBTING_PHRASES: [&str; 17] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
     " event that", " event of", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
 ];
+/// What a sentence says that tells when not to go on; the second ones only beside a condition.
+const STOPS: [&str; 9] = [
+    " not continue ", "n't continue ", " not proceed ", "n't proceed ", " skip to ", " skip step ", " skip the next ",
+    " skip the rest ", " skip the remaining ",
+];
+const STOPS_IF: [&str; 7] = [
+    " stop and ", " abort ", " go to step ", " jump to step ", " proceed to step ", " continue with step ",
+    " continue at step ",
+];
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
 
@@ -675,13 +684,8 @@ pub fn doubt(command: &Command) -> Option<String> {
     if let Some(what) = called().or_else(stated) {
         return Some(format!("`{what}` cannot be taken back"));
     }
-    if command.is_shell() && programs::hides_calls(&command.text) {
-        // To bash `<limit>` at the end of a line is a redirection without a target.
-        let filled = command.inputs.iter().rfind(|input| input.variable().is_none());
-        return Some(match filled.filter(|_| !programs::hides_calls(&command.masked())) {
-            Some(input) => format!("`{}` is a placeholder that has to be filled in", input.spelling),
-            None => "a part of it could not be read as shell".into(),
-        });
+    if command.is_shell() && programs::hides_calls(&command.masked()) {
+        return Some("a part of it could not be read as shell".into());
     }
     said(governs)
 }
@@ -724,11 +728,27 @@ fn doubting(text: &str) -> Option<String> {
     })
 }
 
-/// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."
+/// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."; and those
+/// that say when not to go on.
 pub(super) fn doubtful_sentences(text: &str) -> Vec<String> {
-    let sentences = text.split_inclusive(['.', '!', '?']).map(str::trim);
-    let doubtful = sentences.filter(|sentence| !sentence.ends_with('?') && doubting(sentence).is_some());
-    doubtful.map(str::to_string).collect()
+    let doubtful = |sentence: &&str| !sentence.ends_with('?') && (doubting(sentence).is_some() || stops(sentence));
+    sentences(text).filter(doubtful).map(str::to_string).collect()
+}
+
+/// The sentences of a step that say when the next ones are not to be done: "If it is red, do not continue."
+pub(super) fn stopping_sentences(text: &str) -> Vec<String> {
+    sentences(text).filter(|sentence| stops(sentence)).map(str::to_string).collect()
+}
+
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(['.', '!', '?']).map(str::trim)
+}
+
+fn stops(sentence: &str) -> bool {
+    let words = words_of(sentence);
+    let is_condition = |word: &String| matches!(word.as_str(), "if" | "unless" | "when" | "where" | "until" | "once");
+    let (text, condition) = (format!(" {} ", words.join(" ")), words.iter().any(is_condition));
+    STOPS.iter().any(|phrase| text.contains(phrase)) || condition && STOPS_IF.iter().any(|phrase| text.contains(phrase))
 }
 
 /// Whether a text has no letter of the Latin alphabet, but others.

@@ -281,7 +281,17 @@ fn what_is_said_right_behind_a_block_or_details_governs() {
     };
     let block = "```bash\ndocker compose restart web\n```\n";
     let said = "Do the above only if the node is drained.";
-    for behind in [said.to_string(), format!("> {said}"), format!("> [!WARNING]\n> {said}")] {
+    let limits = [
+        "Only run this on a replica.",
+        "Run it only at night.",
+        "Don't run it during the backup.",
+        "Skip this on a replica.",
+    ];
+    for behind in limits.into_iter().map(str::to_string).chain([
+        said.to_string(),
+        format!("> {said}"),
+        format!("> [!WARNING]\n> {said}"),
+    ]) {
         assert_eq!(governs(&format!("# T\n\n## Fix\n\n{block}\n{behind}\n")), (true, false), "{behind}");
     }
     let details = "# T\n\n## Fix\n\n<details>\n\n### Common issues\n\nIt is old.\n\n</details>\n";
@@ -291,6 +301,56 @@ fn what_is_said_right_behind_a_block_or_details_governs() {
     assert_eq!(governs(&format!("{details}\n#### Wait\n\nx\n\n#### Restart\n\n{block}")), (false, false));
     let steps = "# T\n\n## Replication failures\n\n### Step 1: Wait\n\nx\n\n### Step 2: Restart\n\n";
     assert_eq!(governs(&format!("{steps}{block}")), (false, false));
+}
+
+#[test]
+fn what_a_step_says_of_going_on_governs_the_next_ones() {
+    let of_last = |page: &str| {
+        let runbook = runbook(page);
+        let commands: Vec<Command> = runbook.steps.iter().flat_map(Step::commands).cloned().collect();
+        assert_eq!(commands.len(), 2, "{page}");
+        doubt(&commands[1])
+    };
+    let (look, act) = ("```bash\ndf -h\n```\n", "```bash\ndocker compose restart web\n```\n");
+    for (said, doubtful) in [
+        ("If the lag grows, do not continue.", true),
+        ("Don\u{2019}t proceed unless two people agree.", true),
+        ("If the disk is fine, skip to step 3.", true),
+        ("Stop and call the DBA if it says anything else.", true),
+        ("If it is green, continue with step 3.", true),
+        ("If it is green, all is well.", false),
+        ("Continue with step 2.", false),
+    ] {
+        let headings = format!("# T\n\n## Fix\n\n### Step 1: Look\n\n{said}\n\n{look}\n### Step 2: Restart\n\n{act}");
+        let indented = |block: &str| block.replace('\n', "\n   ");
+        let list = format!("# T\n\n## Fix\n\n1. {said}\n\n   {}\n2. Restart\n\n   {}\n", indented(look), indented(act));
+        for page in [headings, list] {
+            assert_eq!(of_last(&page).is_some(), doubtful, "{page}");
+        }
+    }
+    let case = "# T\n\n## Fix\n\n### Look\n\nIf it is red, do not continue.\n\n";
+    assert_eq!(of_last(&format!("{case}{look}\n### Restart\n\n{act}")), None, "no step says it");
+}
+
+#[test]
+fn admonitions_govern_and_tabs_are_ways() {
+    let of = |page: &str| {
+        let runbook = runbook(&format!("# T\n\n## Fix\n\n{page}"));
+        let command = runbook.steps.iter().flat_map(Step::commands).last().expect("a command").clone();
+        (command.text.clone(), doubt(&command))
+    };
+    let says = |word: &str| Some(format!("the text around it says “{word}”"));
+    let (block, inside) = ("```bash\nreboot\n```\n", "    ```bash\n    reboot\n    ```\n");
+    let one = |page: String, why: Option<String>| assert_eq!(of(&page), ("reboot".into(), why), "{page}");
+    one(format!("!!! warning\n    It takes a minute.\n\n{inside}"), says("warning"));
+    one(format!("!!! note\n    Only on the replica.\n\n{block}"), says("only"));
+    one(format!("??? note \"More\"\n\n    It takes a minute.\n\n{block}"), None);
+    one(format!("=== \"Linux\"\n\n{inside}"), None);
+    let several = Some("it is one of several ways or cases".to_string());
+    one(
+        format!("=== \"Docker\"\n\n    ```bash\n    docker compose restart web\n    ```\n\n=== \"Linux\"\n\n{inside}"),
+        several,
+    );
 }
 
 #[test]
@@ -369,7 +429,6 @@ fn a_comment_behind_the_last_line_governs_a_command() {
 fn what_cannot_be_taken_back_is_not_proposed() {
     for (text, why) in [
         ("rm -rf /data", "cannot be taken back"),
-        ("docker update web --memory <new-limit>", "`<new-limit>` is a placeholder"),
         ("# Restart\nsystemctl restart a\n# Or with Docker\ndocker restart a", "names another way"),
     ] {
         let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\n{text}\n```\n"));

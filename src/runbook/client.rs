@@ -11,6 +11,12 @@ use super::text::{Excerpt, is_among};
 use super::{Command, Filled, RunbookInput};
 use crate::source::{Source, Span, beginning};
 
+/// Words that begin a statement which needs the client of those before it, or leaves something to those behind it.
+const STATEFUL: &str =
+    "begin commit rollback set use lock prepare declare savepoint \\c \\connect \\set .open consistency var let const";
+/// The same in Redis.
+const STATEFUL_REDIS: &str = "multi exec select auth hello watch readonly";
+
 /// Longer names are sentences.
 const MAX_NAME: usize = 80;
 /// How far is looked for what closes an element of HTML, in bytes.
@@ -36,6 +42,9 @@ pub(super) fn read(source: &Source, code: &MarkdownCode, tag: &str) -> BlockUse 
     // Whole lines are kept, so that messages about them name the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
+    if let Some(why) = left_open(text, tag) {
+        return BlockUse::Person(why.to_string());
+    }
     block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)])
 }
 
@@ -45,9 +54,13 @@ pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockU
     for (line, span) in code.body.lines() {
         let blanks = line.len() - line.trim_start().len();
         let own = prompt::foreign(line);
-        // `shop-# `, and the `    -> ` of mysql.
-        let goes_on = own.is_some_and(|p| ["-#", "->", "(#", "(>"].iter().any(|sign| p.ends_with(sign)));
-        let bare = line.trim_start().starts_with("-> ").then_some("->").filter(|_| own.is_none());
+        // `shop-# `, the `    -> ` of mysql, and the `... ` of Python.
+        let goes_on = own.is_some_and(|p| ["-#", "->", "-*#", "-*>", "(#", "(>"].iter().any(|sign| p.ends_with(sign)));
+        let goes = |sign: &str| {
+            line.trim_start().strip_prefix(sign).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        let bare = (own.is_none() && line.trim_start().starts_with("-> ")).then_some("->");
+        let bare = bare.or((own.is_none() && tag == "python" && goes("...")).then_some("..."));
         let from = |prompt: &str| Span::new((span.start + blanks + prompt.len() + 1).min(span.end), span.end);
         match (own.or(bare), typed.last_mut()) {
             (Some(prompt), Some((text, _))) if goes_on || bare.is_some() => {
@@ -62,11 +75,99 @@ pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockU
             (None, None) => {}
         }
     }
+    // Each command has a client of its own: what one statement leaves for the next needs the same.
+    if matches!(tag, "python" | "ruby") || typed.iter().any(|(text, _)| is_stateful(&text.text, tag)) {
+        let (mut all, mut outputs) = (Excerpt::default(), String::new());
+        for (text, output) in std::mem::take(&mut typed) {
+            if !all.text.is_empty() {
+                all.push("\n", text.origin(0).saturating_sub(1));
+            }
+            all.push_part(&text, Span::new(0, text.text.len()));
+            outputs.push_str(&output);
+        }
+        if let Some(why) = left_open(&all.text, tag) {
+            return BlockUse::Person(why.to_string());
+        }
+        typed.push((all, outputs));
+    }
     let commands = typed.into_iter().map(|(text, output)| {
         let output = output.trim_matches('\n').trim_end();
         Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(source, text, tag) }
     });
     block(commands.collect())
+}
+
+/// The first two words of each statement of a client's text, in lower case.
+fn statements(text: &str, tag: &str) -> Vec<(String, String)> {
+    let (stretches, _) = stretches(text, Dialect::of(tag));
+    let ends = stretches.iter().skip(1).map(|(at, _)| *at).chain([text.len()]);
+    let mut bare = String::new();
+    for (&(at, quote), end) in stretches.iter().zip(ends) {
+        match quote {
+            Quote::Bare => bare.push_str(text.get(at..end).unwrap_or_default()),
+            Quote::Comment => bare.push('\n'),
+            _ => bare.push_str("''"),
+        }
+    }
+    // A command to the client ends with its line, and so does everything elsewhere.
+    let ends = |line: &str| !is_sql(tag) || line.trim_start().starts_with(['\\', '.']);
+    let lines = bare.lines().map(|line| if ends(line) { format!(";{line};") } else { format!("{line}\n") });
+    let text = lines.collect::<String>().to_lowercase();
+    let words = text.split(';').map(|statement| {
+        let mut words = statement.split_whitespace().map(str::to_string);
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    });
+    words.filter(|(first, _)| !first.is_empty()).collect()
+}
+
+fn is_stateful(text: &str, tag: &str) -> bool {
+    let words = if is_redis(tag) { STATEFUL_REDIS } else { STATEFUL };
+    let stateful = |(first, second): &(String, String)| {
+        let begins = [("create", "temp"), ("start", "transaction"), ("flush", "tables")];
+        is_among(words, first) || begins.iter().any(|(word, next)| first == word && second.starts_with(next))
+    };
+    text.contains("\\gset") || statements(text, tag).iter().any(stateful) || has_user_variable(text, tag)
+}
+
+fn is_redis(tag: &str) -> bool {
+    matches!(tag, "redis" | "redis-cli")
+}
+
+/// Whether a text has a variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
+fn has_user_variable(text: &str, tag: &str) -> bool {
+    let dialect = Dialect::of(tag);
+    let (stretches, _) = stretches(text, dialect);
+    let is_one = |(at, _): (usize, &str)| {
+        let joins = |c: char| c.is_alphanumeric() || "_@'\"`".contains(c);
+        let names = |c: char| c.is_alphanumeric() || c == '_';
+        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+        !before.ends_with(joins) && behind.starts_with(names) && quote_at(&stretches, at) == Quote::Bare
+    };
+    dialect == Dialect::MySql && text.match_indices('@').any(is_one)
+}
+
+/// Why a text is none for a client alone: its transaction begins or ends elsewhere.
+fn left_open(text: &str, tag: &str) -> Option<&'static str> {
+    let redis = is_redis(tag);
+    let mut open = false;
+    for (at, (first, second)) in statements(text, tag).iter().enumerate().filter(|_| redis || is_sql(tag)) {
+        match first.as_str() {
+            _ if second == "prepared" || first == "rollback" && second == "to" => {}
+            "multi" if redis => open = true,
+            "exec" | "discard" if redis => open = false,
+            _ if redis => {}
+            "begin" => open = true,
+            "start" if second.starts_with("transaction") => open = true,
+            // Behind others it may end what `SET autocommit = 0` has begun.
+            "commit" | "rollback" if !open && at == 0 => {
+                return Some("it ends a transaction that another client has begun");
+            }
+            "commit" | "rollback" | "end" | "abort" => open = false,
+            "prepare" if second.starts_with("transaction") => open = false,
+            _ => {}
+        }
+    }
+    open.then_some("its transaction would end with its client, before anybody commits it")
 }
 
 /// The tag under which a client for a program with this prompt is named.
@@ -81,7 +182,7 @@ pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
         "cqlsh" => Some("cql"),
         _ if name.starts_with("irb(") => Some("ruby"),
         _ if prompt == ">>>" => Some("python"),
-        _ if prompt.ends_with('#') || prompt.ends_with("=>") => Some("psql"),
+        _ if ["#", "=>", "*>"].iter().any(|sign| prompt.ends_with(sign)) => Some("psql"),
         _ if name.contains(':') => Some("redis"),
         _ => None,
     }

@@ -79,6 +79,92 @@ fn a_session_yields_its_statements() {
 }
 
 #[test]
+fn statements_that_need_one_client_are_one_command() {
+    let read = |tag: &str, lines: &str| {
+        let runbook = read(&format!("## Fix\n\n```\n{lines}\n```\n"), &[tag]);
+        let texts = runbook.steps[0].commands().iter().map(|command| command.text.clone());
+        (texts.collect::<Vec<_>>(), runbook.steps[0].kind.clone())
+    };
+    for (tag, lines, commands) in [
+        (
+            "psql",
+            "s=# BEGIN;\nBEGIN\ns=*# UPDATE a\ns-*# SET b = 1;\nUPDATE 1\ns=*# COMMIT;",
+            vec!["BEGIN;\nUPDATE a\nSET b = 1;\nCOMMIT;"],
+        ),
+        ("psql", "s=# SET lock_timeout = 1;\ns=# SELECT 1;", vec!["SET lock_timeout = 1;\nSELECT 1;"]),
+        ("psql", "s=# \\c shop\ns=# SELECT 1;", vec!["\\c shop\nSELECT 1;"]),
+        (
+            "psql",
+            "s=# CREATE TEMP TABLE a AS SELECT 1;\ns=# SELECT * FROM a;",
+            vec!["CREATE TEMP TABLE a AS SELECT 1;\nSELECT * FROM a;"],
+        ),
+        (
+            "psql",
+            "s=# UPDATE a SET b = 'begin';\ns=# SELECT 1; -- use it",
+            vec!["UPDATE a SET b = 'begin';", "SELECT 1; -- use it"],
+        ),
+        ("mysql", "mysql> use shop\nmysql> DELETE FROM a;", vec!["use shop\nDELETE FROM a;"]),
+        ("redis", "10.0.0.1:6379> SELECT 2\nOK\n10.0.0.1:6379[2]> DEL a", vec!["SELECT 2\nDEL a"]),
+        (
+            "redis",
+            "10.0.0.1:6379> MULTI\n10.0.0.1:6379(TX)> SET a 1\n10.0.0.1:6379(TX)> EXEC",
+            vec!["MULTI\nSET a 1\nEXEC"],
+        ),
+        ("redis", "10.0.0.1:6379[2]> SET a 1\n10.0.0.1:6379[2]> GET a", vec!["SET a 1", "GET a"]),
+        ("mysql", "mysql> START SLAVE;\nmysql> SELECT 1;", vec!["START SLAVE;", "SELECT 1;"]),
+        (
+            "mysql",
+            "mysql> FLUSH TABLES WITH READ LOCK;\nmysql> SELECT 1;",
+            vec!["FLUSH TABLES WITH READ LOCK;\nSELECT 1;"],
+        ),
+        (
+            "mysql",
+            "mysql> SELECT id INTO @x FROM a;\nmysql> DELETE FROM a WHERE id = @x;",
+            vec!["SELECT id INTO @x FROM a;\nDELETE FROM a WHERE id = @x;"],
+        ),
+        (
+            "mysql",
+            "mysql> SHOW GRANTS FOR root@localhost;\nmysql> SELECT @@version, '@x';",
+            vec!["SHOW GRANTS FOR root@localhost;", "SELECT @@version, '@x';"],
+        ),
+        ("python", ">>> for i in a:\n...     print(i)\n...\n1\n>>> b()", vec!["for i in a:\n    print(i)\n\nb()"]),
+        ("python", ">>> x = 1\n>>> print(x)\n1", vec!["x = 1\nprint(x)"]),
+    ] {
+        assert_eq!(read(tag, lines).0, commands, "{lines}");
+    }
+    for lines in ["s=# BEGIN;\ns=*# UPDATE a SET b = 1;", "s=# COMMIT;"] {
+        let (_, kind) = read("psql", lines);
+        assert!(
+            matches!(&kind, crate::runbook::StepKind::Manual(why) if why.contains("transaction")),
+            "{lines}: {kind:?}"
+        );
+    }
+    let block = |text: &str| {
+        let runbook = super::tests::read(&format!("## Fix\n\n```sql\n{text}\n```\n"), &["sql"]);
+        runbook.steps[0].commands().len()
+    };
+    for (text, runs) in [
+        ("BEGIN;\nUPDATE a SET b = 1;", 0),
+        ("START TRANSACTION;\nUPDATE a SET b = 1;\nROLLBACK TO x;", 0),
+        ("ROLLBACK;", 0),
+        ("BEGIN;\nUPDATE a SET b = 1;\nCOMMIT;", 1),
+        ("DO $$ BEGIN PERFORM 1; END $$;", 1),
+        ("ROLLBACK PREPARED 'x';", 1),
+        ("SET autocommit=0;\nDELETE FROM a;\nCOMMIT;", 1),
+        ("SELECT 1; -- ; begin", 1),
+    ] {
+        assert_eq!(block(text), runs, "{text}");
+    }
+    let redis = super::tests::read("## Fix\n\n```redis-cli\nMULTI\nSET a 1\n```\n", &["redis-cli"]);
+    assert_eq!(redis.steps[0].commands().len(), 0, "its transaction is never carried out");
+    let runbook =
+        super::tests::read("## Fix\n\n```\ns=# BEGIN;\nBEGIN\ns=*# SELECT <pid>;\n1\ns=*# END;\n```\n", &["psql"]);
+    let [command] = runbook.steps[0].commands() else { panic!("{runbook:?}") };
+    assert_eq!(command.expected.as_deref(), Some("BEGIN\n1"));
+    assert_eq!((command.line, command.column, command.inputs[0].line, command.inputs[0].column), (4, 5, 6, 13));
+}
+
+#[test]
 fn without_a_client_it_says_which_key_to_write() {
     let runbook = read("## Fix\n\n```sql\nselect 1;\n```\n", &[]);
     let crate::runbook::StepKind::Manual(why) = &runbook.steps[0].kind else { panic!("{runbook:?}") };

@@ -58,6 +58,9 @@ pub(super) fn read(
             }
             return BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
+        Shown::Elsewhere(before) => {
+            return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
+        }
         Shown::Prompted(typed) => (typed, true),
         // Whoever wrote a scenario shows no output in it.
         Shown::Plain(_) if code.written => (vec![TypedText { text: code.body.clone(), expected: None }], false),
@@ -84,9 +87,11 @@ pub(super) fn read(
         }
     }
     let tag = if language == BlockLanguage::Untagged { "bash".to_string() } else { tag };
-    // What running text mentions opens no session for what stands below it.
+    // What running text mentions opens no session for what stands below it, but in a list.
     let mentioned = code.unread == Some(Unread::Inline);
-    let hands = if mentioned { &mut Hands::default() } else { hands };
+    let mut own = Hands::default();
+    let around = hands;
+    let hands = if mentioned { &mut own } else { &mut *around };
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
@@ -96,6 +101,9 @@ pub(super) fn read(
         {
             return BlockUse::Person(why.clone());
         }
+    }
+    if mentioned {
+        around.mention(own);
     }
     if runs.iter().all(|run| run.commands.is_empty()) {
         return BlockUse::Data("it holds no command".to_string());

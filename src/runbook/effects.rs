@@ -14,7 +14,7 @@ impl Command {
         };
         match self.language.as_str() {
             _ if self.is_shell() => programs::of_shell(&masked),
-            "redis" => programs::of_lines("redis-cli", &masked),
+            "redis" | "redis-cli" => programs::of_lines("redis-cli", &masked),
             tag if super::client::is_sql(tag) => programs::of_sql(tag, &masked, false),
             tag => Effect::unknown(format!("what `{tag}` does is not known")),
         }

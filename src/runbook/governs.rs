@@ -1,10 +1,10 @@
 //! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
 //! a command is a decision about both; where either changed, it is open again.
 
-use super::markdown::{Document, MarkdownBlock, MarkdownCode};
+use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::stands_at;
 use super::text::{is_among, until_char};
-use super::{Command, Step, phase};
+use super::{Command, Step, admonitions, phase};
 use crate::programs::EffectKind;
 use crate::source::Source;
 use sha2::{Digest, Sha256};
@@ -315,6 +315,11 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             {
                 parent.prose.push(phase::strip_number(&closed.title).to_string());
                 parent.prose.extend(closed.prose);
+            } else if phase::is_step(&closed.title)
+                && let Some(parent) = self.open.last_mut()
+            {
+                // What a step says of going on governs those behind it.
+                parent.prose.extend(closed.prose.iter().flat_map(|text| super::accepted::stopping_sentences(text)));
             }
         }
     }
@@ -350,9 +355,14 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                     self.code(code, behind.as_deref());
                 }
                 MarkdownBlock::List { items, .. } => {
-                    let ways = items.iter().filter(|item| item.blocks.first().is_some_and(says_way)).count();
+                    let source = self.source;
+                    let is_way = |item: &Item| {
+                        let written = source.text.get(item.span.start..item.span.end);
+                        item.blocks.first().is_some_and(says_way) || written.is_some_and(admonitions::is_tab)
+                    };
+                    let ways = items.iter().filter(|item| is_way(item)).count();
                     for item in items {
-                        let of_several = ways > 1 && item.blocks.first().is_some_and(says_way);
+                        let of_several = ways > 1 && is_way(item);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
                         let said = self.items.pop().map(|(said, _)| said).unwrap_or_default();
@@ -445,9 +455,17 @@ fn holds_code(blocks: &[MarkdownBlock]) -> bool {
     })
 }
 
-/// Whether a text behind a block says when the block is for: "Do the above only if …".
+/// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica."
 fn speaks_of_above(text: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("above"))
+    let words = words(text);
+    let is_this = |word: &String| is_among("this it these them", word);
+    let runs = |verb: &String, what: &String| is_among("run do use execute", verb) && is_this(what);
+    let said = |three: &[String]| {
+        let [a, b, c] = three else { return false };
+        let limits = matches!(a.as_str(), "only" | "not" | "never" | "t");
+        limits && runs(b, c) || c == "only" && runs(a, b) || a == "skip" && is_this(b)
+    };
+    words.iter().any(|word| word == "above") || words.windows(3).any(said)
 }
 
 /// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.

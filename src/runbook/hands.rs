@@ -15,9 +15,32 @@ pub(super) struct Hands {
     left: Option<String>,
     /// A port that a command would forward if it did not have to be left to a person: its reason.
     forward: Option<String>,
+    /// Whether a list of steps is read, and whether its text has opened the session.
+    in_list: bool,
+    mentioned: bool,
 }
 
 impl Hands {
+    /// An item of a list of steps follows, or something else: what the text of a list has opened ends with it.
+    pub fn list(&mut self, in_list: bool) {
+        self.in_list = in_list;
+        if !in_list && std::mem::take(&mut self.mentioned) {
+            self.session = None;
+        }
+    }
+
+    /// The next of several numbered steps follows: a session stays open, a port is forwarded by its own step alone.
+    pub fn step(&mut self) {
+        self.forward = None;
+    }
+
+    /// What the text of an item opens is open for those behind it: "Open a shell with `docker compose exec shop sh`".
+    pub fn mention(&mut self, inner: Hands) {
+        if let Some(session) = inner.session.filter(|_| self.in_list) {
+            (self.session, self.mentioned) = (Some(session), true);
+        }
+    }
+
     /// A new block begins. A session stays open beyond its block until it is left, or until a block begins with the
     /// program that opened it: that is typed where the session was opened from.
     pub fn block(&mut self, first: &str) {
@@ -53,7 +76,7 @@ impl Hands {
                 }
                 Waits::Session(what) => {
                     let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
-                    self.session = Some((why.clone(), command.program().to_string()));
+                    (self.session, self.mentioned) = (Some((why.clone(), command.program().to_string())), false);
                     ManualReason::Person(why)
                 }
                 Waits::Forever(what) => {

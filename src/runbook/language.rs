@@ -33,7 +33,10 @@ const OF_APPLICATIONS: &str =
 const TAGS: &[(BlockLanguage, &str)] = &[
     (BlockLanguage::Shell, "bash sh shell zsh ksh shellscript shell-script"),
     (BlockLanguage::Console, "console shell-session shellsession sh-session bash-session terminal"),
-    (BlockLanguage::Foreign, "sql psql pgsql postgresql mysql promql logql cypher redis mongodb mongosh kql http"),
+    (
+        BlockLanguage::Foreign,
+        "sql psql pgsql postgresql mysql promql logql cypher redis redis-cli mongodb mongosh kql http",
+    ),
     (BlockLanguage::Foreign, "powershell ps1 pwsh bat batch cmd"),
     (BlockLanguage::Foreign, OF_APPLICATIONS),
 ];

@@ -5,7 +5,7 @@
 use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
 use super::text::Excerpt;
 use super::unfenced::{self, Inline};
-use super::{Unread, bold, phase, placeholder};
+use super::{Unread, admonitions, bold, phase, placeholder};
 use crate::programs::only_looks;
 use crate::source::{Span, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -174,7 +174,7 @@ pub(super) struct Document {
     pub look: PageLook,
     /// Where `<details>` begin that hold headings (`true`), and where they end: what follows stands below what stood above them.
     pub details: Vec<(usize, bool)>,
-    /// HTML that holds the fence of a code block: nobody reads it.
+    /// HTML that holds the fence of a code block, or commands: nobody reads it.
     pub fences_in_html: Vec<Span>,
     /// How many blocks there are, and how many lines of code.
     size: (usize, usize),
@@ -186,7 +186,6 @@ fn options() -> Options {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 }
 
 impl Document {
@@ -205,8 +204,12 @@ pub(super) fn read(source: &str) -> Document {
     let mut reader = MarkdownReader { source, typed: unfenced::typed_words(source), ..MarkdownReader::default() };
     // A byte order mark would hide the first heading, or the frontmatter.
     let text = source.strip_prefix('\u{feff}').unwrap_or(source);
-    let skipped = source.len() - text.len();
-    for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
+    let mark = source.len() - text.len();
+    let front = frontmatter(text);
+    reader.look.frontmatter = front.map(|end| inner(source, Span::new(mark, mark + end)));
+    let skipped = mark + front.unwrap_or_default();
+    let text = admonitions::as_items(source.get(skipped..).unwrap_or_default());
+    for (event, range) in Parser::new_ext(&text, options()).into_offset_iter() {
         reader.event(event, Span::new(range.start + skipped, range.end + skipped));
     }
     reader.flush();
@@ -233,7 +236,6 @@ enum TextPlace {
     #[default]
     Prose,
     Code(MarkdownCode),
-    Frontmatter,
     /// An HTML block, in which comments may stand.
     Html(Excerpt),
     /// Tables: of their cells only commands are read.
@@ -292,7 +294,7 @@ impl MarkdownReader<'_> {
                 TextPlace::Code(code) => {
                     code.body.push(&text, span.start.min(self.source.len().saturating_sub(text.len())));
                 }
-                TextPlace::Frontmatter | TextPlace::Html(_) => {}
+                TextPlace::Html(_) => {}
                 TextPlace::Prose => {
                     self.unclosed(&text, span);
                     self.prose(&text, span);
@@ -430,10 +432,6 @@ impl MarkdownReader<'_> {
                     self.too_deep += 1;
                 }
             }
-            Tag::MetadataBlock(_) => {
-                self.look.frontmatter = Some(inner(self.source, span));
-                self.place = TextPlace::Frontmatter;
-            }
             Tag::HtmlBlock => self.place = TextPlace::Html(Excerpt::default()),
             Tag::Table(_) => {
                 self.look.blocks.push(span);
@@ -504,8 +502,12 @@ impl MarkdownReader<'_> {
                     let comments = self.html(&html, CommentPlace::Block);
                     self.details(&html);
                     let is_fence = |line: &str| ["```", "~~~"].iter().any(|fence| line.trim_start().starts_with(fence));
-                    let holds_fence = !html.text.trim_start().starts_with("<!--") && html.text.lines().any(is_fence);
-                    self.fences_in_html.extend(holds_fence.then_some(span));
+                    let is_command = |line: &str| unfenced::is_command(&without_tags(line, &mut false));
+                    let shows_code = ["<pre>", "<pre ", "<code>", "<code "].iter().any(|tag| html.text.contains(tag));
+                    let mut lines = html.text.lines();
+                    let holds_code = lines.any(|line| is_fence(line) || shows_code && is_command(line));
+                    let is_comment = html.text.trim_start().starts_with("<!--");
+                    self.fences_in_html.extend((holds_code && !is_comment).then_some(span));
                     let text = without_tags(&html.text, &mut self.struck_blocks);
                     if !text.is_empty() {
                         self.push(MarkdownBlock::Html { text, at: span.end });
@@ -520,7 +522,7 @@ impl MarkdownReader<'_> {
             }
             TagEnd::TableHead => self.head = cells(&std::mem::take(&mut self.row)),
             TagEnd::TableRow => self.end_row(),
-            TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = TextPlace::Prose,
+            TagEnd::Table => self.place = TextPlace::Prose,
             TagEnd::FootnoteDefinition => {
                 self.flush();
                 self.footnotes = self.footnotes.saturating_sub(1);
@@ -604,10 +606,14 @@ impl MarkdownReader<'_> {
             title: (beginning(text.trim(), LONGEST_ROW).to_string(), *span),
             whole: format!("{} / {}", self.head, cells(&row)),
         });
-        for (text, _, inline) in &row {
+        for (column, (text, span, inline)) in row.iter().enumerate() {
             for code in unfenced::of_text(self.source, &self.typed, text, inline, says.clone()) {
                 self.push(MarkdownBlock::Code(code));
             }
+            let head = self.head.split(" | ").nth(column).unwrap_or_default();
+            let bare = || unfenced::of_cell(self.source, head, text, *span, says.clone());
+            let bare = inline.is_empty().then(bare).flatten();
+            bare.into_iter().for_each(|code| self.push(MarkdownBlock::Code(code)));
         }
     }
 
@@ -703,6 +709,22 @@ impl MarkdownReader<'_> {
     }
 }
 
+/// Where a YAML frontmatter ends, its marks included; one stands at the beginning of a page. Lines between two rules hold no code.
+fn frontmatter(text: &str) -> Option<usize> {
+    let mut lines = text.split_inclusive('\n');
+    let mut end = lines.next().filter(|first| first.trim_end() == "---")?.len();
+    for (index, line) in lines.enumerate() {
+        end += line.len();
+        match line.trim_end() {
+            "---" | "..." => return Some(end),
+            "" if index == 0 => return None,
+            line if ["```", "~~~"].iter().any(|fence| line.starts_with(fence)) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A YAML frontmatter without its first and its last line.
 fn inner(source: &str, span: Span) -> Span {
     let text = source.get(span.start..span.end).unwrap_or_default().trim_end();
@@ -764,6 +786,35 @@ mod tests {
         assert!(matches!(&document.blocks[0], MarkdownBlock::Heading { level: 1, text, .. } if text == "Setext"));
         let MarkdownBlock::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
         assert!(matches!(&items[1].blocks[0], MarkdownBlock::Paragraph { text, .. } if text == "two x"));
+    }
+
+    #[test]
+    fn a_rule_with_text_right_below_is_no_frontmatter() {
+        for source in ["# T\n\n---\nRun it:\n\n```sh\na\n```\n\n---\n", "---\nRun it:\n\n```sh\na\n```\n---\n"] {
+            let document = read(source);
+            assert_eq!((document.look.fences.len(), document.look.frontmatter), (1, None), "{source}");
+        }
+        let document = read("\u{feff}---\r\ntitle: T\r\n---\r\n```sh\r\na\r\n```\r\n");
+        assert_eq!(
+            (document.look.frontmatter, document.look.fences[0].place(Span::new(0, 1)).start),
+            (Some(Span::new(8, 18)), 30)
+        );
+    }
+
+    #[test]
+    fn what_is_indented_below_an_admonition_or_a_tab_is_read() {
+        let source = "!!! warning \"On ö\"\n    Not in **staging**.\n\n    ```bash\n    one\n\n      two\n    ```\n\n=== \"Helm\"\n\n    ```bash\n    three\n    ```\n\nAfter.\n";
+        let document = read(source);
+        let fences: Vec<&str> = document.look.fences.iter().map(|fence| fence.text()).collect();
+        assert_eq!(fences, ["one\n\n  two\n", "three\n"]);
+        for (fence, text) in document.look.fences.iter().zip(["one", "three"]) {
+            assert!(source[fence.place(Span::new(0, 3)).start..].starts_with(text) && fence.is_closed(source));
+        }
+        let MarkdownBlock::List { items, .. } = &document.blocks[0] else { panic!("{document:?}") };
+        assert!(
+            matches!(&items[0].blocks[0], MarkdownBlock::Paragraph { text, .. } if text == "warning \"On ö\" Not in staging.")
+        );
+        assert!(matches!(&document.blocks[1], MarkdownBlock::Paragraph { text, .. } if text == "After."));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! source positions, and a real shell parser for the commands.
 
 mod accepted;
+mod admonitions;
 mod annotation;
 mod bold;
 mod by_effect;

@@ -84,10 +84,11 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     for html in &document.fences_in_html {
         let text = source.text.get(html.start..html.end).unwrap_or_default();
         let first = Span::new(html.start, html.start + first_line(text));
-        diags
-            .warning(source, first, "the code block in this HTML is not read")
-            .code(OF_NO_RULE)
-            .help("leave a line empty above the code block and below it: only then it is one to Markdown");
+        let help = match text.contains("```") || text.contains("~~~") {
+            true => "leave a line empty above the code block and below it: only then it is one to Markdown",
+            false => "write the commands between lines with three backticks, tagged `bash`",
+        };
+        diags.warning(source, first, "the code block in this HTML is not read").code(OF_NO_RULE).help(help);
     }
     let title = title(&document, source);
     let runbook = Runbook { source: source.clone(), title, steps, accepted: None };
@@ -303,8 +304,38 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
             section.has_children = true;
         }
     }
+    mitigate_with_siblings(&mut out);
     verify_after_mitigate(&mut out);
     out
+}
+
+/// Of numbered siblings of which one mends something ("2. Fix the index"), those before the verification behind it that ask for something are a part
+/// of that: "1. Stop the import".
+fn mitigate_with_siblings(sections: &mut [Section<'_>]) {
+    let mut siblings: BTreeMap<(u8, Vec<String>), Vec<usize>> = BTreeMap::new();
+    for (index, section) in sections.iter().enumerate() {
+        let numbered = section.heading.is_some_and(|(text, _)| phase::is_step(text)) && section.resumed.is_none();
+        if numbered && (2..bold::LEVEL).contains(&section.level) {
+            let above = section.path.split_last().map(|(_, above)| above.to_vec()).unwrap_or_default();
+            siblings.entry((section.level, above)).or_default().push(index);
+        }
+    }
+    for ((level, _), all) in siblings {
+        let is_one = |at: &usize, is: &dyn Fn(&Section<'_>) -> bool| sections.get(*at).is_some_and(is);
+        let mends = |one: &Section<'_>| one.phase == RunbookPhase::Mitigate && !phase::is_only_a_phase(&one.title);
+        let asks = |one: &Section<'_>| {
+            one.phase == RunbookPhase::Other && !one.pinned && phase::is_imperative(phase::strip_number(&one.title))
+        };
+        let Some(last) = all.iter().rposition(|at| is_one(at, &mends)) else { continue };
+        let verifies = |at: &usize| is_one(at, &|one| one.phase == RunbookPhase::Verify);
+        let until = all.iter().skip(last).position(verifies).map_or(all.len(), |behind| last + behind);
+        let asking: Vec<usize> = all.iter().take(until).copied().filter(|at| is_one(at, &asks)).collect();
+        for at in asking {
+            let inside = sections.iter_mut().skip(at).enumerate().take_while(|(i, one)| *i == 0 || one.level > level);
+            let open = inside.filter(|(_, one)| one.phase == RunbookPhase::Other && !one.pinned);
+            open.for_each(|(_, one)| one.phase = RunbookPhase::Mitigate);
+        }
+    }
 }
 
 /// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis. What says

@@ -54,6 +54,52 @@ fn phases_are_inherited_and_the_title_is_none() {
 }
 
 #[test]
+fn numbered_steps_beside_one_that_mends_something_are_of_its_phase() {
+    let phases = |titles: &[&str]| {
+        let sections = titles.iter().map(|title| format!("## {title}\n\n```sh\na\n```\n"));
+        let (runbook, _) = read(&format!("# T\n\n{}", sections.collect::<Vec<_>>().join("\n")));
+        runbook.steps.iter().map(|step| step.phase.name()).collect::<Vec<_>>()
+    };
+    let steps =
+        ["1. Stop the import", "2. Fix the index", "3. Restart the import", "4. Verify it", "5. Schedule a review"];
+    assert_eq!(phases(&steps), ["mitigate", "mitigate", "mitigate", "verify", "other"]);
+    let steps = ["1. Verify the backups", "2. Stop the import", "3. Fix the index"];
+    assert_eq!(phases(&steps), ["diagnose", "mitigate", "mitigate"], "only a verification behind it is the end");
+    assert_eq!(phases(&["1. Prerequisites", "2. Fix the index"]), ["other", "mitigate"]);
+    assert_eq!(phases(&["1. Stop the import", "2. Mitigation"]), ["other", "mitigate"], "chapters");
+    assert_eq!(phases(&["Stop the import", "2. Fix the index"]), ["other", "mitigate"]);
+    assert_eq!(phases(&["1. Stop it <!-- firedrill: phase=other -->", "2. Fix the index"]), ["other", "mitigate"]);
+}
+
+#[test]
+fn a_session_goes_on_through_steps_and_lists() {
+    let manual = |text: &str| {
+        let (runbook, _) = read(text);
+        runbook.steps.iter().map(|step| step.commands().is_empty()).collect::<Vec<_>>()
+    };
+    let step =
+        |number: u8, title: &str, command: &str| format!("### Step {number}: {title}\n\n```sh\n{command}\n```\n\n");
+    let steps =
+        [step(1, "Log in", "ssh db-1"), step(2, "Restart", "reboot"), step(3, "Leave", "exit"), step(4, "Look", "ls")]
+            .concat();
+    assert_eq!(
+        manual(&format!("## Fix\n\n{steps}## Verification\n\n```sh\nls\n```\n")),
+        [true, true, true, false, false]
+    );
+    let open = step(1, "Log in", "ssh db-1");
+    assert_eq!(manual(&format!("## Fix\n\n{open}### Restart\n\n```sh\nreboot\n```\n")), [true, false]);
+    assert_eq!(manual(&format!("## Fix\n\n{open}## Rollback\n\n{}", step(1, "Restart", "reboot"))), [true, false]);
+    let problems = "### 1. Disk full\n\n```sh\nssh db-1\n```\n\n### 2. Pod does not start\n\n```sh\nreboot\n```\n";
+    assert_eq!(manual(&format!("## Fix\n\n{problems}")), [true, false], "problems of their own");
+    let asks = problems.replace("Disk full", "Open a shell").replace("Pod does not start", "Restart it");
+    assert_eq!(manual(&format!("## Fix\n\n{asks}")), [true, true]);
+    let forward = [step(1, "Look", "kubectl port-forward svc/x 80"), step(2, "Ask", "curl localhost/x")].concat();
+    assert_eq!(manual(&format!("## Fix\n\n{forward}")), [true, false]);
+    let list = "1. Open a shell with `docker compose exec shop sh`.\n2. Stop it.\n\n   ```sh\n   kill 1\n   ```\n";
+    assert_eq!(manual(&format!("## Fix\n\n{list}\nThen:\n\n```sh\nls\n```\n")), [true, true, false]);
+}
+
+#[test]
 fn several_first_level_headings_are_sections() {
     let (runbook, _) = read("# Alert X\n\n# Mitigation\n\n```sh\na\n```\n\n# Verification\n\n```sh\nb\n```\n");
     assert_eq!(runbook.title, "Alert X");
@@ -187,11 +233,19 @@ fn boxes_to_be_ticked_beside_code_are_steps() {
 
 #[test]
 fn a_fence_inside_of_html_is_told() {
-    let html = "<details>\n<summary>Old</summary>\n```sh\nb\n```\n</details>\n";
-    let (runbook, diags) = read(&format!("## Fix\n\n```sh\na\n```\n\n{html}"));
-    assert_eq!(runbook.steps.len(), 1);
-    let told: Vec<&str> = diags.all.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
-    assert_eq!((told, diags.has_errors()), (vec!["the code block in this HTML is not read"], false));
+    for (html, is_told) in [
+        ("<details>\n<summary>Old</summary>\n```sh\nb\n```\n</details>\n", true),
+        ("<pre>\n$ docker compose stop web\n</pre>\n", true),
+        ("<p><code>docker compose stop web</code></p>\n", true),
+        ("<pre>\nrestart the web\n</pre>\n", false),
+        ("<p>docker compose stop web</p>\n", false),
+    ] {
+        let (runbook, diags) = read(&format!("## Fix\n\n```sh\na\n```\n\n{html}"));
+        assert_eq!(runbook.steps.len(), 1);
+        let told: Vec<&str> = diags.all.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        let expected = vec!["the code block in this HTML is not read"; usize::from(is_told)];
+        assert_eq!((told, diags.has_errors()), (expected, false), "{html}");
+    }
 }
 
 proptest! {

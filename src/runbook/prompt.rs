@@ -2,9 +2,10 @@
 
 use super::commands::is_option;
 use super::printed::{Printed, is_head};
-use super::text::Excerpt;
+use super::text::{Excerpt, is_among};
 use crate::bash::{self, has_syntax_error};
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// Shell text of a block, with the sample output that follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,30 +25,55 @@ pub(super) enum Shown {
     Prompted(Vec<TypedText>),
     /// A session of another program; the prompt that says so.
     Foreign(String),
+    /// Among the output below the prompts stands what somebody has typed elsewhere; what stands before it.
+    Elsewhere(String),
 }
+
+/// What is a prompt in a block, beside `$ ` and what names a user.
+struct Prompts<'t> {
+    /// Whether `#` is that of root.
+    root: bool,
+    /// `db1$`, `%`, `❯`: prompts where a known command stands behind one of them.
+    others: Vec<&'t str>,
+}
+
+/// Programs that may print what looks like a command.
+const PRINTS: &str = "alias cat crontab docker echo find git grep head history journalctl kubectl less ls more ps sed systemctl tail top which";
 
 /// Lines of a here-document or a loop that may follow a prompted line.
 const MAX_CONTINUATION: usize = 60;
 
 /// Looks for prompts. Where `#` may be the prompt of root (console blocks) it is one only if no line has another
-/// prompt: beside those it begins a comment.
+/// prompt but `db1#`: beside those it begins a comment.
 pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
     let lines: Vec<(&str, Span)> = body.lines().collect();
     if let Some(prompt) = lines.iter().find_map(|(line, _)| foreign(line)) {
         return Shown::Foreign(prompt.to_string());
     }
-    let dollar = lines.iter().any(|(line, _)| prompt(line, false).is_some());
-    let root = console && !dollar && lines.iter().any(|(line, _)| prompt(line, true).is_some());
-    if !dollar && !root {
-        return Shown::Plain(without_output(body));
+    let mut prompts =
+        Prompts { root: false, others: lines.iter().filter_map(|(line, _)| other_prompt(line)).collect() };
+    let of_host = |line: &str| {
+        line.split_whitespace().next().is_some_and(|word| word.ends_with('#') && prompts.others.contains(&word))
+    };
+    if !lines.iter().any(|(line, _)| prompt(line, &prompts).is_some() && !of_host(line)) {
+        // "# Restart it" above `db1# …` is a comment.
+        let typed = |line: &str| line.trim_start().strip_prefix("# ").is_some_and(may_be_typed);
+        prompts.root = console && (prompts.others.is_empty() || lines.iter().any(|(line, _)| typed(line)));
+        if !lines.iter().any(|(line, _)| prompt(line, &prompts).is_some()) {
+            return Shown::Plain(without_output(body));
+        }
     }
-    let above = comments_above_prompts(&lines, root);
+    let above = comments_above_prompts(&lines, &prompts);
     let mut typed: Vec<TypedText> = Vec::new();
     let mut output = String::new();
     let mut at = 0;
     while let Some(&(line, span)) = lines.get(at) {
         at += 1;
-        let Some(width) = prompt(line, root) else {
+        let Some(width) = prompt(line, &prompts) else {
+            let unprompted = || prompts.others.first().copied().filter(|_| is_unprompted(line, typed.last()));
+            if let Some(before) = typed_elsewhere(line).or_else(unprompted) {
+                return Shown::Elsewhere(before.to_string());
+            }
             if !above.get(at - 1).is_some_and(|above| *above) {
                 output.push_str(line);
                 output.push('\n');
@@ -57,7 +83,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         flush(&mut typed, &mut output);
         let mut text = Excerpt::default();
         text.push_part(body, Span::new(span.start + width, span.end));
-        at += continuation(body, lines.get(at..).unwrap_or_default(), root, &mut text);
+        at += continuation(body, lines.get(at..).unwrap_or_default(), &prompts, &mut text);
         typed.push(TypedText { text, expected: None });
     }
     flush(&mut typed, &mut output);
@@ -73,7 +99,7 @@ pub(super) fn is_of_root(text: &str) -> bool {
 }
 
 /// Which lines are comments right above a prompt: they explain the next command and are no output of the last one.
-fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
+fn comments_above_prompts(lines: &[(&str, Span)], prompts: &Prompts<'_>) -> Vec<bool> {
     let mut leads_to_prompt = false;
     let mut above: Vec<bool> = Vec::with_capacity(lines.len());
     for (line, _) in lines.iter().rev() {
@@ -81,7 +107,7 @@ fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
         let comment = line.starts_with('#');
         above.push(comment && leads_to_prompt);
         if !comment {
-            leads_to_prompt = prompt(line, root).is_some();
+            leads_to_prompt = prompt(line, prompts).is_some();
         }
     }
     above.reverse();
@@ -94,6 +120,8 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
     let lines: Vec<(&str, Span)> = body.lines().collect();
     let mut printed = Printed::default();
     let mut typed = Vec::new();
+    // The words with which lines begin that are no output.
+    let mut programs: HashSet<&str> = HashSet::new();
     let (mut from, mut at) = (0, 0);
     while let Some(&(line, span)) = lines.get(at) {
         // Where the commands end, and how many lines of output stand below them.
@@ -101,21 +129,35 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
             (span.start, count)
         } else {
             at += 1;
+            programs.extend(line.split_whitespace().next().filter(|word| is_name(word)));
+            // `shopctl up: yes` and `shopctl 1.2` are no calls.
+            let is_called = |line: &str| {
+                let mut words = line.split_whitespace();
+                let argument = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase() || "-<$".contains(c));
+                words.next().is_some_and(|word| programs.contains(word))
+                    && words.next().is_some_and(argument)
+                    && !line.contains(':')
+            };
             let below = lines.get(at..).unwrap_or_default();
             let first = below.first().map_or("", |(line, _)| line.trim());
             let word = first.split_whitespace().next().unwrap_or_default();
-            if word.is_empty() || word.starts_with('#') || !announces_output(line, first) || is_typed(first) {
+            let is_none = word.is_empty() || word.starts_with('#') || is_typed(first);
+            let called = is_called(first);
+            if is_none || called && !is_expectation(line) || !announces_output(line, first) {
                 continue;
             }
             // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
             let (json, table) = (matches!(word, "{" | "["), is_head(first));
             // `service is up` is none.
-            let is_command = |line: &str| is_typed(line) && super::unfenced::is_command(line) && !is_row(line);
+            let is_command = |line: &str| {
+                !called && is_called(line) || is_typed(line) && super::unfenced::is_command(line) && !is_row(line)
+            };
             let ends = |(line, _): &(&str, Span)| match json {
                 true => line.starts_with(['}', ']']),
                 false => line.trim().is_empty() || !table && is_command(line),
             };
-            (span.end, below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json)))
+            let count = below.iter().skip(1).position(ends).map_or(below.len(), |at| at + 1 + usize::from(json));
+            (span.end, count)
         };
         let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
         typed.push(TypedText { text: body.part(Span::new(from, end)), expected: Some(output.join("\n")) });
@@ -126,13 +168,24 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
     typed
 }
 
-/// `# Expected output:`; `# Should show:` where `first`, the line below it, cannot be a command.
+/// `# Expected output:`, `# Sample:`.
+fn is_expectation(line: &str) -> bool {
+    let comment = line.trim().trim_start_matches('#').trim().to_lowercase();
+    comment.starts_with("expected") || comment.starts_with("sample")
+}
+
+/// `# Expected output:`; `# Should show:` and the like where `first`, the line below it, cannot be a command.
 fn announces_output(line: &str, first: &str) -> bool {
     let Some(comment) = line.trim().strip_prefix('#') else { return false };
     let comment = comment.trim().to_lowercase();
     let begins = |words: &[&str]| words.iter().any(|word| comment.starts_with(word));
     let vague = begins(&["should", "response", "example", "result"]);
-    let certain = begins(&["expected", "sample", "output", "returns"]) || vague && comment.contains("output");
+    // "# Returns traffic to B:"
+    let acts =
+        begins(&["returns traffic", "output of", "output to"]) || begins(&["returns"]) && comment.contains(" to ");
+    let certain =
+        is_expectation(line) || begins(&["output", "returns"]) && !acts || vague && comment.contains("output");
+    let vague = vague || acts;
     comment.ends_with(':') && comment.split(' ').count() <= 4 && (certain || vague && !may_be_typed(first))
 }
 
@@ -183,12 +236,12 @@ fn flush(typed: &mut [TypedText], output: &mut String) {
 
 /// Appends the lines that continue a prompted one, and returns how many they are: after a `\`, behind `> `, or until
 /// a here-document, a quote or a loop is complete. A line that never becomes complete keeps to itself.
-fn continuation(body: &Excerpt, next: &[(&str, Span)], root: bool, text: &mut Excerpt) -> usize {
+fn continuation(body: &Excerpt, next: &[(&str, Span)], prompts: &Prompts<'_>, text: &mut Excerpt) -> usize {
     let mut best = (text.clone(), 0);
     let mut complete = !has_syntax_error(&masked(&text.text));
     let mut marked = true;
     for (count, (line, span)) in next.iter().enumerate().take(MAX_CONTINUATION) {
-        if complete || prompt(line, root).is_some() {
+        if complete || prompt(line, prompts).is_some() {
             break;
         }
         // bash shows `> ` before every line of what is not complete.
@@ -214,18 +267,60 @@ fn masked(text: &str) -> String {
 }
 
 /// The width of a shell prompt at the beginning of a line, with the blanks around it.
-fn prompt(line: &str, root: bool) -> Option<usize> {
+fn prompt(line: &str, prompts: &Prompts<'_>) -> Option<usize> {
     let indent = line.len() - line.trim_start().len();
     let rest = line.get(indent..)?;
+    // `(venv) $ `
+    let environment = rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")).map(|(name, _)| name);
+    let environment = environment.filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    let before = environment.map_or(0, |name| name.len() + 3);
+    let rest = rest.get(before..)?;
+    let word = rest.split([' ', '\t']).next().unwrap_or_default();
     let sign = match rest.as_bytes() {
-        [b'$', ..] => 0,
-        [b'#', ..] if root => 0,
-        _ => host_prompt(rest)?,
+        [b'$', ..] => 1,
+        [b'#', ..] if prompts.root && environment.is_none() => 1,
+        _ if prompts.others.contains(&word) => word.len(),
+        _ => host_prompt(rest)? + 1,
     };
-    let after = rest.get(sign + 1..)?;
+    let after = rest.get(sign..)?;
     let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
     // A bare `$` at the end of a line is an empty prompt.
-    (blanks > 0 || after.is_empty()).then_some(indent + sign + 1 + blanks)
+    (blanks > 0 || after.is_empty()).then_some(indent + before + sign + blanks)
+}
+
+/// What may stand for a prompt before a known command: `db1$`, `db1#`, `%`, `❯`, `➜`.
+fn other_prompt(line: &str) -> Option<&str> {
+    let (word, rest) = line.trim_start().split_once([' ', '\t'])?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    let host = word.strip_suffix(['$', '#']).unwrap_or_default();
+    let host = host.len() > 1 && host.starts_with(|c: char| c.is_ascii_lowercase()) && host.chars().all(plain);
+    ((host || matches!(word, "%" | "❯" | "➜")) && is_called(rest)).then_some(word)
+}
+
+/// Whether a text calls a known program and is no sentence.
+fn is_called(text: &str) -> bool {
+    let alone = text.split_whitespace().nth(1).is_none() && super::language::is_known_command(text.trim());
+    alone || super::unfenced::is_command(text)
+}
+
+/// What stands in a line of output before a known command, if it looks like a prompt: `db1>`, `me@mac ~ %`.
+fn typed_elsewhere(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let ends = |(at, sign): &(usize, &str)| line.get(at + sign.len()..).is_some_and(|rest| rest.starts_with(' '));
+    let (at, sign) = line.match_indices(['$', '#', '%', '>', '❯', '➜']).find(ends)?;
+    let (before, rest) = line.split_at_checked(at + sign.len())?;
+    let words = before.split_whitespace().count();
+    let whole = words == 1 && (before.starts_with(char::is_alphabetic) || matches!(before, "%" | "❯" | "➜"));
+    let named =
+        words <= 3 && (before.starts_with('[') || before.split(' ').next().is_some_and(|first| first.contains('@')));
+    ((whole || named) && is_called(rest)).then_some(before)
+}
+
+/// Whether a line between prompts of hosts is a command all the same: nothing `above` it can have printed it.
+fn is_unprompted(line: &str, above: Option<&TypedText>) -> bool {
+    let Some(above) = above else { return is_called(line) };
+    let prints = above.text.text.split_whitespace().any(|word| is_among(PRINTS, word));
+    !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
 }
 
 /// `user@host:~/dir$ `, `[root@host dir]# `, `bash-5.2$ `: index of the sign.
@@ -259,11 +354,16 @@ pub(super) fn foreign(line: &str) -> Option<&str> {
     {
         return Some(first);
     }
-    let psql = ["=#", "=>", "-#", "->", "=*#", "(#", "(>"].iter().find_map(|sign| first.strip_suffix(sign));
+    let signs = ["=#", "=>", "-#", "->", "=*#", "=*>", "-*#", "-*>", "=!#", "=!>", "(#", "(>"];
+    let psql = signs.iter().find_map(|sign| first.strip_suffix(sign));
     if psql.is_some_and(bash::is_name) {
         return Some(first);
     }
     let other = first.strip_suffix('>')?;
+    // `10.0.0.1:6379[2]> ` of another database, `10.0.0.1:6379(TX)> ` behind `MULTI`.
+    let other = other.strip_suffix("(TX)").unwrap_or(other);
+    let number = other.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    let other = number.filter(|(_, n)| n.chars().all(|c| c.is_ascii_digit())).map_or(other, |(rest, _)| rest);
     let program = ["mysql", "sqlite", "redis", "mongo", "cqlsh", "ftp", "irb", "sql", "test", "admin"];
     let address = other
         .split_once(':')
@@ -284,6 +384,7 @@ mod tests {
             }
             Shown::Prompted(typed) => typed.into_iter().map(|t| (t.text.text, t.expected)).collect(),
             Shown::Foreign(prompt) => vec![("foreign".into(), Some(prompt))],
+            Shown::Elsewhere(before) => vec![("elsewhere".into(), Some(before))],
         }
     }
 
@@ -301,6 +402,45 @@ mod tests {
         assert_eq!(typed("# ls\na\n# id\n", true), [("ls".into(), some("a")), ("id".into(), None)]);
         assert_eq!(typed("# look\n$ ls\na\n# why\n$ id\n", true), [("ls".into(), some("a")), ("id".into(), None)]);
         assert_eq!(typed("[root@db1 ~]# id\nme@web:~/x$ ls\nbash-5.2$ pwd\n", false).len(), 3);
+    }
+
+    #[test]
+    fn prompts_without_a_user_and_what_is_typed_elsewhere() {
+        for (block, commands) in [
+            ("(venv) $ ls\na\n(venv) me@web:~$ df -h\n", vec!["ls", "df -h"]),
+            ("db1$ uptime\n up\ndb1$ shopctl drain\n", vec!["uptime", "shopctl drain"]),
+            ("db-1# systemctl restart web\n", vec!["systemctl restart web"]),
+            ("% kubectl get po\nNAME\n% shopctl on\n", vec!["kubectl get po", "shopctl on"]),
+            ("❯ df -h\n", vec!["df -h"]),
+            ("➜ df -h\nx\n", vec!["df -h"]),
+            ("$ ssh db1\ndb1$ systemctl restart web\n$ ls\n", vec!["ssh db1", "systemctl restart web", "ls"]),
+        ] {
+            let found: Vec<String> = typed(block, false).into_iter().map(|(text, _)| text).collect();
+            assert_eq!(found, commands, "{block}");
+        }
+        for (line, before) in [
+            ("db1> systemctl restart web", "db1>"),
+            ("me@mac ~ % kubectl delete pod x", "me@mac ~ %"),
+            ("[db1] # df -h", "[db1] #"),
+        ] {
+            assert_eq!(typed(&format!("$ ssh db1\n{line}\n"), false), [("elsewhere".into(), some(before))], "{line}");
+        }
+        for block in
+            ["ssh db1\ndb1$ systemctl restart postgresql\n", "db1$ uptime\nsystemctl restart web\ndb1$ shopctl drain\n"]
+        {
+            assert_eq!(typed(block, false), [("elsewhere".into(), some("db1$"))], "{block}");
+        }
+        let block = "# ssh db1\ndb1# systemctl restart web\ndb1# exit\n# shopctl resume\n";
+        let commands =
+            ["ssh db1", "systemctl restart web", "exit", "shopctl resume"].map(|text| (text.to_string(), None));
+        assert_eq!(typed(block, true), commands);
+        assert_eq!(typed("# Restart it\ndb1# systemctl restart web\n", true), [("systemctl restart web".into(), None)]);
+        assert_eq!(typed("db1$ crontab -l\nsystemctl restart web\ndb1$ uptime\n", false).len(), 2);
+        for line in ["% echo not a prompt", "US$ 5", "a -> ls -l", "# kubectl get po", "50% df", "x > y", "c# make it"]
+        {
+            assert_eq!(typed(&format!("$ ls\n{line}\n"), false), [("ls".into(), some(line))], "{line}");
+            assert_eq!(typed(&format!("{line}\n"), false), [], "{line}");
+        }
     }
 
     #[test]
@@ -364,6 +504,25 @@ mod tests {
             ] {
                 assert_eq!(typed(&format!("{comment}\n{line}\n"), false), [], "{comment} {line}");
             }
+        }
+        for comment in ["# Returns traffic to B:", "# Output of B goes here:"] {
+            assert_eq!(typed(&format!("{comment}\nshopctl route b\n"), false), [], "{comment}");
+        }
+        let block = "shopctl drain a\n# Expected output:\nDrained\nshopctl 1.2\nshopctl route b\n";
+        let shown_by = |comment: &str| format!("shopctl drain a\n{comment}");
+        assert_eq!(
+            typed(block, false),
+            [(shown_by("# Expected output:"), some("Drained\nshopctl 1.2"))],
+            "a program that is called above"
+        );
+        let block = "shopctl drain a\n# Expected output:\nshopctl drained a\n";
+        assert_eq!(typed(block, false), [(shown_by("# Expected output:"), some("shopctl drained a"))]);
+        let printed = "drained a in 5s";
+        for comment in
+            ["# Returns something like:", "# Output should be:", "# Output looks like:", "# Output (example):"]
+        {
+            let block = format!("shopctl drain a\n{comment}\n{printed}\n");
+            assert_eq!(typed(&block, false), [(shown_by(comment), some(printed))], "{comment}");
         }
         for line in ["shopctl restart", "ok", "$SHOPCTL restart"] {
             assert_eq!(typed(&format!("# Response:\n{line}\n"), false), [], "{line}");

@@ -59,8 +59,8 @@ pub(super) struct StepSource<'a> {
 pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags: &mut Diagnostics) -> Vec<Step> {
     let (settings, hands) = (BlockSettings::default(), Hands::default());
     let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
-    let mut builder =
-        StepBuilder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
+    let (units, ran, intro, series) = (0, false, None, None);
+    let mut builder = StepBuilder { text, diags, steps, identities, path, settings, units, ran, hands, series, intro };
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
         builder.path = Arc::from(section.path.as_slice());
@@ -115,15 +115,31 @@ struct StepBuilder<'a> {
     ran: bool,
     /// The paragraph whose title was read last: where it begins, and the title.
     intro: Option<(usize, String)>,
-    /// What is open in the section for a person's hands.
+    /// What is open in the section for a person's hands, and in the steps before it: "Step 1: Log in", "Step 2: Restart it".
     hands: Hands,
+    /// The headings above these steps.
+    series: Option<Vec<String>>,
 }
 
 impl StepBuilder<'_> {
     /// Builds the steps of a section, and gives the first one the name that stands in the heading.
     fn section(&mut self, section: &Section<'_>) {
         self.settings.clone_from(&section.settings);
-        (self.units, self.ran, self.hands) = (0, false, Hands::default());
+        (self.units, self.ran) = (0, false);
+        // "1. Disk full" is a problem of its own.
+        let goes_on = |title: &String| {
+            let text = title.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+            let worded = ["step ", "phase "].iter().any(|word| text.starts_with(word));
+            let asks = worded || phase::is_imperative(phase::strip_number(title));
+            phase::is_step(title) && !phase::is_only_a_phase(title) && asks
+        };
+        let step = section.path.iter().rposition(goes_on);
+        let series = step.and_then(|at| section.path.get(..at)).map(<[String]>::to_vec);
+        if series.is_none() || series != self.series {
+            self.hands = Hands::default();
+        }
+        self.hands.step();
+        self.series = series;
         let first = self.steps.len();
         self.parts(section);
         let note = section.heading.and_then(|(_, span)| self.text.notes.of_heading(span));
@@ -184,6 +200,7 @@ impl StepBuilder<'_> {
         }
         let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
         for part in parts {
+            self.hands.list(matches!(part, SectionPart::Item { .. }));
             match part {
                 SectionPart::Item { title: item, span, codes } => {
                     let title = if item.is_empty() { title.to_string() } else { item };

@@ -181,6 +181,32 @@ pub(super) fn of_text(
     found.filter_map(read).collect()
 }
 
+/// The command that a cell of a table below `head` is, without marks of code.
+pub(super) fn of_cell(
+    source: &str,
+    head: &str,
+    text: &str,
+    cell: Span,
+    row: Option<CommandRow>,
+) -> Option<MarkdownCode> {
+    let head = head.replace('\u{2019}', "'").to_lowercase();
+    let says = |list: &str| head.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| is_among(list, word));
+    // "docker restart" may be the name of a problem.
+    let shown = says("command commands run fix action actions how");
+    let marked = || text.split_whitespace().any(|word| is_option(word) || word.contains('/'));
+    if says(AGAINST) || !shown && !marked() {
+        return None;
+    }
+    let written = source.get(cell.start..cell.end)?;
+    let at = cell.start + (written.len() - written.trim_start().len());
+    let mut body = Excerpt::default();
+    body.push(text.trim(), at);
+    let span = Span::new(at, at + body.text.len());
+    // Where a reader sees another text than stands in the file, it is not known which one is meant.
+    let same = body.text == written.trim() && is_command(&body.text);
+    same.then(|| MarkdownCode::unread(body, span, Unread::Inline, row))
+}
+
 /// Whether a text between two pieces of code does nothing but join them: "and", ", then", "2.", a line break.
 fn is_and(between: &str) -> bool {
     let mut words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -207,10 +233,20 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     };
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
+        // "Stop the import (`…`), then start it again:"
+        Some('(') if before.rsplit(['.', '!', '?']).next().is_some_and(phase::is_imperative) => Some(true),
         Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => Some(false),
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
         None | Some('.') => alone().then_some(true),
-        Some(_) => words.clone().next_back().is_some_and(|word| is_among(LEADING, word)).then_some(true),
+        Some(_) => {
+            let mut back = words.clone();
+            let last = match back.next_back() {
+                // "Run the command `…`"
+                Some("command" | "commands") => back.rfind(|word| !is_among("a the this these following", word)),
+                last => last,
+            };
+            last.is_some_and(|word| is_among(LEADING, word)).then_some(true)
+        }
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain);
@@ -282,6 +318,21 @@ mod tests {
             ("## Fix\n\n1. Run `kubectl get pods` and wait.\n", vec!["kubectl get pods"]),
             ("## Fix\n\n- Logs: `kubectl logs web`\n", vec!["kubectl logs web"]),
             ("## Fix\n\n| What | How |\n| - | - |\n| Look | `df -h \\| grep /` |\n", vec!["df -h | grep /"]),
+            (
+                "## Fix\n\n| What | How |\n| - | - |\n| docker compose ps | docker compose start web |\n| Up | kubectl it |\n",
+                vec!["docker compose start web"],
+            ),
+            (
+                "## Fix\n\n| Problem | Do not run |\n| - | - |\n| docker restart | kubectl delete ns -A |\n| kubectl get po -A | |\n",
+                vec!["kubectl get po -A"],
+            ),
+            ("## Fix\n\nRun the following command `kubectl delete pod x`.\n", vec!["kubectl delete pod x"]),
+            ("## Fix\n\nThe command `kubectl delete pod x` is dangerous.\n", vec![]),
+            (
+                "## Fix\n\nStop the import (`docker compose stop import`), then restart:\n\n```bash\ndocker compose restart web\n```\n",
+                vec!["docker compose stop import"],
+            ),
+            ("## Fix\n\nRestart it (`docker compose restart`):\n\n```bash\ndocker compose restart web\n```\n", vec![]),
             ("## Fix\n\n- Tests: `pytest -x`, health: `shopctl health`\n", vec!["pytest -x"]),
             ("## Fix\n\n```sh\nshopctl on\n```\n\n- Health: `shopctl health`\n", vec!["shopctl health"]),
             (

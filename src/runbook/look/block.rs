@@ -30,7 +30,9 @@ impl Fence {
         let (typed, prompts) = match prompt::read(&self.body, console) {
             Shown::Plain(typed) => (typed, false),
             Shown::Prompted(typed) => (typed, true),
-            Shown::Foreign(other) => return Transcript { prompts: false, output: false, other: Some(other) },
+            Shown::Foreign(other) | Shown::Elsewhere(other) => {
+                return Transcript { prompts: false, output: false, other: Some(other) };
+            }
         };
         Transcript { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
     }
