@@ -1,15 +1,26 @@
 //! What of a text its shell comes to in any case.
 
 use super::read;
-use super::tree::{RedirectTarget, Statement, StatementKind};
+use super::tree::{RedirectTarget, SimpleCommand, Statement, StatementKind};
 use crate::source::Span;
 
 /// The text without the calls that its shell may not come to: those in a branch or a loop, behind `&&` or `||`, have a `:` before them, and
 /// write to `/dev/null`. Tests, which only ask, are left out wherever they stand. What runs in a shell of its own (`( … )`, `a &`, `$(…)`, a
 /// compound command in a pipeline) and functions stay as they are.
-pub fn reached_anyway(text: &str) -> String {
+///
+/// Calls that `ran`, as `BASH_COMMAND` has them, stay as well. `None` where one of them does not stand in the text.
+pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
+    let script = read(text);
+    let simple = Statement::all(&script.statements).into_iter().filter_map(Statement::simple);
+    let known: Vec<String> = simple.map(|command| key(text, command)).collect();
+    let of_call = |ran: &&str| match read(ran).statements.as_slice() {
+        [statement] => statement.simple().map(|command| key(ran, command)).filter(|key| known.contains(key)),
+        _ => None,
+    };
+    let keep: Vec<String> = ran.iter().map(of_call).collect::<Option<_>>()?;
+    let is_kept = |command: &SimpleCommand| !keep.is_empty() && keep.contains(&key(text, command));
     let mut edits = Vec::new();
-    read(text).statements.iter().for_each(|statement| leave_out(statement, false, &mut edits));
+    script.statements.iter().for_each(|statement| leave_out(statement, false, &is_kept, &mut edits));
     edits.sort_by_key(|(span, _)| span.start);
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for (span, piece) in edits {
@@ -18,15 +29,33 @@ pub fn reached_anyway(text: &str) -> String {
         from = span.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());
-    out
+    Some(out)
+}
+
+/// What tells a call from others however it is written: bash writes blanks, quotes and redirections of streams in its own way.
+fn key(text: &str, command: &SimpleCommand) -> String {
+    let assigned = command.assignments.iter().filter_map(|one| text.get(one.span.start..one.span.end));
+    let words = command.words.iter().map(|word| word.raw.as_str());
+    let files = command.redirects.iter().filter_map(|redirect| Some(redirect.word()?.raw.as_str()));
+    let all: String = assigned.chain(words).chain(files).collect();
+    let all = all.replace("\\\n", "");
+    let all: String = all.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\'' | '"' | ';')).collect();
+    all.replace("1>", ">")
 }
 
 /// `maybe`: the shell may not come to the statement.
-fn leave_out(statement: &Statement, maybe: bool, edits: &mut Vec<(Span, &'static str)>) {
-    let mut all = |parts: &[Statement], maybe: bool| parts.iter().for_each(|part| leave_out(part, maybe, edits));
+fn leave_out(
+    statement: &Statement,
+    maybe: bool,
+    is_kept: &dyn Fn(&SimpleCommand) -> bool,
+    edits: &mut Vec<(Span, &'static str)>,
+) {
+    let mut all =
+        |parts: &[Statement], maybe: bool| parts.iter().for_each(|part| leave_out(part, maybe, is_kept, edits));
     match &statement.kind {
         StatementKind::Simple(command) => {
             let asks = matches!(command.first(), "[" | "test");
+            let maybe = maybe && !is_kept(command);
             let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
             edits.push((Span::new(first.span.start, first.span.start), ": "));
             for redirect in command.redirects.iter().filter(|_| maybe) {
@@ -40,16 +69,16 @@ fn leave_out(statement: &Statement, maybe: bool, edits: &mut Vec<(Span, &'static
         StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
             edits.push((statement.span, ":"));
         }
-        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => leave_out(inner, maybe, edits),
+        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => leave_out(inner, maybe, is_kept, edits),
         StatementKind::Group { body, subshell: false } => all(body, maybe),
         StatementKind::AndOr(first, rest) => {
-            leave_out(first, maybe, edits);
-            rest.iter().for_each(|(_, part)| leave_out(part, true, edits));
+            leave_out(first, maybe, is_kept, edits);
+            rest.iter().for_each(|(_, part)| leave_out(part, true, is_kept, edits));
         }
         // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
         StatementKind::Pipeline(stages) => {
             let simple = stages.iter().map(|(stage, _)| stage).filter(|stage| stage.simple().is_some());
-            simple.for_each(|stage| leave_out(stage, maybe, edits));
+            simple.for_each(|stage| leave_out(stage, maybe, is_kept, edits));
         }
         StatementKind::If(branches, rest) => {
             for (number, (condition, body)) in branches.iter().enumerate() {
@@ -90,7 +119,23 @@ mod tests {
             ("test -f x || a", ": test -f x || : a"),
             ("[[ $n -gt 3 && -f x ]] && (( n > 3 )) && a", ": && : && : a"),
         ] {
-            assert_eq!(reached_anyway(text), left, "{text}");
+            assert_eq!(reached_anyway(text, &[]).as_deref(), Some(left), "{text}");
+        }
+    }
+
+    #[test]
+    fn calls_that_ran_stay_however_bash_writes_them() {
+        let text = "for c in web db; do docker inspect \"$c\"  2>&1 | grep -q 'un healthy' && docker restart $c; done";
+        let asked = ["docker inspect \"$c\" 2>&1", "grep -q 'un healthy'"];
+        let left = text.replace("docker restart", ": docker restart");
+        assert_eq!(reached_anyway(text, &asked).as_deref(), Some(left.as_str()));
+        assert_eq!(reached_anyway(text, &[&asked[..], &["docker restart $c"]].concat()).as_deref(), Some(text));
+        let text = "if a; then echo no>&2; X=$(b|c) d >log <<E\nx\nE\nfi";
+        for ran in ["a", "echo no 1>&2", "X=$(b | c) d > log <<E\nx\nE\n"] {
+            assert!(reached_anyway(text, &[ran]).is_some(), "{ran}");
+        }
+        for ran in ["", "e", "d > log", "a; a", "echo no there"] {
+            assert_eq!(reached_anyway(text, &[ran]), None, "{ran}");
         }
     }
 
@@ -111,8 +156,8 @@ mod tests {
             "[[ -n $(a) ]]",
             "if a; then",
         ] {
-            assert_eq!(reached_anyway(text), text);
+            assert_eq!(reached_anyway(text, &[]).as_deref(), Some(text));
         }
-        assert_eq!(reached_anyway("a && b > $(c)"), "a && : b > $(c)");
+        assert_eq!(reached_anyway("a && b > $(c)", &[]).as_deref(), Some("a && : b > $(c)"));
     }
 }

@@ -1,16 +1,22 @@
 //! Impact and detect: users must feel the fault and the alert condition must hold, watched side by side from the
 //! confirmed injection on. `impact: none` turns the drill round.
 
-use super::context::{ARRIVAL, Context, POLL, seconds};
+use super::context::{ARRIVAL, Context, POLL, TimedFaults, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
-use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
+use super::seen::{ImpactWatch, SCRAPE_GRACE, must_fall, watch};
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED};
-use crate::slis::window::{Level, TimeSpan, Timeline, required_hold};
+use crate::record::{
+    Check, CheckOutcome, DrillTime, FaultEvent, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED,
+};
+use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// Nobody can say whether users felt the fault.
+const INCOMPLETE: &str = "there was no complete measurement under the fault";
 
 /// How a fault was felt.
 #[derive(Debug, Clone)]
@@ -23,12 +29,46 @@ pub(super) struct FaultImpact {
     pub passed: Option<String>,
     /// The window in which the stack was steady.
     pub steady: TimeSpan,
+    /// Begin and confirmation of each injection.
+    injections: Vec<(DrillTime, DrillTime)>,
+    /// What becomes of the faults by their times.
+    times: watch::Receiver<TimedFaults>,
 }
 
 impl FaultImpact {
     /// What the fault needed to hurt: begin of its injection → impact.
     pub fn onset(&self) -> Option<Duration> {
         self.hit.as_ref().map(|(at, _)| at.since(self.faults.began))
+    }
+
+    /// The SLIs that must fall and had fallen by then: others may have followed the first.
+    fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Hit> {
+        let (slis, from, below) = (must_fall(plan), self.faults.first, plan.impact.below);
+        let query = ImpactQuery { slis: &slis, below, window: plan.impact.window, from, within: until.since(from) };
+        match timeline.impact(&query) {
+            WindowAnswer::Yes(hits) if self.hit.is_some() => hits,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The names of these.
+    pub fn hit_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<String> {
+        self.fallen_by(plan, timeline, until).into_iter().map(|hit| hit.level.sli).collect()
+    }
+
+    /// What the faults needed to hurt until then: begin of the first injection → the first SLI that fell, or, where that is longer for
+    /// another one, begin of the last injection before it fell → its fall. What comes again is injected again.
+    pub fn onset_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Option<Duration> {
+        let times = self.times.borrow().clone().unwrap_or_default();
+        let counted = plan.faults.iter().filter(|planned| !planned.timing.noise);
+        let came = counted.filter_map(|planned| times.get(&planned.id)).flat_map(|times| &times.came);
+        let seen = self.injections.iter().chain(came).filter(|(_, confirmed)| *confirmed <= until);
+        let begun: Vec<DrillTime> = seen.map(|(began, _)| *began).collect();
+        let took = |hit: Hit| {
+            let before = begun.iter().filter(|began| **began <= hit.at).max()?;
+            Some(hit.at.since(*before))
+        };
+        self.fallen_by(plan, timeline, until).into_iter().filter_map(took).chain(self.onset()).max()
     }
 
     /// How long it may take until a fault that comes and goes is felt again, where there is one.
@@ -39,8 +79,13 @@ impl FaultImpact {
 
     /// How long users must be served for a recovery to count. `parts` is how much of a fault is active, where that is a part.
     pub fn required_hold(&self, plan: &Plan, parts: Option<Parts>) -> Duration {
-        required_hold(plan.recover_hold, self.onset(), plan.impact.window, returns(plan), parts)
+        hold_after(plan, self.onset(), parts)
     }
+}
+
+/// The same of faults that needed so long to hurt.
+pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
+    required_hold(plan.recover_hold, onset, plan.impact.window, returns(plan), parts)
 }
 
 /// How long the fault needs that takes longest to come back, after it was ended or by its `every`.
@@ -54,15 +99,19 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         let evidence = keeps_its_objectives(cx, faults, steady).await?;
         detect(cx, &mut ImpactWatch::of(faults)).await?;
         let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
-        return Ok(FaultImpact { faults, hit: None, passed, steady });
+        let (injections, times) = (cx.injections.clone(), cx.times.clone());
+        return Ok(FaultImpact { faults, hit: None, passed, steady, injections, times });
     }
     let mut seen = ImpactWatch::of(faults);
-    let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + Duration::from_secs(1));
-    watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
+    let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + ARRIVAL);
+    watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some() || seen.unfelt).await?;
     let within = cx.plan.impact.within;
     cx.waited("an SLI to fall below its threshold", last, within, seen.impact.is_some());
     cx.lives()?;
     let Some((at, slis)) = seen.impact.clone() else {
+        if !seen.unfelt {
+            return Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE)));
+        }
         let reason = format!(
             "the fault was in place for {} and no SLI fell below {}: {}{}",
             seconds(within),
@@ -85,7 +134,8 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
-    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None, steady })
+    let (injections, times) = (cx.injections.clone(), cx.times.clone());
+    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None, steady, injections, times })
 }
 
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
@@ -94,9 +144,47 @@ fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
     cx.failed(Check::Impact, injected, cx.stop_at("faults", Verdict::NoImpact, reason))
 }
 
+/// The fault that ended by itself, with the reason: it was not there to be noticed. Unless it is meant to: a rule for the first requests,
+/// Pods that are replaced.
+async fn gone_by_itself(cx: &Context<'_>) -> Result<Option<(String, String)>, Stop> {
+    let meant = |planned: &&PlannedFault| {
+        let facts = &planned.fault.facts;
+        facts.interposes.is_some() || facts.ends_by_itself
+    };
+    let others = cx.plan.faults.iter().filter(|planned| !meant(planned)).map(|planned| planned.id.as_str());
+    let ids: Vec<&str> = others.collect();
+    // As when a mitigation is long over: whatever its exit code, and though a probe was to say what clears it.
+    let ended = cx.ended_by_themselves(&ids, Some(DrillTime::default())).await?;
+    if let Some((id, stop)) = ended.into_iter().next() {
+        // The rest of it is for runbooks.
+        return Ok(Some((id, stop.reason.split(';').next().unwrap_or_default().to_string())));
+    }
+    // No runbook can have ended a process, whatever its `cleared_when` says.
+    for planned in cx.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.lasts.is_none()) {
+        let Some(process) = planned.fault.facts.process.as_ref().filter(|process| process.returns.is_none()) else {
+            continue;
+        };
+        let all = cx.stack.containers(&process.name).await?;
+        if !all.iter().any(|one| matches!(one.status.as_str(), "running" | "paused" | "restarting")) {
+            return Ok(Some((planned.id.clone(), format!("the process `{}` does not run any more", process.name))));
+        }
+    }
+    Ok(None)
+}
+
+/// Every fault stayed in place.
+fn stayed(cx: &Context<'_>, injected: DrillTime, gone: Option<(String, String)>) -> Result<(), Stop> {
+    let Some((id, why)) = gone else { return Ok(()) };
+    cx.fault_event(&id, FaultEvent::EndedByItself, &why);
+    let within = seconds(cx.plan.impact.within);
+    let reason = format!("users noticed nothing, and `{id}` did not stay in place for {within}: it ended by itself");
+    let line = cx.plan.faults.iter().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
+    Err(cx.failed(Check::Impact, injected, Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(line))))
+}
+
 /// Waits until each fault has ended that ends by `lasts` for good, noise as well: it may have hurt after all. Before a runbook is followed
 /// users must then suffer on without them, for as long as they must be served for a recovery to count: what heals once its
-/// trigger is gone proves nothing of a runbook.
+/// trigger is gone proves nothing of a runbook. A control waits as long: it begins where the runbook would have.
 pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
     let lasting = || cx.plan.faults.iter().filter(|planned| planned.ends_in_time());
     let Some(longest) = lasting().filter_map(|planned| planned.timing.lasts).max() else { return Ok(()) };
@@ -109,9 +197,16 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let ended = ended.await;
     cx.waited(WAIT_ENDED, started, within, ended.is_ok());
     ended?;
-    let followed = !cx.control && cx.plan.runbook.is_some();
-    let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), followed) else { return Ok(()) };
-    let required = impact.required_hold(cx.plan, None);
+    let has_runbook = cx.plan.runbook.is_some();
+    let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), has_runbook) else { return Ok(()) };
+    let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
+    let onset = |timeline: &Timeline| {
+        timeline.closed_until().filter(|known| *known >= at)?;
+        Some(impact.onset_by(cx.plan, timeline, at))
+    };
+    let known_by = cx.sink.now().plus(cx.longest_request() + ARRIVAL);
+    let onset = cx.monitor.until(known_by, |monitor| monitor.timeline(onset)).await?.ok_or_else(unknown)?;
+    let required = hold_after(cx.plan, onset, None);
     // What comes and goes may be away when that time is over: it has its own until it is felt again.
     let again = impact.felt_again_within(cx.plan).unwrap_or_default();
     let (until, began) = (at.plus(required), cx.sink.now());
@@ -124,11 +219,11 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
             (known >= last || known >= until && hurt(&levels)).then_some(levels)
         })
     });
-    let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
     let levels = latest.await?.ok_or_else(unknown)?;
     let suffer = hurt(&levels);
     cx.waited(WAIT_SUFFERED, at, required + again, suffer);
-    if suffer {
+    // A control says itself what it makes of users who do not.
+    if suffer || cx.control {
         return Ok(());
     }
     let (after, seen) = (seconds(required + again), shown(&levels));
@@ -195,6 +290,9 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     let within = cx.plan.impact.within;
     let until = injected.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
+    // When their time is over, not once every answer has come.
+    cx.monitor.until(until, |_| None::<()>).await?;
+    let gone = gone_by_itself(cx).await;
     let held = |timeline: &Timeline| timeline.held(injected, within).known();
     let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
@@ -228,6 +326,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             if !said.is_empty() {
                 return Err(idle(cx, injected, &said));
             }
+            stayed(cx, injected, gone?)?;
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)
         }
@@ -235,6 +334,6 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));
             Err(cx.failed(Check::Impact, injected, cx.stop_at("impact", Verdict::Breached, reason)))
         }
-        None => Err(cx.failed(Check::Impact, injected, Stop::harness("no complete measurement under the fault"))),
+        None => Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE))),
     }
 }

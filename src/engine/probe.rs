@@ -31,7 +31,7 @@ pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> 
             return Ok(ProbeAnswer { asked, answer: Err(why) });
         }
         let command = script(&probe.run);
-        let run = cx.stack.exec_full(&probe.service, &command, probe.within);
+        let run = cx.stack.exec_full(&probe.service, &command, true, probe.within);
         tries += 1;
         match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
             Ok(Ok(FullOutput { code: None, .. })) => {

@@ -5,7 +5,7 @@
 use super::announce::acts;
 use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
-use super::impact::{FaultImpact, returns};
+use super::impact::{FaultImpact, hold_after, returns};
 use super::monitor::shown;
 use super::respond::{Responded, runs};
 use super::stop::Stop;
@@ -52,14 +52,22 @@ impl Recovered {
         responded: &Responded,
     ) -> Result<String, Stop> {
         self.steady = Some(impact.steady);
-        let started = cx.sink.now();
+        // The stamps of events and no other reading: whoever reads the record counts from the same instants.
+        let started = cx.phase_began;
         let followed = !cx.control && cx.plan.runbook.is_some();
-        let from = recovery_from(impact, responded, followed);
+        let mitigation = responded.mitigation.filter(|_| followed && !responded.without_mitigation);
+        let from = match (mitigation, &impact.hit) {
+            (Some((begun, _)), _) => begun,
+            // What heals from the end of the runbook on heals by itself, or by a person.
+            (None, _) if followed => started,
+            (None, Some((at, _))) => *at,
+            (None, None) => impact.faults.first,
+        };
         let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
-        let ended = match responded.mitigation {
-            Some((_, Some(ended))) if followed => ended,
+        let ended = match mitigation {
+            Some((_, Some(ended))) => ended,
             // The control gets the time that the runbook would have had.
-            _ if cx.control => started,
+            _ if cx.control || followed => started,
             _ => cx.last_ended().map_or(impact.faults.last, |(_, ended)| ended.max(impact.faults.last)),
         };
         // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
@@ -68,8 +76,17 @@ impl Recovered {
         let grown = cx.until_grown().await?;
         // What had not grown then is lived with only from when it had.
         let runbook_ended = followed.then_some(cx.phase_began).max(grown);
+        let unknown = || Stop::harness("there was no complete measurement of the recovery");
+        // What the mitigation ended needed so long to hurt, as is known once every request from before it has ended.
+        let until = mitigation.map_or(started, |(begun, _)| begun);
+        let onset = |timeline: &Timeline| {
+            timeline.closed_until().filter(|known| *known >= until)?;
+            Some(impact.onset_by(cx.plan, timeline, until))
+        };
+        let known_by = cx.sink.now().plus(cx.longest_request() + ARRIVAL);
+        let onset = cx.monitor.until(known_by, |monitor| monitor.timeline(onset)).await?.ok_or_else(unknown)?;
         let (recovered, at_last, query, deadline) = loop {
-            let hold = say_hold(cx, impact, parts);
+            let hold = say_hold(cx, onset, parts);
             self.hold = Some(hold);
             cx.hold = self.hold;
             let window = cx.plan.recover_hold;
@@ -80,12 +97,11 @@ impl Recovered {
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
             let answer = |timeline: &Timeline| timeline.recovered(None, &query).known().map(Result::ok);
             let recovered = cx.monitor.until(deadline, |monitor| monitor.timeline(answer)).await?;
-            let unknown = || Stop::harness("there was no complete measurement of the recovery");
             let recovered = recovered.ok_or_else(unknown)?;
             let at_last = cx.ask_faults().await;
             // What is partially active only now needs longer to hurt, too.
             parts = least_active(&at_last);
-            if recovered.is_none() || cx.control || impact.required_hold(cx.plan, parts) <= hold {
+            if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts) <= hold {
                 break (recovered, at_last, query, deadline);
             }
         };
@@ -115,11 +131,11 @@ impl Recovered {
                 cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
-            (Some(_), false) if by_themselves.is_some() || responded.without_mitigation || served_before => {
+            (Some(_), false) if by_themselves.is_some() || followed && mitigation.is_none() || served_before => {
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
-                let reason = match responded.without_mitigation {
-                    true => "users recovered, but no command of the runbook was meant to help: it was not the runbook",
-                    false => {
+                let reason = match mitigation {
+                    None => "users recovered, but no command of the runbook was meant to help: it was not the runbook",
+                    Some(_) => {
                         "users were served again before the first mitigating command, so the runbook proved nothing"
                     }
                 };
@@ -163,10 +179,10 @@ impl Recovered {
                 let missing = each_sli(cx, &query, None, unverified);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 // A runbook of which no mitigating step was run has no end of one.
-                let after = if followed && responded.mitigation.is_some() {
-                    "the last mitigating step"
-                } else {
-                    "the injection"
+                let after = match mitigation {
+                    Some(_) => "the last mitigating step",
+                    None if followed => "the end of the runbook",
+                    None => "the injection",
                 };
                 let latest = cx.latest(hold);
                 let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
@@ -278,12 +294,12 @@ pub(super) fn note_beyond_control(
 }
 
 /// How long users must be served for a recovery to count, as an event with the reason for it.
-fn say_hold(cx: &Context<'_>, impact: &FaultImpact, parts: Option<Parts>) -> Duration {
-    let hold = impact.required_hold(cx.plan, parts);
+fn say_hold(cx: &Context<'_>, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
+    let hold = hold_after(cx.plan, onset, parts);
     cx.sink.emit(Event::HoldRequired(HoldRecord {
         required_us: micros(hold),
         configured_us: micros(cx.plan.recover_hold),
-        onset_us: impact.onset().map(micros),
+        onset_us: onset.map(micros),
         window_us: micros(cx.plan.impact.window),
         returns_us: micros(returns(cx.plan)),
         parts,
@@ -394,18 +410,15 @@ pub(super) fn judge_time(
 
 /// Whether users had been served again for a while when the mitigation began.
 fn served_before(cx: &Context<'_>, impact: &FaultImpact, begun: DrillTime) -> bool {
-    let Some((_, hit)) = &impact.hit else { return false };
-    let quiet = SERVED_BEFORE + cx.longest_request();
-    cx.monitor.timeline(|timeline| timeline.served_before(hit, impact.faults.first, begun, quiet))
-}
-
-/// From when on a recovery counts: the first mitigating command, or without one the impact.
-fn recovery_from(impact: &FaultImpact, responded: &Responded, followed: bool) -> DrillTime {
-    match (followed, responded.mitigation, &impact.hit) {
-        (true, Some((begun, _)), _) => begun,
-        (_, _, Some((at, _))) => *at,
-        _ => impact.faults.first,
+    // While what comes and goes is away they are, and that it was felt again is asked for before the mitigation.
+    if impact.felt_again_within(cx.plan).is_some() {
+        return false;
     }
+    let quiet = SERVED_BEFORE + cx.longest_request();
+    cx.monitor.timeline(|timeline| {
+        let hit = impact.hit_by(cx.plan, timeline, begun);
+        timeline.served_before(&hit, impact.faults.first, begun, quiet)
+    })
 }
 
 fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result<String, Stop> {

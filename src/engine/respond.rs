@@ -11,7 +11,6 @@ use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location,
 use crate::runbook::{Command, Handling, RunbookInput, RunbookPhase, Step};
 use crate::slis::SLICE;
 use crate::slis::window::{StillBroken, Timeline};
-use crate::spec::Plan;
 use async_trait::async_trait;
 
 /// What following the runbook came to.
@@ -39,6 +38,8 @@ struct Mitigating<'r, 'a> {
     responded: Responded,
     /// Whether the current step has begun a command that is meant to help.
     helped: bool,
+    /// Whether a step of the phase mitigate has.
+    by_name_helped: bool,
     /// How users suffered before what may be the first command that helps, and when that began.
     asked: Option<(DrillTime, Option<String>, DrillTime)>,
     /// The last step before the mitigation that did more than look.
@@ -49,6 +50,25 @@ struct Mitigating<'r, 'a> {
 type ChangedBefore = (Location, DrillTime);
 
 impl Mitigating<'_, '_> {
+    /// Whether what a step does is meant to help: that of mitigate is; that of rollback (a bad release is mitigated so) and of phases with no
+    /// name of their own where nothing of mitigate has run that does more than look, and no such step of it is to come.
+    fn mitigates(&self, step: &Step) -> bool {
+        let acts = |step: &Step| {
+            let commands = step.commands().iter().filter(|command| matches!(command.handling, Handling::Run(_)));
+            runs(step) && commands.map(|command| command.effect().kind).any(|kind| kind != EffectKind::Looks)
+        };
+        let plan = self.cx.plan;
+        let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
+        let mut to_come = steps.skip_while(|other| other.id != step.id).skip(1);
+        match step.phase {
+            RunbookPhase::Mitigate => true,
+            RunbookPhase::Rollback | RunbookPhase::Other => {
+                !self.by_name_helped && !to_come.any(|step| step.phase == RunbookPhase::Mitigate && acts(step))
+            }
+            _ => false,
+        }
+    }
+
     /// Something ran that is meant to help; `late`: its end tells it.
     fn has_helped(&mut self, late: bool) {
         self.helped = true;
@@ -56,9 +76,8 @@ impl Mitigating<'_, '_> {
         if let Some(evidence) = suffered {
             self.cx.decided(Check::StillBroken, asked, CheckOutcome::Passed { evidence });
         }
-        let began = if late { began } else { self.cx.sink.now() };
-        self.responded.mitigation = Some((began, None));
-        self.cx.sink.emit(Event::MitigationStarted { began_us: late.then_some(began) });
+        let told = self.cx.sink.emit_at(Event::MitigationStarted { began_us: late.then_some(began) });
+        self.responded.mitigation = Some((if late { began } else { told }, None));
     }
 }
 
@@ -71,7 +90,8 @@ pub(super) async fn respond(
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
     let responded = Responded::default();
-    let mut mitigating = Mitigating { cx, impact, person, responded, helped: false, asked: None, changed: None };
+    let mut mitigating =
+        Mitigating { cx, impact, person, responded, helped: false, by_name_helped: false, asked: None, changed: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
@@ -101,7 +121,7 @@ impl FollowContext for Mitigating<'_, '_> {
 
     async fn before_condition(&mut self, step: &Step) -> Result<(), Stop> {
         self.asked = None;
-        if mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none() {
+        if self.mitigates(step) && self.responded.mitigation.is_none() {
             let (at, suffering) = suffering(self.cx, self.impact, self.changed.as_ref()).await?;
             let suffered = suffering.map_err(|stop| self.cx.failed(Check::StillBroken, at, stop))?;
             self.asked = Some((at, suffered, self.cx.sink.now()));
@@ -119,7 +139,8 @@ impl FollowContext for Mitigating<'_, '_> {
 
     fn ended(&mut self, step: &Step, last_line: Option<String>) {
         let helped = std::mem::take(&mut self.helped);
-        if !mitigates(self.cx.plan, step.phase) {
+        self.by_name_helped |= helped && step.phase == RunbookPhase::Mitigate;
+        if !self.mitigates(step) {
             if let (Some(runbook), true) = (&self.cx.plan.runbook, helped && self.responded.mitigation.is_none()) {
                 let at = Location { path: super::announce::shown(&runbook.source), line: step.line };
                 self.changed = Some((at, self.cx.sink.now()));
@@ -128,8 +149,7 @@ impl FollowContext for Mitigating<'_, '_> {
         }
         // A check below the mitigation gives it no more time.
         if let Some((begun, _)) = self.responded.mitigation.filter(|_| helped) {
-            self.responded.mitigation = Some((begun, Some(self.cx.sink.now())));
-            self.cx.sink.emit(Event::MitigationEnded);
+            self.responded.mitigation = Some((begun, Some(self.cx.sink.emit_at(Event::MitigationEnded))));
         }
         if let Some(line) = last_line {
             self.responded.last_line = Some((step.title.clone(), line));
@@ -152,22 +172,22 @@ impl FollowContext for Mitigating<'_, '_> {
     /// While a person is asked the drill goes on: the load runs, and so do its clocks. What they say to have done is
     /// meant to help from then on; before, users must have suffered as before a command.
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
-        let first = mitigates(self.cx.plan, step.phase) && self.responded.mitigation.is_none();
+        let mitigates = self.mitigates(step);
+        let first = mitigates && self.responded.mitigation.is_none();
         let suffering = if first { Some(suffering(self.cx, self.impact, self.changed.as_ref()).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
         // What a person has done is more than a look.
-        self.helped |= said == ManualOutcome::Done && !mitigates(self.cx.plan, step.phase);
-        if said == ManualOutcome::Done && mitigates(self.cx.plan, step.phase) {
+        self.helped |= said == ManualOutcome::Done && !mitigates;
+        if said == ManualOutcome::Done && mitigates {
+            let mut begun = self.responded.mitigation.map(|(begun, _)| begun);
             if let Some(suffering) = suffering.transpose()? {
                 self.responded.asked = Some(suffering.0);
                 record_still_broken(self.cx, suffering)?;
-                self.cx.sink.emit(Event::MitigationStarted { began_us: None });
+                begun = Some(self.cx.sink.emit_at(Event::MitigationStarted { began_us: None }));
             }
-            let now = self.cx.sink.now();
-            let begun = self.responded.mitigation.map_or(now, |(begun, _)| begun);
-            self.responded.mitigation = Some((begun, Some(now)));
-            self.cx.sink.emit(Event::MitigationEnded);
+            let ended = self.cx.sink.emit_at(Event::MitigationEnded);
+            self.responded.mitigation = Some((begun.unwrap_or(ended), Some(ended)));
         }
         Ok(said)
     }
@@ -188,22 +208,6 @@ pub(super) fn runs(step: &Step) -> bool {
     let mut commands = step.commands().iter().filter(|command| !is_skipped(command));
     let by_hand = |command: &Command| matches!(command.handling, Handling::Manual(_));
     !commands.clone().any(by_hand) && commands.any(|command| matches!(command.handling, Handling::Run(_)))
-}
-
-/// Whether the steps of a phase are meant to help: those of mitigate; where no command of it that does more than look is followed, those of
-/// rollback (a bad release is mitigated so) and of phases with no name of their own.
-fn mitigates(plan: &Plan, phase: RunbookPhase) -> bool {
-    let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
-    let acts = |step: &Step| {
-        let commands = step.commands().iter().filter(|command| matches!(command.handling, Handling::Run(_)));
-        runs(step) && commands.map(|command| command.effect().kind).any(|kind| kind != EffectKind::Looks)
-    };
-    let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(acts);
-    match phase {
-        RunbookPhase::Mitigate => true,
-        RunbookPhase::Rollback | RunbookPhase::Other => !by_name,
-        _ => false,
-    }
 }
 
 /// How users were at an instant: how they suffered, `None` where no SLI was hit, or why the runbook proves nothing.
@@ -228,10 +232,11 @@ fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(
 async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<Suffering, Stop> {
     let began = cx.sink.now();
     let mut seen = (began, Ok(None));
-    if let Some((_, hit)) = &impact.hit {
+    if impact.hit.is_some() {
+        let hit = |timeline: &Timeline| impact.hit_by(cx.plan, timeline, cx.sink.now());
         // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
         let (window, since) = (cx.plan.impact.window, impact.faults.first);
-        let now = |timeline: &Timeline| timeline.still_broken(hit, window, since);
+        let now = |timeline: &Timeline| timeline.still_broken(&hit(timeline), window, since);
         let began = match changed {
             Some((_, ended)) => after(cx, *ended).await?,
             None => began,
@@ -243,7 +248,7 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
         let certain = cx.monitor.until(began.plus(within), |monitor| {
             monitor.timeline(|timeline| match what {
                 WAIT_FELT => Some(now(timeline)).filter(StillBroken::users_suffer),
-                _ => timeline.surely_broken(hit, (window, window + cx.sink.now().since(began)), since),
+                _ => timeline.surely_broken(&hit(timeline), (window, window + cx.sink.now().since(began)), since),
             })
         });
         let certain = certain.await?;
@@ -255,7 +260,7 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
         if changed.is_some() && what == WAIT_CERTAIN && state.users_suffer() {
             // What was cured after a moment has bad answers in the window, and none in its later half.
             let half = (window / 2, window / 2);
-            let later = cx.monitor.timeline(|timeline| timeline.surely_broken(hit, half, since));
+            let later = cx.monitor.timeline(|timeline| timeline.surely_broken(&hit(timeline), half, since));
             let healed = |later: &StillBroken| !later.healed.is_empty() && later.unknown.is_empty();
             state = later.filter(|later| healed(later) && !later.users_suffer()).unwrap_or(state);
         }

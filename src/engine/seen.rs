@@ -2,10 +2,10 @@
 
 use super::context::Context;
 use super::faults::Injected;
-use super::monitor::Monitor;
 use super::stop::Stop;
 use crate::record::{DrillTime, Event, EventSink, ImpactRecord, detect_from};
-use crate::slis::window::{ImpactQuery, WindowAnswer};
+use crate::slis::window::{Hit, ImpactQuery, WindowAnswer};
+use crate::spec::Plan;
 use std::time::Duration;
 
 /// What a scrape may take on top of its interval before a missing sample is the alert's fault.
@@ -17,6 +17,8 @@ pub(super) struct ImpactWatch {
     pub faults: Injected,
     /// When an SLI fell, and which ones did.
     pub impact: Option<(DrillTime, Vec<String>)>,
+    /// Everything is known until the time to be felt is over, and none fell.
+    pub unfelt: bool,
     /// When the condition had begun to hold that was the first to hold since the injection.
     pub held: Option<DrillTime>,
     /// When the page came.
@@ -25,7 +27,7 @@ pub(super) struct ImpactWatch {
 
 impl ImpactWatch {
     pub(super) fn of(faults: Injected) -> ImpactWatch {
-        ImpactWatch { faults, impact: None, held: None, paged: None }
+        ImpactWatch { faults, impact: None, unfelt: false, held: None, paged: None }
     }
 
     /// From when on the condition and the page have their time.
@@ -35,9 +37,14 @@ impl ImpactWatch {
     }
 }
 
+/// The SLIs one of which must fall.
+pub(super) fn must_fall(plan: &Plan) -> Vec<String> {
+    plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect()
+}
+
 /// The SLIs that fell below the threshold, told as events.
-fn fallen(monitor: &Monitor, query: &ImpactQuery<'_>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
-    let WindowAnswer::Yes(hits) = monitor.timeline(|timeline| timeline.impact(query)) else { return None };
+fn fallen(answer: WindowAnswer<Vec<Hit>, ()>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
+    let WindowAnswer::Yes(hits) = answer else { return None };
     for hit in &hits {
         let ratio = hit.level.ratio().unwrap_or_default();
         sink.emit(Event::Impacted(ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio }));
@@ -54,19 +61,20 @@ pub(super) async fn watch(
     enough: impl Fn(&ImpactWatch) -> bool,
 ) -> Result<(), Stop> {
     let (plan, sink) = (cx.plan, &cx.sink);
-    let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name));
-    let slis: Vec<String> = slis.collect();
-    let impact = &plan.impact;
+    let (slis, impact) = (must_fall(plan), &plan.impact);
     // From the first fault on; the time to be seen in counts from the last one.
     let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
     let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
     let watched = cx.monitor.until(deadline, |monitor| {
         if seen.impact.is_none() && !impact.none {
-            seen.impact = fallen(monitor, &query, sink);
+            let answer = monitor.timeline(|timeline| timeline.impact(&query));
+            seen.unfelt = matches!(answer, WindowAnswer::No(()));
+            seen.impact = fallen(answer, sink);
         }
         if seen.held.is_none() && plan.condition().is_some() {
             seen.held = monitor.held_since(seen.faults.first);
-            if let (Some(since), None) = (seen.held, plan.page()) {
+            // Where a page must come, it is what detects.
+            if let (Some(since), None) = (seen.held, plan.page().and_then(|page| page.alert.as_ref())) {
                 sink.emit(Event::Detected { detected_us: since.max(seen.faults.first), paged: None });
             }
         }

@@ -41,13 +41,7 @@ impl MetricCondition {
         let metric = take_name(&mut rest, |c| c == ':')
             .ok_or_else(|| format!("`{text}` does not begin with the name of a metric: {EXAMPLE}"))?;
         rest = rest.trim_start();
-        let labels = match rest.strip_prefix('{') {
-            Some(inside) => {
-                rest = inside;
-                labels(&mut rest)?
-            }
-            None => BTreeMap::new(),
-        };
+        let labels = take_labels(&mut rest, false)?;
         if rest.starts_with('(') || rest.starts_with('[') {
             return Err(format!("`{text}` is PromQL: only a metric, its labels and a comparison can be given here"));
         }
@@ -65,7 +59,7 @@ impl MetricCondition {
 }
 
 /// A name of letters, digits, `_` and what `extra` allows; it does not begin with a digit.
-fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String> {
+pub fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String> {
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || extra(c))).unwrap_or(rest.len());
     let (name, after) = rest.split_at_checked(end)?;
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -75,8 +69,12 @@ fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String> {
     Some(name.to_string())
 }
 
-fn labels(rest: &mut &str) -> Result<BTreeMap<String, String>, String> {
+/// Labels in braces, if there are any. On a metrics page (`of_page`) a backslash that escapes nothing stands for itself, as in
+/// Prometheus.
+pub fn take_labels(rest: &mut &str, of_page: bool) -> Result<BTreeMap<String, String>, String> {
     let mut labels = BTreeMap::new();
+    let Some(inside) = rest.strip_prefix('{') else { return Ok(labels) };
+    *rest = inside;
     loop {
         *rest = rest.trim_start();
         if let Some(after) = rest.strip_prefix('}') {
@@ -91,7 +89,8 @@ fn labels(rest: &mut &str) -> Result<BTreeMap<String, String>, String> {
         }
         let after = rest.strip_prefix('=').ok_or_else(|| format!("label `{name}` has no value: `{name}=\"…\"`"))?;
         *rest = after.trim_start();
-        let value = quoted(rest).ok_or_else(|| format!("the value of label `{name}` must stand in double quotes"))?;
+        let value =
+            quoted(rest, of_page).ok_or_else(|| format!("the value of label `{name}` must stand in double quotes"))?;
         if labels.insert(name.clone(), value).is_some() {
             return Err(format!("label `{name}` is given twice"));
         }
@@ -105,7 +104,7 @@ fn labels(rest: &mut &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 /// A text in double quotes with the escapes of the Prometheus text format: `\\`, `\"`, `\n`.
-fn quoted(rest: &mut &str) -> Option<String> {
+fn quoted(rest: &mut &str, of_page: bool) -> Option<String> {
     let inside = rest.strip_prefix('"')?;
     let mut value = String::new();
     let mut chars = inside.char_indices();
@@ -118,6 +117,7 @@ fn quoted(rest: &mut &str) -> Option<String> {
             (_, '\\') => match chars.next()?.1 {
                 'n' => value.push('\n'),
                 c @ ('\\' | '"') => value.push(c),
+                other if of_page => value.extend(['\\', other]),
                 _ => return None,
             },
             (_, c) => value.push(c),

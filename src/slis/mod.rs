@@ -9,7 +9,7 @@ pub mod window;
 
 pub use good::{Comparison, EventAnswer, EventOutcome, Good, Term};
 pub use lateness::Lateness;
-pub use metric::MetricCondition;
+pub use metric::{MetricCondition, take_labels, take_name};
 pub use ratio::Ratio;
 
 use serde::{Deserialize, Serialize};

@@ -209,8 +209,9 @@ pub struct RecoveryQuery {
 }
 
 /// How long users must be served for a recovery to count: `configured` (`recover.hold`), and never less than what the fault takes
-/// to come back (`returns`, 0 where it does not) + 1.5 × what it needed to hurt (`onset`: begin of the injection → impact) + `impact.window`. A partial fix relapses at the fault's own
-/// pace; where only `parts` of it are active, that is so much slower: one of two bad clients needs twice as long to fill a memory.
+/// to come back (`returns`, 0 where it does not) + 1.5 × what it needed to hurt (`onset`: the longest of begin of the first injection → the
+/// first SLI that fell, and begin of the last injection before it → each other one that fell before the mitigation) + `impact.window`. A partial fix relapses at the fault's own pace; where only `parts` of it are active, that is so
+/// much slower: one of two bad clients needs twice as long to fill a memory.
 pub fn required_hold(
     configured: Duration,
     onset: Option<Duration>,
@@ -287,20 +288,26 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
     move |result| !usual.contains(result)
 }
 
-/// Whether a result is an error that hardly any request had, where most had none, sends elsewhere where most were answered, or is a page
-/// where most got data: who gets it is refused what they got.
-fn refusal(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
+/// How many of the answers of a kind, so many of all in a window, refuse users what they got: an error where most got none, one that sends
+/// elsewhere where most were answered, or a page where most got data. Of a kind that hardly any request had (less than 1%) each does; of
+/// another one those beyond its share, once they are more than twice that, and more than chance makes of it.
+fn refusals(then: &[(&str, u64)]) -> impl Fn(&str, u64, u64) -> u64 + use<> {
     let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
     let is_answered = |result: &str| is_served(result) && !is_redirect(result);
     let (was_served, was_answered) = (most(&is_served), most(&is_answered));
     let was_data = most(&|result| is_answered(result) && !is_page(result));
-    let is_rare = rare(then);
-    move |result| {
+    let (is_rare, all_then) = (rare(then), sum(then, |_| true).max(1) as f64);
+    let shares = then.iter().map(|(result, count)| ((*result).to_string(), *count as f64 / all_then));
+    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| !is_rare(result)).collect();
+    move |result, count, all| {
         let refuses =
             was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
-        is_rare(result) && refuses
+        let usual = shares.get(result).map_or(0.0, |share| share * all as f64);
+        let beyond = count as f64 - usual;
+        // Three standard deviations of a count of so few.
+        if refuses && beyond > usual.max(3.0 * usual.sqrt()) { beyond.round() as u64 } else { 0 }
     }
 }
 
@@ -318,8 +325,8 @@ pub type TimeSpan = (DrillTime, DrillTime);
 pub struct AnswersChanged {
     /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
     pub text: String,
-    /// They are errors of HTTP (any status from 400 on), redirects or pages in the place of data, of which there were hardly any: users
-    /// are refused what they got.
+    /// They are errors of HTTP (any status from 400 on), redirects or pages in the place of data, of which there were hardly any or far
+    /// fewer: users are refused what they got.
     pub refused: bool,
 }
 
@@ -428,8 +435,9 @@ impl Timeline {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
             let (all_then, all_now) = (sum(&then, |_| true), sum(&now, |_| true));
-            let (is_rare, is_refusal) = (rare(&then), refusal(&then));
-            let refused = too_many(sum(&now, &is_refusal), all_now, self.least_objective(load));
+            let (is_rare, refusals) = (rare(&then), refusals(&then));
+            let refused: u64 = now.iter().map(|(result, count)| refusals(result, *count, all_now)).sum();
+            let refused = too_many(refused, all_now, self.strictest_objective(load));
             if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
                 let (then, now) = (line.mean_length(steady), line.mean_length(window));
                 let otherwise = then > 0 && then.abs_diff(now) >= LENGTH && (now * 2 < then || then * 2 < now);
@@ -441,7 +449,11 @@ impl Timeline {
                     refused: false,
                 });
             }
-            let told = now.iter().filter(|(known, _)| if refused { is_refusal(known) } else { known == result });
+            let is_told = |(known, count): &&(&str, u64)| match refused {
+                true => refusals(known, *count, all_now) > 0,
+                false => known == result,
+            };
+            let told = now.iter().filter(is_told);
             let told: Vec<String> = told.take(3).map(|(result, count)| format!("{result} × {count}")).collect();
             let text = format!(
                 "requests of {load} are answered otherwise than before the faults: {} of {all_now}, and it was {usual} × {times} \
@@ -458,10 +470,13 @@ impl Timeline {
         self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load))
     }
 
-    /// What the most lenient SLI of a load promises, as a ratio.
-    fn least_objective(&self, load: &str) -> f64 {
-        let objectives = self.slis.iter().filter(|sli| sli.series == load).map(|sli| sli.objective.get());
-        objectives.fold(1.0, f64::min)
+    /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one.
+    fn strictest_objective(&self, load: &str) -> f64 {
+        let of_load = || self.slis.iter().filter(|sli| sli.series == load);
+        // A record has the text of a condition alone.
+        let is_of_status = |sli: &SliSpec| sli.good.text.contains("status");
+        let has_status = of_load().any(is_of_status);
+        of_load().filter(|sli| !has_status || is_of_status(sli)).map(|sli| sli.objective.get()).fold(0.0, f64::max)
     }
 
     /// What users are refused in a window, where too many of them are refused what they got when the stack was steady.
@@ -475,22 +490,28 @@ impl Timeline {
     fn refused_within(&self, steady: Option<TimeSpan>, (from, to): TimeSpan, window: Duration) -> bool {
         let Some(steady) = steady else { return false };
         self.judged().any(|(load, line)| {
-            let (then, objective) = (line.results(steady.0, steady.1), self.least_objective(load));
-            let is_refusal = refusal(&then);
-            let counts = |slice: &Total| {
-                let refused = slice.results.iter().filter(|(result, _)| is_refusal(result));
-                (refused.map(|(_, count)| count).sum::<u64>(), slice.results.values().sum::<u64>())
+            let (then, objective) = (line.results(steady.0, steady.1), self.strictest_objective(load));
+            let refusals = refusals(&then);
+            let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
+            let inside: Vec<&Total> = inside.skip_while(|slice| slice.results.values().sum::<u64>() == 0).collect();
+            let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
+            // A kind that refuses nobody, however many there are, need not be counted.
+            let kinds: Vec<&String> = kinds.into_iter().filter(|kind| refusals(kind, u64::MAX, 1) > 0).collect();
+            let counts = inside.iter().map(|slice| {
+                let of_kind = kinds.iter().map(|kind| slice.results.get(*kind).copied().unwrap_or_default());
+                (of_kind.collect::<Vec<u64>>(), slice.results.values().sum::<u64>())
+            });
+            let counts: Vec<(Vec<u64>, u64)> = counts.collect();
+            let too_much = |window: &[(Vec<u64>, u64)]| {
+                let all: u64 = window.iter().map(|(_, all)| all).sum();
+                let refused = kinds.iter().enumerate().map(|(at, kind)| {
+                    let count: u64 = window.iter().filter_map(|(of_kind, _)| of_kind.get(at)).sum();
+                    refusals(kind, count, all)
+                });
+                too_many(refused.sum(), all, objective)
             };
-            let too_much = |(refused, all): (u64, u64)| too_many(refused, all, objective);
-            let mut inside =
-                line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to).map(counts);
-            let Some(first) = inside.find(|(_, all)| *all > 0) else { return false };
-            if too_much(first) {
-                return true;
-            }
-            let (inside, wanted) = (std::iter::once(first).chain(inside).collect::<Vec<_>>(), slices(window));
-            let sum = |window: &[(u64, u64)]| window.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            inside.windows(wanted.min(inside.len())).any(|window| too_much(sum(window)))
+            let wanted = slices(window).min(counts.len());
+            !kinds.is_empty() && (counts.get(..1).is_some_and(too_much) || counts.windows(wanted).any(too_much))
         })
     }
 
@@ -688,10 +709,11 @@ impl Timeline {
                 }),
             );
         }
-        match (missed.is_empty(), self.closed_until()) {
-            (false, _) => WindowAnswer::Yes(missed),
-            (true, Some(closed)) if closed >= until => WindowAnswer::No(()),
-            (true, _) => WindowAnswer::NotYet,
+        // Which was the first is known once everything until its end is.
+        match (missed.iter().map(|level| level.to).min(), self.closed_until()) {
+            (Some(first), Some(closed)) if closed >= first => WindowAnswer::Yes(missed),
+            (None, Some(closed)) if closed >= until => WindowAnswer::No(()),
+            _ => WindowAnswer::NotYet,
         }
     }
 

@@ -72,3 +72,14 @@ async fn where_the_mitigation_only_looks_the_rollback_is_what_mitigates() {
     let ended = told.record.mitigation_ended_us.expect("a mitigation");
     assert!(ended <= rollback.started_us, "where the mitigation acts, the rollback is none\n{}", told.story());
 }
+
+#[tokio::test]
+async fn where_the_condition_of_the_mitigation_is_not_met_the_rollback_is_what_mitigates() {
+    let told = with_a_rollback("if false; then fix; fi", "fix").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken).step("take-it-back", StepStatus::Passed);
+    let rollback = told.record.steps.iter().find(|step| step.step.contains("take-it-back")).expect("a step");
+    let begun = told.record.mitigation_started_us.expect("a mitigation");
+    assert!(begun >= rollback.started_us, "{}", told.story());
+    let told = with_a_rollback("if false; then fix; fi", "if false; then fix; fi").replace("healthy", "fix\nhealthy");
+    told.run().await.verdict(Verdict::SelfHealed, &["before the first mitigating command"]);
+}

@@ -1,6 +1,6 @@
 //! Agents that are gone, silent or late while a phase runs: the measurement says nothing, so the drill says so.
 
-use crate::support::{Case, Happening, Order, Told, begins, runs};
+use crate::support::{Case, Controls, Happening, Order, Told, begins, runs};
 use firedrill::record::{Check, Phase, Verdict};
 use std::time::Duration;
 
@@ -29,6 +29,13 @@ async fn an_agent_that_is_gone_while_the_impact_is_awaited_is_an_error() {
         .await;
     undone(&told, &[DRILL_AGENT]);
     assert_eq!(told.lifted(), ["http_status"], "the other agent is asked all the same");
+}
+
+#[tokio::test]
+async fn an_agent_that_falls_silent_while_the_impact_is_awaited_has_not_seen_that_nobody_felt_it() {
+    let silent = |controls: &Controls| controls.world.order(DRILL_AGENT, Order::FallSilent);
+    let told = Case::new().on(begins(Phase::Impact), silent).run().await;
+    undone(&told, &[]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Impact and detection: what ends a drill before the runbook is opened.
 
-use crate::support::{Alert, Case, Switches, Told};
-use firedrill::record::{Check, Event, Verdict};
+use crate::support::{Alert, Case, PROCESS, Switches, Told, begins};
+use firedrill::record::{Check, Event, FaultAfter, PageExpectation, Phase, Verdict};
 use firedrill::runbook::{Command, StepKind};
 use firedrill::spec::BlockClient;
 use std::time::Duration;
@@ -42,6 +42,29 @@ async fn a_fault_that_never_acts_proves_nothing_beside_another_one_either() {
     told.verdict(Verdict::NoImpact, &["`http_status` acted 0 times"]);
 }
 
+/// A client that died at once has harmed nobody because it was not there.
+#[tokio::test]
+async fn a_fault_that_does_not_stay_while_users_are_to_notice_none_proves_nothing() {
+    let ends = |after: u64, exit: i64| {
+        unnoticed().set("faults", PROCESS).set("steady", "{ for: 2s, within: 4s }").world(move |world| {
+            (world.toothless, world.exits_with) = (true, exit);
+            world.ends_after = Some(Duration::from_millis(after));
+        })
+    };
+    for exit in [0, 3] {
+        let told = ends(300, exit).run().await;
+        told.verdict(Verdict::NoImpact, &["`process` did not stay in place for 1.0 s"]).failed(Check::Impact);
+        let fault = told.record.fault_record("process").expect("a fault");
+        assert_eq!(fault.after, Some(FaultAfter::EndedByItself), "{}", told.story());
+    }
+    // No runbook can have cleared it.
+    let cleared = PROCESS.replace("run: work", "run: work, cleared_when: { service: db, run: shut-out }");
+    let cleared = ends(300, 0).set("faults", &cleared);
+    let told = cleared.world(|world| world.exits.extend([("shut-out", vec![1, 0])])).run().await;
+    told.verdict(Verdict::NoImpact, &["`process` did not stay in place for 1.0 s"]).failed(Check::Impact);
+    ends(60_000, 0).run().await.verdict(Verdict::Passed, &[]);
+}
+
 #[tokio::test]
 async fn an_impact_that_comes_too_late_is_none() {
     let told = Case::new()
@@ -65,6 +88,21 @@ async fn an_alert_condition_that_never_holds_is_undetected() {
     told.verdict(Verdict::Undetected, &["queue > 5", "its last value was 0"]).at("fake.yaml", "detect:");
     told.passed(Check::Impact).failed(Check::Detection);
     the_runbook_was_not_opened(&told);
+}
+
+/// Beside pages that must not come it is the condition that detects.
+#[tokio::test]
+async fn a_condition_beside_pages_that_must_not_come_is_detected() {
+    let told = Case::new()
+        .set("detect", "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 3s }")
+        .plan_with(|plan| {
+            let page = PageExpectation { max_pages: Some(1), ..PageExpectation::default() };
+            plan.detect.as_mut().expect("a detection").page = Some(page);
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::Detection).passed(Check::Pages);
+    assert!(told.record.detected_us.is_some(), "{}", told.story());
 }
 
 /// Of two faults an alert has its time from the last one that was there when users felt something.
@@ -156,6 +194,22 @@ async fn a_recovery_beside_a_runbook_that_fixes_nothing_is_self_healed() {
         .await;
     told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
     told.passed(Check::StillBroken);
+}
+
+/// Errors that become slow answers: users suffer from the one when the other is over.
+#[tokio::test]
+async fn an_sli_that_fell_after_the_first_one_is_one_that_users_suffer_from() {
+    let slis = "{ availability: { load: shop, good: status < 500, objective: 95% }, \
+                latency: { load: shop, good: latency < 100ms, objective: 95% } }";
+    let told = Case::new()
+        .set("slis", slis)
+        .replace("say looking", "sleep 1400")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 5s }")
+        .on(begins(Phase::Respond), |controls| controls.world.take_turns())
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &[]).passed(Check::StillBroken);
+    assert_eq!(told.record.impacts.len(), 1, "{}", told.story());
 }
 
 /// The window of the impact is longer than the fault has been gone: it still misses its objective when the mitigation begins.

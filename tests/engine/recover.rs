@@ -152,6 +152,43 @@ async fn the_hold_is_never_shorter_than_the_fault_needs_to_hurt_and_a_half_more(
     assert_eq!(hold.required_us, onset * 3 / 2 + 500_000, "{hold:?}");
 }
 
+/// Five bad events take one load a slice and the other one half a second.
+#[tokio::test]
+async fn the_hold_follows_the_last_sli_that_fell_before_the_mitigation() {
+    let load = "{ shop: { request: GET http://web:80/, rate: 100/s, timeout: 200ms }, \
+                rare: { request: GET http://web:80/rare, rate: 10/s, timeout: 200ms } }";
+    let slis = "{ availability: { load: shop, good: status < 500, objective: 95% }, \
+                rarely: { load: rare, good: status < 500, objective: 80% } }";
+    let told = Case::new()
+        .set("load", load)
+        .set("slis", slis)
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 75%, within: 3s, window: 1s }")
+        .set("recover", "{ within: 1500ms, hold: 1s }")
+        .set("revert", "{ hold: 1s }")
+        .replace("say looking", "sleep 1000")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let (impacts, hold) = (&told.record.impacts, told.record.hold.expect("how long was held"));
+    let first = impacts[0].impact_us.since(told.record.injecting_us().expect("a fault"));
+    let onset = Duration::from_micros(hold.onset_us.expect("an impact"));
+    assert!(onset >= first + Duration::from_millis(200), "{onset:?} {first:?}");
+    assert_eq!(hold.required_us, hold.onset_us.expect("an impact") * 3 / 2 + 1_000_000, "{hold:?}");
+}
+
+#[tokio::test]
+async fn users_who_recover_beside_a_verification_that_never_passes_were_not_helped() {
+    let told = Case::new()
+        .replace("healthy", "false")
+        .set("respond", "{ phases: [verify] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+    assert_eq!((told.record.recovered_us(), told.record.held_after()), (None, None), "{}", told.story());
+}
+
 #[tokio::test]
 async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
     let told = Case::new()

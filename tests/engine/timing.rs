@@ -59,6 +59,19 @@ async fn in_a_control_what_heals_after_the_end_heals_by_itself() {
     ended(&told);
 }
 
+/// The runbook would begin 1.5 s after the end: users who recover 2.2 s after it do so in the control's time.
+#[tokio::test]
+async fn a_control_begins_where_the_runbook_would_have() {
+    let told = Case::new()
+        .set("faults", LASTS)
+        .set("recover", "{ within: 1500ms, hold: 1500ms }")
+        .options(|options| options.control = true)
+        .world(|world| world.fades = Some(Duration::from_millis(2200)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["without the runbook"]).failed(Check::Control);
+}
+
 #[tokio::test]
 async fn a_fault_that_cannot_be_ended_by_its_time_is_the_harness_and_is_tried_again() {
     let told = Case::new().set("faults", LASTS).world(|world| world.cannot_lift = Some("http_status")).run().await;
@@ -138,6 +151,19 @@ async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_
     told.verdict(Verdict::NotRecovered, &[]);
     let cleared = comes_and_goes().replace("fix", "clear").run().await;
     cleared.verdict(Verdict::NotRecovered, &[]);
+}
+
+#[tokio::test]
+async fn users_who_are_served_while_what_comes_and_goes_is_away_have_not_healed_by_themselves() {
+    let told = Case::new()
+        .set("faults", &COMES_AND_GOES.replace("1500ms", "3s"))
+        .set("impact", "{ below: 90%, within: 5s, window: 4s }")
+        .set("recover", "{ within: 1500ms, hold: 7s }")
+        .replace("say looking", "sleep 1800")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 5s }")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken);
 }
 
 #[tokio::test]

@@ -172,7 +172,13 @@ impl Stack for FakeStack {
         Ok(CommandOutput { container: format!("fake-{service}-1"), code, output: String::new() })
     }
 
-    async fn exec_full(&self, service: &str, command: &[String], _: Duration) -> Result<FullOutput, StackError> {
+    async fn exec_full(
+        &self,
+        service: &str,
+        command: &[String],
+        _: bool,
+        _: Duration,
+    ) -> Result<FullOutput, StackError> {
         assert_eq!((service, &command[..2]), ("db", &["sh".to_string(), "-c".to_string()][..]));
         let script = &command[2];
         let Some(shop) = &self.world.switches.shop else {

@@ -2,11 +2,13 @@
 
 use super::log::{Entry, Happening};
 use super::told::Told;
+use firedrill::archive::evidence::recompute;
 use firedrill::engine::ledger;
 use firedrill::record::{Check, CheckOutcome, CheckResult, Event, FaultEvent, Phase, Record, Stamped, Verdict};
+use firedrill::report;
 use firedrill::stack::ContainerOp;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 
 /// Holds a drill to the rules. `on_disk`: its events could be written.
@@ -22,6 +24,7 @@ pub fn of_every_drill(told: &Told, on_disk: bool) {
     closed_ledger(told);
     if on_disk {
         replayed(told);
+        computed_again(told);
     }
 }
 
@@ -223,4 +226,14 @@ fn replayed(told: &Told) {
     assert_eq!(replayed, told.record);
     assert_eq!(replayed.damage, Vec::<String>::new());
     assert!(replayed.ended);
+}
+
+/// What the drill concluded follows from its events alone.
+fn computed_again(told: &Told) {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::copy(told.run_dir.events_path(), dir.path().join("events.jsonl")).expect("events.jsonl");
+    fs::write(dir.path().join("record.json"), report::json(&told.record)).expect("a record");
+    let anew = recompute(dir.path()).expect("a drill that can be computed again");
+    let differ: Vec<_> = anew.iter().filter(|figure| !figure.is_same()).collect();
+    assert!(differ.is_empty(), "computed again from the events alone: {differ:#?}\n{}", told.story());
 }

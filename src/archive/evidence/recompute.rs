@@ -163,7 +163,20 @@ impl<'a> Anew<'a> {
             .collect();
         let impact = hits.iter().map(|hit| hit.at).min();
         let window = Duration::from_micros(windows.impact_window_us);
-        let onset = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
+        // Of what fell until the runbook began to help, the slowest one counts, each from the last injection before it.
+        let recover = told.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
+        let until = told.mitigation_started_us.or(recover).unwrap_or_default();
+        let moments = told.counted_faults().flat_map(|fault| fault.life.windows(2));
+        let begun = moments.filter_map(|pair| match pair {
+            [one, next] if one.what == FaultEvent::Injecting && next.what == FaultEvent::Confirmed => {
+                (next.at_us <= until).then_some(one.at_us)
+            }
+            _ => None,
+        });
+        let begun: Vec<DrillTime> = begun.collect();
+        let took = |hit: Hit| Some(hit.at.since(*begun.iter().filter(|began| **began <= hit.at).max()?));
+        let first = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
+        let onset = self.fallen_by(&self.timeline, until).into_iter().filter_map(took).chain(first).max();
         // How much of a fault was left only the moment knew.
         let parts = told.hold.and_then(|hold| hold.parts);
         let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
@@ -311,25 +324,36 @@ impl<'a> Anew<'a> {
         }
     }
 
-    /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
-    fn impact(&self, rows: &mut Rows) -> Vec<Hit> {
+    /// Below what an SLI had to fall, where one had to, with the first and the last confirmed fault.
+    fn below(&self) -> Option<(Ratio, (DrillTime, DrillTime))> {
         let windows = &self.plan.windows;
         let begun = self.told.phases.iter().any(|phase| phase.phase == Phase::Impact);
-        let below = windows.impact_below.and_then(Ratio::new).filter(|_| begun && !windows.impact_none);
-        let Some(((from, last), below)) = self.injected().zip(below) else { return Vec::new() };
+        windows.impact_below.and_then(Ratio::new).filter(|_| begun && !windows.impact_none).zip(self.injected())
+    }
+
+    /// The SLIs that had to fall and had fallen by then, as far as it was known.
+    fn fallen_by(&self, known: &Timeline, until: DrillTime) -> Vec<Hit> {
+        let Some((below, (from, _))) = self.below() else { return Vec::new() };
         let slis: Vec<String> =
             self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
-        // From the first fault on; the time to be seen in counts from the last one.
-        let within = last.since(from) + Duration::from_micros(windows.impact_within_us);
-        let window = Duration::from_micros(windows.impact_window_us);
-        let mut hits = match self.timeline.impact(&ImpactQuery { slis: &slis, below, window, from, within }) {
+        let window = Duration::from_micros(self.plan.windows.impact_window_us);
+        match known.impact(&ImpactQuery { slis: &slis, below, window, from, within: until.since(from) }) {
             WindowAnswer::Yes(hits) => hits,
             _ => Vec::new(),
-        };
+        }
+    }
+
+    /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
+    fn impact(&self, rows: &mut Rows) -> Vec<Hit> {
+        // From the first fault on; the time to be seen in counts from the last one.
+        let Some((_, (_, last))) = self.below() else { return Vec::new() };
+        let mut hits =
+            self.fallen_by(&self.timeline, last.plus(Duration::from_micros(self.plan.windows.impact_within_us)));
         let told = &self.told.impacts;
+        let is_error = |check: &CheckResult| matches!(check.outcome, CheckOutcome::Error { .. });
         match told.is_empty() {
-            // It was cut off before it had looked.
-            true if self.told.check(&Check::Impact).is_none() => hits.clear(),
+            // It was cut off before it had looked, or had not measured.
+            true if self.told.check(&Check::Impact).is_none_or(is_error) => hits.clear(),
             true => {}
             // The first one is enough: which others fell later nobody asked.
             false => hits.retain(|hit| told.iter().any(|impact| impact.sli == hit.level.sli)),
@@ -351,15 +375,17 @@ impl<'a> Anew<'a> {
     fn still_broken(&self, hits: &[Hit], rows: &mut Rows) -> Option<bool> {
         let number = self.number_of(|event| matches!(event, Event::MitigationStarted { .. }))?;
         let (since, _) = self.injected()?;
-        let hit: Vec<String> = hits.iter().map(|hit| hit.level.sli.clone()).collect();
         let checked = self.told.check(&Check::StillBroken)?;
-        if hit.is_empty() {
+        if hits.is_empty() {
             return None;
         }
         let window = Duration::from_micros(self.plan.windows.impact_window_us);
         // While a person was asked time went by: what counts was known when they were.
         let asked = self.events.iter().position(|stamped| stamped.at_us > checked.started_us).unwrap_or(number);
-        let suffer = |number: usize| self.known_at(number).still_broken(&hit, window, since).users_suffer();
+        let suffer = |number: usize| {
+            let known = self.known_at(number);
+            known.still_broken(&names(self.fallen_by(&known, self.told.last_us)), window, since).users_suffer()
+        };
         // A slice may have come between the question and its event, on either side.
         let near = |number: usize| (number.saturating_sub(3)..=number + 3).any(suffer);
         let suffering = near(number.min(asked));
@@ -368,19 +394,25 @@ impl<'a> Anew<'a> {
         Some(suffering)
     }
 
-    /// A runbook was followed that nobody can say to have helped: none of its commands was meant to, or a fault ended by itself.
+    /// A runbook was followed that nobody can say to have helped: none of its commands was meant to, a fault ended by itself, or
+    /// users were served again before.
     fn without_the_runbook(&self) -> bool {
-        let ended = |fault: &crate::record::FaultRecord| fault.after == Some(FaultAfter::EndedByItself);
+        let ended = |fault: &FaultRecord| fault.after == Some(FaultAfter::EndedByItself);
         self.plan.runbook_file.is_some()
-            && (self.told.mitigation_started_us.is_none() || self.told.faults.iter().any(ended))
+            && (self.told.mitigation_started_us.is_none()
+                || self.told.faults.iter().any(ended)
+                || self.told.verdict == Verdict::SelfHealed && self.served_before())
     }
 
-    /// Whether users were served again before the first mitigating command. How long a request may take is not in the record.
-    fn served_before(&self, anew: &Record) -> bool {
-        let hit: Vec<String> = anew.impacts.iter().map(|impact| impact.sli.clone()).collect();
-        self.injected()
-            .zip(self.told.mitigation_started_us)
-            .is_some_and(|((first, _), begun)| self.timeline.served_before(&hit, first, begun, Duration::from_secs(1)))
+    /// Whether users were served again before the first mitigating command, or before a person was asked for it. How long a request may
+    /// take is not in the record.
+    fn served_before(&self) -> bool {
+        let Some((first, _)) = self.injected() else { return false };
+        let asked = self.told.check(&Check::StillBroken).map(|check| check.started_us);
+        [asked, self.told.mitigation_started_us].into_iter().flatten().any(|begun| {
+            let hit = names(self.fallen_by(&self.timeline, begun));
+            self.timeline.served_before(&hit, first, begun, Duration::from_secs(1))
+        })
     }
 
     fn looked_for_a_recovery(&self) -> bool {
@@ -464,13 +496,16 @@ impl<'a> Anew<'a> {
         if anew.impacts.is_empty() {
             return Some(Some(Verdict::NoImpact));
         }
-        let unfelt =
-            |check: &CheckResult| check.check == Check::Impact && matches!(check.outcome, CheckOutcome::Failed { .. });
-        if self.told.verdict == Verdict::NoImpact && self.told.checks.iter().any(unfelt) {
-            // On how much each of several faults acted only the moment knew.
+        if self.idled() {
             return Some(None);
         }
         self.detected(anew.impact_us())
+    }
+
+    /// The run says that a fault did not act, or did not stay: only the moment knew.
+    fn idled(&self) -> bool {
+        let failed = |check: &CheckResult| matches!(check.outcome, CheckOutcome::Failed { .. });
+        self.told.verdict == Verdict::NoImpact && self.told.check(&Check::Impact).is_some_and(failed)
     }
 
     /// The verdict of a drill that nobody noticed in time; `Some(None)` where nothing can be computed.
@@ -528,19 +563,22 @@ impl<'a> Anew<'a> {
     /// Whether somebody was paged who should not have been, from the injection until the faults were undone.
     fn noisy(&self) -> bool {
         let Some((page, (first, _))) = self.plan.page.as_ref().zip(self.injected()) else { return false };
-        // What comes once it was judged is of the restore, and of the revert.
+        let seen = self.alerts_judged();
+        page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
+    }
+
+    /// What became of the alerts until the pages were judged: what comes then is of the restore, and of the revert.
+    fn alerts_judged(&self) -> Vec<AlertMoment> {
         let judged = |event: &Event| {
             matches!(event, Event::CheckEnded { check: Check::Pages, .. })
                 || matches!(event, Event::PhaseStarted { phase: Phase::Revert, .. })
         };
         let until_judged = self.events.iter().take_while(|stamped| !judged(&stamped.event));
-        let seen: Vec<AlertMoment> = until_judged
-            .filter_map(|stamped| match &stamped.event {
-                Event::Alert(moment) => Some(moment.clone()),
-                _ => None,
-            })
-            .collect();
-        page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
+        let seen = until_judged.filter_map(|stamped| match &stamped.event {
+            Event::Alert(moment) => Some(moment.clone()),
+            _ => None,
+        });
+        seen.collect()
     }
 
     /// The verdict by the rule "first reason"; `None` where it is one of the harness, or of what nothing can be computed.
@@ -598,6 +636,7 @@ impl<'a> Anew<'a> {
             () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
             () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
             () if unfelt && (breached() || refused()) => Verdict::Breached,
+            () if unfelt && self.idled() => return None,
             () if missed.is_some() => return missed.flatten(),
             () if unfelt && (plan.control || plan.runbook_file.is_none()) => match () {
                 () if lost(InvariantTime::Recovered) => Verdict::Damaged,
@@ -613,7 +652,7 @@ impl<'a> Anew<'a> {
             // They are asked without a recovery only where users were refused what may be gone.
             () if recovery.is_none() && lost(InvariantTime::Recovered) => Verdict::Damaged,
             () if recovery.is_none() => Verdict::NotRecovered,
-            () if self.without_the_runbook() || by_itself && self.served_before(anew) => Verdict::SelfHealed,
+            () if self.without_the_runbook() => Verdict::SelfHealed,
             () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,
             () if ended(StepStatus::Failed) => Verdict::StepFailed,
             () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
@@ -634,7 +673,7 @@ impl<'a> Anew<'a> {
     /// Whether the alert was still active when it had to be over.
     fn resolved_late(&self, recovered: Option<DrillTime>) -> bool {
         let Some((page, at)) = self.plan.page.as_ref().zip(recovered) else { return false };
-        let over = page.resolved(&self.told.alerts, at);
+        let over = page.resolved(&self.alerts_judged(), at);
         page.resolves_within_us.is_some_and(|within| over.is_none_or(|over| over.0 > at.0.saturating_add(within)))
     }
 
@@ -642,6 +681,10 @@ impl<'a> Anew<'a> {
     fn restored(&self) -> bool {
         self.plan.restore.is_none() || self.told.restore_level().is_some_and(|level| level >= RestoreLevel::L5)
     }
+}
+
+fn names(hits: Vec<Hit>) -> Vec<String> {
+    hits.into_iter().map(|hit| hit.level.sli).collect()
 }
 
 /// The recovery that the run reported, a relapse aside.

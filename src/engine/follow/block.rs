@@ -81,7 +81,7 @@ pub(super) struct CommandRequest {
     pub client: bool,
     /// Whether it does more than look or wait.
     pub helps: bool,
-    /// Whether that hangs on a condition in it, so that its end tells whether it did.
+    /// Whether that depends on a condition in it, so that its end tells whether it did.
     pub watched: bool,
     pub at: Location,
     pub attempt: u32,
@@ -153,7 +153,7 @@ impl Follower<'_> {
             let begun = Instant::now();
             let ran = run(shell, &self.sink, &order).await;
             // Where nobody saw its end it counts as met.
-            let unmet = order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&ran.result));
+            let unmet = order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&order.text, &ran.result));
             if order.watched && !unmet {
                 context.condition_met();
             }
@@ -352,7 +352,7 @@ impl Follower<'_> {
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
             helps,
-            watched: helps && !background && client.is_none() && hangs_on_condition(&says),
+            watched: helps && !background && client.is_none() && depends_on_condition(&says),
             says,
             at: self.location(command),
             attempt,
@@ -380,16 +380,22 @@ impl Follower<'_> {
 }
 
 /// Whether everything of a text that does more than look stands where its shell may not come to, and where that tells what it ran.
-fn hangs_on_condition(text: &str) -> bool {
-    only_looks(&reached_anyway(text))
+fn depends_on_condition(text: &str) -> bool {
+    reached_anyway(text, &[]).is_some_and(|anyway| only_looks(&anyway))
 }
 
 /// Whether a watched command has run something that does more than look, or nobody can say.
-fn has_helped(result: &CommandResult) -> bool {
+fn has_helped(text: &str, result: &CommandResult) -> bool {
     // Heads of loops, and tests: what is substituted in them only looks.
     const ASKS: [&str; 7] = ["for ", "case ", "select ", "[[ ", "((", "[ ", "test "];
-    let helps = |text: &String| !ASKS.iter().any(|begin| text.starts_with(begin)) && !only_looks(text);
-    result.lacks.is_none() && result.ran.as_ref().is_none_or(|ran| ran.iter().any(helps))
+    let Some(ran) = result.ran.as_ref().filter(|_| result.lacks.is_none()) else { return result.lacks.is_none() };
+    let asks = |ran: &&str| ASKS.iter().any(|begin| ran.starts_with(begin));
+    let ran: Vec<&str> = ran.iter().map(String::as_str).filter(|ran| !asks(ran)).collect();
+    match reached_anyway(text, &ran) {
+        // What a variable is, only the text as a whole tells.
+        Some(left) => !only_looks(&left),
+        None => ran.iter().any(|ran| !only_looks(ran)),
+    }
 }
 
 /// A command that nobody saw end.
@@ -600,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_whose_help_hangs_on_a_condition_is_watched() {
+    fn a_command_whose_help_depends_on_a_condition_is_watched() {
         for text in [
             "if [ -f stuck ]; then docker compose restart x; fi",
             "grep -q stuck status && docker compose restart x > /tmp/log 2>&1",
@@ -612,7 +618,7 @@ mod tests {
             "while read -r id; do docker restart \"$id\"; done < list",
             "cd /srv && ./fix.sh || true",
         ] {
-            assert!(!only_looks(text) && hangs_on_condition(text), "{text}");
+            assert!(!only_looks(text) && depends_on_condition(text), "{text}");
         }
         for text in [
             "docker compose restart x",
@@ -627,31 +633,42 @@ mod tests {
             "if true; then docker restart x; fi; docker restart y",
             "{ [ -f stuck ] && docker restart x; } > /etc/motd",
         ] {
-            assert!(!hangs_on_condition(text), "{text}");
+            assert!(!depends_on_condition(text), "{text}");
         }
     }
 
     #[test]
     fn a_watched_command_has_helped_where_something_ran_that_does_more_than_look() {
-        let ran = |texts: &[&str]| {
-            let ran = Some(texts.iter().map(|text| text.to_string()).collect());
-            has_helped(&CommandResult { ran, ..CommandResult::default() })
+        let helped = |text: &str, ran: &[&str]| {
+            let ran = Some(ran.iter().map(|text| text.to_string()).collect());
+            has_helped(text, &CommandResult { ran, ..CommandResult::default() })
         };
-        for texts in [
-            &["[ -f stuck ]"][..],
-            &["[[ $n -gt 3 ]]", "(( n > 3 ))", "case $x in "],
-            &["for id in $(docker ps -q)", "docker ps -q"],
-            &["grep -q stuck status", "sleep 1", "cat <<E > /dev/null\nx\nE\n"],
-            &[],
+        let each = "for c in web db; do docker inspect $c | grep -q unhealthy && docker restart $c; done";
+        let tries = "n=0; until [ $n -gt 3 ]; do n=$((n+1)); grep -q ok status || docker restart x; done";
+        let written = "if grep -q stuck status; then cat <<E > /dev/null\nx\nE\ndocker restart x > /dev/null 2>&1; fi";
+        let asked = ["for c in web db", "docker inspect $c", "grep -q unhealthy"];
+        for (text, ran) in [
+            (each, &asked[..]),
+            (tries, &["n=0", "[ $n -gt 3 ]", "n=$((n+1))", "grep -q ok status"][..]),
+            (written, &["grep -q stuck status", "cat <<E > /dev/null\nx\nE\n"][..]),
+            ("[[ $n -gt 3 ]] && (( n > 3 )) && docker restart x", &["[[ $n -gt 3 ]]", "(( n > 3 ))"][..]),
+            ("case $x in y) docker restart x ;; esac", &["case $x in "][..]),
+            ("[ -f stuck ] && docker restart x", &[][..]),
+            ("[ -f stuck ] && docker restart x", &["[ -f stuck ]", "sleep 1"][..]),
         ] {
-            assert!(!ran(texts), "{texts:?}");
+            assert!(depends_on_condition(text) && !helped(text, ran), "{text}: {ran:?}");
         }
-        for texts in [&["[ -f stuck ]", "docker restart x > /dev/null 2>&1"][..], &["true", ""], &["./fix.sh"]] {
-            assert!(ran(texts), "{texts:?}");
+        for (text, ran) in [
+            (each, &[&asked[..], &["docker restart $c"]].concat()[..]),
+            (written, &["docker restart x > /dev/null 2>&1"][..]),
+            ("[ -f stuck ] && docker restart x", &["[ -f stuck ]", ""][..]),
+            ("[ -f stuck ] && docker restart x", &["./fix.sh"][..]),
+        ] {
+            assert!(helped(text, ran), "{text}: {ran:?}");
         }
         let lacks = Some("`$C` is not set".to_string());
-        assert!(!has_helped(&CommandResult { lacks, ..CommandResult::default() }));
-        assert!(has_helped(&CommandResult::default()), "nobody saw what ran");
+        assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }));
+        assert!(has_helped(each, &CommandResult::default()), "nobody saw what ran");
     }
 
     #[test]

@@ -149,16 +149,19 @@ pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
     /// Those whose exit code 1 is an answer: nothing was found, or it differs.
     const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
     const SIGPIPE: i32 = 141;
+    /// What it writes to has closed, as behind `grep -q`.
+    const CURL_CUT_OFF: i32 = 23;
     let (_, before) = ran.result.pipe.split_last()?;
     let calls = programs::calls(text);
-    // The last pipe of so many programs.
-    let pipe =
-        calls.iter().filter_map(|call| call.stage).rfind(|stage| stage.at == before.len()).map(|stage| stage.pipe);
-    let answers = |at: usize| {
-        let of_stage = |call: &&programs::Call| call.stage.is_some_and(|own| Some(own.pipe) == pipe && own.at == at);
-        calls.iter().rfind(of_stage).is_some_and(|call| ASKED.contains(&call.program()))
+    let is_of = |at: usize, programs: &[&str]| {
+        calls.iter().any(|call| call.stage.is_some_and(|own| own.at == at) && programs.contains(&call.program()))
     };
-    let fails = |at: usize, exit: i32| !(matches!(exit, 0 | SIGPIPE) || exit == 1 && answers(at));
+    let fails = |at: usize, exit: i32| match exit {
+        0 | SIGPIPE => false,
+        1 => !is_of(at, ASKED),
+        CURL_CUT_OFF => !is_of(at, &["curl"]),
+        _ => true,
+    };
     let (_, exit) = before.iter().enumerate().find(|(at, exit)| fails(*at, **exit))?;
     Some(format!("a program in its pipe ended with exit code {exit}, which the last one hides"))
 }
@@ -223,6 +226,8 @@ mod tests {
             (&[0, 0][..], "cat dump.sql | psql shop"),
             (&[141, 0], "yes | head -1"),
             (&[1, 0], "grep -v idle dump.sql | wc -l"),
+            (&[23, 0], "curl -fsS http://web:9100/metrics | grep -q '^up 1'"),
+            (&[1, 0], "grep x f | while read l; do echo $l | sort; done"),
             (&[0, 1, 0], "cat dump.sql | grep -v idle | psql shop"),
             (&[1], "false"),
             (&[], "true"),

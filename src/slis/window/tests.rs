@@ -98,7 +98,11 @@ fn answers_that_nobody_had_before_are_told() {
         told.refused && told.text.contains("403 × 40, 404 × 40 of 100"),
         "each status by itself is not most: {told:?}"
     );
-    assert_eq!(answered(&[("201", 9), ("404", 1)], &[("404", 10)]), None);
+    let usual = &[("201", 9), ("404", 1)];
+    let told = answered(usual, &[("404", 10)]).unwrap();
+    assert!(told.refused && told.text.contains("404 × 100 of 100"), "everybody gets what one in ten got: {told:?}");
+    assert!(answered(usual, &[("201", 7), ("404", 3)]).unwrap().refused, "two in ten more than usual");
+    assert_eq!(answered(usual, &[("201", 8), ("404", 2)]), None, "no more than twice as many");
     assert!(answered(&[("201", 9), ("404", 1)], &[("429", 10)]).unwrap().refused, "another error than the usual one");
     assert_eq!(answered(&[("201", 10)], &[]), None);
 }
@@ -121,6 +125,43 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
     let hurried = RecoveryQuery { within: ms(1000), ..query };
     assert!(matches!(timeline.recovered(None, &hurried), WindowAnswer::No(_)));
     assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), WindowAnswer::Yes(_)));
+}
+
+#[test]
+fn who_gets_what_only_some_got_has_not_recovered() {
+    // One in ten has always been told that there is no such thing; for a while half of them are.
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    for index in 0..40 {
+        let missing = if (10..25).contains(&index) { 5 } else { 1 };
+        let results = [("404".to_string(), missing), ("200".to_string(), 10 - missing)];
+        timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+    }
+    let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
+    let WindowAnswer::Yes(first) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
+    assert_eq!((first.from, first.to), (at(2500), at(3000)));
+}
+
+#[test]
+fn the_strictest_promise_of_answers_says_how_many_may_be_refused() {
+    let of = |text: &str, objective| SliSpec {
+        good: Good { text: text.into(), terms: vec![] },
+        ..sli(text, "web", objective)
+    };
+    let refused = |slis: &[SliSpec]| {
+        let mut timeline = Timeline::new(slis);
+        for index in 0..20 {
+            let missing = if index < 10 { 0 } else { 3 };
+            let results = [("404".to_string(), missing), ("200".to_string(), 10 - missing)];
+            timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[]) });
+        }
+        timeline.refused(Some((at(0), at(1000))), (at(1000), at(2000))).is_some()
+    };
+    let (fast, slow) = (of("latency < 100ms", 0.5), of("latency < 1s", 0.8));
+    let (status, most) = (of("status < 500", 0.995), of("status < 400", 0.6));
+    assert!(refused(&[fast.clone(), status.clone()]), "that half may be slow lets nobody be refused");
+    assert!(refused(&[most.clone(), status]), "of two the strictest");
+    assert!(!refused(&[slow.clone(), most]), "what is promised of the status decides");
+    assert!(refused(&[fast.clone(), slow]) && !refused(&[fast]), "without any the strictest of the others");
 }
 
 #[test]
@@ -354,6 +395,19 @@ fn what_breaks_again_before_the_revert_is_a_relapse() {
         "what lies before the hold was judged there"
     );
     assert_eq!(line.relapsed(at(5400), at(6100), ms(1000)), WindowAnswer::NotYet);
+}
+
+#[test]
+fn which_load_missed_first_is_known_once_its_requests_have_ended() {
+    let known = |jobs: u64| {
+        let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "jobs", 0.9)]);
+        (0..50).for_each(|i| line.push(slice("web", i, 5, &[("a", if i < 40 { 5 } else { 0 })])));
+        (0..jobs).for_each(|i| line.push(slice("jobs", i, 5, &[("b", if i < 35 { 5 } else { 0 })])));
+        line.relapsed(at(2000), at(5000), ms(1000))
+    };
+    assert_eq!(known(34), WindowAnswer::NotYet, "those of jobs from 3.4 s on are under way");
+    let WindowAnswer::Yes(missed) = known(40) else { panic!("a relapse") };
+    assert_eq!(missed.iter().map(|level| level.to).min(), Some(at(3700)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice};
+use crate::record::{AlertStation, HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -347,6 +347,30 @@ fn a_fault_that_comes_after_users_felt_one_gives_an_alert_no_more_time() {
     };
     assert_eq!(judged(800), Vec::<String>::new());
     assert!(judged(850).contains(&"verdict".to_string()), "users felt the first one at 7.1 s");
+}
+
+#[test]
+fn an_alert_that_comes_again_once_the_pages_were_judged_takes_nothing_from_a_pass() {
+    let moment = |at: u64, station| {
+        let labels = [("alertname".to_string(), "Down".to_string())].into();
+        (at, Event::Alert(AlertMoment { at_us: DrillTime(at * 10_000), labels, station }))
+    };
+    let delivered = || AlertStation::Delivered { receiver: "oncall".into(), route: String::new(), source: None };
+    let judged = |again: u64| {
+        let resolved = AlertStation::Resolved { receiver: "oncall".into(), source: None };
+        let outcome = CheckOutcome::Passed { evidence: "seen".into() };
+        let pages = Event::CheckEnded { check: Check::Pages, started_us: DrillTime(11_020_000), outcome };
+        let more = vec![moment(800, delivered()), moment(1050, resolved), (1260, pages), moment(again, delivered())];
+        let page = PageExpectation {
+            alert: Some("Down".into()),
+            resolves_within_us: Some(1_000_000),
+            ..PageExpectation::default()
+        };
+        differ(&with(more, |plan| plan.page = Some(page.clone()), Verdict::Passed), &[])
+    };
+    // They were judged at 12.6 s, and the revert began at 12.81 s.
+    assert_eq!(judged(1270), Vec::<String>::new());
+    assert!(judged(1255).contains(&"verdict".to_string()));
 }
 
 #[test]
