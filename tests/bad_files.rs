@@ -283,7 +283,12 @@ fn what_a_scenario_bridges_is_no_mistake() {
     assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));
     let (code, out, err) = project.run(&["show", "--scenario", "slow"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("scenarios/slow.yaml, line 16, puts in its place:\n       16  press"), "{out}");
+    assert!(
+        out.contains(
+            "scenarios/slow.yaml, line 16, puts in its place:\n           in the toolbox timeout=30s\n       16  press"
+        ),
+        "{out}"
+    );
     assert_eq!(project.run(&["show", "runbooks/slow.md"]).0, 2, "nothing in it can be run by itself");
     assert_eq!(project.run(&["show"]).0, 2);
 }

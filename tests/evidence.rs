@@ -311,6 +311,21 @@ fn what_an_earlier_version_sealed_is_intact() {
 }
 
 #[test]
+fn a_run_that_cannot_be_computed_again_hides_none_behind_it() {
+    let project = Project::new();
+    let [torn, other] = [1, 2].map(|number| project.run(".firedrill/runs", number, "passed").join("events.jsonl"));
+    fs::write(torn, "{").expect("torn");
+    let (code, said) = project.verify(&["--recompute"]);
+    assert!(code == 3 && said.matches("cannot be computed again").count() == 2, "{said}");
+    // Under the rules that the program has, and it is no drill that passed.
+    let events = fs::read_to_string(&other).expect("events");
+    let rules = format!("\"format\":1,\"rules\":{}", firedrill::record::RULES);
+    fs::write(&other, events.replacen("\"format\":1", &rules, 1)).expect("changed");
+    let (code, said) = project.verify(&["--recompute"]);
+    assert!(code == 1 && said.contains("the story has no beginning") && said.contains("DIFFERS"), "{said}");
+}
+
+#[test]
 fn runs_of_other_rules_are_named_and_neither_differ_nor_are_the_same() {
     let project = Project::new();
     (0..2).for_each(|number| drop(project.sealed(number, "passed")));

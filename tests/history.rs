@@ -109,6 +109,23 @@ fn mistakes_are_told() {
 }
 
 #[test]
+fn what_a_trend_takes_no_notice_of_is_a_mistake() {
+    let project = Project::new();
+    project.run(".firedrill/runs", 1, "db-pool", "passed");
+    assert!(project.history(&["trend", "--since", "2026-11-01"]).starts_with("exit 0"));
+    for arguments in [
+        &["db-pool", "trend"][..],
+        &["--last", "1", "trend"],
+        &["trend", "--last", "1"],
+        &["--index", "x.json", "trend"],
+        &["trend", "--rebuild"],
+    ] {
+        let said = project.history(arguments);
+        assert!(said.starts_with("exit 2") && !project.path().join("x.json").exists(), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_scenario_that_never_ran_is_no_mistake() {
     let project = Project::new();
     fs::create_dir_all(project.path().join("scenarios")).expect("a directory");

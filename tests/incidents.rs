@@ -188,6 +188,15 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     assert!(project.says(2, &["budget", "gate"]).contains("incidents.yaml: what was spent is not known"));
     let said = project.says(0, &["budget", "gate", "--drills"]);
     assert!(said.contains("shop  availability 99% over 30d  100% left"), "{said}");
+    // Neither does anybody where there is no drill that says anything, or one that cannot be read.
+    let torn = "20261119T020000Z-pg-restore-0009";
+    project.write(&format!(".firedrill/runs/{torn}/events.jsonl"), "{");
+    assert!(project.says(3, &["budget", "gate", "--drills"]).contains("not known: 1 run could not be read"));
+    std::fs::remove_dir_all(project.run_dir(torn)).unwrap();
+    let [here, away] = [".firedrill", "away"].map(|name| project.0.path().join(name));
+    std::fs::rename(&here, &away).unwrap();
+    assert!(project.says(3, &["budget", "gate", "--drills"]).contains("nor a drill that says anything"));
+    std::fs::rename(&away, &here).unwrap();
     // How many were slow a drill has counted, and nobody else.
     project.write("services.yaml", &services.replace("  shop:", "  checkout:").replace("fast:", "latency:"));
     let said = project.says(0, &["budget", "--drills"]);

@@ -4,6 +4,7 @@
 //! Written to <https://prometheus.io/docs/instrumenting/exposition_formats/>; strict, because a page that is
 //! misread would make an alert fire or keep silent without a reason.
 
+use crate::slis::{take_labels, take_name};
 use std::collections::BTreeMap;
 
 /// One sample of one series.
@@ -34,12 +35,10 @@ pub fn parse(page: &str) -> Result<Vec<Sample>, String> {
 }
 
 fn sample(line: &str) -> Result<Sample, String> {
-    let (name, rest) = name(line, |c| c == ':').ok_or("it does not begin with the name of a metric")?;
-    let rest = skip(rest);
-    let (labels, rest) = match rest.strip_prefix('{') {
-        Some(rest) => labels(rest)?,
-        None => (BTreeMap::new(), rest),
-    };
+    let mut rest = line;
+    let name = take_name(&mut rest, |c| c == ':').ok_or("it does not begin with the name of a metric")?;
+    rest = rest.trim_start_matches([' ', '\t']);
+    let labels = take_labels(&mut rest, true)?;
     // An exemplar follows a `#`, which no value or timestamp holds.
     let rest = rest.split_once(" # ").map_or(rest, |(rest, _exemplar)| rest);
     let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
@@ -53,59 +52,7 @@ fn sample(line: &str) -> Result<Sample, String> {
     if let Some(more) = words.next() {
         return Err(format!("`{}` is too much", brief(more)));
     }
-    Ok(Sample { name: name.to_string(), labels, value })
-}
-
-/// `[a-zA-Z_][a-zA-Z0-9_]*`, and what else is allowed, at the beginning of a text; then the rest.
-fn name(text: &str, also: impl Fn(char) -> bool) -> Option<(&str, &str)> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || also(c);
-    let end = text.find(|c| !allowed(c)).unwrap_or(text.len());
-    let (name, rest) = text.split_at_checked(end)?;
-    let first = name.chars().next()?;
-    (!first.is_ascii_digit()).then_some((name, rest))
-}
-
-/// Labels after `{`, up to and with `}`; a comma after the last one is allowed.
-fn labels(mut text: &str) -> Result<(BTreeMap<String, String>, &str), String> {
-    let mut labels = BTreeMap::new();
-    loop {
-        text = skip(text);
-        if let Some(rest) = text.strip_prefix('}') {
-            return Ok((labels, rest));
-        }
-        let (label, rest) = name(text, |_| false).ok_or("the name of a label is missing")?;
-        let rest = skip(rest).strip_prefix('=').ok_or_else(|| format!("`{label}` has no `=`"))?;
-        let rest = skip(rest).strip_prefix('"').ok_or_else(|| format!("the value of `{label}` has no quotes"))?;
-        let (value, rest) = quoted(rest).ok_or_else(|| format!("the value of `{label}` does not end"))?;
-        if labels.insert(label.to_string(), value).is_some() {
-            return Err(format!("the label `{label}` is there twice"));
-        }
-        text = skip(rest);
-        match text.strip_prefix(',') {
-            Some(rest) => text = rest,
-            None if text.starts_with('}') => {}
-            None => return Err(format!("after the label `{label}` comes neither `,` nor `}}`")),
-        }
-    }
-}
-
-/// A quoted text after its first quote, then what follows the last one. `\\`, `\"` and `\n` are escapes; any other
-/// backslash stands for itself, as in Prometheus.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((value, text.get(at + 1..)?)),
-            '\\' => match chars.next()?.1 {
-                'n' => value.push('\n'),
-                c @ ('\\' | '"') => value.push(c),
-                other => value.extend(['\\', other]),
-            },
-            c => value.push(c),
-        }
-    }
-    None
+    Ok(Sample { name, labels, value })
 }
 
 /// A number as Go's `ParseFloat` reads it, without hexadecimal and underscores: `1e3`, `+Inf`, `-Inf`, `NaN`.
@@ -114,10 +61,6 @@ fn number(text: &str) -> Option<f64> {
     let known = ["inf", "infinity", "nan"].iter().any(|known| word.eq_ignore_ascii_case(known));
     let digits = word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     if known || digits { text.parse().ok() } else { None }
-}
-
-fn skip(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t'])
 }
 
 fn brief(text: &str) -> String {

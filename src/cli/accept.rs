@@ -2,12 +2,11 @@
 //! and the decisions are written into the reading beside it.
 
 use super::ask::{answer, is_somebody_there};
-use super::screen::Screen;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config};
-use crate::output::{print, say, visible};
+use crate::output::{Live, print, say, visible};
 use crate::record::write_atomic;
-use crate::report::many;
+use crate::report::{Paint, fold, many, wrap};
 use crate::runbook::{
     self, Command, Decision, DecisionState, Do, FOLDER, ParseOptions, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt,
     path_of, places, proposal, written_reading,
@@ -24,8 +23,10 @@ use std::time::Duration;
 const ABOVE: usize = 6;
 /// Lines that are shown below it.
 const BELOW: usize = 2;
+/// Columns before what is said of a command.
+const ROOM: usize = 8;
 /// The answer to what is no answer.
-const UNCLEAR: &str = "  r, s, p, w, a, o, b, m or q; a way is written as `backend: postgres`\n";
+const UNCLEAR: &str = "  r, s, p, w, a, o, b or q; a way is written as `backend: postgres`\n";
 /// Longest time that Git may take to say who somebody is.
 const GIT: Duration = Duration::from_secs(10);
 
@@ -365,12 +366,11 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
     if open.is_empty() {
         say(&format!("{}: nothing is open ({} decided)\n", page.path().display(), many(all.len(), "command")));
     }
-    let (mut at, mut whole) = (0, false);
+    let mut at = 0;
     let mut last: Option<((usize, usize), Do)> = None;
     while let Some(case) = open.get(at) {
         let proposed = proposed(case);
-        let screen = screen(page, case, (at + 1, open.len()), proposed.as_ref(), globals);
-        screen.show(std::mem::take(&mut whole)).await;
+        say(&question(page, case, (at + 1, open.len()), proposed.as_ref(), globals));
         let Some(said) = answer("  > ".to_string(), false).await else { return (decided, true) };
         let about = |case: &Reviewed<'_>, what: &Do| Decision::about(case.command, what.clone(), by, &today());
         let what = match said.trim() {
@@ -396,7 +396,6 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
                         (at, last) = (at.saturating_sub(1), None);
                         open.get(at).map(|case| decided.remove(&case.place()));
                     }
-                    ("m" | "more", _) => whole = true,
                     _ => say(UNCLEAR),
                 }
                 keep(page, &decided);
@@ -439,56 +438,67 @@ async fn choice(page: &Page, decided: &Decided) -> Option<Do> {
 
 /// What is asked: what governs the command, the lines of the runbook with it marked, what has changed, what it does and how that is
 /// known, and the proposal.
-fn screen(
+fn question(
     page: &Page,
     case: &Reviewed<'_>,
     (number, of): (usize, usize),
     proposed: Option<&Do>,
     globals: &super::Globals,
-) -> Screen {
+) -> String {
     let Command { line, governs, text, unread, .. } = case.command;
-    let mut screen = Screen::new(globals.color());
-    screen.title(format!("{number} of {of}  {}:{line}", page.path().display()));
+    let (paint, room) = (Paint { color: globals.color() }, Live::size().1.saturating_sub(ROOM));
+    let mut out = format!("\n{}\n", paint.bold(&format!("{number} of {of}  {}:{line}", page.path().display())));
+    // What goes on is indented: no part of a page passes for a line of the question.
+    let mut add = |lead: &str, rows: Vec<String>, is_bold: bool| {
+        for (at, row) in rows.iter().enumerate() {
+            let row = format!("{}{row}", if at == 0 { lead } else { "        " });
+            out.push_str(&if is_bold { paint.bold(&row) } else { row });
+            out.push('\n');
+        }
+    };
+    let says = |text: String| wrap(&text, room);
     if !governs.headings.is_empty() {
-        screen.may_hide(0, format!("under {}", visible(&governs.path())));
+        add("  ", says(format!("under {}", visible(&governs.path()))), false);
     }
     let lines: Vec<&str> = page.runbook.source.text.lines().collect();
     let (height, from) = (text.lines().count().max(1), line.saturating_sub(ABOVE + 1));
     let near = lines.get(from..*line).unwrap_or_default().iter().flat_map(|line| line.split_whitespace());
     let near = near.collect::<Vec<_>>().join(" ");
     for above in governs.under.iter().filter(|above| !near.contains(beginning(above, 40))) {
-        screen.may_hide(0, format!("before it: {}", visible(above)));
+        add("  ", says(format!("before it: {}", visible(above))), false);
     }
     for (at, written) in lines.iter().enumerate().take(line + height - 1 + BELOW).skip(from) {
-        screen.page(at + 1, (*line..line + height).contains(&(at + 1)), &visible(written));
+        let is_command = (*line..line + height).contains(&(at + 1));
+        let lead = format!("{:>5} {} ", at + 1, if is_command { '>' } else { ' ' });
+        add(&lead, fold(&visible(&written.replace('\t', "    ")), room), is_command);
     }
     if lines.get(line - 1).is_none_or(|line| Some(line.trim()) != text.lines().next()) {
-        screen.bold(format!("the command: {}", visible(text)));
+        add("  ", fold(&format!("the command: {}", visible(text)), room), true);
     }
     match case.decision {
         Some((_, Decision { decided, by, on, .. })) if case.is_decided() => {
-            screen.keep(format!("decided: {}, by {} on {on}", visible(&decided.text()), visible(by)));
+            add("  ", says(format!("decided: {}, by {} on {on}", visible(&decided.text()), visible(by))), false);
         }
         Some(_) => {
-            screen.keep(format!("{}:", why(case)));
-            changes(case).into_iter().for_each(|line| screen.may_hide(2, format!("  {line}")));
+            add("  ", says(format!("{}:", why(case))), false);
+            changes(case).into_iter().for_each(|line| add("    ", fold(&line, room), false));
         }
         None => {}
     }
     let effect = case.command.effect();
     let because = if effect.because.is_empty() { String::new() } else { format!(": {}", visible(&effect.because)) };
-    screen.keep(format!("it {}{because}", effect.kind.text()));
+    add("  ", says(format!("it {}{because}", effect.kind.text())), false);
     if let Some(unread) = unread {
-        screen.keep(format!("is it a command of this runbook? {}; [s] leaves it out", unread.text()));
+        add("  ", says(format!("is it a command of this runbook? {}; [s] leaves it out", unread.text())), false);
     }
     match proposed {
-        Some(proposed) => screen.bold(format!("proposal: {} (Enter)", proposed.text())),
-        None if case.decision.is_some() => &mut screen,
-        None => screen.keep(format!("no proposal: {}", why(case))),
-    };
-    screen.keep("[r]un  [s]kip  [p]erson  [w]ay of a choice  [a]s before, rest of the block");
-    screen.keep("leave it [o]pen  [b]ack  [q]uit and keep");
-    screen
+        Some(proposed) => add("  ", says(format!("proposal: {} (Enter)", proposed.text())), true),
+        None if case.decision.is_some() => {}
+        None => add("  ", says(format!("no proposal: {}", why(case))), false),
+    }
+    out.push_str("  [r]un  [s]kip  [p]erson  [w]ay of a choice  [a]s before, rest of the block\n");
+    out.push_str("  leave it [o]pen  [b]ack  [q]uit and keep\n");
+    out
 }
 
 /// Writes what was decided to the reading, beside what was decided before; where the folder is not to be written to, below

@@ -5,6 +5,7 @@ use super::{read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
+use crate::assurance::coverage::PastDrill;
 use crate::assurance::services::show;
 use crate::error::{Error, Exit};
 use crate::notify::get;
@@ -13,6 +14,7 @@ use crate::record::{utc_now, utc_text};
 use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::{budget_left, percent};
+use crate::view::many;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -72,9 +74,9 @@ enum BudgetCommand {
 pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let (options, now) = (&args.options, utc_now());
     let policy = read_own(None, BUDGETS, "the budget policy", globals, read_policy)?.unwrap_or_default();
-    let (mut budgets, bad) = match &options.prometheus {
-        Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new()),
-        None => of_incidents(options.incidents.as_deref(), options.drills, globals, now)?,
+    let (mut budgets, bad, unknown) = match &options.prometheus {
+        Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new(), None),
+        None => of_past(options.incidents.as_deref(), options.drills, globals, now)?,
     };
     if let Some(name) = &options.service {
         let known: Vec<String> = budgets.iter().map(|budget| budget.service.clone()).collect();
@@ -95,6 +97,14 @@ pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Err
         Some(BudgetCommand::Gate { reliability: true, .. }) => Some(BudgetRelease::Reliability),
         Some(BudgetCommand::Gate { .. }) => Some(BudgetRelease::Ordinary),
     };
+    // What is not known can only have spent more: a frozen release stays frozen.
+    if let Some(why) = &unknown {
+        for budget in &mut budgets {
+            if !BudgetState::of(budget, &bad, &policy, release, now).frozen {
+                budget.left = Err(why.clone());
+            }
+        }
+    }
     let states: Vec<BudgetState> =
         budgets.iter().map(|budget| BudgetState::of(budget, &bad, &policy, release, now)).collect();
     if options.json {
@@ -171,13 +181,16 @@ impl<'a> BudgetState<'a> {
     }
 }
 
-/// What incidents took of the SLOs of `services.yaml`.
-pub(super) fn of_incidents(
+/// The SLOs of `services.yaml`, what took of them, and why more is not known.
+type KnownSpending = (Vec<BudgetLeft>, Vec<BadTime>, Option<String>);
+
+/// What incidents and drills took as far as they could be read.
+pub(super) fn of_past(
     incidents: Option<&Path>,
     drills: bool,
     globals: &super::Globals,
     now: OffsetDateTime,
-) -> Result<(Vec<BudgetLeft>, Vec<BadTime>), Error> {
+) -> Result<KnownSpending, Error> {
     let mut diags = Diagnostics::default();
     let catalog = project_services(&globals.project, &mut diags)
         .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
@@ -216,10 +229,18 @@ pub(super) fn of_incidents(
             slo: None,
         })
         .collect();
+    let mut unknown = None;
     if drills {
-        each_run(&[], &globals.project, |record| {
+        let mut judged = 0;
+        let unread = each_run(&[], &globals.project, |record| {
+            judged += usize::from(PastDrill::of(record).is_some_and(|drill| drill.is_judged()));
             bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
         })?;
+        unknown = match unread.len() {
+            0 if is_there || judged > 0 => None,
+            0 => Some(format!("there is neither {} nor a drill that says anything", path.display())),
+            count => Some(format!("{} could not be read", many(count, "run"))),
+        };
     }
     // How many were slow nobody has counted by hand; a drill has.
     let measured =
@@ -228,7 +249,7 @@ pub(super) fn of_incidents(
     let slos = slos.filter(|(service, slo)| slo.below.is_none() || measured(&service.name, &slo.name));
     let left =
         slos.map(|(service, slo)| BudgetLeft::after(&service.name, &slo.name, slo.objective, slo.window, &bad, now));
-    Ok((left.collect(), bad))
+    Ok((left.collect(), bad, unknown))
 }
 
 /// What a Prometheus has counted of the SLOs in files.

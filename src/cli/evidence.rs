@@ -94,8 +94,8 @@ pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
     if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
 }
 
-/// Hands each of these runs to `take`, one at a time; warns of what cannot be read.
-pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<(), Error> {
+/// Hands each of these runs to `take`, one at a time; warns of what cannot be read, and returns it.
+pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<Vec<String>, Error> {
     let found = archive::find(&runs_of(paths, project))
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems = found.problems;
@@ -106,5 +106,5 @@ pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)
         }
     }
     problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
-    Ok(())
+    Ok(problems)
 }

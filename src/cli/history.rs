@@ -27,7 +27,7 @@ pub struct HistoryArgs {
     command: Option<Sub>,
 }
 
-/// Options that `history` and `history trend` share.
+/// Options that `history` has, those that are global also for `history trend`.
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Look for runs below this directory, at any depth: a project's `.firedrill`, an unpacked artifact of a CI run; several
@@ -35,16 +35,16 @@ struct Options {
     #[arg(long, global = true, value_name = "DIR")]
     from: Vec<PathBuf>,
     /// The index; `history.json` in the project's `.firedrill` when none is named.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
     /// Forget the index and read every run again; runs whose directories are gone are then gone as well.
-    #[arg(long, global = true)]
+    #[arg(long)]
     rebuild: bool,
     /// Only runs that began since: `12h`, `30d`, `2w` ago, or a day such as `2026-11-01`.
     #[arg(long, global = true, value_name = "WHEN")]
     since: Option<String>,
     /// Only the last N runs of each scenario.
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
     /// JSON instead of a table.
     #[arg(long, global = true, conflicts_with = "markdown")]
@@ -76,6 +76,16 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let index = options.index.clone().unwrap_or_else(|| home.join("history.json"));
     let roots = super::evidence::runs_of(&options.from, &globals.project);
     if let Some(Sub::Trend { incidents, html }) = &args.command {
+        let given = [
+            ("a scenario", args.scenario.is_some()),
+            ("`--index`", options.index.is_some()),
+            ("`--rebuild`", options.rebuild),
+            ("`--last`", options.last.is_some()),
+        ];
+        if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            let told = format!("`history trend` takes no notice of {what}: it reads every run and every incident");
+            return Err(Error::usage(told).hint("`--from` and `--since` choose among them"));
+        }
         return trend(incidents.as_deref(), html.as_deref(), options, globals);
     }
     let since = options.since.as_deref().map(age).transpose()?;
@@ -130,7 +140,7 @@ fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &
     });
     let mut trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
     if incidents.is_some() {
-        let (left, _) = super::budget::of_incidents(path, false, globals, utc_now())?;
+        let (left, _, _) = super::budget::of_past(path, false, globals, utc_now())?;
         trend.budgets = left.into_iter().map(|own| (own.service, own.slo, own.left.ok())).collect();
     }
     if let Some(file) = html {

@@ -32,7 +32,6 @@ mod run;
 mod runs;
 mod scenario;
 mod schema;
-mod screen;
 mod sealing;
 mod shell;
 mod show;

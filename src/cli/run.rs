@@ -1,18 +1,17 @@
 //! `firedrill run`: follows a runbook alone, without a scenario, for trying it while it is written.
 
-pub(super) mod dry;
 mod select;
 
 use super::ask::Terminal;
 use super::conduct::{self, Beside, ConductOptions, OutputFormat, attach_error};
 use super::key_value;
-use crate::engine::Alone;
+use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
 use crate::output::print;
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration};
 use crate::spec::{self, Respond};
-use crate::stack::{Platform, RunningStack, ToolboxRequest, platform};
+use crate::stack::{Place, Platform, RunningStack, ToolboxRequest, platform};
 use select::selected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -82,11 +81,11 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     respond.timeout = args.timeout.unwrap_or(respond.timeout);
     let runbook = selected(&runbook, args.from.as_deref(), &args.only, &respond.phases)?;
     if args.dry_run {
-        let (text, blocked) = dry::plan(&runbook, &respond);
+        let (text, blocked) = super::show::as_followed(&runbook, &respond);
         print(&text)?;
         return Ok(if blocked { Exit::Usage } else { Exit::Passed });
     }
-    let in_services: BTreeSet<String> = dry::services(&runbook, &respond);
+    let in_services = services(&runbook, &respond);
     if let (None, Some(service)) = (&args.compose_project, in_services.first()) {
         return Err(Error::usage(format!("there is no Compose project in which a service `{service}` could be"))
             .hint("name the one that is up with `--compose-project`; `docker compose ls` lists them"));
@@ -117,6 +116,20 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
     conduct::follow(alone, Beside { platform, name: args.compose_project, running, toolbox }, &mut person, &wanted)
         .await
+}
+
+/// The services in which commands would run.
+pub(super) fn services(runbook: &Runbook, respond: &Respond) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for step in &runbook.steps {
+        for command in step.commands() {
+            let settings = step.settings(command.block);
+            if let (None, Place::Service(service)) = (&settings.skip, place_of(&settings, command, respond)) {
+                found.insert(service);
+            }
+        }
+    }
+    found
 }
 
 /// The runbook to follow, and how.

@@ -83,6 +83,8 @@ pub struct Prepared {
     pub day: DayPlan,
     /// The drills, in the order in which they are to be started; the same as `day.drills`.
     pub drills: Vec<PreparedDrill>,
+    /// Drills of the plan that cannot be carried out where they are to be, with the reason: they are not run.
+    pub refused: Vec<(PlannedDrill, String)>,
     /// How they are run.
     pub settings: DaySettings,
 }
@@ -91,16 +93,22 @@ pub struct Prepared {
 pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Prepared {
     let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
     let mut left_out = Vec::new();
-    let (mut drills, refused): (Vec<_>, Vec<_>) = numbered(file, wanted, now, seed)
+    let is_refused = |drill: &PreparedDrill| wanted.refused.contains_key(&drill.planned.scenario);
+    // Where drills are Jobs a stack without a cluster is left out; whatever else cannot be drilled there was to be, and is not run.
+    let (elsewhere, mut drills): (Vec<_>, Vec<_>) = numbered(file, wanted, now, seed)
         .into_iter()
-        .partition(|drill| !wanted.refused.contains_key(&drill.planned.scenario));
-    let refused: BTreeSet<String> = refused.into_iter().map(|drill| drill.planned.scenario).collect();
-    let told = wanted.refused.iter().filter(|(scenario, _)| refused.contains(*scenario));
-    left_out.extend(told.map(|(scenario, why)| LeftOutDrill { scenario: scenario.clone(), why: why.clone() }));
+        .partition(|drill| is_refused(drill) && drill.plan.stack.cluster.is_none());
+    let elsewhere: BTreeSet<String> = elsewhere.into_iter().map(|drill| drill.planned.scenario).collect();
+    let told = wanted.refused.iter().filter(|(scenario, _)| elsewhere.contains(*scenario));
+    left_out.extend(told.map(|(scenario, why)| LeftOutDrill {
+        scenario: scenario.clone(),
+        why: why.clone(),
+        refused: true,
+    }));
     if let Some(affected) = &wanted.affected_by {
         drills.retain(|drill| affected.scenarios.contains_key(&drill.planned.scenario));
         let why = format!("not affected by the changes since {}", affected.revision);
-        left_out.extend(missing(file, &drills, refused, &why));
+        left_out.extend(missing(file, &drills, elsewhere, &why));
     }
     if let Some(shard) = wanted.shard {
         let told: BTreeSet<String> = left_out.iter().map(|left: &LeftOutDrill| left.scenario.clone()).collect();
@@ -115,6 +123,12 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
             (planned.repetition, drawn("order", seed, &planned.scenario, planned.repetition), planned.number)
         }),
     }
+    let (refused, drills): (Vec<_>, Vec<_>) = drills.into_iter().partition(is_refused);
+    let told = refused.into_iter().filter_map(|drill| {
+        let why = wanted.refused.get(&drill.planned.scenario)?.clone();
+        Some((drill.planned, why))
+    });
+    let refused = told.collect();
     let settings = settings(file, wanted);
     let day = DayPlan {
         format: RECORD_FORMAT,
@@ -137,7 +151,7 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
         drills: drills.iter().map(|entry| entry.planned.clone()).collect(),
         left_out,
     };
-    Prepared { day, drills, settings }
+    Prepared { day, drills, refused, settings }
 }
 
 /// What is drawn with a game day's seed: a drill's place in a random order, or its own seed. The first eight bytes of a SHA-256, so
@@ -186,7 +200,7 @@ fn missing(file: &GameDay, chosen: &[PreparedDrill], told: BTreeSet<String>, why
     let here: BTreeSet<&str> = chosen.iter().map(|drill| drill.planned.scenario.as_str()).collect();
     let names = file.scenarios.iter().map(|scenario| &scenario.plan.name);
     let absent = names.filter(|name| !here.contains(name.as_str()) && !told.contains(*name));
-    absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string() }).collect()
+    absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string(), refused: false }).collect()
 }
 
 fn settings(file: &GameDay, wanted: &PlanOptions) -> DaySettings {

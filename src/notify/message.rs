@@ -1,7 +1,7 @@
 //! What there is to say about an incident at an instant: the same facts for every target, worded once.
 
 use crate::output::one_line;
-use crate::record::{Day, DrillStatus, DrillTime, Record, SliInfo, utc_text};
+use crate::record::{Day, DrillStatus, DrillTime, Phase, Record, SliInfo, utc_text};
 use crate::view::format::percent;
 use crate::view::{answers, clock, timeline, words};
 use serde::Serialize;
@@ -150,13 +150,15 @@ struct UserImpact {
 }
 
 impl UserImpact {
-    /// While the incident is open those of the last seconds; afterwards those of the whole incident.
+    /// While the incident is open those of the last seconds; afterwards those of the whole incident, which ends when its faults begin to be
+    /// undone.
     fn of(record: &Record) -> UserImpact {
         let Some(injected) = record.injected_us() else { return UserImpact { rates: Vec::new(), over: "" } };
         let last = DrillTime(record.last_us.0.saturating_sub(LATELY.as_micros() as u64));
+        let reverted = record.phase_span(Phase::Revert).map_or(record.last_us, |(begun, _)| begun);
         let (from, until, over) = match record.held_after() {
             Some((recovered, _)) => (injected, recovered, "during the incident"),
-            None if record.ended => (injected, record.last_us, "during the incident"),
+            None if record.ended => (injected, reverted, "during the incident"),
             None => (last.max(injected), record.last_us, "in the last 10 s"),
         };
         let slis = record.plan.iter().flat_map(|plan| &plan.slis);
@@ -210,5 +212,16 @@ mod tests {
             (Some("passed"), Some("2026-11-25"))
         );
         assert_eq!(IncidentMessage::of(&Record::default(), IncidentState::Opened).impact, "not measured yet");
+    }
+
+    #[test]
+    fn an_incident_without_a_recovery_ends_with_the_revert() {
+        let mut record = record_of(Story::NotRecovered);
+        let whole = |record: &Record| IncidentMessage::of(record, IncidentState::Resolved).impact;
+        assert!(!whole(&record).contains("availability 100%"), "{}", whole(&record));
+        // Users are hurt from 9.4 s on.
+        let revert = record.phases.iter_mut().filter(|phase| phase.phase == Phase::Revert);
+        revert.for_each(|phase| phase.started_us = DrillTime(9_400_000));
+        assert!(whole(&record).contains("availability 100%"), "{}", whole(&record));
     }
 }

@@ -47,9 +47,4 @@ impl Live {
             self.0.finish_and_clear();
         }
     }
-
-    /// Whether the view is gone for good.
-    pub fn is_over(&self) -> bool {
-        self.0.is_finished()
-    }
 }

@@ -109,6 +109,9 @@ pub struct LeftOutDrill {
     pub scenario: String,
     /// Why.
     pub why: String,
+    /// Whether it was asked for and cannot be drilled there: every report names it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// Why a drill is started.

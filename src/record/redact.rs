@@ -136,7 +136,13 @@ impl Redactor {
             self.value(&mut value, keep_words);
             serde_json::from_value(value)
         };
-        clean(false).or_else(|_| clean(true)).unwrap_or_else(|_| Event::Note { text: self.text(&line) })
+        let mut clean =
+            clean(false).or_else(|_| clean(true)).unwrap_or_else(|_| Event::Note { text: self.text(&line) });
+        // By its id and its name a run is found again, and its directory and the scenario's file are named like them.
+        if let (Event::Announced(clean), Event::Announced(own)) = (&mut clean, event) {
+            (clean.run, clean.scenario) = (own.run, own.scenario);
+        }
+        clean
     }
 
     fn value(&self, value: &mut Value, keep_words: bool) {

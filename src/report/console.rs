@@ -210,8 +210,8 @@ mod tests {
         // Standard error of a test is no terminal, so that nothing is drawn; what is tested is that nothing locks up.
         let mut console = Console::new(ConsoleOptions { live: true, ..ConsoleOptions::default() });
         events_of(Story::Passed).iter().for_each(|event| console.on_event(event));
-        let Out::Live { live, seen } = &console.out else { panic!("not live") };
-        assert!(live.is_over());
+        let Out::Live { seen, .. } = &console.out else { panic!("not live") };
+        assert!(locked(&seen.last).0.record.ended);
         assert!(seen.render(40, 80).contains("db-pool"));
     }
 
@@ -245,8 +245,8 @@ mod tests {
         drop(paused);
         after.iter().for_each(|event| console.on_event(event));
         assert!(pause.lock().lines.is_empty());
-        let Out::Live { live, .. } = &console.out else { panic!("not live") };
-        assert!(live.is_over());
+        let Out::Live { seen, .. } = &console.out else { panic!("not live") };
+        assert!(locked(&seen.last).0.record.ended);
     }
 
     #[test]

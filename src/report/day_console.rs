@@ -318,7 +318,7 @@ mod tests {
         }
         insta::assert_snapshot!("the_live_view", seen[3]);
         assert_eq!(seen.last().unwrap().lines().count(), 2, "2 was started again and has no end");
-        assert!(console.view.as_ref().unwrap().is_over());
+        assert!(locked(&console.board).day.ended);
     }
 
     #[test]

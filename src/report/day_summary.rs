@@ -27,6 +27,9 @@ pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
         row(drill, width, &mut page);
         reasons(drill, &entry).iter().for_each(|why| page.wrapped_most("      ", why, REASON_LINES));
     }
+    for left in day.plan.left_out.iter().filter(|left| left.refused) {
+        page.wrapped("   -  ", &format!("{} is left out: {}", left.scenario, left.why));
+    }
     page.line("");
     time(day, &mut page);
     page.named("limits", &day.plan.limits);
@@ -105,7 +108,7 @@ fn counts(day: &Day) -> String {
 fn row(drill: &DayDrill, width: usize, page: &mut TerminalPage) {
     let status = drill.status();
     let mark = status.mark();
-    let counts = drill.telling().next_back().or(drill.attempts.last());
+    let counts = drill.counting();
     let verdict = counts.map_or("", |attempt| attempt.verdict.name());
     let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));
     let told = format!("{} {}", mark.sign(), status.name());

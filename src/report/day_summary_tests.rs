@@ -23,7 +23,7 @@ fn plan() -> DayPlan {
         seed: 7,
         budget_us: Some(600_000_000),
         limits: "4: memory for 9, processors for 4, address pools for 14".into(),
-        left_out: vec![LeftOutDrill { scenario: "search".into(), why: "not affected by main".into() }],
+        left_out: vec![LeftOutDrill { scenario: "search".into(), why: "not affected by main".into(), refused: false }],
         drills,
         ..DayPlan::default()
     }
@@ -90,6 +90,16 @@ fn a_day_with_everything_in_it() {
     let colored = day_summary(&eventful(), Path::new("x"), true);
     assert!(colored.contains('\u{1b}'));
     assert_eq!(console::strip_ansi_codes(&colored), day_summary(&eventful(), Path::new("x"), false));
+}
+
+#[test]
+fn what_cannot_be_drilled_there_is_named_and_what_is_not_affected_is_not() {
+    let mut drills = eventful();
+    let why = "its stack is none of Kubernetes".to_string();
+    drills.days[0].plan.left_out.push(LeftOutDrill { scenario: "mail".into(), why, refused: true });
+    let text = day_summary(&drills, Path::new("x"), false);
+    assert!(text.contains("   -  mail is left out: its stack is none of Kubernetes\n"), "{text}");
+    assert!(!text.contains("not affected"), "{text}");
 }
 
 #[test]

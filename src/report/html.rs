@@ -5,10 +5,11 @@
 mod chart;
 mod runbook;
 
-use super::filters;
+use super::{filters, overview};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
-    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, is_run_id,
+    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan,
+    RunOutcome, is_run_id,
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, seconds};
@@ -210,11 +211,11 @@ impl<'a> HtmlPage<'a> {
     fn of(drills: &'a Drills, level: usize) -> HtmlPage<'a> {
         let mut entries = drills.entries();
         entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
-        let (mut mark, mut said) = sentence(&entries);
-        if !drills.unread.is_empty() {
-            mark = if mark == StatusSymbol::Good { StatusSymbol::Warn } else { mark };
-            said.push_str(&format!("; {} could not be read", drills.unread.len()));
+        let (mut mark, mut said) = sentence(&entries, drills.outcome() == RunOutcome::Passed);
+        if mark != StatusSymbol::Bad && !entries.is_empty() {
+            mark = overview::symbol(drills);
         }
+        gaps(drills).iter().for_each(|gap| said.push_str(&format!("; {gap}")));
         let (title, facts) = (title(drills, &entries), facts(drills, &entries));
         let count = |status| entries.iter().filter(|entry| entry.status == status).count();
         let share = |count: usize| format!("{:.3}", count as f64 / entries.len().max(1) as f64 * 100.0);
@@ -418,8 +419,28 @@ fn title(drills: &Drills, entries: &[DrillEntry<'_>]) -> String {
     }
 }
 
-/// In one sentence: how it came out.
-fn sentence(entries: &[DrillEntry<'_>]) -> (StatusSymbol, String) {
+/// What of it is not here, or was not carried out.
+fn gaps(drills: &Drills) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for group in drills.groups() {
+        let of = group.shards().unwrap_or(0);
+        let missing: Vec<String> = group.missing().iter().map(|shard| format!("{shard}/{of}")).collect();
+        if !missing.is_empty() {
+            gaps.push(format!("{} missing: {}", words::many(missing.len(), "shard"), missing.join(", ")));
+        }
+        if !group.ended() {
+            gaps.push("the game day has no end".into());
+        }
+        gaps.extend(group.days.iter().filter_map(|day| day.stopped).map(|why| words::stopped(why).to_string()));
+    }
+    if !drills.unread.is_empty() {
+        gaps.push(format!("{} could not be read", drills.unread.len()));
+    }
+    gaps
+}
+
+/// In one sentence: how it came out. `whole`: nothing beside the drills keeps it from having passed.
+fn sentence(entries: &[DrillEntry<'_>], whole: bool) -> (StatusSymbol, String) {
     let count = |status| entries.iter().filter(|entry| entry.status == status).count();
     let of = words::many(entries.len(), "drill");
     let (passed, failed) = (count(DrillStatus::Passed), count(DrillStatus::Failed));
@@ -436,7 +457,7 @@ fn sentence(entries: &[DrillEntry<'_>]) -> (StatusSymbol, String) {
             };
             (one.mark(), answers::capital(&word))
         }
-        (all, _) if passed == all.len() => (StatusSymbol::Good, format!("All {of} passed")),
+        (all, _) if whole && passed == all.len() => (StatusSymbol::Good, format!("All {of} passed")),
         (_, 0) => (StatusSymbol::Warn, format!("{passed} of {of} passed, none failed")),
         _ => (StatusSymbol::Bad, format!("{failed} of {of} failed")),
     }

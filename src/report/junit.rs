@@ -9,7 +9,7 @@
 use super::summary::summary;
 use super::text::xml_text;
 use crate::output::{cut, one_line};
-use crate::record::{Attempt, Day, DrillStatus, Record};
+use crate::record::{Attempt, Day, DayDrill, DrillStatus, Record};
 use crate::view::cases::{DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
 use crate::view::{DrillEntry, Drills, StatusSymbol, restore, words};
@@ -54,6 +54,9 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         all.extend(group.missing().into_iter().map(|shard| {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
             Suite::bare(format!("{name} shard {shard} of {of}"), DrillCase::of("found", StatusSymbol::Warn, message))
+        }));
+        all.extend(group.refused().into_iter().map(|left| {
+            Suite::bare(left.scenario.clone(), DrillCase::of("verdict", StatusSymbol::Skip, left.why.clone()))
         }));
     }
     all.extend(drills.days.iter().filter(|day| !day.ended).map(|day| {
@@ -120,7 +123,7 @@ impl Suite {
     }
 
     fn of_entry<'a>(entry: &DrillEntry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
-        let attempt = entry.attempts.iter().rev().find_map(|(attempt, _)| *attempt);
+        let attempt = entry.planned.and_then(DayDrill::counting);
         let day = attempt.and_then(day_of);
         let mut suite = match entry.record() {
             Some(record) => Suite::of(record),
@@ -151,7 +154,8 @@ impl Suite {
         if !told.is_empty() {
             let fails = entry.status == DrillStatus::Flaky && day.is_some_and(|day| day.plan.flaky_fails);
             let symbol = if fails { StatusSymbol::Bad } else { StatusSymbol::Good };
-            let counts = "what counts is the last attempt that was not disturbed";
+            let counts =
+                "what counts is the last attempt that was not disturbed, of a failed drill the last that failed";
             let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
             suite.cases.push(DrillCase { message: FLAKY_FAILS.into(), ..DrillCase::of("attempts", symbol, text) });
             suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
@@ -366,7 +370,10 @@ fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
     all.push(("restore_level_expected", plan.expect.to_string()));
     all.extend(record.restore_level().map(|level| ("restore_level", level.to_string())));
     if let Some(data) = record.data_figures() {
-        all.push(("rpo_seconds", decimal_us(data.rpo_us)));
+        all.push(match data.judged_rpo_us() {
+            Some(us) => ("rpo_seconds", decimal_us(us)),
+            None => ("rpo_at_least_seconds", decimal_us(data.rpo_us)),
+        });
         all.push(("writes_acknowledged", data.acknowledged.to_string()));
         all.push(("writes_survived", data.survived.to_string()));
         all.push(("writes_lost_before_fault", data.lost_before.len().to_string()));

@@ -49,4 +49,4 @@ pub use paint::Paint;
 pub use pause::{ConsolePause, Paused};
 pub use postmortem::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, filled, postmortem};
 pub use summary::summary;
-pub use text::{column, wrap};
+pub use text::{column, fold, wrap};

@@ -38,7 +38,7 @@ fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
 }
 
 /// How all drills together came out: passes, one of them beside a fault that was still active, are worth a look.
-fn symbol(drills: &Drills) -> StatusSymbol {
+pub(super) fn symbol(drills: &Drills) -> StatusSymbol {
     match words::outcome(drills.outcome()) {
         StatusSymbol::Good if drills.entries().iter().any(|entry| entry.mark() == StatusSymbol::Warn) => {
             StatusSymbol::Warn
@@ -77,11 +77,13 @@ pub(super) fn about(drills: &Drills) -> Vec<String> {
         for other in group.elsewhere() {
             lines.push(format!("shard {other} is here of another attempt of this run of CI, with its drills"));
         }
+        lines.extend(group.refused().into_iter().map(|left| format!("{} is left out: {}", left.scenario, left.why)));
         for day in &group.days {
             let shard = day.plan.shard.map(|(n, of)| format!(" (shard {n}/{of})")).unwrap_or_default();
             if !day.ended {
                 lines.push(format!("the game day {}{shard} was cut off: nothing passes by default", day.plan.name));
             }
+            lines.extend(day.stopped.map(words::stopped).map(str::to_string));
             lines.extend(day.notes.iter().cloned());
             lines.extend(day.damage.iter().map(|damage| format!("events of the game day{shard}: {damage}")));
         }
@@ -115,6 +117,15 @@ mod tests {
             assert!(record_of(story).passed() || text.contains(&why), "{story:?}: {text}");
         }
         insta::assert_snapshot!("a_game_day", overview(&days(), false));
+    }
+
+    #[test]
+    fn what_cannot_be_drilled_there_is_named() {
+        let mut drills = days();
+        let why = "its stack is none of Kubernetes".to_string();
+        let left = crate::record::LeftOutDrill { scenario: "mail".into(), why, refused: true };
+        drills.days[0].plan.left_out.push(left);
+        assert!(about(&drills).contains(&"mail is left out: its stack is none of Kubernetes".to_string()));
     }
 
     #[test]

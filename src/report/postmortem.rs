@@ -368,6 +368,16 @@ mod tests {
     }
 
     #[test]
+    fn where_none_fell_below_a_threshold_the_slis_that_missed_their_objective_are_told() {
+        let mut record = record_of(Story::NotRecovered);
+        record.impacts.clear();
+        let input = PostmortemInput { record: &record, events: &[], notes: &[], actions: &[], link: "" };
+        let text = postmortem(&input, "{{summary}}").unwrap();
+        assert!(text.contains("While the fault was in place availability was "), "{text}");
+        assert!(!text.contains("No SLI fell"), "{text}");
+    }
+
+    #[test]
     fn every_link_leads_to_the_line_of_an_event() {
         let (text, events) = (draft(Story::Passed), events_of(Story::Passed));
         let lines: Vec<u64> = text

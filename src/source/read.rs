@@ -163,13 +163,13 @@ pub fn clean(path: &Path) -> PathBuf {
     clean
 }
 
-/// A character of a YAML text behind its first at which programs written in Go begin another line, and the reader of this program does
-/// not: what stands behind it would be a key there and a comment here.
+/// A character of a YAML text behind its first which programs written in Go leave out or take for the end of a line, and the reader of this
+/// program does not: what stands behind it would be a key there and a comment here.
 pub fn line_of_another_reader(text: &str) -> Option<String> {
     let breaks = |c: &char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
     let found = text.chars().skip(1).find(breaks)?;
     Some(format!(
-        "it has U+{:04X}, at which other readers of YAML begin a line: write it as an escape in quotes",
+        "it has U+{:04X}, which other readers of YAML take for the end of a line or leave out: write it as an escape in quotes",
         u32::from(found)
     ))
 }

@@ -190,21 +190,21 @@ pub struct CommandOutput {
     pub container: String,
     /// Exit code.
     pub code: i64,
-    /// What it wrote, both streams as they came; the end of it where it was long.
+    /// What it wrote, standard output first; of each stream the end where it was long.
     pub output: String,
 }
 
 /// The most that [`Stack::exec_full`] takes from a command, in bytes.
 pub const MOST_OUTPUT: usize = 16 * 1024 * 1024;
 
-/// What a command in a container came to whose output is wanted whole, both streams apart: a warning is no content.
+/// What a command in a container came to, both streams apart: a warning is no content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FullOutput {
     /// Name of the container.
     pub container: String,
     /// Exit code; `None` when it had not ended in time.
     pub code: Option<i64>,
-    /// Everything that it wrote to standard output.
+    /// What it wrote to standard output: everything, where that was wanted.
     pub stdout: Vec<u8>,
     /// What it wrote to standard error; the end of it where it was long.
     pub stderr: String,
@@ -324,12 +324,29 @@ pub trait Stack: Send + Sync + 'static {
     /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
     /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the
     /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
-    async fn exec(&self, service: &str, _command: &[String], _within: Duration) -> Result<CommandOutput, StackError> {
-        unsupported(format!("running a command in `{service}`"))
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
+        let FullOutput { container, code, stdout, stderr } = self.exec_full(service, command, false, within).await?;
+        let Some(code) = code else {
+            let operation = format!("running a command in `{service}`");
+            let cause = format!("it did not end within {} s and was ended", within.as_secs());
+            return Err(StackError::Environment { operation, cause, hint: None });
+        };
+        let mut output = String::from_utf8_lossy(&stdout).into_owned();
+        if !output.is_empty() && !output.ends_with('\n') && !stderr.is_empty() {
+            output.push('\n');
+        }
+        Ok(CommandOutput { container, code, output: output + &stderr })
     }
-    /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not
-    /// end in time is an answer here: nobody can tell a database that hangs from one that is gone.
-    async fn exec_full(&self, service: &str, _command: &[String], _within: Duration) -> Result<FullOutput, StackError> {
+    /// The same, with both streams apart, and with everything that it writes to standard output if that is wanted `whole`, up to
+    /// [`MOST_OUTPUT`]: more is an error. That it does not end in time is an answer here: nobody can tell a database that hangs from
+    /// one that is gone.
+    async fn exec_full(
+        &self,
+        service: &str,
+        _command: &[String],
+        _whole: bool,
+        _within: Duration,
+    ) -> Result<FullOutput, StackError> {
         unsupported(format!("running a command in `{service}`"))
     }
     /// A small file from the first container of a service, running or not.

@@ -183,7 +183,9 @@ fn did_not_help<'a>(
         several => format!("None of the {several} mitigating steps helped: {} ran without an error.", listed(helping)),
     };
     let still_affected = |(info, step): &&FollowedStep<'_>| {
-        info.phase == "verify" && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
+        info.phase == "verify"
+            && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
+            && step.commands.iter().any(|command| command.exit != Some(0))
     };
     let Some((info, step)) = followed.iter().find(still_affected) else { return (text, Vec::new()) };
     text.push_str(&format!(" The runbook's own check saw it: {} did not pass.", named(info)));

@@ -2,8 +2,9 @@
 //! cured them. What to do now stands in `advice`.
 
 use super::clock::{clock, started};
-use super::format::seconds;
-use super::words::{fate, many, served_beside, served_between};
+use super::format::{percent, seconds};
+use super::symbol::StatusSymbol;
+use super::words::{fate, many, met, plainly, served_beside, served_between};
 use crate::record::{Phase, Record, StepInfo, Verdict};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
@@ -12,7 +13,9 @@ pub fn hurt(record: &Record) -> String {
     let Some(from) = record.impact_us() else {
         return match record.injected_us() {
             Some(_) if record.is_unfinished() => "Not known: the run was not finished.".into(),
-            Some(_) => "Not at all: no indicator fell below its threshold.".into(),
+            Some(_) => missed(record).map_or("Not at all: no indicator fell below its threshold.".into(), |missed| {
+                format!("How long was not measured: {missed}.")
+            }),
             None => "Not by the drill: no fault was in place.".into(),
         };
     };
@@ -39,12 +42,28 @@ pub fn hurt(record: &Record) -> String {
     format!("{at_least}{took}, from {}{} to {} UTC, {end}.{first}", at(from), since.unwrap_or_default(), at(to))
 }
 
+/// The SLIs that missed their objective while the fault was in place, in one sentence; at least that users noticed what they should not.
+pub fn missed(record: &Record) -> Option<String> {
+    record.injected_us()?;
+    let slis = record.figures().slis.into_iter().filter(|sli| met(sli.during, sli.objective) == StatusSymbol::Bad);
+    let told = slis.filter_map(|sli| {
+        let (sli, is, objective) = (record.sli_with_slo(&sli.sli), sli.during.ratio()?, sli.objective);
+        Some(format!("{sli} was {} (objective {})", percent(is), percent(objective)))
+    });
+    match told.collect::<Vec<_>>().join(", ").as_str() {
+        "" => (record.verdict == Verdict::Breached).then(|| plainly(record).to_string()),
+        told => Some(format!("while the fault was in place {told}")),
+    }
+}
+
 /// What cured users: the mitigating steps with a command that was meant to help and had begun before they recovered, the other steps
 /// with one that evidently changes something, and what became of the faults.
 pub fn cured(record: &Record) -> String {
     let Some(recovered) = record.recovered_us() else {
         return match record.impact_us() {
             _ if record.is_unfinished() => "Not known: the run was not finished.".into(),
+            None if missed(record).is_some() => "Not known: no recovery was waited for.".into(),
+            Some(_) if record.verdict == Verdict::Breached => "Not known: no recovery was waited for.".into(),
             None => "Nothing had to: no user was hurt.".into(),
             Some(_) if record.verdict == Verdict::SelfHealed => "Not the runbook: users recovered without it.".into(),
             Some(_) if record.is_control() => "Nothing, as it must be: the control leaves the runbook out.".into(),
@@ -113,6 +132,28 @@ mod tests {
             format!("{story:?}\n  hurt:  {}\n  cured: {}\n", hurt(&record), cured(&record))
         };
         insta::assert_snapshot!(Story::ALL.into_iter().map(told).collect::<String>());
+    }
+
+    #[test]
+    fn users_who_noticed_what_they_should_not_were_hurt() {
+        let mut record = record_of(Story::NotRecovered);
+        record.impacts.clear();
+        record.verdict = Verdict::Breached;
+        let told = hurt(&record);
+        assert!(
+            told.starts_with("How long was not measured: while the fault was in place availability was "),
+            "{told}"
+        );
+        assert!(told.ends_with("(objective 99%)."), "{told}");
+        assert_eq!(cured(&record), "Not known: no recovery was waited for.");
+        let mut record = record_of(Story::NotRecovered);
+        record.verdict = Verdict::Breached;
+        assert_eq!(cured(&record), "Not known: no recovery was waited for.");
+        // Only a short window of them missed its objective, or users were refused what they got.
+        let mut record = record_of(Story::NoImpact);
+        assert_eq!(missed(&record), None);
+        record.verdict = Verdict::Breached;
+        assert_eq!(hurt(&record), "How long was not measured: users noticed a fault that they should not.");
     }
 
     #[test]

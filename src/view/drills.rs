@@ -2,7 +2,7 @@
 //! to none.
 
 use super::clock::instant;
-use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Record, RunOutcome};
+use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, LeftOutDrill, Record, RunOutcome};
 use time::Duration;
 
 /// Shards of one game day begin within this time, where nothing else says that they are of one.
@@ -74,6 +74,15 @@ impl<'a> DayGroup<'a> {
     fn absent(&self) -> impl Iterator<Item = u32> {
         let found = move |n: u32| self.days.iter().any(|day| day.plan.shard.is_some_and(|(shard, _)| shard == n));
         (1..=self.shards().unwrap_or(0)).filter(move |n| !found(*n))
+    }
+
+    /// Scenarios that were asked for and cannot be drilled where the drills were carried out, each once.
+    pub fn refused(&self) -> Vec<&'a LeftOutDrill> {
+        let all = self.days.iter().flat_map(|day| &day.plan.left_out).filter(|left| left.refused);
+        let mut all: Vec<&LeftOutDrill> = all.collect();
+        all.sort_by(|a, b| a.scenario.cmp(&b.scenario));
+        all.dedup();
+        all
     }
 
     /// Whether every shard came to its end.
@@ -225,10 +234,11 @@ impl<'a> DrillEntry<'a> {
         }
     }
 
-    /// The record that counts: of the last attempt that was not disturbed, else of the last one.
+    /// The record that counts: that of the attempt that its status speaks of, or its own.
     pub fn record(&self) -> Option<&'a Record> {
-        let telling = self.attempts.iter().rev().find(|(attempt, _)| attempt.is_none_or(|attempt| !attempt.disturbed));
-        telling.or(self.attempts.last()).and_then(|(_, record)| *record)
+        let counts = self.planned.and_then(DayDrill::counting).map(|attempt| &attempt.run);
+        let own = self.attempts.iter().find(|(attempt, _)| attempt.map(|attempt| &attempt.run) == counts);
+        own.and_then(|(_, record)| *record)
     }
 }
 

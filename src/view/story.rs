@@ -55,8 +55,7 @@ impl<'a> DrillEntry<'a> {
 
     /// The attempt that the status speaks of.
     fn last(&self) -> Option<&Attempt> {
-        let planned = self.planned?;
-        planned.telling().next_back().or(planned.attempts.last())
+        self.planned?.counting()
     }
 
     /// The record that shows what went wrong: of a flaky drill that of the attempt that failed, otherwise the one that counts.

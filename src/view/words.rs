@@ -8,7 +8,7 @@ use super::symbol::StatusSymbol;
 use crate::record::{
     Account, AlertMoment, AlertStation, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent,
     FaultRecord, Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
-    Record, RunOutcome, StepInfo, StepStatus, Verdict,
+    Record, RunOutcome, StepInfo, StepStatus, Stopped, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -66,6 +66,15 @@ pub fn outcome(outcome: RunOutcome) -> StatusSymbol {
         RunOutcome::Passed => StatusSymbol::Good,
         RunOutcome::Failed => StatusSymbol::Bad,
         RunOutcome::Broken | RunOutcome::Interrupted => StatusSymbol::Warn,
+    }
+}
+
+/// Why a game day ended before its plan was carried out.
+pub fn stopped(why: Stopped) -> &'static str {
+    match why {
+        Stopped::FirstFailure => "the game day ended with the first failure",
+        Stopped::Budget => "the time budget of the game day ran out",
+        Stopped::Signal => "a signal stopped the game day",
     }
 }
 
@@ -360,7 +369,7 @@ pub fn hold_required(hold: &HoldRecord) -> String {
             };
             let (onset, window) = (seconds(onset), seconds(hold.window_us));
             format!(
-                "{required}: {returns}1.5 × the {onset} from the begin of the injection to the impact{parts}, and {window} of `impact.window`"
+                "{required}: {returns}1.5 × the {onset} that the faults needed to hurt{parts}, and {window} of `impact.window`"
             )
         }
         None => format!("{required}, as `recover.hold` says"),

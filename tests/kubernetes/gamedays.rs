@@ -127,7 +127,7 @@ fn drills_are_jobs_and_the_report_is_as_on_one_machine() {
     let dir = running.dir().expect("its directory");
     for name in ["report.html", "junit.xml", "report.md"] {
         let text = std::fs::read_to_string(dir.join(name)).expect("a report");
-        assert!(text.contains("k8s-config"), "{name}");
+        assert!(text.contains("k8s-config") && text.contains("db-pool"), "{name}");
     }
     for run in RunDir::list(&dir.join("runs")).expect("its runs") {
         let record = read_run(run.path()).expect("a record");

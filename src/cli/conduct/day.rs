@@ -19,7 +19,10 @@ use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
-use crate::record::{Day, DayEvent, DayObserver, DaySink, Record, RunDir, Stopped, utc_now, utc_text, write_atomic};
+use crate::record::{
+    Day, DayEvent, DayObserver, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, utc_now, utc_text,
+    write_atomic,
+};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::{Limits, StackOptions, platform};
@@ -81,7 +84,7 @@ pub async fn day(
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
     let options = gameday::PlanOptions { refused, ..asked };
-    let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &options, &now);
+    let Prepared { day: mut plan, drills, refused, settings } = gameday::prepare(file, &options, &now);
     let ready = plan::ready(drills, &*platform, wanted).await?;
     let (now_free, engine, quota) = match &place {
         Some(place) => place.room().await?,
@@ -96,6 +99,11 @@ pub async fn day(
     plan.limits.extend(quota.map(|(_, why)| format!("; {why}")));
     if wanted.dry_run {
         let expected: Vec<Duration> = ready.iter().map(|ready| ready.expected).collect();
+        plan.left_out.extend(refused.into_iter().map(|(drill, why)| LeftOutDrill {
+            scenario: drill.label(),
+            why,
+            refused: true,
+        }));
         crate::output::print(&report::day_plan(&plan, &expected))?;
         return Ok(Exit::Passed);
     }
@@ -107,6 +115,7 @@ pub async fn day(
             .hint("name a directory with `--out`")
     })?;
     plan.id = dir.id().to_string();
+    plan.drills.extend(refused.iter().map(|(drill, _)| drill.clone()));
     if let Some(source) = &file.source {
         let path = source.path.display().to_string();
         let kept = dir.keep_file(&path, source.text.as_bytes(), str::to_string);
@@ -135,6 +144,9 @@ pub async fn day(
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
+    for (PlannedDrill { number, .. }, why) in refused {
+        sink.emit(DayEvent::DrillNotRun { number, why });
+    }
     let so_far = |records: &[Record]| {
         let drills = Drills { days: vec![sink.day()], records: records.to_vec(), ..Drills::default() };
         save_so_far(&drills, dir.path(), wanted.junit.as_deref())

@@ -1,6 +1,6 @@
 //! `firedrill scenario --dry-run`: what a drill would start, break and undo, and what it would run; nothing is started.
 
-use crate::cli::run::dry;
+use crate::cli::show;
 use crate::record::Redactor;
 use crate::source::documented;
 use crate::spec::{Plan, PlannedFault};
@@ -8,7 +8,7 @@ use crate::spec::{Plan, PlannedFault};
 /// A drill in words: its stack, its loads, each fault with what it touches and how it is undone, what stops it, its runbook.
 pub fn show(plan: &Plan) -> String {
     let mut out = String::new();
-    let mut line = |text: String| dry::line(&mut out, &text);
+    let mut line = |text: String| show::text::line(&mut out, &text);
     line(format!("{} — {}", plan.source.path.display(), plan.title));
     line(format!(
         "  stack    {}: started as a project of its own; its containers, networks and volumes are removed at the end",
@@ -38,7 +38,7 @@ pub fn show(plan: &Plan) -> String {
     match &plan.runbook {
         Some(runbook) => {
             out.push('\n');
-            out.push_str(&dry::plan(runbook, &plan.respond).0);
+            out.push_str(&show::as_followed(runbook, &plan.respond).0);
         }
         None => out.push_str("  runbook  none: users must recover by themselves\n"),
     }

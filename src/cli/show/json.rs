@@ -6,6 +6,7 @@ use super::restore;
 use crate::programs::EffectKind;
 use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Version of the format; it changes when a field is taken away or means something else.
 const FORMAT: u32 = 1;
@@ -79,7 +80,7 @@ fn of_command(view: &View, step: &Step, command: &Command) -> Value {
     };
     json!({
         "text": command.text,
-        "filled": view.filled(step, command),
+        "filled": view.filled(step, command, &BTreeSet::new()).and_then(Result::ok),
         "file": command.origin.as_ref().unwrap_or(&view.runbook.source).path.display().to_string(),
         "line": command.line,
         "column": command.column,

@@ -3,17 +3,19 @@
 mod inputs;
 mod json;
 mod restore;
-mod text;
+pub(super) mod text;
 
 use super::TextOrJson;
+use crate::engine::place_of;
 use crate::error::{Error, Exit};
 use crate::lint::{self, FilesError};
 use crate::output::{print, print_value, say};
+use crate::record::{HIDDEN, Redactor};
 use crate::runbook::{self, Command, Runbook, RunbookInput, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
-use crate::spec::{self, Plan};
-use crate::stack::{Published, platform};
-use std::collections::{BTreeMap, HashMap};
+use crate::spec::{self, Plan, Respond};
+use crate::stack::{Place, Published, platform};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,7 +42,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
         Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
         None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|mut runbook| {
             runbook.decide(&BTreeMap::new(), &mut diags);
-            View { runbook, plan: None, localhost: None }
+            View { runbook, respond: None, plan: None, localhost: None }
         }),
     };
     if let Some(View { plan: Some(plan), localhost, .. }) = &mut view {
@@ -49,7 +51,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     }
     if let Some(view) = &view {
         match args.format {
-            TextOrJson::Text => print(&text::text(view))?,
+            TextOrJson::Text => print(&text::text(view).0)?,
             TextOrJson::Json => print_value(&json::of(view))?,
         }
     }
@@ -59,10 +61,20 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }
 
-/// A runbook by itself, or as a scenario follows it.
+/// A runbook as `--dry-run` shows it: these steps, as they would be followed; and whether one of them would be blocked.
+pub(super) fn as_followed(runbook: &Runbook, respond: &Respond) -> (String, bool) {
+    let view = View { runbook: runbook.clone(), respond: Some(respond.clone()), plan: None, localhost: None };
+    let (text, blocked) = text::text(&view);
+    (Redactor::new(respond.secrets()).text(&text), blocked)
+}
+
+/// A runbook by itself, or as it is followed.
 #[derive(Debug)]
 struct View {
     runbook: Runbook,
+    /// How it is followed.
+    respond: Option<Respond>,
+    /// The scenario that follows it.
     plan: Option<Plan>,
     /// What `localhost` leads to in the toolbox, or why that is not known here.
     localhost: Option<Result<Published, String>>,
@@ -76,23 +88,50 @@ impl View {
 
     /// The value that the scenario gives an input of a step; a secret is not shown.
     fn value(&self, step: &Step, input: &RunbookInput) -> Option<String> {
-        let var = self.plan.as_ref()?.respond.given(&step.id, input).filter(|var| var.is_usable())?;
-        Some(if var.secret { "***".to_string() } else { var.value.clone() })
+        let var = self.respond.as_ref()?.given(&step.id, input).filter(|var| var.is_usable())?;
+        Some(if var.secret { HIDDEN.to_string() } else { var.value.clone() })
     }
 
     /// Where commands run unless their block says otherwise.
     fn service(&self) -> Option<&str> {
-        self.plan.as_ref()?.respond.service.as_deref()
+        self.respond.as_ref()?.service.as_deref()
     }
 
-    /// A command with its inputs filled in, where the scenario has all of their values.
-    fn filled(&self, step: &Step, command: &Command) -> Option<String> {
-        let plan = self.plan.as_ref()?;
-        let find = |name: &str| command.inputs.iter().find(|input| input.name == name);
-        let given = |name: &str| plan.respond.given(&step.id, find(name)?).filter(|var| var.is_usable());
+    /// Where a command runs, as far as that is known.
+    fn place(&self, step: &Step, command: &Command) -> Option<Place> {
+        Some(place_of(&step.settings(command.block), command, self.respond.as_ref()?))
+    }
+
+    /// A command with its inputs filled in, or those for which its step would be blocked, as far as it is known how it is
+    /// followed. `captured` are the names of what earlier blocks find out.
+    fn filled(
+        &self,
+        step: &Step,
+        command: &Command,
+        captured: &BTreeSet<String>,
+    ) -> Option<Result<String, Vec<RunbookInput>>> {
+        let respond = self.respond.as_ref()?;
+        let in_service = matches!(self.place(step, command)?, Place::Service(_));
+        let given = |name: &str| respond.vars.get(name).filter(|var| var.is_usable());
+        // What a session has of the scenario, or a service of its own, is not filled in.
+        let mut needs = command.clone();
+        needs.inputs.retain(|input| {
+            let is_known = given(&input.name).is_some() || captured.contains(&input.name);
+            input.variable().is_none() || self.value(step, input).is_none() && (is_known || !in_service)
+        });
+        let fill = |is_shown: bool| {
+            let value = |name: &str, bare: bool| match given(name) {
+                Some(var) if is_shown && var.secret => Some(HIDDEN.to_string()),
+                Some(var) => Some(var.value.clone()),
+                // What an earlier block finds out is not known yet: its name stands for it, bare where `<name>` cannot stand.
+                None if bare => captured.contains(name).then(|| name.to_string()),
+                None => captured.contains(name).then(|| format!("<{name}>")),
+            };
+            let filled = needs.fill(|name| value(name, false));
+            filled.or_else(|missing| needs.fill(|name| value(name, true)).map_err(|_| missing))
+        };
         // Whether a value fits is decided by the value, and not by its asterisks.
-        command.fill(|name| Some(given(name)?.value.clone())).ok()?;
-        command.fill(|name| self.value(step, find(name)?)).ok()
+        Some(fill(false).map(|_| fill(true).unwrap_or_else(|_| command.text.clone())))
     }
 }
 
@@ -123,7 +162,7 @@ fn followed(
             step.clone_from(same);
         }
     }
-    Ok(Some(View { runbook, plan: Some(plan), localhost: None }))
+    Ok(Some(View { runbook, respond: Some(plan.respond.clone()), plan: Some(plan), localhost: None }))
 }
 
 /// The runbooks of a project, also those in folders of `runbooks/`.

@@ -2,7 +2,8 @@
 
 use super::text::text;
 use super::*;
-use crate::runbook::RunbookPhase;
+use crate::cli::run::services;
+use crate::runbook::{Handling, RunbookPhase, StepKind};
 use crate::spec::project_files;
 use std::collections::BTreeSet;
 
@@ -19,8 +20,8 @@ fn shown(path: &Path) -> (View, String) {
     let source = Source::new(short, std::fs::read_to_string(path).unwrap());
     let mut diags = Diagnostics::default();
     let runbook = runbook::parse(&source, &mut diags).unwrap();
-    let view = View { runbook, plan: None, localhost: None };
-    let text = format!("{}{}", text(&view), render(&diags, false));
+    let view = View { runbook, respond: None, plan: None, localhost: None };
+    let text = format!("{}{}", text(&view).0, render(&diags, false));
     (view, text)
 }
 
@@ -73,7 +74,7 @@ fn what_localhost_leads_to_is_said_of_a_scenario() {
     let path = folder("tests/runbooks").into_iter().find(|path| path.ends_with("prompts.md")).unwrap();
     let head = |localhost| {
         let (view, _) = shown(&path);
-        let text = text(&View { localhost: Some(localhost), ..view });
+        let text = text(&View { localhost: Some(localhost), ..view }).0;
         text.lines().skip(2).take_while(|line| *line != "diagnose").collect::<Vec<_>>().join("\n")
     };
     let published = Published {
@@ -112,7 +113,7 @@ fn a_wrong_name_is_answered_with_the_right_one() {
 fn a_terminal_is_not_obeyed() {
     let source = Source::new("x.md", "# A \u{1b}[2J\n\n## Fix\n\n```sh\nls \u{7}\n```\n");
     let runbook = runbook::parse(&source, &mut Diagnostics::default()).unwrap();
-    let text = text(&View { runbook, plan: None, localhost: None });
+    let text = text(&View { runbook, respond: None, plan: None, localhost: None }).0;
     assert!(!text.contains(['\u{1b}', '\u{7}']) && text.contains("ls"), "{text}");
 }
 
@@ -173,7 +174,7 @@ fn globals() -> super::super::Globals {
 #[test]
 fn a_scenario_shows_what_it_makes_of_a_runbook() {
     let (dir, view) = annotated();
-    let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
+    let text = text(&view).0.replace(&format!("{}/", dir.path().display()), "");
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!("followed", text);
 }
@@ -181,7 +182,7 @@ fn a_scenario_shows_what_it_makes_of_a_runbook() {
 #[test]
 fn a_dr_drill_shows_what_it_measures() {
     let (dir, view) = restoring();
-    let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
+    let text = text(&view).0.replace(&format!("{}/", dir.path().display()), "");
     insta::assert_snapshot!("restoring", text);
     let json = json::of(&view);
     assert_eq!((json["kind"].as_str(), json["restore"]["rpo"].as_str()), (Some("dr"), Some("1.5s")));
@@ -236,4 +237,93 @@ fn every_field_of_the_json_is_described() {
         section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_string).collect();
     assert_eq!(told, real);
     assert!(real.len() > 40 && real.contains("steps[].replaced.line"));
+}
+
+/// A runbook that is followed alone.
+const ALONE: &str = "\
+# Shop
+
+## Mitigation
+
+### Step 1: Look
+
+<!-- firedrill: in=db capture=POD timeout=5s -->
+```bash
+echo web-1
+```
+
+### Step 2: Restart
+
+<!-- firedrill: retry=3/2s expect=/ok/ -->
+```bash
+restart <pod> --token <api-token>
+echo <zone>
+```
+
+<!-- firedrill: skip=\"no cloud here\" -->
+```bash
+cloud <account>
+```
+
+### Step 3: Tell
+
+By telephone.
+";
+
+fn dry(vars: &[(&str, &str)]) -> (String, bool) {
+    let runbook = accepted(ALONE);
+    let mut respond = Respond::alone(None, None, None);
+    vars.iter().for_each(|(name, value)| respond.give(name, value));
+    assert_eq!(services(&runbook, &respond), BTreeSet::from(["db".to_string()]));
+    as_followed(&runbook, &respond)
+}
+
+/// A runbook of which every command is accepted.
+fn accepted(text: &str) -> Runbook {
+    let mut runbook = runbook::parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
+    for step in &mut runbook.steps {
+        if let StepKind::Commands(commands) = &mut step.kind {
+            commands.iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
+        }
+    }
+    runbook
+}
+
+#[test]
+fn what_would_run_is_shown_with_its_place_and_its_inputs_and_without_secrets() {
+    let (text, blocked) = dry(&[("api-token", "hunter22"), ("zone", "eu 1")]);
+    assert!(!blocked && !text.contains("hunter22"), "{text}");
+    for line in [
+        "           in `db` timeout=5s capture=POD",
+        "        9  echo web-1",
+        "           in the toolbox timeout=30s retry=3/2s expect=/ok/",
+        "       16  restart '<pod>' --token '***'",
+        "       17  echo 'eu 1'",
+        "    skipped: no cloud here",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line:?} is not in\n{text}");
+    }
+    assert!(text.contains("    for a person: "), "{text}");
+}
+
+#[test]
+fn what_a_service_may_have_of_its_own_blocks_nothing() {
+    let text = "# Shop\n\n## Mitigation\n\n### Step 1: Look <!-- firedrill: in=db -->\n\n```bash\necho \"$POSTGRES_USER\"\n```\n";
+    let (shown, blocked) = as_followed(&accepted(text), &Respond::alone(None, None, None));
+    assert!(!blocked, "{shown}");
+    assert!(shown.contains("$POSTGRES_USER  line 8  has no value here: its service must have it"), "{shown}");
+    let elsewhere = text.replace(" <!-- firedrill: in=db -->", "");
+    assert!(as_followed(&accepted(&elsewhere), &Respond::alone(None, None, None)).1);
+}
+
+#[test]
+fn an_input_without_a_value_is_told_and_so_is_what_nobody_has_accepted() {
+    let (text, blocked) = dry(&[("zone", "eu")]);
+    assert!(blocked);
+    assert!(text.contains("  restart <pod> --token <api-token>"), "{text}");
+    assert!(text.contains("blocked: <api-token> has no value (--var api_token=…)"), "{text}");
+    let open =
+        runbook::parse(&Source::new("shop.md", "# A\n\n## Fix\n\n```sh\nls\n```\n"), &mut Diagnostics::default());
+    let (text, blocked) = as_followed(&open.unwrap(), &Respond::alone(None, None, None));
+    assert!(blocked && text.contains("looks; open: nobody has accepted this command"), "{text}");
 }

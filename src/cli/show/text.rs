@@ -1,16 +1,19 @@
-//! A runbook for people, as `firedrill show` prints it.
+//! A runbook for people, as `firedrill show` and `--dry-run` print it.
 
 use super::inputs::{ShownInput, inputs};
 use super::{View, restore};
 use crate::output::visible;
 use crate::programs::EffectKind;
 use crate::report::many as count;
-use crate::runbook::{BlockSettings, CodeBlock, Command, Handling, LeftOut, Step, StepKind};
-use crate::stack::Published;
+use crate::runbook::{
+    BlockSettings, CodeBlock, Command, Handling, LeftOut, RunbookInput, Step, StepKind, unified_name,
+};
+use crate::stack::{Place, Published};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-/// The runbook for people.
-pub(super) fn text(view: &View) -> String {
+/// The runbook for people, and whether a step of it would be blocked.
+pub(super) fn text(view: &View) -> (String, bool) {
     let runbook = &view.runbook;
     let mut out = String::new();
     line(&mut out, &format!("{} — {}", runbook.source.path.display(), runbook.title));
@@ -26,21 +29,22 @@ pub(super) fn text(view: &View) -> String {
     out.push_str(&view.plan.as_ref().map(restore::text).unwrap_or_default());
     show_localhost(&mut out, view);
     show_inputs(&mut out, view, &inputs(view));
+    let mut steps = ShownSteps { view, out, captured: BTreeSet::new(), blocked: false };
     let mut phase = None;
     for step in &runbook.steps {
-        line(&mut out, "");
+        line(&mut steps.out, "");
         if phase != Some(step.phase) {
             phase = Some(step.phase);
             let left_out = if view.follows(step) { "" } else { "  (not followed: the phase is not selected)" };
-            line(&mut out, &format!("{}{left_out}", step.phase.name()));
+            line(&mut steps.out, &format!("{}{left_out}", step.phase.name()));
         }
-        show_step(&mut out, view, step);
+        steps.show_step(step);
     }
-    out
+    (steps.out, steps.blocked)
 }
 
 /// Adds a line: whatever stands in it, it stays one, and no terminal obeys it.
-pub(super) fn line(out: &mut String, text: &str) {
+pub(in crate::cli) fn line(out: &mut String, text: &str) {
     out.push_str(visible(text).trim_end());
     out.push('\n');
 }
@@ -75,7 +79,7 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
     if inputs.is_empty() {
         return;
     }
-    let title = if view.plan.is_some() { "inputs:" } else { "inputs, each to be given a value:" };
+    let title = if view.respond.is_some() { "inputs:" } else { "inputs, each to be given a value:" };
     let width = inputs.iter().map(|input| input.name.chars().count()).max().unwrap_or_default();
     line(out, "");
     line(out, title);
@@ -89,7 +93,7 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
                 _ => places.push(format!("{file}lines {}", numbers.join(", "))),
             }
         }
-        let value = match (&input.value, &input.captured_by, &view.plan) {
+        let value = match (&input.value, &input.captured_by, &view.respond) {
             (Some(value), ..) => format!("  = {value}"),
             (None, Some(by), _) => format!("  captured by {by}"),
             (None, None, Some(_)) if input.of_service => "  has no value here: its service must have it".to_string(),
@@ -100,85 +104,123 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
     }
 }
 
-fn show_step(out: &mut String, view: &View, step: &Step) {
-    let lines = match step.line == step.end_line {
-        true => format!("line {}", step.line),
-        false => format!("lines {}–{}", step.line, step.end_line),
-    };
-    line(out, &format!("  {}  ({lines})", step.title));
-    line(out, &format!("    {}", step.id));
-    if let Some(replaced) = &step.replaced {
-        line(out, &format!("    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line));
-    }
-    let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
-    match &step.kind {
-        StepKind::Commands(commands) => show_commands(out, view, step, commands, &step.blocks, left_out, ""),
-        StepKind::Manual(reason) => {
-            let what = if is_skipped(step) { "skipped" } else { "for a person" };
-            line(out, &format!("    {what}: {reason}"));
-            show_commands(out, view, step, &step.held, &step.blocks, left_out, "# ");
-        }
-    }
-    if let Some(replaced) = &step.replaced {
-        let (says, commands) = match &replaced.kind {
-            StepKind::Commands(commands) => ("the runbook says:".to_string(), commands),
-            StepKind::Manual(reason) => (format!("in the runbook it is for a person: {reason}"), &replaced.held),
-        };
-        line(out, &format!("    {says}"));
-        show_commands(out, view, step, commands, &[], &step.left_out, "# ");
-    }
+/// The steps that are shown so far.
+struct ShownSteps<'v> {
+    view: &'v View,
+    out: String,
+    /// What they find out for those behind them.
+    captured: BTreeSet<String>,
+    blocked: bool,
 }
 
-/// The commands behind their line numbers; `mark` stands before those that are not run. Blocks without a command stand
-/// between them, with what they are instead.
-fn show_commands(
-    out: &mut String,
-    view: &View,
-    step: &Step,
-    commands: &[Command],
-    blocks: &[CodeBlock],
-    left_out: &[LeftOut],
-    mark: &str,
-) {
-    let mut shown = None;
-    let mut left_out = left_out.iter().peekable();
-    let mut show_left_out = |out: &mut String, until: usize| {
-        while let Some(block) = left_out.next_if(|block| block.line < until) {
-            line(out, &format!("    {:>5}  (not run: {})", block.line, block.why));
+impl ShownSteps<'_> {
+    fn show_step(&mut self, step: &Step) {
+        let lines = match step.line == step.end_line {
+            true => format!("line {}", step.line),
+            false => format!("lines {}–{}", step.line, step.end_line),
+        };
+        line(&mut self.out, &format!("  {}  ({lines})", step.title));
+        line(&mut self.out, &format!("    {}", step.id));
+        if let Some(replaced) = &step.replaced {
+            let text = format!("    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line);
+            line(&mut self.out, &text);
         }
-    };
-    for command in commands {
-        show_left_out(out, command.line);
-        if let Some(block) = blocks.get(command.block).filter(|_| shown != Some(command.block)) {
-            shown = Some(command.block);
-            let settings = settings(&block.settings);
-            if !settings.is_empty() {
-                line(out, &format!("           {settings}"));
+        let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
+        match &step.kind {
+            StepKind::Commands(commands) => self.show_commands(step, commands, &step.blocks, left_out, ""),
+            StepKind::Manual(reason) => {
+                let what = if is_skipped(step) { "skipped" } else { "for a person" };
+                line(&mut self.out, &format!("    {what}: {reason}"));
+                self.show_commands(step, &step.held, &step.blocks, left_out, "# ");
             }
         }
-        let mut number = command.line.to_string();
-        let filled = view.filled(step, command).filter(|_| mark.is_empty());
-        for text in filled.as_ref().unwrap_or(&command.text).lines() {
-            line(out, &format!("    {number:>5}  {mark}{text}"));
-            // What goes on is told from what stands beside a command.
-            number = ">".to_string();
-        }
-        line(out, &format!("           {}", effect(command)));
-        let mut named: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
-        named.dedup();
-        if !named.is_empty() {
-            line(out, &format!("           ← {}", named.join(", ")));
+        if let Some(replaced) = &step.replaced {
+            let (says, commands) = match &replaced.kind {
+                StepKind::Commands(commands) => ("the runbook says:".to_string(), commands),
+                StepKind::Manual(reason) => (format!("in the runbook it is for a person: {reason}"), &replaced.held),
+            };
+            line(&mut self.out, &format!("    {says}"));
+            self.show_commands(step, commands, &[], &step.left_out, "# ");
         }
     }
-    show_left_out(out, usize::MAX);
+
+    /// The commands behind their line numbers; `mark` stands before those that are not run. Blocks without a command stand
+    /// between them, with what they are instead.
+    fn show_commands(
+        &mut self,
+        step: &Step,
+        commands: &[Command],
+        blocks: &[CodeBlock],
+        left_out: &[LeftOut],
+        mark: &str,
+    ) {
+        let mut shown = None;
+        let mut left_out = left_out.iter().peekable();
+        let mut show_left_out = |out: &mut String, until: usize| {
+            while let Some(block) = left_out.next_if(|block| block.line < until) {
+                line(out, &format!("    {:>5}  (not run: {})", block.line, block.why));
+            }
+        };
+        let is_followed = mark.is_empty() && self.view.follows(step);
+        let mut captures = step.captures().filter(|_| is_followed).peekable();
+        for command in commands {
+            show_left_out(&mut self.out, command.line);
+            if let Some(block) = blocks.get(command.block).filter(|_| shown != Some(command.block)) {
+                shown = Some(command.block);
+                let place = self.view.place(step, command).filter(|_| mark.is_empty());
+                let settings = settings(self.view, command, &block.settings, place);
+                if !settings.is_empty() {
+                    line(&mut self.out, &format!("           {settings}"));
+                }
+            }
+            while let Some((_, name)) = captures.next_if(|(by, _)| *by < command.block) {
+                self.captured.insert(unified_name(name));
+            }
+            let mut number = command.line.to_string();
+            let filled = self.view.filled(step, command, &self.captured).filter(|_| mark.is_empty());
+            let text = filled.as_ref().and_then(|filled| filled.as_ref().ok()).unwrap_or(&command.text);
+            for text in text.lines() {
+                line(&mut self.out, &format!("    {number:>5}  {mark}{text}"));
+                // What goes on is told from what stands beside a command.
+                number = ">".to_string();
+            }
+            line(&mut self.out, &format!("           {}", effect(self.view, command)));
+            let mut named: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
+            named.dedup();
+            if !named.is_empty() {
+                line(&mut self.out, &format!("           ← {}", named.join(", ")));
+            }
+            match (&command.handling, filled) {
+                (Handling::Blocked(_), Some(_)) => self.blocked |= is_followed,
+                (Handling::Run(_), Some(Err(missing))) if is_followed => {
+                    self.blocked = true;
+                    let given = |input: &RunbookInput| {
+                        self.view.value(step, input).is_some() || self.captured.contains(&input.name)
+                    };
+                    let why =
+                        if missing.iter().any(given) { "has a value that cannot stand there" } else { "has no value" };
+                    let spellings: BTreeSet<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
+                    let spellings = spellings.into_iter().collect::<Vec<_>>().join(", ");
+                    let names: BTreeSet<&str> = missing.iter().map(|input| input.name.as_str()).collect();
+                    let vars: Vec<String> = names.into_iter().map(|name| format!("--var {name}=…")).collect();
+                    line(&mut self.out, &format!("           blocked: {spellings} {why} ({})", vars.join(" ")));
+                }
+                _ => {}
+            }
+        }
+        show_left_out(&mut self.out, usize::MAX);
+        self.captured.extend(captures.map(|(_, name)| unified_name(name)));
+    }
 }
 
 /// What a command does, and who has decided about it.
-fn effect(command: &Command) -> String {
+fn effect(view: &View, command: &Command) -> String {
     let effect = command.effect();
+    // What only looks, in a block that says so, waits for nobody.
+    let looks = effect.kind == EffectKind::Looks && command.unread.is_none();
     let decided = match &command.handling {
-        // What only looks, in a block that says so, waits for nobody.
-        Handling::Run(_) | Handling::Blocked(_) if effect.kind == EffectKind::Looks && command.unread.is_none() => None,
+        Handling::Run(_) if looks => None,
+        Handling::Blocked(_) if looks && view.respond.is_none() => None,
         Handling::Run(why) => Some(why.clone()),
         Handling::Skip(why) => Some(format!("not run: {why}")),
         Handling::Manual(why) => Some(format!("for a person: {why}")),
@@ -190,9 +232,22 @@ fn effect(command: &Command) -> String {
     [Some(does), unread, decided].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// The settings of a block, written as an annotation has them.
-fn settings(settings: &BlockSettings) -> String {
-    let written = super::json::settings(settings).into_iter().filter(|(key, _)| *key != "skip");
+/// The settings of a block, written as an annotation has them; with where it runs and for how long, where that is known.
+fn settings(view: &View, command: &Command, settings: &BlockSettings, place: Option<Place>) -> String {
+    let mut settings = settings.clone();
+    let mut words = Vec::new();
+    if let (Some(place), Some(respond)) = (place, &view.respond) {
+        words.push(match place {
+            Place::Toolbox => "in the toolbox".to_string(),
+            Place::Service(service) => format!("in `{service}`"),
+        });
+        words.extend(respond.clients.get(&command.language).map(|client| format!("by `{}`", client.command)));
+        settings.place = None;
+        if settings.background != Some(true) {
+            settings.timeout = settings.timeout.or(Some(respond.timeout));
+        }
+    }
+    let written = super::json::settings(&settings).into_iter().filter(|(key, _)| *key != "skip");
     let written = written.filter_map(|(key, value)| match value {
         Value::Null => None,
         Value::Bool(true) => Some(key.to_string()),
@@ -200,5 +255,6 @@ fn settings(settings: &BlockSettings) -> String {
         Value::String(text) => Some(format!("{key}={text}")),
         other => Some(format!("{key}={other}")),
     });
-    written.collect::<Vec<_>>().join(" ")
+    words.extend(written);
+    words.join(" ")
 }

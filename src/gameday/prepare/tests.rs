@@ -140,6 +140,20 @@ fn what_is_left_out_has_a_reason() {
     assert_eq!(left, expected);
 }
 
+#[test]
+fn what_cannot_be_drilled_there_is_left_out_without_a_cluster_and_not_run_otherwise() {
+    let mut day = day(3, "");
+    day.scenarios[1].plan.stack.cluster = Some(crate::stack::ClusterRequest::default());
+    let refused = [("a", "none of Kubernetes"), ("b", "another cluster")];
+    let refused = refused.map(|(name, why)| (name.to_string(), why.to_string())).into();
+    let prepared = prepare(&day, &PlanOptions { refused, ..PlanOptions::default() }, &Circumstances::default());
+    assert_eq!(drills(&prepared.day), ["3:c1"]);
+    let [left] = prepared.day.left_out.as_slice() else { panic!("{:?}", prepared.day.left_out) };
+    assert_eq!((left.scenario.as_str(), left.refused), ("a", true));
+    let [(drill, why)] = prepared.refused.as_slice() else { panic!("{:?}", prepared.refused) };
+    assert_eq!((drill.number, why.as_str()), (2, "another cluster"));
+}
+
 /// The same game day with the first so many of its scenarios.
 fn shortened(day: &GameDay, scenarios: usize) -> GameDay {
     GameDay { scenarios: day.scenarios.iter().take(scenarios).cloned().collect(), ..day.clone() }

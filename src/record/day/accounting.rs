@@ -79,6 +79,13 @@ impl DayDrill {
         self.attempts.iter().filter(|attempt| !attempt.disturbed)
     }
 
+    /// The attempt that its status speaks of: of a drill that failed the last one that did, otherwise the last one that says something.
+    pub fn counting(&self) -> Option<&Attempt> {
+        let failed = self.telling().rfind(|attempt| attempt.outcome == Some(RunOutcome::Failed));
+        let failed = failed.filter(|_| self.status() == DrillStatus::Failed);
+        failed.or_else(|| self.telling().next_back()).or(self.attempts.last())
+    }
+
     /// What became of it.
     pub fn status(&self) -> DrillStatus {
         if self.attempts.is_empty() {
@@ -194,6 +201,15 @@ mod tests {
         for (attempts, status) in all {
             assert_eq!(day(attempts).drills[0].status(), status, "{attempts:?}");
         }
+        let counts = |attempts: &[Came]| day(attempts).drills[0].counting().map(|attempt| attempt.attempt);
+        assert_eq!(
+            counts(&[(Some(Failed), false), (Some(Broken), false)]),
+            Some(1),
+            "what says nothing takes nothing back"
+        );
+        assert_eq!(counts(&[(Some(Failed), false), (Some(Failed), false), (None, false)]), Some(2));
+        assert_eq!(counts(&[(Some(Failed), false), (Some(Passed), false), (Some(Broken), true)]), Some(2));
+        assert_eq!((counts(&[(Some(Broken), true), (Some(Broken), true)]), counts(&[])), (Some(2), None));
         let account = day(&[(Some(Broken), true), (Some(Passed), false)]).account();
         assert_eq!((account.planned, account.passed, account.disturbed, account.flaky), (1, 1, 1, 0));
     }

@@ -247,3 +247,17 @@ fn what_one_clone_learns_all_of_them_know() {
     secrets.hide(["second-secret".to_string()]);
     assert_eq!(other.redactor().text("first-secret, second-secret"), "***, ***");
 }
+
+#[test]
+fn a_run_keeps_its_id_and_its_name() {
+    let mut plan = crate::record::testing::plan(crate::record::testing::Story::Passed);
+    (plan.run, plan.scenario, plan.title) =
+        ("20260101T000000Z-report-lock-1f2e".into(), "report-lock".into(), "report".into());
+    let Event::Announced(told) = redactor(&["report"]).event(Event::Announced(Box::new(plan))) else {
+        panic!("another")
+    };
+    assert_eq!(
+        (&*told.run, &*told.scenario, &*told.title),
+        ("20260101T000000Z-report-lock-1f2e", "report-lock", "***")
+    );
+}

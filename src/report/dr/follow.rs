@@ -1,8 +1,8 @@
 //! What follows from the drills: findings, actions and what verifies them, risks, retests, and the trend.
 
 use super::{
-    ActionRow, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport,
-    FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
+    ActionRow, ActionStatus, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef,
+    DrillReport, FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
 };
 use crate::record::utc_text;
 use crate::view::clock::instant;
@@ -55,7 +55,7 @@ pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
     rows.filter(|row| row.carried_from.is_none() || open.contains(&row.finding.id)).collect()
 }
 
-/// Actions of this quarter, and those of earlier ones that are open.
+/// Actions of this quarter, and those of earlier ones that are open. One that is closed by a run which does not verify it is open.
 pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
     let today = today(input);
     let all = files(input).flat_map(|(file, _)| &file.drills);
@@ -64,16 +64,20 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
     let mut rows = Vec::new();
     for (note, from) in notes(input) {
         for action in &note.told.actions {
-            let open = action.status.is_none_or(|status| status.is_open());
+            // What no finding is named for is about the drill of its notes.
+            let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
+            let verification = verified_by(&input.seen, action.verified_by.as_deref(), about);
+            let mut action = action.clone();
+            if action.status == Some(ActionStatus::Done) && action.verified_by.is_some() && !verification.verified {
+                action.status = Some(ActionStatus::Open);
+            }
+            let open = action.status.is_none_or(ActionStatus::is_open);
             if from.is_some() && !open {
                 continue;
             }
             // Dates of this form sort as text.
             let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
-            // What no finding is named for is about the drill of its notes.
-            let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
-            let verification = verified_by(&input.seen, action.verified_by.as_deref(), about);
-            rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
+            rows.push(ActionRow { carried_from: from, overdue, verification, action });
         }
     }
     rows
@@ -143,7 +147,10 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
     let bad = drills.iter().filter(|drill| !drill.control).filter(open);
     let row = |failed: &DrillReport| {
         let began = instant(&failed.started_utc);
-        let later = |seen: &&SeenRun| seen.at > began && seen.ended && !seen.control;
+        // Damage that is noticed as expected shows no recovery, and a recovery no such damage.
+        let later = |seen: &&SeenRun| {
+            seen.at > began && seen.ended && !seen.control && seen.expects_failure == failed.expects_failure
+        };
         let notes = input.notes.files.iter().flat_map(|file| &file.drills);
         let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));
         let named: Vec<&str> = named

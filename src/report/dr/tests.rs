@@ -224,6 +224,8 @@ fn conditions_of_people_and_steps_that_were_not_followed_make_a_pass_conditional
     let by = crate::record::Location { path: "scenarios/pg-restore.yaml".into(), line: 9 };
     let plan = input.drills[0].record.plan.as_mut().unwrap();
     plan.steps[2].replaced = Some(crate::record::ReplacedInfo { by, commands: vec!["true".into()] });
+    // Below a heading that names no phase a step restores as well.
+    plan.steps[2].phase = "other".into();
     let report = DrReport::new(&input);
     assert_eq!(report.drills[0].verdict, DrVerdict::PassWithConditions);
     assert!(
@@ -261,6 +263,20 @@ fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
 }
 
 #[test]
+fn an_action_of_an_earlier_quarter_stays_open_where_the_run_that_closes_it_proves_nothing() {
+    let mut input = input();
+    input.quarter = Quarter::parse("2027Q1").unwrap();
+    input.drills.clear();
+    let ids = |report: &DrReport| report.actions.iter().map(|row| row.action.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&DrReport::new(&input)), ["A-2", "A-3"]);
+    let closed = &mut input.notes.files[0].drills[1].told.actions[0];
+    closed.verified_by = Some("20261202T020000Z-pg-restore-0006".into());
+    let report = DrReport::new(&input);
+    assert_eq!(ids(&report), ["A-1", "A-2", "A-3"]);
+    assert_eq!(report.actions[0].action.status, Some(ActionStatus::Open));
+}
+
+#[test]
 fn what_failed_is_retested_by_the_next_run_that_passed() {
     let report = DrReport::new(&input());
     let told: Vec<_> =
@@ -270,12 +286,18 @@ fn what_failed_is_retested_by_the_next_run_that_passed() {
         ("20261202T020000Z-pg-restore-0006", None, None),
     ];
     assert_eq!(told, want, "a run that was cut off is no retest");
-    let mut input = input();
-    let named = "20261120T020000Z-corrupt-backup-0004";
-    let told = DrTold { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..DrTold::default() };
-    input.notes.files[0].drills.push(DrillNotes { of: DrillRef::Run(named.into()), told });
-    let report = DrReport::new(&input);
-    assert_eq!((report.retests[0].retest.as_deref(), report.retests[0].by), (Some(named), "named in the notes"));
+    let by_notes = |named: &str| {
+        let mut input = input();
+        let told = DrTold { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..DrTold::default() };
+        input.notes.files[0].drills.push(DrillNotes { of: DrillRef::Run(named.into()), told });
+        let retest = DrReport::new(&input).retests.remove(0);
+        (retest.retest.unwrap_or_default(), retest.by)
+    };
+    let named = "20261202T020000Z-pg-restore-0006";
+    assert_eq!(by_notes(named), (named.to_string(), "named in the notes"));
+    // One that exists to fail shows no recovery.
+    let (retest, by) = by_notes("20261120T020000Z-corrupt-backup-0004");
+    assert_eq!((retest.as_str(), by), ("20261118T020000Z-pg-restore-0003", "a later run of the same scenario"));
 }
 
 #[test]

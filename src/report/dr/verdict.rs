@@ -9,7 +9,7 @@ use crate::view::words::many;
 /// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
 pub(super) fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> Vec<String> {
     let mut conditions = told.conditions.clone();
-    let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify");
+    let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify" | "other");
     for step in steps.iter().filter(helps) {
         if let Some(by) = &step.replaced_by {
             conditions

@@ -127,6 +127,30 @@ fn a_game_day_that_fails_for_a_flaky_drill_says_so() {
 }
 
 #[test]
+fn the_first_line_says_what_is_missing_and_what_stopped_the_game_day() {
+    let mut drills = day();
+    drills.days[0].drills.pop();
+    drills.days[0].drills[0].attempts.remove(0);
+    drills.records.remove(0);
+    let told = |drills: &Drills, class: &str, said: &str| {
+        let page = page(drills);
+        assert!(
+            page.contains(&format!("class=\"top {class}\"")) && page.contains(&format!("<title>{said} –")),
+            "{said}"
+        );
+    };
+    told(&drills, "good", "All 2 drills passed");
+    drills.days[0].stopped = Some(crate::record::Stopped::Signal);
+    told(&drills, "warn", "2 of 2 drills passed, none failed; a signal stopped the game day");
+    drills.days[0].stopped = None;
+    drills.days[0].ended = false;
+    told(&drills, "warn", "2 of 2 drills passed, none failed; the game day has no end");
+    drills.days[0].ended = true;
+    drills.days[0].plan.shard = Some((1, 3));
+    told(&drills, "warn", "2 of 2 drills passed, none failed; 2 shards missing: 2/3, 3/3");
+}
+
+#[test]
 fn a_control_is_called_one() {
     assert!(page(&Drills::one(record_of(Story::Control))).contains("<h3>db-pool (control)</h3>"));
 }

@@ -300,6 +300,17 @@ fn an_expected_failure_that_did_not_come_is_red() {
 }
 
 #[test]
+fn a_recovery_point_that_is_known_from_below_only_is_called_so() {
+    let mut record = record_of(Story::RestoreLost);
+    assert!(xml(&[&record]).contains("\"rpo_seconds\""));
+    // Nothing survived, and the backup does not tell its age.
+    record.read_back.as_mut().unwrap().survivors = Some(crate::record::Numbers::default());
+    record.backup = None;
+    let xml = xml(&[&record]);
+    assert!(xml.contains("\"rpo_at_least_seconds\"") && !xml.contains("\"rpo_seconds\""), "{xml}");
+}
+
+#[test]
 fn the_same_name_twice_gets_an_ordinal() {
     let mut record = record_of(Story::Passed);
     let plan = record.plan.as_mut().unwrap();
@@ -431,6 +442,17 @@ mod days {
         let xml = xml(&days());
         assert_valid(&[&xml]);
         insta::assert_snapshot!(table(&xml));
+    }
+
+    #[test]
+    fn a_scenario_that_cannot_be_drilled_there_is_skipped_once() {
+        let mut drills = days();
+        let why = "its stack is none of Kubernetes".to_string();
+        let left = crate::record::LeftOutDrill { scenario: "mail".into(), why, refused: true };
+        drills.days.iter_mut().for_each(|day| day.plan.left_out.push(left.clone()));
+        let xml = xml(&drills);
+        assert_valid(&[&xml]);
+        assert_eq!(table(&xml).matches("mail: [0, 0, 1]").count(), 1, "{}", table(&xml));
     }
 
     #[test]

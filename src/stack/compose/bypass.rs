@@ -32,7 +32,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<Str
         let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
         // An image without `cat` shows nothing.
-        let Ok(shown) = execute::exec_full(docker, &id, service, &command, SHOWN_WITHIN).await else { continue };
+        let Ok(shown) = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await else { continue };
         let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for (peer, is_open) in clients(&String::from_utf8_lossy(&shown.stdout)) {
             if peer.is_loopback() || allowed.contains(&peer) {

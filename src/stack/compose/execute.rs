@@ -2,12 +2,9 @@
 //! the Docker API works, and whose process sees end-of-file as soon as the runner is gone, however it went. And a file read from one.
 
 use super::containers;
-use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted, unless_gone};
-use super::labels;
-use super::owner::Owner;
 use crate::stack::channel::FIRST_LINE;
-use crate::stack::{Channel, CommandOutput, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::{Channel, FullOutput, MOST_OUTPUT, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -43,104 +40,55 @@ const FILE_WITHIN: Duration = Duration::from_secs(10);
 
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 
-/// Runs a command in the first running container of a service of a run that is known by its id alone, for whoever undoes a
-/// dead runner's faults. `None` when the service has none.
-///
-/// # Errors
-/// `Environment` when the engine refuses, or the command does not end in time.
-pub(super) async fn exec_in(
-    endpoint: &Endpoint,
-    run: &str,
-    service: &str,
-    command: &[String],
-    within: Duration,
-) -> Result<Option<CommandOutput>, StackError> {
-    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
-    let found = Owner::of(run).containers(&endpoint.docker, &by).await?;
-    let Some(container) = first_running(found.own) else { return Ok(None) };
-    exec(&endpoint.docker, &container, service, command, within).await.map(Some)
-}
-
 /// The one that the drill itself takes, by number: the engine lists the youngest first.
-fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
+pub(super) fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
     found.retain(|container| containers::is(container, "running"));
     containers::first(found)
 }
 
-/// Runs a command in a container and waits for its end. Whoever stops waiting ends it.
+/// Runs a command in a container; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
+/// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
 pub(super) async fn exec(
     docker: &Docker,
     container: &str,
     service: &str,
     command: &[String],
-    within: Duration,
-) -> Result<CommandOutput, StackError> {
-    let operation = format!("running a command in `{service}`");
-    let mut begun = None;
-    match tokio::time::timeout(within, run(docker, container, &operation, command, &mut begun)).await {
-        Ok(done) => done,
-        Err(_) => {
-            // Its standard input went with the wait.
-            let seconds = within.as_secs();
-            let gone = match &begun {
-                Some(exec) => tokio::time::timeout(END_WITHIN, exit_code(docker, exec, &operation)).await,
-                None => return Err(environment(operation, format!("the engine did not start it within {seconds} s"))),
-            };
-            let became = match gone {
-                Ok(Ok(_)) => "and was ended".to_string(),
-                Ok(Err(error)) => format!("and may still run: {error}"),
-                Err(_) => "and could not be ended".to_string(),
-            };
-            Err(environment(operation, format!("it did not end within {seconds} s {became}")))
-        }
-    }
-}
-
-/// `begun` is set to the id of what may run from then on.
-async fn run(
-    docker: &Docker,
-    container: &str,
-    operation: &str,
-    command: &[String],
-    begun: &mut Option<String>,
-) -> Result<CommandOutput, StackError> {
-    let mut started = start(docker, container, operation, command, begun).await?;
-    let mut kept = Vec::new();
-    while let Some(piece) = started.output.next().await {
-        keep_end(&mut kept, &piece.map_err(api(operation))?.into_bytes());
-    }
-    let code = exit_code(docker, &started.exec, operation).await?;
-    let output = String::from_utf8_lossy(&kept).into_owned();
-    Ok(CommandOutput { container: name_of(docker, container).await?, code, output })
-}
-
-/// Runs a command in a container, with everything that it writes to standard output; that it does not end in time is an
-/// answer, and then it is ended.
-pub(super) async fn exec_full(
-    docker: &Docker,
-    container: &str,
-    service: &str,
-    command: &[String],
+    whole: bool,
     within: Duration,
 ) -> Result<FullOutput, StackError> {
     let operation = format!("running a command in `{service}`");
-    let mut whole = FullOutput { container: name_of(docker, container).await?, ..FullOutput::default() };
-    let mut stderr = Vec::new();
-    let run = async {
-        let mut started = start(docker, container, &operation, command, &mut None).await?;
-        take(&mut started.output, &operation, &mut whole.stdout, &mut stderr).await?;
+    let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
+    let mut name = String::new();
+    let running = async {
+        name = name_of(docker, container).await?;
+        let mut started = start(docker, container, &operation, command, &mut begun).await?;
+        take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
         exit_code(docker, &started.exec, &operation).await
     };
-    // What was written until then is evidence all the same.
-    whole.code = tokio::time::timeout(within, run).await.ok().transpose()?;
-    whole.stderr = String::from_utf8_lossy(&stderr).into_owned();
-    Ok(whole)
+    let code = tokio::time::timeout(within, running).await.ok().transpose()?;
+    if code.is_none() && !whole {
+        // It may change something, and has to be over before anything else is done. Its standard input went with the wait.
+        let seconds = within.as_secs();
+        let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
+        let ended = tokio::time::timeout(END_WITHIN, exit_code(docker, &begun.ok_or_else(late)?, &operation)).await;
+        let became = match ended {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("may still run: {error}")),
+            Err(_) => Some("could not be ended".to_string()),
+        };
+        if let Some(became) = became {
+            return Err(environment(operation, format!("it did not end within {seconds} s and {became}")));
+        }
+    }
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    Ok(FullOutput { container: name, code, stdout, stderr })
 }
 
-/// Both streams apart, until they end: one whole, of the other one its end.
+/// Both streams apart, until they end: standard output `whole` or the end of it, of the other one its end.
 async fn take(
     mut output: impl Stream<Item = Result<LogOutput, ApiError>> + Unpin,
     operation: &str,
+    whole: bool,
     stdout: &mut Vec<u8>,
     stderr: &mut Vec<u8>,
 ) -> Result<(), StackError> {
@@ -148,7 +96,10 @@ async fn take(
         match piece.map_err(api(operation))? {
             LogOutput::StdErr { message } => keep_end(stderr, &message),
             LogOutput::StdIn { .. } => {}
-            LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.extend_from_slice(&message),
+            LogOutput::StdOut { message } | LogOutput::Console { message } if whole => {
+                stdout.extend_from_slice(&message)
+            }
+            LogOutput::StdOut { message } | LogOutput::Console { message } => keep_end(stdout, &message),
         }
         if stdout.len() > MOST_OUTPUT {
             let cause = format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024);
@@ -329,6 +280,7 @@ async fn not_started(docker: &Docker, exec: &str, operation: String, said: &str,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::compose::labels;
 
     #[tokio::test]
     async fn standard_error_is_kept_apart_and_bounded() {
@@ -367,7 +319,7 @@ mod tests {
     async fn taken(pieces: Vec<LogOutput>) -> Result<(Vec<u8>, Vec<u8>), StackError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok));
-        take(pieces, "running a command in `db`", &mut stdout, &mut stderr).await?;
+        take(pieces, "running a command in `db`", true, &mut stdout, &mut stderr).await?;
         Ok((stdout, stderr))
     }
 

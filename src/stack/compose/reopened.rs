@@ -3,8 +3,8 @@
 use super::endpoint::Endpoint;
 use super::errors::environment;
 use super::owner::Owner;
-use super::{containers, execute, files, remove};
-use crate::stack::{CommandOutput, ContainerOp, ContainerState, FileAnswer, FileAsk, Stack, StackDown, StackError};
+use super::{containers, execute, files, labels, remove};
+use crate::stack::{ContainerOp, ContainerState, FileAnswer, FileAsk, FullOutput, Stack, StackDown, StackError};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -39,9 +39,19 @@ impl Stack for ReopenedRun {
         in_time(format!("acting on `{container}`"), acting).await
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
-        let executed = execute::exec_in(&self.endpoint, &self.run, service, command, within).await?;
-        executed.ok_or_else(|| environment(format!("running a command in `{service}`"), "it has no running container"))
+    async fn exec_full(
+        &self,
+        service: &str,
+        command: &[String],
+        whole: bool,
+        within: Duration,
+    ) -> Result<FullOutput, StackError> {
+        let by =
+            [(labels::RUN, Some(self.run.as_str())), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+        let found = Owner::of(&self.run).containers(&self.endpoint.docker, &by).await?;
+        let none = || environment(format!("running a command in `{service}`"), "it has no running container");
+        let container = execute::first_running(found.own).ok_or_else(none)?;
+        execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {

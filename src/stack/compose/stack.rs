@@ -12,9 +12,8 @@ use super::transform::{Drill, Recipe, transform};
 use super::{containers, execute, files, labels, logs, processes, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint,
-    FullOutput, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
-    TOOLBOX, Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint, FullOutput,
+    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -282,14 +281,15 @@ impl Stack for ComposeStack {
         containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
+    async fn exec_full(
+        &self,
+        service: &str,
+        command: &[String],
+        whole: bool,
+        within: Duration,
+    ) -> Result<FullOutput, StackError> {
         let container = self.running(service).await?;
-        execute::exec(&self.endpoint.docker, &container, service, command, within).await
-    }
-
-    async fn exec_full(&self, service: &str, command: &[String], within: Duration) -> Result<FullOutput, StackError> {
-        let container = self.running(service).await?;
-        execute::exec_full(&self.endpoint.docker, &container, service, command, within).await
+        execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {

@@ -19,9 +19,8 @@ use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, CommandOutput, ContainerState, Ending, Fingerprint, FullOutput, ObjectChange,
-    ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
-    TOOLBOX, Tools,
+    AgentRole, Channel, ClusterRequest, ContainerState, Ending, Fingerprint, FullOutput, ObjectChange, ObjectEdit,
+    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, ServiceAccount};
@@ -327,25 +326,21 @@ impl Stack for KubernetesStack {
         pods::delete(&self.namespace.pods(), uid).await
     }
 
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
+    async fn exec_full(
+        &self,
+        service: &str,
+        command: &[String],
+        whole: bool,
+        within: Duration,
+    ) -> Result<FullOutput, StackError> {
         let operation = format!("running a command in `{service}`");
-        let target = self.running(service).await?;
-        let ran = self.namespace.run(&target, command, &operation, false, within).await?;
-        let late = || format!("it did not end within {} s and was ended", within.as_secs());
-        let code = ran.code.ok_or_else(|| environment(operation, late()))?;
-        let output = String::from_utf8_lossy(&ran.stdout).into_owned() + &ran.stderr;
-        Ok(CommandOutput { container: ran.container, code, output })
-    }
-
-    async fn exec_full(&self, service: &str, command: &[String], within: Duration) -> Result<FullOutput, StackError> {
-        let operation = format!("running a command in `{service}`");
-        self.namespace.run(&self.running(service).await?, command, &operation, true, within).await
+        self.namespace.run(&self.running(service).await?, command, &operation, whole, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
         let operation = format!("reading `{path}` from `{service}`");
         let command = ["cat", "--", path].map(str::to_string);
-        let read = self.exec_full(service, &command, Duration::from_secs(10)).await?;
+        let read = self.exec_full(service, &command, true, Duration::from_secs(10)).await?;
         match read.code {
             Some(0) => Ok(read.stdout),
             _ => Err(environment(operation, read.stderr.trim())),

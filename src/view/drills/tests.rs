@@ -1,6 +1,7 @@
 //! Shards put together, and what the whole comes to.
 
 use super::*;
+use crate::record::Verdict;
 use crate::record::testing::Story;
 use crate::view::testing::{days, stories};
 
@@ -134,6 +135,19 @@ fn what_is_missing_has_not_passed() {
     assert_eq!(drills.outcome(), RunOutcome::Broken, "a game day without an end");
     let account = days().account();
     assert_eq!((account.planned, account.not_run, account.disturbed, account.retries), (9, 2, 1, 2));
+}
+
+#[test]
+fn a_drill_that_failed_is_told_by_the_attempt_that_did_and_not_by_a_retry_that_broke() {
+    let mut drills = days();
+    let attempts = &mut drills.days[0].drills[4].attempts;
+    let failed = attempts[0].run.clone();
+    (attempts[1].verdict, attempts[1].outcome) = (Verdict::HarnessError, Some(RunOutcome::Broken));
+    let entries = drills.entries();
+    let entry = entries.iter().find(|entry| entry.scenario == "restart-loop").unwrap();
+    assert_eq!(entry.status, DrillStatus::Failed);
+    assert_eq!(entry.record().unwrap().plan.as_ref().unwrap().run, failed);
+    assert_eq!(entry.verdict(), Some(Verdict::NotRecovered));
 }
 
 #[test]
