@@ -13,7 +13,7 @@ mod word;
 
 pub use around::{CommandContext, OutputTaker, PlacedCommand};
 pub use holds::Holds;
-pub use reach::reached_anyway;
+pub use reach::{reached_anyway, watches_subshells};
 #[cfg(test)]
 pub(crate) use reader::TOTAL;
 pub use reader::{is_name, read};

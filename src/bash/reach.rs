@@ -5,8 +5,9 @@ use super::tree::{RedirectTarget, SimpleCommand, Statement, StatementKind};
 use crate::source::Span;
 
 /// The text without the calls that its shell may not come to: those in a branch or a loop, behind `&&` or `||`, have a `:` before them, and
-/// write to `/dev/null`. Tests, which only ask, are left out wherever they stand. What runs in a shell of its own (`( … )`, `a &`, `$(…)`, a
-/// compound command in a pipeline) and functions stay as they are.
+/// write to `/dev/null`; so are those behind what may leave (`exit`). Tests, which only ask, are left out wherever they stand. `a &`, `$(…)`
+/// and functions stay as they are, and so does what runs in a subshell (`( … )`, a compound command in a pipeline) that is not
+/// [watched](watches_subshells).
 ///
 /// Calls that `ran`, as `BASH_COMMAND` has them, stay as well. `None` where one of them does not stand in the text.
 pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
@@ -20,7 +21,7 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
     let keep: Vec<String> = ran.iter().map(of_call).collect::<Option<_>>()?;
     let is_kept = |command: &SimpleCommand| !keep.is_empty() && keep.contains(&key(text, command));
     let mut edits = Vec::new();
-    script.statements.iter().for_each(|statement| leave_out(statement, false, &is_kept, &mut edits));
+    leave_out_all(&script.statements, (false, watches_subshells(text)), &is_kept, &mut edits);
     edits.sort_by_key(|(span, _)| span.start);
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for (span, piece) in edits {
@@ -30,6 +31,11 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
     }
     out.push_str(text.get(from..).unwrap_or_default());
     Some(out)
+}
+
+/// Whether the subshells of a watched text are watched as well: by `set -T`, with which `trap -p` and traps of its own would be others.
+pub fn watches_subshells(text: &str) -> bool {
+    !text.contains("trap")
 }
 
 /// What tells a call from others however it is written: bash writes blanks, quotes and redirections of streams in its own way.
@@ -43,15 +49,27 @@ fn key(text: &str, command: &SimpleCommand) -> String {
     all.replace("1>", ">")
 }
 
-/// `maybe`: the shell may not come to the statement.
-fn leave_out(
-    statement: &Statement,
-    maybe: bool,
+fn leave_out_all(
+    statements: &[Statement],
+    (mut maybe, subshells): (bool, bool),
     is_kept: &dyn Fn(&SimpleCommand) -> bool,
     edits: &mut Vec<(Span, &'static str)>,
 ) {
-    let mut all =
-        |parts: &[Statement], maybe: bool| parts.iter().for_each(|part| leave_out(part, maybe, is_kept, edits));
+    for statement in statements {
+        leave_out(statement, (maybe, subshells), is_kept, edits);
+        let mut simple = Statement::all(std::slice::from_ref(statement)).into_iter().filter_map(Statement::simple);
+        maybe |= simple.any(|command| matches!(command.first(), "exit" | "return" | "break" | "continue"));
+    }
+}
+
+/// `maybe`: the shell may not come to the statement.
+fn leave_out(
+    statement: &Statement,
+    (maybe, subshells): (bool, bool),
+    is_kept: &dyn Fn(&SimpleCommand) -> bool,
+    edits: &mut Vec<(Span, &'static str)>,
+) {
+    let mut all = |parts: &[Statement], maybe: bool| leave_out_all(parts, (maybe, subshells), is_kept, edits);
     match &statement.kind {
         StatementKind::Simple(command) => {
             let asks = matches!(command.first(), "[" | "test");
@@ -69,16 +87,18 @@ fn leave_out(
         StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
             edits.push((statement.span, ":"));
         }
-        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => leave_out(inner, maybe, is_kept, edits),
-        StatementKind::Group { body, subshell: false } => all(body, maybe),
+        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => {
+            leave_out(inner, (maybe, subshells), is_kept, edits);
+        }
+        StatementKind::Group { body, subshell } if !subshell || subshells => all(body, maybe),
         StatementKind::AndOr(first, rest) => {
-            leave_out(first, maybe, is_kept, edits);
-            rest.iter().for_each(|(_, part)| leave_out(part, true, is_kept, edits));
+            leave_out(first, (maybe, subshells), is_kept, edits);
+            rest.iter().for_each(|(_, part)| leave_out(part, (true, subshells), is_kept, edits));
         }
         // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
         StatementKind::Pipeline(stages) => {
-            let simple = stages.iter().map(|(stage, _)| stage).filter(|stage| stage.simple().is_some());
-            simple.for_each(|stage| leave_out(stage, maybe, is_kept, edits));
+            let seen = stages.iter().map(|(stage, _)| stage).filter(|stage| subshells || stage.simple().is_some());
+            seen.for_each(|stage| leave_out(stage, (maybe, subshells), is_kept, edits));
         }
         StatementKind::If(branches, rest) => {
             for (number, (condition, body)) in branches.iter().enumerate() {
@@ -115,6 +135,11 @@ mod tests {
             ("a && b | c", "a && : b | : c"),
             ("a && X=1 b > log 2>&1", "a && X=1 : b > /dev/null 2>&1"),
             ("a && b <<E\nc\nE", "a && : b <<E\nc\nE"),
+            ("(a && b) || true", "(a && : b) || : true"),
+            ("a && (b; c)", "a && (: b; : c)"),
+            ("a | while read id; do b $id; done", "a | while read id; do : b $id; done"),
+            ("a || exit 0; b", "a || : exit 0; : b"),
+            ("trap c EXIT; (a && b)", "trap c EXIT; (a && b)"),
             ("[ $n -gt 3 ] && a", ": [ $n -gt 3 ] && : a"),
             ("test -f x || a", ": test -f x || : a"),
             ("[[ $n -gt 3 && -f x ]] && (( n > 3 )) && a", ": && : && : a"),
@@ -142,19 +167,8 @@ mod tests {
     #[test]
     fn what_it_comes_to_and_what_nobody_sees_stays() {
         for text in [
-            "a",
-            "a | b",
-            "! a > log",
-            "a; b &",
-            "a && (b; c)",
-            "a && b &",
-            "f() { a && b; }",
-            "X=$(a && b)",
-            "a | while read id; do b $id; done",
-            "a && X=1",
-            "a && export X=1",
-            "[[ -n $(a) ]]",
-            "if a; then",
+            "a", "a | b", "! a > log", "a; b &", "a && b &", "f() { a && b; }", "X=$(a && b)", "a && X=1",
+            "a && export X=1", "[[ -n $(a) ]]", "if a; then",
         ] {
             assert_eq!(reached_anyway(text, &[]).as_deref(), Some(text));
         }

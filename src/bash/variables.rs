@@ -157,7 +157,7 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
     needs
 }
 
-/// Variables that a command leaves with what another one has found (`X=$(…)`, `export X=$(…)`), where nothing in it says that
+/// Variables that a command leaves with what another one has found (`X=$(…)`, `export X=$(…)`, `mapfile -t X < <(…)`), where nothing in it says that
 /// this may be nothing.
 pub fn found(text: &str) -> BTreeSet<String> {
     let is_one = |statements: &[Statement]| {
@@ -174,6 +174,15 @@ pub fn found(text: &str) -> BTreeSet<String> {
             command.words.is_empty() && matches!(&assignment.values[..], [value] if is_found(value, ""))
         });
         found.extend(alone.map(|assignment| assignment.name.clone()));
+        // `mapfile -t X < <(…)`
+        let from = |redirect: &Redirect| {
+            let RedirectTarget::Read(word) = &redirect.to else { return false };
+            word.raw.starts_with("<(")
+                && matches!(&word.inside[..], [Expansion::Commands(statements)] if is_one(statements))
+        };
+        if matches!(command.first(), "mapfile" | "readarray") && command.redirects.iter().any(from) {
+            found.extend(set_by(command));
+        }
         for word in command.words.iter().filter(|_| command.declares()) {
             let Some((name, _)) = word.raw.split_once('=').filter(|(name, _)| is_name(name)) else { continue };
             if is_found(word, &format!("{name}=")) {
@@ -220,7 +229,12 @@ fn bearing(raw: &str) -> Option<(&str, bool)> {
         Some(rest) => rest.split_once('}')?,
         None => rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())),
     };
-    let gone = raw.starts_with('$') && behind.is_empty();
+    let (name, each) = match name.strip_suffix("[@]") {
+        Some(name) => (name, true),
+        None => (name.strip_suffix("[*]").unwrap_or(name), false),
+    };
+    // Of an empty array `"${X[@]}"` leaves no word either.
+    let gone = raw.starts_with('$') && behind.is_empty() || each && behind == "\"";
     (is_name(name) && (gone || behind.trim_start_matches('"').starts_with('/'))).then_some((name, gone))
 }
 
@@ -638,6 +652,7 @@ mod tests {
             ("psql -c \"DELETE FROM x WHERE id = '$ID'\"", "ID", ""),
             ("{ kill $P; } 2>/dev/null", "P", "P"),
             ("$DOCKER ps", "DOCKER", ""),
+            ("restart \"${A[@]}\" ${B[*]} ${C[@]} \"${D[*]}\" ${E[0]}", "A B C D E", "A B C"),
             (". ./env && restart $X", "", ""),
             ("load_env; restart $X", "", ""),
             ("restart $X; load_env", "X", ""),
@@ -709,9 +724,13 @@ mod tests {
         for text in ["X=$(a)", "X=\"$(a | b)\"", "X=`a`", "export X=$(a)", "cd /x && X=$(a)", "Y=1 X=$(a)"] {
             assert_eq!(found(text).into_iter().collect::<Vec<_>>(), ["X"], "{text}");
         }
+        for text in ["X=($(a))", "mapfile -t X < <(a | b)", "readarray X < <(a)"] {
+            assert_eq!(found(text).into_iter().collect::<Vec<_>>(), ["X"], "{text}");
+        }
         for text in [
-            "X=", "X=a$(b)", "X=$(a) b", "X=$(a) || true", "X=$(a || true)", "X=$([ -t 0 ] && echo -t)",
-            "X=$(for i in 1; do a; done)", "if a; then X=$(b); fi", "export X",
+            "mapfile -t X < f", "mapfile -t X < <(a || true)", "X=", "X=a$(b)", "X=$(a) b", "X=$(a) || true",
+            "X=$(a || true)", "X=$([ -t 0 ] && echo -t)", "X=$(for i in 1; do a; done)", "if a; then X=$(b); fi",
+            "export X",
         ] {
             assert_eq!(found(text), BTreeSet::new(), "{text}");
         }

@@ -196,7 +196,8 @@ pub fn says_nothing(call: &Call) -> Option<&'static str> {
 /// it tell.
 pub fn holds_anyway(call: &Call) -> Option<&'static str> {
     let program = table::program(call.program())?;
-    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain);
+    // `! redis-cli PING | grep -q PONG`: the one behind the pipe tells.
+    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain) && call.stdout != Sink::Piped;
     program.advice.as_deref().filter(|_| asked && !tells(program, call))
 }
 
@@ -224,6 +225,19 @@ mod tests {
 
     fn answer(text: &str, stdout: &str, stderr: &str) -> Option<String> {
         error_among(&[call(text)], stdout, stderr).map(|answer| answer.line)
+    }
+
+    #[test]
+    fn a_condition_holds_anyway_where_nothing_behind_it_judges() {
+        for (text, anyway) in [
+            ("if ! redis-cli PING; then a; fi", true),
+            ("if ! redis-cli PING | cat; then a; fi", true),
+            ("if ! redis-cli PING | grep -q PONG; then a; fi", false),
+            ("if redis-cli PING | grep -q PONG; then a; fi", false),
+        ] {
+            let calls = crate::programs::calls(text);
+            assert_eq!(calls.iter().any(|call| holds_anyway(call).is_some()), anyway, "{text}");
+        }
     }
 
     #[test]

@@ -208,8 +208,7 @@ impl<'w> CallWalk<'w> {
             _ if compares => ExitUse::Waived,
             code if own.is_some_and(|command| command.words.is_empty()) => code,
             ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived => ExitUse::Waived,
-            ExitUse::Replaced => ExitUse::Replaced,
-            ExitUse::Kept | ExitUse::Lost => ExitUse::Lost,
+            ExitUse::Kept | ExitUse::Lost | ExitUse::Replaced => ExitUse::Lost,
         };
         let redirects = own.map_or(&[][..], |command| &command.redirects);
         let shown = redirected(redirects, self.text, (around.stdout, around.stderr)).0;

@@ -16,6 +16,9 @@ const FILES: &str = "css csv gz html ico js md pdf pem png svg tar tgz txt yaml 
 /// Names of parameters that say what is looked at, or how it is shown; any other one may set something: `/mode?payments=queue`.
 const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
 
+/// How it ends what is told of an address in which no word is known to be an order.
+pub(super) const MAY_BE_AN_ORDER: &str = "in the address may be an order";
+
 /// Options of `curl` whose values are looked at here.
 pub(super) const CHECKED: [&str; 9] =
     ["-o", "--output", "-D", "--dump-header", "-w", "--write-out", "-G", "--get", "--data-urlencode"];
@@ -86,8 +89,9 @@ pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
         return unknown("the address is not known");
     }
     let globs = !arguments.has(&["-g", "--globoff"]);
-    let strange = addresses.iter().find_map(|address| strange(address, &queries, globs));
-    strange.map_or_else(Effect::looks, |why| unknown(&why))
+    let strange: Vec<String> = addresses.iter().filter_map(|address| strange(address, &queries, globs)).collect();
+    let worst = strange.iter().find(|why| !why.ends_with(MAY_BE_AN_ORDER)).or(strange.first());
+    worst.map_or_else(Effect::looks, |why| unknown(why))
 }
 
 /// What is wrong with an address.
@@ -128,7 +132,7 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     let other = || if question { None } else { unknown_word(&decoded(path)) };
     verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
         .or_else(|| sets().map(|name| format!("the parameter `{name}` in the address may set something")))
-        .or_else(|| other().map(|word| format!("`{word}` in the address may be an order")))
+        .or_else(|| other().map(|word| format!("`{word}` {MAY_BE_AN_ORDER}")))
 }
 
 /// The first word of a path that may be an order. Plurals name things, and so do numbers; what only letters of other scripts say
@@ -137,7 +141,10 @@ fn unknown_word(path: &str) -> Option<String> {
     let all: Vec<&str> = path.split('/').collect();
     // The id of something: `7`, `8f3c-22`; what stands before it names the thing: `/track/7`.
     let is_id = |part: &str| {
-        part.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && part.contains(|c: char| c.is_ascii_digit())
+        let hex =
+            part.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && part.contains(|c: char| c.is_ascii_digit());
+        // `db2` and `a1` are names.
+        hex && (part.len() >= 7 || part.starts_with(|c: char| c.is_ascii_digit()))
     };
     let names = |at: usize| all.get(at + 1).is_some_and(|behind| is_id(behind));
     // Behind `/namespaces/` stands a name.

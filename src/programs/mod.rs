@@ -32,7 +32,7 @@ pub use effect::{
 pub use left_running::left_running;
 pub use own::{FILE, add, own_file};
 pub use page::page;
-pub use shell::{of_shell, only_looks};
+pub use shell::{of_shell, only_gets, only_looks, only_notes};
 pub use spelling::misspelt;
 pub use sql::of_sql;
 pub use table::{Passes, ScriptRunner, Wrapper, passes, script, wrapper};

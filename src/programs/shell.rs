@@ -2,11 +2,13 @@
 //! command that only looks runs without anybody having accepted it, so whatever is not understood here is unknown, and the
 //! people who write the texts may have read this.
 
+use super::http::MAY_BE_AN_ORDER;
 use crate::bash::{
     self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, RedirectTarget, ShellWord,
     SimpleCommand, Statement, StatementKind, Word, WordKind,
 };
 use crate::programs::{self, Effect, EffectKind, StandardInput, among};
+use crate::source::Span;
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -45,15 +47,43 @@ pub fn only_looks(text: &str) -> bool {
     !text.trim().is_empty() && of_shell(text).kind == EffectKind::Looks
 }
 
+/// The same, where what it writes to files below `/tmp` is for the one who follows the runbook.
+pub fn only_notes(text: &str) -> bool {
+    let walk = EffectWalk { notes: true, ..EffectWalk::of(0, false) };
+    !text.trim().is_empty() && walked(text, StandardInput::Nothing, walk).kind == EffectKind::Looks
+}
+
+/// Whether shell text only looks but for a plain GET of `curl` of an address in which no word is known to be an order. HTTP says that a GET
+/// may be repeated.
+pub fn only_gets(text: &str) -> bool {
+    let script = bash::read(text);
+    let is_get = |statement: &&Statement| {
+        let plain = statement.simple().is_some_and(|call| {
+            call.first() == "curl" && !call.redirects.iter().any(|one| matches!(one.to, RedirectTarget::Text { .. }))
+        });
+        let own = text.get(statement.span.start..statement.span.end).filter(|_| plain);
+        own.is_some_and(|own| of_shell(own).because.ends_with(MAY_BE_AN_ORDER)) && statement.substituted().is_empty()
+    };
+    let mut gets: Vec<Span> = script.all().into_iter().filter(is_get).map(|statement| statement.span).collect();
+    gets.sort_by_key(|span| std::cmp::Reverse(span.start));
+    let mut known = text.to_string();
+    gets.iter().for_each(|span| known.replace_range(span.start..span.end, "curl http://localhost/health"));
+    only_looks(&known)
+}
+
 /// `posix`: it is not known which shell reads it, so that what others than bash read in another way is not understood. To dash
 /// `echo &> /dev/null reboot` are two commands.
 fn of_script(text: &str, input: StandardInput<'_>, depth: usize, posix: bool) -> Effect {
+    walked(text, input, EffectWalk::of(depth, posix))
+}
+
+fn walked(text: &str, input: StandardInput<'_>, mut judge: EffectWalk) -> Effect {
     const OF_BASH: [&str; 11] = ["[[", "((", "$'", "&>", "<<<", "|&", "<(", ">(", "+=", "function", "\\'"];
-    if depth > DEEPEST {
+    if judge.depth > DEEPEST {
         return Effect::unknown("shell text stands too deep in shell text");
     }
     let plain = text.replace("$((", "");
-    if let Some(sign) = OF_BASH.iter().find(|sign| posix && plain.contains(**sign)) {
+    if let Some(sign) = OF_BASH.iter().find(|sign| judge.posix && plain.contains(**sign)) {
         return Effect::unknown(format!("not every shell reads `{sign}` alike"));
     }
     if text.contains("/dev/tcp/") || text.contains("/dev/udp/") {
@@ -65,7 +95,6 @@ fn of_script(text: &str, input: StandardInput<'_>, depth: usize, posix: bool) ->
             return Effect { kind: EffectKind::Unreadable, because: format!("it could not be read as shell: {what}") };
         }
     };
-    let mut judge = EffectWalk::of(depth, posix);
     judge.note_all(&statements);
     // What the commands of a script read is what it reads itself.
     judge.input = match input {
@@ -82,6 +111,8 @@ struct EffectWalk {
     worst: Effect,
     depth: usize,
     posix: bool,
+    /// Whether files below `/tmp` do not count.
+    notes: bool,
     /// What the text itself has on its standard input.
     input: StandardInput<'static>,
     /// Functions that the text defines: what they do counts where they are defined.
@@ -98,7 +129,8 @@ impl EffectWalk {
     fn of(depth: usize, posix: bool) -> EffectWalk {
         let (functions, holds, set) = (HashSet::new(), HashMap::new(), HashSet::new());
         let worst = Effect::looks();
-        EffectWalk { worst, depth, posix, input: StandardInput::Stream, functions, holds, set, sets_others: false }
+        let (input, notes, sets_others) = (StandardInput::Stream, false, false);
+        EffectWalk { worst, depth, posix, notes, input, functions, holds, set, sets_others }
     }
 
     /// What commands read that stand in others.
@@ -302,7 +334,11 @@ impl EffectWalk {
         let because = format!("writes the file {}", word.shown());
         match word.kind == WordKind::Fixed && NOWHERE.contains(&word.text.as_str()) {
             true => {}
-            false if word.text.starts_with("/tmp/") && !word.text.contains("..") => self.unknown(because),
+            false if word.text.starts_with("/tmp/") && !word.text.contains("..") => {
+                if !self.notes || word.kind != WordKind::Fixed {
+                    self.unknown(because);
+                }
+            }
             false => self.add(Effect::changes(because)),
         }
     }

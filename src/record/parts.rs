@@ -237,8 +237,8 @@ pub struct HoldRecord {
     pub required_us: u64,
     /// `recover.hold`.
     pub configured_us: u64,
-    /// What the faults needed to hurt: the longest time from the begin of an injection to the fall of an SLI after it, before the
-    /// mitigation; `None` where none fell.
+    /// What the faults needed to hurt: begin of the first injection → fall of the first SLI or, where that is longer, begin of the last
+    /// injection before it → fall of another one, before the mitigation; `None` where none fell.
     pub onset_us: Option<u64>,
     /// `impact.window`.
     pub window_us: u64,

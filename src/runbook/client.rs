@@ -156,7 +156,8 @@ fn left_open(text: &str, tag: &str) -> Option<&'static str> {
             "multi" if redis => open = true,
             "exec" | "discard" if redis => open = false,
             _ if redis => {}
-            "begin" => open = true,
+            // `BEGIN BATCH … APPLY BATCH` is one statement.
+            "begin" => open = tag != "cql",
             "start" if second.starts_with("transaction") => open = true,
             // Behind others it may end what `SET autocommit = 0` has begun.
             "commit" | "rollback" if !open && at == 0 => {

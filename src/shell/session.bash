@@ -5,6 +5,7 @@ builtin unset -v BASH_ENV
 # Writes the shell's state: status, last argument, functions in progress, command, number of pipe statuses, pipe
 # statuses, positional parameters.
 __firedrill_save() {
+  builtin trap - DEBUG
   __firedrill_status=$1 __firedrill_options=$SHELLOPTS __firedrill_fire=
   builtin local __firedrill_line __firedrill_name "__firedrill_shopts=$BASHOPTS"
   builtin local "__firedrill_depth=$3" "__firedrill_command=$4" "__firedrill_pipes=$5"
@@ -162,15 +163,20 @@ __firedrill_needs() {
   if [[ $1 == set ]]; then
     [[ ! -v $2 && $(builtin declare -p "$2" 2>/dev/null) != 'declare -'[aA]* ]] || builtin return 0
   else
-    [[ -z ${!2-} ]] || builtin return 0
+    # Of an array all its values.
+    builtin local "__firedrill_line=$2[*]"
+    [[ -z ${!__firedrill_line-} ]] || builtin return 0
   fi
   builtin printf '%s %s' "$1" "$2" >|@DIR@/lacks
   builtin exit @NO_VALUE@
 }
 
 # Notes a command that is about to run, while there is room; behind an empty text more ran. `$2` gives `$_` back. In the EXIT trap bash
-# names the last command once more, or one of ours.
+# names the last command once more, or one of ours; under `set -T` what our functions do is named, too.
 __firedrill_ran() {
+  case ${FUNCNAME[1]-} in __firedrill_* | disown | trap | wait) builtin return 0 ;; esac
+  # With `(exit 1)` the pipe status of the command before is given back.
+  case $BASH_SUBSHELL$1 in [1-9]'exit '*) builtin return 0 ;; esac
   case $1 in 'builtin return'* | 'builtin . ./pre '* | 'builtin trap - EXIT DEBUG') builtin return 0 ;; esac
   if ((__firedrill_left > 0)); then
     __firedrill_left=$((__firedrill_left - ${#1} - 1))

@@ -7,8 +7,8 @@
 
 use super::jobs::Jobs;
 use super::protocol::Blob;
-use crate::bash::is_name;
 use crate::bash::variables::{self, VariableNeeds};
+use crate::bash::{is_name, watches_subshells};
 use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -34,7 +34,8 @@ const HANDLER: &str = concat!(
 );
 /// The DEBUG trap of a command that is watched, and what sets it.
 const DEBUG: &str = r#"{ __firedrill_ran "$BASH_COMMAND" "${_-}"; } 2>/dev/null"#;
-const WATCH: &str = "builtin printf '' >|@DIR@/ran; __firedrill_left=60000; builtin trap -- '@DEBUG@' DEBUG";
+const WATCH: &str =
+    "builtin printf '' >|@DIR@/ran; __firedrill_left=60000; builtin set @TRACE@; builtin trap -- '@DEBUG@' DEBUG";
 /// Most that a watched command may have noted, in bytes.
 const LARGEST_RAN: u64 = 256 << 10;
 /// Longest `$_` that is carried over, in bytes.
@@ -151,7 +152,8 @@ impl Session {
         let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
         let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
         let env = env.replace("@NO_VALUE@", &NO_VALUE.to_string());
-        let watch = if watched { WATCH.replace("@DEBUG@", DEBUG) } else { String::new() };
+        let trace = if watches_subshells(text) { "-T" } else { "+o noexec" };
+        let watch = if watched { WATCH.replace("@TRACE@", trace).replace("@DEBUG@", DEBUG) } else { String::new() };
         let pre = include_str!("pre.bash")
             .replace("@WATCH@", &watch)
             .replace("@DIR@", &in_bash)
@@ -317,12 +319,15 @@ impl Session {
             self.cwd = cwd;
         }
         let mut in_function = false;
+        let is_trace = |option: &String| option == "functrace";
+        let trace_is_ours = watches_subshells(text) && dir.join("ran").exists() && !self.options.iter().any(is_trace);
         for (key, value) in facts.lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "options" => {
                     let known = value.split(':').filter(|o| !o.is_empty());
                     let known = known.filter(|o| o.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
                     self.options = known.map(str::to_owned).collect();
+                    self.options.retain(|option| !trace_is_ours || !is_trace(option));
                 }
                 "depth" => in_function = !value.is_empty() && value != "0",
                 "last" if value.len() <= LONGEST_LAST => value.clone_into(&mut self.last),

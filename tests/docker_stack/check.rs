@@ -67,7 +67,7 @@ fn check_knows_what_localhost_is() {
 #[test]
 fn check_knows_which_calls_a_drill_refuses() {
     let steps = "```bash\ndocker system prune -f && docker compose restart web\nkubectl get pods\ndocker \"$THING\" rm\n\
-                 docker compose -p other restart web\n```\n";
+                 docker compose -p other restart web\ndocker ps -q | xargs -r docker restart\n```\n";
     let (code, said) = checked(steps, "image: 'debian:bookworm-slim'");
     assert_eq!(code, Some(0), "{said}");
     for why in ["`docker system`", "`kubectl` has no cluster here", "`-p other`: other projects"] {

@@ -214,8 +214,12 @@ async fn a_command_without_the_value_that_it_reads_is_not_run() {
     }
     assert_eq!(rig.run("exit 78").await.result.lacks, None, "it ends so itself");
     assert_eq!(rig.run("F=$(false); true").await.exit, 0);
-    rig.out("N=$(true); export E=$(true); O=$(false) || true; Z=; GIVEN=$GIVEN").await;
-    for text in ["touch ran $N", "touch ran ${E}", "touch ran $F", "rm -rf \"$N\"/ran ran"] {
+    rig.out("N=$(true); export E=$(true); O=$(false) || true; Z=; GIVEN=$GIVEN; mapfile -t L < <(true); Q=($(echo a))")
+        .await;
+    for text in [
+        "touch ran \"${L[@]}\"", "touch ran ${L[*]}", "touch ran $N", "touch ran ${E}", "touch ran $F",
+        "rm -rf \"$N\"/ran ran",
+    ] {
         let ran = rig.run(text).await;
         assert!(ran.exit == 78 && ran.err.contains("` is empty: nothing was found for it ("), "{text}: {ran:?}");
     }
@@ -226,6 +230,7 @@ async fn a_command_without_the_value_that_it_reads_is_not_run() {
         "[ -n \"$N\" ] && touch ran $N; true",
         "for n in $N; do touch ran; done",
         "touch a $O $Z $GIVEN",
+        "touch \"${Q[@]}\"",
         "touch a \"x$N\"",
         "touch a ${GIVEN-$C} ${C:+x$C}",
         "touch a $N; true",
@@ -365,11 +370,14 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
         ("if false; then touch no; fi", 0, &["false"][..]),
         ("false && touch no", 1, &["false"]),
         ("true && touch yes >/dev/null 2>&1", 0, &["touch yes > /dev/null 2>&1", "true"]),
-        ("for i in $(true); do touch no; done", 0, &[]),
+        ("for i in $(true); do touch no; done", 0, &["true"]),
         ("for i in 1 2; do test -e no && touch no; done", 1, &["for i in 1 2", "test -e no"]),
         ("case x in y) touch no ;; esac", 0, &["case x in "]),
         ("[[ -e no ]] || echo x | cat", 0, &["[[ -e no ]]", "cat", "echo x"]),
-        ("(touch yes) && true", 0, &["true"]),
+        ("(touch yes) && true", 0, &["touch yes", "true"]),
+        ("(false && touch no) || true", 0, &["false", "true"]),
+        ("echo x | while read x; do test -e no && touch no; done", 1, &["echo x", "read x", "test -e no"]),
+        ("f() { test -e no || return 0; touch no; }; f", 0, &["f", "return 0", "test -e no"]),
         ("true && exit 4", 4, &["exit 4", "true"]),
         ("true && exec false", 1, &["exec false", "true"]),
         ("while read x; do touch $x; done </dev/null", 0, &["read x"]),
@@ -408,6 +416,8 @@ async fn a_watched_command_is_as_any_other() {
     let ran = rig.watched("true && true; false; echo on").await;
     assert_eq!((ran.exit, ran.out.as_str(), ran.result.left_shell), (1, "", true));
     rig.out("set +eu").await;
+    rig.watched("(false) || true").await;
+    assert_eq!(rig.out("shopt -o functrace; true").await, "functrace      \toff\n");
     let ran = rig.watched("true &&\n no-such-program; set -xv; true\nset +xv").await;
     assert_eq!(ran.err, "bash: line 2: no-such-program: command not found\n+ true\nset +xv\n+ set +xv\n");
     // Traps are the user's, and nothing of ours is among them.

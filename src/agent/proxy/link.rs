@@ -197,6 +197,8 @@ impl ToxicLink {
             if self.is_idle() {
                 buffer = BytesMut::new();
                 tokio::select! {
+                    // A toxic that is in force acts on whatever arrives from then on.
+                    biased;
                     changed = self.toxics.changed() => {
                         changed.map_err(|_| ConnectionCut::Close)?;
                         self.set()?;
@@ -222,6 +224,7 @@ impl ToxicLink {
                 buffer.reserve(CHUNK);
             }
             tokio::select! {
+                biased;
                 changed = self.toxics.changed() => {
                     changed.map_err(|_| ConnectionCut::Close)?;
                     self.set()?;

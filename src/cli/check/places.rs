@@ -197,8 +197,10 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
                         let span = call.places.get(number).map_or(whole, |at| shell.place(*at));
                         add(program, span);
                         let words = call.words.get(number..).unwrap_or_default();
-                        // What a step sets itself is not known here.
-                        let known = !sets_its_own && words.iter().all(|word| !word.contains(UNKNOWN));
+                        // What a step sets itself is not known here, nor what `xargs` adds.
+                        let mut before = call.words.iter().take(number);
+                        let fed = before.any(|word| word.rsplit('/').next() == Some("xargs"));
+                        let known = !fed && !sets_its_own && words.iter().all(|word| !word.contains(UNKNOWN));
                         if PROGRAMS.contains(&program) && known {
                             let words = words.iter().map(|word| (*word).to_string()).collect();
                             let env = environment(plan, &shell.step.id);

@@ -7,7 +7,7 @@ use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read};
 use crate::engine::stop::Stop;
-use crate::programs::{EffectKind, only_looks};
+use crate::programs::{EffectKind, only_gets, only_looks, only_notes};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
@@ -81,6 +81,8 @@ pub(super) struct CommandRequest {
     pub client: bool,
     /// Whether it does more than look or wait.
     pub helps: bool,
+    /// Whether that may be more than a GET, so that it is not repeated unless somebody has said so.
+    pub once: bool,
     /// Whether that depends on a condition in it, so that its end tells whether it did.
     pub watched: bool,
     pub at: Location,
@@ -153,7 +155,8 @@ impl Follower<'_> {
             let begun = Instant::now();
             let ran = run(shell, &self.sink, &order).await;
             // Where nobody saw its end it counts as met.
-            let unmet = order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&order.text, &ran.result));
+            let unmet =
+                order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&order.text, &ran.result, looks_at(&place)));
             if order.watched && !unmet {
                 context.condition_met();
             }
@@ -187,7 +190,7 @@ impl Follower<'_> {
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let functions = crate::programs::functions(before);
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions);
-            if judged.is_none() && order.helps {
+            if judged.is_none() && order.once {
                 let (written, searched) = (written.clone(), searched.clone());
                 *done = DoneSoFar { commands: at_in_block + 1, written, searched };
             }
@@ -216,7 +219,7 @@ impl Follower<'_> {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), (false, &what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let (at, timed_out, once) = (order.at, fault == CommandFailure::TimedOut, no_cure && order.helps);
+                let (at, timed_out, once) = (order.at, fault == CommandFailure::TimedOut, no_cure && order.once);
                 return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), timed_out, once }));
             }
             warnings.push(format!("{at}: {what}"));
@@ -343,7 +346,8 @@ impl Follower<'_> {
         let client = self.respond.clients.get(&command.language);
         let background = settings.background == Some(true);
         // What a client is given was judged where the runbook was read.
-        let helps = if client.is_some() { !looks } else { !only_looks(&says) };
+        let looks_here = looks_at(&place_of(settings, command, self.respond));
+        let helps = if client.is_some() { !looks } else { !looks_here(&says) };
         // One in the background may take as long as the runbook does, unless it says how long itself.
         let longest = if background { Duration::MAX } else { self.respond.timeout };
         Ok(CommandRequest {
@@ -352,7 +356,8 @@ impl Follower<'_> {
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
             helps,
-            watched: helps && !background && client.is_none() && depends_on_condition(&says),
+            once: helps && (client.is_some() || !only_gets(&says)),
+            watched: helps && !background && client.is_none() && depends_on_condition(&says, looks_here),
             says,
             at: self.location(command),
             attempt,
@@ -379,13 +384,18 @@ impl Follower<'_> {
     }
 }
 
+/// What tells of a text whether it only looks: a file below `/tmp` of the toolbox is in no service.
+fn looks_at(place: &Place) -> fn(&str) -> bool {
+    if *place == Place::Toolbox { only_notes } else { only_looks }
+}
+
 /// Whether everything of a text that does more than look stands where its shell may not come to, and where that tells what it ran.
-fn depends_on_condition(text: &str) -> bool {
-    reached_anyway(text, &[]).is_some_and(|anyway| only_looks(&anyway))
+fn depends_on_condition(text: &str, looks: fn(&str) -> bool) -> bool {
+    reached_anyway(text, &[]).is_some_and(|anyway| looks(&anyway))
 }
 
 /// Whether a watched command has run something that does more than look, or nobody can say.
-fn has_helped(text: &str, result: &CommandResult) -> bool {
+fn has_helped(text: &str, result: &CommandResult, looks: fn(&str) -> bool) -> bool {
     // Heads of loops, and tests: what is substituted in them only looks.
     const ASKS: [&str; 7] = ["for ", "case ", "select ", "[[ ", "((", "[ ", "test "];
     let Some(ran) = result.ran.as_ref().filter(|_| result.lacks.is_none()) else { return result.lacks.is_none() };
@@ -393,8 +403,8 @@ fn has_helped(text: &str, result: &CommandResult) -> bool {
     let ran: Vec<&str> = ran.iter().map(String::as_str).filter(|ran| !asks(ran)).collect();
     match reached_anyway(text, &ran) {
         // What a variable is, only the text as a whole tells.
-        Some(left) => !only_looks(&left),
-        None => ran.iter().any(|ran| !only_looks(ran)),
+        Some(left) => !looks(&left),
+        None => ran.iter().any(|ran| !looks(ran)),
     }
 }
 
@@ -606,6 +616,29 @@ mod tests {
     }
 
     #[test]
+    fn a_get_may_be_repeated() {
+        for text in [
+            "curl -fsS http://checkout:8080/quotation",
+            "curl -fsS http://checkout:8080/quotation 2>/dev/null | grep -q ok",
+            "test \"$(curl -s http://checkout/quotation)\" = ok",
+        ] {
+            assert!(!only_looks(text) && only_gets(text), "{text}");
+        }
+        for text in [
+            "curl -X POST http://checkout/quotation",
+            "curl -d x http://checkout/quotation",
+            "curl http://checkout/cache/flush",
+            "curl http://checkout/quotation http://checkout/cache/flush",
+            "curl -o /etc/motd http://checkout/quotation",
+            "curl http://checkout/quotation > /etc/motd",
+            "curl http://checkout/quotation | sh",
+            "curl http://checkout/quotation && docker compose restart x",
+        ] {
+            assert!(!only_gets(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_command_whose_help_depends_on_a_condition_is_watched() {
         for text in [
             "if [ -f stuck ]; then docker compose restart x; fi",
@@ -617,31 +650,37 @@ mod tests {
             "until curl -fsS http://shop/healthz; do docker restart web; sleep 1; done",
             "while read -r id; do docker restart \"$id\"; done < list",
             "cd /srv && ./fix.sh || true",
+            "( test -f stuck && docker compose restart x ) || true",
+            "[ -f stuck ] && (docker restart x)",
+            "docker ps -q | while read -r id; do docker restart $id; done",
+            "test -f stuck || exit 0; docker compose restart x",
+            "docker logs x > /tmp/x.log; [ -f stuck ] && docker restart x",
         ] {
-            assert!(!only_looks(text) && depends_on_condition(text), "{text}");
+            assert!(!only_notes(text) && depends_on_condition(text, only_notes), "{text}");
         }
         for text in [
             "docker compose restart x",
             "docker compose pull && docker compose up -d",
             "if ./fix.sh; then echo fixed; fi",
             "docker ps -q | xargs docker restart",
-            "[ -f stuck ] && (docker restart x)",
             "[ -f stuck ] && docker restart x &",
-            "docker ps -q | while read -r id; do docker restart $id; done",
             "fix() { docker restart x; }; [ -f stuck ] && fix",
             "[ -f stuck ] && docker restart $(./pick.sh)",
             "if true; then docker restart x; fi; docker restart y",
             "{ [ -f stuck ] && docker restart x; } > /etc/motd",
         ] {
-            assert!(!depends_on_condition(text), "{text}");
+            assert!(!depends_on_condition(text, only_notes), "{text}");
         }
+        let noted = "docker compose logs x > /tmp/x.log 2>&1";
+        assert!(looks_at(&Place::Toolbox)(noted) && !looks_at(&Place::Service("x".into()))(noted));
+        assert!(!only_notes("docker logs x > /tmp/../etc/motd") && !only_notes("docker logs x > /tmp/$X"));
     }
 
     #[test]
     fn a_watched_command_has_helped_where_something_ran_that_does_more_than_look() {
         let helped = |text: &str, ran: &[&str]| {
             let ran = Some(ran.iter().map(|text| text.to_string()).collect());
-            has_helped(text, &CommandResult { ran, ..CommandResult::default() })
+            has_helped(text, &CommandResult { ran, ..CommandResult::default() }, only_notes)
         };
         let each = "for c in web db; do docker inspect $c | grep -q unhealthy && docker restart $c; done";
         let tries = "n=0; until [ $n -gt 3 ]; do n=$((n+1)); grep -q ok status || docker restart x; done";
@@ -655,8 +694,10 @@ mod tests {
             ("case $x in y) docker restart x ;; esac", &["case $x in "][..]),
             ("[ -f stuck ] && docker restart x", &[][..]),
             ("[ -f stuck ] && docker restart x", &["[ -f stuck ]", "sleep 1"][..]),
+            ("(test -f stuck && docker restart x) || true", &["test -f stuck", "true"][..]),
+            ("test -f stuck || exit 0; docker restart x", &["test -f stuck", "exit 0"][..]),
         ] {
-            assert!(depends_on_condition(text) && !helped(text, ran), "{text}: {ran:?}");
+            assert!(depends_on_condition(text, only_notes) && !helped(text, ran), "{text}: {ran:?}");
         }
         for (text, ran) in [
             (each, &[&asked[..], &["docker restart $c"]].concat()[..]),
@@ -667,8 +708,8 @@ mod tests {
             assert!(helped(text, ran), "{text}: {ran:?}");
         }
         let lacks = Some("`$C` is not set".to_string());
-        assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }));
-        assert!(has_helped(each, &CommandResult::default()), "nobody saw what ran");
+        assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }, only_notes));
+        assert!(has_helped(each, &CommandResult::default(), only_notes), "nobody saw what ran");
     }
 
     #[test]
