@@ -50,22 +50,24 @@ pub struct Effect {
     pub kind: EffectKind,
     /// How that is known, for people; empty where it only looks.
     pub because: String,
+    /// It is not known of a plain GET alone, which may be repeated (RFC 9110, 9.2.1: it is safe).
+    pub of_get: bool,
 }
 
 impl Effect {
     /// It only looks.
     pub fn looks() -> Effect {
-        Effect { kind: EffectKind::Looks, because: String::new() }
+        Effect { kind: EffectKind::Looks, because: String::new(), of_get: false }
     }
 
     /// It cannot be told, for this reason.
     pub fn unknown(because: impl Into<String>) -> Effect {
-        Effect { kind: EffectKind::Unknown, because: because.into() }
+        Effect { kind: EffectKind::Unknown, because: because.into(), of_get: false }
     }
 
     /// It changes something, as this says.
     pub fn changes(because: impl Into<String>) -> Effect {
-        Effect { kind: EffectKind::Changes, because: because.into() }
+        Effect { kind: EffectKind::Changes, because: because.into(), of_get: false }
     }
 
     /// The worse of two; of equals the first.

@@ -16,9 +16,6 @@ const FILES: &str = "css csv gz html ico js md pdf pem png svg tar tgz txt yaml 
 /// Names of parameters that say what is looked at, or how it is shown; any other one may set something: `/mode?payments=queue`.
 const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
 
-/// How it ends what is told of an address in which no word is known to be an order.
-pub(super) const MAY_BE_AN_ORDER: &str = "in the address may be an order";
-
 /// Options of `curl` whose values are looked at here.
 pub(super) const CHECKED: [&str; 9] =
     ["-o", "--output", "-D", "--dump-header", "-w", "--write-out", "-G", "--get", "--data-urlencode"];
@@ -89,17 +86,21 @@ pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
         return unknown("the address is not known");
     }
     let globs = !arguments.has(&["-g", "--globoff"]);
-    let strange: Vec<String> = addresses.iter().filter_map(|address| strange(address, &queries, globs)).collect();
-    let worst = strange.iter().find(|why| !why.ends_with(MAY_BE_AN_ORDER)).or(strange.first());
-    worst.map_or_else(Effect::looks, |why| unknown(why))
+    let strange: Vec<(String, bool)> =
+        addresses.iter().filter_map(|address| strange(address, &queries, globs)).collect();
+    match strange.iter().find(|(_, of_get)| !of_get).or(strange.first()) {
+        Some((why, of_get)) => Effect { of_get: *of_get, ..unknown(why) },
+        None => Effect::looks(),
+    }
 }
 
-/// What is wrong with an address.
-fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) -> Option<String> {
+/// What is wrong with an address, and whether only a word of it is not known.
+fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) -> Option<(String, bool)> {
+    let sure = |why: String| Some((why, false));
     let shown = address.text.replace([FILLED, EXPANDED], "…");
     let rest = match address.text.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,
-        Some(_) => return Some(format!("the protocol of `{shown}`")),
+        Some(_) => return sure(format!("the protocol of `{shown}`")),
         None => address.text,
     };
     // Without a protocol, curl goes by the name of the host; with one that is filled in, by that: `gopher://cache:6379/_FLUSHALL`.
@@ -110,7 +111,7 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     let bare = rest.len() == address.text.len();
     let strange = others.iter().any(begins) || host.contains([FILLED, EXPANDED]) || host.starts_with(['-', '/', '.']);
     if bare && strange {
-        return Some(format!("the protocol of `{shown}` is not known"));
+        return sure(format!("the protocol of `{shown}` is not known"));
     }
     let path = rest.find(['/', '?']).map_or("", |at| rest.get(at..).unwrap_or_default());
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -119,7 +120,7 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     let glob = |c: char| c == '*' && address.kind != WordKind::Fixed || "{}[]".contains(c) && globs;
     let open = |c: char| c == EXPANDED || glob(c);
     if path.contains(open) || path.contains('\\') || !question && query.contains(open) {
-        return Some(format!("`{shown}` may become another address"));
+        return sure(format!("`{shown}` may become another address"));
     }
     let mut texts: Vec<&str> = vec![path];
     if !question {
@@ -132,7 +133,8 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     let other = || if question { None } else { unknown_word(&decoded(path)) };
     verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
         .or_else(|| sets().map(|name| format!("the parameter `{name}` in the address may set something")))
-        .or_else(|| other().map(|word| format!("`{word}` {MAY_BE_AN_ORDER}")))
+        .and_then(sure)
+        .or_else(|| other().map(|word| (format!("`{word}` in the address may be an order"), true)))
 }
 
 /// The first word of a path that may be an order. Plurals name things, and so do numbers; what only letters of other scripts say

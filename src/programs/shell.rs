@@ -2,7 +2,6 @@
 //! command that only looks runs without anybody having accepted it, so whatever is not understood here is unknown, and the
 //! people who write the texts may have read this.
 
-use super::http::MAY_BE_AN_ORDER;
 use crate::bash::{
     self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, RedirectTarget, ShellWord,
     SimpleCommand, Statement, StatementKind, Word, WordKind,
@@ -58,11 +57,12 @@ pub fn only_notes(text: &str) -> bool {
 pub fn only_gets(text: &str) -> bool {
     let script = bash::read(text);
     let is_get = |statement: &&Statement| {
+        // Of a wrapper or a script the first reason is told, and there may be others.
         let plain = statement.simple().is_some_and(|call| {
             call.first() == "curl" && !call.redirects.iter().any(|one| matches!(one.to, RedirectTarget::Text { .. }))
         });
         let own = text.get(statement.span.start..statement.span.end).filter(|_| plain);
-        own.is_some_and(|own| of_shell(own).because.ends_with(MAY_BE_AN_ORDER)) && statement.substituted().is_empty()
+        own.is_some_and(|own| of_shell(own).of_get) && statement.substituted().is_empty()
     };
     let mut gets: Vec<Span> = script.all().into_iter().filter(is_get).map(|statement| statement.span).collect();
     gets.sort_by_key(|span| std::cmp::Reverse(span.start));
@@ -92,7 +92,8 @@ fn walked(text: &str, input: StandardInput<'_>, mut judge: EffectWalk) -> Effect
     let statements = match bash::read(text).strict() {
         Ok(statements) => statements,
         Err(what) => {
-            return Effect { kind: EffectKind::Unreadable, because: format!("it could not be read as shell: {what}") };
+            let why = format!("it could not be read as shell: {what}");
+            return Effect { kind: EffectKind::Unreadable, ..Effect::unknown(why) };
         }
     };
     judge.note_all(&statements);

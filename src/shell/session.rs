@@ -34,8 +34,7 @@ const HANDLER: &str = concat!(
 );
 /// The DEBUG trap of a command that is watched, and what sets it.
 const DEBUG: &str = r#"{ __firedrill_ran "$BASH_COMMAND" "${_-}"; } 2>/dev/null"#;
-const WATCH: &str =
-    "builtin printf '' >|@DIR@/ran; __firedrill_left=60000; builtin set @TRACE@; builtin trap -- '@DEBUG@' DEBUG";
+const WATCH: &str = "builtin printf '' >|@DIR@/ran; __firedrill_left=60000; @TRACE@builtin trap -- '@DEBUG@' DEBUG";
 /// Most that a watched command may have noted, in bytes.
 const LARGEST_RAN: u64 = 256 << 10;
 /// Longest `$_` that is carried over, in bytes.
@@ -152,7 +151,7 @@ impl Session {
         let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
         let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
         let env = env.replace("@NO_VALUE@", &NO_VALUE.to_string());
-        let trace = if watches_subshells(text) { "-T" } else { "+o noexec" };
+        let trace = if watches_subshells(text) { "builtin set -T; " } else { "" };
         let watch = if watched { WATCH.replace("@TRACE@", trace).replace("@DEBUG@", DEBUG) } else { String::new() };
         let pre = include_str!("pre.bash")
             .replace("@WATCH@", &watch)
