@@ -3,6 +3,7 @@
 //! understood.
 
 mod around;
+mod handed;
 mod holds;
 pub mod lexer;
 mod reach;
@@ -12,6 +13,7 @@ pub(crate) mod variables;
 mod word;
 
 pub use around::{CommandContext, OutputTaker, PlacedCommand};
+pub use handed::without_calls;
 pub use holds::Holds;
 pub use reach::{reached_anyway, watches_subshells};
 #[cfg(test)]

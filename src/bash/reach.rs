@@ -5,23 +5,39 @@ use super::tree::{RedirectTarget, SimpleCommand, Statement, StatementKind};
 use crate::source::Span;
 
 /// The text without the calls that its shell may not come to: those in a branch or a loop, behind `&&` or `||`, have a `:` before them, and
-/// write to `/dev/null`; so are those behind what may leave (`exit`). Tests, which only ask, are left out wherever they stand. `a &`, `$(…)`
-/// and functions stay as they are, and so does what runs in a subshell (`( … )`, a compound command in a pipeline) that is not
-/// [watched](watches_subshells).
+/// write to `/dev/null`; so are those behind what may leave (`exit`). Tests, which only ask, are left out wherever they stand. `a &` and
+/// `$(…)` stay as they are, and so does what runs in a function or in a subshell (`( … )`, a compound command in a pipeline) that is not
+/// [watched](watches_subshells). Of a function that is, the body stands there alone, as what its shell may not come to, and calls of it are
+/// left out.
 ///
-/// Calls that `ran`, as `BASH_COMMAND` has them, stay as well. `None` where one of them does not stand in the text.
+/// Calls that `ran`, as `BASH_COMMAND` has them, stay as well; `f ()` is a call of a function. `None` where one of them does not stand
+/// in the text.
 pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
-    let script = read(text);
-    let simple = Statement::all(&script.statements).into_iter().filter_map(Statement::simple);
+    let (script, watches) = (read(text), watches_subshells(text));
+    let simple = script.all().into_iter().filter_map(Statement::simple);
     let known: Vec<String> = simple.map(|command| key(text, command)).collect();
+    let function = |statement: &Statement| match &statement.kind {
+        StatementKind::Function { name, .. } if watches => Some(name.clone()),
+        _ => None,
+    };
+    let functions: Vec<String> = script.all().into_iter().filter_map(function).collect();
+    let is_function = |name: &str| functions.iter().any(|known| known == name);
     let of_call = |ran: &&str| match read(ran).statements.as_slice() {
         [statement] => statement.simple().map(|command| key(ran, command)).filter(|key| known.contains(key)),
         _ => None,
     };
-    let keep: Vec<String> = ran.iter().map(of_call).collect::<Option<_>>()?;
-    let is_kept = |command: &SimpleCommand| !keep.is_empty() && keep.contains(&key(text, command));
+    let others = ran.iter().filter(|ran| !ran.strip_suffix(" ()").is_some_and(is_function));
+    let keep: Vec<String> = others.map(of_call).collect::<Option<_>>()?;
+    let is_left = |command: &SimpleCommand, maybe: bool| {
+        (maybe || is_function(command.first())) && !keep.contains(&key(text, command))
+    };
     let mut edits = Vec::new();
-    leave_out_all(&script.statements, (false, watches_subshells(text)), &is_kept, &mut edits);
+    leave_out_all(&script.statements, (false, watches), &is_left, &mut edits);
+    Some(edited(text, edits))
+}
+
+/// A text with other pieces in some places.
+pub(super) fn edited(text: &str, mut edits: Vec<(Span, &'static str)>) -> String {
     edits.sort_by_key(|(span, _)| span.start);
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for (span, piece) in edits {
@@ -30,10 +46,11 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
         from = span.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());
-    Some(out)
+    out
 }
 
-/// Whether the subshells of a watched text are watched as well: by `set -T`, with which `trap -p` and traps of its own would be others.
+/// Whether the subshells and functions of a watched text are watched as well: by `set -T`, with which `trap -p` and traps of its own would
+/// be others.
 pub fn watches_subshells(text: &str) -> bool {
     !text.contains("trap")
 }
@@ -52,13 +69,15 @@ fn key(text: &str, command: &SimpleCommand) -> String {
 fn leave_out_all(
     statements: &[Statement],
     (mut maybe, subshells): (bool, bool),
-    is_kept: &dyn Fn(&SimpleCommand) -> bool,
+    is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
     edits: &mut Vec<(Span, &'static str)>,
 ) {
     for statement in statements {
-        leave_out(statement, (maybe, subshells), is_kept, edits);
+        leave_out(statement, (maybe, subshells), is_left, edits);
         let mut simple = Statement::all(std::slice::from_ref(statement)).into_iter().filter_map(Statement::simple);
-        maybe |= simple.any(|command| matches!(command.first(), "exit" | "return" | "break" | "continue"));
+        let leaves = |name: &str| matches!(name, "exit" | "return" | "break" | "continue");
+        maybe |= !matches!(statement.kind, StatementKind::Function { .. })
+            && simple.any(|command| leaves(command.first()) || is_left(command, false));
     }
 }
 
@@ -66,17 +85,18 @@ fn leave_out_all(
 fn leave_out(
     statement: &Statement,
     (maybe, subshells): (bool, bool),
-    is_kept: &dyn Fn(&SimpleCommand) -> bool,
+    is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
     edits: &mut Vec<(Span, &'static str)>,
 ) {
-    let mut all = |parts: &[Statement], maybe: bool| leave_out_all(parts, (maybe, subshells), is_kept, edits);
+    let mut all = |parts: &[Statement], maybe: bool| leave_out_all(parts, (maybe, subshells), is_left, edits);
     match &statement.kind {
         StatementKind::Simple(command) => {
             let asks = matches!(command.first(), "[" | "test");
-            let maybe = maybe && !is_kept(command);
+            // What a function that is called writes to is opened whatever it runs.
+            let (maybe, is_function) = (is_left(command, maybe), is_left(command, false));
             let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
             edits.push((Span::new(first.span.start, first.span.start), ": "));
-            for redirect in command.redirects.iter().filter(|_| maybe) {
+            for redirect in command.redirects.iter().filter(|_| maybe && !is_function) {
                 if let RedirectTarget::Write(word) = &redirect.to
                     && word.inside.is_empty()
                 {
@@ -88,17 +108,21 @@ fn leave_out(
             edits.push((statement.span, ":"));
         }
         StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => {
-            leave_out(inner, (maybe, subshells), is_kept, edits);
+            leave_out(inner, (maybe, subshells), is_left, edits);
+        }
+        StatementKind::Function { body, .. } if subshells => {
+            edits.push((Span::new(statement.span.start, body.span.start), ""));
+            leave_out(body, (true, subshells), is_left, edits);
         }
         StatementKind::Group { body, subshell } if !subshell || subshells => all(body, maybe),
         StatementKind::AndOr(first, rest) => {
-            leave_out(first, (maybe, subshells), is_kept, edits);
-            rest.iter().for_each(|(_, part)| leave_out(part, (true, subshells), is_kept, edits));
+            leave_out(first, (maybe, subshells), is_left, edits);
+            rest.iter().for_each(|(_, part)| leave_out(part, (true, subshells), is_left, edits));
         }
         // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
         StatementKind::Pipeline(stages) => {
             let seen = stages.iter().map(|(stage, _)| stage).filter(|stage| subshells || stage.simple().is_some());
-            seen.for_each(|stage| leave_out(stage, (maybe, subshells), is_kept, edits));
+            seen.for_each(|stage| leave_out(stage, (maybe, subshells), is_left, edits));
         }
         StatementKind::If(branches, rest) => {
             for (number, (condition, body)) in branches.iter().enumerate() {
@@ -139,6 +163,11 @@ mod tests {
             ("a && (b; c)", "a && (: b; : c)"),
             ("a | while read id; do b $id; done", "a | while read id; do : b $id; done"),
             ("a || exit 0; b", "a || : exit 0; : b"),
+            ("f() { a && b; }", "{ : a && : b; }"),
+            ("f() { a || return 0; }; b; f; c", "{ : a || : return 0; }; b; : f; : c"),
+            ("function f { a; }; f x && b", "{ : a; }; : f x && : b"),
+            ("f() ( a ); a; X=1 f > log", "( : a ); a; X=1 : f > log"),
+            ("trap c EXIT; f() { a; }; f", "trap c EXIT; f() { a; }; f"),
             ("trap c EXIT; (a && b)", "trap c EXIT; (a && b)"),
             ("[ $n -gt 3 ] && a", ": [ $n -gt 3 ] && : a"),
             ("test -f x || a", ": test -f x || : a"),
@@ -159,7 +188,13 @@ mod tests {
         for ran in ["a", "echo no 1>&2", "X=$(b | c) d > log <<E\nx\nE\n"] {
             assert!(reached_anyway(text, &[ran]).is_some(), "{ran}");
         }
-        for ran in ["", "e", "d > log", "a; a", "echo no there"] {
+        let text = "f() { a || return 0; b; }; f x";
+        let left = "{ a || return 0; : b; }; : f x";
+        assert_eq!(reached_anyway(text, &["f ()", "a", "return 0"]).as_deref(), Some(left));
+        // A program of the name of a function that is not there yet.
+        let left = "f x; { : a || : return 0; : b; }";
+        assert_eq!(reached_anyway("f x; f() { a || return 0; b; }", &["f x"]).as_deref(), Some(left));
+        for ran in ["", "e", "d > log", "a; a", "echo no there", "g ()"] {
             assert_eq!(reached_anyway(text, &[ran]), None, "{ran}");
         }
     }
@@ -167,8 +202,8 @@ mod tests {
     #[test]
     fn what_it_comes_to_and_what_nobody_sees_stays() {
         for text in [
-            "a", "a | b", "! a > log", "a; b &", "a && b &", "f() { a && b; }", "X=$(a && b)", "a && X=1",
-            "a && export X=1", "[[ -n $(a) ]]", "if a; then",
+            "a", "a | b", "! a > log", "a; b &", "a && b &", "X=$(a && b)", "a && X=1", "a && export X=1",
+            "[[ -n $(a) ]]", "if a; then",
         ] {
             assert_eq!(reached_anyway(text, &[]).as_deref(), Some(text));
         }

@@ -2,9 +2,10 @@
 //! out, and gives back its output as fast as it is taken, and no faster.
 
 use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use super::session::quote;
 use crate::locked;
 use crate::stack::{CallIo, ToolCall, Tools, WINDOW};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,6 +20,15 @@ pub struct EndedCall {
     pub exit: i32,
 }
 
+/// What is noted of the calls of a session.
+#[derive(Debug, Default)]
+pub(super) struct CallNotes {
+    /// Those since a command began that is watched, each once, as shell text.
+    pub begun: Option<BTreeSet<String>>,
+    /// Those that went on without the session.
+    pub ended: Vec<EndedCall>,
+}
+
 /// A line from the other end.
 #[derive(Debug)]
 pub(super) enum ShimLine {
@@ -31,13 +41,13 @@ pub(super) enum ShimLine {
 
 /// Serves calls until the channel ends; every other line is handed on. Dropping the future ends what is under way. A channel
 /// that ends by itself has lost its container, which may be what a call is about (`docker compose restart` of the service in
-/// which the step runs): calls that are under way then go on to their end, and are noted in `ended`.
+/// which the step runs): calls that are under way then go on to their end, and are noted.
 pub(super) async fn serve(
     (mut from, token): (mpsc::Receiver<String>, String),
     tx: mpsc::Sender<String>,
     others: mpsc::UnboundedSender<ShimLine>,
     tools: Arc<dyn Tools>,
-    ended: Arc<Mutex<Vec<EndedCall>>>,
+    notes: Arc<Mutex<CallNotes>>,
 ) {
     let mut calls: BTreeMap<u64, mpsc::UnboundedSender<FromCall>> = BTreeMap::new();
     let mut tasks: JoinSet<(u64, Option<EndedCall>)> = JoinSet::new();
@@ -61,6 +71,9 @@ pub(super) async fn serve(
                     Some(FromShell::Call { id, part: FromCall::Begun(call) }) => {
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
+                        if let Some(begun) = &mut locked(&notes).begun {
+                            begun.insert(as_text(&call));
+                        }
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
@@ -78,12 +91,18 @@ pub(super) async fn serve(
                 // A call that panicked is known by its channel alone.
                 if let Ok((id, call)) = done {
                     calls.remove(&id);
-                    locked(&ended).extend(call.filter(|_| lost.is_cancelled()));
+                    locked(&notes).ended.extend(call.filter(|_| lost.is_cancelled()));
                 }
                 calls.retain(|_, call| !call.is_closed());
             }
         }
     }
+}
+
+/// A call as shell text.
+fn as_text(call: &ToolCall) -> String {
+    let words = std::iter::once(&call.program).chain(&call.args).map(|word| quote(word.as_bytes()));
+    String::from_utf8_lossy(&words.collect::<Vec<_>>().join(&b' ')).into_owned()
 }
 
 /// One call, from its beginning to its end; `None` when it was not wanted any more.

@@ -1,10 +1,11 @@
 //! Runner side of the session.
 
-use super::calls::{EndedCall, ShimLine};
+use super::calls::{CallNotes, EndedCall, ShimLine};
 use super::protocol::{Blob, CommandResult, FromShell, ToShell};
 use crate::locked;
 use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, NoTools, Tools};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -44,7 +45,7 @@ pub struct Shell {
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
-    ended: Arc<Mutex<Vec<EndedCall>>>,
+    notes: Arc<Mutex<CallNotes>>,
     /// Serves what steps call, also between commands: a background job may go on calling.
     _calls: AbortOnDropHandle<()>,
 }
@@ -65,9 +66,9 @@ impl Shell {
         let Channel { tx, rx } = channel;
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
-        let ended: Arc<Mutex<Vec<EndedCall>>> = Arc::default();
+        let notes: Arc<Mutex<CallNotes>> = Arc::default();
         let token = random_hex();
-        let serving = super::calls::serve((rx, token.clone()), tx.clone(), others, tools, ended.clone());
+        let serving = super::calls::serve((rx, token.clone()), tx.clone(), others, tools, notes.clone());
         let calls = AbortOnDropHandle::new(tokio::spawn(serving));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
@@ -87,7 +88,7 @@ impl Shell {
                 },
             }
         };
-        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, ended, _calls: calls };
+        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, notes, _calls: calls };
         shell.send(&ToShell::Token { token }).await?;
         shell.set(vars).await?;
         Ok(shell)
@@ -109,7 +110,7 @@ impl Shell {
         self.run_watched(text, false, timeout, on_output).await
     }
 
-    /// The same; the result of a command that is `watched` has the simple commands that its shell ran.
+    /// The same; the result of a command that is `watched` has the simple commands that its shell ran, and what was called meanwhile.
     pub async fn run_watched(
         &mut self,
         text: &str,
@@ -128,15 +129,15 @@ impl Shell {
         let line = encode(&run)?;
         let mut guard = CancelOnDrop { tx: Some(self.tx.clone()) };
         let permit = self.tx.reserve().await.map_err(|_| closed())?;
+        locked(&self.notes).begun = watched.then(BTreeSet::new);
         // Nothing is awaited from here until both are done, so a dropped future leaves them in step.
         permit.send(line);
         self.next_id += 1;
         self.unfinished = Some(id);
-        let result = self.end_of(id, timeout.saturating_add(SLACK), &mut on_output).await;
-        if result.is_ok() {
-            guard.tx = None;
-        }
-        result
+        let mut result = self.end_of(id, timeout.saturating_add(SLACK), &mut on_output).await?;
+        guard.tx = None;
+        result.calls = locked(&self.notes).begun.take().into_iter().flatten().collect();
+        Ok(result)
     }
 
     /// Whether the other end is gone, as far as is known yet.
@@ -184,7 +185,7 @@ impl Shell {
     /// What steps had called and was carried out to its end after the session had lost its container: what they called it
     /// for cannot be told any more.
     pub fn ended_calls(&self) -> Vec<EndedCall> {
-        locked(&self.ended).clone()
+        locked(&self.notes).ended.clone()
     }
 
     /// Goes on with the state that another session has saved, before any command.

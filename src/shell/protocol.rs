@@ -156,10 +156,13 @@ pub struct CommandResult {
     /// Why it was not run: the variable that it reads, and that has no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
-    /// The simple commands that its shell itself came to, as bash writes them, each once; an empty text stands for those that were too
-    /// many. `None`: it was not watched, or nobody knows.
+    /// The simple commands that its shell itself came to, as bash writes them, each once; `f ()` stands for the calls of a function, and an
+    /// empty text for those that were too many. `None`: it was not watched, or nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran: Option<Vec<String>>,
+    /// What was called meanwhile of the runner's programs, as shell text, where it was watched: the runner knows it by itself.
+    #[serde(skip)]
+    pub calls: Vec<String>,
 }
 
 /// Supervisor → runner.

@@ -172,12 +172,16 @@ __firedrill_needs() {
 }
 
 # Notes a command that is about to run, while there is room; behind an empty text more ran. `$2` gives `$_` back. In the EXIT trap bash
-# names the last command once more, or one of ours; under `set -T` what our functions do is named, too.
+# names the last command once more, or one of ours; under `set -T` what our functions do is named, too. What a function of the user's
+# does is then known by itself, so that its call is only `NAME ()`.
 __firedrill_ran() {
   case ${FUNCNAME[1]-} in __firedrill_* | disown | trap | wait) builtin return 0 ;; esac
   # With `(exit 1)` the pipe status of the command before is given back.
   case $BASH_SUBSHELL$1 in [1-9]'exit '*) builtin return 0 ;; esac
   case $1 in 'builtin return'* | 'builtin . ./pre '* | 'builtin trap - EXIT DEBUG') builtin return 0 ;; esac
+  if [[ $- == *T* && ${1%%[[:space:]]*} != @(disown|trap|wait) ]] && builtin declare -F -- "${1%%[[:space:]]*}" >/dev/null; then
+    builtin set -- "${1%%[[:space:]]*} ()"
+  fi
   if ((__firedrill_left > 0)); then
     __firedrill_left=$((__firedrill_left - ${#1} - 1))
     if ((__firedrill_left <= 0)); then builtin set --; fi

@@ -304,7 +304,7 @@ impl Supervisor {
         self.reap(None);
         let pipe = self.session.pipe().to_vec();
         let timed_out = stopped == Some(StopReply::TimedOut);
-        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell, lacks, ran };
+        let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell, lacks, ran, calls: Vec::new() };
         self.send(&FromShell::Ended { id, result }).await
     }
 

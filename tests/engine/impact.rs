@@ -304,9 +304,10 @@ async fn a_runbook_that_leads_users_around_the_proxy_has_cured_nothing() {
     told.verdict(Verdict::HarnessError, &["out of the way", "`web` has another selector"]);
 }
 
-/// How often it was told that a condition in a command was not met.
+/// How often it was told that what stands under a condition in a command was not done.
 fn unmet(told: &Told) -> usize {
-    let unmet = |event: &&Event| matches!(event, Event::Note { text } if text.contains("` was not met: nothing of it"));
+    let unmet =
+        |event: &&Event| matches!(event, Event::Note { text } if text.contains("` ran that does more than look: "));
     told.events().filter(unmet).count()
 }
 
@@ -329,6 +330,19 @@ async fn a_branch_that_is_not_taken_has_not_helped_users_who_recover_by_themselv
         .await;
     told.verdict(Verdict::SelfHealed, &[]);
     assert!(!told.events().any(|event| matches!(event, Event::MitigationStarted { .. })), "{}", told.story());
+}
+
+#[tokio::test]
+async fn a_function_that_comes_to_nothing_has_not_helped_users_who_recover_by_themselves() {
+    let told = Case::new()
+        .replace("fix", "f() { if false; then fix; fi; }\nf")
+        .set("respond", "{ phases: [diagnose, mitigate] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &[]);
+    assert!(!told.events().any(|event| matches!(event, Event::MitigationStarted { .. })), "{}", told.story());
+    assert!(unmet(&told) <= 1, "nobody expects that a definition helps\n{}", told.story());
 }
 
 #[tokio::test]

@@ -125,6 +125,22 @@ async fn a_call_arrives_as_it_was_made_and_its_answer_as_it_was_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_watched_command_has_the_calls_that_came_meanwhile() {
+    let (mut rig, _) = rig().await;
+    for (text, calls) in [
+        (
+            "docker say \"it's\"; printf 'a b a' | xargs -n 1 docker say",
+            &["'docker' 'say' 'a'", "'docker' 'say' 'b'", r"'docker' 'say' 'it'\''s'"][..],
+        ),
+        ("printf '' | xargs -r docker say", &[]),
+        ("sh -c 'if false; then docker say no; fi; docker fail 0'", &["'docker' 'fail' '0'"]),
+    ] {
+        assert_eq!(rig.watched(text).await.result.calls, calls, "{text}");
+    }
+    assert!(rig.run("docker fail 0").await.result.calls.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_bytes_go_through_in_both_directions_and_side_by_side() {
     let (mut rig, _) = rig().await;
     let text = "head -c 3000000 /dev/urandom > a; docker cat < a > b && cmp a b && \

@@ -377,7 +377,8 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
         ("(touch yes) && true", 0, &["touch yes", "true"]),
         ("(false && touch no) || true", 0, &["false", "true"]),
         ("echo x | while read x; do test -e no && touch no; done", 1, &["echo x", "read x", "test -e no"]),
-        ("f() { test -e no || return 0; touch no; }; f", 0, &["f", "return 0", "test -e no"]),
+        ("f() { test -e no || return 0; touch no; }; f x", 0, &["f ()", "return 0", "test -e no"]),
+        ("f >/dev/null; X=1 f | cat", 0, &["X=1 f", "cat", "f ()", "return 0", "test -e no"]),
         ("true && exit 4", 4, &["exit 4", "true"]),
         ("true && exec false", 1, &["exec false", "true"]),
         ("while read x; do touch $x; done </dev/null", 0, &["read x"]),
@@ -392,6 +393,8 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
     }
     assert_eq!(rig.out("test ! -e no; echo $?").await, "0\n");
     assert_eq!(rig.run("true").await.result.ran, None);
+    // Of a function that is not watched itself only its call is known.
+    assert_eq!(rig.watched("f; trap : USR1").await.result.ran.unwrap(), ["f", "trap : USR1"]);
     // Behind so many nobody knows what else ran.
     let many = rig.watched("i=0; while (( i++ < 9000 )); do :; done; touch more").await.result.ran.unwrap();
     assert!(many.contains(&String::new()) && !many.contains(&"touch more".to_string()), "{many:?}");

@@ -5,12 +5,12 @@ use super::background::Background;
 use super::judge::{CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
-use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read};
+use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
-use crate::programs::{EffectKind, only_gets, only_looks, only_notes};
+use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, RunbookPhase, Step};
-use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
+use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
 use crate::source::cut;
 use crate::stack::Place;
 use std::time::{Duration, Instant};
@@ -83,8 +83,8 @@ pub(super) struct CommandRequest {
     pub helps: bool,
     /// Whether that may be more than a GET, so that it is not repeated unless somebody has said so.
     pub once: bool,
-    /// Whether that depends on a condition in it, so that its end tells whether it did.
-    pub watched: bool,
+    /// Where that depends on a condition in it, so that its end tells whether it did: the text, behind functions that it may call.
+    pub watched: Option<String>,
     pub at: Location,
     pub attempt: u32,
     pub timeout: Duration,
@@ -149,15 +149,15 @@ impl Follower<'_> {
             // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             match order.watched {
-                true => context.before_condition(step).await?,
-                false => context.before(step, order.helps).await?,
+                Some(_) => context.before_condition(step).await?,
+                None => context.before(step, order.helps).await?,
             }
             let begun = Instant::now();
             let ran = run(shell, &self.sink, &order).await;
             // Where nobody saw its end it counts as met.
-            let unmet =
-                order.watched && ran.as_ref().is_ok_and(|ran| !has_helped(&order.text, &ran.result, looks_at(&place)));
-            if order.watched && !unmet {
+            let ended_of = order.watched.as_ref().zip(ran.as_ref().ok());
+            let unmet = ended_of.is_some_and(|(text, ran)| !has_helped(text, &ran.result, &place));
+            if order.watched.is_some() && !unmet {
                 context.condition_met();
             }
             let (ran, cut_off) = match ran {
@@ -176,11 +176,16 @@ impl Follower<'_> {
             };
             self.last_line.clone_from(&ran.last_line);
             ended(&self.sink, &order, &ran.result, false);
-            if unmet && attempt == 1 && !ran.result.timed_out && ran.result.lacks.is_none() {
-                let what = first_line(&order.says);
+            let defined = if order.client { String::new() } else { functions(std::iter::once(order.text.as_str())) };
+            let only_defines = defined.trim_end() == order.text.trim_end();
+            if unmet && attempt == 1 && !only_defines && !ran.result.timed_out && ran.result.lacks.is_none() {
                 self.sink.note(format!(
-                    "{at}: the condition in `{what}` was not met: nothing of it ran that does more than look"
+                    "{at}: nothing of `{}` ran that does more than look: a condition was not met, or there was nothing to do it with",
+                    first_line(&order.says)
                 ));
+            }
+            if !self.functions.contains(&defined) {
+                self.functions.push_str(&defined);
             }
             context.after()?;
             written.push(&ran.stdout, ran.result.omitted);
@@ -188,8 +193,7 @@ impl Follower<'_> {
                 searched.push(&ran.stdout, ran.result.omitted);
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
-            let functions = crate::programs::functions(before);
-            let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions);
+            let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
             if judged.is_none() && order.once {
                 let (written, searched) = (written.clone(), searched.clone());
                 *done = DoneSoFar { commands: at_in_block + 1, written, searched };
@@ -297,8 +301,7 @@ impl Follower<'_> {
         let of = (step.id.clone(), block.index);
         let last = block.commands.last().map_or(0, |(number, _)| *number);
         let before = step.commands().iter().take(last).map(|command| command.text.as_str());
-        let functions = crate::programs::functions(before);
-        let orders = (orders, functions);
+        let orders = (orders, functions(before));
         let fails = failing(step.phase) == Failing::Fails;
         let mut started = Background::start(shell, self.sink.clone(), of, orders, block.settings.clone(), fails);
         if fails {
@@ -346,8 +349,12 @@ impl Follower<'_> {
         let client = self.respond.clients.get(&command.language);
         let background = settings.background == Some(true);
         // What a client is given was judged where the runbook was read.
-        let looks_here = looks_at(&place_of(settings, command, self.respond));
-        let helps = if client.is_some() { !looks } else { !looks_here(&says) };
+        let place = place_of(settings, command, self.respond);
+        let helps = if client.is_some() { !looks } else { !looks_at(&place)(&says) };
+        let may_depend = helps && !background && client.is_none();
+        let watched = [format!("{}{says}", self.functions), says.clone()]
+            .into_iter()
+            .find(|text| may_depend && depends_on_condition(text, &place));
         // One in the background may take as long as the runbook does, unless it says how long itself.
         let longest = if background { Duration::MAX } else { self.respond.timeout };
         Ok(CommandRequest {
@@ -357,7 +364,7 @@ impl Follower<'_> {
             client: client.is_some(),
             helps,
             once: helps && (client.is_some() || !only_gets(&says)),
-            watched: helps && !background && client.is_none() && depends_on_condition(&says, looks_here),
+            watched,
             says,
             at: self.location(command),
             attempt,
@@ -389,23 +396,32 @@ fn looks_at(place: &Place) -> fn(&str) -> bool {
     if *place == Place::Toolbox { only_notes } else { only_looks }
 }
 
-/// Whether everything of a text that does more than look stands where its shell may not come to, and where that tells what it ran.
-fn depends_on_condition(text: &str, looks: fn(&str) -> bool) -> bool {
-    reached_anyway(text, &[]).is_some_and(|anyway| looks(&anyway))
+/// The programs of which every call from a place comes to the runner: in a service its own come first.
+fn called_from(place: &Place) -> &'static [&'static str] {
+    if *place == Place::Toolbox { &PROGRAMS } else { &[] }
+}
+
+/// Whether everything of a text that does more than look stands where its shell may not come to, and where that tells what it ran; or is a
+/// call of the runner's programs by what may be given nothing.
+fn depends_on_condition(text: &str, place: &Place) -> bool {
+    reached_anyway(text, &[]).is_some_and(|anyway| looks_at(place)(&without_calls(&anyway, called_from(place))))
 }
 
 /// Whether a watched command has run something that does more than look, or nobody can say.
-fn has_helped(text: &str, result: &CommandResult, looks: fn(&str) -> bool) -> bool {
+fn has_helped(text: &str, result: &CommandResult, place: &Place) -> bool {
     // Heads of loops, and tests: what is substituted in them only looks.
     const ASKS: [&str; 7] = ["for ", "case ", "select ", "[[ ", "((", "[ ", "test "];
     let Some(ran) = result.ran.as_ref().filter(|_| result.lacks.is_none()) else { return result.lacks.is_none() };
     let asks = |ran: &&str| ASKS.iter().any(|begin| ran.starts_with(begin));
     let ran: Vec<&str> = ran.iter().map(String::as_str).filter(|ran| !asks(ran)).collect();
-    match reached_anyway(text, &ran) {
-        // What a variable is, only the text as a whole tells.
-        Some(left) => !looks(&left),
-        None => ran.iter().any(|ran| !looks(ran)),
-    }
+    // What a variable is, only the text as a whole tells.
+    let left: Vec<String> =
+        reached_anyway(text, &ran).map_or_else(|| ran.into_iter().map(str::to_owned).collect(), |left| vec![left]);
+    let acts = |text: &str| !looks_at(place)(text);
+    // Of one that was killed a call may be told later; what a call reads is not known.
+    let called = || result.timed_out || result.calls.iter().any(|call| acts(&format!("{call} < input")));
+    left.iter().any(|text| acts(text))
+        && (left.iter().any(|text| acts(&without_calls(text, called_from(place)))) || called())
 }
 
 /// A command that nobody saw end.
@@ -541,7 +557,7 @@ pub(super) async fn run(
             None => show(stream, clean[stream as usize].push(&text)),
         }
     };
-    let result = shell.run_watched(&order.text, order.watched, order.timeout, on_output).await;
+    let result = shell.run_watched(&order.text, order.watched.is_some(), order.timeout, on_output).await;
     if let Some(name) = &order.capture {
         sink.hide(capture::secrets(name, &written[Stream::Stdout as usize]));
         // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
@@ -655,21 +671,36 @@ mod tests {
             "docker ps -q | while read -r id; do docker restart $id; done",
             "test -f stuck || exit 0; docker compose restart x",
             "docker logs x > /tmp/x.log; [ -f stuck ] && docker restart x",
+            "fix() { docker restart x; }",
+            "fix() { [ -f stuck ] || return 0; redis-cli FLUSHALL; }\nfix",
+            "fix() { docker restart x; }; [ -f stuck ] && fix",
         ] {
-            assert!(!only_notes(text) && depends_on_condition(text, only_notes), "{text}");
+            assert!(!only_notes(text) && depends_on_condition(text, &Place::Toolbox), "{text}");
+        }
+        let by_others = ["docker ps -q | xargs docker restart", "sh -c 'if false; then docker compose restart x; fi'"];
+        for text in by_others {
+            assert!(depends_on_condition(text, &Place::Toolbox), "{text}");
+            assert!(!depends_on_condition(text, &Place::Service("x".into())), "{text}");
         }
         for text in [
             "docker compose restart x",
             "docker compose pull && docker compose up -d",
             "if ./fix.sh; then echo fixed; fi",
-            "docker ps -q | xargs docker restart",
+            "docker ps -q | xargs redis-cli DEL",
+            "docker ps -q | xargs docker restart &",
+            "docker ps -q | xargs docker inspect > /etc/motd",
+            "timeout 60 sh -c 'docker restart x'",
+            "bash fix.sh",
             "[ -f stuck ] && docker restart x &",
-            "fix() { docker restart x; }; [ -f stuck ] && fix",
+            "fix() { docker restart x & }; fix",
+            "fix() { docker restart x; }; trap fix EXIT",
+            "fix() { docker logs x; }; fix > /etc/motd",
+            "fix",
             "[ -f stuck ] && docker restart $(./pick.sh)",
             "if true; then docker restart x; fi; docker restart y",
             "{ [ -f stuck ] && docker restart x; } > /etc/motd",
         ] {
-            assert!(!depends_on_condition(text, only_notes), "{text}");
+            assert!(!depends_on_condition(text, &Place::Toolbox), "{text}");
         }
         let noted = "docker compose logs x > /tmp/x.log 2>&1";
         assert!(looks_at(&Place::Toolbox)(noted) && !looks_at(&Place::Service("x".into()))(noted));
@@ -678,10 +709,13 @@ mod tests {
 
     #[test]
     fn a_watched_command_has_helped_where_something_ran_that_does_more_than_look() {
-        let helped = |text: &str, ran: &[&str]| {
-            let ran = Some(ran.iter().map(|text| text.to_string()).collect());
-            has_helped(text, &CommandResult { ran, ..CommandResult::default() }, only_notes)
+        let place = Place::Toolbox;
+        let with_calls = |text: &str, ran: &[&str], calls: &[&str]| {
+            let all = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+            let (ran, calls) = (Some(all(ran)), all(calls));
+            has_helped(text, &CommandResult { ran, calls, ..CommandResult::default() }, &place)
         };
+        let helped = |text: &str, ran: &[&str]| with_calls(text, ran, &[]);
         let each = "for c in web db; do docker inspect $c | grep -q unhealthy && docker restart $c; done";
         let tries = "n=0; until [ $n -gt 3 ]; do n=$((n+1)); grep -q ok status || docker restart x; done";
         let written = "if grep -q stuck status; then cat <<E > /dev/null\nx\nE\ndocker restart x > /dev/null 2>&1; fi";
@@ -696,20 +730,31 @@ mod tests {
             ("[ -f stuck ] && docker restart x", &["[ -f stuck ]", "sleep 1"][..]),
             ("(test -f stuck && docker restart x) || true", &["test -f stuck", "true"][..]),
             ("test -f stuck || exit 0; docker restart x", &["test -f stuck", "exit 0"][..]),
+            ("f() { docker restart x; }", &[][..]),
+            ("f() { [ -f stuck ] || return 0; docker restart x; }\nf", &["f ()", "[ -f stuck ]", "return 0"][..]),
+            ("docker ps -q | xargs -r docker restart", &["docker ps -q", "xargs -r docker restart"][..]),
+            ("sh -c 'if false; then docker restart x; fi'", &["sh -c 'if false; then docker restart x; fi'"][..]),
         ] {
-            assert!(depends_on_condition(text, only_notes) && !helped(text, ran), "{text}: {ran:?}");
+            assert!(depends_on_condition(text, &place) && !helped(text, ran), "{text}: {ran:?}");
         }
+        let (text, ran) = ("docker ps -q | xargs -r docker restart", ["docker ps -q", "xargs -r docker restart"]);
+        assert!(!with_calls(text, &ran, &["'docker' 'ps' '-q'"]));
+        assert!(with_calls(text, &ran, &["'docker' 'ps' '-q'", "'docker' 'restart' 'x'"]));
+        assert!(with_calls(text, &ran, &["'docker' 'exec' '-i' 'db' 'sh'"]), "nobody knows what it reads");
         for (text, ran) in [
             (each, &[&asked[..], &["docker restart $c"]].concat()[..]),
             (written, &["docker restart x > /dev/null 2>&1"][..]),
             ("[ -f stuck ] && docker restart x", &["[ -f stuck ]", ""][..]),
             ("[ -f stuck ] && docker restart x", &["./fix.sh"][..]),
+            ("f() { docker restart x; }\nf", &["f ()", "docker restart x"][..]),
+            ("[ -f stuck ] && f", &["[ -f stuck ]", "f ()", "sleep 1"][..]),
+            ("f() { grep -q x y; }; f && f > /etc/motd", &["f ()", "grep -q x y"][..]),
         ] {
             assert!(helped(text, ran), "{text}: {ran:?}");
         }
         let lacks = Some("`$C` is not set".to_string());
-        assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }, only_notes));
-        assert!(has_helped(each, &CommandResult::default(), only_notes), "nobody saw what ran");
+        assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }, &place));
+        assert!(has_helped(each, &CommandResult::default(), &place), "nobody saw what ran");
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub struct Follower<'a> {
     background: Vec<Background>,
     /// The last line that the latest command wrote, secrets hidden.
     last_line: Option<String>,
+    /// The functions that commands have defined, as text that defines them.
+    functions: String,
 }
 
 impl<'a> Follower<'a> {
@@ -115,7 +117,8 @@ impl<'a> Follower<'a> {
             sessions.opening(usual_place(respond), opening);
         }
         let path = super::announce::shown(&runbook.source);
-        Follower { respond, sink, path, sessions, inputs, background: Vec::new(), last_line: None }
+        let (background, last_line, functions) = (Vec::new(), None, String::new());
+        Follower { respond, sink, path, sessions, inputs, background, last_line, functions }
     }
 
     /// Ends what runs in the background, once the steps have been `followed`: where nothing else stopped them, what was meant to help
