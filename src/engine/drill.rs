@@ -303,8 +303,8 @@ fn note_unwatched_data(cx: &Context<'_>) {
     }
 }
 
-/// A pass stays one: users recovered. What a section changes that was not followed, and what a process would have done that ended with
-/// the runbook, nobody saw.
+/// A pass stays one: users recovered. What a section changes that was not followed, and what a process did beside the runbook or would
+/// have done after its end, nobody saw.
 fn note_unseen(cx: &Context<'_>, responded: &Responded) {
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
         cx.sink.note(format!(
@@ -318,8 +318,8 @@ fn note_unseen(cx: &Context<'_>, responded: &Responded) {
     }
     if let Some((step, what)) = &responded.left_running {
         cx.sink.note(format!(
-            "“{step}” left a process running (`{what}`): those of the toolbox end with the runbook, and what this one would have done \
-             later nobody saw"
+            "“{step}” left a process running (`{what}`): nobody saw what it did beside the other steps, and would have done later, as \
+             those of the toolbox end with the runbook"
         ));
     }
 }

@@ -7,7 +7,7 @@ use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, hold_after, returns};
 use super::monitor::shown;
-use super::respond::{Responded, runs};
+use super::respond::{ChangingStep, Responded, runs};
 use super::stop::Stop;
 use super::words::beside;
 use crate::faults::Presence;
@@ -161,7 +161,7 @@ impl Recovered {
                 for answers in cx.monitor.timeline(answers) {
                     cx.sink.note(answers.text);
                 }
-                each_sli(cx, &query, Some(at), unverified);
+                each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
@@ -176,7 +176,12 @@ impl Recovered {
             }
             (None, false) => {
                 cx.lives()?;
-                let missing = each_sli(cx, &query, None, unverified);
+                // Without what came at its end.
+                let before = RecoveryQuery { runbook_ended: grown, ..query };
+                let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before).known()?.ok());
+                let by = lost.and_then(|recovery| lost_by(cx, self.steady, recovery.to, responded));
+                let place = by.clone().unwrap_or_else(|| where_it_should_have_helped(cx, unverified));
+                let missing = each_sli(cx, &query, None, &place);
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 // A runbook of which no mitigating step was run has no end of one.
                 let after = match mitigation {
@@ -190,19 +195,17 @@ impl Recovered {
                 let refused = cx.refused(self.steady, &latest);
                 self.refused = refused.is_some();
                 let missing = refused.unwrap_or(missing);
-                // Without what came at its end.
-                let before = RecoveryQuery { runbook_ended: grown, ..query };
-                let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before).known()?.ok());
+                let when = by.map_or("the runbook ended".to_string(), |step| format!("the step at {step} ran"));
                 let told = match lost.map(|recovery| recovery.at.since(from)) {
                     Some(since) => format!(
                         "users had recovered {} after the first mitigating command, and lost the service again when or \
-                         after the runbook ended",
+                         after {when}",
                         seconds(since)
                     ),
                     None => format!("users had not recovered within {} of {after}", seconds(within)),
                 };
                 let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
-                Err(Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx, unverified)))
+                Err(Stop::new(Verdict::NotRecovered, reason).at(place))
             }
         }
     }
@@ -427,8 +430,20 @@ fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result
     Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
 }
 
-/// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like.
-fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>, unverified: Option<&Stop>) -> String {
+/// The last step that did more than look within the window in which users lost the service again that they had had until `held`.
+fn lost_by(cx: &Context<'_>, steady: Option<TimeSpan>, held: DrillTime, responded: &Responded) -> Option<Location> {
+    let (now, window) = (cx.sink.now(), cx.plan.recover_hold);
+    let fell = cx.monitor.timeline(|timeline| {
+        let missed = timeline.relapsed(held, now, window).known().and_then(Result::ok).unwrap_or_default();
+        let refused = timeline.refused_after(steady, held, now, window).map(|(at, _)| at);
+        missed.iter().map(|level| level.to).chain(refused).min()
+    })?;
+    let ran = |(_, (began, ended)): &&ChangingStep| *began <= fell && fell <= ended.plus(window);
+    responded.changed.iter().rfind(ran).map(|(at, _)| at.clone())
+}
+
+/// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like, which belongs to a `place`.
+fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>, place: &Location) -> String {
     let from = query.from;
     let recovered = |name: &str| cx.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
@@ -454,7 +469,7 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
                     }
                 };
                 missing.push(reason.clone());
-                let at = Some(where_it_should_have_helped(cx, unverified));
+                let at = Some(place.clone());
                 let outcome = match cx.contention() {
                     Some(why) => CheckOutcome::Error { reason: format!("{reason}; {why}"), at },
                     None => CheckOutcome::Failed { reason, at },

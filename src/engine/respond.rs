@@ -10,7 +10,7 @@ use crate::programs::{EffectKind, left_running};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
 use crate::runbook::{Command, Handling, RunbookInput, RunbookPhase, Step};
 use crate::slis::SLICE;
-use crate::slis::window::{StillBroken, Timeline};
+use crate::slis::window::{StillBroken, TimeSpan, Timeline};
 use async_trait::async_trait;
 
 /// What following the runbook came to.
@@ -24,8 +24,10 @@ pub(super) struct Responded {
     pub without_mitigation: bool,
     /// The last mitigating step that wrote something: its title, and the last line that it wrote.
     pub last_line: Option<(String, String)>,
-    /// The last mitigating step that left a process running: its title, and what did it (`&`, `nohup`).
+    /// The last step that left a process running and mitigates, or does more than look: its title, and what did it (`&`, `nohup`).
     pub left_running: Option<(String, String)>,
+    /// The steps that did more than look, in order.
+    pub changed: Vec<ChangingStep>,
     /// A verification never passed: the reason to fail if users have recovered all the same.
     pub unverified: Option<Stop>,
 }
@@ -42,12 +44,12 @@ struct Mitigating<'r, 'a> {
     by_name_helped: bool,
     /// How users suffered before what may be the first command that helps, and when that began.
     asked: Option<(DrillTime, Option<String>, DrillTime)>,
-    /// The last step before the mitigation that did more than look.
-    changed: Option<ChangedBefore>,
+    /// When the first command of the current step began that may do more than look.
+    began: Option<DrillTime>,
 }
 
-/// A step that is not meant to help and did more than look: where it stands, and when it had ended.
-type ChangedBefore = (Location, DrillTime);
+/// A step that did more than look: where it stands, when it began to and when it had ended.
+pub(super) type ChangingStep = (Location, TimeSpan);
 
 impl Mitigating<'_, '_> {
     /// Whether what a step does is meant to help: that of mitigate is; that of rollback (a bad release is mitigated so) and of phases with no
@@ -91,7 +93,7 @@ pub(super) async fn respond(
     let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
     let responded = Responded::default();
     let mut mitigating =
-        Mitigating { cx, impact, person, responded, helped: false, by_name_helped: false, asked: None, changed: None };
+        Mitigating { cx, impact, person, responded, helped: false, by_name_helped: false, asked: None, began: None };
     let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
@@ -100,7 +102,7 @@ pub(super) async fn respond(
     responded.without_mitigation = responded.unverified.is_none() && responded.mitigation.is_none();
     if responded.without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
-        still_broken(cx, impact, mitigating.changed.as_ref()).await?;
+        still_broken(cx, impact, responded.changed.last()).await?;
         let now = cx.sink.now();
         responded.mitigation = Some((now, Some(now)));
     }
@@ -122,10 +124,11 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn before_condition(&mut self, step: &Step) -> Result<(), Stop> {
         self.asked = None;
         if self.mitigates(step) && self.responded.mitigation.is_none() {
-            let (at, suffering) = suffering(self.cx, self.impact, self.changed.as_ref()).await?;
+            let (at, suffering) = suffering(self.cx, self.impact, self.responded.changed.last()).await?;
             let suffered = suffering.map_err(|stop| self.cx.failed(Check::StillBroken, at, stop))?;
             self.asked = Some((at, suffered, self.cx.sink.now()));
         }
+        self.began = self.began.or(Some(self.cx.sink.now()));
         Ok(())
     }
 
@@ -138,13 +141,22 @@ impl FollowContext for Mitigating<'_, '_> {
     }
 
     fn ended(&mut self, step: &Step, last_line: Option<String>) {
-        let helped = std::mem::take(&mut self.helped);
+        let (helped, began) = (std::mem::take(&mut self.helped), self.began.take());
         self.by_name_helped |= helped && step.phase == RunbookPhase::Mitigate;
-        if !self.mitigates(step) {
-            if let (Some(runbook), true) = (&self.cx.plan.runbook, helped && self.responded.mitigation.is_none()) {
-                let at = Location { path: super::announce::shown(&runbook.source), line: step.line };
-                self.changed = Some((at, self.cx.sink.now()));
-            }
+        let mitigates = self.mitigates(step);
+        if let (Some(runbook), true) = (&self.cx.plan.runbook, helped) {
+            let at = Location { path: super::announce::shown(&runbook.source), line: step.line };
+            let ended = self.cx.sink.now();
+            self.responded.changed.push((at, (began.unwrap_or(ended), ended)));
+        }
+        let left = |command: &Command| match step.settings(command.block).background {
+            Some(true) if !mitigates => Some("background".to_string()),
+            _ => left_running(&command.text),
+        };
+        if let Some(what) = step.commands().iter().find_map(left).filter(|_| helped || mitigates) {
+            self.responded.left_running = Some((step.title.clone(), what));
+        }
+        if !mitigates {
             return;
         }
         // A check below the mitigation gives it no more time.
@@ -153,9 +165,6 @@ impl FollowContext for Mitigating<'_, '_> {
         }
         if let Some(line) = last_line {
             self.responded.last_line = Some((step.title.clone(), line));
-        }
-        if let Some(what) = step.commands().iter().find_map(|command| left_running(&command.text)) {
-            self.responded.left_running = Some((step.title.clone(), what));
         }
     }
 
@@ -174,7 +183,8 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
         let mitigates = self.mitigates(step);
         let first = mitigates && self.responded.mitigation.is_none();
-        let suffering = if first { Some(suffering(self.cx, self.impact, self.changed.as_ref()).await) } else { None };
+        let changed = self.responded.changed.last();
+        let suffering = if first { Some(suffering(self.cx, self.impact, changed).await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
         // What a person has done is more than a look.
@@ -214,7 +224,7 @@ pub(super) fn runs(step: &Step) -> bool {
 type Suffering = (DrillTime, Result<Option<String>, Stop>);
 
 /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
-async fn still_broken(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<(), Stop> {
+async fn still_broken(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangingStep>) -> Result<(), Stop> {
     record_still_broken(cx, suffering(cx, impact, changed).await?)
 }
 
@@ -229,7 +239,7 @@ fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(
 /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
 /// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
 /// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
-async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangedBefore>) -> Result<Suffering, Stop> {
+async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangingStep>) -> Result<Suffering, Stop> {
     let began = cx.sink.now();
     let mut seen = (began, Ok(None));
     if impact.hit.is_some() {
@@ -238,7 +248,7 @@ async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&Chan
         let (window, since) = (cx.plan.impact.window, impact.faults.first);
         let now = |timeline: &Timeline| timeline.still_broken(&hit(timeline), window, since);
         let began = match changed {
-            Some((_, ended)) => after(cx, *ended).await?,
+            Some((_, (_, ended))) => after(cx, *ended).await?,
             None => began,
         };
         let (what, within) = match impact.felt_again_within(cx.plan) {
@@ -287,7 +297,7 @@ async fn after(cx: &Context<'_>, ended: DrillTime) -> Result<DrillTime, Stop> {
 }
 
 /// What it says of users, in words.
-fn told(state: &StillBroken, changed: Option<&ChangedBefore>) -> Result<Option<String>, Stop> {
+fn told(state: &StillBroken, changed: Option<&ChangingStep>) -> Result<Option<String>, Stop> {
     if state.users_suffer() {
         return Ok(Some(format!("when the mitigation began: {}", shown(&state.broken))));
     }

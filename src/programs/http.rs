@@ -141,18 +141,16 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
 /// is not known.
 fn unknown_word(path: &str) -> Option<String> {
     let all: Vec<&str> = path.split('/').collect();
-    // The id of something: `7`, `8f3c-22`; what stands before it names the thing: `/track/7`.
+    // The id of something: `7`, `8f3c-22`.
     let is_id = |part: &str| {
         let hex =
             part.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && part.contains(|c: char| c.is_ascii_digit());
         // `db2` and `a1` are names.
         hex && (part.len() >= 7 || part.starts_with(|c: char| c.is_ascii_digit()))
     };
-    let names = |at: usize| all.get(at + 1).is_some_and(|behind| is_id(behind));
     // Behind `/namespaces/` stands a name.
     let is_name = |at: usize| at.checked_sub(1).and_then(|at| all.get(at)) == Some(&"namespaces");
-    let parts =
-        all.iter().enumerate().filter(|(at, part)| !is_name(*at) && !is_id(part) && !names(*at) && !part.is_empty());
+    let parts = all.iter().enumerate().filter(|(at, part)| !is_name(*at) && !is_id(part) && !part.is_empty());
     let parts = parts.map(|(_, part)| *part);
     let foreign = |part: &&str| part.contains(|c: char| c.is_alphabetic() && !c.is_ascii());
     if let Some(part) = parts.clone().find(foreign) {

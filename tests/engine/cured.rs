@@ -1,7 +1,7 @@
 //! Steps before the mitigation that did more than look: what they cured is no success of the runbook.
 
 use crate::support::{Case, runs};
-use firedrill::record::{Check, StepStatus, Verdict};
+use firedrill::record::{Check, NoteRecord, StepStatus, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,14 @@ async fn what_a_source_counts_from_time_to_time_is_judged_from_its_next_count_on
         .await;
     told.verdict(Verdict::SelfHealed, &["fresh: 100%", BY_A_STEP]).failed(Check::StillBroken);
     assert_eq!(told.commands(), ["say looking"]);
+}
+
+#[tokio::test]
+async fn what_a_diagnosis_leaves_running_may_have_helped() {
+    let told = Case::new().replace("say looking", "say looking &").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let told_of = |note: &NoteRecord| note.text.contains("left a process running (`&`): nobody saw what it did");
+    assert!(told.record.notes.iter().any(told_of), "{}", told.story());
 }
 
 /// A page whose mitigation has this command, with a rollback before the verification.

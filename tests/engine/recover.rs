@@ -31,7 +31,8 @@ async fn a_mitigation_that_lasts_shorter_than_the_hold_does_not_recover() {
 #[tokio::test]
 async fn what_a_runbook_breaks_again_at_its_end_is_no_recovery() {
     let told = Case::new().replace("healthy", "await-health\nunfix").run().await;
-    told.verdict(Verdict::NotRecovered, &["had recovered", "lost the service again when or after the runbook ended"]);
+    let words = ["had recovered", "lost the service again when or after the step at ", "runbook.md:21 ran"];
+    told.verdict(Verdict::NotRecovered, &words).at("runbook.md", "### Step 3");
 }
 
 #[tokio::test]

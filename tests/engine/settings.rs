@@ -1,7 +1,7 @@
 //! What a block says of itself (place, expectations, retries, background, captured inputs) is what happens to it.
 
 use crate::support::{Case, Happening, Told};
-use firedrill::record::{Check, CheckOutcome, Event, ExpectationRecord, StepRecord, StepStatus, Verdict};
+use firedrill::record::{Check, CheckOutcome, Event, ExpectationRecord, NoteRecord, StepRecord, StepStatus, Verdict};
 use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry, StepKind};
 use firedrill::source::Source;
 use firedrill::spec::BlockClient;
@@ -326,6 +326,8 @@ async fn a_block_in_the_background_holds_nobody_up_and_ends_with_the_runbook() {
     let ran = told.happenings().position(|h| matches!(h, Happening::Ran { text } if text == "healthy")).unwrap();
     let killed = told.happenings().position(|h| matches!(h, Happening::Killed { text } if text == "hang")).unwrap();
     assert!(ran < killed, "it ran until the runbook had ended");
+    let told_of = |note: &NoteRecord| note.text.contains("left a process running (`background`)");
+    assert!(told.record.notes.iter().any(told_of), "it may have helped\n{}", told.story());
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
 use super::block::{RanCommand, shortened};
+use crate::bash::{Statement, StatementKind, read};
 use crate::engine::context::seconds;
-use crate::programs::{self, ExitUse, RefusedAnswer};
+use crate::programs::{self, ExitUse, PipeStage, RefusedAnswer};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
 use std::time::Duration;
 
@@ -152,9 +153,20 @@ pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
     /// What it writes to has closed, as behind `grep -q`.
     const CURL_CUT_OFF: i32 = 23;
     let (_, before) = ran.result.pipe.split_last()?;
-    let calls = programs::calls(text);
+    let (calls, script) = (programs::calls(text), read(text));
+    let of_one = |statement: &Statement| own_pipes(statement, ran.result.pipe.len());
+    let pipes: Vec<usize> = match script.statements.last() {
+        Some(last) if matches!(last.kind, StatementKind::Pipeline(_)) && !ran.result.left_shell => of_one(last),
+        // Which of them ran last is not known here.
+        _ => script.statements.iter().flat_map(of_one).collect(),
+    };
+    // The exit code of a stage is that of its last program.
+    let ends_with = |stage: PipeStage, programs: &[&str]| {
+        let last = calls.iter().rfind(|call| call.stage == Some(stage));
+        last.is_some_and(|call| programs.contains(&call.program()))
+    };
     let is_of = |at: usize, programs: &[&str]| {
-        calls.iter().any(|call| call.stage.is_some_and(|own| own.at == at) && programs.contains(&call.program()))
+        !pipes.is_empty() && pipes.iter().all(|pipe| ends_with(PipeStage { pipe: *pipe, at }, programs))
     };
     let fails = |at: usize, exit: i32| match exit {
         0 | SIGPIPE => false,
@@ -164,6 +176,19 @@ pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
     };
     let (_, exit) = before.iter().enumerate().find(|(at, exit)| fails(*at, **exit))?;
     Some(format!("a program in its pipe ended with exit code {exit}, which the last one hides"))
+}
+
+/// Where the pipes of so many stages begin of which a shell that runs a statement may tell last (`PIPESTATUS`): not those in a subshell, a
+/// function or behind `&`.
+fn own_pipes(statement: &Statement, stages: usize) -> Vec<usize> {
+    match &statement.kind {
+        StatementKind::Pipeline(own) if own.len() == stages => {
+            own.first().map(|(first, _)| first.span.start).into_iter().collect()
+        }
+        StatementKind::Pipeline(_) | StatementKind::Background(_) | StatementKind::Function { .. } => Vec::new(),
+        StatementKind::Group { subshell: true, .. } => Vec::new(),
+        _ => statement.parts().into_iter().flat_map(|part| own_pipes(part, stages)).collect(),
+    }
 }
 
 /// What there is to say where a command has failed because a directory is not there that a production machine has.
@@ -218,6 +243,9 @@ mod tests {
             (&[1, 0][..], "cat dump.sql | psql shop"),
             (&[1, 0, 0], "cat dump.sql | grep -v idle | psql shop"),
             (&[1, 1, 0], "grep idle a | cat b | wc -l"),
+            (&[1, 0], "grep idle a | wc -l; cat dump.sql | psql shop"),
+            (&[1, 0], "if grep idle a | wc -l; then cat dump.sql | psql shop; fi"),
+            (&[1, 0], "{ grep idle a; cat dump.sql; } | psql shop"),
         ] {
             assert!(piped(codes, text).is_some_and(|said| said.contains("exit code 1")), "{text}");
         }
@@ -229,6 +257,8 @@ mod tests {
             (&[23, 0], "curl -fsS http://web:9100/metrics | grep -q '^up 1'"),
             (&[1, 0], "grep x f | while read l; do echo $l | sort; done"),
             (&[0, 1, 0], "cat dump.sql | grep -v idle | psql shop"),
+            (&[1, 0], "cat dump.sql | psql shop; grep idle a | wc -l"),
+            (&[1, 0], "X=$(cat a | head -1); if grep idle a | wc -l; then (cat b | wc -l); fi"),
             (&[1], "false"),
             (&[], "true"),
         ] {
