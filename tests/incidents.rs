@@ -225,6 +225,10 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     incident(50, 600, "");
     project.says(1, &["budget", "gate", "--critical"]);
     project.says(0, &["budget", "gate", "--reliability"]);
+    // What cannot be read can only have spent more.
+    project.write(&format!(".firedrill/runs/{torn}/events.jsonl"), "{");
+    assert!(project.says(1, &["budget", "gate", "--drills"]).contains("reliability work only"));
+    std::fs::remove_dir_all(project.run_dir(torn)).unwrap();
     let json: Value = serde_json::from_str(&project.says(1, &["budget", "gate", "--json"])).unwrap();
     assert_eq!(
         (&json["budgets"][0]["step"], &json["budgets"][0]["frozen"]),

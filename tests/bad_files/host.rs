@@ -82,6 +82,36 @@ fn what_compose_would_read_from_outside_is_found_before_it_does() {
     insta::assert_snapshot!(crate::brief::brief(&text));
 }
 
+/// Compose takes the link away with the `..` behind it. Whoever only follows the link sees a file of the project.
+#[test]
+fn a_way_up_behind_a_committed_link_is_refused_before_anything_is_started() {
+    const BASE: &str = "services: { base: { image: base } }\n";
+    for (key, line) in [
+        ("volumes", "volumes: ['./link/../../../..:/up:ro']"),
+        ("env_file", "env_file: link/../../../../x.env"),
+        ("extends", "extends: { file: link/../../../../base.yaml, service: base }"),
+    ] {
+        let compose = format!("services:\n  db: {{ image: db }}\n  checkout:\n    image: shop\n    {line}\n");
+        let project = Project::empty()
+            .file("x.env", "HIDDEN_ELSEWHERE=hunter2\n")
+            .file("base.yaml", BASE)
+            .file("shop/scenarios/slow.yaml", SCENARIO)
+            .file("shop/stacks/shop/compose.yaml", compose)
+            .file("shop/stacks/shop/deep/x.env", "SEEN=1\n")
+            .file("shop/stacks/shop/deep/base.yaml", BASE)
+            .file("shop/stacks/shop/deep/1/2/3/4/x", "");
+        symlink("deep/1/2/3/4", project.dir.path().join("shop/stacks/shop/link")).unwrap();
+        for args in [&["check", "-C", "shop"][..], &["scenario", "slow", "-C", "shop"]] {
+            let (code, said) = told(&project, args);
+            assert_eq!((code, said.contains("hunter2")), (2, false), "{key}: {said}");
+            for words in ["outside of the project PROJECT/shop", "stacks/shop/compose.yaml:5:5", &format!("`{key}`")] {
+                assert!(said.contains(words), "{words}: {said}");
+            }
+        }
+        assert!(!project.dir.path().join("shop/.firedrill").exists(), "{key}");
+    }
+}
+
 #[test]
 fn a_compose_file_that_only_compose_can_read_is_an_error() {
     // UTF-16 with a byte order mark.

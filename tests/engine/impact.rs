@@ -65,6 +65,30 @@ async fn a_fault_that_does_not_stay_while_users_are_to_notice_none_proves_nothin
     ends(60_000, 0).run().await.verdict(Verdict::Passed, &[]);
 }
 
+/// A limit of the server's own ends the session that holds the lock.
+#[tokio::test]
+async fn a_fault_of_an_agent_that_does_not_stay_while_users_are_to_notice_none_proves_nothing() {
+    let told = unnoticed()
+        .set("faults", "\n  - postgres_lock: { service: db, table: orders }")
+        .world(|world| {
+            (world.toothless, world.by_itself) = (true, true);
+            world.ends_after = Some(Duration::from_millis(500));
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::NoImpact, &["`postgres_lock` did not stay in place for 1.0 s"]).failed(Check::Impact);
+}
+
+#[tokio::test]
+async fn users_who_are_refused_when_they_should_notice_nothing_are_breached() {
+    let told = unnoticed()
+        .world(|world| world.toothless = true)
+        .on(begins(Phase::Impact), |controls| controls.world.refuse())
+        .run()
+        .await;
+    told.verdict(Verdict::Breached, &["they were refused what they got", "404 × "]).failed(Check::Impact);
+}
+
 #[tokio::test]
 async fn an_impact_that_comes_too_late_is_none() {
     let told = Case::new()

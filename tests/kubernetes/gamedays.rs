@@ -1,5 +1,5 @@
 //! Game days whose drills are Jobs in a real cluster: their report, what is left of them, a Job whose Pod is taken away, a killed
-//! game day, and the one that `deploy/` starts in the cluster itself.
+//! game day, and the one that `deploy/` starts in the cluster itself. What is said of a scenario of another cluster needs none.
 
 use super::drill::{PATIENCE, Project, poll};
 use super::{CALM, GONE_WITHIN, kubectl, no_cluster, project};
@@ -7,6 +7,8 @@ use firedrill::archive::{read_day, read_run};
 use firedrill::record::{Cause, Day, DrillStatus, Phase, RunDir};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -330,4 +332,82 @@ fn a_job_whose_template_is_the_cron_job_of_deploy_carries_out_a_game_day() {
         let left = kubectl(&["get", "namespaces", "--selector", "dev.firedrill/run", "--output", "name"])?;
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
+}
+
+/// What answers as an API server with a version and nothing else: enough to be reached. Its address.
+fn empty_cluster() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for caller in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut head =
+                    BufReader::new(&caller).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+                let asked = head.next().unwrap_or_default();
+                head.for_each(drop);
+                let body = match asked.contains(" /version ") {
+                    true => r#"{ "major": "1", "minor": "33", "gitVersion": "v1.33.0" }"#,
+                    false => r#"{ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": [] }"#,
+                };
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                (&caller).write_all((head + body).as_bytes())
+            });
+        }
+    });
+    address
+}
+
+/// A drill that was to be and cannot be in the cluster of the game day is no drill that passed. No cluster is needed to say so.
+#[test]
+fn a_scenario_of_another_context_is_not_run_and_the_game_day_does_not_pass() {
+    let in_context = |name: &str, context: &str| {
+        let namespace = "    namespace: shop\n";
+        super::project(name, &[(namespace, &format!("{namespace}    context: {context}\n"))], &[])
+    };
+    let (project, other) = (in_context("k8s-bad-deploy", "kind-one"), in_context("k8s-config", "kind-two"));
+    for path in ["scenarios/k8s-config.yaml", "runbooks/k8s-config.md"] {
+        project.write(path, &other.read(path));
+    }
+    project.write("gamedays/nightly.yaml", "title: All\nscenarios: [k8s-bad-deploy, k8s-config]\n");
+    let server = empty_cluster();
+    let context = |name: &str| format!("{{ name: {name}, context: {{ cluster: one, user: nobody }} }}");
+    let kubeconfig = format!(
+        "clusters: [{{ name: one, cluster: {{ server: 'http://{server}' }} }}]\nusers: [{{ name: nobody, user: {{}} }}]\n\
+         contexts: [{}, {}]\n",
+        context("kind-one"),
+        context("kind-two")
+    );
+    let kubeconfig = project.write("kubeconfig.yaml", &kubeconfig);
+    let day = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        // Of the second one alone: nothing is left to be started.
+        command.args(["gameday", "nightly", "--on", "kubernetes", "--out", "days", "--shard", "2/2"]);
+        for name in ["FIREDRILL_KUBE_CONTEXT", "FIREDRILL_IMAGE", "HTTPS_PROXY", "https_proxy"] {
+            command.env_remove(name);
+        }
+        command.env("KUBECONFIG", &kubeconfig).env("FIREDRILL_KUBE_NAMESPACE", "drills");
+        command.env("XDG_STATE_HOME", project.path()).env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        let output = command.current_dir(project.path()).stdin(Stdio::null()).output().expect("firedrill runs");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (output.status.code(), said.concat())
+    };
+    let (exit, said) = day();
+    assert_eq!(exit, Some(3), "{said}");
+    let days = RunDir::list(&project.path().join("days")).expect("game days");
+    let told = read_day(days.first().expect("its directory").path()).expect("its events");
+    let [drill] = &told.drills[..] else { panic!("{:?}\n{said}", told.drills) };
+    assert_eq!((drill.planned.scenario.as_str(), drill.status()), ("k8s-config", DrillStatus::NotRun), "{said}");
+    let why = "its cluster is kind-two, and the game day is in kind-one";
+    assert_eq!(drill.not_run.as_deref(), Some(why), "{said}");
+    assert!(said.contains(why), "{said}");
+    // One that the kubeconfig does not have is told before there is a game day.
+    let scenario = project.read("scenarios/k8s-config.yaml").replace("kind-two", "kind-three");
+    project.write("scenarios/k8s-config.yaml", &scenario);
+    let (exit, said) = day();
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("the kubeconfig has no context `kind-three` (there is kind-one, kind-two)"), "{said}");
+    assert_eq!(RunDir::list(&project.path().join("days")).map(|days| days.len()).ok(), Some(1), "{said}");
 }

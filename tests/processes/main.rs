@@ -20,6 +20,7 @@ use stack::ProcessPlatform;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -77,7 +78,9 @@ fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
         db.set_read_timeout(Some(limit))?;
         db.read_exact(&mut [0; 2])
     };
-    let (good, body) = match String::from_utf8_lossy(&buffer).split(' ').nth(1) {
+    let request = String::from_utf8_lossy(&buffer);
+    let path = request.split(' ').nth(1);
+    let (good, body) = match path {
         Some("/metrics") => {
             let line =
                 |code: u16, count: &AtomicU64| format!("requests_total{{code=\"{code}\"}} {}\n", count.load(SeqCst));
@@ -98,7 +101,11 @@ fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
     if body.is_empty() {
         (if good { &ANSWERED } else { &FAILED }).fetch_add(1, SeqCst);
     }
-    let status = if good { "200 OK" } else { "503 Service Unavailable" };
+    let status = match good {
+        true if path == Some("/queue") && is_turned_away() => "429 Too Many Requests",
+        true => "200 OK",
+        false => "503 Service Unavailable",
+    };
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     caller.write_all((head + &body).as_bytes())
 }
@@ -107,6 +114,13 @@ fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
 static NEWEST: AtomicU64 = AtomicU64::new(0);
+static QUEUED: AtomicU64 = AtomicU64::new(0);
+
+/// One in ten, and every second one while load is shed: as long as there is a file `shed` beside the processes.
+fn is_turned_away() -> bool {
+    let one_in = if Path::new("shed").exists() { 2 } else { 10 };
+    QUEUED.fetch_add(1, SeqCst).is_multiple_of(one_in)
+}
 
 /// Tells when the runbook begins.
 struct Responds(Arc<Notify>);
@@ -401,6 +415,18 @@ async fn what_a_prometheus_counts_decides_a_drill() {
     let series = record.loads.iter().find(|series| series.load == "promql:measured").expect("its slices");
     assert!(series.due.iter().any(|due| *due > 20), "{:?}", series.due);
     assert!(record.recovered_us().is_some());
+}
+
+/// `status < 500` calls 429 good. One in ten gets it as usual.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mitigation_that_sheds_more_load_than_usual_is_no_recovery() {
+    let scenario = SCENARIO.replace("WEB/,", "WEB/queue,").replace("FAULT", "container_pause: { service: db }");
+    let cure = "kill -CONT \"$(cat db.pid)\"";
+    let record = Drill::of(&scenario, &format!("touch shed\n{cure}")).record(Verdict::NotRecovered).await;
+    for words in ["users are refused what they got before", "429 × "] {
+        assert!(record.reason.contains(words), "{words}: {}", record.reason);
+    }
+    Drill::of(&scenario, cure).record(Verdict::Passed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -229,7 +229,10 @@ impl Agent {
                 let acted = Some(u64::from(self.world.switches.idle != Some(fault)));
                 AgentAnswer::InPlace { detail: format!("{fault} is listed"), acted }
             }
-            false => AgentAnswer::gone(format!("{fault} is not listed")),
+            false => {
+                let detail = format!("{fault} is not listed");
+                AgentAnswer::Gone { detail, by_itself: self.world.switches.by_itself, acted: None }
+            }
         }
     }
 

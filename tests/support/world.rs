@@ -56,6 +56,8 @@ pub struct Switches {
     pub probes_take: Duration,
     /// Faults end by themselves after this long.
     pub ends_after: Option<Duration>,
+    /// What an agent held and what has ended was ended by nobody.
+    pub by_itself: bool,
     /// With which exit codes the scripts of faults end, in order; the last one again and again. Of the others 0.
     pub exits: BTreeMap<&'static str, Vec<i64>>,
     /// With which exit code a process ends.
