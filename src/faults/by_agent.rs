@@ -1,6 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgServer, PgTarget};
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
@@ -101,13 +101,15 @@ impl AgentFault {
     pub(super) fn on_server(
         server: PgServer,
         summary: String,
+        returns: Option<Duration>,
         asked: impl Fn(PgTarget, &str) -> AgentAsk + Send + Sync + 'static,
     ) -> AgentFault {
         let (services, secrets) = (vec![server.service.clone()], server.secrets());
         let mut fault = AgentFault::of_drill(summary, move |context| {
-            Ok(asked(server.target(&context.stack.environment(&server.service))?, context.id))
+            let target = server.target(&context.stack.environment(&server.service));
+            Ok(asked(target.map_err(|(operation, cause)| FaultError::new(operation, cause))?, context.id))
         });
-        (fault.facts.services, fault.facts.secrets) = (services, secrets);
+        (fault.facts.services, fault.facts.secrets, fault.facts.returns) = (services, secrets, returns);
         fault
     }
 
@@ -158,11 +160,7 @@ impl Inject for AgentFault {
         }
     }
 
-    async fn ended_by_itself(
-        &self,
-        context: &FaultContext<'_>,
-        _: Option<Duration>,
-    ) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(&self, context: &FaultContext<'_>, _: Option<Duration>) -> EndedByItself {
         // Whoever cannot be asked here is asked by `confirm` as well, where that is told.
         let Ok(AgentAnswer::Gone { detail, by_itself: true, .. }) = self.look(context, "ask").await else {
             return Ok(None);
@@ -194,11 +192,7 @@ async fn ask(
     let failed = |cause: String| FaultError::new(format!("{operation} `{}`", context.id), cause);
     let connected = context.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
     let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
-    match agent.ask(ask).await {
-        Ok(AgentAnswer::Failed { reason }) => Err(failed(reason)),
-        Ok(answer) => Ok(answer),
-        Err(error) => Err(failed(error.to_string())),
-    }
+    agent.ask(ask).await.map_err(|error| failed(error.to_string()))
 }
 
 /// Has the agent of this name lift a fault.

@@ -95,7 +95,7 @@ impl Deploy {
     /// What the release sets, for people: `CHECKOUT_VERSION=1.5.0`.
     fn describe(&self) -> String {
         let Release { variables, image, command, environment } = &self.release;
-        let setting = |(name, value): (&String, &String)| match is_secret(name, value) {
+        let setting = |(name, value): (&String, &String)| match looks_secret(name) || url_password(value).is_some() {
             true => format!("another {name}"),
             false => format!("{name}={value}"),
         };
@@ -104,10 +104,6 @@ impl Deploy {
         all.extend(command.as_ref().map(|words| format!("the command `{}`", concealed(words).0)));
         all.join(", ")
     }
-}
-
-fn is_secret(name: &str, value: &str) -> bool {
-    looks_secret(name) || url_password(value).is_some()
 }
 
 /// Where the release stands, by what the service's containers were made with. A container that has some of it is a

@@ -61,10 +61,7 @@ fn cut(text: &str) -> Result<Cut, String> {
     let text = text.trim();
     if text.ends_with('%') {
         let share = Ratio::parse(text)?.get();
-        return match share < 1.0 {
-            true => Ok(Cut::Share(share)),
-            false => Err("all of it stays: nothing is cut".into()),
-        };
+        return if share < 1.0 { Ok(Cut::Share(share)) } else { Err("all of it stays: nothing is cut".into()) };
     }
     parse_size(text, "neither a percentage like `50%` nor a size like `1MiB`").map(Cut::Bytes)
 }

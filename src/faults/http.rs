@@ -56,19 +56,8 @@ impl HttpRequests {
     /// The fault that does this about them.
     pub(super) fn fault(self, summary: String, action: HttpAction) -> AgentFault {
         let HttpRequests { place, method, path, header, share, first, every } = self;
-        let rule = HttpRule {
-            port: place.port(),
-            from: place.from.clone(),
-            method,
-            path,
-            header,
-            share,
-            per_connection: false,
-            first,
-            every,
-            action,
-            seed: 0,
-        };
+        let (port, from, per_connection, seed) = (place.port(), place.from.clone(), false, 0);
+        let rule = HttpRule { port, from, method, path, header, share, per_connection, first, every, action, seed };
         let grows = matches!(rule.action, HttpAction::Delay { .. });
         let mut fault = AgentFault::in_front(&place, summary, move |context| {
             let mut rule = HttpRule { seed: context.seed, ..rule.clone() };

@@ -19,32 +19,27 @@ fn rate(text: &str) -> Result<u64, String> {
     size(text).and_then(|rate| if rate == 0 { Err("a rate of 0 never ends".into()) } else { Ok(rate) })
 }
 
-/// Answers whose body is not what the service sent.
-pub struct HttpBody;
-
-impl HttpBody {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let requests = HttpRequests::read(map);
-        let replace: Option<String> = map.optional("replace");
-        let cut = map.optional_with("cut", A_SIZE, size);
-        let rate = map.optional_with("rate", A_SIZE, rate);
-        let one_of = KEYS.map(|key| json!({ "required": [key] }));
-        map.also(json!({ "oneOf": one_of }));
-        if KEYS.into_iter().filter(|key| map.has(key)).count() != 1 {
-            let message = "a body is replaced, cut short or slow: one of `replace`, `cut` and `rate` is needed";
-            map.error(map.head(), message).help("write `cut: 100`, `replace: \"…\"` or `rate: 1KiB`");
-        }
-        let replaced = replace.map(|body| HttpAction::ReplaceBody { body });
-        let cut = cut.map(|after| HttpAction::CutBody { after, reset: false });
-        let action = replaced.or(cut).or(rate.map(|rate| HttpAction::SlowBody { rate }));
-        let (requests, action) = (requests?, action?);
-        let which = requests.words();
-        let summary = match &action {
-            HttpAction::CutBody { after, .. } => format!("cuts the answers to {which} to {after} bytes"),
-            HttpAction::SlowBody { rate } => format!("sends the answers to {which} at {rate} bytes a second"),
-            _ => format!("replaces the body of the answers to {which}"),
-        };
-        Some(requests.fault(summary, action))
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let requests = HttpRequests::read(map);
+    let replace: Option<String> = map.optional("replace");
+    let cut = map.optional_with("cut", A_SIZE, size);
+    let rate = map.optional_with("rate", A_SIZE, rate);
+    let one_of = KEYS.map(|key| json!({ "required": [key] }));
+    map.also(json!({ "oneOf": one_of }));
+    if KEYS.into_iter().filter(|key| map.has(key)).count() != 1 {
+        let message = "a body is replaced, cut short or slow: one of `replace`, `cut` and `rate` is needed";
+        map.error(map.head(), message).help("write `cut: 100`, `replace: \"…\"` or `rate: 1KiB`");
     }
+    let replaced = replace.map(|body| HttpAction::ReplaceBody { body });
+    let cut = cut.map(|after| HttpAction::CutBody { after, reset: false });
+    let action = replaced.or(cut).or(rate.map(|rate| HttpAction::SlowBody { rate }));
+    let (requests, action) = (requests?, action?);
+    let which = requests.words();
+    let summary = match &action {
+        HttpAction::CutBody { after, .. } => format!("cuts the answers to {which} to {after} bytes"),
+        HttpAction::SlowBody { rate } => format!("sends the answers to {which} at {rate} bytes a second"),
+        _ => format!("replaces the body of the answers to {which}"),
+    };
+    Some(requests.fault(summary, action))
 }

@@ -18,18 +18,13 @@ fn delay(text: &str) -> Result<Duration, String> {
     if delay.is_zero() { Err("a delay of 0 delays nothing".into()) } else { Ok(delay) }
 }
 
-/// Requests that reach a service later.
-pub struct HttpDelay;
-
-impl HttpDelay {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let requests = HttpRequests::read(map);
-        let delay = map.require_with("delay", A_DELAY, delay);
-        let jitter: Option<Duration> = map.optional("jitter");
-        let (requests, delay, jitter) = (requests?, delay?, jitter.unwrap_or_default());
-        let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        let summary = format!("delays {} by {delay:?}{spread}", requests.words());
-        Some(requests.fault(summary, HttpAction::Delay { delay, jitter }))
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let requests = HttpRequests::read(map);
+    let delay = map.require_with("delay", A_DELAY, delay);
+    let jitter: Option<Duration> = map.optional("jitter");
+    let (requests, delay, jitter) = (requests?, delay?, jitter.unwrap_or_default());
+    let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
+    let summary = format!("delays {} by {delay:?}{spread}", requests.words());
+    Some(requests.fault(summary, HttpAction::Delay { delay, jitter }))
 }

@@ -9,16 +9,11 @@ use super::http::{A_SIZE, HttpRequests, size};
 use crate::agent::proxy::HttpAction;
 use crate::source::MapReader;
 
-/// Connections that are reset within an answer.
-pub struct HttpReset;
-
-impl HttpReset {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let requests = HttpRequests::read(map);
-        let after = map.optional_with("after", A_SIZE, size);
-        let (requests, after) = (requests?, after.unwrap_or(0));
-        let summary = format!("resets connections after {after} bytes of the answers to {}", requests.words());
-        Some(requests.fault(summary, HttpAction::CutBody { after, reset: true }))
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let requests = HttpRequests::read(map);
+    let after = map.optional_with("after", A_SIZE, size);
+    let (requests, after) = (requests?, after.unwrap_or(0));
+    let summary = format!("resets connections after {after} bytes of the answers to {}", requests.words());
+    Some(requests.fault(summary, HttpAction::CutBody { after, reset: true }))
 }

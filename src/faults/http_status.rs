@@ -20,9 +20,6 @@ use crate::source::{MapReader, TextForm, parse_duration, shape};
 
 const A_RETRY: TextForm = TextForm::new("a duration like `30s`", shape::duration);
 
-/// Answers in the place of a service.
-pub struct HttpStatus;
-
 /// Whole seconds, as the header has them.
 fn retry_after(text: &str) -> Result<u64, String> {
     let duration = parse_duration(text)?;
@@ -32,16 +29,14 @@ fn retry_after(text: &str) -> Result<u64, String> {
     }
 }
 
-impl HttpStatus {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let requests = HttpRequests::read(map);
-        let not = "the status of an answer: 200 to 599";
-        let status: Option<u16> = map.require_by("status", |at| at.number(200..=599, "an HTTP status like `503`", not));
-        let body: Option<String> = map.optional("body");
-        let retry_after = map.optional_with("retry_after", A_RETRY, retry_after);
-        let (requests, status) = (requests?, status?);
-        let summary = format!("answers {} with {status}", requests.words());
-        Some(requests.fault(summary, HttpAction::Status { status, body, retry_after }))
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let requests = HttpRequests::read(map);
+    let not = "the status of an answer: 200 to 599";
+    let status: Option<u16> = map.require_by("status", |at| at.number(200..=599, "an HTTP status like `503`", not));
+    let body: Option<String> = map.optional("body");
+    let retry_after = map.optional_with("retry_after", A_RETRY, retry_after);
+    let (requests, status) = (requests?, status?);
+    let summary = format!("answers {} with {status}", requests.words());
+    Some(requests.fault(summary, HttpAction::Status { status, body, retry_after }))
 }

@@ -12,21 +12,16 @@ use crate::source::{MapReader, TextForm, parse_rate, shape};
 
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 
-/// More requests of a load.
-pub struct LoadSurge;
-
-impl LoadSurge {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let load: Option<String> = map.require("load");
-        let rate = map.require_with("rate", A_RATE, parse_rate);
-        let (load, rate) = (load?, rate?);
-        let summary = format!("sends {rate}/s more of the load `{load}`");
-        let of = load.clone();
-        let mut fault = AgentFault::of_drill(summary, move |context| {
-            Ok(SurgeAbility { load: of.clone(), rate: rate * context.strength }.ask(context.id))
-        });
-        (fault.facts.load, fault.facts.grows) = (Some(load), true);
-        Some(fault)
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let load: Option<String> = map.require("load");
+    let rate = map.require_with("rate", A_RATE, parse_rate);
+    let (load, rate) = (load?, rate?);
+    let summary = format!("sends {rate}/s more of the load `{load}`");
+    let of = load.clone();
+    let mut fault = AgentFault::of_drill(summary, move |context| {
+        Ok(SurgeAbility { load: of.clone(), rate: rate * context.strength }.ask(context.id))
+    });
+    (fault.facts.load, fault.facts.grows) = (Some(load), true);
+    Some(fault)
 }

@@ -9,7 +9,7 @@ pub(crate) mod tests;
 mod undo;
 
 macro_rules! faults {
-    ($($module:ident: $fault:ident,)*) => {
+    ($($module:ident $(: $fault:ident)?,)*) => {
         $(mod $module;)*
 
         impl Fault {
@@ -17,11 +17,12 @@ macro_rules! faults {
             pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
         }
 
-        const READERS: &[FaultReader] = &[$(|map| Some(Arc::new($module::$fault::from_map(map)?))),*];
+        const READERS: &[FaultReader] = &[$(|map| Some(Arc::new($module::$($fault::)?from_map(map)?))),*];
     };
 }
 
-// A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
+// A fault is one file and one line here: its module, which is also its kind in a scenario, and its type where
+// it has one.
 faults! {
     command: CommandFault,
     container_kill: ContainerKill,
@@ -29,21 +30,21 @@ faults! {
     container_pause: ContainerPause,
     deploy: Deploy,
     files: Files,
-    http_body: HttpBody,
-    http_delay: HttpDelay,
-    http_header: HttpHeader,
-    http_reset: HttpReset,
-    http_status: HttpStatus,
-    load_surge: LoadSurge,
+    http_body,
+    http_delay,
+    http_header,
+    http_reset,
+    http_status,
+    load_surge,
     network: NetworkLoss,
     patch: Patch,
     pod_kill: PodKill,
-    postgres_connections: PostgresConnections,
-    postgres_lock: PostgresLock,
+    postgres_connections,
+    postgres_lock,
     process: ProcessFault,
-    sql: Sql,
-    tcp_latency: TcpLatency,
-    toxic: ToxicFault,
+    sql,
+    tcp_latency,
+    toxic,
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
@@ -51,7 +52,6 @@ pub use preset::Preset;
 pub use undo::{StartedContainer, Undo, Undone};
 
 use crate::agent::AgentClient;
-use crate::agent::pg::PgUnknown;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
 use crate::stack::{AgentRole, Need, Process, Release, Stack};
@@ -103,12 +103,6 @@ impl FaultError {
     /// The same, with what was written meanwhile.
     pub fn with(self, output: impl Into<String>) -> Self {
         FaultError { output: output.into(), ..self }
-    }
-}
-
-impl From<PgUnknown> for FaultError {
-    fn from(error: PgUnknown) -> Self {
-        FaultError::new(error.operation, error.cause)
     }
 }
 
@@ -287,6 +281,9 @@ pub struct FaultFacts {
     pub secrets: Vec<String>,
 }
 
+/// In words how a fault has ended by itself, if it has.
+pub type EndedByItself = Result<Option<String>, FaultError>;
+
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
@@ -324,11 +321,7 @@ pub trait Inject: Debug + Send + Sync {
     /// That a fault that is gone has ended by itself, so that nobody can say that a runbook ended it: in words. Asked before
     /// the first mitigating command (`None`), and after the recovery: with how long ago the last mitigating
     /// step ended.
-    async fn ended_by_itself(
-        &self,
-        _context: &FaultContext<'_>,
-        _mitigated: Option<Duration>,
-    ) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(&self, _context: &FaultContext<'_>, _mitigated: Option<Duration>) -> EndedByItself {
         Ok(None)
     }
 }

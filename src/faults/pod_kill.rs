@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
 use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::Need;
@@ -75,11 +75,7 @@ impl Inject for PodKill {
         })
     }
 
-    async fn ended_by_itself(
-        &self,
-        _context: &FaultContext<'_>,
-        mitigated: Option<Duration>,
-    ) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(&self, _context: &FaultContext<'_>, mitigated: Option<Duration>) -> EndedByItself {
         Ok(mitigated.map(|_| format!("the cluster has replaced the Pods of `{}` by itself", self.selected.service)))
     }
 }

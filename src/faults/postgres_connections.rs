@@ -20,25 +20,18 @@ use crate::agent::ability::Ability;
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 
-/// Clients that use the connection slots up.
-pub struct PostgresConnections;
-
-impl PostgresConnections {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let server = PgServer::read(map);
-        let leave: u32 = map.optional("leave").unwrap_or(0);
-        let returns = read_returns(map);
-        let server = server?;
-        let slots = match leave {
-            0 => "every connection slot".to_string(),
-            leave => format!("all but {leave} connection slots"),
-        };
-        let again = returns.map_or_else(String::new, |after| format!(" that come back {after:?} after they were ended"));
-        let summary = format!("uses {slots} of `{}` up by clients{again}", server.service);
-        let ask = move |target, id: &str| PgConnections { target, leave, returns }.ask(id);
-        let mut fault = AgentFault::on_server(server, summary, ask);
-        fault.facts.returns = returns;
-        Some(fault)
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let server = PgServer::read(map);
+    let leave: u32 = map.optional("leave").unwrap_or(0);
+    let returns = read_returns(map);
+    let server = server?;
+    let slots = match leave {
+        0 => "every connection slot".to_string(),
+        leave => format!("all but {leave} connection slots"),
+    };
+    let again = returns.map_or_else(String::new, |after| format!(" that come back {after:?} after they were ended"));
+    let summary = format!("uses {slots} of `{}` up by clients{again}", server.service);
+    let ask = move |target, id: &str| PgConnections { target, leave, returns }.ask(id);
+    Some(AgentFault::on_server(server, summary, returns, ask))
 }

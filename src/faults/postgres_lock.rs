@@ -34,9 +34,6 @@ const A_CONDITION: TextForm = TextForm::new(
     || serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" }),
 );
 
-/// A lock held by an idle transaction.
-pub struct PostgresLock;
-
 /// A table as SQL names it: `inventory`, `sales.orders`, `"Odd Name"`.
 fn table(text: &str) -> Result<String, String> {
     let mut quoted = false;
@@ -66,38 +63,34 @@ fn condition(text: &str) -> Result<String, String> {
     }
 }
 
-impl PostgresLock {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let server = PgServer::read(map);
-        let table = map.require_with("table", A_TABLE, table);
-        let rows = map.optional_with("mode", A_MODE, mode);
-        let condition = map.optional_with("where", A_CONDITION, condition);
-        // A mode that is none has its own message.
-        let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
-        if condition.is_some() && tables {
-            map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
-        }
-        let not = format!("a number from 1 to {MAX_SESSIONS}");
-        let sessions = map.optional_by("sessions", |at| at.number(1..=MAX_SESSIONS, "a number from 1 on", &not));
-        let returns = read_returns(map);
-        let (server, table) = (server?, table?);
-        let (what, statement) = match (rows, condition) {
-            (Some(true), None) => (format!("every row of `{table}`"), format!("SELECT 1 FROM {table} FOR UPDATE")),
-            (Some(true), Some(condition)) => (
-                format!("the rows of `{table}` where {condition}"),
-                format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
-            ),
-            _ => (format!("the table `{table}`"), format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")),
-        };
-        let again = returns.map_or_else(String::new, |after| format!(", which comes back {after:?} after it was ended"));
-        let summary = format!("locks {what} on `{}` by an idle transaction{again}", server.service);
-        let ask = move |target, id: &str| {
-            let (statements, table) = (vec![statement.clone()], table.clone());
-            PgLock { target, statements, table, sessions: sessions.unwrap_or(1), returns }.ask(id)
-        };
-        let mut fault = AgentFault::on_server(server, summary, ask);
-        fault.facts.returns = returns;
-        Some(fault)
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let server = PgServer::read(map);
+    let table = map.require_with("table", A_TABLE, table);
+    let rows = map.optional_with("mode", A_MODE, mode);
+    let condition = map.optional_with("where", A_CONDITION, condition);
+    // A mode that is none has its own message.
+    let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
+    if condition.is_some() && tables {
+        map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
     }
+    let not = format!("a number from 1 to {MAX_SESSIONS}");
+    let sessions = map.optional_by("sessions", |at| at.number(1..=MAX_SESSIONS, "a number from 1 on", &not));
+    let returns = read_returns(map);
+    let (server, table) = (server?, table?);
+    let (what, statement) = match (rows, condition) {
+        (Some(true), None) => (format!("every row of `{table}`"), format!("SELECT 1 FROM {table} FOR UPDATE")),
+        (Some(true), Some(condition)) => (
+            format!("the rows of `{table}` where {condition}"),
+            format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
+        ),
+        _ => (format!("the table `{table}`"), format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")),
+    };
+    let again = returns.map_or_else(String::new, |after| format!(", which comes back {after:?} after it was ended"));
+    let summary = format!("locks {what} on `{}` by an idle transaction{again}", server.service);
+    let ask = move |target, id: &str| {
+        let (statements, table) = (vec![statement.clone()], table.clone());
+        PgLock { target, statements, table, sessions: sessions.unwrap_or(1), returns }.ask(id)
+    };
+    Some(AgentFault::on_server(server, summary, returns, ask))
 }

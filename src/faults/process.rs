@@ -13,7 +13,9 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers, read_returns};
+use super::{
+    EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers, read_returns,
+};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm};
 use crate::stack::{Ending, Process, Stack, TOOLBOX};
@@ -120,7 +122,8 @@ impl Inject for ProcessFault {
         services.sort();
         services.dedup();
         let says_when_it_ends = returns.is_some() || self.cleared_when.is_some();
-        let message = "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+        let message =
+            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
         let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
         let scripts = std::iter::once(run).chain(probes().map(|probe| &probe.run));
         FaultFacts {
@@ -175,11 +178,7 @@ impl Inject for ProcessFault {
 
     /// Before the first mitigating command whatever its exit code, and so once [`NOTICED_WITHIN`] after the last one. In between a
     /// command of the runbook may have made it fail, but not succeed. That it did all the same, only a probe can say.
-    async fn ended_by_itself(
-        &self,
-        context: &FaultContext<'_>,
-        mitigated: Option<Duration>,
-    ) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(&self, context: &FaultContext<'_>, mitigated: Option<Duration>) -> EndedByItself {
         let stack = context.stack;
         let mut endings = stack.endings(&self.process.name).await;
         if mitigated.is_none() && endings.iter().all(|ending| !ending.by_itself) {
@@ -193,7 +192,13 @@ impl Inject for ProcessFault {
         for state in states {
             let known = endings.iter().any(|ending| ending.container == state.name);
             if let (false, Some(exit_code)) = (known, state.exit_code) {
-                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, ago: Duration::ZERO, by_itself: true });
+                endings.push(Ending {
+                    container: state.name,
+                    exit_code,
+                    after: Duration::ZERO,
+                    ago: Duration::ZERO,
+                    by_itself: true,
+                });
             }
         }
         let is_late = |ending: &Ending| mitigated.is_none_or(|ago| ending.ago.saturating_add(NOTICED_WITHIN) < ago);

@@ -21,32 +21,28 @@ use crate::source::{MapReader, TextForm, shape};
 const STATEMENTS: TextForm = TextForm::new("statements in SQL", shape::filled);
 const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
-/// A change in a database.
-pub struct Sql;
-
-impl Sql {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let server = PgServer::read(map);
-        let run = map.require_with("run", STATEMENTS, filled);
-        let confirm = map.require_with("confirm", A_QUERY, filled);
-        let undo = read_undo(map, "`sql`");
-        let summary: Option<String> = map.optional("summary");
-        let (server, run, confirm, undo) = (server?, run?, confirm?, undo?);
-        let service = &server.service;
-        let summary = match (summary, server.database()) {
-            (Some(summary), _) => format!("{summary} (by SQL in `{service}`)"),
-            // Never the statement: it may hold data of people, and secrets that no name gives away.
-            (None, Some(database)) => format!("changes the database `{database}` by SQL in `{service}`"),
-            (None, None) => format!("changes the database of `{service}` by SQL"),
-        };
-        let irreversible = undo.is_none();
-        let told: Vec<String> = [Some(&run), undo.as_ref()].into_iter().flatten().flat_map(|sql| sql_secrets(sql)).collect();
-        let ask = move |target, id: &str| {
-            PgChange { target, run: run.clone(), confirm: confirm.clone(), undo: undo.clone() }.ask(id)
-        };
-        let mut fault = AgentFault::on_server(server, summary, ask);
-        fault.facts.secrets.extend(told);
-        Some(AgentFault { irreversible, ..fault })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let server = PgServer::read(map);
+    let run = map.require_with("run", STATEMENTS, filled);
+    let confirm = map.require_with("confirm", A_QUERY, filled);
+    let undo = read_undo(map, "`sql`");
+    let summary: Option<String> = map.optional("summary");
+    let (server, run, confirm, undo) = (server?, run?, confirm?, undo?);
+    let service = &server.service;
+    let summary = match (summary, server.database()) {
+        (Some(summary), _) => format!("{summary} (by SQL in `{service}`)"),
+        // Never the statement: it may hold data of people, and secrets that no name gives away.
+        (None, Some(database)) => format!("changes the database `{database}` by SQL in `{service}`"),
+        (None, None) => format!("changes the database of `{service}` by SQL"),
+    };
+    let irreversible = undo.is_none();
+    let told: Vec<String> =
+        [Some(&run), undo.as_ref()].into_iter().flatten().flat_map(|sql| sql_secrets(sql)).collect();
+    let ask = move |target, id: &str| {
+        PgChange { target, run: run.clone(), confirm: confirm.clone(), undo: undo.clone() }.ask(id)
+    };
+    let mut fault = AgentFault::on_server(server, summary, None, ask);
+    fault.facts.secrets.extend(told);
+    Some(AgentFault { irreversible, ..fault })
 }

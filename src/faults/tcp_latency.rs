@@ -22,21 +22,16 @@ fn latency(text: &str) -> Result<Duration, String> {
     if latency.as_millis() == 0 { Err("a latency of less than 1ms delays nothing".into()) } else { Ok(latency) }
 }
 
-/// Delays what a service sends.
-pub struct TcpLatency;
-
-impl TcpLatency {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let place = ProxyPlace::read(map);
-        let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
-        let jitter: Option<Duration> = map.optional("jitter");
-        let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
-        let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
-        let summary = format!("delays what {place} sends{} by {latency:?}{spread}", place.client("to"));
-        // A duration is a day at most.
-        let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
-        let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
-        Some(fault(&place, summary, toxic))
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let place = ProxyPlace::read(map);
+    let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
+    let jitter: Option<Duration> = map.optional("jitter");
+    let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
+    let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
+    let summary = format!("delays what {place} sends{} by {latency:?}{spread}", place.client("to"));
+    // A duration is a day at most.
+    let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
+    let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
+    Some(fault(&place, summary, toxic))
 }

@@ -28,9 +28,6 @@ const A_STREAM: TextForm =
 /// The highest attribute: a day in microseconds, 86 GB.
 const MOST: u64 = 86_400_000_000;
 
-/// A toxic in front of a service.
-pub struct ToxicFault;
-
 type KnownToxic = (ToxicKind, &'static str, &'static [&'static str]);
 
 fn kind(text: &str) -> Result<KnownToxic, String> {
@@ -82,18 +79,16 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
     Some(values)
 }
 
-impl ToxicFault {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
-        let place = ProxyPlace::read(map);
-        let kind = map.require_with("type", A_TYPE, kind);
-        let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
-        let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
-        let attributes = attributes(map, kind);
-        let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
-        let place = place?;
-        Some(fault(&place, summary(&place, &toxic), toxic))
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+    let place = ProxyPlace::read(map);
+    let kind = map.require_with("type", A_TYPE, kind);
+    let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
+    let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
+    let attributes = attributes(map, kind);
+    let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
+    let place = place?;
+    Some(fault(&place, summary(&place, &toxic), toxic))
 }
 
 /// The fault that does this in front of a service.

@@ -210,6 +210,9 @@ pub struct FullOutput {
     pub stderr: String,
 }
 
+/// What it came to, or why it could not be run.
+pub type ExecResult = Result<FullOutput, StackError>;
+
 /// A script for `sh` in the first running container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceScript {
@@ -340,13 +343,7 @@ pub trait Stack: Send + Sync + 'static {
     /// The same, with both streams apart, and with everything that it writes to standard output if that is wanted `whole`, up to
     /// [`MOST_OUTPUT`]: more is an error. That it does not end in time is an answer here: nobody can tell a database that hangs from
     /// one that is gone.
-    async fn exec_full(
-        &self,
-        service: &str,
-        _command: &[String],
-        _whole: bool,
-        _within: Duration,
-    ) -> Result<FullOutput, StackError> {
+    async fn exec_full(&self, service: &str, _command: &[String], _whole: bool, _within: Duration) -> ExecResult {
         unsupported(format!("running a command in `{service}`"))
     }
     /// A small file from the first container of a service, running or not.

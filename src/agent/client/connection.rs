@@ -83,7 +83,7 @@ impl AgentClient {
         Ok((client, receiver))
     }
 
-    /// Asks and waits for the answer, 30 s at most; `AgentAnswer::Failed` becomes `AgentError::Failed`.
+    /// Asks and waits for the answer, 30 s at most; `AgentAnswer::Failed` becomes an error.
     pub async fn ask(&self, ask: AgentAsk) -> Result<AgentAnswer, AgentError> {
         self.ask_within(ask, ANSWER_WITHIN).await
     }
@@ -91,7 +91,7 @@ impl AgentClient {
     /// Asks something that may take longer.
     pub async fn ask_within(&self, ask: AgentAsk, within: Duration) -> Result<AgentAnswer, AgentError> {
         match timeout(within, self.0.ask(ask)).await {
-            Ok(Ok(AgentAnswer::Failed { reason })) => Err(AgentError::Failed(reason)),
+            Ok(Ok(AgentAnswer::Failed { reason })) => Err(AgentError(reason)),
             Ok(answer) => answer,
             Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", within.as_secs()))),
         }
@@ -118,7 +118,7 @@ impl Inner {
     async fn ask(&self, ask: AgentAsk) -> Result<AgentAnswer, AgentError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let line = serde_json::to_string(&AgentRequest { id, ask })
-            .map_err(|error| AgentError::Failed(format!("the request cannot be written: {error}")))?;
+            .map_err(|error| AgentError(format!("the request cannot be written: {error}")))?;
         let lines = locked(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
         // A place in the channel first: time spent in our own queue is no part of the round trip.
         let place = tokio::select! {
@@ -135,7 +135,11 @@ impl Shared {
     /// The error of whatever is asked now; the first cause stands.
     fn error(&self, otherwise: String) -> AgentError {
         let cause = locked(&self.state).cause.clone().unwrap_or(otherwise);
-        AgentError::Gone { agent: self.name.clone(), cause }
+        self.gone_by(&cause)
+    }
+
+    fn gone_by(&self, cause: &str) -> AgentError {
+        AgentError(format!("the agent {} is gone: {cause}", self.name))
     }
 
     fn expect(&self, id: u64) -> Result<oneshot::Receiver<AgentAnswer>, AgentError> {
@@ -143,7 +147,7 @@ impl Shared {
         let sent_us = (self.now_us)();
         let mut state = locked(&self.state);
         if let Some(cause) = &state.cause {
-            return Err(AgentError::Gone { agent: self.name.clone(), cause: cause.clone() });
+            return Err(self.gone_by(cause));
         }
         state.pending.insert(id, (sent_us, tx));
         Ok(rx)

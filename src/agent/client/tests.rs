@@ -81,7 +81,6 @@ async fn a_no_is_an_error_of_its_own() {
     let request = agent.next_ask().await.unwrap();
     agent.reply(request.id, 0, AgentAnswer::Failed { reason: "no such table".into() }).await;
     let error = asked.await.unwrap().unwrap_err();
-    assert!(matches!(error, AgentError::Failed(_)));
     assert_eq!(error.to_string(), "no such table");
 }
 
@@ -127,7 +126,7 @@ async fn heartbeats_go_out_and_an_agent_that_answers_none_is_given_up() {
 async fn an_agent_that_does_not_even_read_is_given_up() {
     let (client, mut messages, agent) = connect().await;
     assert_eq!(messages.recv().await, None, "only the heartbeats can have ended it");
-    assert!(matches!(client.ask(lift()).await, Err(AgentError::Gone { .. })));
+    assert!(client.ask(lift()).await.is_err_and(|error| error.to_string().contains(" is gone: ")));
     drop(agent);
 }
 
@@ -151,7 +150,7 @@ async fn closing_waits_for_the_agent_and_forbids_more() {
     assert!(!closing.is_finished(), "it still lifts");
     drop(agent);
     assert!(closing.await.unwrap());
-    assert!(matches!(other.ask(lift()).await, Err(AgentError::Gone { .. })));
+    assert!(other.ask(lift()).await.is_err_and(|error| error.to_string().contains(" is gone: ")));
 }
 
 #[tokio::test]

@@ -40,27 +40,17 @@ struct HeldChange {
     lifted: Mutex<bool>,
 }
 
-/// What the query answered that looks for the change.
-enum ChangeSeen {
-    InPlace,
-    Gone,
-    /// The server did not answer it.
-    Refused(PgError),
-}
-
 impl Ability for PgChange {
     const NAME: &'static str = "pg_change";
 
     async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
         match self.seen().await? {
-            ChangeSeen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),
-            ChangeSeen::Refused(PgError { text, code, .. })
-                if !code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code)) =>
-            {
+            Ok(true) => return Err("`confirm`: it is in place already, before `run`".into()),
+            Err(PgError { text, code, .. }) if !code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code)) => {
                 return Err(text);
             }
-            ChangeSeen::Refused(_) | ChangeSeen::Gone => {}
+            Err(_) | Ok(false) => {}
         }
         self.carry_out("run", &self.run).await?;
         Ok(Box::new(HeldChange { change: self, lifted: Mutex::new(false) }))
@@ -83,11 +73,11 @@ impl PgChange {
         PgSession::open(&self.target, APPLICATION).await.map_err(|error| self.target.cannot_connect(&error))
     }
 
-    /// Asks whether the change is in place. `Err` when that is no question that has an answer.
-    async fn seen(&self) -> Result<ChangeSeen, String> {
+    /// Asks whether the change is in place. `Err` when that is no question that has an answer, `PgError` when the server did not answer it.
+    async fn seen(&self) -> Result<Result<bool, PgError>, String> {
         let session = self.open().await?;
         let client = &session.client;
-        let refused = |error: Error| Ok(ChangeSeen::Refused(refusal("confirm", error, &self.confirm)));
+        let refused = |error: Error| Ok(Err(refusal("confirm", error, &self.confirm)));
         let statement = match client.prepare(&self.confirm).await {
             Ok(statement) => statement,
             Err(error) => return refused(error),
@@ -104,8 +94,7 @@ impl PgChange {
         };
         let [row] = rows.as_slice() else { return Err(wrong(format!("{} rows", rows.len()))) };
         match row.try_get::<_, Option<bool>>(0) {
-            Ok(Some(true)) => Ok(ChangeSeen::InPlace),
-            Ok(Some(false)) => Ok(ChangeSeen::Gone),
+            Ok(Some(in_place)) => Ok(Ok(in_place)),
             Ok(None) => Err(wrong("null".into())),
             Err(error) => Err(wrong(error.to_string())),
         }
@@ -117,9 +106,9 @@ impl Holding for HeldChange {
     /// `InPlace` or `Gone` as the author's query says it, `Failed` when it gave no answer.
     async fn look(&self) -> AgentAnswer {
         match self.change.seen().await {
-            Ok(ChangeSeen::InPlace) => AgentAnswer::in_place("`confirm` returns true"),
-            Ok(ChangeSeen::Gone) => AgentAnswer::gone("`confirm` returns false"),
-            Ok(ChangeSeen::Refused(PgError { text: reason, .. })) | Err(reason) => AgentAnswer::Failed { reason },
+            Ok(Ok(true)) => AgentAnswer::in_place("`confirm` returns true"),
+            Ok(Ok(false)) => AgentAnswer::gone("`confirm` returns false"),
+            Ok(Err(PgError { text: reason, .. })) | Err(reason) => AgentAnswer::Failed { reason },
         }
     }
 
@@ -131,7 +120,7 @@ impl Holding for HeldChange {
             return Ok("it had been undone already".into());
         }
         // What the runbook has fixed is not fixed twice. Where nobody can tell, the undo is tried.
-        if matches!(self.change.seen().await?, ChangeSeen::Gone) {
+        if matches!(self.change.seen().await?, Ok(false)) {
             *lifted = true;
             return Ok("it was gone already: `confirm` returns false".into());
         }

@@ -242,7 +242,7 @@ impl SharedFill {
     /// How it goes on when somebody has taken slots away; why is told once.
     fn driven_back(&self, why: String, known: bool) -> FillMode {
         if !known {
-            self.note(why);
+            (self.tell)(Told::Note { text: why });
         }
         self.returns.map_or(FillMode::Cleared, |after| FillMode::Away(Instant::now() + after))
     }
@@ -286,7 +286,8 @@ impl SharedFill {
             std::mem::take(&mut state.coming_back)
         });
         if came_back {
-            self.note(format!("{} came back: {} sessions", self.role.target.user, held.len()));
+            let text = format!("{} came back: {} sessions", self.role.target.user, held.len());
+            (self.tell)(Told::Note { text });
         }
         Ok(FillMode::Holding)
     }
@@ -307,9 +308,5 @@ impl SharedFill {
 
     fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {
         change(&mut locked(&self.state))
-    }
-
-    fn note(&self, text: String) {
-        (self.tell)(Told::Note { text });
     }
 }

@@ -13,5 +13,5 @@ pub use change::PgChange;
 pub use connections::PgConnections;
 pub use lock::PgLock;
 pub use query::{PgQueries, SliQuery};
-pub(crate) use server::{PgServer, PgUnknown};
+pub(crate) use server::PgServer;
 pub use session::PgTarget;

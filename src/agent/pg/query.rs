@@ -89,7 +89,8 @@ impl SliQuery {
         let (event, services) = (format!("SQL in {}: {}", server.service, folded(&sql)), vec![server.service.clone()]);
         let (rate, name) = (1.0 / every.as_secs_f64(), series.to_string());
         let source = SliSource::of_agent((series, rate, timeout), event, move |slis, _, environments| {
-            let target = server.target(&environments(&server.service)).map_err(|error| error.to_string())?;
+            let target =
+                server.target(&environments(&server.service)).map_err(|(what, why)| format!("{what}: {why}"))?;
             let (series, sql, slis) = (name.clone(), sql.clone(), slis.to_vec());
             Ok(PgQueries { series, target, sql, rate, timeout, slis }.ask(&name))
         });

@@ -5,16 +5,6 @@ use crate::source::MapReader;
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-/// Why nobody can be logged in as.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{operation}: {cause}")]
-pub(crate) struct PgUnknown {
-    /// What was tried.
-    pub(crate) operation: String,
-    /// Why it failed.
-    pub(crate) cause: String,
-}
-
 /// Where a server is and who to be there, as far as the scenario says.
 #[derive(Debug, Clone)]
 pub(crate) struct PgServer {
@@ -45,8 +35,8 @@ impl PgServer {
     }
 
     /// The server with what the scenario leaves out taken from the service's own environment, in the words of the
-    /// official image (`POSTGRES_USER` …) or of libpq (`PGUSER` …).
-    pub(crate) fn target(&self, environment: &BTreeMap<String, String>) -> Result<PgTarget, PgUnknown> {
+    /// official image (`POSTGRES_USER` …) or of libpq (`PGUSER` …). `Err` has what was tried, and why nobody can be logged in as.
+    pub(crate) fn target(&self, environment: &BTreeMap<String, String>) -> Result<PgTarget, (String, String)> {
         let from =
             |keys: [&str; 2]| keys.iter().find_map(|key| environment.get(*key)).filter(|v| !v.is_empty()).cloned();
         let theirs = from(["POSTGRES_USER", "PGUSER"]).unwrap_or_else(|| "postgres".into());
@@ -58,10 +48,8 @@ impl PgServer {
             None => None,
         };
         if password.is_none() && user == theirs && environment.contains_key("POSTGRES_PASSWORD_FILE") {
-            return Err(PgUnknown {
-                operation: format!("find the password of {user} on `{}`", self.service),
-                cause: "the service reads it from a file (POSTGRES_PASSWORD_FILE); give it a `password:`".into(),
-            });
+            let cause = "the service reads it from a file (POSTGRES_PASSWORD_FILE); give it a `password:`";
+            return Err((format!("find the password of {user} on `{}`", self.service), cause.into()));
         }
         let database = self.database.clone().or_else(|| from(["POSTGRES_DB", "PGDATABASE"]));
         let database = database.unwrap_or_else(|| user.clone());
@@ -102,7 +90,7 @@ mod tests {
     fn a_password_in_a_file_must_be_given() {
         let environment = BTreeMap::from([("POSTGRES_PASSWORD_FILE".to_string(), "/run/secrets/x".to_string())]);
         let error = server(None, None, None).target(&environment).expect_err("nobody can read it");
-        assert!(error.to_string().contains("`password:`"), "{error}");
+        assert!(error.1.contains("`password:`"), "{error:?}");
         server(None, Some("x"), None).target(&environment).expect("it is given");
     }
 }

@@ -119,6 +119,12 @@ impl ToxicLink {
         self.stages.set(own.cloned().collect(), Instant::now())
     }
 
+    /// Waits until its toxics are others, and takes them. It may be dropped and asked again.
+    async fn changed(&mut self) -> Result<(), ConnectionCut> {
+        self.toxics.changed().await.map_err(|_| ConnectionCut::Close)?;
+        self.set()
+    }
+
     /// Whether no toxic acts on what is said now.
     pub(super) fn is_idle(&self) -> bool {
         self.stages.is_idle()
@@ -138,7 +144,7 @@ impl ToxicLink {
             }
             let closes = self.stages.closes();
             let set = tokio::select! {
-                changed = self.toxics.changed() => changed.map_err(|_| ConnectionCut::Close).and_then(|()| self.set()),
+                set = self.changed() => set,
                 () = sleep_until(closes.unwrap_or_else(Instant::now)), if closes.is_some() => continue,
             };
             if let Err(cut) = set {
@@ -183,9 +189,8 @@ impl ToxicLink {
             };
             if let Some(linked) = self.linked.clone().filter(|linked| !linked.is_cancelled()) {
                 tokio::select! {
-                    changed = self.toxics.changed() => {
-                        changed.map_err(|_| ConnectionCut::Close)?;
-                        self.set()?;
+                    set = self.changed() => {
+                        set?;
                         if !self.is_idle() {
                             linked.cancel();
                         }
@@ -199,10 +204,7 @@ impl ToxicLink {
                 tokio::select! {
                     // A toxic that is in force acts on whatever arrives from then on.
                     biased;
-                    changed = self.toxics.changed() => {
-                        changed.map_err(|_| ConnectionCut::Close)?;
-                        self.set()?;
-                    }
+                    set = self.changed() => set?,
                     passed = poll_fn(|cx| pass_at_once(Pin::new(&mut *from), Pin::new(&mut *to), cx)) => match passed {
                         Ok(AtOnce::Passed(wrote, rest)) => {
                             self.traffic.received.fetch_add(wrote as u64, Ordering::Relaxed);
@@ -225,10 +227,7 @@ impl ToxicLink {
             }
             tokio::select! {
                 biased;
-                changed = self.toxics.changed() => {
-                    changed.map_err(|_| ConnectionCut::Close)?;
-                    self.set()?;
-                }
+                set = self.changed() => set?,
                 wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => {
                     let wrote = wrote.map_err(|_| LinkEnd::ReceiverGone(self.direction))?;
                     self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);

@@ -234,14 +234,6 @@ async fn pass_on(client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, n
     converse(client, address, links, upstream, target, http).await;
 }
 
-/// When a toxic of either direction ends the connection, and how.
-async fn either_cut(up: &mut ToxicLink, down: &mut ToxicLink) -> ConnectionCut {
-    tokio::select! {
-        cut = up.cut() => cut,
-        cut = down.cut() => cut,
-    }
-}
-
 /// Ends a connection as a toxic, or the other side, has ended it.
 fn end(cut: ConnectionCut, stream: &TcpStream) {
     if cut == ConnectionCut::Reset {
@@ -273,7 +265,7 @@ async fn converse(
             tokio::select! {
                 speech = sniff(&mut client, &mut seen) => speech,
                 () = first => Ok(Speech::Other),
-                cut = either_cut(up, down) => {
+                cut = async { tokio::select! { cut = up.cut() => cut, cut = down.cut() => cut } } => {
                     upstream.iter().for_each(|service| end(cut, service));
                     return end(cut, &client);
                 }

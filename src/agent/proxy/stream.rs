@@ -31,11 +31,6 @@ impl StreamEnd {
         *locked(&self.0) == Some(ConnectionCut::Reset)
     }
 
-    /// The end is that of both directions.
-    fn close(&self) {
-        locked(&self.0).get_or_insert(ConnectionCut::Close);
-    }
-
     /// A reset, when the error says that the other side reset or refused the connection.
     pub(super) fn reset_for(&self, error: &(dyn std::error::Error + 'static)) {
         let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused];
@@ -193,7 +188,8 @@ impl ClientStream {
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        self.ending.close();
+        // The end is that of both directions.
+        locked(&self.ending.0).get_or_insert(ConnectionCut::Close);
         self.linked.cancel();
     }
 }

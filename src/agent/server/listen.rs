@@ -31,30 +31,15 @@ pub struct ServeConfig {
     pub proxy: Option<ProxyConfig>,
 }
 
-/// Why an agent could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The proxy did not start.
-    #[error("the proxy could not be started: {0}")]
-    Proxy(String),
-    /// Another agent listens on this socket.
-    #[error("another agent already listens on {}", .0.display())]
-    Taken(PathBuf),
-    /// The socket could not be opened.
-    #[error("the control socket {} could not be opened: {cause}", path.display())]
-    Socket {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-}
-
 /// Serves until `shutdown`, then lifts everything. The proxy listens before the socket is there, so that an agent
 /// that answers a ping can take traffic.
-pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
+///
+/// # Errors
+/// Why an agent could not start.
+pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(), String> {
+    let failed = |why: String| format!("the proxy could not be started: {why}");
     let proxy = match config.proxy {
-        Some(config) => Some(Proxy::start(config).await.map_err(ServeError::Proxy)?),
+        Some(config) => Some(Proxy::start(config).await.map_err(failed)?),
         None => None,
     };
     let session = AgentSession { clock: Clock::start(), proxy, lease: LEASE, shutdown };
@@ -62,7 +47,7 @@ pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(
 }
 
 /// Listens for runners; the sessions are copies of `session`.
-pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Result<(), ServeError> {
+pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Result<(), String> {
     let listener = listen(socket).await?;
     let ownership = Ownership::default();
     let mut connections = JoinSet::new();
@@ -88,12 +73,12 @@ pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Resu
 }
 
 /// Opens the socket; a file left by an agent that was killed is removed, one that answers is not.
-async fn listen(path: &Path) -> Result<UnixListener, ServeError> {
-    let failed = |cause| ServeError::Socket { path: path.to_path_buf(), cause };
+async fn listen(path: &Path) -> Result<UnixListener, String> {
+    let failed = |cause: io::Error| format!("the control socket {} could not be opened: {cause}", path.display());
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             if UnixStream::connect(path).await.is_ok() {
-                return Err(ServeError::Taken(path.to_path_buf()));
+                return Err(format!("another agent already listens on {}", path.display()));
             }
             std::fs::remove_file(path).map_err(failed)?;
             UnixListener::bind(path).map_err(failed)

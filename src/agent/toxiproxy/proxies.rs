@@ -18,22 +18,6 @@ use tokio_util::task::AbortOnDropHandle;
 /// Why the proxies of a drill cannot be made, moved or removed.
 const NOT_OURS: &str =
     "the proxies of a drill stand in front of its services: their toxics can be changed, and not they";
-/// The ports that have a name on every machine, in the form of `/etc/services`; as in Go.
-const SERVICES: &str = "domain 53/tcp
-ftp 21/tcp
-ftps 990/tcp
-gopher 70/tcp
-http 80/tcp
-https 443/tcp
-imap2 143/tcp
-imap3 220/tcp
-imaps 993/tcp
-pop3 110/tcp
-pop3s 995/tcp
-smtp 25/tcp
-ssh 22/tcp
-submissions 465/tcp
-telnet 23/tcp";
 
 /// All proxies of a server, by name.
 #[derive(Debug, Default)]
@@ -446,7 +430,7 @@ async fn resolved(listen: &str) -> Result<SocketAddr, String> {
     Ok(first)
 }
 
-/// The host and the port of an address. A host with colons stands in brackets; a port may have a name, and none is any.
+/// The host and the port of an address. A host with colons stands in brackets; without a port it is any.
 fn host_and_port(address: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("address {address}: {why}");
     let missing = || wrong("missing port in address");
@@ -460,25 +444,8 @@ fn host_and_port(address: &str) -> Result<(&str, u16), String> {
     if port.contains(':') || !address.starts_with('[') && host.contains(':') {
         return Err(wrong("too many colons in address"));
     }
-    Ok((host, port_number(port)?))
-}
-
-fn port_number(port: &str) -> Result<u16, String> {
-    if port.is_empty() {
-        return Ok(0);
-    }
-    if let Ok(number) = port.parse::<i128>() {
-        return u16::try_from(number).map_err(|_| format!("address {port}: invalid port"));
-    }
-    // A machine without the file has only the names that every machine has.
-    let more = std::fs::read_to_string("/etc/services").unwrap_or_default();
-    let of_line = |line: &str| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let (name, number) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
-        let is_it = std::iter::once(name).chain(words).any(|name| name.eq_ignore_ascii_case(port));
-        is_it.then_some(number)?.parse::<u16>().ok()
-    };
-    SERVICES.lines().chain(more.lines()).find_map(of_line).ok_or_else(|| format!("lookup tcp/{port}: unknown port"))
+    let invalid = |_| format!("address {port}: invalid port");
+    Ok((host, if port.is_empty() { 0 } else { port.parse::<u16>().map_err(invalid)? }))
 }
 
 #[cfg(test)]
@@ -488,7 +455,7 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart_as_in_go() {
         let cases = [
-            ("localhost:HTTP", Ok(("localhost", 80))),
+            ("localhost:80", Ok(("localhost", 80))),
             (":6379", Ok(("", 6379))),
             ("[::1]:", Ok(("::1", 0))),
             ("local373", Err("address local373: missing port in address")),
@@ -500,7 +467,7 @@ mod tests {
             ("a:65536", Err("address 65536: invalid port")),
             ("a:99999999999999999999", Err("address 99999999999999999999: invalid port")),
             ("a:-1", Err("address -1: invalid port")),
-            ("a:nosuch", Err("lookup tcp/nosuch: unknown port")),
+            ("a:http", Err("address http: invalid port")),
         ];
         for (address, read) in cases {
             assert_eq!(host_and_port(address), read.map_err(str::to_string), "{address}");

@@ -235,19 +235,11 @@ fn http_rule(kind: &str, given: HttpAttributes, toxicity: f32) -> Result<HttpRul
             HttpAction::Headers { set, remove: remove.map_err(refused)? }
         }
     };
-    let rule = HttpRule {
-        port: None,
-        from: None,
-        method: text(given.method, read_method)?,
-        path: text(given.path, read_path)?,
-        header: given.header.map(|text| read_header(&text).map_err(refused)).transpose()?,
-        share: f64::from(toxicity.clamp(0.0, 1.0)),
-        per_connection,
-        first: given.first,
-        every: given.every,
-        action,
-        seed: 0,
-    };
+    let (method, path) = (text(given.method, read_method)?, text(given.path, read_path)?);
+    let header = given.header.map(|text| read_header(&text).map_err(refused)).transpose()?;
+    let (port, from, share, seed) = (None, None, f64::from(toxicity.clamp(0.0, 1.0)), 0);
+    let (first, every) = (given.first, given.every);
+    let rule = HttpRule { port, from, method, path, header, share, per_connection, first, every, action, seed };
     rule.check().map_err(refused)?;
     Ok(rule)
 }

@@ -80,10 +80,7 @@ pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Resu
 
 /// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have no end, is none.
 pub(super) fn whole_file(path: &Path) -> io::Result<Vec<u8>> {
-    match std::fs::metadata(path)?.is_file() {
-        true => std::fs::read(path),
-        false => Err(io::Error::other("it is not a file")),
-    }
+    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is not a file")) }
 }
 
 /// Adds every file below `root`, by path, mode and content; `false` when there is more than is left.

@@ -39,10 +39,8 @@ impl Endpoint {
     /// `Environment` when the context is unknown or no engine answers.
     pub async fn resolve() -> Result<Endpoint, StackError> {
         let Endpoint { host, docker, env } = Endpoint::find().await?;
-        match docker.negotiate_version().await {
-            Ok(docker) => Ok(Endpoint { host, docker, env }),
-            Err(error) => Err(unreachable(&host, &error)),
-        }
+        let docker = docker.negotiate_version().await.map_err(|error| unreachable(&host, &error))?;
+        Ok(Endpoint { host, docker, env })
     }
 
     /// Finds the engine without sending anything to it.

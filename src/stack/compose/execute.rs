@@ -60,8 +60,12 @@ pub(super) async fn exec(
     let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
     let mut name = String::new();
     let running = async {
-        name = name_of(docker, container).await?;
-        let mut started = start(docker, container, &operation, command, &mut begun).await?;
+        let found = containers::inspect(docker, container).await?;
+        name = found.map(|found| containers::state(&found).name).unwrap_or_default();
+        // It ends with its standard input, which is never written to: so it ends when `started` is dropped.
+        let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
+        let command = [&bounded[..], command].concat();
+        let mut started = attach(docker, container, &operation, command, &mut begun).await?;
         take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
         exit_code(docker, &started.exec, &operation).await
     };
@@ -148,23 +152,6 @@ async fn attach(
     }
 }
 
-/// Starts a command that ends with its standard input, which is never written to: so it ends when `StartedCommand` is dropped.
-async fn start(
-    docker: &Docker,
-    container: &str,
-    operation: &str,
-    command: &[String],
-    begun: &mut Option<String>,
-) -> Result<StartedCommand, StackError> {
-    let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
-    attach(docker, container, operation, [&bounded[..], command].concat(), begun).await
-}
-
-async fn name_of(docker: &Docker, container: &str) -> Result<String, StackError> {
-    let name = containers::inspect(docker, container).await?.and_then(|container| container.name).unwrap_or_default();
-    Ok(name.trim_start_matches('/').to_string())
-}
-
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
 pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
     loop {
@@ -179,10 +166,8 @@ pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> R
 /// Reads a file from a container, running or not.
 pub async fn read_file(docker: &Docker, container: &str, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
     let operation = format!("reading `{path}` from `{service}`");
-    match tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await {
-        Ok(read) => read,
-        Err(_) => Err(environment(operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs()))),
-    }
+    let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
+    tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await.unwrap_or_else(late)
 }
 
 async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> Result<Vec<u8>, StackError> {

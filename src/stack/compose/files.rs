@@ -62,10 +62,8 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
     let body = container(&agent, &first, ask, &below).map_err(|why| environment(&operation, why))?;
     let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
     let made = docker.create_container(Some(named), body).await.map_err(api(&operation))?;
-    let ended = match tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await {
-        Ok(ended) => ended,
-        Err(_) => Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs()))),
-    };
+    let late = |_| Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs())));
+    let ended = tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await.unwrap_or_else(late);
     // What cannot be removed here carries the drill's label, and `down` tells of it.
     containers::remove(docker, &made.id, false).await;
     ended

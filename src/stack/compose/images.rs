@@ -182,8 +182,11 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
-/// The name of such an image without the agent's bundle; it may not be there yet.
-pub(super) async fn base_of(docker: &Docker, image: &BundledImage) -> Result<String, StackError> {
+/// The name of such an image without the agent's bundle, or of the one that stands for it; it may not be there yet.
+pub(super) async fn base_of(docker: &Docker, image: &BundledImage, named: Option<&str>) -> Result<String, StackError> {
+    if let Some(name) = named {
+        return Ok(name.to_string());
+    }
     let mut hash = Sha256::new();
     hash.update(image.dockerfile);
     for from in read_dockerfile(image.dockerfile, BTreeMap::new()).0 {
@@ -207,7 +210,7 @@ pub(in crate::stack) async fn ensure_bundled(
             (name.to_string(), pulled.id.unwrap_or_default())
         }
         None => {
-            let tag = base_of(docker, image).await?;
+            let tag = base_of(docker, image, None).await?;
             if inspect(docker, &tag).await?.is_none() {
                 build(compose, &tag, image, image.dockerfile, &watch, |_| Ok(())).await?;
             }

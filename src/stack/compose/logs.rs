@@ -90,9 +90,7 @@ async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -
     while let Some(frame) = stream.next().await {
         let (pieces, frame) = match frame {
             Ok(LogOutput::StdErr { message }) => (&mut err, message),
-            Ok(LogOutput::Console { message } | LogOutput::StdIn { message } | LogOutput::StdOut { message }) => {
-                (&mut out, message)
-            }
+            Ok(frame) => (&mut out, frame.into_bytes()),
             // Some log drivers cannot be read; the file then says why it is empty.
             Err(error) => {
                 let note = log_line(&format!("[the log cannot be read: {error}]")) + "\n";

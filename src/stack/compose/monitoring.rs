@@ -28,10 +28,7 @@ static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\bline 
 /// What both tools say about the files; `None` when their image is not here yet.
 pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
     let operation = "checking the files of the alerts";
-    let image = match &files.image {
-        Some(image) => image.clone(),
-        None => images::base_of(&endpoint.docker, &MONITORING_IMAGE).await?,
-    };
+    let image = images::base_of(&endpoint.docker, &MONITORING_IMAGE, files.image.as_deref()).await?;
     if images::inspect(&endpoint.docker, &image).await?.is_none() {
         return Ok(None);
     }

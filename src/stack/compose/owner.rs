@@ -178,10 +178,7 @@ impl Owner {
             std::io::ErrorKind::NotFound => format!("its run directory {path} is not there"),
             _ => error.to_string(),
         })?;
-        match dir.id() == self.run {
-            true => Ok(dir),
-            false => Err(format!("{path} is the directory of another run")),
-        }
+        if dir.id() == self.run { Ok(dir) } else { Err(format!("{path} is the directory of another run")) }
     }
 }
 

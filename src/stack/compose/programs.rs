@@ -27,7 +27,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The images that steps of one stack run in.
 #[derive(Debug)]
 pub(super) struct StepImages {
-    toolbox: Option<String>,
+    toolbox: String,
     built: BTreeMap<String, String>,
 }
 
@@ -43,10 +43,8 @@ impl StepImages {
         let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
         let built = builds::plan(&compose, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
-        let toolbox = match &spec.toolbox_image {
-            Some(image) => Some(image.clone()),
-            None => Some(images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE).await?),
-        };
+        let named = spec.toolbox_image.as_deref();
+        let toolbox = images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE, named).await?;
         Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
 
@@ -63,7 +61,7 @@ impl StepImages {
         wanted: &BTreeSet<String>,
     ) -> Result<Option<BTreeSet<String>>, StackError> {
         let (image, path) = match place {
-            Place::Toolbox => (self.toolbox.clone(), None),
+            Place::Toolbox => (Some(self.toolbox.clone()), None),
             Place::Service(service) => {
                 let json = model.service(service);
                 let builds = json.is_some_and(|json| json.contains_key("build"));

@@ -4,7 +4,7 @@ use super::endpoint::Endpoint;
 use super::errors::environment;
 use super::owner::Owner;
 use super::{containers, execute, files, labels, remove};
-use crate::stack::{ContainerOp, ContainerState, FileAnswer, FileAsk, FullOutput, Stack, StackDown, StackError};
+use crate::stack::{ContainerOp, ContainerState, ExecResult, FileAnswer, FileAsk, Stack, StackDown, StackError};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -39,13 +39,7 @@ impl Stack for ReopenedRun {
         in_time(format!("acting on `{container}`"), acting).await
     }
 
-    async fn exec_full(
-        &self,
-        service: &str,
-        command: &[String],
-        whole: bool,
-        within: Duration,
-    ) -> Result<FullOutput, StackError> {
+    async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let by =
             [(labels::RUN, Some(self.run.as_str())), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
         let found = Owner::of(&self.run).containers(&self.endpoint.docker, &by).await?;

@@ -12,7 +12,7 @@ use super::transform::{Drill, Recipe, transform};
 use super::{containers, execute, files, labels, logs, processes, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Ending, FileAnswer, FileAsk, Finding, Fingerprint, FullOutput,
+    AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
     Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
@@ -211,14 +211,6 @@ impl ComposeStack {
         transform(model, spec, &Drill { project: &self.project, run: &self.run, launch: self.launch(), recipe })
     }
 
-    /// `docker compose down`; what it leaves is removed by label afterwards.
-    async fn compose_down(&self, model: &str) {
-        let cancel = CancellationToken::new();
-        let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
-        let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
-        let _ = self.compose().run(&args, watch).await;
-    }
-
     /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
     async fn note_volumes(&self) {
         if let Ok(found) = self.own_containers().await {
@@ -281,13 +273,7 @@ impl Stack for ComposeStack {
         containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
     }
 
-    async fn exec_full(
-        &self,
-        service: &str,
-        command: &[String],
-        whole: bool,
-        within: Duration,
-    ) -> Result<FullOutput, StackError> {
+    async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let container = self.running(service).await?;
         execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
     }
@@ -373,7 +359,11 @@ impl Stack for ComposeStack {
         self.note_volumes().await;
         if let Some(model) = &model {
             self.unpause_all().await;
-            self.compose_down(model).await;
+            let cancel = CancellationToken::new();
+            let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
+            let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
+            // What it leaves is removed by label afterwards.
+            let _ = self.compose().run(&args, watch).await;
         }
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };

@@ -10,7 +10,7 @@ use super::{containers, labels};
 use crate::record::RunDir;
 use crate::stack::{AgentRole, Fate, Foreign, StackError, SweepOptions, SweepReport, SweptRun};
 use bollard::Docker;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a run without a lock that can be looked at may take from its first container to its control session: it
 /// may belong to another machine that uses the same engine.
@@ -71,21 +71,12 @@ pub(in crate::stack) async fn sweep(
 
 /// The runs that a container, a network, a volume or an image names in a label.
 async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
-    let mut runs = BTreeSet::new();
-    let mut add = |labels: HashMap<String, String>, key: &str| runs.extend(labels.get(key).cloned());
-    for container in containers::list(docker, &[(labels::RUN, None)]).await? {
-        add(container.labels.unwrap_or_default(), labels::RUN);
-    }
-    for network in labels::networks(docker, labels::RUN, None).await? {
-        add(network.labels.unwrap_or_default(), labels::RUN);
-    }
-    for volume in labels::volumes(docker, labels::RUN, None).await? {
-        add(volume.labels, labels::RUN);
-    }
-    for image in images::of_run(docker, None).await? {
-        add(image.labels, labels::IMAGE_RUN);
-    }
-    Ok(runs)
+    let containers = containers::list(docker, &[(labels::RUN, None)]).await?.into_iter().filter_map(|one| one.labels);
+    let networks = labels::networks(docker, labels::RUN, None).await?.into_iter().filter_map(|one| one.labels);
+    let volumes = labels::volumes(docker, labels::RUN, None).await?.into_iter().map(|one| one.labels);
+    let made = containers.chain(networks).chain(volumes).filter_map(|mut own| own.remove(labels::RUN));
+    let images = images::of_run(docker, None).await?.into_iter();
+    Ok(made.chain(images.filter_map(|mut image| image.labels.remove(labels::IMAGE_RUN))).collect())
 }
 
 /// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when the newest of its

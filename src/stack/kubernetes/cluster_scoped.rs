@@ -107,17 +107,12 @@ pub(super) fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<O
     Some((format!("{what}: its Pods may drive off those of others"), help))
 }
 
-/// The name that an object of the whole cluster has in a drill.
-fn own_name(name: &str, short: &str) -> String {
-    format!("{name}-fd-{short}")
-}
-
 /// The name at a pointer becomes that of the drill's own object, where the scenario allows the object.
 fn rename(object: &mut Value, pointer: &str, of_kind: &str, request: &StackRequest, short: &str) {
     let Some(named) = object.pointer_mut(pointer) else { return };
     let meant = json!({ "kind": of_kind, "metadata": { "name": named } });
     if is_allowed(&meant, request) {
-        *named = json!(own_name(name(&meant), short));
+        *named = json!(format!("{}-fd-{short}", name(&meant)));
     }
 }
 

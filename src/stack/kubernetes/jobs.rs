@@ -412,10 +412,8 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Resul
     remove("v1", "ServiceAccount").await?;
     let deadline = Instant::now() + GONE_WITHIN;
     let gone = watch::until(&pods, own, deadline, operation, |found| found.is_empty().then_some(()));
-    match gone.await? {
-        Some(()) => Ok(()),
-        None => Err(environment(operation, format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs()))),
-    }
+    let late = format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs());
+    gone.await?.ok_or_else(|| environment(operation, late))
 }
 
 /// Removes the namespace of a game day whose process is gone, once no Job is left in it: the last one of its drills does.
@@ -429,10 +427,7 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Resu
         return Ok(());
     };
     let left = jobs.list(&ListParams::default().limit(1)).await.map_err(api(operation))?;
-    match left.items.is_empty() {
-        true => down(cluster, day, false).await.map(drop),
-        false => Ok(()),
-    }
+    if left.items.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::boundary::unnameable;
 use crate::process;
 use crate::source::{line_of_another_reader, outside};
-use crate::stack::{CHART, ClusterRequest, StackError};
+use crate::stack::{CHART, ClusterRequest, ResolveError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -61,17 +61,8 @@ pub(super) struct Manifests {
     pub objects: Vec<Value>,
 }
 
-/// Why manifests cannot be used.
-#[derive(Debug)]
-pub(super) enum ManifestError {
-    /// Something is wrong with a file.
-    Invalid(PathBuf, String),
-    /// A program is missing, or the machine refuses.
-    Environment(StackError),
-}
-
-fn invalid(path: &Path, why: impl ToString) -> ManifestError {
-    ManifestError::Invalid(path.to_path_buf(), why.to_string())
+fn invalid(path: &Path, why: impl ToString) -> ResolveError {
+    ResolveError::Invalid { file: path.to_path_buf(), message: why.to_string() }
 }
 
 /// The text at a pointer, or nothing.
@@ -141,7 +132,7 @@ pub(super) fn main_container<'v>(spec: &'v Value, service: &str) -> Option<&'v V
 
 /// Reads the manifests at a path. Nothing is read that lies outside of `root`, which is the project: the machine's other files are
 /// not its business. `chart` says as what a chart is installed, and with which values.
-pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest>) -> Result<Manifests, ManifestError> {
+pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest>) -> Result<Manifests, ResolveError> {
     if path.is_file() {
         return parse(path, &read_text(path, root)?);
     }
@@ -239,7 +230,7 @@ fn check_bases(
     root: &Path,
     instructs: bool,
     seen: &mut BTreeSet<(PathBuf, bool)>,
-) -> Result<(), ManifestError> {
+) -> Result<(), ResolveError> {
     let Some(file) = kustomization(folder) else { return Ok(()) };
     if !seen.insert((file.clone(), instructs)) {
         return Ok(());
@@ -275,7 +266,7 @@ fn check_bases(
 }
 
 /// What a file tells kustomize, if it names nothing that is elsewhere.
-fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ManifestError> {
+fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ResolveError> {
     let text = read_text(file, root)?;
     // A text in base64 would be another one here than there.
     if let Some(tag) = ["!!binary", "!<", "%TAG"].iter().find(|tag| text.contains(**tag)) {
@@ -325,7 +316,7 @@ fn is_elsewhere(text: &str) -> bool {
     text.contains("://") || is_git || begins.iter().any(|start| text.starts_with(start))
 }
 
-fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
+fn read_text(file: &Path, root: &Path) -> Result<String, ResolveError> {
     if let Some(why) = outside(root, file) {
         return Err(invalid(file, why));
     }
@@ -337,7 +328,7 @@ fn read_text(file: &Path, root: &Path) -> Result<String, ManifestError> {
 }
 
 /// What a program makes of a folder: a kustomization or a chart.
-async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Manifests, ManifestError> {
+async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Manifests, ResolveError> {
     let operation = format!("{program} {} in {}", args.join(" ".as_ref()).display(), folder.display());
     let mut command = process::command(program);
     command
@@ -349,7 +340,7 @@ async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Man
         .env_remove("no_proxy");
     let output = process::output(command, process::TELLS_WITHIN).await.map_err(|error| {
         let hint = format!("install {program}, or write the manifests out into a folder");
-        ManifestError::Environment(super::errors::hinted(operation.as_str(), error, hint))
+        ResolveError::Environment(super::errors::hinted(operation.as_str(), error, hint))
     })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
@@ -359,7 +350,7 @@ async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Man
 }
 
 /// The objects of a text of one or more documents.
-fn parse(file: &Path, text: &str) -> Result<Manifests, ManifestError> {
+fn parse(file: &Path, text: &str) -> Result<Manifests, ResolveError> {
     let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(file, error))?;
     let mut objects = Vec::new();
     for document in documents.into_iter().filter(|document| !document.is_null()) {
@@ -708,7 +699,7 @@ items:
     #[test]
     fn what_is_no_object_is_told_with_what_is_missing() {
         let error = parse(Path::new("x.yaml"), "kind: Deployment\n").unwrap_err();
-        let ManifestError::Invalid(_, why) = error else { panic!("{error:?}") };
+        let ResolveError::Invalid { message: why, .. } = error else { panic!("{error:?}") };
         assert_eq!(why, "the Deployment is no Kubernetes object: it needs apiVersion, kind and metadata.name");
         assert!(parse(Path::new("x.yaml"), "a: [").is_err());
     }
@@ -722,8 +713,8 @@ items:
         let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).unwrap();
         write("secret.yaml", SHOP);
         std::os::unix::fs::symlink(dir.path().join("secret.yaml"), deploy.join("linked.yaml")).unwrap();
-        let refused = |read: Result<Manifests, ManifestError>| match read {
-            Err(ManifestError::Invalid(_, why)) => why,
+        let refused = |read: Result<Manifests, ResolveError>| match read {
+            Err(ResolveError::Invalid { message: why, .. }) => why,
             other => panic!("{other:?}"),
         };
         assert!(refused(read(&deploy, &root, None).await).contains("outside of the project"));
@@ -825,7 +816,7 @@ items:
         assert!(told().is_some());
         let refused = read(&chart, &root, Some(&ClusterRequest::default())).await;
         assert!(
-            matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("helm would read it")),
+            matches!(&refused, Err(ResolveError::Invalid { message: why, .. }) if why.contains("helm would read it")),
             "{refused:?}"
         );
     }
@@ -836,7 +827,10 @@ items:
         std::fs::write(dir.path().join(CHART), "name: x\n").unwrap();
         let chart = ClusterRequest { values: vec![dir.path().join("a,/etc/key")], ..Default::default() };
         let refused = read(dir.path(), dir.path(), Some(&chart)).await;
-        assert!(matches!(&refused, Err(ManifestError::Invalid(_, why)) if why.contains("rename")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(ResolveError::Invalid { message: why, .. }) if why.contains("rename")),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -859,7 +853,10 @@ items:
             "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ../../x }\n",
         ] {
             let error = parse(Path::new("x.yaml"), bad).unwrap_err();
-            assert!(matches!(&error, ManifestError::Invalid(_, why) if why.contains("cannot be")), "{error:?}");
+            assert!(
+                matches!(&error, ResolveError::Invalid { message: why, .. } if why.contains("cannot be")),
+                "{error:?}"
+            );
         }
     }
 

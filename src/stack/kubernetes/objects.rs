@@ -241,10 +241,6 @@ struct SetAt<'a> {
 }
 
 impl<'a> SetAt<'a> {
-    fn top(object: &'a Value) -> SetAt<'a> {
-        SetAt { kind: kind(object), key: "", quantities: false }
-    }
-
     fn below(self, key: &'a str) -> SetAt<'a> {
         SetAt { key, quantities: self.quantities || ["resources", "hard"].contains(&self.key), ..self }
     }
@@ -271,7 +267,8 @@ impl<'a> SetAt<'a> {
 /// Which of the values that are set an object of this kind has.
 fn compared(object: &Value, set: &Value, live: Option<&Value>) -> BTreeMap<String, bool> {
     let mut found = BTreeMap::new();
-    compare(SetAt::top(object), set, live, String::new(), &mut found);
+    let top = SetAt { kind: kind(object), key: "", quantities: false };
+    compare(top, set, live, String::new(), &mut found);
     found
 }
 

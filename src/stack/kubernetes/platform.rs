@@ -7,7 +7,7 @@ use super::jobs::KubernetesJobs;
 use super::kubectl::without_docker;
 use super::kubectl_request::{NamespaceNames, translate};
 use super::manifests::{
-    self, ManifestError, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
+    self, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
     lasting_containers, main_container, name, pod_spec, text,
 };
 use super::objects::{keyless, merged, named, planned};
@@ -85,13 +85,13 @@ impl KubernetesPlatform {
         let read = manifests::read(&request.file, &request.root, request.cluster.as_ref()).await;
         let manifests = match read.map(Manifests::with_own_roles) {
             Ok(manifests) => manifests,
-            Err(ManifestError::Environment(error)) => return Err(ResolveError::Environment(error)),
             // As a finding: what is wrong is no matter of Compose.
-            Err(ManifestError::Invalid(file, why)) => {
-                let message = format!("the manifests cannot be used: {}: {why}", file.display());
+            Err(ResolveError::Invalid { file, message }) => {
+                let message = format!("the manifests cannot be used: {}: {message}", file.display());
                 let findings = vec![finding(message, Some("`kubectl apply --dry-run=client -f` says the same"))];
                 return Err(ResolveError::Refused { file, findings });
             }
+            Err(error) => return Err(error),
         };
         Ok(Arc::new(ResolvedManifests { platform: self.clone(), request: request.clone(), manifests }))
     }

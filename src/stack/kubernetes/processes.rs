@@ -159,12 +159,9 @@ pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> Result<V
     all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
     let deadline = Instant::now() + RELEASE_WITHIN;
     let gone = watch::until(&all, of(name), deadline, &operation, |pods| pods.is_empty().then_some(())).await?;
-    match gone {
-        Some(()) => Ok(found.items.iter().map(|pod| pods::name(pod).to_string()).collect()),
-        None => {
-            Err(environment(operation, format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs())))
-        }
-    }
+    let late = format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs());
+    gone.ok_or_else(|| environment(operation, late))?;
+    Ok(found.items.iter().map(|pod| pods::name(pod).to_string()).collect())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, ContainerState, Ending, Fingerprint, FullOutput, ObjectChange, ObjectEdit,
+    AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, ObjectChange, ObjectEdit,
     Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
@@ -98,6 +98,14 @@ impl KubernetesStack {
     fn changes(&self) -> ObjectChanges<'_> {
         let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
         ObjectChanges { namespace: &self.namespace, planned }
+    }
+
+    async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+        let Some(ours) = self.ours.get() else {
+            return Err(environment(format!("starting {what}"), "the stack has not been started"));
+        };
+        let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
+        self.namespace.open(&target, &ours.command(arguments), what).await
     }
 
     async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
@@ -326,13 +334,7 @@ impl Stack for KubernetesStack {
         pods::delete(&self.namespace.pods(), uid).await
     }
 
-    async fn exec_full(
-        &self,
-        service: &str,
-        command: &[String],
-        whole: bool,
-        within: Duration,
-    ) -> Result<FullOutput, StackError> {
+    async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let operation = format!("running a command in `{service}`");
         self.namespace.run(&self.running(service).await?, command, &operation, whole, within).await
     }
@@ -422,16 +424,6 @@ impl Stack for KubernetesStack {
 
     async fn down(&self) -> Result<StackDown, StackError> {
         down(&self.cluster, &self.run.id, self.is_beyond_namespace()).await
-    }
-}
-
-impl KubernetesStack {
-    async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        let Some(ours) = self.ours.get() else {
-            return Err(environment(format!("starting {what}"), "the stack has not been started"));
-        };
-        let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
-        self.namespace.open(&target, &ours.command(arguments), what).await
     }
 }
 

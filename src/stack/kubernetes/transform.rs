@@ -312,10 +312,7 @@ pub(super) fn grant(
     let metadata = json!({ "name": role, "labels": { (RUN): short } });
     let values =
         json!({ "metadata": metadata, "rules": rules, "role": role, "account": account, "namespace": namespace });
-    match own_object("grant", &values)? {
-        Value::Array(objects) => Ok(objects),
-        object => Ok(vec![object]),
-    }
+    Ok(items(&own_object("grant", &values)?, "").cloned().collect())
 }
 
 /// What limits the drill to its namespace: the account of the steps with their rights, a quota, and with the addresses of the API server

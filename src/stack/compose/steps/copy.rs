@@ -157,15 +157,12 @@ fn renamed(from: impl Read, to: impl Write, name: Option<&str>) -> io::Result<()
         let mut entry = entry?;
         let Some(path) = other_name(&entry.path()?, name) else { continue };
         let mut header = entry.header().clone();
-        match entry.header().entry_type() {
-            // A hard link names its target by a path in the archive.
-            tar::EntryType::Link => {
-                let target = entry.link_name()?.and_then(|target| other_name(&target, name)).unwrap_or_default();
-                out.append_link(&mut header, path, target)?;
-            }
-            tar::EntryType::Symlink => {
+        match header.entry_type() {
+            kind @ (tar::EntryType::Link | tar::EntryType::Symlink) => {
                 let target = entry.link_name()?.unwrap_or_default().into_owned();
-                out.append_link(&mut header, path, target)?;
+                // A hard link names its target by a path in the archive.
+                let inside = kind.is_hard_link().then(|| other_name(&target, name).unwrap_or_default());
+                out.append_link(&mut header, path, inside.unwrap_or(target))?;
             }
             _ => out.append_data(&mut header, path, &mut entry)?,
         }
@@ -177,11 +174,7 @@ fn renamed(from: impl Read, to: impl Write, name: Option<&str>) -> io::Result<()
 fn other_name(path: &Path, name: Option<&str>) -> Option<PathBuf> {
     let mut parts = path.components();
     parts.next()?;
-    let rest = parts.as_path();
-    let path = match name {
-        Some(name) => Path::new(name).join(rest),
-        None => rest.to_path_buf(),
-    };
+    let path = name.map(PathBuf::from).unwrap_or_default().join(parts.as_path());
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     (plain && path.components().next().is_some()).then_some(path)
 }

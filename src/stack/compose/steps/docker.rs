@@ -72,19 +72,15 @@ impl ContainerCalls<'_> {
                 }
                 command.arg("--").args(ids);
             }
-            Docker::Containers => {
+            Docker::Containers | Docker::One => {
+                let names = if ask.does == Docker::One { 1 } else { words.rest.len() };
                 command.arg("--");
-                for name in &words.rest {
+                for name in words.rest.iter().take(names) {
                     let id = &team.find(name)?.id;
                     command.arg(id);
                     said.push((id.clone(), name.clone()));
                 }
-            }
-            Docker::One => {
-                let (name, rest) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
-                let id = &team.find(name)?.id;
-                said.push((id.clone(), name.clone()));
-                command.arg("--").arg(id).args(rest);
+                command.args(words.rest.iter().skip(names));
             }
             Docker::Network => {
                 let [network, name] = words.rest.as_slice() else {

@@ -5,14 +5,13 @@ use super::NotDone;
 use super::arguments::Arguments;
 use super::process::feed;
 use crate::record::Stream;
+use crate::stack::CallIo;
 use crate::stack::compose::errors::words_of;
 use crate::stack::compose::execute::{CAPACITY, exit_code};
-use crate::stack::{CallIo, CallOutput};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +63,11 @@ pub(super) async fn exec(
     };
     let reading = async {
         while let Some(frame) = output.next().await {
-            if !show(frame.map_err(refused)?, &io.out).await {
+            let (stream, bytes) = match frame.map_err(refused)? {
+                LogOutput::StdErr { message } => (Stream::Stderr, message),
+                frame => (Stream::Stdout, frame.into_bytes()),
+            };
+            if !io.out.write(stream, bytes).await {
                 return Ok(NOBODY_READS);
             }
         }
@@ -79,17 +82,6 @@ pub(super) async fn exec(
         feeding.abort();
     }
     ended
-}
-
-/// Hands output on; false when nobody reads it any more.
-async fn show(frame: LogOutput, out: &CallOutput) -> bool {
-    let (stream, bytes): (Stream, Bytes) = match frame {
-        LogOutput::StdErr { message } => (Stream::Stderr, message),
-        LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message } => {
-            (Stream::Stdout, message)
-        }
-    };
-    out.write(stream, bytes).await
 }
 
 /// As the docker command says it.

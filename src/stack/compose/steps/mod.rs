@@ -273,7 +273,8 @@ impl StepTools {
     ) -> Result<i32, NotDone> {
         let stack = &self.stack;
         let env = recreate::with_released(stack, &call.env);
-        let endpoint = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env, &io.out).await?;
+        let sources = stack.model.sources(&stack.spec);
+        let endpoint = recreate::with_variables(&stack.endpoint, &sources, &env, &io.out).await?;
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
         let mut command = model::reading(&endpoint, &spec);

@@ -48,15 +48,6 @@ pub(super) async fn with_variables(
     Ok(endpoint)
 }
 
-/// What a drill's model is made from.
-pub(super) fn sources(stack: &ComposeStack) -> ProjectFiles {
-    ProjectFiles {
-        files: stack.model.files.clone(),
-        directory: stack.model.directory.clone(),
-        env_files: stack.spec.env_files.clone(),
-    }
-}
-
 /// The variables of a step, and before them those that a release has set: what the step sets itself wins.
 pub(super) fn with_released(stack: &ComposeStack, env: &[(String, String)]) -> Vec<(String, String)> {
     let started = stack.started();
@@ -75,7 +66,7 @@ pub(in crate::stack::compose) async fn released(
     cancel: &CancellationToken,
 ) -> Result<String, String> {
     if !variables.is_empty() {
-        let known = sources(stack).variables()?;
+        let known = stack.model.sources(&stack.spec).variables()?;
         let unknown = |name: &&String| !known.named.contains(*name) || !guard::may_decide(name);
         if let Some(name) = variables.keys().find(unknown) {
             return Err(format!("`{name}` is not a variable of the stack's Compose file"));
@@ -105,7 +96,8 @@ pub(super) async fn remake(
         return Err(NotDone::Failed("the stack has not been started".into()));
     };
     let env = with_released(stack, env);
-    let endpoint = with_variables(&stack.endpoint, &sources(stack), &env, out).await?;
+    let sources = stack.model.sources(&stack.spec);
+    let endpoint = with_variables(&stack.endpoint, &sources, &env, out).await?;
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;

@@ -58,10 +58,7 @@ impl Names {
             }
         }
         out.push_str(rest);
-        for (id, spelling) in &self.said {
-            out = out.replace(id, spelling);
-        }
-        Some(out)
+        Some(self.said.iter().fold(out, |out, (id, spelling)| out.replace(id, spelling)))
     }
 
     /// ` Container fd-x-fd-agent-1  Running`

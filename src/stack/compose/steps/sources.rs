@@ -78,10 +78,15 @@ impl ProjectFiles {
 }
 
 impl ResolvedModel {
+    /// What a drill's model is made from.
+    pub(super) fn sources(&self, spec: &StackRequest) -> ProjectFiles {
+        let (files, directory) = (self.files.clone(), self.directory.clone());
+        ProjectFiles { files, directory, env_files: spec.env_files.clone() }
+    }
+
     /// The variables that its files name, of which a release may set any; `None` where they are not understood.
     pub fn variables(&self, spec: &StackRequest) -> Option<BTreeSet<String>> {
-        let (files, directory) = (self.files.clone(), self.directory.clone());
-        let named = ProjectFiles { files, directory, env_files: spec.env_files.clone() }.variables().ok()?.named;
+        let named = self.sources(spec).variables().ok()?.named;
         Some(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
     }
 }
