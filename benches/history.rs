@@ -112,7 +112,6 @@ fn record(number: usize, slices: u64) -> Record {
             results: BTreeMap::from([("200".to_string(), 5)]),
             first_good_us: BTreeMap::from([("availability".to_string(), 8_000)]),
             latency_us: [8_000, 14_000, 21_000 + index],
-            bytes: 0,
         })
     };
     let mut events = vec![
@@ -149,11 +148,11 @@ fn indexing(dir: &Path) {
     let bytes = write(&dir.join("runs"), 0..RECORDS, SLICES);
     let (index, roots) = (dir.join("read.db"), [dir.join("runs")]);
     let begun = Instant::now();
-    let (_, update) = indexed(&index, &roots, false).expect("an index");
+    let (_, update) = indexed(&index, &roots).expect("an index");
     let took = begun.elapsed();
     assert_eq!(update.read, RECORDS);
     let begun = Instant::now();
-    indexed(&index, &roots, false).expect("an index");
+    indexed(&index, &roots).expect("an index");
     let (each, size) = (took.as_secs_f64() / RECORDS as f64, bytes / RECORDS / 1024);
     println!("indexing: {RECORDS} records of {size} KB in {took:.2?}: {:.2} ms each", each * 1e3);
     println!("looking again, nothing new: {:.2?}", begun.elapsed());
@@ -165,12 +164,12 @@ fn history(criterion: &mut Criterion) {
     let (path, runs) = (dir.path().join("history.json"), dir.path().join("many"));
     write(&runs, 0..RUNS, 10);
     let begun = Instant::now();
-    indexed(&path, &[runs], false).expect("an index");
+    indexed(&path, &[runs]).expect("an index");
     let size = fs::metadata(&path).expect("the index").len() / 1024;
     println!("{RUNS} runs of {SCENARIOS} scenarios put into the index in {:.2?}; it has {size} KB", begun.elapsed());
     let mut group = criterion.benchmark_group(format!("{RUNS} runs"));
     group.sample_size(20);
-    let ask = || indexed(&path, &[], false).expect("an answer").0;
+    let ask = || indexed(&path, &[]).expect("an answer").0;
     group.bench_function("overview", |bencher| {
         bencher.iter(|| {
             let runs = ask();

@@ -58,7 +58,7 @@ fn bookkeeping(c: &mut Criterion) {
             }
             for i in 0..REQUESTS {
                 let result = if i % 50 == 0 { Err(Failure::Timeout) } else { Ok(EventAnswer::Status(200)) };
-                let ending = RequestEnding { result, latency: Duration::from_micros(900 + i), bytes: 0 };
+                let ending = RequestEnding { result, latency: Duration::from_micros(900 + i) };
                 tally.end(base + schedule.slice(i), Duration::ZERO, ending);
             }
             base += 10;

@@ -17,6 +17,8 @@ use tokio::process::{Child, Command};
 pub const TELLS_WITHIN: Duration = Duration::from_secs(60);
 /// Milliseconds to which every deadline is shortened, for tests.
 const SHORTER: &str = "FIREDRILL_CHILD_DEADLINE_MS";
+/// Bytes that a program may write to one of its streams where they are read as a whole.
+const MOST_READ: u64 = 64 << 20;
 /// From TERM to KILL.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -49,12 +51,19 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// `git` in a directory. It takes no lock, which it would leave when it is killed, and runs no command that the directory names: a
-/// repository can hold another one, with a configuration of its own (`core.fsmonitor`).
+/// `git` at the top of the work tree in which a directory lies. It takes no lock, which it would leave when it is killed, and runs no
+/// command that the directory names: a repository can hold another one, with a configuration of its own (`core.fsmonitor`, filters).
+/// Git older than 2.38 does not know `safe.bareRepository`, but wherever it begins it looks for `.git` first, which none can hold.
 pub fn git(directory: &Path) -> Command {
+    let real = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+    let top = real.ancestors().find(|folder| folder.join(".git").exists());
     let mut git = command("git");
     git.args(["--no-optional-locks", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-C"]);
-    git.arg(directory);
+    git.arg(top.unwrap_or(&real));
+    if top.is_none() {
+        // Without one it finds none, and not what only looks like one.
+        git.arg("--git-dir=.git");
+    }
     git
 }
 
@@ -75,7 +84,7 @@ pub fn within(time: Duration) -> Duration {
 /// Runs a program to its end and reads all that it writes.
 ///
 /// # Errors
-/// That it could not be started or read; `TimedOut` when it did not end in time: then it and its group are gone.
+/// That it could not be started or read, or wrote more than 64 MiB; `TimedOut` when it did not end in time: then it and its group are gone.
 pub async fn output(mut command: Command, time: Duration) -> io::Result<Output> {
     let time = within(time);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -97,10 +106,10 @@ pub async fn output(mut command: Command, time: Duration) -> io::Result<Output> 
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        pipe.read_to_end(&mut bytes).await?;
+    if let Some(pipe) = pipe {
+        pipe.take(MOST_READ + 1).read_to_end(&mut bytes).await?;
     }
-    Ok(bytes)
+    if bytes.len() as u64 > MOST_READ { Err(too_much()) } else { Ok(bytes) }
 }
 
 /// `output` for whoever is not in the runtime, with what goes to standard input.
@@ -129,23 +138,30 @@ pub fn output_blocking(command: Command, input: Vec<u8>, time: Duration) -> io::
             group.forget();
             Ok(Output { status: status?, stdout, stderr })
         }
-        Err(_) => {
+        Err(why) => {
             drop(group);
             // Killed as it is, it ends now.
             let _ = waiting.join();
-            Err(late(time))
+            Err(if why == mpsc::RecvTimeoutError::Timeout { late(time) } else { too_much() })
         }
     }
 }
 
-fn read_aside(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+fn read_aside(pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (sender, read) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = sender.send(bytes);
+        let _ = pipe.take(MOST_READ + 1).read_to_end(&mut bytes);
+        // Nobody hears of a part.
+        if bytes.len() as u64 <= MOST_READ {
+            let _ = sender.send(bytes);
+        }
     });
     read
+}
+
+fn too_much() -> io::Error {
+    io::Error::other(format!("it has written more than {} MiB", MOST_READ >> 20))
 }
 
 fn late(time: Duration) -> io::Error {
@@ -313,6 +329,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_program_that_writes_without_end_is_ended() {
+        let flood = || command("yes");
+        for flooded in [output(flood(), TELLS_WITHIN).await, output_blocking(flood(), Vec::new(), TELLS_WITHIN)] {
+            assert_eq!(flooded.unwrap_err().to_string(), "it has written more than 64 MiB");
+        }
+    }
+
+    #[tokio::test]
     async fn output_and_input_are_whole() {
         let mut cat = command("cat");
         let big: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -342,9 +366,17 @@ mod tests {
         run(&["--git-dir", "inner", "--work-tree", ".", "commit", "--quiet", "--message", "x"]);
         let hook = format!("touch {}; false", dir.path().join("ran").display());
         run(&["-C", "inner", "config", "core.fsmonitor", &hook]);
-        let mut describe = git(&inner);
-        describe.args(["describe", "--always", "--dirty"]);
-        let told = output(describe, TELLS_WITHIN).await.unwrap();
-        assert!(!dir.path().join("ran").exists(), "{told:?}");
+        let describe = async || {
+            let mut describe = git(&inner);
+            describe.args(["describe", "--always", "--dirty"]);
+            let told = output(describe, TELLS_WITHIN).await.unwrap();
+            assert!(!dir.path().join("ran").exists(), "{told:?}");
+            told.status.success()
+        };
+        assert!(!describe().await, "it looks like a repository and is none");
+        // Within a work tree the outer one is asked, also by a Git that would take the inner one.
+        run(&["init", "--quiet"]);
+        run(&["commit", "--quiet", "--allow-empty", "--message", "outer"]);
+        assert!(describe().await);
     }
 }

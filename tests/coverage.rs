@@ -178,10 +178,10 @@ fn every_mistake_is_told_at_once() {
 #[test]
 fn what_was_never_drilled_is_missing() {
     let project = Project::new(Some(SERVICES));
-    insta::assert_snapshot!(said(&project.run(&["coverage", "--require-coverage", "95%"])));
+    insta::assert_snapshot!(said(&project.run(&["coverage", "--at-least", "95%"])));
     assert_eq!(project.run(&["coverage"]).status.code(), Some(0), "nothing is required");
     assert_eq!(project.run(&["coverage", "nowhere"]).status.code(), Some(2));
-    assert_eq!(project.run(&["coverage", "--require-coverage", "95"]).status.code(), Some(2));
+    assert_eq!(project.run(&["coverage", "--at-least", "95"]).status.code(), Some(2));
 }
 
 #[test]
@@ -190,9 +190,9 @@ fn what_passed_is_covered() {
     let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).expect("a time");
     project.drill("20260102T000000Z-db-pool-0002", &now, "passed", |_| {});
     project.drill("20260101T000000Z-db-pool-0001", "2020-01-01T00:00:00Z", "step_failed", |_| {});
-    let output = project.run(&["coverage", "--require-coverage", "50%"]);
+    let output = project.run(&["coverage", "--at-least", "50%"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let output = project.run(&["coverage", "--json", "--require-coverage", "51%"]);
+    let output = project.run(&["coverage", "--json", "--at-least", "51%"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&json["covered"], &json["required"]), (&json!(2), &json!(4)));
@@ -204,7 +204,7 @@ fn what_passed_is_covered() {
     assert!(said(&output).contains("checkout / killed: never drilled, due every 184d"), "{}", said(&output));
     // Too long ago for a service that asks for less than a moment.
     project.write("services.yaml", &SERVICES.replace("tier: ", "drill_every: 0s\n    tier: "));
-    let output = project.run(&["coverage", "--require-coverage", "1%"]);
+    let output = project.run(&["coverage", "--at-least", "1%"]);
     assert!(said(&output).contains("the last pass is too long ago: db-pool"), "{}", said(&output));
     assert!(said(&output).contains("db / postgres_lock: last drilled 0 days ago, due every 0s"), "{}", said(&output));
     project.write("services.yaml", SERVICES);
@@ -284,7 +284,7 @@ fn whole() -> Value {
             "drill_every": "30d", "stacks": ["x.md"],
             "slos": { "availability": { "objective": "99%", "window": "30d" },
                       "latency": { "objective": "99%", "below": "200ms", "window": "30d" } },
-            "runbooks": ["x.md"], "alerts": ["up < 1", { "Down": "up{a=\"b\"} < 1" }],
+            "runbooks": ["x.md"], "alerts": [{ "Up": "up < 1" }, { "Down": "up{a=\"b\"} < 1" }],
             "failure_modes": ["container_kill", "memory", { "locked": { "fault": "postgres_lock", "service": "db" } },
                               { "release": { "scenarios": ["x"] } }],
             "depends_on": ["db"],
@@ -324,7 +324,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     let pool = json!([
         null, true, 0, 1, 9, 10, -1, 1.5, "", " ", "x", "1", "5s", " 15 m ", "90d", "2w", "1.5h", "11y", "99%", "100 %", "101%",
         "up < 1", "a:b{c=\"}\"} >= -1e3", "up", "container_kill", "http_status", "x.md", "./x.md", "none.md", "checkout", "db",
-        [], ["x"], ["x.md"], ["container_kill"], ["up < 1"], [1], [[]], {}, { "x": 1 }, { "a b": "up < 1" },
+        [], ["x"], ["x.md"], ["container_kill"], [{ "Up": "up < 1" }], [1], [[]], {}, { "x": 1 }, { "a b": "up < 1" },
         { "tier": 1, "failure_modes": ["container_pause"] }, { "fault": "http_status" }, { "scenarios": ["x"] },
         { "objective": "99.9%", "window": "1w" }, { "own": { "fault": "container_pause" } }, { "Down": "up < 1" },
     ]);

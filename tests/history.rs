@@ -69,7 +69,7 @@ fn nothing_is_no_mistake() {
     fs::create_dir_all(project.path().join(".firedrill/runs")).expect("a directory");
     assert!(project.history(&["--since", "30d"]).starts_with("exit 0\nThere are no runs since 30d."));
     let json: serde_json::Value = serde_json::from_slice(&project.output(&["--json"]).stdout).expect("JSON");
-    assert_eq!((&json["format"], &json["runs"]), (&json!(1), &json!(0)));
+    assert_eq!((&json["format"], &json["runs"]), (&json!(2), &json!(0)));
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn runs_are_found_read_once_and_told() {
     assert!(project.history(&["--from", "artifacts"]).contains("History: 4 runs of 2 scenarios"));
     fs::remove_dir_all(project.path().join("artifacts")).expect("removed");
     assert!(project.history(&["-q"]).contains("History: 4 runs of 2 scenarios"));
-    assert!(project.history(&["-q", "--rebuild"]).contains("History: 3 runs of 2 scenarios"));
+    fs::remove_file(project.path().join(".firedrill/history.json")).expect("removed");
+    assert!(project.history(&["-q"]).contains("History: 3 runs of 2 scenarios"));
     let json = project.output(&["restart-loop", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(json["runs"][0]["scenario"], "restart-loop");
@@ -118,7 +119,6 @@ fn what_a_trend_takes_no_notice_of_is_a_mistake() {
         &["--last", "1", "trend"],
         &["trend", "--last", "1"],
         &["--index", "x.json", "trend"],
-        &["trend", "--rebuild"],
     ] {
         let said = project.history(arguments);
         assert!(said.starts_with("exit 2") && !project.path().join("x.json").exists(), "{arguments:?}: {said}");

@@ -49,7 +49,7 @@ impl Project {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-        command.args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1").output().unwrap()
+        command.args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1").env("USER", "ada").output().unwrap()
     }
 
     /// What a command prints that ends with this code.
@@ -72,7 +72,7 @@ fn a_note_of_a_sealed_run_stands_beside_it_and_in_its_postmortem() {
     assert!(project.says(2, &["note", " ", "--run", "latest"]).contains("empty"));
     assert!(project.says(2, &["note", "x", "--run", "nowhere"]).contains("there is no run"));
     assert!(project.says(2, &["note", "x", "--run", "pg-restore"]).contains("stands in the ids of 2 runs"));
-    let said = project.says(0, &["note", "the third | time", "--run", "0002", "--by", "ada"]);
+    let said = project.says(0, &["note", "the third | time", "--run", "0002"]);
     assert!(said.contains(&format!("noted in a file beside {FAILED}")), "{said}");
     assert!(project.says(0, &["verify"]).contains("intact"), "what is sealed was not changed");
     assert!(!exists(&project.run_dir(FAILED).join("notes.jsonl")));
@@ -107,9 +107,6 @@ fn an_action_is_closed_by_a_proof_and_by_nothing_else() {
     let digest = project.says(0, &["actions", "--digest"]);
     assert!(digest.starts_with("Team Shop: 2 open, 1 overdue\n  A-2 "), "{digest}");
     assert!(!digest.contains("A-1"));
-    let json: Value = serde_json::from_str(&project.says(0, &["actions", "--json"])).unwrap();
-    assert_eq!(json["actions"][0]["type"], "prevent");
-    assert_eq!((&json["actions"][1]["overdue"], &json["actions"][2]["overdue"]), (&json!(true), &json!(false)));
     project.says(0, &["check"]);
     // The run that failed proves nothing, and neither does one that nobody has.
     for (closed_by, why) in [(FAILED, "it began before"), ("20261201T020000Z-pg-restore-0009", "no record of that run")]
@@ -229,11 +226,6 @@ fn what_is_left_of_an_error_budget_decides_about_releases() {
     project.write(&format!(".firedrill/runs/{torn}/events.jsonl"), "{");
     assert!(project.says(1, &["budget", "gate", "--drills"]).contains("reliability work only"));
     std::fs::remove_dir_all(project.run_dir(torn)).unwrap();
-    let json: Value = serde_json::from_str(&project.says(1, &["budget", "gate", "--json"])).unwrap();
-    assert_eq!(
-        (&json["budgets"][0]["step"], &json["budgets"][0]["frozen"]),
-        (&json!("reliability_only"), &json!(true))
-    );
     // A freeze is lifted by name, with a reason, for a time.
     let lifted =
         |until: &str| format!("overrides: [{{ service: shop, by: Ada, why: the fix for INC-41, until: {until} }}]\n");
@@ -270,12 +262,4 @@ fn alert_rules_are_linted_with_their_routes_and_strict_counts_warnings() {
     let late = in_the_repository(&["alerts", "lint", "alert-late"]);
     assert!(late.0 == Some(0) && late.1.contains("names no runbook"), "{late:?}");
     assert_eq!(in_the_repository(&["alerts", "lint", "alert-late", "--strict"]).0, Some(1));
-}
-
-#[test]
-fn a_strict_check_takes_a_warning_for_a_mistake() {
-    let checked = in_the_repository(&["check", "k8s-scale"]);
-    assert!(checked.0 == Some(0) && checked.1.contains("warning: the SLI `latency` promises 90%"), "{checked:?}");
-    assert_eq!(in_the_repository(&["check", "k8s-scale", "--strict"]).0, Some(2));
-    assert_eq!(in_the_repository(&["check", "alert-late", "--strict"]).0, Some(0));
 }

@@ -12,11 +12,34 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Takes what an ability has to tell; never waits.
 pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+
+/// Bytes of alerts and notes that one ability tells: services of the stack can cause them without end.
+const MOST_TOLD: usize = 16 << 20;
+
+/// Tells no more alerts and notes than [`MOST_TOLD`], and once that the rest is lost: nobody may take that for silence.
+pub(super) fn bounded(tell: Tell) -> Tell {
+    let left = AtomicUsize::new(MOST_TOLD);
+    Arc::new(move |told| {
+        if !matches!(told, Told::Alert { .. } | Told::Note { .. }) {
+            return tell(told);
+        }
+        let bytes = serde_json::to_vec(&told).map_or(MOST_TOLD, |line| line.len());
+        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(bytes))) {
+            Ok(0) | Err(_) => {}
+            Ok(before) if before > bytes => tell(told),
+            Ok(_) => {
+                let why = format!("more than {} MiB of alerts and notes: those that follow are lost", MOST_TOLD >> 20);
+                tell(Told::AlertsLost { why });
+            }
+        }
+    })
+}
 
 /// What the abilities of one session work with.
 pub struct AgentContext {
@@ -97,5 +120,28 @@ impl HeldTask {
 impl Holding for HeldTask {
     async fn look(&self) -> AgentAnswer {
         if self.0.is_finished() { AgentAnswer::gone("it has ended") } else { AgentAnswer::in_place("it is running") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_and_notes_without_end_are_lost_and_that_is_told_once() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = heard.clone();
+        let tell = bounded(Arc::new(move |told| hears.lock().unwrap().push(told)));
+        // Each with what stands around its text is a little more than a quarter.
+        for _ in 0..6 {
+            tell(Told::Note { text: "x".repeat(MOST_TOLD / 4) });
+        }
+        tell(Told::Note { text: "a short one".into() });
+        tell(Told::Late { series: "load".into(), worst_us: 1, count: 1 });
+        let heard = heard.lock().unwrap();
+        let kinds: Vec<_> = heard.iter().map(std::mem::discriminant).collect();
+        let note = std::mem::discriminant(&Told::Note { text: String::new() });
+        assert_eq!(kinds.get(..3), Some(&[note; 3][..]));
+        assert!(matches!(heard.get(3..), Some([Told::AlertsLost { .. }, Told::Late { .. }])), "{}", kinds.len());
     }
 }

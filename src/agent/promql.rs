@@ -293,7 +293,7 @@ impl EventClient for PromClient {
             Failure::NoData
         });
         let latency = Instant::now().saturating_duration_since(due);
-        sent.end(RequestEnding { result, latency, bytes: 0 });
+        sent.end(RequestEnding { result, latency });
     }
 }
 

@@ -138,7 +138,7 @@ pub enum Told {
         /// What became of it.
         station: AlertStation,
     },
-    /// Prometheus or Alertmanager is gone: nothing can be said about alerts any more.
+    /// Prometheus or Alertmanager is gone, or too much was told: nothing can be said about alerts any more.
     AlertsLost {
         /// Why.
         why: String,

@@ -15,8 +15,6 @@ pub const ACTIONS: &str = "actions.yaml";
 pub(in crate::assurance) const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 pub(in crate::assurance) const A_DATE: TextForm =
     TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-const A_TYPE: TextForm =
-    TextForm::new("a type like `prevent`", || shape::one_of(ActionKind::ALL.map(ActionKind::name)));
 pub(in crate::assurance) const A_RUN: TextForm =
     TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 
@@ -70,9 +68,7 @@ fn described() -> (Value, Vec<String>) {
 /// Reads the file; `None` when there were mistakes.
 pub fn read_actions(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Actions> {
     let root = parse(source, diags)?;
-    let before = diags.all.len();
-    let read = read_root(&mut At::root(&root, source, diags));
-    read.filter(|_| !diags.has_errors_since(before))
+    read_root(&mut At::root(&root, source, diags))
 }
 
 fn read_root(at: &mut At<'_>) -> Option<Actions> {
@@ -97,10 +93,8 @@ fn read_item(at: &mut At<'_>) -> Option<ActionItem> {
     let mut map = at.map("the action")?.of_section("An action");
     let [id, text, owner] = ["id", "what", "owner"].map(|key| map.require_with(key, A_TEXT, filled));
     let due = map.require_with("due", A_DATE, date);
-    let kind = map.optional_with("type", A_TYPE, |text| {
-        let help = || did_you_mean(text, ActionKind::ALL.map(ActionKind::name));
-        ActionKind::from_name(text).ok_or_else(|| format!("`{}` is no type of an action; {}", shorten(text), help()))
-    });
+    let kinds = ActionKind::ALL.map(|kind| (kind.name(), kind));
+    let kind = map.optional_by("type", |at| at.one_of(kinds, "is no type of an action"));
     let [ticket, finding, dropped] = ["ticket", "finding", "dropped"].map(|key| map.optional_with(key, A_TEXT, filled));
     let [run, closed_by] = ["run", "closed_by"].map(|key| map.optional_with(key, A_RUN, run_id));
     map.also(json!({ "dependentRequired": { "closed_by": ["run"] }, "not": { "required": ["closed_by", "dropped"] } }));

@@ -2,7 +2,7 @@
 //! people for causes. The advice is that of the Site Reliability Workbook, chapter 5, and of Prometheus' documentation on alerting.
 
 use crate::record::ALERT_NAME;
-use crate::source::{Diagnostics, Node, Source, Span, parse, shorten};
+use crate::source::{Diagnostics, Node, Source, Span, parse, parse_period, shorten};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -29,7 +29,7 @@ static BURN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r">=?\s*\(?\s*{FACTOR}\s*\*\s*{FACTOR}")).ok()
 });
 static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[:\]]").ok());
-static UNITS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\d+)(ms|[smhdwy])").ok());
+static UNITS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:ms|[smhdwy])").ok());
 static AVERAGE_OF_BUCKETS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\bavg(?:_over_time)?\b[^)]*\w_bucket\b").ok());
 /// Metrics of machines and containers.
@@ -201,20 +201,14 @@ pub fn scrape_intervals(root: &Node) -> Vec<Duration> {
 pub fn duration(text: &str) -> Option<Duration> {
     let units = UNITS.as_ref()?;
     let whole: usize = units.find_iter(text).map(|found| found.len()).sum();
-    let parts = units.captures_iter(text).map(|found| {
-        let ms: u64 = match found.get(2)?.as_str() {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => 31_536_000_000,
-        };
-        Some(Duration::from_millis(found.get(1)?.as_str().parse::<u64>().ok()?.saturating_mul(ms)))
-    });
+    let part = |part: &str| match part.strip_suffix('y') {
+        Some(years) => Some(Duration::from_secs(365 * 86_400) * years.parse::<u32>().ok()?),
+        None => parse_period(part).ok(),
+    };
+    let mut parts = units.find_iter(text).map(|found| part(found.as_str()));
     // `0` has no unit.
-    (whole == text.len() || text == "0").then(|| parts.sum::<Option<Duration>>()).flatten()
+    let is_whole = whole == text.len() || text == "0";
+    is_whole.then(|| parts.try_fold(Duration::ZERO, |all, part| all.checked_add(part?))).flatten()
 }
 
 /// The windows that an expression looks back, each as it is written and how long it is: `[5m]`, `[1h:30s]`.

@@ -5,7 +5,7 @@ use super::actions::A_TEXT;
 use super::coverage::PastDrill;
 use crate::record::{DrillTime, Phase, Record};
 use crate::slis::Ratio;
-use crate::source::{At, Diagnostics, Source, TextForm, beside, describe, parse, shape, shorten};
+use crate::source::{At, Diagnostics, Source, TextForm, describe, parse, path_of, shape, shorten};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -244,13 +244,10 @@ fn described() -> (Value, Vec<String>) {
 /// Reads the file; `None` when there were mistakes.
 pub fn read_policy(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<BudgetPolicy> {
     let root = parse(source, diags)?;
-    let before = diags.all.len();
-    let read = read_root(&mut At::root(&root, source, diags));
-    read.filter(|_| !diags.has_errors_since(before))
+    read_root(&mut At::root(&root, source, diags))
 }
 
 fn read_root(at: &mut At<'_>) -> Option<BudgetPolicy> {
-    let file = at.source.path.clone();
     let mut map = at.map("the budget policy")?.of_section("budget.yaml");
     let steps = map.optional_by("policy", |at| {
         let mut steps =
@@ -259,12 +256,12 @@ fn read_root(at: &mut At<'_>) -> Option<BudgetPolicy> {
         steps.sort_by(|a, b| b.0.get().total_cmp(&a.0.get()));
         Some(steps)
     });
-    let slos: Vec<String> = map.optional("slos").unwrap_or_default();
+    let slos = map.optional_by("slos", |at| Some(at.items("a list of paths", "", path_of)));
     let overrides = map.optional_by("overrides", |at| Some(at.items("a list of overrides", "", read_override)));
     map.finish()?;
     Some(BudgetPolicy {
         steps: steps.unwrap_or_else(|| BudgetPolicy::default().steps),
-        slos: slos.iter().map(|path| beside(&file, path)).collect(),
+        slos: slos.unwrap_or_default(),
         overrides: overrides.unwrap_or_default(),
     })
 }
@@ -400,7 +397,7 @@ mod tests {
     }
 
     fn read_text(text: &str) -> Result<BudgetPolicy, String> {
-        let source = Source::new("ops/budget.yaml", text);
+        let source = Source::new("ops/budget.yaml", text).of_project(std::env::current_dir().unwrap());
         let mut diags = Diagnostics::default();
         read_policy(&source, &mut diags).ok_or_else(|| diags.all.iter().map(|d| d.message.clone()).collect())
     }
@@ -420,6 +417,7 @@ mod tests {
         assert_eq!(read_text("{}").unwrap(), BudgetPolicy::default());
         for (text, told) in [
             ("policy: []", "`policy` is empty"),
+            ("slos: [/etc/hostname]", "is outside of the project"),
             ("policy: [{ left: 20%, do: freeze }]", "is nothing that is done"),
             ("overrides: [{ service: shop, why: x, until: 2026-11-20T13:00:00Z }]", "has no `by`"),
             ("overrides: [{ service: shop, by: a, why: x, until: tomorrow }]", "is no time"),

@@ -49,9 +49,8 @@ impl BashScript {
     /// The simple commands, in the order of the text (`text` is what was read).
     pub fn placed(&self, text: &str) -> Vec<PlacedCommand<'_>> {
         let mut found = Vec::new();
-        self.statements
-            .iter()
-            .for_each(|statement| place(statement, CommandContext::default(), None, text, &mut found));
+        let around = CommandContext::default();
+        self.statements.iter().for_each(|statement| place(statement, around, None, text, &mut found));
         found.sort_by_key(|placed| placed.span.start);
         found
     }

@@ -272,7 +272,7 @@ impl InnerScript {
     /// What it is, where a command is one.
     fn of(command: &SimpleCommand, text: &str) -> Option<InnerScript> {
         let words = command.written(text);
-        let program = program_at(&words)?;
+        let program = program_at(&words);
         let word = command.words.get(script_at(&words, program)?)?;
         let quoted = text.get(word.span.start..word.span.end)?.strip_prefix('\'')?.strip_suffix('\'')?;
         let start = word.span.start + 1;
@@ -295,21 +295,19 @@ impl InnerScript {
 }
 
 /// Which word is the program, behind `sudo`, `timeout 5`, `env A=1`, `nohup` and the like.
-fn program_at(words: &[&str]) -> Option<usize> {
+fn program_at(words: &[&str]) -> usize {
+    const WRAPPERS: [&str; 7] = ["sudo", "env", "timeout", "nohup", "exec", "command", "time"];
     const VALUED: [&str; 8] = ["-u", "--user", "-g", "--group", "-k", "--kill-after", "-s", "--signal"];
     let mut at = 0;
-    loop {
-        let wrapper = *words.get(at)?;
-        if !matches!(wrapper, "sudo" | "env" | "timeout" | "nohup" | "exec" | "command" | "time") {
-            return Some(at);
-        }
+    while let Some(wrapper) = words.get(at).filter(|word| WRAPPERS.contains(*word)) {
         at += 1;
         while let Some(word) = words.get(at).filter(|word| word.starts_with('-') || word.contains('=')) {
             at += if VALUED.contains(word) { 2 } else { 1 };
         }
         // How long.
-        at += usize::from(wrapper == "timeout");
+        at += usize::from(*wrapper == "timeout");
     }
+    at
 }
 
 /// Which word is what a shell is told to run; `program` is the place of the shell.

@@ -2,13 +2,12 @@
 
 use super::evidence::runs_of;
 use crate::archive;
-use crate::assurance::actions::{ACTIONS, ActionItem, ActionKind, Actions, read_actions};
+use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
 use crate::error::{Error, Exit};
-use crate::output::{one_line, print, print_value, say_line};
+use crate::output::{one_line, print, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
 use crate::source::tidy;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +18,8 @@ pub struct ActionsArgs {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// What is open, for a message to each owner: overdue first.
-    #[arg(long, conflicts_with = "json")]
-    digest: bool,
-    /// Print JSON.
     #[arg(long)]
-    json: bool,
+    digest: bool,
 }
 
 /// Runs the command.
@@ -35,14 +31,12 @@ pub async fn run(args: ActionsArgs, globals: &super::Globals) -> Result<Exit, Er
     })?;
     let seen = named_runs(&actions, &args.paths, &globals.project)?;
     let today = utc_text(utc_now()).chars().take(10).collect::<String>();
-    if args.json {
-        let items: Vec<_> = actions.items.iter().map(|item| as_json(item, &seen, &today)).collect();
-        print_value(&json!({ "format": 1, "actions": items }))?;
-    } else if args.digest {
-        print(&digest(&actions, &today))?;
-    } else {
-        for item in &actions.items {
-            print(&format!("{}\n", line(item, &state(item, &seen, &today))))?;
+    match args.digest {
+        true => print(&digest(&actions, &today))?,
+        false => {
+            for item in &actions.items {
+                print(&format!("{}\n", line(item, &state(item, &seen, &today))))?;
+            }
         }
     }
     Ok(Exit::Passed)
@@ -106,11 +100,4 @@ fn digest(actions: &Actions, today: &str) -> String {
         text.push('\n');
     }
     if text.is_empty() { "nothing is open\n".into() } else { text.trim_end().to_string() + "\n" }
-}
-
-fn as_json(item: &ActionItem, seen: &[SeenRun], today: &str) -> serde_json::Value {
-    let action = &item.action;
-    json!({ "id": action.id, "what": action.text, "type": item.kind.map(ActionKind::name), "owner": action.owner, "due": action.due, "ticket": action.ticket,
-            "run": item.run, "finding": action.finding, "closed_by": action.verified_by,
-            "state": state(item, seen, today), "overdue": item.is_overdue(today), "open": item.is_open() })
 }

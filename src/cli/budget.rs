@@ -9,13 +9,13 @@ use crate::assurance::coverage::PastDrill;
 use crate::assurance::services::show;
 use crate::error::{Error, Exit};
 use crate::notify::get;
-use crate::output::{print, print_value, say_line};
+use crate::output::{print, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::{budget_left, percent};
 use crate::view::many;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
@@ -52,9 +52,6 @@ struct BudgetOptions {
     /// Only this service.
     #[arg(long, global = true, value_name = "NAME")]
     service: Option<String>,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -107,12 +104,7 @@ pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Err
     }
     let states: Vec<BudgetState> =
         budgets.iter().map(|budget| BudgetState::of(budget, &bad, &policy, release, now)).collect();
-    if options.json {
-        let all: Vec<Value> = states.iter().map(BudgetState::json).collect();
-        print_value(&json!({ "format": 1, "budgets": all }))?;
-    } else {
-        print(&states.iter().map(BudgetState::text).collect::<String>())?;
-    }
+    print(&states.iter().map(BudgetState::text).collect::<String>())?;
     Ok(match release {
         None => Exit::Passed,
         Some(_) if states.iter().any(|state| state.frozen) => Exit::Failed,
@@ -126,7 +118,6 @@ struct BudgetState<'a> {
     budget: &'a BudgetLeft,
     /// What the policy says, and by whom it was lifted or until when it holds.
     says: Vec<String>,
-    step: Option<&'static str>,
     frozen: bool,
 }
 
@@ -153,7 +144,7 @@ impl<'a> BudgetState<'a> {
             says.push(format!("`{}` until more than {} are left{end}", step.name(), percent(share)));
         }
         let frozen = freezes.is_some() && lifted.is_none();
-        BudgetState { budget, says, step: step.map(|step| step.name()), frozen }
+        BudgetState { budget, says, frozen }
     }
 
     fn text(&self) -> String {
@@ -171,14 +162,6 @@ impl<'a> BudgetState<'a> {
         }
         text
     }
-
-    fn json(&self) -> Value {
-        let BudgetLeft { service, slo, objective, window, left, spent } = self.budget;
-        let spent: Vec<Value> = spent.iter().map(|(id, share)| json!({ "by": id, "share": share })).collect();
-        json!({ "service": service, "slo": slo, "objective": objective, "window_s": window.as_secs(),
-                "left": left.as_ref().ok(), "unknown": left.as_ref().err(), "spent": spent,
-                "step": self.step, "frozen": self.frozen, "says": self.says })
-    }
 }
 
 /// The SLOs of `services.yaml`, what took of them, and why more is not known.
@@ -192,7 +175,7 @@ pub(super) fn of_past(
     now: OffsetDateTime,
 ) -> Result<KnownSpending, Error> {
     let mut diags = Diagnostics::default();
-    let catalog = project_services(&globals.project, &mut diags)
+    let catalog = project_services(&globals.overrides([]), &mut diags)
         .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
     let path = incidents.map_or_else(|| tidy(&globals.project.join(INCIDENTS)), Path::to_path_buf);
     let is_there = std::fs::symlink_metadata(&path).is_ok();

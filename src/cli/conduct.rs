@@ -10,11 +10,11 @@ pub use alone::{Beside, follow};
 pub use day::{DayOptions, JobOrder, RemoteOptions, day};
 pub use signals::{end_on_signals, listen};
 
-use super::Globals;
 use super::ask::Terminal;
 use super::consent::Settled;
 use super::notify::{LAST_WORDS, Notified};
 use super::sealing;
+use super::{Globals, TextOrJson};
 use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
@@ -38,16 +38,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a program may take that adds to the evidence; a drill does not wait for it.
 const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
-
-/// What is printed while drills run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum OutputFormat {
-    /// For people, on standard error.
-    #[default]
-    Human,
-    /// Every event as a line of JSON, on standard output.
-    Json,
-}
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -78,8 +68,8 @@ pub struct ConductOptions {
     #[arg(long, conflicts_with = "control")]
     pub ask: bool,
     /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
-    pub format: OutputFormat,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub format: TextOrJson,
     /// The project's directory, and how much is printed.
     #[arg(skip)]
     pub globals: Globals,
@@ -246,7 +236,7 @@ async fn one(
         executed: None,
     };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
-    if wanted.format == OutputFormat::Human {
+    if wanted.format == TextOrJson::Text {
         say(&report::summary(&record, Some(&dir), wanted.globals.color()));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
@@ -277,8 +267,8 @@ fn say_unsent(unsent: &[(String, usize)], run: &Path) {
 /// Who shows the drill while it runs.
 fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     match wanted.format {
-        OutputFormat::Json => Box::new(EventsJson::printed()),
-        OutputFormat::Human => Box::new(Console::new(ConsoleOptions {
+        TextOrJson::Json => Box::new(EventsJson::printed()),
+        TextOrJson::Text => Box::new(Console::new(ConsoleOptions {
             verbosity: Verbosity::from_flags(wanted.globals.quiet, wanted.globals.verbose),
             color: wanted.globals.color(),
             live: stderr_is_terminal(),

@@ -133,9 +133,7 @@ const MEND: &str = "mend the file, or move it away: then nothing is allowed unti
 
 /// A digest of the value of each key of a service.
 fn digests(service: &Value) -> BTreeMap<String, String> {
-    let digest = |value: &Value| -> String {
-        Sha256::digest(value.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    };
+    let digest = |value: &Value| hex::encode(&Sha256::digest(value.to_string())[..8]);
     service.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), digest(value))).collect()
 }
 
@@ -274,7 +272,9 @@ mod tests {
         for command in [&["scenario", "x"][..], &["gameday", "x"], &["check"], &["init"]] {
             assert!(parse(command), "{command:?}");
         }
-        for command in [&["sweep"][..], &["report"], &["lint"], &["show", "x"], &["verify"], &["doctor"], &["list"]] {
+        for command in
+            [&["sweep"][..], &["report"], &["lint"], &["run", "x"], &["show", "x"], &["verify"], &["doctor"], &["list"]]
+        {
             assert!(!parse(command), "{command:?}");
         }
     }

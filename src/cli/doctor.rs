@@ -1,25 +1,17 @@
 //! `firedrill doctor`: says what is there, what is missing and how to fix it.
 
-use super::TextOrJson;
 use crate::error::{Error, Exit};
-use crate::output::{print, print_value, visible};
+use crate::output::{print, visible};
 use crate::stack::{Probe, ProbeState, platform};
 
 /// Says what is there, what is missing and how to fix it.
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
-    format: TextOrJson,
-}
+pub struct DoctorArgs {}
 
 /// Runs the command: exit 0 when drills can run here, else 3.
-pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(_args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let probes = platform().probe().await;
-    match args.format {
-        TextOrJson::Text => print(&text(&probes))?,
-        TextOrJson::Json => print_value(&json(&probes))?,
-    }
+    print(&text(&probes))?;
     let missing = probes.iter().any(|probe| probe.state == ProbeState::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })
 }
@@ -39,11 +31,6 @@ fn text(probes: &[Probe]) -> String {
         n => format!("drills cannot run here: {n} things are missing\n"),
     });
     text
-}
-
-fn json(probes: &[Probe]) -> serde_json::Value {
-    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": probe.state.name(), "seen": probe.seen, "help": probe.fix });
-    probes.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -69,6 +56,5 @@ mod tests {
         ");
         probes.truncate(1);
         assert!(text(&probes).ends_with("drills can run here\n"));
-        assert_eq!(json(&probes).to_string(), r#"[{"what":"engine","state":"ok","seen":"28.0.1","help":null}]"#);
     }
 }

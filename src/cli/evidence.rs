@@ -1,12 +1,13 @@
 //! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
 
 use crate::archive;
-use crate::assurance::coverage::{PastDrill, Scenario, ScenarioStep};
+use crate::assurance::coverage::{PastDrill, Scenario};
 use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::class_of;
 use crate::output::say_line;
 use crate::record::{Record, Verdict};
+use crate::runbook::Command;
 use crate::source::{Severity, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
@@ -60,19 +61,16 @@ fn coverable(plan: &Plan) -> Scenario {
         planned.fault.facts.services.clone().into_iter().chain(load.and_then(|load| plan.service_of(load))).collect()
     };
     let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
+    let follows = steps.filter(|step| {
+        let is_run = |command: &Command| step.settings(command.block).skip.is_none();
+        step.replaced.is_none() && step.commands().iter().any(is_run)
+    });
     Scenario {
         name: plan.name.clone(),
         stack: plan.stack.file.clone(),
         faults: plan.faults.iter().map(|planned| (class(planned), services(planned))).collect(),
         runbook: plan.runbook.as_ref().map(|runbook| runbook.source.path.clone()),
-        steps: steps
-            .map(|step| ScenarioStep {
-                id: step.id.clone(),
-                hash: step.hash.clone(),
-                as_written: step.replaced.is_none()
-                    && step.commands().iter().any(|command| step.settings(command.block).skip.is_none()),
-            })
-            .collect(),
+        follows: follows.map(|step| step.id.clone()).collect(),
         alert: plan.condition().map(|(_, when)| when.clone()),
         page: plan.page().and_then(|page| page.alert.clone()),
         rto: plan.rto,

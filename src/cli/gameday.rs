@@ -4,20 +4,14 @@ use super::conduct::{self, DayOptions, RemoteOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
-use crate::source::parse_duration;
-use crate::spec::{self, GameDay};
+use crate::spec;
 use crate::stack::{REMOTE_SITES, platform};
-use std::time::Duration;
 
 /// Runs a game day: many drills side by side, as one occasion with one report.
 #[derive(Debug, clap::Args)]
 pub struct GamedayArgs {
     /// The game day: a name (`nightly` is `gamedays/nightly.yaml`) or a path.
-    #[arg(value_name = "GAMEDAY", required_unless_present = "scenarios")]
-    gameday: Option<String>,
-    /// A game day of these scenarios, without a file; may be given several times.
-    #[arg(long = "scenario", value_name = "SCENARIO", conflicts_with = "gameday")]
-    scenarios: Vec<String>,
+    gameday: String,
     /// Gives an input of the runbooks its value, in every drill.
     #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
     vars: Vec<(String, String)>,
@@ -36,15 +30,6 @@ pub struct GamedayArgs {
     /// Only scenarios of which something has changed since this revision of Git: scenario, runbook or stack.
     #[arg(long, value_name = "REV")]
     affected_by: Option<String>,
-    /// Every n-th run of a scenario is a control, without the runbook: `1/7`.
-    #[arg(long, value_name = "SHARE", value_parser = spec::parse_control)]
-    control: Option<u32>,
-    /// Seed of the order and of everything random in the drills.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// All of it must be over by then: `30m`.
-    #[arg(long, value_name = "DURATION", value_parser = budget)]
-    budget: Option<Duration>,
     /// So many drills at once at most; without it as many as there is room for.
     #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=i64::from(spec::MOST_PARALLEL)))]
     parallel: Option<u32>,
@@ -59,16 +44,11 @@ pub struct GamedayArgs {
     allow: super::consent::Allow,
 }
 
-fn budget(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("nothing can be done in no time".into()),
-        budget => Ok(budget),
-    }
-}
-
 /// Runs the command.
 pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let file = load(&args, globals)?;
+    let overrides = args.allow.overrides(globals, args.vars.clone());
+    let (file, diagnostics) = spec::load_game_day(&spec::find_game_day(&args.gameday, &globals.project)?, &overrides);
+    let file = globals.fit(file, &diagnostics)?;
     let affected = |revision: &str| gameday::affected(revision, &file, &*platform(), &globals.project);
     let affected_by = args.affected_by.as_deref().map(affected).transpose()?;
     let plan = gameday::PlanOptions {
@@ -76,9 +56,6 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         repeat: args.repeat,
         retry: args.retry,
         fail_fast: args.fail_fast,
-        control: args.control,
-        seed: args.seed,
-        budget: args.budget,
         parallel: args.parallel,
         affected_by,
         ..gameday::PlanOptions::default()
@@ -86,19 +63,6 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
     let wanted = DayOptions { globals: globals.clone(), notified: args.notify.ready()?, ..args.options };
     let elsewhere = args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) });
     conduct::day(&file, plan, elsewhere, &wanted).await
-}
-
-/// Reads the game day and every scenario of it; the mistakes of all of them are one error.
-fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> {
-    let overrides = args.allow.overrides(globals, args.vars.clone());
-    let (file, diagnostics) = match &args.gameday {
-        Some(name) => spec::load_game_day(&spec::find_game_day(name, &globals.project)?, &overrides),
-        None => {
-            let found = args.scenarios.iter().map(|name| spec::find(name, &globals.project));
-            spec::game_day_of("gameday", &found.collect::<Result<Vec<_>, Error>>()?, &overrides)
-        }
-    };
-    globals.fit(file, &diagnostics)
 }
 
 #[cfg(test)]

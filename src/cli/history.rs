@@ -4,16 +4,17 @@ use super::evidence::each_run;
 use super::read_own;
 use crate::archive::history::{
     ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint, Update,
-    Versioned, indexed, overview_text, read_incidents, scenario_text, since, trend_html, trend_text,
+    Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
 use crate::record::{utc_now, write_atomic};
 use crate::report::SeenRun;
-use crate::source::{did_you_mean, shorten, tidy};
+use crate::source::{did_you_mean, parse_period, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use time::{Date, OffsetDateTime, Time};
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
 #[derive(Debug, clap::Args)]
@@ -37,9 +38,6 @@ struct Options {
     /// The index; `history.json` in the project's `.firedrill` when none is named.
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
-    /// Forget the index and read every run again; runs whose directories are gone are then gone as well.
-    #[arg(long)]
-    rebuild: bool,
     /// Only runs that began since: `12h`, `30d`, `2w` ago, or a day such as `2026-11-01`.
     #[arg(long, global = true, value_name = "WHEN")]
     since: Option<String>,
@@ -79,7 +77,6 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         let given = [
             ("a scenario", args.scenario.is_some()),
             ("`--index`", options.index.is_some()),
-            ("`--rebuild`", options.rebuild),
             ("`--last`", options.last.is_some()),
         ];
         if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
@@ -88,11 +85,11 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         }
         return trend(incidents.as_deref(), html.as_deref(), options, globals);
     }
-    let since = options.since.as_deref().map(age).transpose()?;
+    let since = options.since.as_deref().map(|text| since(text, utc_now())).transpose()?;
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
-    let (all, update) = indexed(&index, &roots, options.rebuild).map_err(broken)?;
+    let (all, update) = indexed(&index, &roots).map_err(broken)?;
     tell(&update, globals);
     let is_asked = |run: &&IndexedRun| {
         since.is_none_or(|since| run.started_us >= since)
@@ -129,7 +126,7 @@ fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &
     })?;
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
-    if let Some(since) = options.since.as_deref().map(age).transpose()? {
+    if let Some(since) = options.since.as_deref().map(|text| since(text, utc_now())).transpose()? {
         points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
     }
     let actions = super::actions::read(globals)?;
@@ -150,8 +147,18 @@ fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &
     show(&trend, trend_text, options)
 }
 
-fn age(text: &str) -> Result<i64, Error> {
-    since(text, utc_now()).map_err(|why| Error::usage(format!("--since: {why}")))
+/// The instant that `30d`, `12h`, `2w` ago or `2026-11-01` means, in microseconds since 1970.
+fn since(text: &str, now: OffsetDateTime) -> Result<i64, Error> {
+    let day = time::macros::format_description!("[year]-[month]-[day]");
+    let at = match (parse_period(text), Date::parse(text, day)) {
+        (Ok(age), _) => now - age,
+        (_, Ok(day)) => day.with_time(Time::MIDNIGHT).assume_utc(),
+        _ => {
+            let how = "write `12h`, `30d`, `2w` or a day such as `2026-11-01`";
+            return Err(Error::usage(format!("--since: `{text}` is no time: {how}")));
+        }
+    };
+    Ok(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MIN))
 }
 
 /// The last `n` runs of each scenario, in their order.
@@ -220,6 +227,36 @@ fn broken(error: IndexError) -> Error {
     match error {
         IndexError::Foreign(_) => Error::usage(text).hint("name another file with `--index FILE`"),
         IndexError::Runs(_) => Error::usage(text).hint("`--from DIR` names a directory below which runs are"),
-        _ => Error::harness(text).hint("name another file with `--index FILE`, or rebuild the index with `--rebuild`"),
+        _ => Error::harness(text)
+            .hint("name another file with `--index FILE`, or delete it: the runs that are there are read again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn since_is_an_age_or_a_day() {
+        let now = datetime!(2026-11-20 06:00 UTC);
+        let us = |at: OffsetDateTime| at.unix_timestamp() * 1_000_000;
+        let read = |text: &str| since(text, now).map_err(|error| error.to_string());
+        assert_eq!(read("12h"), Ok(us(datetime!(2026-11-19 18:00 UTC))));
+        assert_eq!(read("2w"), Ok(us(datetime!(2026-11-06 06:00 UTC))));
+        assert_eq!(read("2026-11-01"), Ok(us(datetime!(2026-11-01 00:00 UTC))));
+        assert!(read("soon").unwrap_err().contains("`30d`"));
+        for wrong in ["", "d", "-3d", "3", "3é", "99999999999999999999d", "2026-13-01"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_panics(text in "\\PC*", number in any::<u64>(), unit in "[hdwé~]") {
+            let _ = since(&text, OffsetDateTime::UNIX_EPOCH);
+            let _ = since(&format!("{number}{unit}"), datetime!(2026-11-20 06:00 UTC));
+        }
     }
 }

@@ -28,6 +28,8 @@ const STUB: &str = include_str!("init/compose.yaml");
 const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 /// How deep below the project a Compose file is looked for.
 const FOLDERS_DEEP: usize = 3;
+/// Folders that hold other people's code.
+const FOREIGN: [&str; 5] = ["node_modules", "vendor", "target", "venv", "site-packages"];
 /// Where a project may keep its copy of the schema.
 const SCHEMAS: [&str; 2] = ["scenarios/scenario.schema.json", "docs/scenario.schema.json"];
 
@@ -127,7 +129,7 @@ fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>,
     }
     let mut found = in_folder(project);
     if found.is_empty() {
-        below(project, FOLDERS_DEEP, &mut found);
+        found = folders(project, FOLDERS_DEEP).iter().flat_map(|folder| in_folder(folder)).collect();
     }
     match found.as_slice() {
         [] => Ok(None),
@@ -146,10 +148,7 @@ fn in_folder(folder: &Path) -> Vec<PathBuf> {
     if let Some(file) = COMPOSE_FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file()) {
         return vec![file];
     }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    files.retain(|path| is_compose(path));
-    files.sort();
-    files
+    entries(folder).into_iter().filter(|path| is_compose(path)).collect()
 }
 
 /// Whether a file under another name is one of Compose's. What overrides another file is none by itself, and
@@ -162,22 +161,26 @@ fn is_compose(path: &Path) -> bool {
         && std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line.trim_end() == "services:"))
 }
 
-fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    // A link may lead out of the project, or round in circles.
-    folders.retain(|path| path.symlink_metadata().is_ok_and(|about| about.is_dir()));
-    folders.retain(|path| {
+/// What lies in a folder, by name.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    all.sort();
+    all
+}
+
+/// The folders below one, so deep: none that is hidden or holds other people's code.
+fn folders(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let is_own = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-        !name.starts_with('.') && !["node_modules", "vendor", "target"].contains(&name)
-    });
-    folders.sort();
-    for folder in folders {
-        found.extend(in_folder(&folder));
-        if depth > 1 {
-            below(&folder, depth - 1, found);
-        }
-    }
+        // A link may lead out of the project, or round in circles.
+        let is_folder = path.symlink_metadata().is_ok_and(|about| about.is_dir());
+        is_folder && !name.starts_with('.') && !FOREIGN.contains(&name)
+    };
+    let with_those_below = |path: PathBuf| {
+        let below = if depth > 1 { folders(&path, depth - 1) } else { Vec::new() };
+        std::iter::once(path).chain(below)
+    };
+    entries(folder).into_iter().filter(is_own).flat_map(with_those_below).collect()
 }
 
 async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {

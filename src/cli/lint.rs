@@ -86,9 +86,8 @@ fn evidence(args: &LintArgs, files: &[PathBuf], globals: &super::Globals) -> Res
         files.iter().find(same).cloned().unwrap_or_else(|| path.to_path_buf())
     };
     let follows = scenarios.fit.iter().filter(|scenario| !scenario.expects_failure).filter_map(|scenario| {
-        let steps = scenario.steps.iter().filter(|step| step.as_written).map(|step| step.id.clone());
-        let (scenario, runbook) = (scenario.name.clone(), page(scenario.runbook.as_deref()?));
-        Some(Follows { scenario, runbook, steps: steps.collect() })
+        let (runbook, steps) = (page(scenario.runbook.as_deref()?), scenario.follows.clone());
+        Some(Follows { scenario: scenario.name.clone(), runbook, steps })
     });
     let follows = follows.collect();
     let unknown = scenarios.unfit.iter().filter_map(|(_, runbook, _)| runbook.as_deref().map(&page)).collect();
@@ -103,8 +102,7 @@ fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Re
         let recorded = drill.runbook.as_deref()?;
         let runbook = files.iter().find(|file| same_file(recorded, file, &globals.project))?.clone();
         let (day, at, passed) = (drill.at.date().to_string(), drill.at.unix_timestamp(), drill.passed());
-        let steps = drill.steps.into_iter().filter(|step| step.followed).map(|step| (step.id, step.hash));
-        Some(Drilled { scenario: drill.scenario, runbook, day, at, passed, steps: steps.collect() })
+        Some(Drilled { scenario: drill.scenario, runbook, day, at, passed, steps: drill.followed })
     });
     Ok(drilled.collect())
 }

@@ -80,10 +80,11 @@ pub struct Globals {
     pub root: Option<std::path::PathBuf>,
 }
 
-/// How to print what a command shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum TextOrJson {
+/// How to print what a command shows, or what happens while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum TextOrJson {
     /// For people.
+    #[default]
     Text,
     /// As JSON.
     Json,
@@ -248,6 +249,7 @@ fn read_file<T>(
 ) -> Result<T, Error> {
     let mut diags = Diagnostics::default();
     let source = Source::read(path).map_err(|error| error.report(what, None, &mut diags));
+    let source = source.map(|source| source.of_project(crate::spec::root_of(path, &globals.overrides([]))));
     let read = source.ok().and_then(|source| read(&source, &mut diags));
     read.ok_or_else(|| globals.mistakes(&format!("{what} has mistakes"), &diags))
 }

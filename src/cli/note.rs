@@ -15,9 +15,6 @@ pub struct NoteArgs {
     /// Another run than the newest that is under way: its id or a part of it, its directory, `latest`.
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// Who says it [default: the user].
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
 }
 
 /// Runs the command.
@@ -27,10 +24,9 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
         return Err(Error::usage("the note is empty"));
     }
     let dir = runs::named_or_running(args.run.as_deref(), &globals.project)?;
-    let by = args.by.unwrap_or_else(runs::user);
     // What is written down is shown in reports and sent.
     let text = Redactor::new(secrets_in_text(text)).text(text);
-    let note = BesideNote { at_utc: utc_text(utc_now()), by, text };
+    let note = BesideNote { at_utc: utc_text(utc_now()), by: runs::user(), text };
     let under_way = crate::archive::is_under_way(&dir);
     append_beside(&dir, "notes", &note).map_err(|error| Error::harness(format!("the note: {error}")))?;
     let where_to = if under_way { "the timeline of" } else { "a file beside" };

@@ -3,8 +3,8 @@
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, ConductOptions, OutputFormat, attach_error};
-use super::key_value;
+use super::conduct::{self, Beside, ConductOptions, attach_error};
+use super::{TextOrJson, key_value};
 use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
 use crate::output::print;
@@ -61,8 +61,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
-    format: OutputFormat,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    format: TextOrJson,
 }
 
 fn phase(name: &str) -> Result<RunbookPhase, String> {
@@ -97,7 +97,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         None => None,
     };
     toolbox.image = args.toolbox.or(toolbox.image);
-    let mut person = Terminal::new(!args.no_input && args.format == OutputFormat::Human, &runbook.source.text);
+    let mut person = Terminal::new(!args.no_input && args.format == TextOrJson::Text, &runbook.source.text);
     let wanted = ConductOptions {
         // Who tries a runbook wants to see what its commands say.
         globals: super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() },

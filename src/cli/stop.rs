@@ -6,8 +6,9 @@ use crate::output::{print, visible};
 use crate::record::{BesideNote, STOP, Verdict, append_beside, utc_now, utc_text};
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the drill has ended.
+/// How often it is looked whether the drill has ended, and for how long.
 const POLL: Duration = Duration::from_millis(200);
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// Stops a running drill: its faults are undone, its stack is removed, and its verdict is `interrupted`. Returns when it has
 /// ended.
@@ -19,9 +20,6 @@ pub struct StopArgs {
     /// Why; stands in the reason of the verdict.
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// How long to wait for its end, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    within: u64,
 }
 
 /// Runs the command.
@@ -35,8 +33,8 @@ pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error
     append_beside(&dir, STOP, &asked).map_err(|error| Error::harness(format!("the run cannot be told: {error}")))?;
     let began = Instant::now();
     while crate::archive::is_under_way(&dir) {
-        if began.elapsed() >= Duration::from_secs(args.within) {
-            return Err(Error::harness(format!("{run} has not ended within {} s", args.within))
+        if began.elapsed() >= WITHIN {
+            return Err(Error::harness(format!("{run} has not ended within {} s", WITHIN.as_secs()))
                 .hint("kill its process: its reaper undoes the faults and removes the stack"));
         }
         tokio::time::sleep(POLL).await;

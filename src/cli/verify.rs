@@ -1,5 +1,6 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
+use super::TextOrJson;
 use crate::archive;
 use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification};
 use crate::error::{Error, Exit};
@@ -42,16 +43,8 @@ pub struct VerifyArgs {
     #[arg(long, conflicts_with_all = ["seal", "strict", "head", "manifest_sha256", "format"])]
     recompute: bool,
     /// What to print.
-    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
-    format: VerifyFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum VerifyFormat {
-    /// For people.
-    Human,
-    /// JSON, described in docs/evidence.md.
-    Json,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    format: TextOrJson,
 }
 
 /// Runs the command.
@@ -76,8 +69,8 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
     }
     let kept = Kept::find(args.head, args.manifest_sha256, &report);
     match args.format {
-        VerifyFormat::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
-        VerifyFormat::Human => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
+        TextOrJson::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
+        TextOrJson::Text => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
     }
     if !failed.is_empty() {
         return Err(Error::harness(format!("not everything could be sealed:\n{}", failed.join("\n"))));

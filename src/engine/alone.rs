@@ -155,10 +155,6 @@ struct AloneContext<'p> {
 
 #[async_trait]
 impl FollowContext for AloneContext<'_> {
-    async fn before(&mut self, _: &Step, _: bool) -> Result<(), Stop> {
-        Ok(())
-    }
-
     fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
         self.sink.emit(Event::CheckEnded { check, started_us, outcome: stop.outcome() });
         stop

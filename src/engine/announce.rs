@@ -68,6 +68,9 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         at: in_scenario(invariant.probe.line),
     });
     let alert_files = plan.alerts.iter().flat_map(AlertsSpec::files);
+    let runbook = plan.runbook.as_ref();
+    let followed =
+        |runbook: &Runbook| runbook.select(&plan.respond.phases).map(|step| step_info(step, &runbook.source)).collect();
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -79,8 +82,8 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         severity: plan.severity.clone(),
         tags: plan.tags.clone(),
         scenario_file: file_ref(&plan.source),
-        runbook_file: plan.runbook.as_ref().map(|runbook| file_ref(&runbook.source)),
-        reading: plan.runbook.as_ref().and_then(reading_info),
+        runbook_file: runbook.map(|runbook| file_ref(&runbook.source)),
+        reading: runbook.and_then(reading_info),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
         stack_merged: other_stack_files(plan).iter().map(|path| stack_file(path)).collect(),
@@ -91,13 +94,13 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         slis: slis.collect(),
         loads: loads.collect(),
         faults: faults.collect(),
-        steps: if identity.control { Vec::new() } else { steps(plan) },
+        steps: runbook.filter(|_| !identity.control).map(followed).unwrap_or_default(),
         detect: plan.detect.as_ref().and_then(Detect::text),
         page: plan.page().cloned(),
         alert_files: alert_files.map(|(what, source)| (what.to_string(), file_ref(source))).collect(),
         windows: windows(plan, identity.runbook_took),
         vars: shown_vars(&plan.respond),
-        runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
+        runbook_text: runbook.map(|runbook| runbook.source.text.to_string()),
         revision: identity.revision.clone(),
         occasion: identity.occasion.clone(),
         description: plan.description.clone(),
@@ -152,11 +155,6 @@ pub(super) fn definitions(plan: &Plan) -> Vec<SeverityLevel> {
     plan.oncall.as_ref().map_or_else(SeverityLevel::defaults, |oncall| oncall.severities.clone())
 }
 
-fn steps(plan: &Plan) -> Vec<StepInfo> {
-    let Some(runbook) = &plan.runbook else { return Vec::new() };
-    runbook.select(&plan.respond.phases).map(|step| step_info(step, &runbook.source)).collect()
-}
-
 /// A step as reports know it.
 pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
     StepInfo {
@@ -192,11 +190,8 @@ fn helps(step: &Step) -> Option<bool> {
 
 /// Why a command is not run, where somebody has decided so.
 fn left_out(step: &Step, command: &Command) -> Option<String> {
-    let decided = match &command.handling {
-        Handling::Skip(why) => Some(why.clone()),
-        _ => None,
-    };
-    step.settings(command.block).skip.or(decided)
+    let skips = matches!(command.handling, Handling::Skip(_));
+    step.settings(command.block).skip.or_else(|| skips.then(|| command.handling.why().to_string()))
 }
 
 /// Whether a command of a step that is not left out does more than look.

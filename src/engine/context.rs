@@ -15,7 +15,7 @@ use crate::slis::window::{Level, TimeSpan};
 use crate::spec::{Plan, PlannedFault, RestoreSpec, ServiceScript};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
@@ -147,12 +147,6 @@ impl<'a> Deref for Context<'a> {
     }
 }
 
-impl DerefMut for Context<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.common
-    }
-}
-
 impl<'a> Context<'a> {
     /// Ends the phase that runs and begins the next one.
     pub fn begin(&mut self, phase: Phase) {
@@ -256,12 +250,12 @@ impl<'a> Context<'a> {
         self.monitor.disturbed().map_or(Ok(()), |why| Err(Stop::disturbed(why)))
     }
 
-    /// When the faults were confirmed, noise aside, each time that they came.
-    pub fn all_confirmed(&self) -> Vec<DrillTime> {
+    /// When the injection of each fault began, noise aside, and when it was confirmed, each time that they came.
+    pub fn all_injections(&self) -> Vec<(DrillTime, DrillTime)> {
         let times = self.times.borrow().clone().unwrap_or_default();
         let counted = self.plan.faults.iter().filter(|planned| !planned.timing.noise);
         let again = counted.filter_map(|planned| times.get(&planned.id)).flat_map(|times| &times.came);
-        self.injections.iter().chain(again).map(|(_, confirmed)| *confirmed).collect()
+        self.injections.iter().chain(again).copied().collect()
     }
 
     /// The longest time for which a request can be under way: slices close at most this much later.

@@ -355,7 +355,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
 async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
     let _ = shutdown.hurry.run_until_cancelled(save_logs(cx, run_dir)).await;
     cx.sources.clear();
-    let agents = std::mem::take(&mut cx.agents);
+    let agents = std::mem::take(&mut cx.common.agents);
     // First, so that each channel is closed before a hurry is looked at.
     tokio::select! {
         biased;

@@ -3,9 +3,12 @@
 
 use super::context::{CommonContext, Confirmed, Context, FaultTimes, InjectedFault, POLL, TimedFaults, seconds};
 use super::guard::caught;
+use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
+use crate::slis::SLICE;
+use crate::slis::window::Timeline;
 use crate::spec::PlannedFault;
 use crate::stack::Stack;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -57,7 +60,8 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
         }
         let check = Check::Injection { fault: planned.id.clone() };
         let started = cx.sink.now();
-        match cx.inject_one(planned).await {
+        // Until a fault that counts goes in users are served: what they suffer from otherwise is none of it.
+        match cx.inject_one(planned, cx.injections.is_empty()).await {
             Ok(first) => {
                 before = Some(first.at);
                 if !planned.timing.noise {
@@ -68,7 +72,8 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
                 let _ = cx.injected.send(InjectedFault { common: cx.common.clone(), planned, first });
             }
             Err(stop) => {
-                let stop = stop.at(cx.in_scenario(planned.line));
+                let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(planned.line));
+                let stop = stop.at(at);
                 cx.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
                 return Err(cx.failed(check, started, stop));
             }
@@ -80,10 +85,11 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
 }
 
 impl Context<'_> {
-    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone. One that comes and goes is
-    /// in force as long as it may come again, in place or not.
+    /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone, unless users are to notice none. One
+    /// that comes and goes is in force as long as it may come again, in place or not.
     pub(super) async fn ask_faults(&self) -> Answers {
-        let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && !self.control);
+        let asks = !self.control || self.plan.impact.none;
+        let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && asks);
         let (times, come) =
             (self.times.borrow().clone().unwrap_or_default(), asked().filter(|planned| planned.period().is_some()));
         let said = |planned: &PlannedFault| {
@@ -139,6 +145,34 @@ impl Context<'_> {
             }
         }
         Ok(ended)
+    }
+
+    /// A fault that is gone before anything was done about it, as a reason why nobody can say that the runbook helped: it was to be on.
+    /// Not asked are those that come back (`returns`, `every`), that still grow, that nothing undoes (they have done their harm), and that a later
+    /// one in the same service may have ended.
+    pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
+        let times = self.times.borrow().clone().unwrap_or_default();
+        for (id, undo) in self.ledger.outstanding() {
+            let Some(at) = self.plan.faults.iter().position(|planned| planned.id == id) else { continue };
+            let (planned, later) = self.plan.faults.get(at..)?.split_first()?;
+            let grows = planned.timing.ramp.is_some() && times.get(&id).is_none_or(|times| times.grown.is_none());
+            let comes_back = planned.fault.facts.returns.is_some() || planned.period().is_some();
+            let mut others = later.iter().flat_map(|other| &other.fault.facts.services);
+            let is_of_another = others.any(|service| planned.fault.facts.services.contains(service));
+            if planned.timing.noise || comes_back || grows || is_of_another || undo.irreversible().is_some() {
+                continue;
+            }
+            let context = self.fault_context(&id);
+            // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
+            let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(&undo, &context)).await;
+            let Ok(Ok(Presence::Gone(evidence))) = asked else { continue };
+            let reason = format!(
+                "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the \
+                 runbook helped"
+            );
+            return Some((id, Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line))));
+        }
+        None
     }
 
     /// What has ended a fault that is gone, other than a step that cleared it.
@@ -221,19 +255,41 @@ impl Context<'_> {
             let came = times.get(&planned.id).map(|times| times.came.as_slice()).unwrap_or_default();
             came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to && began.plus(to_hurt) <= to)
         };
-        let mut comes = self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.period().is_some());
+        // Noise as well: it may hurt after all.
+        let mut comes = self.plan.faults.iter().filter(|planned| planned.period().is_some());
         let id = &comes.find(|planned| !came(planned))?.id;
         Some(format!("`{id}` did not come again while it was seen whether users had recovered"))
     }
 }
 
 impl CommonContext<'_> {
-    /// Injects a fault once its undo is on disk, and sees it in place.
-    async fn inject_one(&self, planned: &PlannedFault) -> Result<Confirmed, Stop> {
+    /// Every SLI meets its objective over `steady.for` still, or soon again: what lies between the steady phase and the first fault (a baseline,
+    /// a preparation) may have taken minutes.
+    async fn still_steady(&self) -> Result<(), Stop> {
+        let window = self.plan.steady_for;
+        let steady = |timeline: &Timeline| timeline.steady(window, DrillTime::default()).known()?.ok();
+        let (began, within) = (self.sink.now(), self.plan.steady_within);
+        let met = self.monitor.until(began.plus(within), |monitor| monitor.timeline(steady)).await?.is_some();
+        if self.sink.now().since(began) >= SLICE {
+            self.waited("every SLI to meet its objective before the first fault", began, within, met);
+        }
+        if met {
+            return Ok(());
+        }
+        let seen = shown(&self.monitor.timeline(|timeline| timeline.latest(window)));
+        let reason = format!("users were not served any more when the first fault was to go in: {seen}");
+        Err(Stop::new(Verdict::Unsteady, reason).at(self.in_scenario(self.plan.line_of("steady"))))
+    }
+
+    /// Injects a fault once its undo is on disk, and sees it in place. `steady`: only where users are served until then.
+    async fn inject_one(&self, planned: &PlannedFault, steady: bool) -> Result<Confirmed, Stop> {
         let PlannedFault { id, fault, timing, .. } = planned;
         let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
         if let (Some(reason), Some(_)) = (undo.irreversible(), timing.lasts) {
             return Err(Stop::harness(format!("`{id}` cannot end by `lasts`, so it was not injected: it {reason}")));
+        }
+        if steady {
+            self.still_steady().await?;
         }
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
@@ -371,7 +427,7 @@ impl CommonContext<'_> {
             // What is cut off by the end of the drill is on the ledger, and undone from there.
             let stop = tokio::select! {
                 biased;
-                injected = self.inject_one(planned) => match injected {
+                injected = self.inject_one(planned, false) => match injected {
                     Ok(confirmed) => return Ok(Some(confirmed)),
                     Err(stop) => stop,
                 },

@@ -1,19 +1,19 @@
 //! Impact and detect: users must feel the fault and the alert condition must hold, watched side by side from the
 //! confirmed injection on. `impact: none` turns the drill round.
 
-use super::context::{ARRIVAL, Context, POLL, TimedFaults, seconds};
+use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
 use super::seen::{ImpactWatch, SCRAPE_GRACE, must_fall, watch};
 use super::stop::Stop;
+use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, FaultEvent, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED,
 };
 use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Nobody can say whether users felt the fault.
 const INCOMPLETE: &str = "there was no complete measurement under the fault";
@@ -23,22 +23,18 @@ const INCOMPLETE: &str = "there was no complete measurement under the fault";
 pub(super) struct FaultImpact {
     /// The faults.
     pub faults: Injected,
-    /// When an SLI fell, and which ones did; none with `impact: none`.
-    pub hit: Option<(DrillTime, Vec<String>)>,
+    /// When an SLI fell; `None` with `impact: none`.
+    pub hit: Option<DrillTime>,
     /// Why the drill has passed here (`impact: none` without a runbook).
     pub passed: Option<String>,
     /// The window in which the stack was steady.
     pub steady: TimeSpan,
-    /// Begin and confirmation of each injection.
-    injections: Vec<(DrillTime, DrillTime)>,
-    /// What becomes of the faults by their times.
-    times: watch::Receiver<TimedFaults>,
 }
 
 impl FaultImpact {
     /// What the fault needed to hurt: begin of its injection → impact.
     pub fn onset(&self) -> Option<Duration> {
-        self.hit.as_ref().map(|(at, _)| at.since(self.faults.began))
+        self.hit.map(|at| at.since(self.faults.began))
     }
 
     /// The SLIs that must fall and had fallen by then: others may have followed the first.
@@ -58,17 +54,19 @@ impl FaultImpact {
 
     /// What the faults needed to hurt until then: begin of the first injection → the first SLI that fell, or, where that is longer for
     /// another one, begin of the last injection before it fell → its fall. What comes again is injected again.
-    pub fn onset_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Option<Duration> {
-        let times = self.times.borrow().clone().unwrap_or_default();
-        let counted = plan.faults.iter().filter(|planned| !planned.timing.noise);
-        let came = counted.filter_map(|planned| times.get(&planned.id)).flat_map(|times| &times.came);
-        let seen = self.injections.iter().chain(came).filter(|(_, confirmed)| *confirmed <= until);
-        let begun: Vec<DrillTime> = seen.map(|(began, _)| *began).collect();
-        let took = |hit: Hit| {
-            let before = begun.iter().filter(|began| **began <= hit.at).max()?;
-            Some(hit.at.since(*before))
+    /// The outer `None` where it does not become known in time: every request from before must have ended.
+    pub async fn onset_by(&self, cx: &Context<'_>, until: DrillTime) -> Result<Option<Option<Duration>>, Stop> {
+        let onset = |timeline: &Timeline| {
+            timeline.closed_until().filter(|known| *known >= until)?;
+            let injections = cx.all_injections();
+            let took = |hit: Hit| {
+                let seen = injections.iter().filter(|(began, confirmed)| *confirmed <= until && *began <= hit.at);
+                Some(hit.at.since(seen.map(|(began, _)| *began).max()?))
+            };
+            Some(self.fallen_by(cx.plan, timeline, until).into_iter().filter_map(took).chain(self.onset()).max())
         };
-        self.fallen_by(plan, timeline, until).into_iter().filter_map(took).chain(self.onset()).max()
+        let known_by = cx.sink.now().plus(cx.longest_request() + ARRIVAL);
+        cx.monitor.until(known_by, |monitor| monitor.timeline(onset)).await
     }
 
     /// How long it may take until a fault that comes and goes is felt again, where there is one.
@@ -99,8 +97,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         let evidence = keeps_its_objectives(cx, faults, steady).await?;
         detect(cx, &mut ImpactWatch::of(faults)).await?;
         let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
-        let (injections, times) = (cx.injections.clone(), cx.times.clone());
-        return Ok(FaultImpact { faults, hit: None, passed, steady, injections, times });
+        return Ok(FaultImpact { faults, hit: None, passed, steady });
     }
     let mut seen = ImpactWatch::of(faults);
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + ARRIVAL);
@@ -134,8 +131,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
-    let (injections, times) = (cx.injections.clone(), cx.times.clone());
-    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None, steady, injections, times })
+    Ok(FaultImpact { faults, hit: Some(at), passed: None, steady })
 }
 
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
@@ -144,40 +140,48 @@ fn idle(cx: &Context<'_>, injected: DrillTime, said: &str) -> Stop {
     cx.failed(Check::Impact, injected, cx.stop_at("faults", Verdict::NoImpact, reason))
 }
 
-/// The fault that ended by itself, with the reason: it was not there to be noticed. Unless it is meant to: a rule for the first requests,
-/// Pods that are replaced.
-async fn gone_by_itself(cx: &Context<'_>) -> Result<Option<(String, String)>, Stop> {
+/// The fault that did not stay, what became of it, and the reason: it was not there to be noticed. Unless it is meant to go: a rule for the
+/// first requests, Pods that are replaced, a time that is over. Of one that nothing undoes it is only told.
+async fn not_stayed(cx: &Context<'_>) -> Result<Option<(String, FaultEvent, String)>, Stop> {
     let meant = |planned: &&PlannedFault| {
         let facts = &planned.fault.facts;
         facts.interposes.is_some() || facts.ends_by_itself
     };
-    let others = cx.plan.faults.iter().filter(|planned| !meant(planned)).map(|planned| planned.id.as_str());
-    let ids: Vec<&str> = others.collect();
+    let others = || cx.plan.faults.iter().filter(|planned| !meant(planned));
+    let ids: Vec<&str> = others().map(|planned| planned.id.as_str()).collect();
     // As when a mitigation is long over: whatever its exit code, and though a probe was to say what clears it.
     let ended = cx.ended_by_themselves(&ids, Some(DrillTime::default())).await?;
     if let Some((id, stop)) = ended.into_iter().next() {
         // The rest of it is for runbooks.
-        return Ok(Some((id, stop.reason.split(';').next().unwrap_or_default().to_string())));
+        let why = stop.reason.split(';').next().unwrap_or_default().to_string();
+        return Ok(Some((id, FaultEvent::EndedByItself, why)));
     }
-    // No runbook can have ended a process, whatever its `cleared_when` says.
-    for planned in cx.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.lasts.is_none()) {
-        let Some(process) = planned.fault.facts.process.as_ref().filter(|process| process.returns.is_none()) else {
+    let outstanding = cx.ledger.outstanding();
+    for (id, answer) in cx.ask_faults().await {
+        let Some(planned) = others().find(|planned| planned.id == id && planned.timing.lasts.is_none()) else {
             continue;
         };
-        let all = cx.stack.containers(&process.name).await?;
-        if !all.iter().any(|one| matches!(one.status.as_str(), "running" | "paused" | "restarting")) {
-            return Ok(Some((planned.id.clone(), format!("the process `{}` does not run any more", process.name))));
+        let (what, why) = match answer? {
+            Presence::InPlace(_) => continue,
+            // The rest of it comes back.
+            Presence::Partly(..) if planned.fault.facts.returns.is_some() => continue,
+            Presence::Partly(why, _) => (FaultEvent::PartiallyActive, why),
+            Presence::Gone(why) => (FaultEvent::EndedByItself, why),
+        };
+        if !outstanding.iter().any(|(known, undo)| *known == id && undo.irreversible().is_some()) {
+            return Ok(Some((id, what, why)));
         }
+        cx.fault_event(&id, what, &why);
     }
     Ok(None)
 }
 
 /// Every fault stayed in place.
-fn stayed(cx: &Context<'_>, injected: DrillTime, gone: Option<(String, String)>) -> Result<(), Stop> {
-    let Some((id, why)) = gone else { return Ok(()) };
-    cx.fault_event(&id, FaultEvent::EndedByItself, &why);
+fn stayed(cx: &Context<'_>, injected: DrillTime, gone: Option<(String, FaultEvent, String)>) -> Result<(), Stop> {
+    let Some((id, what, why)) = gone else { return Ok(()) };
+    cx.fault_event(&id, what, &why);
     let within = seconds(cx.plan.impact.within);
-    let reason = format!("users noticed nothing, and `{id}` did not stay in place for {within}: it ended by itself");
+    let reason = format!("users noticed nothing, and `{id}` did not stay in place for {within}: {why}");
     let line = cx.plan.faults.iter().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
     Err(cx.failed(Check::Impact, injected, Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(line))))
 }
@@ -200,12 +204,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let has_runbook = cx.plan.runbook.is_some();
     let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), has_runbook) else { return Ok(()) };
     let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
-    let onset = |timeline: &Timeline| {
-        timeline.closed_until().filter(|known| *known >= at)?;
-        Some(impact.onset_by(cx.plan, timeline, at))
-    };
-    let known_by = cx.sink.now().plus(cx.longest_request() + ARRIVAL);
-    let onset = cx.monitor.until(known_by, |monitor| monitor.timeline(onset)).await?.ok_or_else(unknown)?;
+    let onset = impact.onset_by(cx, at).await?.ok_or_else(unknown)?;
     let required = hold_after(cx.plan, onset, None);
     // What comes and goes may be away when that time is over: it has its own until it is felt again.
     let again = impact.felt_again_within(cx.plan).unwrap_or_default();
@@ -292,7 +291,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
     // When their time is over, not once every answer has come.
     cx.monitor.until(until, |_| None::<()>).await?;
-    let gone = gone_by_itself(cx).await;
+    let gone = not_stayed(cx).await;
     let held = |timeline: &Timeline| timeline.held(injected, within).known();
     let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
@@ -326,7 +325,8 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             if !said.is_empty() {
                 return Err(idle(cx, injected, &said));
             }
-            stayed(cx, injected, gone?)?;
+            let gone = gone.map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
+            stayed(cx, injected, gone)?;
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)
         }

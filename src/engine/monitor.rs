@@ -118,8 +118,8 @@ impl Monitor {
     }
 
     fn slice(&self, series: String, start_us: DrillTime, counts: SliceCounts) {
-        let SliceCounts { index, due, good, results, first_good_us, latency_us, bytes } = counts;
-        let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us, bytes };
+        let SliceCounts { index, due, good, results, first_good_us, latency_us } = counts;
+        let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us };
         let mut state = locked(&self.state);
         state.lateness.due(&slice.load, slice.due);
         state.timeline.push(slice.clone());

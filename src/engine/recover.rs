@@ -13,7 +13,7 @@ use super::words::beside;
 use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
-    WAIT_SERVED, WindowRecord, micros,
+    WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros,
 };
 use crate::runbook::{RunbookPhase, Step};
 use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer};
@@ -56,11 +56,11 @@ impl Recovered {
         let started = cx.phase_began;
         let followed = !cx.control && cx.plan.runbook.is_some();
         let mitigation = responded.mitigation.filter(|_| followed && !responded.without_mitigation);
-        let from = match (mitigation, &impact.hit) {
+        let from = match (mitigation, impact.hit) {
             (Some((begun, _)), _) => begun,
             // What heals from the end of the runbook on heals by itself, or by a person.
             (None, _) if followed => started,
-            (None, Some((at, _))) => *at,
+            (None, Some(at)) => at,
             (None, None) => impact.faults.first,
         };
         let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
@@ -77,14 +77,9 @@ impl Recovered {
         // What had not grown then is lived with only from when it had.
         let runbook_ended = followed.then_some(cx.phase_began).max(grown);
         let unknown = || Stop::harness("there was no complete measurement of the recovery");
-        // What the mitigation ended needed so long to hurt, as is known once every request from before it has ended.
+        // What the mitigation ended needed so long to hurt.
         let until = mitigation.map_or(started, |(begun, _)| begun);
-        let onset = |timeline: &Timeline| {
-            timeline.closed_until().filter(|known| *known >= until)?;
-            Some(impact.onset_by(cx.plan, timeline, until))
-        };
-        let known_by = cx.sink.now().plus(cx.longest_request() + ARRIVAL);
-        let onset = cx.monitor.until(known_by, |monitor| monitor.timeline(onset)).await?.ok_or_else(unknown)?;
+        let onset = impact.onset_by(cx, until).await?.ok_or_else(unknown)?;
         let (recovered, at_last, query, deadline) = loop {
             let hold = say_hold(cx, onset, parts);
             self.hold = Some(hold);
@@ -165,8 +160,12 @@ impl Recovered {
                 cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
                 self.recovery = Some(recovery);
                 let cleared = cleared(cx, &at_last, recovery.at);
+                let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
                 cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 cleared?;
+                if is_left {
+                    until_felt(cx, impact).await?;
+                }
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
                     seconds(at.since(impact.faults.first)),
@@ -215,6 +214,17 @@ pub(super) async fn recover(cx: &mut Context<'_>, impact: &FaultImpact, responde
     let mut recovered = Recovered::unseen(Ok(String::new()));
     recovered.outcome = recovered.look_for(cx, impact, responded).await;
     recovered
+}
+
+/// Of several faults nobody may have felt the one that is left yet. It has its time before the faults are undone, and users must be
+/// served until then.
+async fn until_felt(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
+    let (began, felt_by) = (cx.sink.now(), impact.faults.last.plus(cx.plan.impact.within));
+    if cx.injections.len() > 1 && began < felt_by {
+        cx.monitor.until(felt_by, |_| None::<()>).await?;
+        cx.waited(WAIT_UNFELT, began, felt_by.since(began), true);
+    }
+    Ok(())
 }
 
 /// Users recovered, and the runbook had no part in it.

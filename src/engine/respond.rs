@@ -81,6 +81,60 @@ impl Mitigating<'_, '_> {
         let told = self.cx.sink.emit_at(Event::MitigationStarted { began_us: late.then_some(began) });
         self.responded.mitigation = Some((if late { began } else { told }, None));
     }
+
+    /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
+    /// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
+    /// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
+    async fn suffering(&self) -> Result<Suffering, Stop> {
+        let (Mitigating { cx, impact, .. }, changed) = (self, self.responded.changed.last());
+        let began = cx.sink.now();
+        let mut seen = (began, Ok(None));
+        if impact.hit.is_some() {
+            let hit = |timeline: &Timeline| impact.hit_by(cx.plan, timeline, cx.sink.now());
+            // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
+            let (window, since) = (cx.plan.impact.window, impact.faults.first);
+            let now = |timeline: &Timeline| timeline.still_broken(&hit(timeline), window, since);
+            let began = match changed {
+                Some((_, (_, ended))) => after(cx, *ended).await?,
+                None => began,
+            };
+            let (what, within) = match impact.felt_again_within(cx.plan) {
+                Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
+                None => (WAIT_CERTAIN, cx.plan.impact.within),
+            };
+            let certain = cx.monitor.until(began.plus(within), |monitor| {
+                monitor.timeline(|timeline| match what {
+                    WAIT_FELT => Some(now(timeline)).filter(StillBroken::users_suffer),
+                    _ => timeline.surely_broken(&hit(timeline), (window, window + cx.sink.now().since(began)), since),
+                })
+            });
+            let certain = certain.await?;
+            let at = cx.sink.now();
+            if what == WAIT_FELT || at.since(began) >= SLICE {
+                cx.waited(what, began, within, certain.is_some());
+            }
+            let mut state = certain.unwrap_or_else(|| cx.monitor.timeline(now));
+            if changed.is_some() && what == WAIT_CERTAIN && state.users_suffer() {
+                // What was cured after a moment has bad answers in the window, and none in its later half.
+                let half = (window / 2, window / 2);
+                let later = cx.monitor.timeline(|timeline| timeline.surely_broken(&hit(timeline), half, since));
+                let healed = |later: &StillBroken| !later.healed.is_empty() && later.unknown.is_empty();
+                state = later.filter(|later| healed(later) && !later.users_suffer()).unwrap_or(state);
+            }
+            seen = (at, told(&state, changed));
+        }
+        cx.lives()?;
+        let outstanding = cx.ledger.outstanding();
+        let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
+        let mut ended = cx.ended_by_themselves(&ids, None).await?.into_iter().next();
+        if ended.is_none() && changed.is_none() && seen.1.is_ok() {
+            // No step can have ended it, whatever users suffer from now.
+            ended = cx.gone_before().await;
+        }
+        let Some((id, stop)) = ended else { return Ok(seen) };
+        cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
+        Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
+    }
 }
 
 pub(super) async fn respond(
@@ -98,15 +152,14 @@ pub(super) async fn respond(
     let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
     let unverified = follower.end(followed, &mut mitigating).await?;
-    let mut responded = Responded { unverified, ..mitigating.responded };
-    responded.without_mitigation = responded.unverified.is_none() && responded.mitigation.is_none();
-    if responded.without_mitigation {
+    mitigating.responded.without_mitigation = unverified.is_none() && mitigating.responded.mitigation.is_none();
+    if mitigating.responded.without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
-        still_broken(cx, impact, responded.changed.last()).await?;
+        record_still_broken(cx, mitigating.suffering().await?)?;
         let now = cx.sink.now();
-        responded.mitigation = Some((now, Some(now)));
+        mitigating.responded.mitigation = Some((now, Some(now)));
     }
-    Ok(responded)
+    Ok(Responded { unverified, ..mitigating.responded })
 }
 
 #[async_trait]
@@ -124,7 +177,7 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn before_condition(&mut self, step: &Step) -> Result<(), Stop> {
         self.asked = None;
         if self.mitigates(step) && self.responded.mitigation.is_none() {
-            let (at, suffering) = suffering(self.cx, self.impact, self.responded.changed.last()).await?;
+            let (at, suffering) = self.suffering().await?;
             let suffered = suffering.map_err(|stop| self.cx.failed(Check::StillBroken, at, stop))?;
             self.asked = Some((at, suffered, self.cx.sink.now()));
         }
@@ -183,8 +236,7 @@ impl FollowContext for Mitigating<'_, '_> {
     async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
         let mitigates = self.mitigates(step);
         let first = mitigates && self.responded.mitigation.is_none();
-        let changed = self.responded.changed.last();
-        let suffering = if first { Some(suffering(self.cx, self.impact, changed).await) } else { None };
+        let suffering = if first { Some(self.suffering().await) } else { None };
         let said = self.person.manual_step(step).await;
         self.after()?;
         // What a person has done is more than a look.
@@ -223,65 +275,13 @@ pub(super) fn runs(step: &Step) -> bool {
 /// How users were at an instant: how they suffered, `None` where no SLI was hit, or why the runbook proves nothing.
 type Suffering = (DrillTime, Result<Option<String>, Stop>);
 
-/// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
-async fn still_broken(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangingStep>) -> Result<(), Stop> {
-    record_still_broken(cx, suffering(cx, impact, changed).await?)
-}
-
-/// Notes whether users suffered at an instant.
+/// Notes whether users suffered at an instant: the SLIs that were hit must still miss their objectives, or the drill cannot say that the
+/// runbook helped.
 fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(), Stop> {
     if let Some(evidence) = suffering.map_err(|stop| cx.failed(Check::StillBroken, at, stop))? {
         cx.decided(Check::StillBroken, at, CheckOutcome::Passed { evidence });
     }
     Ok(())
-}
-
-/// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
-/// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
-/// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
-async fn suffering(cx: &Context<'_>, impact: &FaultImpact, changed: Option<&ChangingStep>) -> Result<Suffering, Stop> {
-    let began = cx.sink.now();
-    let mut seen = (began, Ok(None));
-    if impact.hit.is_some() {
-        let hit = |timeline: &Timeline| impact.hit_by(cx.plan, timeline, cx.sink.now());
-        // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
-        let (window, since) = (cx.plan.impact.window, impact.faults.first);
-        let now = |timeline: &Timeline| timeline.still_broken(&hit(timeline), window, since);
-        let began = match changed {
-            Some((_, (_, ended))) => after(cx, *ended).await?,
-            None => began,
-        };
-        let (what, within) = match impact.felt_again_within(cx.plan) {
-            Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
-            None => (WAIT_CERTAIN, cx.plan.impact.within),
-        };
-        let certain = cx.monitor.until(began.plus(within), |monitor| {
-            monitor.timeline(|timeline| match what {
-                WAIT_FELT => Some(now(timeline)).filter(StillBroken::users_suffer),
-                _ => timeline.surely_broken(&hit(timeline), (window, window + cx.sink.now().since(began)), since),
-            })
-        });
-        let certain = certain.await?;
-        let at = cx.sink.now();
-        if what == WAIT_FELT || at.since(began) >= SLICE {
-            cx.waited(what, began, within, certain.is_some());
-        }
-        let mut state = certain.unwrap_or_else(|| cx.monitor.timeline(now));
-        if changed.is_some() && what == WAIT_CERTAIN && state.users_suffer() {
-            // What was cured after a moment has bad answers in the window, and none in its later half.
-            let half = (window / 2, window / 2);
-            let later = cx.monitor.timeline(|timeline| timeline.surely_broken(&hit(timeline), half, since));
-            let healed = |later: &StillBroken| !later.healed.is_empty() && later.unknown.is_empty();
-            state = later.filter(|later| healed(later) && !later.users_suffer()).unwrap_or(state);
-        }
-        seen = (at, told(&state, changed));
-    }
-    cx.lives()?;
-    let outstanding = cx.ledger.outstanding();
-    let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
-    let Some((id, stop)) = cx.ended_by_themselves(&ids, None).await?.into_iter().next() else { return Ok(seen) };
-    cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
-    Err(cx.failed(Check::StillBroken, cx.sink.now(), stop))
 }
 
 /// Waits until every event of a whole window after an instant is counted. A query counts what came since the query before it, so the window
@@ -307,11 +307,7 @@ fn told(state: &StillBroken, changed: Option<&ChangingStep>) -> Result<Option<St
             "users had recovered before the first mitigating command{by}, so the runbook proved nothing: {}",
             shown(&state.healed)
         );
-        let stop = Stop::new(Verdict::SelfHealed, reason);
-        return Err(match changed {
-            Some((at, _)) => stop.at(at.clone()),
-            None => stop,
-        });
+        return Err(Stop { at: changed.map(|(at, _)| at.clone()), ..Stop::new(Verdict::SelfHealed, reason) });
     }
     let unknown = state.unknown.join(", ");
     Err(Stop::harness(format!("there was no data on {unknown} when the mitigation began")))

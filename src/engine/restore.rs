@@ -184,7 +184,8 @@ pub(super) async fn after_restore(
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, impact, responded, recovered);
-    let fault = cx.monitor.writes(|writes| fault_of_losses(writes, &read.seen, cx.all_confirmed().into_iter()));
+    let confirmed = cx.all_injections().into_iter().map(|(_, confirmed)| confirmed);
+    let fault = cx.monitor.writes(|writes| fault_of_losses(writes, &read.seen, confirmed));
     let fault = fault.unwrap_or(impact.faults.last);
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, fault);
     let served = recovered.recovery.map(|recovery| recovery.at);

@@ -68,6 +68,6 @@ async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<Connected, Stop> {
 
 fn keep(cx: &mut Context<'_>, role: AgentRole, (client, messages): Connected) -> AgentClient {
     cx.pumps.push(cx.monitor.pump(role.name(), client.clone(), messages));
-    cx.agents.insert(role, client.clone());
+    cx.common.agents.insert(role, client.clone());
     client
 }

@@ -273,6 +273,8 @@ pub struct FaultFacts {
     pub inject_within: Option<Duration>,
     /// How soon after it was ended it comes back by itself, as real faults do.
     pub returns: Option<Duration>,
+    /// Whether it counts as in place because containers run in which a command that fails is started again: it may never do anything.
+    pub unproven: bool,
     /// Whether it ends by itself soon, whatever a runbook does.
     pub ends_by_itself: bool,
     /// Whether it has one number that can grow, so that it may have a `ramp`.

@@ -133,6 +133,7 @@ impl Inject for ProcessFault {
             warning: (!says_when_it_ends).then(|| ("run", message.into(), help)),
             process: Some(self.process.clone()),
             returns: *returns,
+            unproven: returns.is_some() && self.confirm.is_none(),
             secrets: scripts.flat_map(|script| script_secrets(script)).collect(),
             ..FaultFacts::default()
         }

@@ -19,12 +19,6 @@ pub struct PlanOptions {
     pub retry: Option<u32>,
     /// `--fail-fast`.
     pub fail_fast: bool,
-    /// `--control 1/7`: for every scenario.
-    pub control: Option<u32>,
-    /// `--seed`: of order and drills.
-    pub seed: Option<u64>,
-    /// `--budget 30m`.
-    pub budget: Option<Duration>,
     /// `--parallel 4`.
     pub parallel: Option<u32>,
     /// `--affected-by REV`: what the changes since then concern, see [`super::affected`].
@@ -42,7 +36,7 @@ pub struct Circumstances {
     pub started_utc: String,
     /// Commit of the project.
     pub revision: Option<String>,
-    /// The seed where neither file nor command line gives one.
+    /// The seed where the file gives none.
     pub fresh_seed: u64,
     /// Which time this game day takes place, from 1: see [`super::occasion`].
     pub occasion: u64,
@@ -91,7 +85,7 @@ pub struct Prepared {
 
 /// Plans one run of a game day.
 pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Prepared {
-    let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
+    let seed = file.seed.unwrap_or(now.fresh_seed);
     let mut left_out = Vec::new();
     let is_refused = |drill: &PreparedDrill| wanted.refused.contains_key(&drill.planned.scenario);
     // Where drills are Jobs a stack without a cluster is left out; whatever else cannot be drilled there was to be, and is not run.
@@ -146,7 +140,7 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Pre
         fail_fast: settings.fail_fast,
         flaky_fails: settings.flaky == Flaky::Fail,
         occasion: now.run_of_ci.clone(),
-        control_every: wanted.control.or(file.control),
+        control_every: file.control,
         limits: String::new(),
         drills: drills.iter().map(|entry| entry.planned.clone()).collect(),
         left_out,
@@ -168,7 +162,7 @@ fn numbered(file: &GameDay, wanted: &PlanOptions, now: &Circumstances, seed: u64
     for (place, scenario) in file.scenarios.iter().enumerate() {
         let plan = &scenario.plan;
         let repeat = wanted.repeat.or(scenario.repeat).unwrap_or(file.repeat);
-        let controls = controls(scenario, file, wanted);
+        let controls = controls(scenario, file);
         for repetition in 1..=repeat {
             let planned = PlannedDrill {
                 number: drills.len() + 1,
@@ -186,13 +180,11 @@ fn numbered(file: &GameDay, wanted: &PlanOptions, now: &Circumstances, seed: u64
 }
 
 /// Which runs of a scenario are controls. Without a runbook there is nothing to leave out.
-fn controls(scenario: &DayScenario, file: &GameDay, wanted: &PlanOptions) -> ControlRuns {
+fn controls(scenario: &DayScenario, file: &GameDay) -> ControlRuns {
     if scenario.plan.runbook.is_none() {
         return ControlRuns::Never;
     }
-    let every = |every: u32| ControlRuns::Every(every);
-    let own = wanted.control.map(every).or(scenario.control);
-    own.or(file.control.map(every)).unwrap_or(ControlRuns::Never)
+    scenario.control.or(file.control.map(ControlRuns::Every)).unwrap_or(ControlRuns::Never)
 }
 
 /// The scenarios of which no drill was chosen, except those that were told already.
@@ -206,7 +198,7 @@ fn missing(file: &GameDay, chosen: &[PreparedDrill], told: BTreeSet<String>, why
 fn settings(file: &GameDay, wanted: &PlanOptions) -> DaySettings {
     DaySettings {
         parallel: wanted.parallel.or(file.parallel),
-        budget: wanted.budget.or(file.budget),
+        budget: file.budget,
         retry: wanted.retry.unwrap_or(file.retry),
         fail_fast: wanted.fail_fast || file.on_failure == OnFailure::Stop,
         flaky: file.flaky,

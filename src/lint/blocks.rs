@@ -3,6 +3,8 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, FenceUse, is_known_program};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// RB205: shell in a block that does not say so, or outside of any block.
 pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
@@ -150,26 +152,16 @@ fn is_promql(lines: &[&str]) -> bool {
 
 /// Every line begins with a time or a level.
 fn is_log(lines: &[&str]) -> bool {
-    lines.iter().all(|line| {
-        let line = line.trim_start().trim_start_matches('[');
-        let date = line.get(..10).is_some_and(|day| {
-            day.bytes().enumerate().all(|(at, c)| match at {
-                4 | 7 => matches!(c, b'-' | b'/'),
-                _ => c.is_ascii_digit(),
-            })
-        });
-        let key = ["time=", "ts=", "level=", "t="].iter().any(|key| line.starts_with(key)) && line.contains(" msg=");
-        date && line.contains(':') || key
-    })
+    static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"^\s*\[*(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}.*:|(?:time|ts|level|t)=.* msg=)").ok()
+    });
+    LINE.as_ref().is_some_and(|line| lines.iter().all(|one| line.is_match(one)))
 }
 
 /// `0 2 * * * command`.
 fn is_crontab(lines: &[&str]) -> bool {
-    lines.iter().all(|line| {
-        let mut words = line.split_whitespace();
-        let field = |word: &&str| word.bytes().all(|c| c.is_ascii_digit() || b"*/,-".contains(&c));
-        words.by_ref().take(5).filter(field).count() == 5 && words.next().is_some()
-    })
+    static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:[0-9*/,-]+\s+){5}\S").ok());
+    LINE.as_ref().is_some_and(|line| lines.iter().all(|one| line.is_match(one)))
 }
 
 /// `resource "aws_instance" "db" {`.

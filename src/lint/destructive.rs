@@ -28,7 +28,7 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             let harm = match call.words.as_slice() {
                 // `echo 'DROP TABLE x' | psql`.
                 ["echo" | "printf", words @ ..] if into_client => words.iter().find_map(|word| sql_harm(word)),
-                words => harm(words),
+                words => harm(words, DEEPEST.0),
             };
             if let Some(harm) = harm
                 && !guards.guard(page, command, call, &harm)
@@ -85,12 +85,8 @@ fn tell(report: &mut FindingReport<'_>, at: Span, said: &str) {
 /// How deep shell text in shell text is looked at, and how many words of a call may begin another one.
 const DEEPEST: (usize, usize) = (4, 40);
 
-/// What a call destroys, if it does; the first word is the program.
-fn harm(words: &[&str]) -> Option<DestroyedByCall> {
-    deep(words, DEEPEST.0)
-}
-
-fn deep(words: &[&str], left: usize) -> Option<DestroyedByCall> {
+/// What a call destroys, if it does; the first word is the program. `left` is how deep shell text in it is looked at.
+fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
     const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
     const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
     let left = left.checked_sub(1)?;
@@ -111,7 +107,7 @@ fn deep(words: &[&str], left: usize) -> Option<DestroyedByCall> {
         let mut called = called.filter(|(first, _)| !first.contains(' '));
         called.find_map(|(first, rest)| own(base(first), rest)).or_else(|| {
             let calls = rest.iter().filter(|word| word.contains(' ')).flat_map(|text| calls_in(text));
-            let mut calls = calls.map(|words| deep(&words.iter().map(String::as_str).collect::<Vec<_>>(), left));
+            let mut calls = calls.map(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>(), left));
             calls.find_map(|harm| harm)
         })
     })
@@ -257,7 +253,7 @@ mod tests {
 
     fn found(command: &str) -> bool {
         let calls = calls_in(command);
-        calls.iter().any(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>()).is_some())
+        calls.iter().any(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>(), DEEPEST.0).is_some())
     }
 
     #[test]

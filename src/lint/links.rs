@@ -6,9 +6,10 @@ use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
 use crate::source::{Source, Span, beginning, clean, nearest, shorten, tidy};
 use percent_encoding::percent_decode_str;
+use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// How many names may be held against what a link says, on all pages: one costs about a microsecond.
 const COMPARED: usize = 200_000;
@@ -66,7 +67,7 @@ fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
     let links = page.look.links.iter().filter(|link| !mail(link.span));
     let mut found: Vec<(String, Span)> = links.map(|link| (link.target.clone(), link.span)).collect();
     for html in &page.look.html {
-        let named = attributes(page.text(*html)).into_iter().filter(|(name, ..)| matches!(*name, "href" | "src"));
+        let named = attributes(page.text(*html)).filter(|(name, ..)| matches!(*name, "href" | "src"));
         let place = |span: Span| Span::new(html.start + span.start, html.start + span.end);
         found.extend(named.map(|(_, span, value)| (value.to_string(), place(span))));
     }
@@ -138,7 +139,7 @@ fn wrong(place: &mut LinkChecks<'_>, target: &str, seen: &mut SeenPages) -> Opti
 fn similar(page: &Path, path: &str, seen: &mut SeenPages) -> String {
     let full = page.parent().unwrap_or(Path::new("")).join(path);
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = full.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+    let folder = folder(&full).to_path_buf();
     let near = || {
         if !seen.may_compare(1) {
             return None;
@@ -184,7 +185,7 @@ pub(super) fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
         add(slug(whole), &mut found);
     }
     for html in look.html.iter().filter_map(|span| text.get(span.start..span.end)) {
-        let named = attributes(html).into_iter().filter(|(name, ..)| matches!(*name, "id" | "name"));
+        let named = attributes(html).filter(|(name, ..)| matches!(*name, "id" | "name"));
         found.extend(named.map(|(_, _, value)| value.to_lowercase()));
         // `<h2>Title</h2>`.
         for (at, _) in ["<h1", "<h2", "<h3", "<h4", "<h5", "<h6"].iter().flat_map(|level| html.match_indices(level)) {
@@ -209,36 +210,16 @@ fn slug(heading: &str) -> String {
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value.
-fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    // How values begin that have no end: none that begins so further on has one.
-    let mut endless: Vec<Option<char>> = Vec::new();
-    while let Some(sign) = html.get(at..).and_then(|rest| rest.find('=')).map(|offset| at + offset) {
-        let before = html.get(at..sign).unwrap_or_default().trim_end();
-        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
-        at = sign + 1;
-        if name.is_empty() {
-            continue;
-        }
-        let rest = html.get(at..).unwrap_or_default().trim_start();
-        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let start = html.len() - rest.len() + usize::from(quote.is_some());
-        let rest = html.get(start..).unwrap_or_default();
-        let end = match quote {
-            _ if endless.contains(&quote) => None,
-            Some(quote) => rest.find(quote),
-            None => rest.find(|c: char| c.is_whitespace() || c == '>'),
-        };
-        let Some(end) = end else {
-            endless.push(quote);
-            continue;
-        };
-        found.push((name, Span::new(start, start + end), rest.get(..end).unwrap_or_default()));
-        // What looks like one inside of a value is a part of it.
-        at = start + end;
-    }
-    found
+/// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value. What looks like one inside
+/// of a value is a part of it.
+fn attributes(html: &str) -> impl Iterator<Item = (&str, Span, &str)> {
+    static ATTRIBUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"([A-Za-z0-9-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)[\s>]|()>)"#).ok()
+    });
+    ATTRIBUTE.iter().flat_map(|attribute| attribute.captures_iter(html)).filter_map(|found| {
+        let value = (2..6).find_map(|group| found.get(group))?;
+        Some((found.get(1)?.as_str(), Span::new(value.start(), value.end()), value.as_str()))
+    })
 }
 
 /// The folder that holds the repository of a file: the nearest one above with a `.git`.
@@ -396,7 +377,7 @@ mod tests {
     #[test]
     fn attributes_have_their_places() {
         let html = "<img src = \"a.png\" alt='x y'><a href=b.md>";
-        let found: Vec<_> = attributes(html).into_iter().map(|(name, span, value)| (name, span.start, value)).collect();
+        let found: Vec<_> = attributes(html).map(|(name, span, value)| (name, span.start, value)).collect();
         assert_eq!(found, [("src", 12, "a.png"), ("alt", 24, "x y"), ("href", 37, "b.md")]);
     }
 }

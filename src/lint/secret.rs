@@ -77,20 +77,12 @@ fn without_beginnings(text: &str, secrets: &[&str]) -> String {
 
 /// The same file with its secrets blotted out, byte for byte, so that no finding shows them.
 pub(super) fn blotted(source: &Source, secrets: &[SecretFound]) -> Arc<Source> {
-    let mut text = String::with_capacity(source.text.len());
-    let mut at = 0;
+    let mut text = source.text.as_bytes().to_vec();
     for SecretFound { span, .. } in secrets {
-        text.push_str(source.text.get(at..span.start).unwrap_or_default());
-        for c in source.text.get(span.start..span.end).unwrap_or_default().chars() {
-            match c {
-                '\n' | '\r' => text.push(c),
-                c => text.extend(std::iter::repeat_n('*', c.len_utf8())),
-            }
-        }
-        at = span.end;
+        let secret = text.get_mut(span.start..span.end).into_iter().flatten();
+        secret.filter(|byte| !matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b'*');
     }
-    text.push_str(source.text.get(at..).unwrap_or_default());
-    Source::new(&source.path, text)
+    Source::new(&source.path, String::from_utf8_lossy(&text))
 }
 
 /// What is a secret by its form alone, or by the name before it.

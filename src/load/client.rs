@@ -71,9 +71,8 @@ impl Client {
     /// As `send`, but returns as soon as the end is known; `finish` must follow.
     async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Vec<Rest>) {
         let mut rest = Vec::new();
-        let answered = self.attempt(i, due, &mut rest).await;
-        let (result, bytes) = answered.map_or_else(|why| (Err(why), 0), |(answer, bytes)| (Ok(answer), bytes));
-        (RequestEnding { bytes, ..RequestEnding::of(result, due, self.timeout) }, rest)
+        let result = self.attempt(i, due, &mut rest).await;
+        (RequestEnding::of(result, due, self.timeout), rest)
     }
 
     /// Gives the connections back, then the right to use them.
@@ -85,13 +84,12 @@ impl Client {
         }
     }
 
-    /// The last answer, and how long the bodies were together.
-    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<(EventAnswer, u64), Failure> {
+    /// The last answer.
+    async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<EventAnswer, Failure> {
         let deadline = tokio::time::Instant::from_std(due + self.timeout);
         let id = template::id(self.seed, &self.name, i);
         let mut taken = BTreeMap::new();
         let mut answer: Option<StepAnswer> = None;
-        let mut bytes = 0;
         for (at, sender) in self.requests.iter().enumerate() {
             if let Some(before) = &answer {
                 before.take(&sender.take, &mut taken)?;
@@ -112,11 +110,10 @@ impl Client {
             if let Some(rest) = rest.last_mut() {
                 rest.conn = Some(conn);
             }
-            bytes += answered.length;
             answer = Some(answered);
         }
         let answer = answer.ok_or(Failure::Internal)?;
-        if answer.says(&self.expect) { Ok((answer.seen(), bytes)) } else { Err(Failure::Unexpected) }
+        if answer.says(&self.expect) { Ok(answer.seen()) } else { Err(Failure::Unexpected) }
     }
 }
 

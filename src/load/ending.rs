@@ -91,8 +91,6 @@ pub struct RequestEnding {
     pub result: Result<EventAnswer, Failure>,
     /// From the instant at which it was due until the answer was complete, or until it was given up.
     pub latency: Duration,
-    /// How long the body of the answer was, in bytes; 0 without one.
-    pub bytes: u64,
 }
 
 impl RequestEnding {
@@ -101,7 +99,7 @@ impl RequestEnding {
     pub fn of(result: Result<EventAnswer, Failure>, due: Instant, timeout: Duration) -> RequestEnding {
         let latency = Instant::now().saturating_duration_since(due);
         let result = result.and_then(|answer| if latency > timeout { Err(Failure::Timeout) } else { Ok(answer) });
-        RequestEnding { result, latency, bytes: 0 }
+        RequestEnding { result, latency }
     }
 
     /// What an SLI sees of it.
@@ -157,6 +155,6 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         let latency = Instant::now().saturating_duration_since(self.due);
-        self.tell(RequestEnding { result: Err(Failure::Internal), latency, bytes: 0 });
+        self.tell(RequestEnding { result: Err(Failure::Internal), latency });
     }
 }

@@ -23,8 +23,6 @@ pub struct SliceCounts {
     pub first_good_us: BTreeMap<String, u64>,
     /// Median, 99th percentile and maximum of the latency in microseconds; zeros when nothing was due.
     pub latency_us: [u64; 3],
-    /// How long the bodies of the answers were together.
-    pub bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +34,6 @@ struct OpenSlice {
     first_good_us: Vec<Option<u64>>,
     results: BTreeMap<Result<EventAnswer, Failure>, u64>,
     latencies_us: Vec<u64>,
-    bytes: u64,
 }
 
 /// Counts of the slices that are not closed yet. An event belongs to the slice in which its request was *due*,
@@ -81,7 +78,6 @@ impl Tally {
         let offset = usize::try_from(slice.saturating_sub(self.first)).ok();
         let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
         open.ended += 1;
-        open.bytes += ending.bytes;
         open.latencies_us.push(micros(ending.latency));
         let counted = match ending.result {
             Ok(EventAnswer::Counted { good, valid }) => {
@@ -140,7 +136,6 @@ impl Tally {
                 .collect(),
             results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
             latency_us: percentiles(open.latencies_us),
-            bytes: open.bytes,
         }
     }
 }
@@ -189,17 +184,14 @@ mod tests {
     }
 
     fn ok(status: u16, ms: u64) -> RequestEnding {
-        RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms), bytes: 7 }
+        RequestEnding { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
     }
 
     #[test]
     fn events_that_somebody_else_counted_are_as_many_as_there_were() {
         let mut tally = Tally::new("a", &slis());
-        let counted = |good, valid| RequestEnding {
-            result: Ok(EventAnswer::Counted { good, valid }),
-            latency: Duration::ZERO,
-            bytes: 0,
-        };
+        let counted =
+            |good, valid| RequestEnding { result: Ok(EventAnswer::Counted { good, valid }), latency: Duration::ZERO };
         for slice in [0, 1] {
             tally.issue(slice);
         }
@@ -222,11 +214,8 @@ mod tests {
         assert_eq!(tally.close(3), [], "slice 0 is still open, and so holds 1 and 2 back");
         assert_eq!(tally.outstanding(), 2);
         tally.end(0, Duration::ZERO, ok(200, 10));
-        tally.end(
-            0,
-            Duration::ZERO,
-            RequestEnding { result: Err(Failure::Timeout), latency: Duration::from_secs(2), bytes: 0 },
-        );
+        let late = RequestEnding { result: Err(Failure::Timeout), latency: Duration::from_secs(2) };
+        tally.end(0, Duration::ZERO, late);
         let closed = tally.close(3);
         assert_eq!(closed.iter().map(|s| (s.index, s.due)).collect::<Vec<_>>(), [(0, 2), (1, 0), (2, 1)]);
         let expected: BTreeMap<String, u64> = [("availability".into(), 1), ("both".into(), 1)].into();
@@ -274,11 +263,7 @@ mod tests {
                 .prop_map(|status| Ok(EventAnswer::Status(status))),
             prop_oneof![Just(Failure::Timeout), Just(Failure::NoConnection), Just(Failure::Reset)].prop_map(Err),
         ];
-        (result, 0u64..2_500).prop_map(|(result, ms)| RequestEnding {
-            result,
-            latency: Duration::from_millis(ms),
-            bytes: 0,
-        })
+        (result, 0u64..2_500).prop_map(|(result, ms)| RequestEnding { result, latency: Duration::from_millis(ms) })
     }
 
     proptest! {

@@ -94,7 +94,7 @@ pub(super) fn id(seed: u64, load: &str, counter: u64) -> String {
     hash.update(seed.to_be_bytes());
     hash.update(counter.to_be_bytes());
     hash.update(load.as_bytes());
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// The requests of a load, checked: whatever is put into the placeholders, they can be sent.

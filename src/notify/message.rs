@@ -69,21 +69,24 @@ impl IncidentMessage {
     pub fn of(record: &Record, state: IncidentState) -> IncidentMessage {
         let plan = record.plan.as_deref();
         let measured = record.severity.as_ref().and_then(|measured| measured.severity.clone());
-        let severity = measured.or_else(|| plan.and_then(|plan| plan.severity.clone()));
         let (moments, _) = timeline::of_record(record, usize::MAX);
         let moments = moments.iter().skip(moments.len().saturating_sub(MOMENTS));
-        let outcome = (state == IncidentState::Resolved).then(|| words::headline_text(record));
-        let at = crate::view::timeline::utc(record, record.last_us);
         let impact = UserImpact::of(record);
-        let title = plan.map_or_else(String::new, |plan| one_line(&plan.title));
-        IncidentMessage {
+        let message = IncidentMessage {
+            state,
+            incident: plan.map(|plan| plan.run.clone()).unwrap_or_default(),
+            at_utc: timeline::utc(record, record.last_us),
+            title: plan.map(|plan| one_line(&plan.title)).unwrap_or_default(),
+            severity: measured.or_else(|| plan.and_then(|plan| plan.severity.clone())),
             impact: impact.in_words(record),
             for_customers: impact.for_customers(),
             recovered: record.recovered_us().is_some(),
             roles: plan.map(|plan| plan.roles.clone()).unwrap_or_default(),
             timeline: moments.map(|moment| format!("{} {}", moment.since(), moment.what)).collect(),
-            ..IncidentMessage::new(plan.map_or("", |plan| plan.run.as_str()), title, severity, state, at, outcome)
-        }
+            outcome: (state == IncidentState::Resolved).then(|| words::headline_text(record)),
+            ..IncidentMessage::default()
+        };
+        message.completed()
     }
 
     /// What there is to say about a game day: one incident for all of its drills.
@@ -93,40 +96,27 @@ impl IncidentMessage {
         let said = format!("{passed} of {} passed", words::many(all, "drill"));
         let started = clock::parsed(&day.plan.started_utc);
         let since = time::Duration::microseconds(i64::try_from(day.last_us).unwrap_or(i64::MAX));
-        let at = started.and_then(|at| at.checked_add(since)).map(utc_text).unwrap_or_default();
-        let outcome = (state == IncidentState::Resolved).then(|| said.clone());
-        let title = format!("game day {}", one_line(&day.plan.title));
-        let recovered = passed == all;
-        IncidentMessage {
+        let message = IncidentMessage {
+            state,
+            incident: day.plan.id.clone(),
+            at_utc: started.and_then(|at| at.checked_add(since)).map(utc_text).unwrap_or_default(),
+            title: format!("game day {}", one_line(&day.plan.title)),
+            recovered: passed == all,
+            outcome: (state == IncidentState::Resolved).then(|| said.clone()),
             impact: said,
-            recovered,
-            ..IncidentMessage::new(&day.plan.id, title, None, state, at, outcome)
-        }
+            ..IncidentMessage::default()
+        };
+        message.completed()
     }
 
-    fn new(
-        incident: &str,
-        title: String,
-        severity: Option<String>,
-        state: IncidentState,
-        at_utc: String,
-        outcome: Option<String>,
-    ) -> IncidentMessage {
-        let of = severity.as_ref().map(|severity| format!(" {severity}")).unwrap_or_default();
-        let due = clock::parsed(&at_utc).and_then(|at| at.checked_add(time::Duration::days(POSTMORTEM_DAYS)));
+    /// With what follows from the rest.
+    fn completed(self) -> IncidentMessage {
+        let of = self.severity.as_ref().map(|severity| format!(" {severity}")).unwrap_or_default();
+        let due = clock::parsed(&self.at_utc).and_then(|at| at.checked_add(time::Duration::days(POSTMORTEM_DAYS)));
         let due = due.map(utc_text).and_then(|due| due.get(..10).map(str::to_string));
-        IncidentMessage {
-            headline: format!("DRILL{of} {}: {title}", state.name()),
-            drill: true,
-            postmortem_due: due.filter(|_| state == IncidentState::Resolved),
-            incident: incident.to_string(),
-            at_utc,
-            title,
-            severity,
-            state,
-            outcome,
-            ..IncidentMessage::default()
-        }
+        let headline = format!("DRILL{of} {}: {}", self.state.name(), self.title);
+        let postmortem_due = due.filter(|_| self.state == IncidentState::Resolved);
+        IncidentMessage { headline, drill: true, postmortem_due, ..self }
     }
 
     /// The text for the customers' status page: no names, and nothing of what is inside.

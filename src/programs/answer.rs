@@ -108,7 +108,7 @@ impl ErrorLine {
         if !self.status.is_empty() {
             let (_, format) = options.iter().rfind(|(name, _)| self.status.contains(name))?;
             let alone = options.iter().any(|(name, _)| self.alone_with.contains(name));
-            return status::failed((*format)?, text, alone);
+            return status::failed(format.as_deref()?, text, alone);
         }
         if !self.with.is_empty() && !self.with.iter().any(|switch| switch.is_given(&options)) {
             return None;
@@ -132,7 +132,8 @@ impl ErrorLine {
             On::Stdout | On::Both => goes(call.stdout) && call.filtered != Filtered::Cut,
             On::Stderr => goes(call.stderr),
         };
-        let format = options.iter().rfind(|(name, _)| self.status.contains(name)).and_then(|(_, format)| *format);
+        let format =
+            options.iter().rfind(|(name, _)| self.status.contains(name)).and_then(|(_, format)| format.as_deref());
         match self.status.is_empty() {
             true => seen && (self.with.is_empty() || self.with.iter().any(|switch| switch.is_given(&options))),
             false => seen && format.is_some_and(|format| status::pattern(format).is_some()),

@@ -1,7 +1,7 @@
 //! The programs that a command runs, through everything that only runs another one (`sudo`, `docker compose exec`, `xargs`,
 //! `sh -c`, `ssh`): where the output of each leads, and what becomes of its exit code.
 
-use super::simple::{Simple, after_options, bare};
+use super::simple::{Simple, after_options, bare, wrapped};
 use crate::bash::{Expansion, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::programs::{self, Call, ExitUse, Filtered, Passes, PipeStage, RefusedAnswer, Sink};
 use std::collections::{HashMap, HashSet};
@@ -369,11 +369,8 @@ fn called(
             break;
         }
         // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.
-        next = match programs::wrapper(name).filter(|wrapper| wrapper.feeds) {
-            Some(wrapper) => {
-                let rest = after_options(simple.arguments(), &wrapper.valued);
-                Some(Simple { words: rest.to_vec(), ..simple.clone() }).filter(|inner| !inner.words.is_empty())
-            }
+        next = match wrapped(&simple.words) {
+            Some((at, _)) => simple.with(simple.words.get(at..).unwrap_or_default()),
             None => simple.inner().or_else(|| of_run(&simple)),
         };
         let CallContext { code, filtered, stage, .. } = around;
@@ -385,13 +382,10 @@ fn called(
 
 /// `docker compose run --rm SERVICE command`.
 fn of_run<'a>(simple: &Simple<'a>) -> Option<Simple<'a>> {
-    let arguments = simple.arguments();
-    let compose = simple.program() == "docker-compose" || arguments.contains(&"compose");
-    let at = arguments.iter().position(|word| *word == "run").filter(|_| compose)?;
+    let compose = simple.program() == "docker-compose" || simple.arguments().contains(&"compose");
     let valued =
         ["-e", "--env", "-v", "--volume", "-p", "--publish", "-u", "--user", "-w", "--workdir", "--name", "-l"];
-    let words = after_options(arguments.get(at + 1..)?, &valued).get(1..)?;
-    (!words.is_empty()).then(|| Simple { words: words.to_vec(), ..simple.clone() })
+    simple.behind("run", &valued).filter(|_| compose)
 }
 
 /// The shell text that a program is given: behind `-c`, or its words (`ssh HOST …`, `eval …`).
@@ -581,7 +575,7 @@ mod tests {
     fn programs_are_found_behind_what_runs_them() {
         for (text, expected) in [
             ("sudo -u x timeout -k 1 5 a", &["a"][..]),
-            ("env A=1 /usr/bin/a b", &["/usr/bin/a b"]),
+            ("/usr/bin/env A=1 /usr/bin/a b", &["/usr/bin/a b"]),
             ("A=1 a b", &["a b"]),
             ("sh -c 'a; b | c'", &["a  [lost]", "b  [1>pipe lost]", "c"]),
             ("bash -ec \"a 'x y'\"", &["a x y"]),

@@ -2,8 +2,8 @@
 //! calling it, or it changes something, or nobody can say. **Whatever is not understood is unknown**, and counts as a change.
 
 use super::sql::of_sql;
-use super::table::{self, InputLanguage, Program, Way};
-use super::{http, scripts};
+use super::table::{self, ExitMeaning, InputLanguage, Program, Way};
+use super::{Call, http, scripts};
 use crate::bash::{FILLED, Word, WordKind};
 
 /// What a program gets on its standard input.
@@ -264,7 +264,9 @@ impl<'w> CallArguments<'w> {
             let letters = given.word.text.chars().skip(1).all(|letter| program.is_flag(&format!("-{letter}")));
             let group = name.len() == 2 && !given.word.text.starts_with("--") && (letters || !strict);
             let own = given.word.is(name) || given.word.kind == WordKind::Fixed && given.name == name && group;
-            own && if strict { given.sure } else { given.behind >= operands }
+            // The `-f` of `docker rm -f -v` has no value, and that of `docker compose -f FILE` has.
+            let taken = !strict && given.value.is_some_and(|value| value.text == name);
+            (own || taken) && if strict { given.sure } else { given.behind >= operands }
         };
         // kubectl reads `--dry_run` as `--dry-run`.
         let base = |name: &str| name.split('=').next().unwrap_or_default().trim_start_matches('-').replace('_', "-");
@@ -318,6 +320,19 @@ impl<'w> CallArguments<'w> {
 }
 
 impl Program {
+    /// Whether its exit code tells of errors, called like this.
+    pub fn is_honest(&self, call: &Call) -> bool {
+        let turned = self.unless.iter().any(|switch| switch.is_given(&self.options(call)));
+        (self.exit == ExitMeaning::Honest) != turned && self.exit != ExitMeaning::Varies
+    }
+
+    /// The options of a call, each with its value.
+    pub fn options(&self, call: &Call) -> Vec<(String, Option<String>)> {
+        let words: Vec<Word> = call.arguments().iter().map(Word::fixed).collect();
+        let given = CallArguments::of(self, &words).options.into_iter();
+        given.map(|given| (given.name, given.value.map(|value| value.text.to_string()))).collect()
+    }
+
     /// Whether an option takes the next word as its value.
     fn takes(&self, name: &str) -> bool {
         self.valued.iter().any(|known| known == name)

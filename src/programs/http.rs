@@ -4,8 +4,11 @@
 use super::among;
 use super::effect::{CallArguments, Effect, OptionValue};
 use crate::bash::{EXPANDED, FILLED, WordKind};
+use percent_encoding::percent_decode_str;
+use regex::Regex;
+use std::sync::LazyLock;
 
-/// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
+/// Words of an address by which a GET might do something all the same: `/-/reload`, `/cache/flush`.
 const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
 /// Words of the paths of what is looked at; any other one may be an order: `/bypass`, `/use/replica`.
 const NOUNS_OF_ADDRESSES: &str = include_str!("http_nouns.txt");
@@ -137,7 +140,7 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
         .or_else(|| other().map(|word| (format!("`{word}` in the address may be an order"), true)))
 }
 
-/// The first word of a path that may be an order. Plurals name things, and so do numbers; what only letters of other scripts say
+/// The first word of a path that may be an order. Plurals name things, and so do numbers; what is no ASCII
 /// is not known.
 fn unknown_word(path: &str) -> Option<String> {
     let all: Vec<&str> = path.split('/').collect();
@@ -152,11 +155,11 @@ fn unknown_word(path: &str) -> Option<String> {
     let is_name = |at: usize| at.checked_sub(1).and_then(|at| all.get(at)) == Some(&"namespaces");
     let parts = all.iter().enumerate().filter(|(at, part)| !is_name(*at) && !is_id(part) && !part.is_empty());
     let parts = parts.map(|(_, part)| *part);
-    let foreign = |part: &&str| part.contains(|c: char| c.is_alphabetic() && !c.is_ascii());
+    let foreign = |part: &&str| part.contains(|c: char| !c.is_ascii() && c != FILLED);
     if let Some(part) = parts.clone().find(foreign) {
         return Some(part.replace(FILLED, "…"));
     }
-    let all: Vec<String> = parts.flat_map(words).filter(|word| !word.is_empty()).collect();
+    let all: Vec<String> = parts.flat_map(words).collect();
     let file = path.rsplit('/').next().and_then(|last| last.rsplit_once('.'));
     if file.is_some_and(|(_, end)| among(end, FILES)) || all.last().is_some_and(|last| among(last, LOOKING_ENDS)) {
         return None;
@@ -181,32 +184,11 @@ fn is_verb(word: &str) -> bool {
 
 /// The words of a part of an address, in lower case: `/cache/flushAll2` → cache, flush, all.
 fn words(text: &str) -> Vec<String> {
-    let (mut out, mut before) = (vec![String::new()], ' ');
-    for c in text.chars() {
-        if !c.is_ascii_alphabetic() || c.is_ascii_uppercase() && before.is_ascii_lowercase() {
-            out.push(String::new());
-        }
-        if let (true, Some(last)) = (c.is_ascii_alphabetic(), out.last_mut()) {
-            last.push(c.to_ascii_lowercase());
-        }
-        before = c;
-    }
-    out
+    static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("[A-Z]*[a-z]+|[A-Z]+").ok());
+    WORD.iter().flat_map(|word| word.find_iter(text)).map(|word| word.as_str().to_ascii_lowercase()).collect()
 }
 
 /// A text with `%61` read as `a`.
 fn decoded(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().to_string();
-    for part in parts {
-        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code {
-            Some(code) => {
-                out.push(char::from(code));
-                out.push_str(part.get(2..).unwrap_or_default());
-            }
-            None => out.push_str(part),
-        }
-    }
-    out
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -2,8 +2,8 @@
 //! can change it decides what runs without a question.
 
 use super::table::{self, NameEntry, Program, Way};
-use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, nearest, parse};
-use std::collections::HashMap;
+use crate::source::{At, Diagnostics, MapReader, Node, Source, Span, Value, nearest, parse};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// The name of the file in a project.
@@ -43,12 +43,12 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
         return;
     }
     let known = diags.all.len();
-    let Some(programs) = parse(source, diags).and_then(|root| read(&root, source, diags)) else { return };
+    let programs = parse(source, diags).and_then(|root| read(&mut At::root(&root, source, diags)));
     if diags.all.len() > known {
         return;
     }
     let mut own = HashMap::new();
-    for program in programs {
+    for program in programs.into_iter().flatten() {
         // They are known as long as the process runs, like those of the table.
         let program: &'static Program = Box::leak(Box::new(program));
         let entry = |name: &String| (name.clone(), NameEntry { program: Some(program), ..NameEntry::default() });
@@ -57,34 +57,17 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
     let _ = OWN.set((source.clone(), own));
 }
 
-fn read(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Program>> {
-    let mut map = MapReader::new(root, "the project's programs", source, diags)?;
-    let node = map.require_node("programs");
-    let items = match node.map(|node| (&node.value, node.span)) {
-        Some((Value::List(items), _)) => items.as_slice(),
-        Some((_, span)) => {
-            map.error(span, "`programs` must be a list")
-                .help("write `- { names: [ordersctl], looks: [status] }` below it");
-            &[]
-        }
-        None => &[],
-    };
-    let mut seen: HashMap<String, Span> = HashMap::new();
-    let mut programs = Vec::new();
-    for item in items {
-        programs.extend(program(item, source, map.diags, &mut seen));
-    }
+fn read(at: &mut At<'_>) -> Option<Vec<Program>> {
+    let mut map = at.map("the project's programs")?;
+    let mut seen = HashSet::new();
+    let example = "write `- { names: [ordersctl], looks: [status] }` below it";
+    let programs = map.require_by("programs", |at| Some(at.items("a list", example, |at| program(at, &mut seen))));
     map.finish()?;
-    Some(programs)
+    programs
 }
 
-fn program(
-    node: &Node,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-    seen: &mut HashMap<String, Span>,
-) -> Option<Program> {
-    let mut map = MapReader::new(node, "a program", source, diags)?;
+fn program(at: &mut At<'_>, seen: &mut HashSet<String>) -> Option<Program> {
+    let mut map = at.map("a program")?;
     let names: Vec<String> = map.require("names").unwrap_or_default();
     let at = map.span_of("names");
     for name in &names {
@@ -95,7 +78,7 @@ fn program(
         } else if table::entry(name).is_some() {
             map.error(at, format!("`{name}` is in Firedrill's own table, which a project does not change"))
                 .help("docs/programs.md tells what it says; a person accepts the commands that it asks about");
-        } else if seen.insert(name.clone(), at).is_some() {
+        } else if !seen.insert(name.clone()) {
             map.error(at, format!("`{name}` is named twice"));
         }
     }
@@ -162,7 +145,7 @@ mod tests {
         let source = Source::new("programs.yaml", text);
         let mut diags = Diagnostics::default();
         let root = parse(&source, &mut diags).expect("YAML");
-        read(&root, &source, &mut diags);
+        read(&mut At::root(&root, &source, &mut diags));
         let place = |diag: &crate::source::Diagnostic| source.pos(diag.span.start);
         diags.all.iter().map(|diag| format!("{}:{} {}", place(diag).line, place(diag).column, diag.message)).collect()
     }
@@ -194,7 +177,7 @@ mod tests {
                 "5:12 `tenant` covers `tenant delete`, which destroys something",
             ]
         );
-        assert_eq!(mistakes("programs: x\n"), ["1:11 `programs` must be a list"]);
+        assert_eq!(mistakes("programs: x\n"), ["1:11 `programs` must be a list, found `x`"]);
     }
 
     #[test]

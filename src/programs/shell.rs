@@ -7,7 +7,6 @@ use crate::bash::{
     SimpleCommand, Statement, StatementKind, Word, WordKind,
 };
 use crate::programs::{self, Effect, EffectKind, StandardInput, among};
-use crate::source::Span;
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -43,32 +42,22 @@ pub fn of_shell(text: &str) -> Effect {
 
 /// Whether shell text only looks, and so is not meant to help.
 pub fn only_looks(text: &str) -> bool {
-    !text.trim().is_empty() && of_shell(text).kind == EffectKind::Looks
+    looks(text, EffectWalk::of(0, false))
 }
 
 /// The same, where what it writes to files below `/tmp` is for the one who follows the runbook.
 pub fn only_notes(text: &str) -> bool {
-    let walk = EffectWalk { notes: true, ..EffectWalk::of(0, false) };
-    !text.trim().is_empty() && walked(text, StandardInput::Nothing, walk).kind == EffectKind::Looks
+    looks(text, EffectWalk { notes: true, ..EffectWalk::of(0, false) })
 }
 
-/// Whether shell text only looks but for a plain GET of `curl` of an address in which no word is known to be an order. HTTP says that a GET
-/// may be repeated.
+/// The same, where a plain GET of `curl` does not count, of an address in which no word is known to be an order. HTTP says that a GET may be
+/// repeated.
 pub fn only_gets(text: &str) -> bool {
-    let script = bash::read(text);
-    let is_get = |statement: &&Statement| {
-        // Of a wrapper or a script the first reason is told, and there may be others.
-        let plain = statement.simple().is_some_and(|call| {
-            call.first() == "curl" && !call.redirects.iter().any(|one| matches!(one.to, RedirectTarget::Text { .. }))
-        });
-        let own = text.get(statement.span.start..statement.span.end).filter(|_| plain);
-        own.is_some_and(|own| of_shell(own).of_get) && statement.substituted().is_empty()
-    };
-    let mut gets: Vec<Span> = script.all().into_iter().filter(is_get).map(|statement| statement.span).collect();
-    gets.sort_by_key(|span| std::cmp::Reverse(span.start));
-    let mut known = text.to_string();
-    gets.iter().for_each(|span| known.replace_range(span.start..span.end, "curl http://localhost/health"));
-    only_looks(&known)
+    looks(text, EffectWalk { gets: true, ..EffectWalk::of(0, false) })
+}
+
+fn looks(text: &str, walk: EffectWalk) -> bool {
+    !text.trim().is_empty() && walked(text, StandardInput::Nothing, walk).kind == EffectKind::Looks
 }
 
 /// `posix`: it is not known which shell reads it, so that what others than bash read in another way is not understood. To dash
@@ -114,6 +103,8 @@ struct EffectWalk {
     posix: bool,
     /// Whether files below `/tmp` do not count.
     notes: bool,
+    /// Whether plain GETs do not.
+    gets: bool,
     /// What the text itself has on its standard input.
     input: StandardInput<'static>,
     /// Functions that the text defines: what they do counts where they are defined.
@@ -130,8 +121,8 @@ impl EffectWalk {
     fn of(depth: usize, posix: bool) -> EffectWalk {
         let (functions, holds, set) = (HashSet::new(), HashMap::new(), HashSet::new());
         let worst = Effect::looks();
-        let (input, notes, sets_others) = (StandardInput::Stream, false, false);
-        EffectWalk { worst, depth, posix, notes, input, functions, holds, set, sets_others }
+        let (input, notes, gets, sets_others) = (StandardInput::Stream, false, false, false);
+        EffectWalk { worst, depth, posix, notes, gets, input, functions, holds, set, sets_others }
     }
 
     /// What commands read that stand in others.
@@ -218,7 +209,8 @@ impl EffectWalk {
 
     fn statement(&mut self, statement: &Statement, input: StandardInput<'_>, certain: bool) {
         // Of a text that several read, each gets a part.
-        let shared = if matches!(input, StandardInput::Text(_)) { StandardInput::Stream } else { input };
+        let part = |input| if matches!(input, StandardInput::Text(_)) { StandardInput::Stream } else { input };
+        let shared = part(input);
         match &statement.kind {
             StatementKind::Simple(call) => {
                 self.call(call, input);
@@ -233,12 +225,8 @@ impl EffectWalk {
             StatementKind::Not(inner) => self.statement(inner, input, certain),
             StatementKind::Background(inner) => self.statement(inner, shared, false),
             StatementKind::Redirected(inner, redirects) => {
-                let input = self.redirects(redirects, input);
-                self.statement(
-                    inner,
-                    if matches!(input, StandardInput::Text(_)) { StandardInput::Stream } else { input },
-                    false,
-                );
+                let input = part(self.redirects(redirects, input));
+                self.statement(inner, input, false);
             }
             StatementKind::Pipeline(stages) => {
                 let mut input = input;
@@ -290,6 +278,7 @@ impl EffectWalk {
         call.words.iter().for_each(|piece| self.inside(&piece.inside));
         let Some(first) = call.words.first() else { return };
         let words: Vec<Word> = call.words.iter().map(|piece| self.word(piece)).collect();
+        let is_plain = call.words.iter().all(|piece| piece.inside.is_empty() && piece.word.kind != WordKind::Loose);
         match first.raw.as_str() {
             "[" => self.bracket(call.words.get(1..).unwrap_or_default(), true),
             "test" => self.bracket(call.words.get(1..).unwrap_or_default(), false),
@@ -300,6 +289,8 @@ impl EffectWalk {
                 self.unknown("it changes what later commands read");
             }
             "wait" if call.words.iter().skip(1).all(|piece| piece.raw == "$!") => {}
+            // Of a wrapper or a script the first reason is told, and there may be others.
+            "curl" if self.gets && is_plain && self.of_words(&words, input, 0).of_get => {}
             _ => self.add(self.of_words(&words, input, 0)),
         }
     }

@@ -2,7 +2,7 @@
 //! needs a person at the keyboard; what stands in functions, quotes and substitutions is not looked at.
 
 use crate::bash::{CommandContext, PlacedCommand, Statement, StatementKind, read};
-use crate::programs;
+use crate::programs::{self, Wrapper};
 
 /// A simple command.
 #[derive(Debug, Clone, Default)]
@@ -61,20 +61,27 @@ fn is_endless(statement: &Statement, text: &str) -> bool {
 pub fn bare(mut command: Simple<'_>) -> Simple<'_> {
     // Nobody lets more of them call each other.
     for _ in 0..16 {
-        let words = &command.words;
-        let Some(&first) = words.first() else { return command };
-        let Some(wrapper) = programs::wrapper(first).filter(|wrapper| !wrapper.feeds) else { return command };
-        let rest = after_options(&words[1..], &wrapper.valued);
-        let begin = rest.iter().position(|word| !wrapper.assignments || !word.contains('='));
-        let rest = begin.and_then(|begin| rest.get(begin + wrapper.operands..)).unwrap_or_default().to_vec();
-        // `sudo -i` and `sudo -s` alone open a shell: the words stay.
-        if rest.is_empty() {
-            return command;
-        }
+        let Some((at, wrapper)) = wrapped(&command.words).filter(|(_, wrapper)| !wrapper.feeds) else { break };
         command.timed |= wrapper.timed;
-        command.words = rest;
+        command.words.drain(..at);
     }
     command
+}
+
+/// Where among the words of a call the program stands that its first one only runs, and what is known of that one. `None` where
+/// nothing stands behind it: `sudo -i` and `sudo -s` alone open a shell.
+pub fn wrapped(words: &[&str]) -> Option<(usize, &'static Wrapper)> {
+    let (first, rest) = words.split_first()?;
+    let wrapper = programs::wrapper(base(first))?;
+    let behind = after_options(rest, &wrapper.valued);
+    let assigned = behind.iter().take_while(|word| wrapper.assignments && word.contains('=')).count();
+    let at = words.len() - behind.len() + assigned + wrapper.operands;
+    (at < words.len()).then_some((at, wrapper))
+}
+
+/// A program, without its directory and quotes.
+fn base(word: &str) -> &str {
+    word.trim_matches(['"', '\'', '\\']).rsplit('/').next().unwrap_or_default()
 }
 
 /// What stands behind the options, the values of `valued` ones included.
@@ -100,8 +107,7 @@ impl<'a> Simple<'a> {
 
     /// The program, without its directory and quotes.
     pub fn program(&self) -> &'a str {
-        let word = self.words.first().copied().unwrap_or_default().trim_matches(['"', '\'', '\\']);
-        word.rsplit('/').next().unwrap_or_default()
+        base(self.words.first().copied().unwrap_or_default())
     }
 
     /// The words behind the program.
@@ -128,13 +134,23 @@ impl<'a> Simple<'a> {
                 }
             }
             "docker" | "podman" | "docker-compose" | "nerdctl" => {
-                let at = arguments.iter().position(|word| *word == "exec")?;
                 let valued = ["-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file"];
-                after_options(arguments.get(at + 1..)?, &valued).get(1..)?
+                return self.behind("exec", &valued).map(bare);
             }
             _ => return None,
         };
-        (!words.is_empty()).then(|| bare(Simple { words: words.to_vec(), ..self.clone() }))
+        self.with(words).map(bare)
+    }
+
+    /// The command behind a verb, its options and a name: `exec NAME command`.
+    pub(super) fn behind(&self, verb: &str, valued: &[&str]) -> Option<Simple<'a>> {
+        let at = self.arguments().iter().position(|word| *word == verb)?;
+        self.with(after_options(self.arguments().get(at + 1..)?, valued).get(1..)?)
+    }
+
+    /// The command that some of its words are.
+    pub(super) fn with(&self, words: &[&'a str]) -> Option<Simple<'a>> {
+        (!words.is_empty()).then(|| Simple { words: words.to_vec(), ..self.clone() })
     }
 }
 

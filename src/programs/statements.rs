@@ -2,7 +2,9 @@
 //! and variables may stand anywhere, and every dialect is read alike: what only looks is the business of `sql.rs`.
 
 use crate::source::Span;
+use regex::Regex;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A statement that destroys something as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,30 +74,14 @@ fn harm(tokens: &[StatementToken<'_>]) -> Option<DestroyedByStatement> {
 
 /// Words and signs; comments and blanks are left out, quoted texts are one token.
 fn tokens(text: &str) -> Vec<StatementToken<'_>> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let first = rest.chars().next().unwrap_or(' ');
-        let comment = match rest {
-            _ if rest.starts_with("--") => Some(rest.find('\n').unwrap_or(rest.len())),
-            _ if rest.starts_with("/*") => Some(rest.find("*/").map_or(rest.len(), |end| end + 2)),
-            _ => None,
-        };
-        if let Some(width) = comment {
-            at += width;
-            continue;
-        }
-        let width = match first {
-            '\'' | '"' | '`' => rest.get(1..).and_then(|inner| inner.find(first)).map_or(rest.len(), |end| end + 2),
-            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            _ => first.len_utf8(),
-        };
-        if !first.is_whitespace() {
-            found.push(StatementToken { text: rest.get(..width).unwrap_or_default(), span: Span::new(at, at + width) });
-        }
-        at += width.max(1);
-    }
-    found
+    static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let comments = r"--[^\n]*|/\*(?:/|.*?\*/|.*)";
+        let others = r#"'[^']*'?|"[^"]*"?|`[^`]*`?|[\p{Alphabetic}\p{N}_.${}<>\\]+|\S"#;
+        Regex::new(&format!("(?s){comments}|{others}")).ok()
+    });
+    let found = TOKEN.iter().flat_map(|token| token.find_iter(text));
+    let found = found.filter(|found| !["--", "/*"].iter().any(|comment| found.as_str().starts_with(comment)));
+    found.map(|found| StatementToken { text: found.as_str(), span: Span::new(found.start(), found.end()) }).collect()
 }
 
 /// Placeholders and variables of the shell are parts of names.

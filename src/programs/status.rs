@@ -2,6 +2,7 @@
 //! for. A format that is read from a file, or does not show the status, tells nothing.
 
 use regex::Regex;
+use std::sync::LazyLock;
 
 /// The status that failed, where one did: 400 and above, or 000 where there was no answer. `alone`: nothing but the format
 /// was written, so that every occurrence counts and not only the one at the end.
@@ -16,32 +17,24 @@ pub(super) fn failed(format: &str, written: &str, alone: bool) -> Option<String>
 
 /// The format as a pattern with the status as its first group.
 pub(super) fn pattern(format: &str) -> Option<String> {
-    let mut pattern = String::new();
-    let mut rest = format;
-    let mut shows = false;
-    while let Some(c) = rest.chars().next() {
-        let variable = rest.strip_prefix("%{").and_then(|inner| inner.split_once('}'));
-        if let Some((name, behind)) = variable {
-            match name {
-                "http_code" | "response_code" if !shows => pattern.push_str("([0-9]{3})"),
-                "http_code" | "response_code" => pattern.push_str("[0-9]{3}"),
-                // What follows goes to another stream.
-                "stderr" | "stdout" => return None,
-                _ => pattern.push_str(".*?"),
+    // A variable, an escape, which is one of a pattern as well, or a character.
+    static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)%\{([^}]*)\}|(\\[ntr])|%(%)|(.)").ok());
+    let (mut pattern, mut shows) = (String::new(), false);
+    for piece in PIECE.as_ref()?.captures_iter(format) {
+        let group = |at: usize| piece.get(at).map(|text| text.as_str());
+        match group(1) {
+            Some("http_code" | "response_code") => {
+                pattern.push_str(if shows { "[0-9]{3}" } else { "([0-9]{3})" });
+                shows = true;
             }
-            shows |= matches!(name, "http_code" | "response_code");
-            rest = behind;
-            continue;
+            // What follows goes to another stream.
+            Some("stderr" | "stdout") => return None,
+            Some(_) => pattern.push_str(".*?"),
+            None => {
+                pattern.push_str(group(2).unwrap_or_default());
+                pattern.push_str(&regex::escape(group(3).or(group(4)).unwrap_or_default()));
+            }
         }
-        let (shown, width) = match rest.get(..2) {
-            Some(r"\n") => ('\n', 2),
-            Some(r"\t") => ('\t', 2),
-            Some(r"\r") => ('\r', 2),
-            Some("%%") => ('%', 2),
-            _ => (c, c.len_utf8()),
-        };
-        pattern.push_str(&regex::escape(&shown.to_string()));
-        rest = rest.get(width..).unwrap_or_default();
     }
     (shows && !format.starts_with('@')).then_some(pattern)
 }

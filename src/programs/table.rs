@@ -1,6 +1,5 @@
 //! Reads `programs.yaml`, which `build.rs` makes a part of the executable, once. That it can be read, and what stands in it, is tested here.
 
-use super::Call;
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
@@ -296,18 +295,13 @@ pub(super) struct NameEntry {
 static INDEX: LazyLock<HashMap<&'static str, NameEntry>> = LazyLock::new(|| {
     let table = table();
     let mut index: HashMap<&'static str, NameEntry> = HashMap::new();
-    for (program, name) in table.programs.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
-        index.entry(name).or_default().program.get_or_insert(program);
-    }
-    for (wrapper, name) in table.wrappers.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
-        index.entry(name).or_default().wrapper.get_or_insert(wrapper);
-    }
-    for (script, name) in table.scripts.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
-        index.entry(name).or_default().script.get_or_insert(script);
-    }
-    for name in &table.safe {
-        index.entry(name).or_default().safe = true;
-    }
+    let mut note = |names: &'static [String], known: &dyn Fn(&mut NameEntry)| {
+        names.iter().for_each(|name| known(index.entry(name).or_default()));
+    };
+    table.programs.iter().for_each(|one| note(&one.names, &|entry| entry.program = entry.program.or(Some(one))));
+    table.wrappers.iter().for_each(|one| note(&one.names, &|entry| entry.wrapper = entry.wrapper.or(Some(one))));
+    table.scripts.iter().for_each(|one| note(&one.names, &|entry| entry.script = entry.script.or(Some(one))));
+    note(&table.safe, &|entry| entry.safe = true);
     index
 });
 
@@ -380,64 +374,9 @@ pub fn passes(call: &[&str]) -> Passes {
     }
 }
 
-impl Program {
-    /// Whether its exit code tells of errors, called like this.
-    pub fn is_honest(&self, call: &Call) -> bool {
-        let turned = self.unless.iter().any(|switch| switch.is_given(&self.options(call)));
-        (self.exit == ExitMeaning::Honest) != turned && self.exit != ExitMeaning::Varies
-    }
-
-    /// The options of a call, each with its value.
-    pub fn options<'c>(&self, call: &'c Call) -> Vec<(String, Option<&'c str>)> {
-        let mut found = Vec::new();
-        let mut words = call.arguments().iter().map(String::as_str).peekable();
-        while let Some(word) = words.next() {
-            if word == "--" || (self.options_first && !word.starts_with('-')) {
-                break;
-            }
-            if !word.starts_with('-') || word == "-" {
-                continue;
-            }
-            let takes = |name: &str| self.valued.iter().any(|known| known == name);
-            if let Some((name, value)) = word.split_once('=').filter(|_| word.starts_with("--")) {
-                found.push((name.to_string(), Some(value)));
-            } else if takes(word) {
-                found.push((word.to_string(), words.next()));
-            } else if word.starts_with("--") || self.options_first {
-                found.push((word.to_string(), None));
-            } else {
-                self.group(word, &mut words, &mut found);
-            }
-        }
-        found
-    }
-
-    /// Short options that share a word: `-fsSo FILE`.
-    fn group<'c>(
-        &self,
-        word: &'c str,
-        words: &mut impl Iterator<Item = &'c str>,
-        found: &mut Vec<(String, Option<&'c str>)>,
-    ) {
-        for (at, letter) in word.char_indices().skip(1) {
-            let name = format!("-{letter}");
-            let rest = word.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
-            if self.valued.contains(&name) {
-                found.push((name, rest.or_else(|| words.next())));
-                return;
-            }
-            let ends = self.attached.contains(&name);
-            found.push((name, rest.filter(|_| ends)));
-            if ends {
-                return;
-            }
-        }
-    }
-}
-
 impl Switch {
     /// Whether it is among the options of a call.
-    pub fn is_given(&self, options: &[(String, Option<&str>)]) -> bool {
+    pub fn is_given(&self, options: &[(String, Option<String>)]) -> bool {
         let among = |names: &[String], name: &String| names.contains(name);
         if options.iter().any(|(name, _)| among(&self.without, name)) {
             return false;
@@ -447,7 +386,7 @@ impl Switch {
             return given.count() == 1;
         }
         given.any(|(_, value)| {
-            self.value.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.is_match(value)))
+            self.value.as_ref().is_none_or(|wanted| value.as_deref().is_some_and(|value| wanted.is_match(value)))
         })
     }
 }
@@ -455,6 +394,7 @@ impl Switch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::programs::Call;
     use std::collections::BTreeSet;
 
     fn call(text: &str) -> Call {

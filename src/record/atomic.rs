@@ -79,16 +79,12 @@ pub fn no_link(path: &Path) -> io::Result<()> {
 /// digits in older versions.
 pub fn is_temporary(name: &str) -> bool {
     let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
-    let Some((_, (pid, random))) = inner
-        .and_then(|inner| inner.rsplit_once('.'))
-        .filter(|(of, _)| !of.is_empty())
-        .and_then(|(of, id)| Some((of, id.split_once('-')?)))
-    else {
-        return false;
-    };
+    let parts = inner.and_then(|inner| inner.rsplit_once('.')).filter(|(of, _)| !of.is_empty());
     let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    let is_pid = !pid.is_empty() && pid.len() <= 10 && pid.bytes().all(|b| b.is_ascii_digit());
-    is_pid && matches!(random.len(), 4 | 16) && random.bytes().all(is_hex)
+    parts.and_then(|(_, id)| id.split_once('-')).is_some_and(|(pid, random)| {
+        let is_pid = !pid.is_empty() && pid.len() <= 10 && pid.bytes().all(|b| b.is_ascii_digit());
+        is_pid && matches!(random.len(), 4 | 16) && random.bytes().all(is_hex)
+    })
 }
 
 #[cfg(test)]

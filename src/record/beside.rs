@@ -10,7 +10,7 @@
 //! ```
 
 use super::private::{open_plain, read_file};
-use super::stream::write_line;
+use super::stream::{read_lines, write_line};
 use super::{Event, EventSink, Record};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -65,11 +65,8 @@ pub fn notes_beside(run: &Path) -> Vec<BesideNote> {
 
 fn lines_beside(run: &Path, ending: &str) -> Vec<BesideNote> {
     let bytes = read_file(beside_run(run, ending)).unwrap_or_default();
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let lines = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
-    let note = |line: &[u8]| serde_json::from_slice::<BesideNote>(line).ok();
     let short = |note: BesideNote| BesideNote { text: note.text.chars().take(LONGEST).collect(), ..note };
-    lines.filter_map(note).map(short).collect()
+    read_lines(bytes.as_slice()).filter_map(Result::ok).map(short).collect()
 }
 
 impl Record {

@@ -7,7 +7,7 @@
 
 use super::{
     DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_CERTAIN, WAIT_ENDED, WAIT_FELT,
-    WAIT_SUFFERED,
+    WAIT_SUFFERED, WAIT_UNFELT,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +50,8 @@ pub struct ComposeTimes {
 pub struct DeclaredTimes {
     /// `steady.for`, with the warm-up before it.
     pub steady_us: u64,
-    /// Waiting for the impact (with `impact: none`: watching that there is none), and until faults have ended by their time
-    /// and users have suffered on without them.
+    /// Waiting for the impact (with `impact: none`: watching that there is none), until faults have ended by their time
+    /// and users have suffered on without them, and for the impact of one of several that is left after the recovery.
     pub impact_us: u64,
     /// Waiting for the alert condition after that.
     pub detect_us: u64,
@@ -81,9 +81,8 @@ pub struct PhaseShare {
 impl ComposeTimes {
     /// All of it.
     pub fn total_us(&self) -> u64 {
-        [self.build_us, self.pull_us, self.up_us, self.healthy_us, self.down_us]
-            .into_iter()
-            .fold(0, u64::saturating_add)
+        let all = [self.build_us, self.pull_us, self.up_us, self.healthy_us, self.down_us];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 }
 
@@ -139,8 +138,9 @@ impl Record {
             let length = to.0 - from.0;
             let mut stretch = PhaseStretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
-            if matches!(begun.phase, Phase::Impact | Phase::Detect | Phase::Respond) {
-                let outlasting = self.waited_us(&[WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT, WAIT_CERTAIN], from, to);
+            if matches!(begun.phase, Phase::Impact | Phase::Detect | Phase::Respond | Phase::Recover) {
+                let waits = [WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT, WAIT_CERTAIN, WAIT_UNFELT];
+                let outlasting = self.waited_us(&waits, from, to);
                 sum.declared.impact_us += stretch.give_amount(outlasting, length);
             }
             let inside = stretch.give_amount(self.waited_us(&LOOKS, from, to), length);

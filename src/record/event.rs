@@ -67,9 +67,6 @@ pub struct Slice {
     pub first_good_us: BTreeMap<String, u64>,
     /// Latency from the time due to the end, in microseconds: median, 99th percentile and maximum.
     pub latency_us: [u64; 3],
-    /// How long the bodies of the answers were together, in bytes; 0 as well where nobody counted.
-    #[serde(default, skip_serializing_if = "super::parts::is_zero")]
-    pub bytes: u64,
 }
 
 /// How busy the machine is on which the stack runs, as its agent sees it (`/proc/stat`, `/proc/pressure/cpu`,

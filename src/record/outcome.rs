@@ -8,24 +8,19 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     /// The verdict is the expected one and everything is undone.
-    Passed,
+    Passed = 0,
     /// It is not.
-    Failed,
+    Failed = 1,
     /// The harness or its environment broke: nothing can be said about the runbook.
-    Broken,
+    Broken = 3,
     /// Ctrl-C or SIGTERM.
-    Interrupted,
+    Interrupted = 130,
 }
 
 impl RunOutcome {
     /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
-        match self {
-            RunOutcome::Passed => 0,
-            RunOutcome::Failed => 1,
-            RunOutcome::Broken => 3,
-            RunOutcome::Interrupted => 130,
-        }
+        self as u8
     }
 }
 

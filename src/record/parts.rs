@@ -262,6 +262,8 @@ pub const WAIT_SUFFERED: &str = "users to suffer on without the faults that had 
 pub const WAIT_FELT: &str = "users to feel again what comes and goes";
 /// What is waited for before the first mitigating command where a fault hits only some requests, in the words of its `waited`.
 pub const WAIT_CERTAIN: &str = "it to be certain whether users still suffer";
+/// What is waited for after the recovery where one of several faults is left, in the words of its `waited`.
+pub const WAIT_UNFELT: &str = "the fault that is left to have its time to be felt";
 /// What is waited for between the recovery and the revert, in the words of its `waited`.
 pub const WAIT_SERVED: &str = "it to be known whether users were served until the faults began to be undone";
 

@@ -65,9 +65,8 @@ impl RunDir {
         no_link(&root)?;
         fs::create_dir_all(&root)?;
         match File::create_new(own.join(".gitignore")) {
-            Ok(mut file) => file.write_all(b"*\n")?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            file => file?.write_all(b"*\n")?,
         }
         Ok(root)
     }
@@ -88,9 +87,8 @@ impl RunDir {
             let path = root.join(&id);
             // Making the directory is the arbiter between runners that chose the same id.
             match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return RunDir::furnish(root, path, id),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
+                made => return made.and_then(|()| RunDir::furnish(root, path, id)),
             }
         }
         Err(io::Error::new(
@@ -192,9 +190,8 @@ impl RunDir {
     /// Every run under `root`, oldest first; none when there is no such directory. `latest` is not one of them.
     pub fn list(root: &Path) -> io::Result<Vec<RunDir>> {
         let entries = match fs::read_dir(root) {
-            Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+            entries => entries?,
         };
         let mut runs = Vec::new();
         for entry in entries {
@@ -232,9 +229,8 @@ impl RunDir {
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
     pub fn is_alive(&self) -> io::Result<bool> {
         let file = match open_plain(&self.path.join("lock"), File::options().read(true)) {
-            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.is_newborn(),
-            Err(error) => return Err(error),
+            file => file?,
         };
         // Shared, so that two who ask at once do not take each other for the runner.
         match file.try_lock_shared() {
@@ -299,12 +295,11 @@ impl RunDir {
         let mut name = base.to_string();
         for ordinal in 2_u32.. {
             match File::create_new(self.files().join(&name)) {
-                Ok(mut file) => {
-                    file.write_all(kept.as_bytes())?;
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{ordinal}-{base}"),
+                file => {
+                    file?.write_all(kept.as_bytes())?;
                     break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{ordinal}-{base}"),
-                Err(error) => return Err(error),
             }
         }
         Ok(FileRef { path: path.to_string(), sha256: sha256_hex(content) })
@@ -339,37 +334,22 @@ fn point_latest(root: &Path, id: &str) {
 
 /// A scenario's name as part of an id: lower-case letters, digits and single dashes.
 fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars().flat_map(char::to_lowercase) {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() >= NAME_LENGTH {
-            break;
-        }
-    }
+    let name = name.to_lowercase();
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug: String = words.collect::<Vec<_>>().join("-").chars().take(NAME_LENGTH).collect();
     let slug = slug.trim_end_matches('-');
     if slug.is_empty() { "drill".into() } else { slug.into() }
 }
 
 /// Whether a name looks like the id of a run (or of a game day): it begins with a time, `20261120T064112Z-`.
 pub fn is_run_id(name: &str) -> bool {
-    let stamp = name.as_bytes().get(..17);
-    stamp.is_some_and(|s| {
-        s.iter().enumerate().all(|(i, b)| match i {
-            8 => *b == b'T',
-            15 => *b == b'Z',
-            16 => *b == b'-',
-            _ => b.is_ascii_digit(),
-        })
-    })
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    name.as_bytes().get(..17).is_some_and(|stamp| stamp.iter().zip(b"00000000T000000Z-").all(fits))
 }
 
 /// SHA-256 of some bytes, in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

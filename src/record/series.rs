@@ -194,7 +194,6 @@ mod tests {
             results: BTreeMap::from([("200".to_string(), good), ("503".to_string(), due - good)]),
             first_good_us: BTreeMap::new(),
             latency_us: [1000, 2000, max],
-            bytes: 0,
         }
     }
 

@@ -1,39 +1,23 @@
-//! What a person reads when a game day is over, and what `--dry-run` prints before one: every drill with its status, why those
-//! that did not pass did not, and where the time went.
+//! What a person reads when a game day is over: the overview, and where the time went; and what `--dry-run` prints before one.
 
-use super::page::{TerminalPage, WIDTH};
-use super::text::{column, cut, right};
+use super::overview;
+use super::page::TerminalPage;
+use super::text::column;
 use crate::output::one_line;
-use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, RunOutcome};
+use crate::record::{Attempt, Cause, Day, DayPlan};
+use crate::view::Drills;
 use crate::view::format::{declared, seconds};
-use crate::view::words::{counted, many};
-use crate::view::{DrillEntry, Drills, StatusSymbol};
+use crate::view::words::many;
 use std::path::Path;
 use std::time::Duration;
 
-/// Lines of a reason that are shown.
-const REASON_LINES: usize = 4;
-
-/// The summary of the last game day of these drills. `dir` is its directory.
+/// The summary of the last game day of these drills: the overview, and where the time went. `dir` is its directory.
 pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
     let Some(day) = drills.days.last() else { return String::new() };
-    let mut page = TerminalPage::new(color);
-    headline(day, &mut page);
-    page.wrapped("  ", &counts(day));
-    page.line("");
-    let width = width(day.drills.iter().map(|drill| drill.planned.label())).clamp(5, 34);
-    for entry in drills.entries() {
-        let Some(drill) = entry.planned.filter(|drill| day.drills.contains(drill)) else { continue };
-        row(drill, width, &mut page);
-        reasons(drill, &entry).iter().for_each(|why| page.wrapped_most("      ", why, REASON_LINES));
-    }
-    for left in day.plan.left_out.iter().filter(|left| left.refused) {
-        page.wrapped("   -  ", &format!("{} is left out: {}", left.scenario, left.why));
-    }
+    let mut page = overview::page(drills, color);
     page.line("");
     time(day, &mut page);
     page.named("limits", &day.plan.limits);
-    day.notes.iter().for_each(|note| page.named("note", note));
     page.named("files", &dir.display().to_string());
     page.text()
 }
@@ -41,13 +25,13 @@ pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
 /// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
 pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
     let mut page = TerminalPage::plain();
-    page.line(&named(plan));
+    page.line(&one_line(&format!("{}: {}", plan.name, plan.title)));
     page.line("");
-    let width = width(plan.drills.iter().map(|drill| drill.label()));
-    for (at, drill) in plan.drills.iter().enumerate() {
+    let labels: Vec<String> = plan.drills.iter().map(|drill| one_line(&drill.label())).collect();
+    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    for (at, (drill, label)) in plan.drills.iter().zip(&labels).enumerate() {
         let takes = expected.get(at).map(|takes| format!("about {} s", takes.as_secs())).unwrap_or_default();
-        let (number, label) = (right(&drill.number.to_string(), 3), column(&one_line(&drill.label()), width));
-        page.line(&format!("  {number}  {label}  {takes}"));
+        page.line(&format!("  {:>3}  {}  {takes}", drill.number, column(label, width)));
     }
     for left_out in &plan.left_out {
         page.line(&format!("    -  {}: {}", one_line(&left_out.scenario), one_line(&left_out.why)));
@@ -64,78 +48,6 @@ pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
     page.line("");
     page.line("nothing was started");
     page.text()
-}
-
-/// The width of the longest of these labels.
-fn width(labels: impl Iterator<Item = String>) -> usize {
-    labels.map(|label| one_line(&label).chars().count()).max().unwrap_or(0)
-}
-
-/// Name and title of a game day; one without a file has no title of its own.
-fn named(plan: &DayPlan) -> String {
-    let title = if plan.title == plan.name { String::new() } else { format!(": {}", plan.title) };
-    one_line(&format!("{}{title}", plan.name))
-}
-
-fn headline(day: &Day, page: &mut TerminalPage) {
-    let worst = day.drills.iter().map(DayDrill::status).max();
-    let (mark, word) = match worst {
-        _ if !day.ended => (StatusSymbol::Warn, "NOT ENDED".to_string()),
-        None => (StatusSymbol::Good, "NOTHING TO DO".to_string()),
-        Some(DrillStatus::Passed) => (StatusSymbol::Good, "PASSED".to_string()),
-        Some(DrillStatus::Flaky) => (StatusSymbol::Warn, "FLAKY".to_string()),
-        Some(DrillStatus::Failed) => (StatusSymbol::Bad, "FAILED".to_string()),
-        Some(status) => (StatusSymbol::Warn, status.name().to_uppercase()),
-    };
-    let name = cut(&named(&day.plan), WIDTH.saturating_sub(20));
-    let head = page.paint.headline(mark, &format!("{} {word}", mark.sign()));
-    page.line(&format!("{head}  {}", page.paint.bold(&name)));
-}
-
-fn counts(day: &Day) -> String {
-    let all = day.account();
-    let mut text = format!("{}: {}", many(all.planned, "drill"), counted(&all).join(", "));
-    if all.disturbed > 0 {
-        text += &format!("; {} disturbed, which says nothing", many(all.disturbed, "attempt"));
-    }
-    if all.retries > 0 {
-        let retries = if all.retries == 1 { "retry" } else { "retries" };
-        text += &format!("; {} {retries} after a failure", all.retries);
-    }
-    text.trim_end_matches(": ").to_string()
-}
-
-fn row(drill: &DayDrill, width: usize, page: &mut TerminalPage) {
-    let status = drill.status();
-    let mark = status.mark();
-    let counts = drill.counting();
-    let verdict = counts.map_or("", |attempt| attempt.verdict.name());
-    let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));
-    let told = format!("{} {}", mark.sign(), status.name());
-    let padding = " ".repeat(15_usize.saturating_sub(told.chars().count()));
-    let told = page.paint.marked(mark, &told) + &padding;
-    let (number, label) =
-        (right(&drill.planned.number.to_string(), 4), column(&one_line(&drill.planned.label()), width));
-    let (verdict, took) = (column(verdict, 13), right(&took.unwrap_or_default(), 11));
-    page.line(&format!("{number}  {label}  {told}  {verdict} {took}"));
-}
-
-/// Why attempts did not pass, in order, and why there was none or no further one.
-fn reasons(drill: &DayDrill, entry: &DrillEntry<'_>) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for (attempt, record) in &entry.attempts {
-        let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(RunOutcome::Passed)) else { continue };
-        let at = record.and_then(|record| record.at.as_ref()).map(|at| format!("{at}: ")).unwrap_or_default();
-        // One line; all of it is in the record.
-        let reason = attempt.reason.lines().next().unwrap_or_default();
-        let which = if drill.attempts.len() > 1 { format!("attempt {}: ", attempt.attempt) } else { String::new() };
-        reasons.push(format!("{which}{at}{reason}"));
-    }
-    reasons.extend(drill.not_run.as_ref().map(|why| match drill.attempts.is_empty() {
-        true => why.clone(),
-        false => format!("not run again: {why}"),
-    }));
-    reasons
 }
 
 /// How long it took, how that compares with the longest drill, and where the time went.

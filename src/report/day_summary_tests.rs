@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
-use crate::record::{DayEvent, DayStamped, LeftOutDrill, PlannedDrill, Record, Verdict};
+use crate::record::{DayEvent, DayStamped, LeftOutDrill, PlannedDrill, Record, RunOutcome, Verdict};
+use crate::report::page::WIDTH;
 
 fn planned(number: usize, scenario: &str, repetition: u32, control: bool) -> PlannedDrill {
     PlannedDrill { number, scenario: scenario.into(), title: "A title".into(), tags: vec![], repetition, control }
@@ -20,6 +21,7 @@ fn plan() -> DayPlan {
     DayPlan {
         name: "nightly".into(),
         title: "Every night".into(),
+        started_utc: "2026-11-20T02:00:00.000Z".into(),
         seed: 7,
         budget_us: Some(600_000_000),
         limits: "4: memory for 9, processors for 4, address pools for 14".into(),
@@ -98,7 +100,7 @@ fn what_cannot_be_drilled_there_is_named_and_what_is_not_affected_is_not() {
     let why = "its stack is none of Kubernetes".to_string();
     drills.days[0].plan.left_out.push(LeftOutDrill { scenario: "mail".into(), why, refused: true });
     let text = day_summary(&drills, Path::new("x"), false);
-    assert!(text.contains("   -  mail is left out: its stack is none of Kubernetes\n"), "{text}");
+    assert!(text.contains("\n  mail is left out: its stack is none of Kubernetes\n"), "{text}");
     assert!(!text.contains("not affected"), "{text}");
 }
 
@@ -106,8 +108,8 @@ fn what_cannot_be_drilled_there_is_named_and_what_is_not_affected_is_not() {
 fn a_day_that_was_cut_off_and_one_with_nothing_to_do() {
     let mut cut_off = Day::default();
     cut_off.apply(&DayStamped { at_us: 0, event: DayEvent::DayAnnounced(Box::new(plan())) });
-    let mut empty = Day { ended: true, ..Day::default() };
-    (empty.plan.name, empty.plan.title) = ("nightly".into(), "Every night".into());
+    let nothing = DayPlan { drills: Vec::new(), limits: String::new(), ..plan() };
+    let empty = Day { ended: true, plan: nothing, ..Day::default() };
     let told = |day: Day| day_summary(&Drills { days: vec![day], ..Drills::default() }, Path::new("x"), false);
     insta::assert_snapshot!(format!("{}\n{}", told(cut_off), told(empty)));
 }

@@ -11,6 +11,11 @@ use crate::view::{DrillEntry, Drills, StatusSymbol, words};
 
 /// The overview of these drills, at most 80 columns wide.
 pub fn overview(drills: &Drills, color: bool) -> String {
+    page(drills, color).text()
+}
+
+/// The same as a page that goes on.
+pub(super) fn page(drills: &Drills, color: bool) -> TerminalPage {
     let mut page = TerminalPage::new(color);
     let symbol = symbol(drills);
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
@@ -19,7 +24,7 @@ pub fn overview(drills: &Drills, color: bool) -> String {
     about(drills).iter().for_each(|text| page.wrapped("  ", text));
     page.line("");
     drills.entries().iter().for_each(|entry| row(entry, &mut page));
-    page.text()
+    page
 }
 
 fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {

@@ -36,14 +36,9 @@ impl TerminalPage {
 
     /// A text behind what leads it, in as many lines as it needs.
     pub fn wrapped(&mut self, lead: &str, text: &str) {
-        self.wrapped_most(lead, text, usize::MAX);
-    }
-
-    /// The same in so many lines at most.
-    pub fn wrapped_most(&mut self, lead: &str, text: &str, most: usize) {
         let indent = console::measure_text_width(lead);
         let mut lead = lead.to_string();
-        for line in wrap(&one_line(text), WIDTH - indent).into_iter().take(most) {
+        for line in wrap(&one_line(text), WIDTH - indent) {
             self.line(&format!("{lead}{line}"));
             lead = " ".repeat(indent);
         }

@@ -167,11 +167,10 @@ impl AnnotationReader<'_> {
             self.read(comment, begun, OF_BLOCKS, &mut note);
         }
         if code.fenced {
-            let attributes = runme::attributes(&code.info);
-            let fence = Span::new(code.span.start, code.span.start);
-            let name = attributes.name.map(|text| Name { text, span: fence, exact: false });
-            note.name = note.name.or(name);
-            note.settings.background = note.settings.background.or(attributes.background);
+            let (name, background) = runme::attributes(&code.info);
+            let span = Span::new(code.span.start, code.span.start);
+            note.name = note.name.or(name.map(|text| Name { text, span, exact: false }));
+            note.settings.background = note.settings.background.or(background);
         }
         if note.span.is_some() || note.name.is_some() || !note.settings.is_empty() {
             self.notes.blocks.insert(code.span.start, note);

@@ -7,9 +7,11 @@ use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::CommandRun;
-use super::text::{Excerpt, is_among};
+use super::text::{Excerpt, is_among, pattern};
 use super::{Command, Filled, RunbookInput};
 use crate::source::{Source, Span, beginning};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Words that begin a statement which needs the client of those before it, or leaves something to those behind it.
 const STATEFUL: &str =
@@ -17,8 +19,13 @@ const STATEFUL: &str =
 /// The same in Redis.
 const STATEFUL_REDIS: &str = "multi exec select auth hello watch readonly";
 
-/// Longer names are sentences.
-const MAX_NAME: usize = 80;
+/// A variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
+static USER_VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:^|[^\p{Alphabetic}\p{N}_@'])@[\p{Alphabetic}\p{N}_]"));
+/// What has the shape of a placeholder. Longer names are sentences.
+static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"<([^<>\n]{1,79})>|\{\{\s*([A-Za-z_][A-Za-z0-9_-]{0,77})\s*\}\}|\bYOUR_([A-Z0-9_]*[A-Z0-9])")
+});
 /// How far is looked for what closes an element of HTML, in bytes.
 const NEAR: usize = 1024;
 
@@ -97,18 +104,20 @@ pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockU
     block(commands.collect())
 }
 
-/// The first two words of each statement of a client's text, in lower case.
-fn statements(text: &str, tag: &str) -> Vec<(String, String)> {
+/// A client's text without its comments, `''` in the place of what is quoted.
+fn bare(text: &str, tag: &str) -> String {
     let (stretches, _) = stretches(text, Dialect::of(tag));
     let ends = stretches.iter().skip(1).map(|(at, _)| *at).chain([text.len()]);
-    let mut bare = String::new();
-    for (&(at, quote), end) in stretches.iter().zip(ends) {
-        match quote {
-            Quote::Bare => bare.push_str(text.get(at..end).unwrap_or_default()),
-            Quote::Comment => bare.push('\n'),
-            _ => bare.push_str("''"),
-        }
-    }
+    let of = |((at, quote), end): ((usize, Quote), usize)| match quote {
+        Quote::Bare => text.get(at..end).unwrap_or_default(),
+        Quote::Comment => "\n",
+        _ => "''",
+    };
+    stretches.iter().copied().zip(ends).map(of).collect()
+}
+
+/// The first two words of each statement of such a text, in lower case.
+fn statements(bare: &str, tag: &str) -> Vec<(String, String)> {
     // A command to the client ends with its line, and so does everything elsewhere.
     let ends = |line: &str| !is_sql(tag) || line.trim_start().starts_with(['\\', '.']);
     let lines = bare.lines().map(|line| if ends(line) { format!(";{line};") } else { format!("{line}\n") });
@@ -126,31 +135,20 @@ fn is_stateful(text: &str, tag: &str) -> bool {
         let begins = [("create", "temp"), ("start", "transaction"), ("flush", "tables")];
         is_among(words, first) || begins.iter().any(|(word, next)| first == word && second.starts_with(next))
     };
-    text.contains("\\gset") || statements(text, tag).iter().any(stateful) || has_user_variable(text, tag)
+    let bare = bare(text, tag);
+    let has_variable = || Dialect::of(tag) == Dialect::MySql && USER_VARIABLE.is_match(&bare);
+    text.contains("\\gset") || statements(&bare, tag).iter().any(stateful) || has_variable()
 }
 
 fn is_redis(tag: &str) -> bool {
     matches!(tag, "redis" | "redis-cli")
 }
 
-/// Whether a text has a variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
-fn has_user_variable(text: &str, tag: &str) -> bool {
-    let dialect = Dialect::of(tag);
-    let (stretches, _) = stretches(text, dialect);
-    let is_one = |(at, _): (usize, &str)| {
-        let joins = |c: char| c.is_alphanumeric() || "_@'\"`".contains(c);
-        let names = |c: char| c.is_alphanumeric() || c == '_';
-        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-        !before.ends_with(joins) && behind.starts_with(names) && quote_at(&stretches, at) == Quote::Bare
-    };
-    dialect == Dialect::MySql && text.match_indices('@').any(is_one)
-}
-
 /// Why a text is none for a client alone: its transaction begins or ends elsewhere.
 fn left_open(text: &str, tag: &str) -> Option<&'static str> {
     let redis = is_redis(tag);
     let mut open = false;
-    for (at, (first, second)) in statements(text, tag).iter().enumerate().filter(|_| redis || is_sql(tag)) {
+    for (at, (first, second)) in statements(&bare(text, tag), tag).iter().enumerate().filter(|_| redis || is_sql(tag)) {
         match first.as_str() {
             _ if second == "prepared" || first == "rollback" && second == "to" => {}
             "multi" if redis => open = true,
@@ -328,14 +326,13 @@ fn quote_at(stretches: &[(usize, Quote)], at: usize) -> Quote {
 fn find(text: &str, dialect: Dialect) -> Vec<Placeholder> {
     let mut found: Vec<Placeholder> = Vec::new();
     let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y'])).map(|offset| at + offset) {
-        let before = text.get(..start).and_then(|before| before.chars().next_back());
-        let rest = text.get(start..).unwrap_or_default();
-        at = start + 1;
-        if let Some((width, name)) = angle(rest, before).or_else(|| braces(rest)).or_else(|| yours(rest, before)) {
-            found.push(Placeholder { span: Span::new(start, start + width), name: name.to_string() });
-            at = start + width;
-        }
+    while let Some(shape) = SHAPES.captures_at(text, at) {
+        let Some((whole, name)) = shape.get(0).zip((1..4).find_map(|group| shape.get(group))) else { break };
+        let (before, rest) = text.split_at_checked(whole.start()).unwrap_or_default();
+        let (before, name) = (before.chars().next_back(), name.as_str().to_string());
+        let stands = !rest.starts_with('<') || is_in_angles(&name, rest, before);
+        at = if stands { whole.end() } else { whole.start() + 1 };
+        found.extend(stands.then(|| Placeholder { span: Span::new(whole.start(), whole.end()), name }));
     }
     // An apostrophe inside a placeholder must not change the quoting of what follows.
     let (stretches, _) = stretches(&mask(text, &found), dialect);
@@ -347,17 +344,14 @@ fn find(text: &str, dialect: Dialect) -> Vec<Placeholder> {
     found
 }
 
-fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    let inner = rest.strip_prefix('<')?;
-    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(at, _)| at);
-    let name = inner.get(..limit)?.split_once('>')?.0;
+/// Whether a name is that of a placeholder: `<pid>`.
+fn is_in_angles(name: &str, rest: &str, before: Option<char>) -> bool {
     let fits = |c: char| c.is_alphanumeric() || "-_ ./'|".contains(c);
-    let (first, last) = (name.chars().next()?, name.chars().next_back()?);
-    let worded = first.is_alphabetic() && last.is_alphanumeric() && name.chars().all(fits) && before != Some('<');
+    let worded = name.starts_with(char::is_alphabetic) && name.ends_with(char::is_alphanumeric);
     // `a<b and c>d`; `<b>bold</b>`.
     let joined = name.contains(' ') && before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
     let html = beginning(rest, NEAR).contains(&format!("</{name}>"));
-    (worded && !joined && !html).then_some((name.len() + 2, name))
+    worded && name.chars().all(fits) && before != Some('<') && !joined && !html
 }
 
 /// Whether several words between `<` and `>` read like a part of a statement.
@@ -365,23 +359,6 @@ fn compares(name: &str) -> bool {
     const WORDS: &[&str] =
         &["and", "or", "not", "is", "in", "then", "else", "when", "like", "between", "where", "from"];
     name.contains(' ') && name.split(' ').any(|word| word.is_empty() || WORDS.contains(&word.to_lowercase().as_str()))
-}
-
-fn braces(rest: &str) -> Option<(usize, &str)> {
-    let inner = rest.strip_prefix("{{")?;
-    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(at, _)| at);
-    let inner = inner.get(..limit)?.split_once("}}")?.0;
-    let name = inner.trim();
-    let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    word.then_some((inner.len() + 4, name))
-}
-
-fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    let name = rest.strip_prefix("YOUR_").filter(|_| !before.is_some_and(|c| c.is_alphanumeric() || c == '_'))?;
-    let width = name.bytes().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_').count();
-    let name = name.get(..width)?.trim_end_matches('_');
-    (!name.is_empty()).then_some((name.len() + 5, name))
 }
 
 impl Command {
@@ -406,19 +383,11 @@ impl Command {
     /// As `fill`, for the text of a client.
     pub(super) fn fill_client(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
         let fitting = Fitting::of(self);
-        let (mut out, mut at, mut missing) = (String::with_capacity(self.text.len()), 0, Vec::new());
-        for input in &self.inputs {
-            match lookup(&input.name).and_then(|value| fitting.fit(input, &value)) {
-                Some(value) => {
-                    out.push_str(self.text.get(at..input.span.start).unwrap_or_default());
-                    out.push_str(&value);
-                    at = input.span.end;
-                }
-                None => missing.push(input.clone()),
-            }
-        }
-        out.push_str(self.text.get(at..).unwrap_or_default());
-        if missing.is_empty() { Ok(out) } else { Err(missing) }
+        let value = |input: &RunbookInput| fitting.fit(input, &lookup(&input.name)?);
+        let missing: Vec<RunbookInput> = self.inputs.iter().filter(|input| value(input).is_none()).cloned().collect();
+        let put = |input: &RunbookInput| value(input).unwrap_or_default();
+        let filled = self.replace_inputs(Span::new(0, self.text.len()), put);
+        filled.filter(|_| missing.is_empty()).ok_or(missing)
     }
 }
 

@@ -5,6 +5,7 @@ use super::text::is_among;
 use crate::bash::lexer::{Lexed, Quoting};
 use crate::bash::variables::Stretches;
 use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
+use crate::programs::wrapper;
 use crate::source::Span;
 
 /// Shells: code behind `-c`, and their standard input.
@@ -25,9 +26,8 @@ const CLIENTS: &[(&str, &[&str])] = &[
 ];
 /// Programs whose words are code, where they are called.
 const WHOLE: &[&str] = &["eval", "ssh", "su", "runuser", "watch", "trap"];
-/// Programs that only call another one.
-const WRAPPERS: &str =
-    "sudo doas env nice ionice timeout time nohup exec command builtin setsid stdbuf xargs sshpass chroot nsenter";
+/// Programs that only call another one, beside those that the table has.
+const WRAPPERS: &str = "sshpass chroot nsenter";
 
 /// Where code stands in a shell command; `masked` is the text with a word for each placeholder.
 pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
@@ -135,7 +135,8 @@ fn leading(parts: &[(&str, Span)]) -> usize {
     let mut option = false;
     let wraps = |(word, _): &&(&str, Span)| {
         let own = word.starts_with('-');
-        let fits = own || option || is_among(WRAPPERS, base(word)) || word.contains('=');
+        let calls = wrapper(base(word)).is_some() || is_among(WRAPPERS, base(word));
+        let fits = own || option || calls || word.contains('=');
         option = own;
         fits || word.starts_with(|c: char| c.is_ascii_digit())
     };

@@ -8,8 +8,7 @@ use crate::source::Span;
 impl Command {
     /// What it does to the world. A placeholder counts as a word of which nothing is known.
     pub fn effect(&self) -> Effect {
-        let placeholders = self.inputs.iter().filter(|input| input.variable().is_none()).map(|input| input.span);
-        let Some(masked) = masked(&self.text, placeholders) else {
+        let Some(masked) = self.replace_inputs(Span::new(0, self.text.len()), |_| FILLED.to_string()) else {
             return Effect::unknown("where its placeholders stand is not known");
         };
         match self.language.as_str() {
@@ -19,18 +18,6 @@ impl Command {
             tag => Effect::unknown(format!("what `{tag}` does is not known")),
         }
     }
-}
-
-/// A text in which one character stands for each placeholder.
-fn masked(text: &str, placeholders: impl Iterator<Item = Span>) -> Option<String> {
-    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-    for span in placeholders {
-        out.push_str(text.get(at..span.start)?);
-        out.push(FILLED);
-        at = span.end;
-    }
-    out.push_str(text.get(at..)?);
-    Some(out)
 }
 
 #[cfg(test)]

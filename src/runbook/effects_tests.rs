@@ -338,6 +338,8 @@ const NOT: &[&str] = &[
     "curl -fsS http://lb:8080/ready/false",
     "curl -fsS http://lb:8080/pools/b",
     "curl -fsS http://lb:8080/umschalten/ü",
+    "curl -fsS http://lb:8080/status/%F0%9F%92%A5",
+    "curl -fsS http://lb:8080/status/%FF",
     "psql -c 'SELECT pg_terminate_backend(1)'",
     "psql -c 'SELECT ops.fix_it()'",
     "psql -c 'SELECT 1' -f fix.sql",

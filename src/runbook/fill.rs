@@ -3,6 +3,7 @@
 
 use super::{Command, Filled, Runbook, RunbookInput};
 use crate::bash::lexer::{Quoting, lex};
+use crate::source::Span;
 
 impl Command {
     /// The text with its placeholders replaced by the values that `lookup` has under their unified names. Variables
@@ -23,23 +24,26 @@ impl Command {
         if !refused.is_empty() {
             return Err(refused);
         }
-        let replaced: Vec<&RunbookInput> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
         let lexed = lex(&self.masked());
-        let mut out = String::with_capacity(self.text.len());
-        let mut at = 0;
-        for input in replaced {
-            out.push_str(self.text.get(at..input.span.start).unwrap_or_default());
-            let value = lookup(&input.name).unwrap_or_default();
-            let joined = joins_a_name(self.text.get(..input.span.start).unwrap_or_default());
-            let quoted = quote(&value, lexed.quoting(input.span.start), joined);
-            match lexed.in_backticks(input.span.start) {
-                true => out.push_str(&escape(&quoted, &['\\', '`', '$'])),
-                false => out.push_str(&quoted),
-            }
+        let put = |input: &RunbookInput| {
+            let at = input.span.start;
+            let joined = joins_a_name(self.text.get(..at).unwrap_or_default());
+            let quoted = quote(&lookup(&input.name).unwrap_or_default(), lexed.quoting(at), joined);
+            if lexed.in_backticks(at) { escape(&quoted, &['\\', '`', '$']) } else { quoted }
+        };
+        self.replace_inputs(Span::new(0, self.text.len()), put).ok_or_else(|| self.inputs.clone())
+    }
+
+    /// A part of the text with something else in the place of each placeholder in it; `None` where it is not known where these stand.
+    pub(super) fn replace_inputs(&self, part: Span, put: impl Fn(&RunbookInput) -> String) -> Option<String> {
+        let (mut out, mut at) = (String::with_capacity(self.text.len()), part.start);
+        let inside = |input: &&RunbookInput| part.start <= input.span.start && input.span.end <= part.end;
+        for input in self.inputs.iter().filter(inside).filter(|input| input.variable().is_none()) {
+            out.push_str(self.text.get(at..input.span.start)?);
+            out.push_str(&put(input));
             at = input.span.end;
         }
-        out.push_str(self.text.get(at..).unwrap_or_default());
-        Ok(out)
+        Some(out + self.text.get(at..part.end)?)
     }
 
     /// The inputs that are variables of the environment.

@@ -6,7 +6,7 @@ use super::parts::stands_at;
 use super::text::{is_among, until_char};
 use super::{Command, Step, admonitions, phase};
 use crate::programs::EffectKind;
-use crate::source::Source;
+use crate::source::{Pos, Source};
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -77,7 +77,7 @@ impl Governs {
 }
 
 fn digits(hash: Sha256) -> String {
-    let mut out: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut out = hex::encode(hash.finalize());
     out.truncate(DIGITS);
     out
 }
@@ -85,15 +85,12 @@ fn digits(hash: Sha256) -> String {
 /// Notes for each command what governs it.
 pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let blocks = &document.blocks;
-    let mut commands: Vec<(usize, &mut Command)> = Vec::new();
     let uses = session_uses(steps);
     let meant = meant(source, steps, &uses);
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
-    for step in steps.iter_mut() {
-        for command in super::model::commands_mut(&mut step.kind) {
-            commands.push((source.offset(crate::source::Pos { line: command.line, column: command.column }), command));
-        }
-    }
+    let place = |command: &Command| source.offset(Pos { line: command.line, column: command.column });
+    let all = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
+    let mut commands: Vec<(usize, &mut Command)> = all.map(|command| (place(command), command)).collect();
     commands.sort_by_key(|(at, _)| *at);
     let (open, items) = (vec![Open::default()], Vec::new());
     let (commands, details) = (commands.into_iter().peekable(), document.details.as_slice());
@@ -472,8 +469,7 @@ fn speaks_of_above(text: &str) -> bool {
 fn is_of_others(title: &str) -> bool {
     const WORDS: &str = "when prerequisite prerequisites precondition preconditions condition conditions before warning warnings caution important \
                          scope applicability limits limitations only note notes";
-    let first = phase::strip_number(title).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
-    first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()))
+    words(phase::strip_number(title)).first().is_some_and(|first| is_among(WORDS, first))
 }
 
 /// One line, however it was broken.

@@ -450,12 +450,10 @@ impl MarkdownReader<'_> {
             Tag::Strikethrough => self.strike(true, span),
             Tag::FootnoteDefinition(_) => self.footnotes += 1,
             Tag::Link { dest_url, .. } => {
-                self.look.links.push(Link { target: dest_url.to_string(), span, image: false });
+                self.look.links.push(Link { target: dest_url.to_string(), span });
                 self.link = Some(self.text_length());
             }
-            Tag::Image { dest_url, .. } => {
-                self.look.links.push(Link { target: dest_url.to_string(), span, image: true });
-            }
+            Tag::Image { dest_url, .. } => self.look.links.push(Link { target: dest_url.to_string(), span }),
             _ => {}
         }
     }

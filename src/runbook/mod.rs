@@ -24,7 +24,6 @@ mod parts;
 mod phase;
 mod placeholder;
 mod places;
-mod printed;
 mod prompt;
 mod replace;
 mod runme;

@@ -5,6 +5,7 @@ use super::client::is_plain;
 use super::code;
 use super::{Command, RunbookInput};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
+use crate::source::Span;
 
 /// Operators of `[[ … ]]` whose operands are evaluated.
 const EVALUATING: &[&str] = &["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
@@ -52,15 +53,8 @@ fn ends(command: &Command, heredoc: &Heredoc, input: &RunbookInput, lookup: &imp
     let start = heredoc.body.start + start;
     let rest = text.get(input.span.end..heredoc.body.end).unwrap_or_default();
     let end = input.span.end + rest.find('\n').unwrap_or(rest.len());
-    let (mut filled, mut at) = (String::new(), start);
-    for other in command.inputs.iter().filter(|other| other.variable().is_none()) {
-        if start <= other.span.start && other.span.end <= end {
-            filled.push_str(text.get(at..other.span.start).unwrap_or_default());
-            filled.push_str(&lookup(&other.name).unwrap_or_default());
-            at = other.span.end;
-        }
-    }
-    filled.push_str(text.get(at..end).unwrap_or_default());
+    let put = |other: &RunbookInput| lookup(&other.name).unwrap_or_default();
+    let Some(filled) = command.replace_inputs(Span::new(start, end), put) else { return true };
     // In `$(…)` bash takes `EOF` with a `)` anywhere behind it for the end as well.
     let ending = |line: &str| {
         let rest = line.trim_start_matches('\t').strip_prefix(delimiter.as_str());

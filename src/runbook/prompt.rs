@@ -1,11 +1,13 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
 use super::commands::is_option;
-use super::printed::{Printed, is_head};
-use super::text::{Excerpt, is_among};
+use super::text::{Excerpt, is_among, pattern};
+use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, has_syntax_error};
 use crate::source::Span;
+use regex::Regex;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Shell text of a block, with the sample output that follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,6 +41,22 @@ struct Prompts<'t> {
 
 /// Programs that may print what looks like a command.
 const PRINTS: &str = "alias cat crontab docker echo find git grep head history journalctl kubectl less ls more ps sed systemctl tail top which";
+
+/// `user@host:~/dir$`, `[root@host dir]#`, `bash-5.2$`.
+static HOST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x) ^ (?: (?:ba)?sh-[0-9.]+ | \[ [A-Za-z0-9_.@:~/\x20-]* @ [A-Za-z0-9_.@:~/\x20-]* \]
+        | [A-Za-z0-9_.~-]+ @ [A-Za-z0-9_.@:~/-]* ) \s* [$\#]",
+    )
+});
+/// `shop=#`, `mysql>`, `10.0.0.1:6379[2]>` of another database, `10.0.0.1:6379(TX)>` behind `MULTI`, `PS C:\>`; each before something else.
+static FOREIGN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x) ^\s* (?: (PS) \x20 [A-Z] .* :\\ | ( >>> | \(gdb\) | [A-Za-z_][A-Za-z0-9_]* (?: [=-]\*? | =! | \( ) [\#>]
+        | (?: mysql | sqlite | redis | mongo | cqlsh | ftp | irb | sql | test | admin | irb\( [^\x20]*
+        | [^\x20:]* \. [^\x20:]* :[0-9]+ ) (?: \[[0-9]*\] )? (?: \(TX\) )? > ) \x20 .* \S )",
+    )
+});
 
 /// Lines of a here-document or a loop that may follow a prompted line.
 const MAX_CONTINUATION: usize = 60;
@@ -118,17 +136,21 @@ fn comments_above_prompts(lines: &[(&str, Span)], prompts: &Prompts<'_>) -> Vec<
 /// begins like one; and what a command prints, where that shows: a table, or `...` below a lone command.
 fn without_output(body: &Excerpt) -> Vec<TypedText> {
     let lines: Vec<(&str, Span)> = body.lines().collect();
-    let mut printed = Printed::default();
-    let mut typed = Vec::new();
+    let (mut typed, mut lexed) = (Vec::new(), None);
+    // The first line of the commands since the last output, and how many these are.
+    let mut commands: (Option<&str>, usize) = (None, 0);
     // The words with which lines begin that are no output.
     let mut programs: HashSet<&str> = HashSet::new();
     let (mut from, mut at) = (0, 0);
     while let Some(&(line, span)) = lines.get(at) {
         // Where the commands end, and how many lines of output stand below them.
-        let (end, count) = if let Some(count) = printed.lines(body, from, lines.get(at..).unwrap_or_default()) {
+        let here = lines.get(at..).unwrap_or_default();
+        let (end, count) = if let Some(count) = printed(body, here, commands, &mut lexed) {
             (span.start, count)
         } else {
             at += 1;
+            let command = Some(line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            commands = (commands.0.or(command), commands.1 + usize::from(command.is_some()));
             programs.extend(line.split_whitespace().next().filter(|word| is_name(word)));
             // `shopctl up: yes` and `shopctl 1.2` are no calls.
             let is_called = |line: &str| {
@@ -162,10 +184,50 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
         let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
         typed.push(TypedText { text: body.part(Span::new(from, end)), expected: Some(output.join("\n")) });
         at += count;
+        commands = (None, 0);
         from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
     }
     typed.push(TypedText { text: body.part(Span::new(from, body.text.len())), expected: None });
     typed
+}
+
+/// How many of these lines of a block a command has printed, if the first of them begins something that is: a table with its head in capitals, or
+/// the `...` of somebody who left lines out. `typed` is the first line of the commands above them, and how many these are;
+/// `lexed` the quoting of the block, found out when it is asked for.
+fn printed(
+    body: &Excerpt,
+    lines: &[(&str, Span)],
+    typed: (Option<&str>, usize),
+    lexed: &mut Option<Lexed>,
+) -> Option<usize> {
+    let &(line, span) = lines.first()?;
+    let dots = matches!(line.trim(), "..." | "…");
+    if !dots && !is_head(line) {
+        return None;
+    }
+    let (first, count) = (typed.0?, typed.1);
+    // Not inside of quotes or a here-document.
+    let lexed = lexed.get_or_insert_with(|| lex(&body.text));
+    if lexed.line_ends.binary_search(&span.start.checked_sub(1)?).is_err() {
+        return None;
+    }
+    if dots {
+        // `command`, `...`: the rest of the block is what it shows.
+        let known = super::language::is_known_command(first.split_whitespace().next().unwrap_or_default());
+        return (known && count == 1).then_some(lines.len());
+    }
+    Some(lines.iter().position(|(line, _)| line.trim().is_empty()).unwrap_or(lines.len()))
+}
+
+/// `NAMESPACE   NAME   READY`: three columns or more, all in capitals, two blanks or more between them.
+fn is_head(line: &str) -> bool {
+    let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
+    let head = |column: &&str| {
+        column.starts_with(|c: char| c.is_ascii_uppercase() || c == '%')
+            && column.contains(|c: char| c.is_ascii_uppercase())
+            && column.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || " ()/%-_#".contains(c))
+    };
+    columns.len() > 2 && columns.iter().all(head)
 }
 
 /// `# Expected output:`, `# Sample:`.
@@ -280,7 +342,7 @@ fn prompt(line: &str, prompts: &Prompts<'_>) -> Option<usize> {
         [b'$', ..] => 1,
         [b'#', ..] if prompts.root && environment.is_none() => 1,
         _ if prompts.others.contains(&word) => word.len(),
-        _ => host_prompt(rest)? + 1,
+        _ => HOST.find(rest)?.end(),
     };
     let after = rest.get(sign..)?;
     let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
@@ -323,52 +385,10 @@ fn is_unprompted(line: &str, above: Option<&TypedText>) -> bool {
     !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
 }
 
-/// `user@host:~/dir$ `, `[root@host dir]# `, `bash-5.2$ `: index of the sign.
-fn host_prompt(rest: &str) -> Option<usize> {
-    let at = rest.find(['$', '#'])?;
-    let head = rest.get(..at)?.trim_end();
-    let shell = ["bash-", "sh-"].iter().any(|name| {
-        head.strip_prefix(name).is_some_and(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_digit() || c == '.'))
-    });
-    let host = |c: char| c.is_ascii_alphanumeric() || "-_.@:~/".contains(c);
-    let bracket = head.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let named = match bracket {
-        Some(inner) => inner.contains('@') && inner.chars().all(|c| host(c) || c == ' '),
-        None => {
-            head.split_once('@').is_some_and(|(user, _)| !user.is_empty() && !user.contains([':', '/']))
-                && head.chars().all(host)
-        }
-    };
-    (shell || named).then_some(at)
-}
-
 /// The prompt of another program at the beginning of a line: `shop=# `, `mysql> `, `irb(main):001:0> `, `>>> `.
 pub(super) fn foreign(line: &str) -> Option<&str> {
-    let (first, rest) = line.trim_start().split_once(' ')?;
-    if rest.trim().is_empty() {
-        return None;
-    }
-    if first == ">>>"
-        || first == "(gdb)"
-        || first == "PS" && rest.starts_with(|c: char| c.is_ascii_uppercase()) && rest.contains(":\\")
-    {
-        return Some(first);
-    }
-    let signs = ["=#", "=>", "-#", "->", "=*#", "=*>", "-*#", "-*>", "=!#", "=!>", "(#", "(>"];
-    let psql = signs.iter().find_map(|sign| first.strip_suffix(sign));
-    if psql.is_some_and(bash::is_name) {
-        return Some(first);
-    }
-    let other = first.strip_suffix('>')?;
-    // `10.0.0.1:6379[2]> ` of another database, `10.0.0.1:6379(TX)> ` behind `MULTI`.
-    let other = other.strip_suffix("(TX)").unwrap_or(other);
-    let number = other.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
-    let other = number.filter(|(_, n)| n.chars().all(|c| c.is_ascii_digit())).map_or(other, |(rest, _)| rest);
-    let program = ["mysql", "sqlite", "redis", "mongo", "cqlsh", "ftp", "irb", "sql", "test", "admin"];
-    let address = other
-        .split_once(':')
-        .is_some_and(|(host, port)| host.contains('.') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()));
-    (program.contains(&other) || address || other.starts_with("irb(")).then_some(first)
+    let found = FOREIGN.captures(line)?;
+    found.get(1).or(found.get(2)).map(|prompt| prompt.as_str())
 }
 
 #[cfg(test)]

@@ -5,15 +5,6 @@ use super::text::pattern;
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// What is taken from them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Attributes {
-    /// `name`: the name of the step.
-    pub name: Option<String>,
-    /// `background`.
-    pub background: Option<bool>,
-}
-
 /// `"name":"x"`, `"background":true`, or `name=x`.
 static PAIR: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -21,19 +12,19 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Reads the attributes of an info string.
-pub(super) fn attributes(info: &str) -> Attributes {
-    let mut out = Attributes::default();
+/// The `name` of the step and its `background`, by the attributes of an info string.
+pub(super) fn attributes(info: &str) -> (Option<String>, Option<bool>) {
+    let (mut name, mut background) = (None, None);
     let braces = info.find('{').and_then(|at| info.get(at..)).unwrap_or_default();
     // Pandoc's `{.bash}` is a tag; what never ends is nothing.
     for pair in PAIR.captures_iter(braces).filter(|_| !braces.starts_with("{.") && braces.trim_end().ends_with('}')) {
         let value = pair.get(2).or(pair.get(3)).or(pair.get(5)).map_or("", |value| value.as_str().trim());
         match pair.get(1).or(pair.get(4)).map(|key| key.as_str()) {
-            Some("name") => out.name = Some(value.to_string()).filter(|name| name.contains(char::is_alphanumeric)),
-            _ => out.background = Some(true).filter(|_| value == "true"),
+            Some("name") => name = Some(value.to_string()).filter(|name| name.contains(char::is_alphanumeric)),
+            _ => background = Some(true).filter(|_| value == "true"),
         }
     }
-    out
+    (name, background)
 }
 
 #[cfg(test)]
@@ -44,8 +35,8 @@ mod tests {
     #[test]
     fn both_forms_are_read_and_nothing_else_is_minded() {
         let read = |info: &str| {
-            let found = attributes(info);
-            (found.name.unwrap_or_default(), found.background.unwrap_or_default())
+            let (name, background) = attributes(info);
+            (name.unwrap_or_default(), background.unwrap_or_default())
         };
         for (info, name, background) in [
             (r#"bash {"name":"deploy","interactive":"false","background":"true","cwd":"/x"}"#, "deploy", true),

@@ -99,7 +99,7 @@ pub(super) fn until_char(text: &str, mut at: usize) -> usize {
 /// The SHA-256 of a text, in lower-case hex.
 pub(super) fn sha256(text: &str) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(sha2::Sha256::digest(text.as_bytes()))
 }
 
 /// The sentences of running text. A dot inside a word, a number or an abbreviation ends none.

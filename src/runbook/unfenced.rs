@@ -4,10 +4,12 @@
 use super::commands::{first_word, is_option};
 use super::language::{is_known_command, is_shell, tag};
 use super::markdown::{CommandRow, MarkdownCode};
-use super::text::{Excerpt, is_among, until_char};
+use super::text::{Excerpt, is_among, pattern, until_char};
 use super::{Unread, phase};
 use crate::source::Span;
+use regex::Regex;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Programs whose names are English words: a line that begins with one is a command only if something else shows it.
 const ENGLISH: &str = include_str!("english.txt");
@@ -18,6 +20,10 @@ const SENTENCE: &str = "a an and are because before both but by can do each has 
 const LEADING: &str = "by call calling enter execute executing invoke issue issuing launch run running runs start type try use using via with";
 /// Words that say that a command is not to be run.
 const AGAINST: &str = "avoid cannot don't forbidden instead never not rather without won't";
+
+/// What Markdown shows otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
+static RENDERED_OTHERWISE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\\[!-/:-@\[-`{-~]|&[A-Za-z0-9#]+;|<(?:http|br|BR|!--)"));
 
 /// How many bytes before some code say whether it is to be run.
 const NEAR: usize = 300;
@@ -89,7 +95,7 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, MarkdownC
     }
     let end = source.get(span.end..)?.find('\n').map_or(source.len(), |at| span.end + at);
     // Where a reader sees another text than stands in the file, it is not known which one is meant.
-    if is_rendered_otherwise(source.get(span.start..end)?) {
+    if RENDERED_OTHERWISE.is_match(source.get(span.start..end)?) {
         return None;
     }
     let begin = source.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
@@ -133,16 +139,6 @@ fn behind_marks(line: &str, quotes: usize) -> &str {
         rest = rest.strip_prefix('>').map_or(rest, |rest| rest.trim_start_matches([' ', '\t']));
     }
     rest
-}
-
-/// Whether Markdown shows a text otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
-fn is_rendered_otherwise(text: &str) -> bool {
-    let escapes = text.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', next] if next.is_ascii_punctuation()));
-    let entity = text.split('&').skip(1).any(|rest| {
-        let name = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
-        name.len() < rest.len() && name.starts_with(';')
-    });
-    escapes || entity || ["<http", "<br", "<BR", "<!--"].iter().any(|tag| text.contains(tag))
 }
 
 /// The commands among the code of a text. `row` is what a table says of them.

@@ -1,15 +1,18 @@
 //! The runner's side of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
-use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use super::protocol::{Blob, CALLS_AT_ONCE, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
 use super::session::quote;
 use crate::locked;
-use crate::stack::{CallIo, ToolCall, Tools, WINDOW};
+use crate::stack::{CallIo, REFUSED, ToolCall, Tools, WINDOW};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Most different calls of a command that are noted; with more, what is left out counts as not called.
+const MOST_NOTED: usize = 1024;
 
 /// A call of a step that went on without the session from which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +72,17 @@ pub(super) async fn serve(
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
                     Some(FromShell::Call { id, part: FromCall::Begun(call) }) => {
+                        let to = To { id, tx: tx.clone(), lost: lost.clone() };
+                        // The other end hears so many at once; some of them may still be ending here.
+                        if tasks.len() >= 4 * CALLS_AT_ONCE {
+                            to.send(ToCall::Ended { exit: REFUSED }).await;
+                            continue;
+                        }
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
-                        if let Some(begun) = &mut locked(&notes).begun {
+                        if let Some(begun) = locked(&notes).begun.as_mut().filter(|begun| begun.len() < MOST_NOTED) {
                             begun.insert(as_text(&call));
                         }
-                        let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
@@ -119,7 +127,7 @@ async fn carry_out(
     // Also when this future is dropped.
     let _cancelled = cancel.clone().drop_guard();
     let mut running = tools.call(call, io, cancel.clone());
-    let mut exit = None;
+    let (mut exit, mut wanted) = (None, 0_usize);
     let (mut room, mut gone, mut silent, mut alone) = (u64::from(WINDOW), false, false, false);
     loop {
         tokio::select! {
@@ -132,23 +140,29 @@ async fn carry_out(
                     to.send(ToCall::Output { stream, data: Blob(bytes) }).await;
                 }
             },
-            Some(bytes) = peer.wants.recv() => to.send(ToCall::Want { bytes }).await,
+            Some(bytes) = peer.wants.recv() => {
+                wanted = wanted.saturating_add(bytes as usize);
+                to.send(ToCall::Want { bytes }).await;
+            }
             // Nobody takes or gives anything any more.
             () = to.lost.cancelled(), if !alone => {
                 alone = true;
                 peer.chunks = None;
             }
             event = told.recv(), if !gone => match event {
-                Some(FromCall::Input { data }) => {
+                Some(FromCall::Input { data }) if (1..=wanted).contains(&data.0.len()) => {
+                    wanted -= data.0.len();
                     let _ = peer.chunks.as_ref().map(|chunks| chunks.send(data.0));
                 }
                 Some(FromCall::InputEnd) => peer.chunks = None,
                 Some(FromCall::Took { bytes }) => room = room.saturating_add(u64::from(bytes)),
                 Some(FromCall::Begun(_)) => {}
-                Some(FromCall::Gone) | None => {
+                // Its own program sends no more than is wanted: what another one sends would wait here without bound.
+                Some(FromCall::Gone | FromCall::Input { .. }) | None => {
                     gone = true;
                     peer.chunks = None;
                     cancel.cancel();
+                    to.send(ToCall::Ended { exit: REFUSED }).await;
                 }
             },
         }
@@ -175,6 +189,71 @@ impl To {
         if let Ok(line) = serde_json::to_string(&ToShell::Call { id: self.id, part }) {
             // The end of the session is noticed where messages are received.
             let _ = self.lost.run_until_cancelled(self.tx.send(line)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Counts what has begun and holds its input without reading it, as `docker logs -f` does, until it is cancelled.
+    #[derive(Debug, Default)]
+    struct Follows(Arc<AtomicUsize>);
+
+    impl Tools for Follows {
+        fn call(&self, _: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+            let begun = self.0.clone();
+            async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                cancel.cancelled().await;
+                drop(io);
+                1
+            }
+            .boxed()
+        }
+    }
+
+    /// Has all of these messages of calls taken in; how many calls have begun then.
+    async fn begun(parts: Vec<(u64, FromCall)>, answers: mpsc::Sender<String>) -> usize {
+        let (shell, from) = mpsc::channel(1);
+        let (others, mut handed_on) = mpsc::unbounded_channel();
+        let follows = Follows::default();
+        let counted = follows.0.clone();
+        let serving = serve((from, String::new()), answers, others, Arc::new(follows), Arc::default());
+        let _serving = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(serving));
+        for (id, part) in parts {
+            shell.send(serde_json::to_string(&FromShell::Call { id, part }).unwrap()).await.unwrap();
+        }
+        shell.send("the last one".into()).await.unwrap();
+        handed_on.recv().await.unwrap();
+        // Everything that can go on does so.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        counted.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn calls_beyond_any_measure_are_refused() {
+        let all = (1..=5 * CALLS_AT_ONCE as u64).map(|id| (id, FromCall::Begun(ToolCall::default())));
+        let (answers, _heard) = mpsc::channel(1000);
+        assert_eq!(begun(all.collect(), answers).await, 4 * CALLS_AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_sends_what_nobody_wants_is_ended() {
+        for data in [&b""[..], b"x"] {
+            let (answers, mut heard) = mpsc::channel(100);
+            let input = FromCall::Input { data: Blob(bytes::Bytes::from_static(data)) };
+            begun(vec![(1, FromCall::Begun(ToolCall::default())), (1, input)], answers).await;
+            let heard = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await.unwrap();
+            let ended = ToShell::Call { id: 1, part: ToCall::Ended { exit: REFUSED } };
+            assert_eq!(heard, serde_json::to_string(&ended).ok());
         }
     }
 }

@@ -75,6 +75,8 @@ pub enum ToShell {
 /// The longest line that a program that a step called and the supervisor say to each other over the socket between them, in bytes: a call
 /// with its environment.
 pub(super) const LONGEST_LINE: usize = 4 << 20;
+/// So many calls of a session are carried out at once, each by processes of the runner's machine; the others wait.
+pub(super) const CALLS_AT_ONCE: usize = 64;
 
 /// Runner → a program that a step called; also the lines that the supervisor writes to the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

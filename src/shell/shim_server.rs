@@ -2,7 +2,7 @@
 //! socket at which these knock. What they say goes to the runner, and what the runner says goes back.
 
 use super::processes;
-use super::protocol::{FromCall, FromShell, LONGEST_LINE, ToCall, ToShell, is_of_a_call};
+use super::protocol::{CALLS_AT_ONCE, FromCall, FromShell, LONGEST_LINE, ToCall, ToShell, is_of_a_call};
 use super::session::{Session, bin};
 use crate::locked;
 use futures_util::StreamExt;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +123,9 @@ fn launch() -> Vec<OsString> {
 
 async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCalls, over: CancellationToken) {
     let mut last = 0;
-    loop {
+    let turns = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+    // The others wait to be accepted: the runner has nothing of them yet.
+    while let Ok(turn) = turns.clone().acquire_owned().await {
         // Out of file descriptors, for instance: the next one may have more luck.
         let Ok((caller, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -136,7 +138,10 @@ async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCal
         }
         last += 1;
         let (over, serving) = (over.clone(), serve(last, caller, tx.clone(), calls.clone()));
-        tokio::spawn(async move { over.run_until_cancelled_owned(serving).await });
+        tokio::spawn(async move {
+            let _turn = turn;
+            over.run_until_cancelled_owned(serving).await
+        });
     }
 }
 

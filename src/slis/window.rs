@@ -29,8 +29,6 @@ use std::time::Duration;
 
 /// Share of the events of a window above which refusals are too many, where no objective allows more.
 const REFUSED: f64 = 0.1;
-/// By fewer bytes the mean length of answers may differ: a number that has grown by some digits.
-const LENGTH: u64 = 8;
 /// Fewer bad events than these are never an impact.
 pub const MIN_BAD: u64 = 5;
 
@@ -249,7 +247,6 @@ struct Total {
     good: Vec<u64>,
     first_good: Vec<Option<Duration>>,
     results: BTreeMap<String, u64>,
-    bytes: u64,
 }
 
 impl Total {
@@ -359,8 +356,8 @@ impl Timeline {
                 ),
                 None => (0, 0, vec![0; good.len()]),
             };
-            let (start, due, results, bytes) = (next.start_us, next.due, next.results, next.bytes);
-            let total = Total { start, due, due_before, unknown_before, good_before, good, first_good, results, bytes };
+            let (start, due, results) = (next.start_us, next.due, next.results);
+            let total = Total { start, due, due_before, unknown_before, good_before, good, first_good, results };
             line.known.push(total);
         }
     }
@@ -429,7 +426,7 @@ impl Timeline {
     }
 
     /// What too many requests of a load that an SLI looks at are refused in a window, or what most are answered with, although hardly
-    /// any was in another one, when the stack was steady; or that answers are more than twice or less than half as long as they were.
+    /// any was in another one, when the stack was steady.
     pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
         let changed = self.judged().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
@@ -439,15 +436,7 @@ impl Timeline {
             let refused: u64 = now.iter().map(|(result, count)| refusals(result, *count, all_now)).sum();
             let refused = too_many(refused, all_now, self.strictest_objective(load));
             if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
-                let (then, now) = (line.mean_length(steady), line.mean_length(window));
-                let otherwise = then > 0 && then.abs_diff(now) >= LENGTH && (now * 2 < then || then * 2 < now);
-                return otherwise.then(|| AnswersChanged {
-                    text: format!(
-                        "answers to requests of {load} are {now} bytes long on average, and were {then} before the faults: their status \
-                         does not say whether users get what they got, `expect` of the load does"
-                    ),
-                    refused: false,
-                });
+                return None;
             }
             let is_told = |(known, count): &&(&str, u64)| match refused {
                 true => refusals(known, *count, all_now) > 0,
@@ -611,7 +600,8 @@ impl Timeline {
         self.impact(&ImpactQuery { slis: &slis, below, window, from, within: to.since(from) })
     }
 
-    /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well; and
+    /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well, and
+    /// not of a moment that was over while the window still has it; and
     /// where an SLI is met again, it is met over that one, for longer than ever since `since`, and with so few
     /// bad events as the bad share until then leaves by chance in less than 1 of 1,000 cases (binomial; the share by Laplace's rule).
     ///
@@ -629,12 +619,15 @@ impl Timeline {
                 let line = line?;
                 let begin = line.known.len().saturating_sub(slices(longer)).max(line.first_from(since));
                 let level = self.level(sli, at, line, begin, line.known.len()).filter(|level| level.valid > 0)?;
-                let is_certain = level.is_sparse() || level.met() && line.is_over(at, since, begin, &level);
+                let is_certain = match level.met() {
+                    true => level.is_sparse() || line.is_over(at, since, begin, &level),
+                    false => level.is_sparse() || !line.seems_over(at, since),
+                };
                 Some((level, is_certain))
             })
             .collect();
         let sure = match state.users_suffer() {
-            true => told.iter().any(|(level, _)| !level.met()),
+            true => told.iter().any(|(level, is_certain)| !level.met() && *is_certain),
             false => told.iter().all(|(_, is_certain)| *is_certain),
         };
         sure.then_some(state)
@@ -850,16 +843,29 @@ struct Hurt {
     due: u64,
 }
 
+impl Hurt {
+    /// Whether it was good since for longer than ever in between, and over so many events that chance does not make them.
+    fn is_over(&self, served: &[Total]) -> bool {
+        let share = self.bad as f64 / (self.due + 1) as f64;
+        let due: u64 = served.iter().map(|slice| slice.due).sum();
+        served.len() > self.longest && (1.0 - share).powf(due as f64) < 0.001
+    }
+}
+
 impl Line {
     /// [`Timeline::served_before`] of one SLI; `None` where it had no bad event since then, or nothing is known of it.
     fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<bool> {
         let end = self.before(at);
         let hurt = self.hurt(of, since, end)?;
         let served = self.known.get(hurt.behind..end)?;
-        let share = hurt.bad as f64 / (hurt.due + 1) as f64;
-        let due: u64 = served.iter().map(|slice| slice.due).sum();
-        let by_chance = (1.0 - share).powf(due as f64);
-        Some(served.len() >= slices(quiet) && served.len() > hurt.longest && by_chance < 0.001)
+        Some(served.len() >= slices(quiet) && hurt.is_over(served))
+    }
+
+    /// Whether a moment of bad events seems to be over: by [`Hurt::is_over`], and by no fewer good events since than an impact has bad ones.
+    fn seems_over(&self, of: usize, since: DrillTime) -> bool {
+        let hurt = self.hurt(of, since, self.known.len());
+        let served = hurt.as_ref().and_then(|hurt| self.known.get(hurt.behind..)).unwrap_or_default();
+        served.iter().map(|slice| slice.due).sum::<u64>() >= MIN_BAD && hurt.is_some_and(|hurt| hurt.is_over(served))
     }
 
     /// How an SLI was hit from `since` to the slice `end`; `None` where it had no bad event.
@@ -914,13 +920,6 @@ impl Line {
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         sums
-    }
-
-    /// How long the body of an answer was on average in a window, in bytes; 0 as well where nobody counted.
-    fn mean_length(&self, (from, to): TimeSpan) -> u64 {
-        let inside = self.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
-        let (bytes, due) = inside.fold((0, 0), |(bytes, due), slice| (bytes + slice.bytes, due + slice.due));
-        bytes / due.max(1)
     }
 
     /// The number of the first slice that began at `from` or later; one past the last when there is none yet.

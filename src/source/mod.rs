@@ -20,12 +20,13 @@ mod yaml_tests;
 pub use self::toml::parse_toml;
 pub use crate::output::cut;
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
-pub use read::{ReadError, beside, clean, line_of_another_reader, outside, tidy, work_tree};
+pub use read::{ReadError, beside, clean, line_of_another_reader, outside, path_of, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{TextForm, describe};
 pub use values::{
-    FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_rate, parse_size, shorten,
+    FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_period, parse_rate,
+    parse_size, shorten,
 };
 pub use words::{DocPage, documented};
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -1,7 +1,7 @@
 //! Reading a file that a person named: size, kind and encoding are looked at before anything else is.
 
 use super::yaml::MAX_BYTES;
-use super::{Diagnostics, Source, Span};
+use super::{At, Diagnostics, Source, Span, shape};
 use crate::output::has_controls;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -33,8 +33,12 @@ impl Source {
             let cause = format!("{cause}; `--root` says what the project is");
             return Err(ReadError::File { path: path.to_path_buf(), cause });
         }
-        let source = Source::read_any(path)?;
-        Ok(Arc::new(Source { root: Some(root.to_path_buf()), ..Arc::unwrap_or_clone(source) }))
+        Ok(Source::read_any(path)?.of_project(root.to_path_buf()))
+    }
+
+    /// The same file, which may name those of this directory and no others.
+    pub fn of_project(self: Arc<Self>, root: PathBuf) -> Arc<Source> {
+        Arc::new(Source { root: Some(root), ..Arc::unwrap_or_clone(self) })
     }
 
     /// Reads a text file of at most 1 MiB; `path` is relative to the working directory and is shown as it is given. One in a Git
@@ -149,6 +153,18 @@ pub fn beside(file: &Path, relative: &str) -> PathBuf {
     tidy(&joined)
 }
 
+/// The path that a value names, relative to its file, and not outside of the project.
+pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
+    at.diags.describe(shape::filled);
+    let Some(text) = at.node.text().filter(|text| !text.trim().is_empty() && !text.contains('\0')) else {
+        return at.fail(format!("expected a path, found {}", at.node.describe()));
+    };
+    let path = beside(&at.source.path, text);
+    let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
+    at.error(why).help("move it into the project, or say with `--root DIR` what the project is");
+    None
+}
+
 /// A path without `.` and `..`, by its text alone: `..` takes away what is written before it, whatever links there are, and
 /// nothing is above `/`.
 pub fn clean(path: &Path) -> PathBuf {
@@ -181,9 +197,7 @@ pub fn tidy(path: &Path) -> PathBuf {
         match component {
             Component::CurDir => {}
             Component::ParentDir => match short.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    short.pop();
-                }
+                Some(Component::Normal(_)) => drop(short.pop()),
                 Some(Component::RootDir) => {}
                 _ => short.push(".."),
             },
@@ -193,11 +207,8 @@ pub fn tidy(path: &Path) -> PathBuf {
     if short.as_os_str().is_empty() {
         short.push(".");
     }
-    match (path.canonicalize(), short.canonicalize()) {
-        (Ok(long), Ok(same)) if long != same => path.to_path_buf(),
-        (Ok(_), Err(_)) => path.to_path_buf(),
-        _ => short,
-    }
+    let is_other = path.canonicalize().is_ok_and(|long| short.canonicalize().ok() != Some(long));
+    if is_other { path.to_path_buf() } else { short }
 }
 
 #[cfg(test)]

@@ -186,12 +186,8 @@ impl<'a> At<'a> {
             let least = if shape.get("items").is_some() { json!({ "minItems": 1 }) } else { of_map() };
             shape::with(shape, least)
         });
-        let empty = match &self.node.value {
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => entries.is_empty(),
-            Value::Null => true,
-            Value::Scalar { .. } => false,
-        };
+        let node = self.node;
+        let empty = node.items().is_empty() && node.entries().is_empty() && node.text().is_none();
         let is_told = |diag: &Diagnostic| diag.level == Severity::Error && diag.span == self.node.span;
         if empty && !self.diags.all.iter().any(is_told) {
             self.error(message).help(help);

@@ -144,11 +144,9 @@ fn plain_json(text: &str) -> serde_json::Value {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
         let number = text.strip_prefix('+').unwrap_or(text);
-        if let Ok(number) = number.parse::<i64>() {
-            return number.into();
-        }
-        if let Ok(number) = number.parse::<u64>() {
-            return number.into();
+        let whole = number.parse::<i64>().map(Json::from).or_else(|_| number.parse::<u64>().map(Json::from));
+        if let Ok(whole) = whole {
+            return whole;
         }
     }
     // `inf` and `nan` are words in YAML 1.2 and unknown to JSON, so a number has a digit and nothing but its signs.
@@ -243,21 +241,38 @@ whole_number!(u8, u16, u32, u64, usize);
 
 /// Reads `5s`, `300ms`, `1.5s`, `2m`, `1h` (a number and its unit, at most a day).
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{}` is not a duration: write it like `5s`, `300ms` or `2m`", shorten(text));
+    read_duration(text, false)
+}
+
+/// Reads what may be longer than a drill: also `30d`, `2w`, at most ten years.
+pub fn parse_period(text: &str) -> Result<Duration, String> {
+    read_duration(text, true)
+}
+
+fn read_duration(text: &str, may_be_days: bool) -> Result<Duration, String> {
+    let (like, [unit, other], longest, limit) = match may_be_days {
+        true => ("`15m`, `4h` or `30d`", ["m", "d"], 3650 * MAX_DURATION, "ten years"),
+        false => ("`5s`, `300ms` or `2m`", ["s", "ms"], MAX_DURATION, "a day"),
+    };
+    let wrong = || format!("`{}` is not a duration: write it like {like}", shorten(text));
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
-    let per_unit: f64 = match unit.trim() {
+    let (number, given) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let per_unit: f64 = match given.trim() {
         "ms" => 1e-3,
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        "" if !number.is_empty() => return Err(format!("`{number}` has no unit: write `{number}s` or `{number}ms`")),
+        "d" if may_be_days => 86_400.0,
+        "w" if may_be_days => 7.0 * 86_400.0,
+        "" if !number.is_empty() => {
+            return Err(format!("`{number}` has no unit: write `{number}{unit}` or `{number}{other}`"));
+        }
         _ => return Err(wrong()),
     };
     let seconds = decimal(number).ok_or_else(wrong)? * per_unit;
-    if seconds > MAX_DURATION.as_secs_f64() {
-        return Err(format!("`{}` is longer than a day", shorten(text)));
+    if seconds > longest.as_secs_f64() {
+        return Err(format!("`{}` is longer than {limit}", shorten(text)));
     }
     // Microseconds are the clock of a drill, and rounding keeps 0.3s from becoming 299.999 999 ms.
     Ok(Duration::from_micros((seconds * 1e6).round() as u64))

@@ -2,25 +2,27 @@
 //! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
 
 use super::Show;
-use super::stack::{path_of, read_text};
+use super::stack::read_text;
 use super::windows::deadline;
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
     comparisons, host_of, read_address, receiver_url,
 };
 use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_intervals, texts, windows};
-use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros};
+use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros, random_hex};
 use crate::slis::Comparison;
 use crate::source::{
-    At, Diagnostics, Entry, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, shape,
-    shorten,
+    At, Diagnostics, Entry, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, path_of,
+    shape, shorten,
 };
 use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+/// What this process's Alertmanagers alone are told, for their receivers.
+static TOKEN: LazyLock<String> = LazyLock::new(random_hex);
 /// Integrations of Alertmanager that do not tell when an alert is over, unless they say so.
 const SILENT_WHEN_OVER: &[&str] = &["slack_configs", "email_configs", "wechat_configs"];
 /// How often rules are evaluated where nothing says it.
@@ -86,7 +88,7 @@ impl AlertsSpec {
         AlertFiles {
             rules: self.rules.iter().map(|rules| (rules.path.clone(), rules.text.clone())).collect(),
             alertmanager: (self.alertmanager.path.clone(), self.alertmanager.text.clone()),
-            in_drill: self.drill_alertmanager(),
+            in_drill: self.drill_alertmanager(&TOKEN),
             image: self.image.clone(),
         }
     }
@@ -96,7 +98,7 @@ impl AlertsSpec {
         let replaced = self.services.as_ref().map(|services| ReplacedFile {
             host: host_of(&services.alertmanager).unwrap_or_default(),
             file: self.alertmanager.path.clone(),
-            text: self.drill_alertmanager(),
+            text: self.drill_alertmanager(&TOKEN),
         });
         MonitoringRequest { image: self.image.clone(), replaced }
     }
@@ -107,6 +109,7 @@ impl AlertsSpec {
         let mut left_out = Vec::new();
         let mut asked = AlertServers {
             silences: self.kept_back.clone(),
+            token: TOKEN.clone(),
             alert: alert.to_string(),
             history: self.history.clone(),
             services: self.services.clone(),
@@ -120,7 +123,7 @@ impl AlertsSpec {
         let names: Vec<String> = (0..self.rules.len()).map(|number| format!("rules-{number}.yml")).collect();
         let prometheus = self.drill_prometheus(&names, hosts, &mut left_out);
         asked.files.insert(PROMETHEUS_FILE.into(), prometheus);
-        asked.files.insert(ALERTMANAGER_FILE.into(), self.drill_alertmanager());
+        asked.files.insert(ALERTMANAGER_FILE.into(), self.drill_alertmanager(&TOKEN));
         asked.files.extend(names.into_iter().zip(self.rules.iter().map(|rules| rules.text.clone())));
         (asked, left_out)
     }
@@ -194,7 +197,7 @@ impl AlertsSpec {
 
     /// Alertmanager's configuration with every receiver delivering to Firedrill's: names, routes, grouping, inhibition and
     /// times stay.
-    fn drill_alertmanager(&self) -> String {
+    fn drill_alertmanager(&self, token: &str) -> String {
         let host = if self.services.is_some() { AgentRole::Monitoring.name() } else { "127.0.0.1".into() };
         let mut out = Vec::new();
         for entry in self.routes.entries() {
@@ -211,7 +214,7 @@ impl AlertsSpec {
         let receivers = self.receivers.iter().map(|receiver| {
             let mut config = vec![pair("name", quoted(&receiver.name))];
             if receiver.delivers {
-                let url = pair("url", quoted(&receiver_url(&host, &receiver.name)));
+                let url = pair("url", quoted(&receiver_url(&host, token, &receiver.name)));
                 let webhook = flow_map([url, pair("send_resolved", receiver.resolves.to_string())]);
                 config.push(pair("webhook_configs", flow_list([webhook])));
             }
@@ -558,7 +561,7 @@ receivers:
     #[test]
     fn receivers_change_in_where_they_deliver_and_nothing_else_does() {
         let spec = spec(ALERTMANAGER_YML, "{}");
-        insta::assert_snapshot!(spec.drill_alertmanager());
+        insta::assert_snapshot!(spec.drill_alertmanager("0123"));
         let secrets = spec.secrets();
         for secret in ["hunter22", "0123456789abcdef", "https://hooks.slack.com/services/x"] {
             assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");

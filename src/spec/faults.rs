@@ -191,11 +191,13 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
     interposed
 }
 
-/// The fault that takes longest to come back, after it was ended or by its `every`, with that time.
+/// The fault that takes longest to come back, after it was ended or by its `every`, with that time. Noise that comes and goes as well: it
+/// may hurt after all, and its going away is no recovery.
 pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
-    let counts = faults.iter().filter(|planned| !planned.timing.noise);
-    let returning =
-        counts.filter_map(|planned| Some((planned.id.as_str(), planned.fault.facts.returns.max(planned.period())?)));
+    let returning = faults.iter().filter_map(|planned| {
+        let returns = planned.fault.facts.returns.filter(|_| !planned.timing.noise);
+        Some((planned.id.as_str(), returns.max(planned.period())?))
+    });
     returning.max_by_key(|(_, after)| *after)
 }
 

@@ -1,16 +1,14 @@
 //! A game day that is fit to run: its settings, and every scenario that its file names. `read` reads the file key by key,
 //! `select` finds the scenarios.
 
-mod outline;
 mod read;
 mod select;
 
-pub use outline::{DayOutline, is_game_day, outline_day};
-pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_of, game_day_schema, load_game_day, parse_control};
+pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_schema, load_game_day};
 
 use super::Plan;
 use crate::source::Source;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ use std::time::Duration;
 pub struct GameDay {
     /// File name without `.yaml`.
     pub name: String,
-    /// The file; `None` when the scenarios were named on the command line.
+    /// The file.
     pub source: Option<Arc<Source>>,
     /// Title.
     pub title: String,
@@ -99,4 +97,11 @@ pub enum Flaky {
     Pass,
     /// The game day fails.
     Fail,
+}
+
+/// Whether a file is a game day rather than a scenario: it lies in `gamedays/`, or has `scenarios`.
+pub fn is_game_day(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == "gamedays")
+        || super::outline::read(path).is_some_and(|root| root.get(&["scenarios"]).is_some())
 }

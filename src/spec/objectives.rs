@@ -1,13 +1,12 @@
 //! Which objectives hold in a drill. There is one place that decides: what the scenario says, else what `services.yaml` owes the
 //! users that the drill hurts; where both say something, the stricter one. What differs is told by `check` and in reports.
 
-use super::Plan;
 use super::windows::{Show, slowest};
+use super::{Overrides, Plan, root_of};
 use crate::assurance::services::{Catalog, CriticalService, FILE, read};
 use crate::slis::SliSpec;
 use crate::source::{Diagnostics, Source, tidy};
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 /// The objectives of a drill.
@@ -60,13 +59,13 @@ pub struct Shortfall {
 }
 
 /// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
-pub(crate) fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
-    let path = tidy(&project.join(FILE));
+pub(crate) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
+    let path = tidy(&overrides.project.join(FILE));
     if std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
     match Source::read(&path) {
-        Ok(source) => read(&source, None, diags).map(Some).ok_or(()),
+        Ok(source) => read(&source.of_project(root_of(&path, overrides)), None, diags).map(Some).ok_or(()),
         Err(error) => {
             error.report("the list of services", None, diags);
             Err(())
@@ -194,7 +193,7 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Overrides, load};
+    use super::super::load;
     use super::*;
 
     const SCENARIO: &str = "title: T\nstack: ../compose.yaml\nload: { l: { request: GET http://web:80/, rate: 50/s } }\n\
@@ -231,6 +230,15 @@ mod tests {
     fn rto(services: &[String]) -> Option<(u64, String)> {
         let (plan, _) = beside(&format!("services:\n{}", services.concat()));
         plan.unwrap().objectives.rto.map(|rto| (rto.value.as_secs(), rto.from.to_string()))
+    }
+
+    #[test]
+    fn the_list_names_no_file_from_outside_of_the_project() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("credentials");
+        std::fs::write(&file, "[default]\nkey = hunter22\n").unwrap();
+        let (plan, told) = beside(&format!("services:\n{}journeys: [{}]\n", service("web", "rto: 1m"), file.display()));
+        assert!(plan.is_none() && told.len() == 1 && told[0].contains("is outside of the project"), "{told:?}");
     }
 
     #[test]
@@ -304,6 +312,6 @@ mod tests {
     fn without_a_list_that_can_be_read_nobody_knows_what_holds() {
         let (plan, told) = beside("services: { web: { tier: 0, failure_modes: [x] } }\n");
         assert!(plan.is_none());
-        assert_eq!(told, ["tier 0 is not between 1 and 9"]);
+        assert_eq!(told, ["`tier`: `0` is not a tier from 1, the most critical, to 9"]);
     }
 }

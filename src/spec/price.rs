@@ -1,8 +1,8 @@
 //! `budget:` of a scenario: the production error budget in terms of which a drill has its price.
 
-use crate::assurance::services::{A_PERIOD, parse_period};
+use crate::assurance::services::A_PERIOD;
 use crate::slis::Ratio;
-use crate::source::{At, TextForm, parse_rate, shape};
+use crate::source::{At, TextForm, parse_period, parse_rate, shape};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);

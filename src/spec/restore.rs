@@ -4,11 +4,11 @@ use super::loads::named;
 use super::outcome::Expected;
 use super::probe::{expected, probe};
 use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript};
-use crate::assurance::services::{A_PERIOD, parse_period};
+use crate::assurance::services::A_PERIOD;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Term};
-use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_size, shape, shorten};
+use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, shape, shorten};
 use serde_json::json;
 use std::time::Duration;
 

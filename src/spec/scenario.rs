@@ -68,7 +68,7 @@ pub(super) fn load_file<T>(
 fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Option<Runbook>)> {
     let read = read_root(at, path, overrides);
     let diags = &mut *at.diags;
-    let catalog = project_services(&overrides.project, diags);
+    let catalog = project_services(overrides, diags);
     let (mut plan, whole) = read?;
     let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
     plan.objectives = DrillObjectives::decide(&plan, plan.rto, rpo, catalog.ok()?.as_ref());
@@ -187,6 +187,10 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     }
     if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
         let short = |planned: &PlannedFault| match (planned.timing.lasts, planned.period()) {
+            _ if planned.fault.facts.unproven => Some((
+                "is started again when it has failed, and only its container is looked at: it may have done nothing",
+                "give it `confirm`: a probe that holds while it does what harms",
+            )),
             _ if planned.timing.ramp.is_some_and(|ramp| ramp.saturating_mul(2) > within) => Some((
                 "grows for more than half of `within`: most of it would be judged with a part of the fault",
                 "let `within` be at least twice as long as `ramp`",

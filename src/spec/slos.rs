@@ -8,7 +8,7 @@ use crate::agent::promql::{PromAsked, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
 use crate::assurance::services::{Journey, JourneyPromise, read_journeys};
 use crate::slis::{Good, Ratio};
-use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse};
+use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse, parse_period};
 use regex::Regex;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -234,19 +234,13 @@ fn percent(node: &Node) -> Option<Ratio> {
 
 /// `30d`, `4w`, `1M`, as OpenSLO writes how long an SLO is over.
 pub(crate) fn long_duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let unit = text.chars().next_back()?;
-    let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
-    let days = match unit {
-        'h' => return Some(Duration::from_secs(3600) * count),
-        'd' => 1,
-        'w' => 7,
-        'M' => 30,
-        'Q' => 90,
-        'Y' | 'y' => 365,
-        _ => return None,
+    let of_days = [('M', 30), ('Q', 90), ('Y', 365), ('y', 365)];
+    let in_days = of_days.into_iter().find_map(|(unit, days)| Some((text.trim().strip_suffix(unit)?, days)));
+    let read = match in_days {
+        Some((count, days)) => Duration::from_secs(86_400 * days) * count.parse::<u32>().ok()?,
+        None => parse_period(text).ok()?,
     };
-    (count > 0).then(|| Duration::from_secs(86_400 * days) * count)
+    (!read.is_zero()).then_some(read)
 }
 
 /// What an SLO of a file comes to in a drill.

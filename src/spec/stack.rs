@@ -3,7 +3,7 @@
 
 use super::services::service;
 use super::windows::deadline;
-use crate::source::{At, Source, TextForm, Value, beside, outside, shape, shorten};
+use crate::source::{At, Source, TextForm, Value, path_of, shape, shorten};
 use crate::stack::{CHART, ClusterRequest, ImageBuild, StackRequest};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -205,18 +205,6 @@ fn compose_file(at: &mut At<'_>) -> Option<Arc<Source>> {
 /// A text file that the scenario names.
 pub fn read_text(path: &Path, what: &str, at: &mut At<'_>) -> Option<Arc<Source>> {
     Source::read(path).map_err(|error| error.report(what, Some((at.source, at.node.span)), at.diags)).ok()
-}
-
-/// The path that a value names, relative to the scenario.
-pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
-    at.diags.describe(shape::filled);
-    let Some(text) = at.node.text().filter(|text| !text.trim().is_empty() && !text.contains('\0')) else {
-        return at.fail(format!("expected a path, found {}", at.node.describe()));
-    };
-    let path = beside(&at.source.path, text);
-    let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
-    at.error(why).help("move it into the project, or say with `--root DIR` what the project is");
-    None
 }
 
 /// The text file that a value names; `what` says what it is for.

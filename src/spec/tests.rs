@@ -138,6 +138,12 @@ fn a_fault_that_comes_back_must_do_so_while_the_recovery_is_watched() {
     assert_eq!(help.as_deref(), Some("at least 6.1s: its return, and one `impact.window` to be felt"));
     let needless = scenario("5600ms", "6s").replace(", returns: 5600ms", "");
     assert_eq!(first_error(&needless), None);
+    // Noise may hurt after all, and goes away by itself only where it comes and goes.
+    let noise =
+        |more: &str| scenario("5600ms", "6s").replace(", returns: 5600ms }", &format!("{more}\n    noise: true"));
+    let (comes, _) = first_error(&noise(" }\n    lasts: 1s\n    every: 5600ms")).expect("an error");
+    assert_eq!(comes, message);
+    assert_eq!(first_error(&noise(", returns: 5600ms }")), None);
 }
 
 #[test]
@@ -318,6 +324,14 @@ recover: { within: 20s }
     assert!(short.contains("would be judged without the fault"), "{short}");
     let warned = mistakes(&format!("{turned}recover: {{ within: 20s }}\n"));
     assert!(warned.starts_with("7: nothing has to recover: `recover` says nothing"), "{warned}");
+    let process = |more: &str| {
+        let process = format!("faults: [process: {{ name: flood, service: shop, run: a, returns: 1s{more} }}]");
+        mistakes(&turned.replace(kill, &process))
+    };
+    let unproven = process("");
+    assert!(unproven.starts_with("6: `process` is started again"), "{unproven}");
+    assert!(unproven.contains("give it `confirm`"), "{unproven}");
+    assert_eq!(process(", confirm: { service: shop, run: b }"), "");
     let mut calm = plan_of(&lasting(within));
     calm.calm(5.0);
     assert_eq!(calm.impact.within, within, "no longer than the fault");

@@ -1,7 +1,7 @@
 //! Programs of the runner's that a step may call from inside the stack, as if they were there: what is called, its
 //! streams, and who carries it out.
 
-use crate::output::log_line;
+use crate::output::{cut, log_line};
 use crate::record::{Redactor, Stream, open_plain};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -18,6 +18,9 @@ pub const PIECE: usize = 32 << 10;
 pub const WINDOW: u32 = 256 << 10;
 /// Exit code of what is refused: the one of a shell for what cannot be executed.
 pub const REFUSED: i32 = 126;
+/// Of a call so many characters are noted, and nothing more in a log of so many bytes.
+const LONGEST_NOTE: usize = 4000;
+const MOST_NOTES: u64 = 64 << 20;
 
 /// A program that a step called.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +40,17 @@ pub struct ToolCall {
 
 /// Notes a call and what came of it in a log file `name` of the run's directory.
 pub(super) async fn note_call(call: &ToolCall, came: &str, dir: &Path, name: &str, redactor: &Redactor) {
-    let line = format!("{} {} ({came})", call.program, call.args.join(" "));
+    let shown = |text: &str| cut(&redactor.text(text), LONGEST_NOTE, "…");
+    let what = shown(&format!("{} {}", call.program, call.args.join(" ")));
     // One call, one line, whatever its arguments hold.
-    let line = log_line(&redactor.text(&line)) + "\n";
+    let line = log_line(&format!("{what} ({})", shown(came))) + "\n";
     let dir = dir.join("logs");
     let written = async {
         tokio::fs::create_dir_all(&dir).await?;
         let file = open_plain(&dir.join(name), std::fs::OpenOptions::new().create(true).append(true))?;
+        if file.metadata()?.len() > MOST_NOTES {
+            return Ok(());
+        }
         let mut file = tokio::fs::File::from_std(file);
         file.write_all(line.as_bytes()).await?;
         file.flush().await
@@ -164,6 +171,21 @@ mod tests {
         assert_eq!(io.stdin.next().await.as_deref(), Some(&b"abc"[..]));
         assert_eq!((peer.wants.try_recv().unwrap(), peer.wants.try_recv().unwrap()), (WINDOW, 3));
         assert_eq!(io.stdin.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn of_a_call_so_much_is_noted_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = ToolCall { program: "docker".into(), args: vec!["é".repeat(1 << 20)], ..ToolCall::default() };
+        let note = async || note_call(&long, "exit 1", dir.path(), "docker.log", &Redactor::default()).await;
+        note().await;
+        let log = dir.path().join("logs/docker.log");
+        let noted = std::fs::read_to_string(&log).unwrap();
+        assert!(noted.starts_with("docker é") && noted.ends_with("é… (exit 1)\n"), "{noted}");
+        assert_eq!(noted.chars().count(), LONGEST_NOTE + "… (exit 1)\n".chars().count());
+        std::fs::File::options().write(true).open(&log).unwrap().set_len(MOST_NOTES + 1).unwrap();
+        note().await;
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), MOST_NOTES + 1);
     }
 
     #[tokio::test]

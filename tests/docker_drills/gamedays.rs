@@ -172,7 +172,7 @@ fn three_side_by_side_pass_and_each_has_its_own_record() {
         assert_eq!((plan.scenario.as_str(), occasion.attempt), (drill.planned.scenario.as_str(), last.attempt));
         assert_eq!(record.verdict, last.verdict);
     }
-    assert!(said.contains("3 drills: 3 passed") && said.contains("times that"), "{said}");
+    assert!(said.contains("nightly: 3 drills, 3 passed") && said.contains("times that"), "{said}");
 }
 
 #[test]
@@ -270,7 +270,8 @@ fn the_end_of_the_budget_and_a_signal_undo_what_runs_and_say_why() {
     assert!(second.not_run.as_ref().is_some_and(|why| why.contains("SIGTERM")), "{second:?}");
 
     std::fs::remove_dir_all(project.path().join("days")).expect("the first game day");
-    let ended = Running::start(&project, &["--budget", "1s"]).end();
+    project.write("gamedays/nightly.yaml", "title: One\nscenarios: [{ scenario: db-pool, repeat: 2 }]\nbudget: 1s\n");
+    let ended = Running::start(&project, &[]).end();
     assert_eq!(ended.exit, Some(3), "{}", ended.said);
     assert!(ended.day.drills.iter().all(|drill| drill.status() == DrillStatus::NotRun), "{}", ended.said);
     assert!(ended.said.contains("time budget of 1 s"), "{}", ended.said);

@@ -1,8 +1,8 @@
 //! What `firedrill check` reads from images and Compose files about the places in which steps run.
 
-use crate::rig::docker;
+use crate::rig::{docker, rand};
 use firedrill::stack::compose::ComposePlatform;
-use firedrill::stack::{ResolvedStack, StackRequest};
+use firedrill::stack::{AlertFiles, ResolvedStack, StackRequest, platform};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,22 @@ fn check_looks_for_programs_in_the_images_and_starts_nothing() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("not looked at: whether the programs of the steps are in the container of `web`"), "{said}");
     assert!(!said.contains("there is no"), "{said}");
+}
+
+#[tokio::test]
+async fn an_image_that_looks_at_alerts_is_ended_when_it_writes_without_end() {
+    let (image, dir) = (format!("fd-test-flood-{:08x}", rand()), tempfile::tempdir().expect("a directory"));
+    let flood = "RUN printf '#!/bin/bash\\nexec yes\\n' > /flood && chmod +x /flood && ln -sf /flood /bin/sh";
+    std::fs::write(dir.path().join("Dockerfile"), format!("FROM debian:bookworm-slim\n{flood}\n")).expect("a file");
+    docker(&["build", "--quiet", "--tag", &image, &dir.path().display().to_string()]);
+    let alertmanager = ("alertmanager.yml".into(), String::new());
+    let files = AlertFiles { rules: vec![], alertmanager, in_drill: String::new(), image: Some(image.clone()) };
+    let looked = platform().check_alerts(&files).await;
+    let left = docker(&["ps", "--all", "--quiet", "--filter", &format!("ancestor={image}")]);
+    docker(&["rmi", "--force", &image]);
+    let said = format!("{looked:?}");
+    assert!(looked.is_err() && said.contains("more than 64 MiB"), "{said}");
+    assert_eq!(left, "", "its container stays");
 }
 
 #[test]

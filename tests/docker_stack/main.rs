@@ -508,10 +508,10 @@ services:
 fn the_docker_command_can_carry_the_requests() {
     let doctor = |dial: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-        let output = command.args(["doctor", "--format", "json"]).env("FIREDRILL_DOCKER_DIAL", dial).output().unwrap();
+        let output = command.arg("doctor").env("FIREDRILL_DOCKER_DIAL", dial).output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        let probes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        probes.as_array().unwrap().iter().find(|probe| probe["what"] == "engine").unwrap().clone()
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().find(|line| line.starts_with("ok       engine ")).unwrap_or_else(|| panic!("{text}")).to_string()
     };
     assert_eq!(doctor("1"), doctor("0"));
 }

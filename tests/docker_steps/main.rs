@@ -142,6 +142,10 @@ async fn compose_in_a_step_works_on_the_teams_services() {
         let agent = s.out("docker compose exec -T web getent hosts payments").await;
         let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");
+        // So do those whose network is connected again.
+        s.out("docker network disconnect shop_default shop-web-1").await;
+        s.out("docker network connect --alias web shop_default shop-web-1").await;
+        assert_eq!(s.out("docker compose exec -T web getent hosts payments").await, agent);
         // Names of production: the true service, or the agent in front of it.
         let agent = s.out("docker compose exec -T web getent hosts pay.example.com").await;
         assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");
@@ -164,6 +168,56 @@ async fn compose_in_a_step_works_on_the_teams_services() {
         assert_eq!(ours, [id(stack, "fd-agent").await, id(stack, "fd-payments").await, id(stack, "fd-toolbox").await]);
         let log = std::fs::read_to_string(project.run.dir.join("logs/docker.log")).unwrap();
         assert!(log.contains("docker compose restart -t 1 web (exit 0"), "{log}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_told_whose_data_went_with_a_container() {
+    let project = Project::new("unnamed", &SHOP.replace("[\"data:/data\"]", "[/data]"));
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        for (line, lost) in [
+            ("docker compose restart -t 1 db", false),
+            ("docker compose up -d --force-recreate -t 1 db", false),
+            ("docker compose up -d --force-recreate -V -t 1 db", true),
+            ("docker compose rm -sf db", true),
+            ("docker compose down -t 1", true),
+            ("docker rm -f the-db", true),
+            ("docker rm -f shop-web-1", false),
+        ] {
+            let ran = s.run(line).await;
+            let told = ran.err.contains("note: `db` has lost what it had in a volume without a name\n");
+            assert_eq!((ran.exit, told), (0, lost), "{line}: {ran:?}");
+            s.out("docker compose up -d").await;
+        }
+    })
+    .await;
+}
+
+/// What is left of a connection is on the side that has closed it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_around_an_agent_with_a_connection_for_each_request_is_seen() {
+    let project = interposed();
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        s.out(
+            "docker exec -d shop-payments-1 perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 9, \
+             LocalPort => 8080); while ($c = $s->accept) { <$c> }'",
+        )
+        .await;
+        let ask = |host: &str| {
+            let once = format!("(exec 3<>/dev/tcp/{host}/8080) 2>/dev/null");
+            format!("docker exec shop-web-1 bash -c 'for i in $(seq 8); do until {once}; do sleep 0.1; done; done'")
+        };
+        s.out(&ask("payments")).await;
+        assert_eq!(stack.proxy_is_bypassed("payments").await.unwrap(), None);
+        let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        s.out(&ask(&docker(&["inspect", "-f", address, &id(stack, "payments").await]))).await;
+        let told = stack.proxy_is_bypassed("payments").await.unwrap().expect("who went around it");
+        assert!(told.contains("-web-1 is connected to ") && told.contains("-payments-1 ("), "{told}");
     })
     .await;
 }
@@ -205,9 +259,9 @@ async fn the_environment_of_a_step_decides_what_compose_is_given() {
     docker(&["rmi", &tag]);
 }
 
-/// Compose's own `--wait` would start what has ended again, and fail at it.
+/// Compose's own `--wait` would fail at what has ended, and at a health check that is turned off.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn compose_up_that_waits_leaves_out_what_a_fault_has_started() {
+async fn compose_up_that_waits_starts_what_a_fault_has_started_and_does_not_wait_for_it() {
     let mut project = Project::new("waits", SHOP);
     let process = |(name, run): (&str, &str)| {
         let (name, service, run) = (name.to_string(), Some("web".to_string()), run.to_string());
@@ -228,16 +282,19 @@ async fn compose_up_that_waits_leaves_out_what_a_fault_has_started() {
         let (export, import) = (stack.containers("export").await.unwrap(), stack.containers("import").await.unwrap());
         s.out("docker compose stop -t 1 db && docker compose up --wait").await;
         assert_eq!(status(stack, "db").await, "running", "it waits for the team's services");
-        assert_eq!(stack.containers("export").await.unwrap(), export);
-        assert_eq!(stack.containers("import").await.unwrap(), import, "it was not started again");
-        // One that does not wait takes them for services like any other.
-        s.out("docker compose up -d").await;
         assert_eq!(stack.containers("export").await.unwrap(), export, "nothing had changed");
         let again = stack.containers("import").await.unwrap();
         assert!(
             only(&again).id == only(&import).id && only(&again).started_at != only(&import).started_at,
             "{again:?}"
         );
+        // As one that does not wait: whatever a step did to it, it comes back as any service does.
+        for step in ["stop -t 1", "down -t 1", "kill export", "rm -sf export"] {
+            s.out(&format!("docker compose {step} && docker compose up -d --wait")).await;
+            assert_eq!(status(stack, "export").await, "running", "{step}");
+        }
+        s.out("docker compose stop -t 1 && docker compose up -d --wait db").await;
+        assert_eq!(status(stack, "export").await, "exited", "it was not named");
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Impact and detection: what ends a drill before the runbook is opened.
 
-use crate::support::{Alert, Case, PROCESS, Switches, Told, begins};
-use firedrill::record::{Check, Event, FaultAfter, PageExpectation, Phase, Verdict};
+use crate::support::{Alert, Case, PROCESS, Switches, Told, begins, runs};
+use firedrill::record::{Check, Event, FaultAfter, FaultEvent, PageExpectation, Phase, Verdict};
 use firedrill::runbook::{Command, StepKind};
 use firedrill::spec::BlockClient;
 use std::time::Duration;
@@ -87,6 +87,44 @@ async fn users_who_are_refused_when_they_should_notice_nothing_are_breached() {
         .run()
         .await;
     told.verdict(Verdict::Breached, &["they were refused what they got", "404 × "]).failed(Check::Impact);
+}
+
+/// The application's own watchdog ends the session that holds the lock, and nobody reports it.
+#[tokio::test]
+async fn a_fault_that_somebody_else_ends_while_users_are_to_notice_none_proves_nothing() {
+    let ended = || {
+        unnoticed().set("faults", "\n  - postgres_lock: { service: db, table: orders }").world(|world| {
+            (world.toothless, world.ends_after) = (true, Some(Duration::from_millis(300)));
+        })
+    };
+    for control in [false, true] {
+        let told = ended().options(|options| options.control = control).run().await;
+        told.verdict(Verdict::NoImpact, &["`postgres_lock` did not stay in place for 1.0 s", "is not listed"]);
+        told.at("fake.yaml", "postgres_lock").failed(Check::Impact);
+        let fault = told.record.fault_record("postgres_lock").expect("a fault");
+        assert_eq!(fault.after, Some(FaultAfter::EndedByItself), "{}", told.story());
+    }
+    ended().world(|world| world.ends_after = None).run().await.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_asked_while_users_are_to_notice_none_is_the_harness() {
+    let asked = |more: &str, exits: &[i64]| {
+        let exits = exits.to_vec();
+        let fault = format!("\n  - command: {{ service: db, run: break, confirm: look, {more} }}");
+        unnoticed().set("faults", &fault).world(move |world| {
+            world.toothless = true;
+            world.exits = [("look", exits)].into();
+        })
+    };
+    let told = asked("undo: mend", &[1, 0, 2, 1]).run().await;
+    told.verdict(Verdict::HarnessError, &["`confirm` in `db`"]).error(Check::Impact);
+    asked("undo: mend", &[1, 0, 0, 1]).run().await.verdict(Verdict::Passed, &[]);
+    // What nothing undoes has done its harm.
+    let told = asked("irreversible: true", &[1, 0, 1]).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let life = [FaultEvent::Injecting, FaultEvent::Confirmed, FaultEvent::EndedByItself, FaultEvent::Irreversible];
+    assert_eq!(told.life("command"), life);
 }
 
 #[tokio::test]
@@ -200,6 +238,33 @@ async fn a_fault_that_ends_by_itself_before_the_mitigation_is_self_healed() {
     assert_eq!(told.commands(), ["await-health"], "no mitigating command ran");
 }
 
+/// Users suffer on from what it has done; what the runbook does about that is done without the fault.
+#[tokio::test]
+async fn a_fault_that_is_gone_before_the_mitigation_is_not_cleared_by_the_runbook() {
+    let suffers_on = |case: Case, after: u64| {
+        case.set("respond", "{ phases: [diagnose, mitigate], timeout: 5s }")
+            .world(move |world| world.hurts_after = Some(Duration::from_millis(after)))
+    };
+    for cleared in [false, true] {
+        let told = suffers_on(Case::new().replace("say looking", "sleep 1200"), 700)
+            .set("recover", &format!("{{ within: 1500ms, hold: 500ms, cleared: {cleared} }}"))
+            .world(|world| world.ends_after = Some(Duration::from_millis(700)))
+            .run()
+            .await;
+        let reason =
+            "the fault `http_status` ended by itself before the first mitigating command: http_status is not listed";
+        told.verdict(Verdict::SelfHealed, &[reason]).at("fake.yaml", "http_status").failed(Check::StillBroken);
+        assert_eq!(told.commands(), ["sleep 1200"], "no mitigating command ran");
+        let fault = told.record.fault_record("http_status").expect("a fault");
+        assert_eq!(fault.after, Some(FaultAfter::EndedByItself), "{}", told.story());
+    }
+    // A step of the diagnosis may have cleared it.
+    let told = suffers_on(Case::new().replace("say looking", "clear"), 300).run().await;
+    told.verdict(Verdict::NotRecovered, &[]).passed(Check::StillBroken);
+    let fault = told.record.fault_record("http_status").expect("a fault");
+    assert_eq!(fault.after, Some(FaultAfter::ClearedByRunbook), "{}", told.story());
+}
+
 /// A moment before the mitigation: within the window of the impact users had suffered.
 #[tokio::test]
 async fn what_a_diagnosis_cures_is_no_success_of_the_mitigation() {
@@ -236,19 +301,18 @@ async fn an_sli_that_fell_after_the_first_one_is_one_that_users_suffer_from() {
     assert_eq!(told.record.impacts.len(), 1, "{}", told.story());
 }
 
-/// The window of the impact is longer than the fault has been gone: it still misses its objective when the mitigation begins.
+/// The window of the impact is longer than users have been served again: it still misses its objective when the mitigation is about to begin.
 #[tokio::test]
-async fn a_fault_that_ended_within_the_window_of_the_impact_is_self_healed() {
+async fn users_who_were_served_again_within_the_window_of_the_impact_have_healed_by_themselves() {
     let told = Case::new()
         .replace("say looking", "sleep 5000")
         .replace("fix", "say done")
         .set("impact", "{ below: 90%, within: 10s, window: 10s }")
         .set("respond", "{ phases: [diagnose, mitigate], timeout: 10s }")
-        .world(|world| world.ends_after = Some(Duration::from_millis(1500)))
+        .on(runs("sleep 5000"), |controls| controls.world.work_around_later(Duration::from_millis(1200)))
         .run()
         .await;
-    told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]);
-    told.passed(Check::StillBroken);
+    told.verdict(Verdict::SelfHealed, &["recovered before the first mitigating command"]).failed(Check::StillBroken);
 }
 
 #[tokio::test]
@@ -313,10 +377,8 @@ async fn what_heals_while_the_session_of_the_mitigation_opens_has_healed_itself(
         .says("work", |settings| settings.place = Some("db".into()))
         .set("impact", "{ below: 90%, within: 10s, window: 10s }")
         .set("respond", "{ phases: [diagnose, mitigate], timeout: 20s }")
-        .world(|world| {
-            world.ends_after = Some(Duration::from_millis(1500));
-            world.service_shells_take = Duration::from_secs(5);
-        })
+        .world(|world| world.service_shells_take = Duration::from_secs(5))
+        .on(runs("true"), |controls| controls.world.work_around_later(Duration::from_millis(1200)))
         .run()
         .await;
     told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]);

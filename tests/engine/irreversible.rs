@@ -27,6 +27,14 @@ async fn it_is_left_as_it_is_while_the_others_are_undone_and_the_slis_hold_once_
     assert_eq!(last.map(|moment| moment.detail.as_str()), Some("goes with the stack"));
 }
 
+/// Restarted by the stack itself, or written anew: what it broke stays broken.
+#[tokio::test]
+async fn one_that_is_gone_before_the_mitigation_has_done_its_harm() {
+    let told =
+        Case::new().set("faults", BOTH).world(|world| world.exits = [("look", vec![1, 0, 1])].into()).run().await;
+    told.verdict(Verdict::Passed, &["recovered"]);
+}
+
 #[tokio::test]
 async fn users_who_do_not_hold_after_the_others_were_undone_are_not_reverted() {
     let told = Case::new().set("faults", BOTH).world(|world| world.scars = true).run().await;

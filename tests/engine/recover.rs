@@ -1,7 +1,7 @@
 //! Recovery: a runbook that does not help, helps for a moment, or helps too late.
 
-use crate::support::{Case, Happening, PROCESS, Told};
-use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
+use crate::support::{Case, Entry, Happening, PROCESS, Told};
+use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Verdict, WAIT_UNFELT};
 use firedrill::runbook::Retry;
 use firedrill::stack::ContainerOp;
 use std::time::Duration;
@@ -208,6 +208,37 @@ async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
     told.failed(Check::RecoveryTime);
     assert!(told.record.relapsed_us.is_some(), "{}", told.story());
     assert_eq!(told.record.figures().to_recover_us, None, "a recovery that did not last is none");
+}
+
+/// Users had felt one of two faults, and are served beside both: 2.5 s after its injection the other one hurts, too.
+#[tokio::test]
+async fn a_fault_that_is_left_has_its_time_to_be_felt_before_the_faults_are_undone() {
+    let told = Case::new()
+        .set("faults", crate::support::TWO)
+        .set("impact", "{ below: 90%, within: 4s, window: 500ms }")
+        .set("respond", MITIGATE)
+        .world(|world| world.hurts_after = Some(Duration::from_millis(2500)))
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &["lost the service again"]).failed(Check::StillServed);
+    let (first, wait) = (told.record.injected_us(), told.record.waits.iter().find(|wait| wait.what == WAIT_UNFELT));
+    let waited = wait.expect("a wait").ended_us.since(first.expect("a fault"));
+    assert!(waited >= Duration::from_secs(4), "{waited:?}");
+}
+
+/// A few requests fail while others take over: users were served again before the runbook began, if not for long.
+#[tokio::test]
+async fn users_who_suffered_for_a_moment_just_before_the_mitigation_were_not_helped_by_it() {
+    let felt = |entry: &Entry| matches!(entry.event(), Some(Event::Impacted(_)));
+    let told = Case::new()
+        .replace("say looking", "sleep 400")
+        .set("respond", MITIGATE)
+        .set("impact", "{ below: 90%, within: 1500ms, window: 1s }")
+        .set("recover", "{ within: 1500ms, hold: 1500ms }")
+        .on(Box::new(felt), |controls| controls.world.work_around(None))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["recovered before the first mitigating command"]).failed(Check::StillBroken);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Up and steady: what ends a drill before anything is broken.
 
-use crate::support::{Alert, Case, Happening};
-use firedrill::record::{Check, Phase, Verdict};
+use crate::support::{Alert, Case, Entry, Happening};
+use firedrill::record::{Check, Event, Phase, Verdict};
 use firedrill::stack::StackError;
+use std::time::Duration;
 
 const DETECT: &str = "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 1s }";
 
@@ -31,6 +32,25 @@ async fn an_alert_that_cannot_be_asked_is_not_a_quiet_one() {
     let told = Case::new().set("detect", DETECT).world(|world| world.alert = Alert::Missing).run().await;
     told.verdict(Verdict::Unsteady, &["queue > 5", "no such metric"]).failed(Check::Steady);
     nothing_was_broken(&told);
+}
+
+/// What the invariants ask takes longer than users are served.
+#[tokio::test]
+async fn users_who_suffer_again_before_the_first_fault_goes_in_are_unsteady() {
+    let steady = |entry: &Entry| matches!(entry.event(), Some(Event::WindowHeld(held)) if held.phase == Phase::Steady);
+    let told = Case::new()
+        .set("steady", "{ for: 1s, within: 2s }")
+        .set("invariants", "{ orders: { service: db, run: count, as_before: true } }")
+        .world(|world| {
+            world.probes = [("count", vec!["7"])].into();
+            world.probes_take = Duration::from_millis(1500);
+        })
+        .on(Box::new(steady), |controls| controls.world.take_turns())
+        .run()
+        .await;
+    told.verdict(Verdict::Unsteady, &["not served any more when the first fault was to go in: availability"]);
+    told.at("fake.yaml", "steady:").passed(Check::Steady).failed(Check::Injection { fault: "http_status".into() });
+    assert!(!told.happenings().any(|happening| matches!(happening, Happening::Injected { .. })), "{}", told.story());
 }
 
 #[tokio::test]

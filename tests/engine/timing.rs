@@ -87,7 +87,11 @@ async fn a_fault_comes_after_the_one_before_it_and_noise_counts_for_nothing() {
     noise: true
   - http_status: { service: web, port: 80, status: 503 }
     after: 700ms";
-    let told = Case::new().set("faults", faults).replace("fix", "clear").run().await;
+    let case = || Case::new().set("faults", faults).replace("fix", "clear");
+    // What hurts before anything that counts is there is no noise.
+    let told = case().run().await;
+    told.verdict(Verdict::Unsteady, &["not served any more"]).failed(Check::Injection { fault: "http_status".into() });
+    let told = case().world(|world| world.harmless = Some("postgres_lock")).run().await;
     told.verdict(Verdict::Passed, &[]);
     let [noise, fault] = ["postgres_lock", "http_status"].map(|id| told.record.fault_record(id).expect("a fault"));
     let confirmed = [noise, fault].map(|fault| fault.at(FaultEvent::Confirmed).expect("confirmed"));
@@ -151,6 +155,29 @@ async fn a_runbook_that_does_nothing_about_what_comes_and_goes_does_not_pass_in_
     told.verdict(Verdict::NotRecovered, &[]);
     let cleared = comes_and_goes().replace("fix", "clear").run().await;
     cleared.verdict(Verdict::NotRecovered, &[]);
+}
+
+/// Users feel nothing but the noise: that it goes away for a while is no recovery.
+#[tokio::test]
+async fn noise_that_comes_and_goes_must_have_come_again_before_users_count_as_recovered() {
+    let noise = "
+  - http_status: { service: web, port: 80, status: 503 }
+  - tcp_latency: { service: web, port: 80, latency: 1100ms }
+    lasts: 400ms
+    every: 3s
+    noise: true";
+    let told = comes_and_goes()
+        .set("faults", noise)
+        .set("recover", "{ within: 1500ms, hold: 4s }")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 5s }")
+        // Shorter than `check` allows.
+        .plan_with(|plan| plan.recover_hold = Duration::from_millis(700))
+        .replace("fix", "say done")
+        .world(|world| world.harmless = Some("http_status"))
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &[]).passed(Check::StillBroken);
+    assert_eq!(told.record.hold.expect("a hold").returns_us, 3_000_000);
 }
 
 #[tokio::test]

@@ -208,6 +208,17 @@ async fn a_background_job_calls_between_commands_and_ends_with_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn so_many_calls_are_heard_at_once_and_the_others_wait() {
+    let (mut rig, words) = rig().await;
+    let heard = || words.calls.lock().unwrap().len();
+    rig.out("for _ in {1..64}; do docker hang & echo $! >> pids; done").await;
+    poll("the calls", || heard() == 64).await;
+    assert_eq!((rig.run("timeout 1 docker say late").await.exit, heard()), (124, 64));
+    rig.out("kill $(cat pids)").await;
+    assert_eq!(rig.run("docker say on 2>/dev/null").await.out, "on\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_goes_on_with_the_state_of_another_calls_by_its_own_door() {
     let (mut first, of_first) = rig().await;
     first.out("export PATH=/opt/own:$PATH; export TAG=v1").await;

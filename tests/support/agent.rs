@@ -268,7 +268,6 @@ impl Agent {
                     results: BTreeMap::from([(status.to_string(), due)]),
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
-                    bytes: 0,
                 };
                 slices.push((of.name.clone(), counts));
             }

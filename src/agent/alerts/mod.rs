@@ -43,9 +43,10 @@ pub const PROMETHEUS_FILE: &str = "prometheus.yml";
 /// That of Alertmanager.
 pub const ALERTMANAGER_FILE: &str = "alertmanager.yml";
 
-/// The URL at which notifications for a receiver of Alertmanager's configuration are taken, as `host` leads there.
-pub fn receiver_url(host: &str, receiver: &str) -> String {
-    format!("http://{host}:{RECEIVER_PORT}/receiver/{}", encoded(receiver))
+/// The URL at which notifications for a receiver of Alertmanager's configuration are taken, as `host` leads there. Whoever does not know
+/// the token is not Alertmanager.
+pub fn receiver_url(host: &str, token: &str, receiver: &str) -> String {
+    format!("http://{host}:{RECEIVER_PORT}/receiver/{token}/{}", encoded(receiver))
 }
 
 /// Reads the address of a server's API.
@@ -61,6 +62,8 @@ pub struct AlertServers {
     pub services: Option<AlertAddresses>,
     /// The files with which they are started, by names without directories.
     pub files: BTreeMap<String, String>,
+    /// What stands in the URLs of Alertmanager's receivers.
+    pub token: String,
     /// Names of the alerts of which Prometheus must have a rule.
     pub names: BTreeSet<String>,
     /// How long it may take until every target was scraped once, in microseconds.
@@ -110,7 +113,7 @@ impl Ability for AlertServers {
     const NAME: &'static str = "alert_servers";
 
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
-        let receiver = receiver::listen(RECEIVER_PORT, context.clock, tell.clone()).await?;
+        let receiver = receiver::listen(RECEIVER_PORT, &self.token, context.clock, tell.clone()).await?;
         let servers = servers::start(&self, &tell).await?;
         let distance = Distance::of(&self.alert);
         let shown = Arc::new(Mutex::new(distance.to_string()));
@@ -185,6 +188,6 @@ mod tests {
     #[test]
     fn what_is_no_code_stays() {
         assert_eq!(decoded("100%/x%4"), "100%/x%4");
-        assert_eq!(receiver_url("127.0.0.1", "a/b c"), "http://127.0.0.1:9095/receiver/a%2Fb%20c");
+        assert_eq!(receiver_url("127.0.0.1", "0123", "a/b c"), "http://127.0.0.1:9095/receiver/0123/a%2Fb%20c");
     }
 }

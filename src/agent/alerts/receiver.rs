@@ -1,5 +1,5 @@
-//! Takes every notification: those of the drill's Alertmanager, by the receiver that they are for, and pages that anything else posts
-//! as webhooks to `/source/NAME/RECEIVER`.
+//! Takes every notification: those of the drill's Alertmanager, which alone knows the token of `/receiver/TOKEN/RECEIVER`, and pages that
+//! anything else posts as webhooks to `/source/NAME/RECEIVER`.
 
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,27 +26,33 @@ use tokio_util::task::AbortOnDropHandle;
 const MAX_NOTIFICATION: usize = 4 * 1024 * 1024;
 
 /// Listens as long as what is returned is held.
-pub(super) async fn listen(port: u16, clock: Clock, tell: Tell) -> Result<AbortOnDropHandle<()>, String> {
+pub(super) async fn listen(port: u16, token: &str, clock: Clock, tell: Tell) -> Result<AbortOnDropHandle<()>, String> {
+    let token: Arc<str> = token.into();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             let (stream, _) = next_connection(&listener).await;
-            let tell = tell.clone();
-            let service = service_fn(move |request| take(request, clock, tell.clone()));
+            let (token, tell) = (token.clone(), tell.clone());
+            let service = service_fn(move |request| take(request, token.clone(), clock, tell.clone()));
             // A peer that breaks its connection has delivered nothing.
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     })))
 }
 
-async fn take(request: Request<Incoming>, clock: Clock, tell: Tell) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn take(
+    request: Request<Incoming>,
+    token: Arc<str>,
+    clock: Clock,
+    tell: Tell,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_string();
     let body = Limited::new(request.into_body(), MAX_NOTIFICATION).collect().await;
     let clock_us = clock.now_us();
     let body = body.map_err(|error| error.to_string());
     let read = body.and_then(|body| serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string()));
-    let taken = read.and_then(|json: Value| notification(&path, &json));
+    let taken = read.and_then(|json: Value| notification(&path, &token, &json));
     let (status, said) = match taken {
         Ok(alerts) => {
             for (labels, station) in alerts {
@@ -67,12 +74,12 @@ type Delivered = Vec<(BTreeMap<String, String>, AlertStation)>;
 
 /// The alerts of a notification. That of Alertmanager has them in `alerts`, and so have those of Grafana; of anything else the
 /// whole is one alert, by its `labels` and the first word for a name that it has.
-fn notification(path: &str, json: &Value) -> Result<Delivered, String> {
+fn notification(path: &str, token: &str, json: &Value) -> Result<Delivered, String> {
     let mut words = path.trim_matches('/').split('/').map(decoded);
     let (kind, first, second) = (words.next().unwrap_or_default(), words.next(), words.next());
-    let (receiver, source) = match (kind.as_str(), first) {
-        ("receiver", Some(receiver)) => (receiver, None),
-        ("source", Some(source)) => (second.unwrap_or_default(), Some(source)),
+    let (receiver, source) = match (kind.as_str(), first, second) {
+        ("receiver", Some(given), Some(receiver)) if given == token => (receiver, None),
+        ("source", Some(source), receiver) => (receiver.unwrap_or_default(), Some(source)),
         _ => return Err("post to /source/NAME/RECEIVER".into()),
     };
     let route = json.get("groupKey").and_then(Value::as_str).map(route_of).unwrap_or_default();
@@ -127,7 +134,7 @@ mod tests {
                 { "status": "firing", "labels": { "alertname": "Down", "severity": "page" } },
                 { "status": "resolved", "labels": { "alertname": "Slow" } },
             ] });
-        let alerts = notification("/receiver/on%20call", &json).unwrap();
+        let alerts = notification("/receiver/0123/on%20call", "0123", &json).unwrap();
         let route = "{}/{team=\"payments\"}/{severity=\"page\"}".to_string();
         assert_eq!(alerts[0].0["severity"], "page");
         assert_eq!(alerts[0].1, AlertStation::Delivered { receiver: "on call".into(), route, source: None });
@@ -136,14 +143,23 @@ mod tests {
 
     #[test]
     fn a_page_from_elsewhere_needs_a_name_and_no_more() {
-        let alerts = notification("/source/datadog/oncall", &json!({ "title": "Down" })).unwrap();
+        let alerts = notification("/source/datadog/oncall", "0123", &json!({ "title": "Down" })).unwrap();
         assert_eq!(alerts[0].0[ALERT_NAME], "Down");
         let source = Some("datadog".to_string());
         assert_eq!(alerts[0].1, AlertStation::Delivered { receiver: "oncall".into(), route: String::new(), source });
         for (path, json) in
-            [("/", json!({ "title": "x" })), ("/receiver/a", json!({ "x": 1 })), ("/source/a", json!([]))]
+            [("/", json!({ "title": "x" })), ("/receiver/0123/a", json!({ "x": 1 })), ("/source/a", json!([]))]
         {
-            assert!(notification(path, &json).is_err(), "{path}");
+            assert!(notification(path, "0123", &json).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_alertmanager_delivers_what_counts_as_alertmanagers() {
+        let json = json!({ "title": "Down" });
+        assert!(notification("/receiver/0123/oncall", "0123", &json).is_ok());
+        for path in ["/receiver/oncall", "/receiver/0124/oncall", "/receiver//oncall", "/receiver/0123", "/receiver"] {
+            assert!(notification(path, "0123", &json).is_err(), "{path}");
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     let (within, began) = (asked.ready_within(), Instant::now());
     until(&mut servers, began, within, || ready(addresses.clone())).await?;
     if asked.services.is_some() {
-        delivers_here(&addresses).await?;
+        delivers_here(&addresses, &asked.token).await?;
     }
     for silence in &asked.silences {
         let url = format!("{}/api/v2/silences", addresses.alertmanager);
@@ -132,10 +132,10 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
 }
 
 /// Fails where the stack's Alertmanager has a receiver that delivers to anybody else than this agent.
-async fn delivers_here(addresses: &AlertAddresses) -> Result<(), String> {
+async fn delivers_here(addresses: &AlertAddresses, token: &str) -> Result<(), String> {
     let status: serde_json::Value = addresses.alertmanager("status").await?;
     let config = status.pointer("/config/original").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let here = format!(":{RECEIVER_PORT}/receiver/");
+    let here = format!(":{RECEIVER_PORT}/receiver/{token}/");
     let elsewhere = config.lines().map(|line| line.trim().trim_start_matches("- ")).find(|line| {
         match line.split_once(':').map(|(key, value)| (key, value.trim())) {
             Some(("webhook_configs", _)) => false,
@@ -168,7 +168,8 @@ fn alertmanager(dir: &Path) -> Command {
     command.current_dir(dir).args([
         format!("--config.file={ALERTMANAGER_FILE}"),
         "--storage.path=alertmanager".into(),
-        format!("--web.listen-address=:{}", ALERTMANAGER.rsplit(':').next().unwrap_or_default()),
+        // Services of the stack could post alerts there, and ask for the token.
+        format!("--web.listen-address={ALERTMANAGER}"),
         // There is one, and it waits for no others.
         "--cluster.listen-address=".into(),
         // It says of mute times nowhere else.

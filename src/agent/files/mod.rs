@@ -290,7 +290,7 @@ fn end_of(file: &File, end: u64) -> io::Result<String> {
     let from = end.saturating_sub(END);
     let mut bytes = vec![0; usize::try_from(end - from).unwrap_or_default()];
     file.read_exact_at(&mut bytes, from)?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(Sha256::digest(&bytes)))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::holdings::Holdings;
 use super::owner::AbilityOwner;
 use super::writer::write_lines;
 use crate::agent::Clock;
-use crate::agent::ability::{AgentContext, Tell};
+use crate::agent::ability::{AgentContext, bounded};
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
 use crate::agent::proxy::Proxy;
 use futures_util::StreamExt;
@@ -134,14 +134,14 @@ impl LiveSession {
             AgentAsk::Heartbeat => Ok(String::new()).into(),
             AgentAsk::Begin { ability, id, message } => {
                 let (named, messages) = (id.clone(), self.messages.clone());
-                let told: Tell = Arc::new(move |told| {
+                let told = bounded(Arc::new(move |told| {
                     let message = match told {
                         Told::Note { text } => note(format!("{named}: {text}")),
                         told => AgentMessage::Told { told },
                     };
                     // The writer is gone only when the connection is, and then the session ends by that.
                     let _ = messages.send(message);
-                });
+                }));
                 let beginning = abilities::begin(&ability, message, &id, &self.context, told);
                 self.held.begin(&id, beginning).await.map(|()| String::new()).into()
             }

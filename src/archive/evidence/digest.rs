@@ -16,7 +16,7 @@ pub struct Digest(String);
 impl Digest {
     /// Of bytes.
     pub fn of(bytes: &[u8]) -> Digest {
-        Digest::from_bytes(&Sha256::digest(bytes))
+        Digest(hex::encode(Sha256::digest(bytes)))
     }
 
     /// Of everything that can be read, with the number of bytes.
@@ -26,7 +26,7 @@ impl Digest {
         let mut size = 0;
         loop {
             match reader.read(&mut chunk) {
-                Ok(0) => return Ok((Digest::from_bytes(&hasher.finalize()), size)),
+                Ok(0) => return Ok((Digest(hex::encode(hasher.finalize())), size)),
                 Ok(n) => {
                     hasher.update(&chunk[..n]);
                     size += n as u64;
@@ -51,10 +51,6 @@ impl Digest {
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Digest {
-        Digest(bytes.iter().map(|b| format!("{b:02x}")).collect())
     }
 }
 

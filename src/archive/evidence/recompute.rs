@@ -80,11 +80,8 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
     let of_this_version = plan.tool_version == env!("CARGO_PKG_VERSION");
     if let (Ok(saved), true) = (read_file(dir.join("report.html")), of_this_version) {
         let made = report::html(&report::Drills::one(told.clone()));
-        rows.row(
-            "report.html",
-            "as the events make it",
-            if made == saved { "as the events make it" } else { "otherwise" },
-        );
+        let same = if made == saved { "as the events make it" } else { "otherwise" };
+        rows.row("report.html", "as the events make it", same);
     }
     Ok(rows.0)
 }
@@ -137,10 +134,6 @@ impl<'a> Anew<'a> {
         timeline
     }
 
-    fn number_of(&self, wanted: impl Fn(&Event) -> bool) -> Option<usize> {
-        self.events.iter().position(|stamped| wanted(&stamped.event))
-    }
-
     /// Everything that was measured, computed again: the record with these conclusions in the place of those of the moment.
     fn measured(&self, rows: &mut Rows) -> Record {
         let (told, windows) = (self.told, &self.plan.windows);
@@ -149,19 +142,11 @@ impl<'a> Anew<'a> {
         anew.invariants = self.invariants(rows);
         self.steps(&mut anew, rows);
         if !told.verdict.is_harness() {
-            rows.row(
-                "requests sent late",
-                self.disturbed().unwrap_or_else(|| "as few as allowed".into()),
-                "as few as allowed",
-            );
+            let few = "as few as allowed";
+            rows.row("requests sent late", self.disturbed().unwrap_or_else(|| few.into()), few);
         }
-        let hits = self.impact(rows);
-        let ratio = |hit: &Hit| hit.level.ratio().unwrap_or_default();
-        anew.impacts = hits
-            .iter()
-            .map(|hit| ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio: ratio(hit) })
-            .collect();
-        let impact = hits.iter().map(|hit| hit.at).min();
+        anew.impacts = self.impact(rows);
+        let impact = anew.impacts.iter().map(|impact| impact.impact_us).min();
         let window = Duration::from_micros(windows.impact_window_us);
         // Of what fell until the runbook began to help, the slowest one counts, each from the last injection before it.
         let recover = told.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
@@ -184,7 +169,7 @@ impl<'a> Anew<'a> {
         if let Some(recorded) = &told.hold {
             rows.row("hold required", format!("{} µs", hold.as_micros()), format!("{} µs", recorded.required_us));
         }
-        let suffering = self.still_broken(&hits, rows);
+        let suffering = self.still_broken(&anew, rows);
         let (recovery, own) = self.recovery(impact, hold);
         let relapsed = recovery.and_then(|recovery| self.relapsed(recovery));
         let credited = recovery.filter(|_| !self.without_the_runbook());
@@ -193,12 +178,11 @@ impl<'a> Anew<'a> {
             rows.row("recovered", at(credited.map(|recovery| recovery.at)), at(told_recovery(told)));
             rows.row("relapsed", at(relapsed), at(told.relapsed_us));
             let held = told.windows.iter().rev().find(|w| w.phase == Phase::Recover);
-            let span = |from: DrillTime, to: DrillTime| format!("{} to {} µs", from.0, to.0);
-            rows.row(
-                "window of the recovery",
-                credited.map_or("none".into(), |recovery| span(recovery.from, recovery.to)),
-                held.map_or("none".into(), |held| span(held.from_us, held.to_us)),
-            );
+            let span = |span: Option<TimeSpan>| {
+                span.map_or("none".into(), |(from, to): TimeSpan| format!("{} to {} µs", from.0, to.0))
+            };
+            let [made, held] = [credited.map(|own| (own.from, own.to)), held.map(|held| (held.from_us, held.to_us))];
+            rows.row("window of the recovery", span(made), span(held));
             anew.recoveries = own.into_iter().filter(|_| recovery.is_none() || credited.is_some()).collect();
             anew.windows.retain(|window| window.phase != Phase::Recover);
             if let Some(Recovery { at, from, to }) = credited {
@@ -259,8 +243,7 @@ impl<'a> Anew<'a> {
 
     /// How the steps ended, judged again.
     fn steps(&self, anew: &mut Record, rows: &mut Rows) {
-        let name =
-            |status: Option<StepStatus>| status.map_or("no end".into(), |status| format!("{status:?}").to_lowercase());
+        let name = |status: Option<StepStatus>| status.map_or("no end", StepStatus::name);
         for step in anew.steps.iter_mut().filter(|step| !step.commands.is_empty()) {
             let Some(info) = self.plan.steps.iter().find(|info| info.id == step.step) else { continue };
             let told = step.status;
@@ -337,46 +320,45 @@ impl<'a> Anew<'a> {
         let slis: Vec<String> =
             self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
         let window = Duration::from_micros(self.plan.windows.impact_window_us);
-        match known.impact(&ImpactQuery { slis: &slis, below, window, from, within: until.since(from) }) {
-            WindowAnswer::Yes(hits) => hits,
-            _ => Vec::new(),
-        }
+        let query = ImpactQuery { slis: &slis, below, window, from, within: until.since(from) };
+        known.impact(&query).known().and_then(Result::ok).unwrap_or_default()
     }
 
     /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
-    fn impact(&self, rows: &mut Rows) -> Vec<Hit> {
+    fn impact(&self, rows: &mut Rows) -> Vec<ImpactRecord> {
         // From the first fault on; the time to be seen in counts from the last one.
         let Some((_, (_, last))) = self.below() else { return Vec::new() };
-        let mut hits =
-            self.fallen_by(&self.timeline, last.plus(Duration::from_micros(self.plan.windows.impact_within_us)));
+        let until = last.plus(Duration::from_micros(self.plan.windows.impact_within_us));
+        let record = |hit: Hit| {
+            let ratio = hit.level.ratio().unwrap_or_default();
+            ImpactRecord { sli: hit.level.sli, impact_us: hit.at, ratio }
+        };
+        let mut fell: Vec<ImpactRecord> = self.fallen_by(&self.timeline, until).into_iter().map(record).collect();
         let told = &self.told.impacts;
         let is_error = |check: &CheckResult| matches!(check.outcome, CheckOutcome::Error { .. });
         match told.is_empty() {
             // It was cut off before it had looked, or had not measured.
-            true if self.told.check(&Check::Impact).is_none_or(is_error) => hits.clear(),
+            true if self.told.check(&Check::Impact).is_none_or(is_error) => fell.clear(),
             true => {}
             // The first one is enough: which others fell later nobody asked.
-            false => hits.retain(|hit| told.iter().any(|impact| impact.sli == hit.level.sli)),
+            false => fell.retain(|own| told.iter().any(|impact| impact.sli == own.sli)),
         }
-        let text = |sli: &str, at: DrillTime, ratio: f64| format!("{sli} {ratio:.4} at {} µs", at.0);
-        let join = |mut all: Vec<String>| {
+        let text = |all: &[ImpactRecord]| {
+            let one = |fell: &ImpactRecord| format!("{} {:.4} at {} µs", fell.sli, fell.ratio, fell.impact_us.0);
+            let mut all: Vec<String> = all.iter().map(one).collect();
             all.sort();
             if all.is_empty() { "none".into() } else { all.join("; ") }
         };
-        rows.row(
-            "impact",
-            join(hits.iter().map(|h| text(&h.level.sli, h.at, h.level.ratio().unwrap_or_default())).collect()),
-            join(told.iter().map(|i| text(&i.sli, i.impact_us, i.ratio)).collect::<Vec<String>>()),
-        );
-        hits
+        rows.row("impact", text(&fell), text(told));
+        fell
     }
 
     /// Whether users still suffered when the first mitigating command started; `None` where nobody had to ask.
-    fn still_broken(&self, hits: &[Hit], rows: &mut Rows) -> Option<bool> {
-        let number = self.number_of(|event| matches!(event, Event::MitigationStarted { .. }))?;
+    fn still_broken(&self, anew: &Record, rows: &mut Rows) -> Option<bool> {
+        let number = self.events.iter().position(|stamped| matches!(stamped.event, Event::MitigationStarted { .. }))?;
         let (since, _) = self.injected()?;
         let checked = self.told.check(&Check::StillBroken)?;
-        if hits.is_empty() {
+        if anew.impacts.is_empty() {
             return None;
         }
         let window = Duration::from_micros(self.plan.windows.impact_window_us);
@@ -459,10 +441,7 @@ impl<'a> Anew<'a> {
         let Some(query) = self.query(impact, hold).filter(|_| self.looked_for_a_recovery()) else {
             return (None, Vec::new());
         };
-        let asked = |only: Option<&str>| match self.timeline.recovered(only, &query) {
-            WindowAnswer::Yes(recovery) => Some(recovery),
-            _ => None,
-        };
+        let asked = |only: Option<&str>| self.timeline.recovered(only, &query).known()?.ok();
         let together = asked(None);
         let own: Vec<(String, Option<Recovery>)> =
             self.slis.iter().map(|sli| (sli.name.clone(), asked(Some(&sli.name)))).collect();
@@ -479,12 +458,9 @@ impl<'a> Anew<'a> {
         self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        let missed = match self.timeline.relapsed(recovery.to, until, window) {
-            WindowAnswer::Yes(missed) => missed,
-            _ => Vec::new(),
-        };
+        let missed = self.timeline.relapsed(recovery.to, until, window).known().and_then(Result::ok);
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
-        missed.iter().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
+        missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
 
     /// The verdict of a drill that users did not feel, or that nobody noticed; `Some(None)` where nothing can be computed.
@@ -529,12 +505,7 @@ impl<'a> Anew<'a> {
         let Some((first, _)) = self.injected() else { return Some(None) };
         // What came of it after that, and how far its expression was, decides nothing.
         let waited = |event: &Event| matches!(event, Event::Waited { what, .. } if *what == page.waited_for());
-        let until_judged = self.events.iter().take_while(|stamped| !waited(&stamped.event));
-        let seen = until_judged.filter_map(|stamped| match &stamped.event {
-            Event::Alert(moment) => Some(moment.clone()),
-            _ => None,
-        });
-        let seen: &[AlertMoment] = &seen.collect::<Vec<_>>();
+        let seen: &[AlertMoment] = &self.alerts_until(waited);
         if page.paged_before(seen, first).is_some() {
             return Some(Some(Verdict::Noisy));
         }
@@ -569,16 +540,15 @@ impl<'a> Anew<'a> {
 
     /// What became of the alerts until the pages were judged: what comes then is of the restore, and of the revert.
     fn alerts_judged(&self) -> Vec<AlertMoment> {
-        let judged = |event: &Event| {
+        self.alerts_until(|event| {
             matches!(event, Event::CheckEnded { check: Check::Pages, .. })
                 || matches!(event, Event::PhaseStarted { phase: Phase::Revert, .. })
-        };
-        let until_judged = self.events.iter().take_while(|stamped| !judged(&stamped.event));
-        let seen = until_judged.filter_map(|stamped| match &stamped.event {
-            Event::Alert(moment) => Some(moment.clone()),
-            _ => None,
-        });
-        seen.collect()
+        })
+    }
+
+    fn alerts_until(&self, end: impl Fn(&Event) -> bool) -> Vec<AlertMoment> {
+        let seen = self.events.iter().map(|stamped| &stamped.event).take_while(|event| !end(event));
+        seen.filter_map(|event| if let Event::Alert(moment) = event { Some(moment.clone()) } else { None }).collect()
     }
 
     /// The verdict by the rule "first reason"; `None` where it is one of the harness, or of what nothing can be computed.
@@ -605,7 +575,8 @@ impl<'a> Anew<'a> {
         let steady = self.steady_window().is_some() && !lost(InvariantTime::Steady);
         let paged = |page: &PageExpectation| page.paged_before(&told.alerts, told.last_us).is_some();
         let Some((first, last)) = self.injected().filter(|_| steady) else {
-            let noisy = steady && plan.page.as_ref().is_some_and(paged);
+            // That users were not served any more when the first fault was to go in, only that moment knew.
+            let noisy = steady && told.verdict != Verdict::Unsteady && plan.page.as_ref().is_some_and(paged);
             return Some(if noisy { Verdict::Noisy } else { Verdict::Unsteady });
         };
         // With `impact: none` users must notice nothing; otherwise they must suffer, and somebody must learn of it.

@@ -74,38 +74,27 @@ struct IndexEntry {
     why: Option<String>,
 }
 
-/// Every run that the index has, oldest first, after what is new below the paths was read into it. An index that is damaged or of
-/// another version is moved aside and made again. `rebuild` forgets what it has and reads everything; the file is written whole at the
+/// Every run that the index has, oldest first, after what is new below the paths was read into it. The file is written whole at the
 /// end, so that a command that is killed over it has forgotten nothing.
-pub fn indexed(path: &Path, roots: &[PathBuf], rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
+pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Update), IndexError> {
     let _lock = lock(path)?;
     let mut update = Update::default();
-    let mut entries = read(path, &mut update.notes)?;
-    let runs_of = |entries: &BTreeMap<String, IndexEntry>| entries.values().filter(|entry| entry.run.is_some()).count();
-    let before = runs_of(&entries);
-    if rebuild {
-        entries.clear();
-    }
+    let mut entries = read(path)?;
     let fresh = fresh(&entries, roots, &mut update)?;
-    let is_new = rebuild || !fresh.is_empty();
+    let is_new = !fresh.is_empty();
     entries.extend(fresh);
-    let mut index = Index { format: FORMAT.into(), version: VERSION, entries };
+    let index = Index { format: FORMAT.into(), version: VERSION, entries };
     if is_new {
         let text = serde_json::to_vec(&index).map_err(io::Error::other);
         text.and_then(|text| write_atomic(path, &text)).map_err(failed(path, "writing the index"))?;
     }
-    let after = runs_of(&index.entries);
-    if rebuild && after < before {
-        let note = "runs that the index had are not among those found, and are forgotten";
-        update.notes.push(format!("{} of {before} {note}", before - after));
-    }
-    let mut runs: Vec<IndexedRun> = std::mem::take(&mut index.entries).into_values().filter_map(|e| e.run).collect();
+    let mut runs: Vec<IndexedRun> = index.entries.into_values().filter_map(|entry| entry.run).collect();
     runs.sort_by(|a, b| (a.started_us, &a.run).cmp(&(b.started_us, &b.run)));
     Ok((runs, update))
 }
 
-/// What the file has; one that is damaged or of another version is moved aside, and a note says so.
-fn read(path: &Path, notes: &mut Vec<String>) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
+/// What the file has. One that is damaged or of another version is an error: it may have runs that lie nowhere else.
+fn read(path: &Path) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
     let text = match fs::read(path) {
         Ok(text) if text.is_empty() => return Ok(BTreeMap::new()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -114,14 +103,12 @@ fn read(path: &Path, notes: &mut Vec<String>) -> Result<BTreeMap<String, IndexEn
     if !text.starts_with(HEAD.as_bytes()) {
         return Err(IndexError::Foreign(path.to_path_buf()));
     }
-    let what = match serde_json::from_slice::<Index>(&text) {
+    let why = match serde_json::from_slice::<Index>(&text) {
         Ok(index) if index.version == VERSION => return Ok(index.entries),
-        Ok(_) => "is of another version of Firedrill".to_string(),
-        Err(why) => format!("is damaged, or of another version of Firedrill ({why})"),
+        Ok(index) => format!("it is of another version of Firedrill ({})", index.version),
+        Err(why) => format!("it is damaged, or of another version of Firedrill ({why})"),
     };
-    let aside = set_aside(path)?;
-    notes.push(format!("the index {what} and is rebuilt; the old one is {}", aside.display()));
-    Ok(BTreeMap::new())
+    Err(failed(path, "reading the index")(io::Error::other(why)))
 }
 
 /// Held by whoever uses an index. It is a file beside the index, because the index itself is replaced.
@@ -130,26 +117,13 @@ fn lock(path: &Path) -> Result<File, IndexError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed(path, "making its folder"))?;
     }
-    let lock = beside(path, ".lock");
+    let mut lock = path.as_os_str().to_os_string();
+    lock.push(".lock");
+    let lock = PathBuf::from(lock);
     no_link(&lock).map_err(failed(path, "looking for links"))?;
     let file = File::create(lock).map_err(failed(path, "making its lock"))?;
     file.lock().map_err(failed(path, "waiting for its lock"))?;
     Ok(file)
-}
-
-/// The path with something appended to its file name.
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_os_string();
-    name.push(end);
-    name.into()
-}
-
-/// Moves an index out of the way; says where it is now.
-fn set_aside(path: &Path) -> Result<PathBuf, IndexError> {
-    let names = (1..u32::MAX).map(|number| beside(path, &format!(".old-{number}")));
-    let aside = names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| beside(path, ".old"));
-    fs::rename(path, &aside).map_err(failed(path, "moving it aside"))?;
-    Ok(aside)
 }
 
 /// What tells whether a file is the one that was read.

@@ -6,7 +6,6 @@ mod index;
 mod robust;
 mod run;
 mod show;
-mod since;
 mod summary;
 #[cfg(test)]
 #[path = "tests/testing.rs"]
@@ -18,6 +17,5 @@ pub use index::{IndexError, Update, indexed};
 pub use robust::{Direction, Spread, TimeTrend};
 pub use run::{IndexedRun, RunStanding};
 pub use show::{Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text};
-pub use since::since;
 pub use summary::{Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Summary};
 pub use trend::{ClosedAction, HistoryTrend, TrendPoint};

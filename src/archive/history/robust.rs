@@ -1,5 +1,4 @@
-//! Statistics that one odd run does not bend: quantiles, spread, an interval for a share, and whether the last runs
-//! differ from those before them.
+//! Statistics that one odd run does not bend: quantiles, spread, and whether the last runs differ from those before them.
 
 use serde::Serialize;
 
@@ -19,8 +18,6 @@ pub struct Spread {
     pub median_us: u64,
     /// The mean: the M of MTTR, where people count so.
     pub mean_us: u64,
-    /// Nine of ten runs took at most this.
-    pub p90_us: u64,
     /// Third quartile minus first: the middle half of the runs lies in it.
     pub iqr_us: u64,
     /// The last runs against those before them; `None` where there are too few.
@@ -75,7 +72,6 @@ impl Spread {
             runs: values.len(),
             median_us: at(0.5)? as u64,
             mean_us: mean as u64,
-            p90_us: at(0.9)? as u64,
             iqr_us: (at(0.75)? - at(0.25)?) as u64,
             trend: TimeTrend::of(values),
         })
@@ -107,19 +103,6 @@ impl TimeTrend {
         };
         Some(TimeTrend { runs: half, before_us: from as u64, last_us: to as u64, direction })
     }
-}
-
-/// Wilson's 95% interval of a share, as ratios in 0..=1: what so few runs can say. `None` without runs.
-pub fn wilson(good: usize, all: usize) -> Option<(f64, f64)> {
-    const Z: f64 = 1.96;
-    if all == 0 {
-        return None;
-    }
-    let (n, p) = (all as f64, good as f64 / all as f64);
-    let (z2, shrink) = (Z * Z, 1.0 + Z * Z / all as f64);
-    let middle = (p + z2 / (2.0 * n)) / shrink;
-    let half = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt() / shrink;
-    Some(((middle - half).max(0.0), (middle + half).min(1.0)))
 }
 
 #[cfg(test)]
@@ -161,22 +144,12 @@ mod tests {
         assert_eq!(TimeTrend::of(&long).unwrap().before_us, S, "only the last 20 runs count");
     }
 
-    #[test]
-    fn few_runs_say_little() {
-        assert_eq!(wilson(0, 0), None);
-        let (low, high) = wilson(1, 1).unwrap();
-        assert!(low < 0.25 && high == 1.0, "{low} {high}");
-        let (low, high) = wilson(90, 100).unwrap();
-        assert!((low - 0.826).abs() < 0.001 && (high - 0.945).abs() < 0.001, "{low} {high}");
-    }
-
     proptest! {
         #[test]
         fn quantiles_are_ordered_and_within(mut values in prop::collection::vec(0u64..1 << 50, 1..60)) {
             let spread = Spread::of(&values).unwrap();
             values.sort_unstable();
-            prop_assert!(spread.median_us <= spread.p90_us);
-            prop_assert!(values[0] <= spread.median_us && spread.p90_us <= values[values.len() - 1]);
+            prop_assert!(values[0] <= spread.median_us && spread.median_us <= values[values.len() - 1]);
         }
     }
 }

@@ -104,8 +104,6 @@ pub struct IndexedRun {
     pub to_mitigation_us: Option<u64>,
     /// First confirmed fault → recovered.
     pub to_recover_us: Option<u64>,
-    /// First mitigating command → recovered.
-    pub mitigation_to_recover_us: Option<u64>,
     /// The whole drill.
     pub total_us: u64,
     /// Requests that were due.
@@ -161,7 +159,6 @@ impl IndexedRun {
             to_detect_us: figures.to_detect_us,
             to_mitigation_us: figures.to_mitigation_us,
             to_recover_us: figures.to_recover_us,
-            mitigation_to_recover_us: figures.mitigation_to_recover_us,
             total_us: figures.time.total_us,
             requests: figures.measuring.requests,
             late: figures.measuring.late,

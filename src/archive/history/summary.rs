@@ -1,6 +1,6 @@
 //! What the runs of one scenario add up to. Pure functions of runs, oldest first; `docs/history.md` has the formulas.
 
-use super::robust::{Spread, wilson};
+use super::robust::Spread;
 use super::run::{IndexedRun, RunStanding};
 use crate::record::Verdict;
 use serde::Serialize;
@@ -19,8 +19,6 @@ pub struct Summary {
     pub standings: BTreeMap<RunStanding, usize>,
     /// passed / (passed + failed), as a ratio in 0..=1; `None` without such a run.
     pub pass_rate: Option<f64>,
-    /// Wilson's 95% interval of it.
-    pub pass_interval: Option<(f64, f64)>,
     /// Failed runs by verdict.
     pub failures: BTreeMap<&'static str, usize>,
     /// How often the verdict changed though nothing else had.
@@ -33,8 +31,6 @@ pub struct Summary {
     pub to_mitigation: Option<Spread>,
     /// First confirmed fault → recovered, over the runs that recovered.
     pub to_recover: Option<Spread>,
-    /// First mitigating command → recovered.
-    pub mitigation_to_recover: Option<Spread>,
     /// Before and after the last change of the runbook.
     pub runbook_change: Option<RunbookChange>,
     /// The same failure again.
@@ -141,14 +137,12 @@ impl Summary {
             runs: runs.len(),
             standings,
             pass_rate: (!counting.is_empty()).then(|| passed as f64 / counting.len() as f64),
-            pass_interval: wilson(passed, counting.len()),
             failures,
             flakiness: flakiness(&counting),
             to_impact: spread(&counting, |run| run.to_impact_us),
             to_detect: spread(&counting, |run| run.to_detect_us),
             to_mitigation: spread(&counting, |run| run.to_mitigation_us),
             to_recover: spread(&counting, |run| run.to_recover_us),
-            mitigation_to_recover: spread(&counting, |run| run.mitigation_to_recover_us),
             runbook_change: last_change(&counting),
             repeated: repeated(&counting),
             last_pass: last(RunStanding::Passed),

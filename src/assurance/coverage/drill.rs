@@ -1,7 +1,7 @@
 //! What a record says for coverage: few words of each, so that thousands of records fit in memory.
 
 use crate::faults::class_of;
-use crate::record::{Check, CheckOutcome, Record, RunOutcome, Verdict};
+use crate::record::{Check, CheckOutcome, FaultInfo, Record, RunOutcome, Verdict};
 use crate::report::clock::parsed;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -24,25 +24,14 @@ pub struct PastDrill {
     pub faults: Vec<(Option<String>, Vec<String>)>,
     /// The runbook, as the record names it.
     pub runbook: Option<String>,
-    /// The steps that it set out to follow.
-    pub steps: Vec<DrilledStep>,
+    /// The steps of which commands were begun as the runbook had them, nothing put in their place: id, and SHA-256 of the text then.
+    pub followed: Vec<(String, String)>,
     /// First confirmed fault → users had recovered, in microseconds.
     pub to_recover_us: Option<u64>,
     /// Whether its fault was confirmed: before that nothing was drilled.
     pub injected: bool,
     /// The alert whose page it waited for, where that was delivered as it must be.
     pub paged: Option<String>,
-}
-
-/// A step of the runbook in a drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DrilledStep {
-    /// Its id.
-    pub id: String,
-    /// SHA-256 of its text then.
-    pub hash: String,
-    /// Whether its commands were begun as the runbook had them: nothing was put in their place.
-    pub followed: bool,
 }
 
 impl PastDrill {
@@ -54,11 +43,8 @@ impl PastDrill {
         }
         let at = parsed(&plan.started_utc)?;
         let began = |id: &str| record.steps.iter().any(|step| step.step == id && !step.commands.is_empty());
-        let steps = plan.steps.iter().map(|step| DrilledStep {
-            id: step.id.clone(),
-            hash: step.hash.clone(),
-            followed: step.replaced.is_none() && began(&step.id),
-        });
+        let followed = plan.steps.iter().filter(|step| step.replaced.is_none() && began(&step.id));
+        let class = |fault: &FaultInfo| class_of(&fault.kind, fault.covers.as_deref()).map(str::to_string);
         // A page that came too late was told as well.
         let detected =
             record.check(&Check::Detection).is_some_and(|check| matches!(check.outcome, CheckOutcome::Passed { .. }));
@@ -68,15 +54,9 @@ impl PastDrill {
             at,
             verdict: record.verdict,
             outcome: record.outcome(),
-            faults: plan
-                .faults
-                .iter()
-                .map(|fault| {
-                    (class_of(&fault.kind, fault.covers.as_deref()).map(str::to_string), fault.services.clone())
-                })
-                .collect(),
+            faults: plan.faults.iter().map(|fault| (class(fault), fault.services.clone())).collect(),
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
-            steps: steps.collect(),
+            followed: followed.map(|step| (step.id.clone(), step.hash.clone())).collect(),
             to_recover_us: record.time_to_recover_us(),
             injected: record.injected_us().is_some(),
             paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),

@@ -1,11 +1,11 @@
 //! The matrix: services × failure modes, and in each cell the scenarios that drill it with their runbook and alert, the last
-//! drill, the last pass, and what has changed since. A pure function of the three files and the hour.
+//! drill and the last pass. A pure function of the three files and the hour.
 
 use super::paths::same_file;
 use super::scenario::same_condition;
 use super::{PastDrill, Scenario};
 use crate::assurance::services::{
-    Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Show, Slo, show, shown,
+    Catalog, CriticalService, DrilledBy, FailureMode, Journey, ServiceAlert, Show, Slo, show, shown,
 };
 use crate::record::{Verdict, micros, utc_text};
 use serde::Serialize;
@@ -152,8 +152,6 @@ pub struct Proof {
     pub within_drill_every: Option<bool>,
     /// Its last drill that passed.
     pub last_pass: Option<LastDrill>,
-    /// Ids of the steps that are not as they were in the last drill that passed: changed, new, or gone.
-    pub changed_steps: Vec<String>,
     /// How long users waited in the last drill that passed: confirmed fault → recovered, in microseconds.
     pub recovered_us: Option<u64>,
     /// The recovery time objective by which that is judged, in microseconds: the scenario's or the service's, the stricter one.
@@ -197,7 +195,7 @@ struct Matrix<'a> {
 
 impl Coverage {
     /// Version of the format of its JSON.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
 
     /// The matrix of a project in `root`: its services, its scenarios, and the drills that are known, in any order.
     pub fn new(
@@ -211,27 +209,17 @@ impl Coverage {
         let mut services: Vec<ServiceCoverage> =
             catalog.services.iter().map(|service| judge.service(service)).collect();
         services.sort_by_key(|service| service.tier);
-        let mut tiers: Vec<Tier> = Vec::new();
-        for service in &services {
-            if tiers.last().is_none_or(|tier| tier.tier != service.tier) {
-                tiers.push(Tier { tier: service.tier, required: 0, covered: 0 });
-            }
-            if let Some(tier) = tiers.last_mut() {
-                tier.required += service.cells.len();
-                tier.covered += service.cells.iter().filter(|cell| cell.state == CoverageState::Passed).count();
-            }
-        }
-        let journeys = catalog.journeys.iter().map(|journey| {
-            let cells =
-                services.iter().filter(|own| journey.components.contains(&own.service)).flat_map(|own| &own.cells);
-            JourneyCoverage {
-                journey: journey.name.clone(),
-                components: journey.components.clone(),
-                required: cells.clone().count(),
-                covered: cells.filter(|cell| cell.state == CoverageState::Passed).count(),
-            }
-        });
-        let journeys = journeys.collect();
+        let tier = |own: &[ServiceCoverage]| {
+            let (required, covered) = counted(own);
+            own.first().map(|first| Tier { tier: first.tier, required, covered })
+        };
+        let tiers: Vec<Tier> = services.chunk_by(|a, b| a.tier == b.tier).filter_map(tier).collect();
+        let journey = |journey: &Journey| {
+            let (journey, components) = (journey.name.clone(), journey.components.clone());
+            let (required, covered) = counted(services.iter().filter(|own| components.contains(&own.service)));
+            JourneyCoverage { journey, components, required, covered }
+        };
+        let journeys = catalog.journeys.iter().map(journey).collect();
         let required = tiers.iter().map(|tier| tier.required).sum();
         let covered = tiers.iter().map(|tier| tier.covered).sum();
         let is_called = |cell: &ModeCoverage| cell.mode == ALERT_DELIVERED && cell.state == CoverageState::Passed;
@@ -304,7 +292,8 @@ impl Matrix<'_> {
 
     /// Whether anybody is called for a service that lists alerts.
     fn called(&self, service: &CriticalService) -> Option<ModeCoverage> {
-        let waits = |own: &&Scenario| own.page.is_some() && service.alerts.iter().any(|alert| alert.name == own.page);
+        let pages = |page: &String| service.alerts.iter().any(|alert| alert.name == *page);
+        let waits = |own: &&Scenario| own.page.as_ref().is_some_and(pages);
         let proofs = self.scenarios.iter().filter(|own| !own.expects_failure).filter(waits).map(|scenario| {
             let proof = self.proof(service, scenario, None, &|drill| drill.paged == scenario.page);
             // Whoever was called was, however long users waited.
@@ -325,15 +314,13 @@ impl Matrix<'_> {
         // A drill of that name which broke something else is no drill of this failure.
         let broke = |drill: &PastDrill| match mode.map(|mode| &mode.by) {
             Some(DrilledBy::Fault { class, broken }) => {
+                let is_of = |own: &Option<String>| own.as_ref() == Some(class);
                 let meant = |service: &String| match broken {
                     Some(broken) => service == broken,
-                    None => scenario
-                        .faults
-                        .iter()
-                        .any(|(own, services)| own.as_ref() == Some(class) && services.contains(service)),
+                    None => scenario.faults.iter().any(|(own, services)| is_of(own) && services.contains(service)),
                 };
                 let own = |(of, services): &(Option<String>, Vec<String>)| {
-                    of.as_ref() == Some(class) && (services.is_empty() || services.iter().any(meant))
+                    is_of(of) && (services.is_empty() || services.iter().any(meant))
                 };
                 drill.faults.iter().any(own)
             }
@@ -366,7 +353,6 @@ impl Matrix<'_> {
             last_injected: injected.map(|drill| self.told(drill)),
             within_drill_every: injected.map(in_time),
             last_pass: pass.map(|drill| self.told(drill)),
-            changed_steps: pass.map(|drill| changed(scenario, drill)).unwrap_or_default(),
             recovered_us,
             rto_us,
             rto_met: pass.and_then(met),
@@ -382,11 +368,10 @@ impl Matrix<'_> {
     }
 
     fn alert(&self, service: &CriticalService, alert: &ServiceAlert) -> Watched {
-        let text = &alert.condition.text;
-        let name = alert.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}"));
+        let name = format!("{}: {}", alert.name, alert.condition.text);
         self.watched(service, name, |own| {
-            let named = own.page.is_some() && own.page == alert.name;
-            named || own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition))
+            own.page.as_ref() == Some(&alert.name)
+                || own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition))
         })
     }
 
@@ -407,11 +392,8 @@ impl Matrix<'_> {
     }
 }
 
-/// Steps that are not as they were: in the order of the runbook, then those that are gone.
-fn changed(scenario: &Scenario, drill: &PastDrill) -> Vec<String> {
-    let before = |id: &str| drill.steps.iter().find(|step| step.id == id).map(|step| step.hash.as_str());
-    let now = scenario.steps.iter().filter(|step| before(&step.id) != Some(step.hash.as_str())).map(|step| &step.id);
-    let gone =
-        drill.steps.iter().filter(|step| !scenario.steps.iter().any(|own| own.id == step.id)).map(|step| &step.id);
-    now.chain(gone).cloned().collect()
+/// The failure modes of some services that must be drilled, and how many of them are covered.
+fn counted<'c>(services: impl IntoIterator<Item = &'c ServiceCoverage>) -> (usize, usize) {
+    let cells = services.into_iter().flat_map(|service| &service.cells);
+    cells.fold((0, 0), |(all, covered), cell| (all + 1, covered + usize::from(cell.state == CoverageState::Passed)))
 }

@@ -9,11 +9,11 @@ mod scenario;
 mod text;
 
 pub use crate::assurance::services::schema;
-pub use drill::{DrilledStep, PastDrill};
+pub use drill::PastDrill;
 pub use markdown::markdown;
 pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
 pub use paths::same_file;
-pub use scenario::{Scenario, ScenarioStep};
+pub use scenario::Scenario;
 pub use text::{missing, overdue, text};
 
 #[cfg(test)]

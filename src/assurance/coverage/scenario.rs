@@ -17,8 +17,9 @@ pub struct Scenario {
     pub faults: Vec<(Option<String>, Vec<String>)>,
     /// Its runbook; without one it tests that the system heals by itself, or that nothing breaks.
     pub runbook: Option<PathBuf>,
-    /// The steps of the runbook that it selects.
-    pub steps: Vec<ScenarioStep>,
+    /// Ids of the steps that it selects and whose commands run as the runbook has them: they have some, the scenario puts nothing else in
+    /// their place, and they are not skipped.
+    pub follows: Vec<String>,
     /// The alert condition that it waits for.
     pub alert: Option<MetricCondition>,
     /// Name of the alert whose page it waits for.
@@ -27,18 +28,6 @@ pub struct Scenario {
     pub rto: Option<Duration>,
     /// Whether it exists to fail (`expect`): then it proves nothing about the runbook.
     pub expects_failure: bool,
-}
-
-/// A step of a runbook that a scenario selects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScenarioStep {
-    /// Its id.
-    pub id: String,
-    /// SHA-256 of its text.
-    pub hash: String,
-    /// Whether its commands run as the runbook has them: it has some, the scenario puts nothing else in their place, and it
-    /// is not skipped.
-    pub as_written: bool,
 }
 
 impl Scenario {

@@ -13,8 +13,7 @@ use time::macros::datetime;
 const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 
 fn service(name: &str, tier: u8, modes: Vec<FailureMode>) -> CriticalService {
-    let alert =
-        |name: &str, text| ServiceAlert { name: Some(name.into()), condition: MetricCondition::parse(text).unwrap() };
+    let alert = |name: &str, text| ServiceAlert { name: name.into(), condition: MetricCondition::parse(text).unwrap() };
     CriticalService {
         name: name.into(),
         tier,
@@ -43,14 +42,13 @@ fn fault(name: &str, kind: &str, broken: Option<&str>) -> FailureMode {
 }
 
 fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
-    let step = |id: &str| ScenarioStep { id: id.into(), hash: "now".into(), as_written: true };
     Scenario {
         name: name.into(),
         stack: "stacks/checkout/compose.yaml".into(),
         faults: vec![(Some(kind.into()), vec![breaks.into()])],
         rto: None,
         runbook: Some("runbooks/db-pool.md".into()),
-        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        follows: vec!["mitigate/one".into()],
         alert: Some(MetricCondition::parse("db_pool_available < 1").unwrap()),
         page: None,
         expects_failure: false,
@@ -58,7 +56,6 @@ fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
 }
 
 fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> PastDrill {
-    let step = |id: &str| DrilledStep { id: id.into(), hash: "now".into(), followed: true };
     let outcome = match verdict {
         Verdict::Passed => RunOutcome::Passed,
         verdict if verdict.is_harness() => RunOutcome::Broken,
@@ -72,7 +69,7 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Pa
         outcome,
         faults: vec![(Some(kind.into()), Vec::new())],
         runbook: Some("runbooks/db-pool.md".into()),
-        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        followed: vec![("mitigate/one".into(), "hash".into())],
         to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
         injected: verdict != Verdict::Unsteady,
         paged: None,
@@ -271,31 +268,12 @@ fn the_share_is_reached_or_not() {
 }
 
 #[test]
-fn a_runbook_that_changed_is_told() {
-    let own = scenario("db-pool", "postgres_lock", "db");
-    let mut before = drill("db-pool", "postgres_lock", NOW, Verdict::Passed);
-    before.steps[1].hash = "before".into();
-    before.steps.push(DrilledStep { id: "mitigate/gone".into(), hash: "x".into(), followed: true });
-    let mut now = own.clone();
-    now.steps.push(ScenarioStep { id: "mitigate/new".into(), hash: "x".into(), as_written: true });
-    let changed = |scenario: &Scenario, drill: &PastDrill| {
-        let services = vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])];
-        let coverage = made(services, std::slice::from_ref(scenario), std::slice::from_ref(drill));
-        let cell = coverage.services[0].cells[0].clone();
-        assert_eq!(cell.state, CoverageState::Passed, "it counts all the same");
-        cell.scenarios[0].changed_steps.clone()
-    };
-    assert_eq!(changed(&now, &before), ["mitigate/two", "mitigate/new", "mitigate/gone"]);
-    assert_eq!(changed(&own, &drill("db-pool", "postgres_lock", NOW, Verdict::Passed)), [""; 0]);
-}
-
-#[test]
 fn records_become_drills() {
     let drill = PastDrill::of(&record_of(Story::Passed)).expect("a drill");
     assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
     assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
     assert_eq!(drill.faults[0].0.as_deref(), Some("postgres_lock"));
-    let followed: Vec<&str> = drill.steps.iter().filter(|step| step.followed).map(|step| step.id.as_str()).collect();
+    let followed: Vec<&str> = drill.followed.iter().map(|(id, _)| id.as_str()).collect();
     assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
     assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");
     let failed = PastDrill::of(&record_of(Story::NotRecovered)).expect("a drill");
@@ -310,7 +288,7 @@ fn records_become_drills() {
         let by = step.at.clone();
         step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
     }
-    assert!(PastDrill::of(&replaced).expect("a drill").steps.iter().all(|step| !step.followed), "nothing as written");
+    assert!(PastDrill::of(&replaced).expect("a drill").followed.is_empty(), "nothing as written");
 }
 
 /// One of everything.
@@ -343,7 +321,6 @@ fn example() -> Coverage {
     let at = |days: i64| NOW - time::Duration::days(days);
     let mut slow = drill("upstream-503", "http_status", at(1), Verdict::Passed);
     slow.to_recover_us = Some(95_000_000);
-    slow.steps[0].hash = "before".into();
     let drills = [
         drill("db-pool", "postgres_lock", at(0), Verdict::Passed),
         slow,

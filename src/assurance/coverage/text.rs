@@ -159,13 +159,6 @@ fn recovered(proof: &Proof) -> Option<String> {
     })
 }
 
-/// Which steps are not as they were.
-fn changes(proof: &Proof) -> Option<String> {
-    let (first, rest) = proof.changed_steps.split_first()?;
-    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-    Some(format!("runbook changed since the last pass: {first}{more}"))
-}
-
 /// What the service must keep.
 pub(super) fn targets(service: &ServiceCoverage) -> Vec<String> {
     let period = |name: &str, us: Option<u64>| us.map(|us| format!("{name} {}", show(Duration::from_micros(us))));
@@ -278,7 +271,7 @@ pub(super) fn details(proof: &Proof) -> Vec<String> {
     ];
     let way: Vec<String> = way.into_iter().flatten().collect();
     let way = (!way.is_empty()).then(|| way.join(", "));
-    [verdict, recovered(proof), changes(proof), way].into_iter().flatten().collect()
+    [verdict, recovered(proof), way].into_iter().flatten().collect()
 }
 
 /// The mark of a state.

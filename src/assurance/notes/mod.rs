@@ -16,31 +16,19 @@ pub const FOLDER: &str = "drill-notes";
 /// Reads every `.yaml` and `.yml` of a folder, in the order of the names. A folder that is not there has no notes; `Err` is why it
 /// cannot be read. `None` when there were mistakes.
 pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Option<DrNotes>> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    match std::fs::read_dir(folder) {
-        Ok(entries) => {
-            for entry in entries {
-                paths.push(tidy(&entry?.path()));
-            }
-        }
+    let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(DrNotes::default())),
-        Err(error) => return Err(error),
-    }
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| tidy(&entry.path())));
+    let mut paths = paths.collect::<std::io::Result<Vec<PathBuf>>>()?;
     paths.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
     paths.sort();
-    let mut sources: Vec<Arc<Source>> = Vec::new();
-    let mut failed = false;
-    for path in paths {
-        match Source::read(&path) {
-            Ok(source) => sources.push(source),
-            Err(error) => {
-                failed = true;
-                error.report("the file of notes", None, diags);
-            }
-        }
-    }
+    let source =
+        |path: &PathBuf| Source::read(path).map_err(|error| error.report("the file of notes", None, diags)).ok();
+    let sources: Vec<Arc<Source>> = paths.iter().filter_map(source).collect();
     let notes = read(&sources, diags);
-    Ok(notes.filter(|_| !failed))
+    Ok(notes.filter(|_| sources.len() == paths.len()))
 }
 
 #[cfg(test)]

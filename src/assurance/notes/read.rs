@@ -6,15 +6,11 @@ use crate::report::{
     DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Quarter, Risk,
     Signature,
 };
-use crate::source::{
-    At, Diagnostics, MapReader, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten,
-};
+use crate::source::{At, Diagnostics, MapReader, Source, Span, TextForm, describe, parse, shape, shorten};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
-const A_TYPE: TextForm =
-    TextForm::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
 
 /// Something that all files together may say once only.
 struct Once {
@@ -142,12 +138,9 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
         "oneOf": [{ "required": ["run"] }, { "required": ["scenario"] }],
         "dependentRequired": { "retest_of": ["run"] },
     }));
+    let kinds = DrillType::ALL.map(|kind| (kind.name(), kind));
     let mut told = DrTold {
-        kind: map.optional_with("type", A_TYPE, |text| {
-            let names = DrillType::ALL.into_iter().map(DrillType::name);
-            DrillType::from_name(text)
-                .ok_or_else(|| format!("`{}` is no type of exercise: {}", shorten(text), did_you_mean(text, names)))
-        }),
+        kind: map.optional_by("type", |at| at.one_of(kinds, "is no type of exercise")),
         plausible: filled(&mut map, "plausible"),
         objectives: texts(&mut map, "objectives"),
         success_criteria: texts(&mut map, "success_criteria"),

@@ -66,8 +66,8 @@ pub struct Slo {
 /// An alert, known by the condition that scenarios wait for in `detect.when`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceAlert {
-    /// The name by which it pages, where it has one.
-    pub name: Option<String>,
+    /// The name by which it pages.
+    pub name: String,
     /// The condition.
     pub condition: MetricCondition,
 }

@@ -8,5 +8,5 @@ mod read;
 
 pub use catalog::{Catalog, CriticalService, DrilledBy, FILE, FailureMode, ServiceAlert, Slo, drill_every};
 pub use journeys::{Journey, JourneyPromise, read_journeys};
-pub use period::{A_PERIOD, Show, parse_period, show};
+pub use period::{A_PERIOD, Show, show};
 pub use read::{EXAMPLE, ProjectNames, read, schema, shown};

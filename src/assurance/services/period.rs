@@ -1,44 +1,18 @@
 //! Durations that are longer than a drill: RTO, RPO, the window of an SLO, how often a failure must be drilled. As all durations, and
 //! with days and weeks.
 
-use crate::source::{TextForm, decimal, shape, shorten};
+use crate::source::{TextForm, shape};
 use std::fmt;
 use std::time::Duration;
 
 /// As it stands in messages.
 pub const A_PERIOD: TextForm = TextForm::new("a duration like `15m`, `4h` or `30d`", period_shape);
 
-/// Longest one: ten years.
-const LONGEST: f64 = 3650.0 * 86400.0;
-
 /// Units, longest first, with their seconds.
 const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")];
 
 fn period_shape() -> serde_json::Value {
     shape::text(r"[0-9]*\.?[0-9]*\s*(?:ms|s|m|min|h|d|w)")
-}
-
-/// Reads `30s`, `15m`, `4h`, `30d`, `2w` (a number and its unit, at most ten years).
-pub fn parse_period(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{}` is not a duration: write it like `15m`, `4h` or `30d`", shorten(text));
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
-    let per_unit = match unit.trim() {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        "w" => 7.0 * 86400.0,
-        "" if !number.is_empty() => return Err(format!("`{number}` has no unit: write `{number}m` or `{number}d`")),
-        _ => return Err(wrong()),
-    };
-    let seconds = decimal(number).ok_or_else(wrong)? * per_unit;
-    if seconds > LONGEST {
-        return Err(format!("`{}` is longer than ten years", shorten(text)));
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
 /// A duration as people write it: `300ms`, `4.1s`, `1h`.
@@ -79,6 +53,7 @@ pub fn show(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::parse_period;
     use proptest::prelude::*;
 
     #[test]

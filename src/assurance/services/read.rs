@@ -2,13 +2,13 @@
 
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::journeys::{Journey, read_journeys};
-use super::period::{A_PERIOD, parse_period};
+use super::period::A_PERIOD;
 use crate::assurance::actions::{A_DATE, date};
 use crate::faults::{Fault, NO_CLASS, Preset};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
-    At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, is_name, nearest, parse,
-    shape, shorten,
+    At, Diagnostics, MapReader, Source, Span, TextForm, Value, describe, did_you_mean, is_name, nearest, parse,
+    parse_period, path_of, shape, shorten,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ pub const EXAMPLE: &str = include_str!("example.yaml");
 const LAST_TIER: u8 = 9;
 
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.9%`", Ratio::shape);
+const A_CONDITION: TextForm = TextForm::new("a condition like `queue_depth > 100`", MetricCondition::shape);
 /// Names of services, objectives, alerts and failure modes.
 const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
 
@@ -81,14 +82,9 @@ fn read_root(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Catalog> {
 fn of_files(paths: &[PathBuf], map: &mut MapReader<'_>) -> Vec<Journey> {
     let mut all = Vec::new();
     for path in paths.iter().filter(|path| path.is_file()) {
-        let source = match Source::read(path) {
-            Ok(source) => source,
-            Err(error) => {
-                let (own, span) = (map.source.clone(), map.span_of("journeys"));
-                error.report("the file of journeys", Some((&own, span)), map.diags);
-                continue;
-            }
-        };
+        let named = Some((map.source, map.span_of("journeys")));
+        let read = Source::read(path).map_err(|error| error.report("the file of journeys", named, map.diags));
+        let Ok(source) = read else { continue };
         let before = map.diags.all.len();
         match parse(&source, map.diags).and_then(|root| read_journeys(&root, &source, map.diags)) {
             Some(read) if map.diags.all.len() == before => all.extend(read),
@@ -131,14 +127,8 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     check_name("service", at);
     let name = at.key.to_string();
     let mut map = at.map(format!("service `{}`", shorten(&name)))?.of_section("A service");
-    let tier = map.require_by("tier", |at| {
-        let tier: Option<u8> = at.value();
-        at.also(json!({ "minimum": 1, "maximum": LAST_TIER }));
-        if let Some(tier) = tier.filter(|tier| !(1..=LAST_TIER).contains(tier)) {
-            at.error(format!("tier {tier} is not between 1 and {LAST_TIER}")).help("1 is the most critical");
-        }
-        tier
-    });
+    let not = format!("a tier from 1, the most critical, to {LAST_TIER}");
+    let tier = map.require_by("tier", |at| at.number(1..=LAST_TIER, "a tier like `1`", &not));
     let owner = map.optional("owner");
     // For people who read the file.
     let _: Option<String> = map.optional("description");
@@ -193,25 +183,17 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     })
 }
 
-/// Paths to files, or folders of manifests, that must be there; `what` says what they are.
+/// Paths to files of the project, or folders of manifests, that must be there; `what` says what they are.
 fn read_paths(map: &mut MapReader<'_>, key: &'static str, what: &str) -> Vec<PathBuf> {
-    let paths = map.optional_by(key, |at| {
-        let written: Option<Vec<String>> = at.value();
-        at.also(json!({ "items": shape::filled() }));
-        let mut paths = Vec::new();
-        for (written, node) in written?.iter().zip(at.node.items()) {
-            let path = beside(&at.source.path, written);
-            let is_folder = what == "stack" && !written.trim().is_empty() && path.is_dir();
-            if !(path.is_file() || is_folder) {
-                at.diags
-                    .error(at.source, node.span, format!("there is no {what} `{}`", path.display()))
-                    .help("a path is relative to the folder of this file");
-            }
-            paths.push(path);
+    let path = |at: &mut At<'_>| {
+        let path = path_of(at)?;
+        if !(path.is_file() || what == "stack" && path.is_dir()) {
+            at.error(format!("there is no {what} `{}`", path.display()))
+                .help("a path is relative to the folder of this file");
         }
-        Some(paths)
-    });
-    paths.unwrap_or_default()
+        Some(path)
+    };
+    map.optional_by(key, |at| Some(at.items("a list of paths", "", path))).unwrap_or_default()
 }
 
 fn read_slo(at: &mut At<'_>) -> Option<Slo> {
@@ -239,41 +221,19 @@ fn one<T>(at: &mut At<'_>, what: &str, read: impl FnMut(&mut At<'_>) -> Option<T
     read
 }
 
-/// `db_pool_available < 1`, or `CheckoutDbPoolExhausted: db_pool_available < 1`.
+/// `CheckoutDbPoolExhausted: db_pool_available < 1`.
 fn read_alert(at: &mut At<'_>) -> Option<ServiceAlert> {
-    let condition = |at: &mut At<'_>, name: Option<String>| {
-        at.diags.describe(MetricCondition::shape);
-        match at.node.text().map(MetricCondition::parse) {
-            Some(Ok(condition)) => Some(ServiceAlert { name, condition }),
-            Some(Err(message)) => {
-                // A bare name is what one writes first.
-                let help = match at.node.text().filter(|text| name.is_none() && is_name(text)) {
-                    Some(text) => format!(
-                        "write the condition that scenarios wait for in `detect` with it: `{}: errors_total > 0`",
-                        shorten(text)
-                    ),
-                    None => "it is the condition of a scenario's `detect.when`".into(),
-                };
-                at.error(message).help(help);
-                None
-            }
-            None => {
-                let found = at.node.describe();
-                at.error(format!("expected a condition like `queue_depth > 100`, found {found}"));
-                None
-            }
-        }
-    };
     if !matches!(at.node.value, Value::Map(_)) {
-        return condition(at, None);
+        let found = at.node.describe();
+        at.error(format!("expected an alert with its condition, found {found}"))
+            .help("write its name and the condition that scenarios wait for in `detect`: `NAME: errors_total > 0`");
+        return None;
     }
-    let alert = one(at, "one alert with its condition", |at| {
+    one(at, "one alert with its condition", |at| {
         check_name("alert", at);
         let name = at.key.to_string();
-        condition(at, Some(name))
-    });
-    at.diags.reshape(|named| json!({ "anyOf": [MetricCondition::shape(), named] }));
-    alert
+        Some(ServiceAlert { name, condition: at.parse(A_CONDITION, MetricCondition::parse)? })
+    })
 }
 
 /// `container_kill`, or a name of the team's own: `pool-exhausted: { fault: postgres_lock }`.

@@ -2,7 +2,7 @@
 //! `localhost`, as the stack publishes them.
 
 use crate::engine::place_of;
-use crate::programs::wrapper;
+use crate::programs::simple::wrapped;
 use crate::runbook::Runbook;
 use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::shell::PROGRAMS;
@@ -11,6 +11,7 @@ use crate::spec::Plan;
 use crate::stack::{Place, ResolvedStack, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::iter::successors;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -192,7 +193,7 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
                 }
             }
             None => {
-                for call in shell.calls() {
+                for call in shell.whole_calls() {
                     for (number, program) in chain(&call.words) {
                         let span = call.places.get(number).map_or(whole, |at| shell.place(*at));
                         add(program, span);
@@ -206,11 +207,6 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
                             let env = environment(plan, &shell.step.id);
                             calls.push(StepCall { words, env, span });
                         }
-                    }
-                    // It is not among the words of a call.
-                    let text = shell.command.text.get(call.span.start..call.span.end);
-                    if text.is_some_and(|text| text.starts_with("sudo ")) {
-                        add("sudo", shell.place(Span::new(call.span.start, call.span.start + 4)));
                     }
                 }
             }
@@ -256,20 +252,8 @@ fn ports_of(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
 
 /// The program of a call and those that it runs in its own place, each with the number of its word.
 fn chain<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(&program) = words.get(at) {
-        found.push((at, program));
-        let Some(wrapper) = wrapper(program) else { break };
-        at += 1;
-        while let Some(word) =
-            words.get(at).filter(|word| word.starts_with('-') || wrapper.assignments && word.contains('='))
-        {
-            at += if wrapper.valued.iter().any(|valued| valued == word) { 2 } else { 1 };
-        }
-        at += wrapper.operands;
-    }
-    found
+    let next = |at: &usize| Some(at + wrapped(words.get(*at..)?)?.0);
+    successors(Some(0), next).filter_map(|at| Some((at, *words.get(at)?))).collect()
 }
 
 /// Whether a word is the name of a program that can be looked for.

@@ -4,7 +4,8 @@
 use super::drill::first_files;
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, OutputFormat, attach_error, display, environment, make_run_dir, say, swept};
+use super::{ConductOptions, attach_error, display, environment, make_run_dir, say, swept};
+use crate::cli::TextOrJson;
 use crate::cli::ask::Terminal;
 use crate::cli::sealing;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone};
@@ -62,7 +63,7 @@ pub async fn follow(
     let sealed = sealing::seal(run_dir.path()).await;
     reaper.dismiss().await;
     cleaned.map_err(environment)?;
-    if wanted.format == OutputFormat::Human {
+    if wanted.format == TextOrJson::Text {
         say(&report::summary(&record.record(), Some(run_dir.path()), wanted.globals.color()));
         say(&sealing::lines(&sealed));
     }

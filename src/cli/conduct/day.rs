@@ -10,11 +10,11 @@ mod run;
 
 pub use remote::{JobOrder, RemoteOptions};
 
-use super::{OutputFormat, environment, listen, on_disk, revision, say};
+use super::{environment, listen, on_disk, revision, say};
 use crate::archive::evidence;
-use crate::cli::Globals;
 use crate::cli::notify::{LAST_WORDS, Notified};
 use crate::cli::sealing;
+use crate::cli::{Globals, TextOrJson};
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
@@ -49,8 +49,8 @@ pub struct DayOptions {
     #[arg(long, short = 'n')]
     pub dry_run: bool,
     /// What to print: for people, or every event of the game day as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Human)]
-    pub format: OutputFormat,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub format: TextOrJson,
     /// The project's directory, and how much is printed.
     #[arg(skip)]
     pub globals: Globals,
@@ -129,14 +129,14 @@ pub async fn day(
     let signals = listen()?;
     let console = DayConsole::new(DayConsoleOptions {
         verbosity: Verbosity::from_flags(
-            wanted.globals.quiet || wanted.format == OutputFormat::Json,
+            wanted.globals.quiet || wanted.format == TextOrJson::Json,
             wanted.globals.verbose,
         ),
         color: wanted.globals.color(),
         live: crate::output::stderr_is_terminal(),
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
-    if wanted.format == OutputFormat::Json {
+    if wanted.format == TextOrJson::Json {
         observers.push(Box::new(EventsJson::printed()));
     }
     let notifier = Notifier::start(&wanted.notified.targets, dir.path());
@@ -239,7 +239,7 @@ fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Re
     let junit = save_junit(&drills, wanted.junit.as_deref());
     let sealed = evidence::seal(dir, false);
     let exit = gameday::exit_of(sink.day().outcome());
-    if wanted.format == OutputFormat::Human {
+    if wanted.format == TextOrJson::Text {
         say(&report::day_summary(&drills, dir, wanted.globals.color()));
         say(&sealing::lines(&sealed));
     }

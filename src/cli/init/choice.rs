@@ -83,19 +83,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     }
     let path = match &reading {
         Some((_, route)) if read.iter().any(|other| other.name == target.name) && is_needed(entry) => {
-            load_notes.push(format!("{} reads from a data store ({})", route.path, route.place));
-            // What stands behind the other is needed with it.
-            let is_behind = |one: &Service, other: &Service| {
-                self::behind(services, other).iter().any(|known| known.name == one.name)
-            };
-            let apart = |other: &&&Service| !is_behind(other, target) && !is_behind(target, other);
-            let others = read.iter().filter(|other| other.name != target.name).filter(apart);
-            let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
-            if !others.is_empty() {
-                let (name, others) = (&target.name, list(&others));
-                let why = "a request that does not need it proves nothing";
-                load_notes.push(format!("check: that it is `{name}`, and not {others}: {why}"));
-            }
+            load_notes.push(format!("check: {} seems to need `{}` ({})", route.path, target.name, route.place));
             Some(route.path.clone())
         }
         _ if target.name != entry.name && !is_needed(entry) => {

@@ -1,15 +1,12 @@
-//! Which paths a service answers and which of them need its data store, as far as its source tells: a load on a path that
+//! Which paths a service answers and which of them need its data store, by a plain look at its source: a load on a path that
 //! needs nothing proves nothing about a database.
 
 use regex::Regex;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
 /// Files that are read, by their extension.
 const SOURCES: [&str; 11] = ["py", "js", "mjs", "cjs", "ts", "rb", "go", "php", "java", "kt", "rs"];
-/// Folders that hold other people's code, or none.
-const FOREIGN: [&str; 7] = ["node_modules", "vendor", "target", "dist", "build", "venv", "site-packages"];
 const MOST_FILES: usize = 300;
 const LARGEST: u64 = 256 * 1024;
 const DEEPEST: usize = 6;
@@ -27,18 +24,17 @@ pub struct FoundRoute {
     pub reads: bool,
 }
 
-/// `@app.route("/x")`, `router.get('/x', …)`, `HandleFunc("GET /x", …)`, `@GetMapping("/x")`, `get "/x" do`,
-/// `"/x": {"GET": …}`, `if path == "/x"`.
+/// Where a route of whatever method begins, with its path: `@app.route("/x")`, `router.get('/x', …)`, `HandleFunc("GET /x", …)`,
+/// `@GetMapping("/x")`, `get "/x" do`, `if path == "/x"`.
 static ROUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let words = r"(?:\.(?:route|get|GET|Get|HandleFunc|Handle|add_route)\(|@GetMapping\(|@RequestMapping\(|^\s*get\s+|path\s*={2,3}\s*)";
-    let quoted = r#"["'`](?:GET )?(/[A-Za-z0-9._~/-]*)["'`]"#;
-    Regex::new(&format!(r#"{words}\s*{quoted}|["'](/[A-Za-z0-9._~/-]*)["']\s*:\s*\{{\s*["']GET["']"#)).ok()
+    Regex::new(
+        r#"(\.\w+\(|@\w+Mapping\(|^\s*(?:get|post|put|patch|delete)\s+|path\s*={2,3}\s*)\s*["'`]([A-Z]+ )?(/[^"'`]*)["'`]"#,
+    )
+    .ok()
 });
-/// Where any route begins, of whatever method: the one before ends there.
-static BOUNDARY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let words = r"(?:\.\w+\(|Mapping\(|^\s*(?:get|post|put|patch|delete)\s+|path\s*={2,3}\s*)";
-    Regex::new(&format!(r#"{words}\s*["'`](?:[A-Z]+ )?/|["']/[^"']*["']\s*:\s*\{{"#)).ok()
-});
+/// What stands before a path that is answered with GET, without regard to case.
+const ASKS: [&str; 8] =
+    [".route(", ".add_route(", ".get(", ".handlefunc(", ".handle(", "@getmapping(", "@requestmapping(", "get"];
 /// What code that speaks to a data store looks like.
 static STORE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -46,103 +42,48 @@ static STORE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
-static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^\s*(?:async\s+|export\s+)*(?:def|function|func|fn|fun)\s+(?:\([^)]*\)\s*)?(\w+)").ok()
-});
 
-/// The routes in the source below a folder, in the order of files and lines; those that the next one cannot do without first.
+/// The routes in the source below a folder, in the order of files and lines.
 pub fn routes(folder: &Path) -> Vec<FoundRoute> {
-    let mut files = Vec::new();
-    collect(folder, folder, DEEPEST, &mut files);
-    let functions: Vec<(String, String)> = files.iter().flat_map(|(_, text)| functions(text)).collect();
-    let mut touching: BTreeSet<&str> = BTreeSet::new();
-    // What calls a function that speaks to a store speaks to it as well.
-    loop {
-        let before = touching.len();
-        for (name, body) in &functions {
-            // A short name is anything's.
-            if name.len() >= 4 && speaks(body, &touching) {
-                touching.insert(name);
-            }
-        }
-        if touching.len() == before {
-            break;
-        }
-    }
-    files.iter().flat_map(|(name, text)| of_file(name, text, &touching, &functions)).collect()
-}
-
-fn of_file(name: &str, text: &str, touching: &BTreeSet<&str>, functions: &[(String, String)]) -> Vec<FoundRoute> {
-    let lines: Vec<&str> = text.lines().collect();
-    let paths: Vec<Option<String>> = lines.iter().map(|line| path_of(line)).collect();
-    let mut found = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let Some(path) = path else { continue };
-        let rest = lines.get(at + 1..).unwrap_or_default();
-        let next = |line: &str| BOUNDARY.as_ref().is_some_and(|boundary| boundary.is_match(line));
-        let length = rest.iter().position(|line| next(line)).unwrap_or(rest.len()).min(HANDLER);
-        let handler = lines.get(at..at + 1 + length).unwrap_or_default().join("\n");
-        // `"/x": {"GET": handler}` and `get("/x", handler)` name it.
-        let line = lines.get(at).copied().unwrap_or_default().replace(path, "");
-        let named = functions.iter().any(|(name, _)| touching.contains(name.as_str()) && names(&line, name));
-        let reads = named || speaks(&handler, touching);
-        found.push(FoundRoute { path: path.clone(), place: format!("{name}:{}", at + 1), reads });
-    }
-    found
-}
-
-/// The path of a line that declares a route for GET.
-fn path_of(line: &str) -> Option<String> {
-    let found = ROUTE.as_ref()?.captures(line)?;
-    let path = found.get(1).or_else(|| found.get(2))?.as_str().to_string();
-    let only_others = line.contains("methods") && !line.contains("GET");
-    (!only_others && !line.trim_start().starts_with(['#', '*']) && !line.trim_start().starts_with("//")).then_some(path)
-}
-
-fn speaks(text: &str, touching: &BTreeSet<&str>) -> bool {
-    STORE.as_ref().is_some_and(|store| store.is_match(text))
-        || touching.iter().any(|name| names(text, name) && text.contains(&format!("{name}(")))
-}
-
-fn names(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
-}
-
-/// The functions of a file, each with its text.
-fn functions(text: &str) -> Vec<(String, String)> {
-    let Some(function) = FUNCTION.as_ref() else { return Vec::new() };
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
-        match (function.captures(line), found.last_mut()) {
-            (Some(begins), _) => found.push((begins[1].to_string(), String::new())),
-            (None, Some((_, body))) => body.extend([line, "\n"]),
-            (None, None) => {}
-        }
-    }
-    found
-}
-
-fn collect(folder: &Path, root: &Path, depth: usize, files: &mut Vec<(String, String)>) {
-    let mut entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    entries.sort();
-    for path in entries {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folders = std::iter::once(folder.to_path_buf()).chain(super::folders(folder, DEEPEST));
+    let files = folders.flat_map(|folder| super::entries(&folder)).filter(|path| {
+        let is_source = path.extension().and_then(|end| end.to_str()).is_some_and(|end| SOURCES.contains(&end));
         // A link may lead anywhere.
-        let Ok(about) = path.symlink_metadata() else { continue };
-        if name.starts_with('.') || files.len() >= MOST_FILES {
-            continue;
+        is_source && path.symlink_metadata().is_ok_and(|about| about.is_file() && about.len() <= LARGEST)
+    });
+    let of_each = |path: std::path::PathBuf| {
+        let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        of_file(&name, &std::fs::read_to_string(&path).unwrap_or_default())
+    };
+    files.take(MOST_FILES).flat_map(of_each).collect()
+}
+
+fn of_file(name: &str, text: &str) -> Vec<FoundRoute> {
+    let mut found: Vec<FoundRoute> = Vec::new();
+    let mut begun = None;
+    for (at, line) in text.lines().enumerate() {
+        if let Some(path) = route_of(line) {
+            begun = path.is_some().then_some(at);
+            found.extend(path.map(|path| FoundRoute { path, place: format!("{name}:{}", at + 1), reads: false }));
         }
-        if about.is_dir() && depth > 0 && !FOREIGN.contains(&name.as_str()) {
-            collect(&path, root, depth - 1, files);
-        } else if about.is_file()
-            && about.len() <= LARGEST
-            && path.extension().and_then(|end| end.to_str()).is_some_and(|end| SOURCES.contains(&end))
-            && let Ok(text) = std::fs::read_to_string(&path)
+        if let (Some(begun), Some(last)) = (begun, found.last_mut())
+            && at - begun <= HANDLER
         {
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            files.push((name, text));
+            last.reads |= STORE.as_ref().is_some_and(|store| store.is_match(line));
         }
     }
+    found
+}
+
+/// The path of a line that declares a route, where a load may ask for it; `None` of any other line.
+fn route_of(line: &str) -> Option<Option<String>> {
+    let found = ROUTE.as_ref()?.captures(line).filter(|_| !line.trim_start().starts_with(['#', '*', '/']))?;
+    let [word, method, path] = [1, 2, 3].map(|at| found.get(at).map_or("", |part| part.as_str()));
+    let word = word.trim().to_lowercase();
+    let asks = ASKS.iter().any(|end| word.ends_with(end)) || word.starts_with("path");
+    let only_others = !["", "GET "].contains(&method) || line.contains("methods") && !line.contains("GET");
+    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "._~/-".contains(c));
+    Some((asks && !only_others && is_plain).then(|| path.to_string()))
 }
 
 /// The route that a load should ask for: one that reads from a store, no probe of a machine's; `/` before others.
@@ -202,10 +143,6 @@ mod tests {
             of(&[("main.go", go), ("node_modules/x.js", express)]),
             ["main.go:2 /ready", "main.go:3 /items reads", "best /items"]
         );
-        let wsgi = "ROUTES = {\n    \"/checkout\": {\"POST\": checkout},\n    \"/healthz\": {\"GET\": healthz},\n}\n\
-                    def healthz(env):\n    orders.select_one()\n";
-        let orders = "def select_one():\n    with pool() as c:\n        c.execute('SELECT 1')\n";
-        assert_eq!(of(&[("app.py", wsgi), ("orders.py", orders)]), ["app.py:3 /healthz reads", "best /healthz"]);
         assert_eq!(of(&[("a.py", "if self.path == '/x':\n    self.send('x')\n")]), ["a.py:1 /x"]);
         assert!(of(&[]).is_empty());
     }
@@ -213,7 +150,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_source_makes_it_panic(text in "\\PC*|(@app\\.route\\(|'/x'|def abcd\\(|\n|execute\\(|get ){0,12}") {
-            let _ = of_file("x.py", &text, &BTreeSet::new(), &functions(&text));
+            let _ = of_file("x.py", &text);
         }
     }
 }

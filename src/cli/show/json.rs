@@ -2,14 +2,13 @@
 
 use super::View;
 use super::inputs::inputs;
-use super::restore;
 use crate::programs::EffectKind;
 use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Version of the format; it changes when a field is taken away or means something else.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The runbook.
 pub(super) fn of(view: &View) -> Value {
@@ -20,7 +19,6 @@ pub(super) fn of(view: &View) -> Value {
         "title": runbook.title,
         "scenario": plan.map(|plan| plan.source.path.display().to_string()),
         "kind": plan.map(|plan| if plan.restore.is_some() { "dr" } else { "drill" }),
-        "restore": plan.and_then(restore::json),
         "inputs": inputs(view),
         "steps": runbook.steps.iter().map(|step| of_step(view, step)).collect::<Vec<_>>(),
     })

@@ -2,7 +2,6 @@
 
 mod inputs;
 mod json;
-mod restore;
 pub(super) mod text;
 
 use super::TextOrJson;

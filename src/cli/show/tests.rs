@@ -129,21 +129,6 @@ fn annotated() -> (tempfile::TempDir, View) {
     project(&runbook, scenario)
 }
 
-/// A project in which a DR drill follows a runbook.
-fn restoring() -> (tempfile::TempDir, View) {
-    let scenario = "title: T\nkind: dr\nrto: 45s\nrpo: 1500ms\nstack: ../compose.yaml\n\
-        runbook: ../runbooks/annotations.md\n\
-        load: { l: { request: 'POST http://shop/{{counter}}', rate: 50/s } }\n\
-        slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
-        recover: { within: 9s }\nexpect: { verdict: not_recovered, level: L2 }\n\
-        ledger: { load: l, survivors: { service: db, run: \"psql -c 'SELECT n FROM l'\", within: 1m } }\n\
-        restore:\n  backup: { service: ops, run: cat /facts }\n  readable: { service: ops, run: verify }\n  \
-        restored: { service: ops, run: test -s /data/PG_VERSION }\n  replayed:\n    service: db\n    run: |\n      \
-        # not before the end of recovery\n      psql -c 'SELECT 1'\n  content:\n    \
-        sums: { service: db, run: sums }\n    canary: { service: db, run: canary, output: \"42\" }\n";
-    project("# Lost\n\n## Mitigation\n\n### Step 1: Restore it\n\n```bash\nrestore\n```\n", scenario)
-}
-
 fn project(runbook: &str, scenario: &str) -> (tempfile::TempDir, View) {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in [
@@ -180,23 +165,6 @@ fn a_scenario_shows_what_it_makes_of_a_runbook() {
 }
 
 #[test]
-fn a_dr_drill_shows_what_it_measures() {
-    let (dir, view) = restoring();
-    let text = text(&view).0.replace(&format!("{}/", dir.path().display()), "");
-    insta::assert_snapshot!("restoring", text);
-    let json = json::of(&view);
-    assert_eq!((json["kind"].as_str(), json["restore"]["rpo"].as_str()), (Some("dr"), Some("1.5s")));
-    let levels: Vec<&str> =
-        json["restore"]["levels"].as_array().unwrap().iter().map(|l| l["level"].as_str().unwrap()).collect();
-    assert_eq!(levels, ["L1", "L2", "L3", "L4", "L4"]);
-    assert_eq!(json["restore"]["levels"][4]["expected"].as_str(), Some("`42`"));
-    assert_eq!(json["restore"]["ledger"]["survivors"]["within"].as_str(), Some("1m"));
-    let (_dir, other) = annotated();
-    let json = json::of(&other);
-    assert_eq!((json["kind"].as_str(), json["restore"].is_null()), (Some("drill"), true));
-}
-
-#[test]
 fn another_runbook_than_the_scenarios_is_an_error() {
     let (dir, _) = annotated();
     let globals = super::super::Globals { project: dir.path().to_path_buf(), ..globals() };
@@ -227,8 +195,6 @@ fn every_field_of_the_json_is_described() {
     fields(&json::of(&view), "", &mut real);
     let by_hand = folder("tests/runbooks").into_iter().find(|path| path.ends_with("by-hand.md")).unwrap();
     fields(&json::of(&shown(&by_hand).0), "", &mut real);
-    let (_dir, dr) = restoring();
-    fields(&json::of(&dr), "", &mut real);
     // Replaced commands are commands.
     real.retain(|path| !path.starts_with("steps[].replaced.commands[]"));
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks.md")).unwrap();

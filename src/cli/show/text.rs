@@ -1,7 +1,7 @@
 //! A runbook for people, as `firedrill show` and `--dry-run` print it.
 
+use super::View;
 use super::inputs::{ShownInput, inputs};
-use super::{View, restore};
 use crate::output::visible;
 use crate::programs::EffectKind;
 use crate::report::many as count;
@@ -26,7 +26,6 @@ pub(super) fn text(view: &View) -> (String, bool) {
     let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     let steps = count(runbook.steps.len(), "step");
     line(&mut out, &format!("{steps}: {commands} with commands, {people} for a person{skipped}"));
-    out.push_str(&view.plan.as_ref().map(restore::text).unwrap_or_default());
     show_localhost(&mut out, view);
     show_inputs(&mut out, view, &inputs(view));
     let mut steps = ShownSteps { view, out, captured: BTreeSet::new(), blocked: false };

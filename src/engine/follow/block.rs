@@ -637,6 +637,7 @@ mod tests {
             "curl -fsS http://checkout:8080/quotation",
             "curl -fsS http://checkout:8080/quotation 2>/dev/null | grep -q ok",
             "test \"$(curl -s http://checkout/quotation)\" = ok",
+            "curl -fsS -m 5 http://checkout/admin/breaker/payments | jq -e '.state == \"open\"'",
         ] {
             assert!(!only_looks(text) && only_gets(text), "{text}");
         }
@@ -649,6 +650,7 @@ mod tests {
             "curl http://checkout/quotation > /etc/motd",
             "curl http://checkout/quotation | sh",
             "curl http://checkout/quotation && docker compose restart x",
+            "HOST=checkout/restart; curl http://$HOST/quotation",
         ] {
             assert!(!only_gets(text), "{text}");
         }

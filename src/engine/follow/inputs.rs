@@ -55,16 +55,11 @@ impl RunbookInputs {
                 names.push(name.to_string());
             }
         }
-        let mut inputs = RunbookInputs {
-            may_be_empty: may_be_empty.collect(),
-            variables,
-            given: respond.env.clone(),
-            of_step: BTreeMap::new(),
-            env: respond.env.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect(),
-            values: BTreeMap::new(),
-        };
-        inputs.export(&runbook.env(|name| values.get(name).cloned()));
-        inputs.values = values;
+        let env = respond.env.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect();
+        let exported = runbook.env(|name| values.get(name).cloned());
+        let (may_be_empty, given, of_step) = (may_be_empty.collect(), respond.env.clone(), BTreeMap::new());
+        let mut inputs = RunbookInputs { values, may_be_empty, variables, given, of_step, env };
+        inputs.export(&exported);
         inputs
     }
 

@@ -31,7 +31,9 @@ pub trait FollowContext: Send {
     ///
     /// # Errors
     /// Why the command must not run.
-    async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop>;
+    async fn before(&mut self, _step: &Step, _helps: bool) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// The same before a command in which everything that is meant to help stands under a condition.
     ///

@@ -39,15 +39,9 @@ struct PlaceSession {
 /// A container as it was started once.
 type Instance = (String, String);
 
-/// What the containers of a service say.
-enum PlaceState {
-    /// The one in which commands run.
-    Running(Instance),
-    /// None runs, and how they stand.
-    Down(String),
-    /// The engine does not say, or it is no service.
-    Unknown,
-}
+/// The container of a service in which commands run, `None` where the engine does not say or it is no service; or how they stand where none
+/// runs.
+type RunningInstance = Result<Option<Instance>, String>;
 
 impl<'a> Sessions<'a> {
     pub(super) fn new(stack: &'a dyn Stack, sink: EventSink) -> Sessions<'a> {
@@ -75,10 +69,7 @@ impl<'a> Sessions<'a> {
         };
         // It began with what was known then. One that has lost its container is opened again when it is needed.
         let _ = shell.set(env).await;
-        let container = match self.look(&place).await {
-            PlaceState::Running(instance) => Some(instance),
-            PlaceState::Down(_) | PlaceState::Unknown => None,
-        };
+        let container = self.look(&place).await.ok().flatten();
         self.open.push(PlaceSession { place, shell, container, state: None, since: Vec::new() });
         Ok(())
     }
@@ -93,13 +84,12 @@ impl<'a> Sessions<'a> {
             // The toolbox is the drill's own: when it is gone, that is no step's doing.
             let wait = known.is_some() && *place != Place::Toolbox && Instant::now() < deadline;
             let current = match seen {
-                PlaceState::Running(instance) => Some(instance),
-                PlaceState::Unknown => None,
-                PlaceState::Down(_) if wait => {
+                Ok(current) => current,
+                Err(_) if wait => {
                     tokio::time::sleep(POLL).await;
                     continue;
                 }
-                PlaceState::Down(how) => {
+                Err(how) => {
                     let away = match known {
                         Some(_) => format!("its container has not come back within {}: ", seconds(BACK_WITHIN)),
                         None => String::new(),
@@ -177,10 +167,9 @@ impl<'a> Sessions<'a> {
         loop {
             match self.look(place).await {
                 // Of one whose container nobody could tell when it was opened, the end of the session says it.
-                PlaceState::Running(now)
-                    if session.container.as_ref().map_or(!session.shell.is_closed(), |was| now == *was) => {}
-                PlaceState::Unknown => {}
-                PlaceState::Running(_) | PlaceState::Down(_) => return Some(session.shell.ended_calls()),
+                Ok(Some(now)) if session.container.as_ref().map_or(!session.shell.is_closed(), |was| now == *was) => {}
+                Ok(None) => {}
+                Ok(Some(_)) | Err(_) => return Some(session.shell.ended_calls()),
             }
             if Instant::now() >= deadline {
                 return None;
@@ -211,16 +200,16 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    async fn look(&self, place: &Place) -> PlaceState {
-        let Place::Service(service) = place else { return PlaceState::Unknown };
+    async fn look(&self, place: &Place) -> RunningInstance {
+        let Place::Service(service) = place else { return Ok(None) };
         let containers = tokio::time::timeout(LOOK_WITHIN, self.stack.containers(service)).await;
-        let Ok(Ok(containers)) = containers else { return PlaceState::Unknown };
+        let Ok(Ok(containers)) = containers else { return Ok(None) };
         match containers.iter().find(|container| container.status == "running") {
-            Some(running) => PlaceState::Running((running.id.clone(), running.started_at.clone())),
-            None if containers.is_empty() => PlaceState::Down("it has no container".into()),
+            Some(running) => Ok(Some((running.id.clone(), running.started_at.clone()))),
+            None if containers.is_empty() => Err("it has no container".into()),
             None => {
                 let how = containers.iter().map(|container| format!("{} is {}", container.name, container.status));
-                PlaceState::Down(how.collect::<Vec<_>>().join(", "))
+                Err(how.collect::<Vec<_>>().join(", "))
             }
         }
     }

@@ -29,16 +29,6 @@ impl From<Stop> for StepError {
     }
 }
 
-/// What the decisions leave of a step.
-enum StepPlan<'s> {
-    /// These blocks run.
-    Run(Vec<CommandBlock<'s>>),
-    /// Nothing runs, and why.
-    Skip(String),
-    /// A person does it, and why.
-    Person(String),
-}
-
 /// How a step ended that did what it should.
 struct StepOutcome {
     /// `Passed`, `Warned` or `Skipped`.
@@ -147,9 +137,9 @@ impl Follower<'_> {
             }
         }
         let blocks = match self.decided(blocks)? {
-            StepPlan::Run(blocks) => blocks,
-            StepPlan::Skip(why) => return Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[])),
-            StepPlan::Person(why) => return self.manual_step(step, &why, context).await,
+            Ok(blocks) => blocks,
+            Err(Handling::Manual(why)) => return self.manual_step(step, &why, context).await,
+            Err(skip) => return Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[])),
         };
         self.complete(step, &blocks, context).await?;
         self.contradictions(&blocks)?;
@@ -161,14 +151,14 @@ impl Follower<'_> {
         }
     }
 
-    /// What of some blocks runs. One command that nobody has decided about blocks all of the step, before anything of it runs.
-    fn decided<'s>(&self, mut blocks: Vec<CommandBlock<'s>>) -> Result<StepPlan<'s>, Stop> {
-        let mut skipped = None;
-        let mut person = None;
+    /// What of some blocks runs by the decisions; where nothing does, whether it is left out or a person does it. One command that nobody
+    /// has decided about blocks all of the step, before anything of it runs.
+    fn decided<'s>(&self, mut blocks: Vec<CommandBlock<'s>>) -> Result<Result<Vec<CommandBlock<'s>>, Handling>, Stop> {
+        let (mut skipped, mut person) = (None, None);
         for (_, command) in blocks.iter().flat_map(|block| &block.commands) {
             match &command.handling {
                 Handling::Run(_) => {}
-                Handling::Skip(why) => skipped = Some(why.clone()),
+                Handling::Skip(_) => skipped = Some(command.handling.clone()),
                 Handling::Manual(why) => person = Some(format!("`{}`: {why}", first_line(&command.text))),
                 Handling::Blocked(why) => {
                     let help = format!("`firedrill accept {}` asks a person", self.path);
@@ -178,7 +168,7 @@ impl Follower<'_> {
             }
         }
         if let Some(why) = person {
-            return Ok(StepPlan::Person(why));
+            return Ok(Err(Handling::Manual(why)));
         }
         for block in &mut blocks {
             block.commands.retain(|(_, command)| {
@@ -189,10 +179,7 @@ impl Follower<'_> {
             });
         }
         blocks.retain(|block| !block.commands.is_empty());
-        match (blocks.is_empty(), skipped) {
-            (true, Some(why)) => Ok(StepPlan::Skip(why)),
-            _ => Ok(StepPlan::Run(blocks)),
-        }
+        Ok(skipped.filter(|_| blocks.is_empty()).map_or(Ok(blocks), Err))
     }
 
     async fn blocks(

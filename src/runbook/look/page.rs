@@ -128,8 +128,6 @@ pub struct Link {
     pub target: String,
     /// The whole link.
     pub span: Span,
-    /// Whether it is an image.
-    pub image: bool,
 }
 
 impl Fence {

@@ -3,13 +3,14 @@
 use super::super::{Command, Runbook, Step, Unread, placeholder};
 use crate::bash::lexer::{Lexed, Quoting, lex};
 use crate::bash::{self, BashScript, CommandContext};
+use crate::programs::simple::wrapped;
 use crate::source::{Pos, Source, Span};
 use std::cell::OnceCell;
 
 /// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
 pub fn calls_in(text: &str) -> Vec<Vec<String>> {
     let script = bash::read(&placeholder::mask(text, &placeholder::find(text)));
-    let calls = calls_of(&script, text).into_iter();
+    let calls = calls_of(&script, text).into_iter().map(PageCall::bare);
     calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
 }
 
@@ -73,7 +74,26 @@ impl<'a> PageCommand<'a> {
 
     /// The programs that it calls, in order, `sudo` and the like taken away; as far as it can be read.
     pub fn calls(&self) -> &[PageCall<'a>] {
-        self.calls.get_or_init(|| calls_of(self.script(), &self.command.text))
+        self.calls.get_or_init(|| self.whole_calls().into_iter().map(PageCall::bare).collect())
+    }
+
+    /// The same, with what stands before each program.
+    pub fn whole_calls(&self) -> Vec<PageCall<'a>> {
+        calls_of(self.script(), &self.command.text)
+    }
+}
+
+impl PageCall<'_> {
+    /// Without what stands before its program and changes nothing about what that does.
+    fn bare(mut self) -> Self {
+        const LEFT_OUT: [&str; 5] = ["sudo", "time", "nohup", "command", "exec"];
+        while self.words.first().is_some_and(|first| LEFT_OUT.contains(first))
+            && let Some((at, _)) = wrapped(&self.words)
+        {
+            self.words.drain(..at);
+            self.places.drain(..at);
+        }
+        self
     }
 }
 
@@ -81,24 +101,12 @@ impl<'a> PageCommand<'a> {
 fn calls_of<'t>(script: &BashScript, text: &'t str) -> Vec<PageCall<'t>> {
     let calls = script.placed(text).into_iter().filter(|placed| placed.command.is_call());
     let call = |placed: bash::PlacedCommand<'_>| {
-        let mut places: Vec<Span> = placed.command.words.iter().map(|word| word.span).collect();
-        let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
-        let mut begin = 0;
-        while let Some(before) = places.get(begin).map(at)
-            && matches!(before, "sudo" | "time" | "nohup" | "command" | "exec")
-        {
-            begin += 1;
-            while let Some(option) = places.get(begin).map(at).filter(|word| word.starts_with('-')) {
-                begin += 1;
-                let valued = matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group");
-                begin += usize::from(before == "sudo" && valued);
-            }
-        }
-        places.drain(..begin.min(places.len()));
-        let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
-        (!words.is_empty()).then_some(PageCall { words, places, span: placed.span, around: placed.around })
+        let places: Vec<Span> = placed.command.words.iter().map(|word| word.span).collect();
+        let at = |span: &Span| unquoted(text.get(span.start..span.end).unwrap_or_default());
+        let words = places.iter().map(at).collect();
+        PageCall { words, places, span: placed.span, around: placed.around }
     };
-    calls.filter_map(call).collect()
+    calls.map(call).collect()
 }
 
 fn unquoted(word: &str) -> &str {

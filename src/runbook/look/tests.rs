@@ -33,8 +33,8 @@ fn everything_on_a_page_has_its_place() {
     );
     assert_eq!(look.comments.iter().map(|c| c.text.as_str()).collect::<Vec<_>>(), ["a", "b", "in"]);
     assert!(look.comments.iter().all(|c| at(c.span).starts_with("<!--") && at(c.span).ends_with("-->")));
-    let links: Vec<_> = look.links.iter().map(|l| (l.target.as_str(), at(l.span), l.image)).collect();
-    assert_eq!(links, [("x.md#y", "[here](x.md#y)", false), ("i.png", "![i](i.png)", true)]);
+    let links: Vec<_> = look.links.iter().map(|l| (l.target.as_str(), at(l.span))).collect();
+    assert_eq!(links, [("x.md#y", "[here](x.md#y)"), ("i.png", "![i](i.png)")]);
     let fences: Vec<_> = look.fences.iter().map(|f| (f.tag.as_str(), f.list_depth, f.reading)).collect();
     assert_eq!(fences, [("console", 1, FenceUse::Run), ("sql", 0, FenceUse::Person)]);
     assert_eq!(look.frontmatter.map(at), Some("title: T\n"));
@@ -80,6 +80,8 @@ fn calls_are_told_apart() {
             vec!["psql", "-c", "x"]
         ]
     );
+    let whole = commands.first().map(|command| command.whole_calls()).unwrap_or_default();
+    assert_eq!(whole.first().and_then(|call| call.words.get(..3)), Some(&["sudo", "-E", "kubectl"][..]));
 }
 
 #[test]

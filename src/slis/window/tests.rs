@@ -27,7 +27,6 @@ fn slice(load: &str, index: u64, due: u64, good: &[(&str, u64)]) -> Slice {
         results: BTreeMap::new(),
         first_good_us: BTreeMap::new(),
         latency_us: [0; 3],
-        bytes: 0,
     }
 }
 
@@ -363,6 +362,22 @@ fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() 
 }
 
 #[test]
+fn a_moment_of_errors_that_the_window_still_has_is_not_certain() {
+    let hit = ["a".to_string()];
+    let sure = |counts: &[u64]| {
+        let all: Vec<(u64, u64)> = counts.iter().map(|good| (5, *good)).collect();
+        timeline(0.9, &all).surely_broken(&hit, (ms(1000), ms(1000)), at(0)).map(|state| state.users_suffer())
+    };
+    let (good, bad, half) = (5, 0, 2);
+    assert_eq!(sure(&[good, good, bad]), Some(true));
+    assert_eq!(sure(&[good, good, bad, good, good, good]), None, "users may be served again");
+    assert_eq!(sure(&[good, good, bad, good, good, good, bad]), Some(true));
+    assert_eq!(sure(&[good, half, half, good, half, half, good]), Some(true), "chance leaves one good slice");
+    let over: Vec<u64> = [good, good, bad].into_iter().chain([good; 10]).collect();
+    assert_eq!(sure(&over), Some(false));
+}
+
+#[test]
 fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
     let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "jobs", 0.9)]);
     for i in 0..40 {
@@ -423,25 +438,6 @@ fn who_is_refused_after_the_recovery_is_told_so_from_the_first_window_on() {
     let (first, text) = after(6000).expect("they are refused");
     assert_eq!(first, at(4200), "{text}");
     assert_eq!(timeline.refused_after(None, at(2000), at(6000), ms(1000)), None, "nobody knows what they got before");
-}
-
-#[test]
-fn answers_of_another_length_are_told_and_refuse_nobody() {
-    let told = |then: u64, now: u64| {
-        let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
-        for index in 0..40 {
-            let bytes = 10 * if index < 20 { then } else { now };
-            let results = [("200".to_string(), 10)].into();
-            timeline.push(Slice { results, bytes, ..slice("web", index, 10, &[("a", 10)]) });
-        }
-        assert_eq!(timeline.refused(Some((at(0), at(1000))), (at(2000), at(4000))), None);
-        timeline.answered_otherwise((at(0), at(1000)), (at(2000), at(4000))).pop().map(|answers| answers.text)
-    };
-    assert!(told(300, 2).unwrap().contains("2 bytes long on average, and were 300 before"));
-    assert!(told(300, 0).is_some() && told(30, 900).is_some());
-    for (then, now) in [(300, 160), (300, 590), (2, 9), (0, 300)] {
-        assert_eq!(told(then, now), None, "{then} {now}");
-    }
 }
 
 #[test]

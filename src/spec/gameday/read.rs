@@ -3,14 +3,14 @@
 use super::select::{Selector, select};
 use super::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, StartOrder};
 use crate::source::{
-    At, Diagnostics, MAX_DURATION, Source, Span, TextForm, Value, describe, did_you_mean, parse_rate, shape, shorten,
+    At, Diagnostics, MAX_DURATION, Source, Span, TextForm, Value, describe, parse_rate, shape, shorten,
 };
 use crate::spec::find::stem;
 use crate::spec::scenario::load_file;
 use crate::spec::windows::deadline;
 use crate::spec::{Overrides, Plan, load};
 use serde_json::{Value as Json, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Most repetitions of a scenario in one game day.
@@ -46,30 +46,6 @@ pub struct Wanted {
 /// exactly when none of them is an error.
 pub fn load_game_day(path: &Path, overrides: &Overrides) -> (Option<GameDay>, Diagnostics) {
     load_file(path, "the game day", overrides, |at, path| read(at, path, overrides))
-}
-
-/// A game day of scenarios that were named on the command line (their files), with everything else as it is by default. Each
-/// file counts once.
-pub fn game_day_of(name: &str, scenarios: &[PathBuf], overrides: &Overrides) -> (Option<GameDay>, Diagnostics) {
-    let mut diags = Diagnostics::default();
-    let mut read: Vec<DayScenario> = Vec::new();
-    for path in scenarios {
-        if read.iter().any(|known| known.path == *path) {
-            continue;
-        }
-        let (plan, mistakes) = load(path, overrides);
-        diags.all.extend(mistakes.all);
-        let Some(plan) = plan else { continue };
-        if let Some(twin) = read.iter().find(|known| known.plan.name == plan.name) {
-            let message =
-                format!("`{}` is called `{}` as well: records go by that name", twin.path.display(), plan.name);
-            diags.error(&plan.source, Span::default(), message).help("rename one of the two files");
-        }
-        read.push(DayScenario { plan, path: path.clone(), repeat: None, control: None });
-    }
-    let fit = !diags.has_errors() && !read.is_empty();
-    let day = GameDay { name: name.into(), title: name.into(), scenarios: read, repeat: 1, ..GameDay::default() };
-    (fit.then_some(day), diags)
 }
 
 fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<GameDay> {
@@ -126,18 +102,23 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
     let _: Option<String> = map.optional("description");
     let _: Option<String> = map.optional("owner");
     let wanted = map.require_by("scenarios", |at| Some(read_scenarios(at))).unwrap_or_default();
+    let orders = [("fixed", StartOrder::Fixed), ("random", StartOrder::Random)];
     let policies = [("continue", OnFailure::Continue), ("stop", OnFailure::Stop)];
     let outcomes = [("pass", Flaky::Pass), ("fail", Flaky::Fail)];
-    let order = map.optional_by("order", |at| word(at, [("fixed", StartOrder::Fixed), ("random", StartOrder::Random)]));
+    let order = map.optional_by("order", |at| at.one_of(orders, "is not an order"));
     let day = GameDay {
         order: order.unwrap_or_default(),
         seed: map.optional("seed"),
         repeat: map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS)).unwrap_or(1),
         budget: map.optional_by("budget", |at| deadline(at, MAX_DURATION)),
         parallel: map.optional_with("parallel", A_COUNT, parallel).flatten(),
-        on_failure: map.optional_by("on_failure", |at| word(at, policies)).unwrap_or_default(),
+        on_failure: map
+            .optional_by("on_failure", |at| at.one_of(policies, "is not what can be done on a failure"))
+            .unwrap_or_default(),
         retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
-        flaky: map.optional_by("flaky", |at| word(at, outcomes)).unwrap_or_default(),
+        flaky: map
+            .optional_by("flaky", |at| at.one_of(outcomes, "is not what a flaky drill can come to"))
+            .unwrap_or_default(),
         control: map.optional_with("control", A_CONTROL, parse_control),
         rate: map.optional_with("rate", A_RATE, parse_rate),
         ..GameDay::default()
@@ -165,7 +146,6 @@ fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
     at.either(shape::filled, named, |at| {
         let mut map = at.map("an entry of `scenarios`")?.of_section("scenarios");
         let scenario: Option<String> = map.optional("scenario");
-        let tag: Option<String> = map.optional("tag");
         let tags: Option<Vec<String>> = map.optional_by("tags", |at| {
             let tags = at.value();
             if at.node.value == Value::List(Vec::new()) {
@@ -175,44 +155,26 @@ fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
         });
         let repeat = map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS));
         let control = map.optional_by("control", |at| Some((control_runs(at)?, at.node.span)));
-        let keys = ["scenario", "tag", "tags"];
-        let one = keys.map(|key| json!({ "required": [key] }));
+        let one = ["scenario", "tags"].map(|key| json!({ "required": [key] }));
         map.also(json!({ "type": "object", "oneOf": one }));
         // What is there but wrong has been told already.
-        let given: Vec<&str> = keys.into_iter().filter(|key| map.has(key)).collect();
-        if given.len() != 1 {
-            let found = if given.is_empty() { "none of them" } else { "more than one" };
-            map.error(map.span(), format!("an entry of `scenarios` has `scenario`, `tag` or `tags`, found {found}"));
-        }
-        let span = given.first().map_or(map.span(), |key| map.span_of(key));
+        let span = match (map.has("scenario"), map.has("tags")) {
+            (true, false) => map.span_of("scenario"),
+            (false, true) => map.span_of("tags"),
+            (both, _) => {
+                let found = if both { "both" } else { "neither" };
+                map.error(map.span(), format!("an entry of `scenarios` has `scenario` or `tags`, found {found}"));
+                map.span()
+            }
+        };
         map.finish()?;
-        let tagged = tags.or(tag.map(|tag| vec![tag])).map(Selector::Tagged);
-        Some(Wanted { selection: scenario.map(Selector::Named).or(tagged)?, span, repeat, control })
+        let selection = scenario.map(Selector::Named).or(tags.map(Selector::Tagged))?;
+        Some(Wanted { selection, span, repeat, control })
     })
 }
 
-/// One of these words.
-fn word<T: Copy, const N: usize>(at: &mut At<'_>, words: [(&'static str, T); N]) -> Option<T> {
-    let names = words.map(|(name, _)| name);
-    at.diags.describe(|| shape::one_of(names));
-    let Some(text) = at.node.text() else {
-        let found = at.node.describe();
-        return at.fail(format!("`{}`: expected `{}`, found {found}", at.key, names.join("` or `")));
-    };
-    let known = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    if known.is_none() {
-        at.error(format!("`{}`: there is no `{}`: {}", at.key, shorten(text), did_you_mean(text, names)));
-    }
-    known
-}
-
 fn between(at: &mut At<'_>, least: u32, most: u32) -> Option<u32> {
-    let number: Option<u32> = at.value();
-    at.also(json!({ "minimum": least, "maximum": most }));
-    if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
-        at.error(format!("`{}` is {number}: it goes from {least} to {most}", at.key));
-    }
-    number
+    at.number(least..=most, "a whole number", &format!("a number from {least} to {most}"))
 }
 
 /// `auto` is `None`.
@@ -227,10 +189,7 @@ fn parallel(text: &str) -> Result<Option<u32>, String> {
 }
 
 /// Reads `1/7` as 7: every n-th run.
-///
-/// # Errors
-/// What is wrong, in a line.
-pub fn parse_control(text: &str) -> Result<u32, String> {
+fn parse_control(text: &str) -> Result<u32, String> {
     let every = text.trim().split_once('/').and_then(|(one, every)| (one.trim() == "1").then_some(every.trim()));
     let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let every = every.filter(digits).and_then(|every| every.parse::<u32>().ok());

@@ -123,7 +123,7 @@ impl AttachedStack {
 
     /// Where the project lies: its runbook may go there, and name its files by their paths.
     fn directory(&self) -> Option<String> {
-        let files = self.project.as_ref()?.files.as_ref().ok()?;
+        let files = self.project.as_ref()?.files.as_ref()?;
         files.directory.to_str().filter(|path| path.starts_with('/')).map(str::to_string)
     }
 

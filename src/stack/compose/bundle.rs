@@ -65,7 +65,7 @@ impl Bundle {
                 hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
                 io::copy(&mut File::open(file)?, &mut HashWriter(&mut hash))?;
             }
-            Ok(hex(&hash.finalize()[..16]))
+            Ok(hex::encode(&hash.finalize()[..16]))
         })
         .await?;
         Ok(Bundle { executable, architecture: elf.architecture, loader, libraries, hash })
@@ -144,11 +144,6 @@ pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service:
         }
         _ => api(operation)(error),
     })
-}
-
-/// Lower-case hex.
-pub(in crate::stack) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn blocking<T: Send + 'static>(

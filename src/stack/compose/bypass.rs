@@ -1,5 +1,5 @@
-//! Whether somebody goes around the agent in front of a service, by the connections that the service's containers have: in production
-//! there is no agent, and so no way around what it stands for.
+//! Whether somebody goes around the agent in front of a service, by the connections that its containers and those of its clients
+//! have: in production there is no agent, and so no way around what it stands for.
 
 use super::containers::{self, listed_label, listed_name};
 use super::execute;
@@ -21,28 +21,40 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<Str
     if !stack.spec.interposed.contains_key(service) {
         return Ok(None);
     }
+    let ports =
+        stack.started().recipe.as_ref().and_then(|recipe| recipe.ports.get(service).cloned()).unwrap_or_default();
     let docker = &stack.endpoint.docker;
     let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
     let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
+    let is_ours = |container: &&ContainerSummary| listed_label(container, labels::ROLE).is_some();
     let named: BTreeMap<IpAddr, String> = all.iter().flat_map(addresses).collect();
-    let is_ours = |one: &&ContainerSummary| of_service(one) || listed_label(one, labels::ROLE).is_some();
-    let allowed = all.iter().filter(is_ours).flat_map(addresses);
-    let allowed: BTreeSet<IpAddr> = allowed.map(|(address, _)| address).collect();
-    for container in all.iter().filter(of_service).filter(|container| containers::is(container, "running")) {
+    let own: BTreeSet<IpAddr> = all.iter().filter(of_service).flat_map(addresses).map(|(address, _)| address).collect();
+    let ours: BTreeSet<IpAddr> = all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();
+    let running = all.iter().filter(|container| !is_ours(container) && containers::is(container, "running"));
+    // One without an address of its own shows the connections of others.
+    for container in running.filter(|container| !addresses(container).is_empty()) {
         let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
-        // An image without `cat` shows nothing.
+        // An image without `cat` shows nothing. What is left of a connection is on the side that has closed it.
         let Ok(shown) = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await else { continue };
+        let is_target = of_service(&container);
         let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for (peer, is_open) in clients(&String::from_utf8_lossy(&shown.stdout)) {
-            if peer.is_loopback() || allowed.contains(&peer) {
+        for Connection { peer, port, is_open, inbound } in connections(&String::from_utf8_lossy(&shown.stdout)) {
+            let direct = match is_target {
+                true => inbound && !peer.is_loopback() && !own.contains(&peer) && !ours.contains(&peer),
+                false => !inbound && own.contains(&peer) && ports.contains(&port),
+            };
+            if !direct {
                 continue;
             }
             let count = over.entry(peer).or_default();
             *count += 1;
             if is_open || *count > OF_ONE_WHO_LOOKS {
-                let who = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
-                return Ok(Some(format!("{who} is connected to {name} itself, and not by the agent in front of it")));
+                let other = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
+                let (client, target) = if is_target { (other, name) } else { (name, other) };
+                return Ok(Some(format!(
+                    "{client} is connected to {target} itself, and not by the agent in front of it"
+                )));
             }
         }
     }
@@ -58,9 +70,25 @@ fn addresses(container: &ContainerSummary) -> Vec<(IpAddr, String)> {
     texts.flatten().filter_map(|text| Some((text.parse().ok()?, name.clone()))).collect()
 }
 
-/// Who is, or was a moment ago, connected to a port on which something listens, and whether he still is, from `/proc/net/tcp`
-/// (proc(5)).
+/// A connection that is there, or was a moment ago.
+#[derive(Debug, PartialEq, Eq)]
+struct Connection {
+    peer: IpAddr,
+    /// The peer's.
+    port: u16,
+    is_open: bool,
+    /// Whether it leads to a port on which something listens here.
+    inbound: bool,
+}
+
+/// Who is, or was a moment ago, connected to a port on which something listens, and whether he still is.
 pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, bool)> {
+    let inbound = connections(table).into_iter().filter(|connection| connection.inbound);
+    inbound.map(|connection| (connection.peer, connection.is_open)).collect()
+}
+
+/// From `/proc/net/tcp` (proc(5)), without those of a container with itself.
+fn connections(table: &str) -> Vec<Connection> {
     const ESTABLISHED: &str = "01";
     const LISTENS: &str = "0A";
     let rows: Vec<[&str; 3]> = table
@@ -70,13 +98,16 @@ pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, bool)> {
             Some([words.next()?, words.next()?, words.next()?])
         })
         .collect();
-    let port = |place: &'_ str| place.rsplit_once(':').map(|(_, port)| port.to_string());
-    let listens: BTreeSet<String> =
+    let port = |place: &str| u16::from_str_radix(place.rsplit_once(':')?.1, 16).ok();
+    let listens: BTreeSet<u16> =
         rows.iter().filter(|[.., state]| *state == LISTENS).filter_map(|[local, ..]| port(local)).collect();
-    let inbound = rows
-        .iter()
-        .filter(|[local, _, state]| *state != LISTENS && port(local).is_some_and(|port| listens.contains(&port)));
-    inbound.filter_map(|[_, peer, state]| Some((address(peer)?, *state == ESTABLISHED))).collect()
+    let others = rows.iter().filter(|[_, _, state]| *state != LISTENS);
+    let read = others.filter_map(|[local, remote, state]| {
+        let (own, peer, is_open) = (address(local)?, address(remote)?, *state == ESTABLISHED);
+        let inbound = listens.contains(&port(local)?);
+        (own != peer).then_some(Connection { peer, port: port(remote)?, is_open, inbound })
+    });
+    read.collect()
 }
 
 /// `0100007F:1F90` is 127.0.0.1: words of 32 bits, each with its last byte first.
@@ -99,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_those_of_ports_on_which_something_listens() {
+    fn clients_are_those_of_ports_on_which_something_listens_and_servers_the_others() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
              \x20  0: 00000000:2341 00000000:0000 0A 00000000:00000000\n\
              \x20  1: 050012AC:2341 070012AC:C350 01 00000000:00000000\n\
@@ -108,6 +139,8 @@ mod tests {
              \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n";
         let ip = |last| IpAddr::from([172, 18, 0, last]);
         assert_eq!(clients(table), [(ip(7), true), (ip(8), false), (ip(10), true)]);
+        let outbound: Vec<_> = connections(table).into_iter().filter(|connection| !connection.inbound).collect();
+        assert_eq!(outbound, [Connection { peer: ip(9), port: 5432, is_open: true, inbound: false }]);
         assert_eq!(address("0100007F:1F90"), Some(IpAddr::from([127, 0, 0, 1])));
         assert_eq!(address("nonsense"), None);
     }

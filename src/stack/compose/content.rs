@@ -1,7 +1,6 @@
 //! Names for images by their content: the same Dockerfile, context, arguments and base images give the same name, so
 //! that an image is built once and not once per drill.
 
-use super::bundle::hex;
 use super::model::{scalar, scalars, unescape};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -12,6 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
+/// What Firedrill writes into a project: no part of a stack, unless the Dockerfile names it.
+const OF_RUNS: [&str; 5] = [
+    ".firedrill/.gitignore", ".firedrill/gamedays", ".firedrill/history.json", ".firedrill/history.json.lock",
+    ".firedrill/runs",
+];
 
 /// What the name of an image is made from, as far as it can be known without building.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,15 +49,22 @@ impl Content {
         let mut section = build.clone();
         section.remove("context");
         hash.update(serde_json::to_vec(&section)?);
+        let text = dockerfile(build, &context)?;
+        let own = own_ignores(build, &context)?;
         let mut left = MAX_CONTEXT;
         let dirs = others.into_iter().flatten().filter_map(|(_, dir)| dir.as_str());
         for dir in std::iter::once(context.clone()).chain(dirs.map(PathBuf::from)) {
-            if !add_tree(&mut hash, &dir, &mut left)? {
+            let mut ignored = if own.is_some() && dir == context { Vec::new() } else { plain_ignores(&dir) };
+            // Each run of a project whose folder is the context would make another image.
+            if !text.contains(".firedrill") {
+                ignored.extend(OF_RUNS.map(PathBuf::from));
+            }
+            if !add_tree(&mut hash, &dir, &ignored, &mut left)? {
                 return Ok(None);
             }
         }
-        let text = dockerfile(build, &context)?;
         hash.update(&text);
+        hash.update(own.unwrap_or_default());
         let (bases, _) = read_dockerfile(&text, scalars(build.get("args")));
         Ok(Some(Content { digest: hash.finalize().into(), bases }))
     }
@@ -65,7 +76,7 @@ impl Content {
         for (base, id) in self.bases.iter().zip(base_ids) {
             hash.update(format!("{base}={}\n", id.as_deref().unwrap_or("absent")));
         }
-        hex(&hash.finalize()[..8])
+        hex::encode(&hash.finalize()[..8])
     }
 }
 
@@ -74,8 +85,19 @@ pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Resu
     if let Some(inline) = build.get("dockerfile_inline").and_then(Value::as_str) {
         return Ok(unescape(inline));
     }
-    let name = build.get("dockerfile").and_then(Value::as_str).map_or("Dockerfile".into(), unescape);
-    Ok(String::from_utf8_lossy(&whole_file(&context.join(name))?).into_owned())
+    Ok(String::from_utf8_lossy(&whole_file(&dockerfile_path(build, context))?).into_owned())
+}
+
+fn dockerfile_path(build: &Map<String, Value>, context: &Path) -> PathBuf {
+    context.join(build.get("dockerfile").and_then(Value::as_str).map_or("Dockerfile".into(), unescape))
+}
+
+/// What lies beside the Dockerfile with its name: BuildKit reads it in place of the context's `.dockerignore`.
+fn own_ignores(build: &Map<String, Value>, context: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut path = dockerfile_path(build, context).into_os_string();
+    path.push(".dockerignore");
+    let there = !build.contains_key("dockerfile_inline") && std::fs::symlink_metadata(&path).is_ok();
+    there.then(|| whole_file(path.as_ref())).transpose()
 }
 
 /// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have no end, is none.
@@ -83,11 +105,8 @@ pub(super) fn whole_file(path: &Path) -> io::Result<Vec<u8>> {
     if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is not a file")) }
 }
 
-/// Adds every file below `root`, by path, mode and content; `false` when there is more than is left.
-fn add_tree(hash: &mut Sha256, root: &Path, left: &mut u64) -> io::Result<bool> {
-    let mut ignored = plain_ignores(root);
-    // The runs of a project whose folder is the context: each of them would make another image.
-    ignored.push(PathBuf::from(".firedrill"));
+/// Adds every file below `root` that is not ignored, by path, mode and content; `false` when there is more than is left.
+fn add_tree(hash: &mut Sha256, root: &Path, ignored: &[PathBuf], left: &mut u64) -> io::Result<bool> {
     let mut pending = vec![PathBuf::new()];
     while let Some(relative) = pending.pop() {
         let path = root.join(&relative);
@@ -128,7 +147,9 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
         return Vec::new();
     }
     let plain = lines().filter(|line| !line.contains(['*', '?', '[', '\\', '$']));
-    plain.map(|line| PathBuf::from(line.trim_start_matches("./").trim_matches('/'))).collect()
+    let paths = plain.map(|line| PathBuf::from(line.trim_start_matches("./").trim_matches('/')));
+    // Its patterns decide what is in the image, also where it names itself.
+    paths.filter(|path| path != Path::new(".dockerignore")).collect()
 }
 
 /// Feeds a hash by `io::copy`.

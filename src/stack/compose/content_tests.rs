@@ -63,12 +63,48 @@ fn plainly_ignored_paths_do_not_count_and_patterns_do_no_harm() {
 }
 
 #[test]
+fn a_list_that_names_itself_counts_all_the_same() {
+    let dir = context();
+    fs::write(dir.path().join(".dockerignore"), ".dockerignore\n*.tmp\n").unwrap();
+    let before = tag(dir.path(), json!({}), "1");
+    fs::write(dir.path().join(".dockerignore"), ".dockerignore\n*.a\n").unwrap();
+    assert_ne!(before, tag(dir.path(), json!({}), "1"));
+}
+
+#[test]
+fn the_list_of_a_dockerfile_stands_for_that_of_the_context() {
+    let (dir, beside) = (context(), context());
+    fs::write(dir.path().join(".dockerignore"), "src\n").unwrap();
+    let of = |file: &Path| {
+        let build = section(json!({ "context": dir.path(), "dockerfile": file.join("Dockerfile") }));
+        Content::of(&build).unwrap().unwrap()
+    };
+    for file in [dir.path(), beside.path()] {
+        let own = file.join("Dockerfile.dockerignore");
+        fs::write(&own, "logs\n").unwrap();
+        let before = of(file);
+        fs::write(dir.path().join("src/a"), "b").unwrap();
+        let changed = of(file);
+        assert_ne!(before, changed, "{}: `src` is in the image", file.display());
+        fs::write(&own, "src\n").unwrap();
+        assert_ne!(changed, of(file), "{}: another list", file.display());
+        fs::write(dir.path().join("src/a"), "a").unwrap();
+    }
+}
+
+#[test]
 fn a_drill_of_a_project_that_is_its_own_context_makes_no_new_image() {
     let dir = context();
     let before = tag(dir.path(), json!({}), "1");
     fs::create_dir_all(dir.path().join(".firedrill/runs")).unwrap();
     fs::write(dir.path().join(".firedrill/runs/x"), "x").unwrap();
     assert_eq!(before, tag(dir.path(), json!({}), "1"));
+    fs::write(dir.path().join(".firedrill/seed.sql"), "x").unwrap();
+    assert_ne!(before, tag(dir.path(), json!({}), "1"), "no drill writes that");
+    fs::write(dir.path().join("Dockerfile"), "FROM nginx\nCOPY .firedrill/runs /srv\n").unwrap();
+    let named = tag(dir.path(), json!({}), "1");
+    fs::write(dir.path().join(".firedrill/runs/x"), "y").unwrap();
+    assert_ne!(named, tag(dir.path(), json!({}), "1"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What `check` says about a stack before it is started: settings that a drill cannot allow, settings by which it
 //! would reach outside, and clients that would go around a fault.
 
-use super::model::{ResolvedModel, has_own_networks};
+use super::images;
+use super::model::{ResolvedModel, has_own_networks, unescape};
 use super::monitoring;
 use super::outside;
 use super::rights;
@@ -40,6 +41,19 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     for name in model.section("services").keys().filter(|name| name.starts_with("fd-")) {
         let message = format!("`{name}` is a name that Firedrill uses for its own services");
         found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
+    }
+    for (name, service) in model.section("services") {
+        let mounts = service.get("volumes").and_then(Value::as_array).into_iter().flatten();
+        let mounted = mounts.filter(|mount| mount["type"] == "image").map(|mount| ("volumes", mount.get("source")));
+        for (key, image) in mounted.chain([("image", service.get("image"))]) {
+            let image = image.and_then(Value::as_str).map(unescape).unwrap_or_default();
+            if images::is_reserved(&image) {
+                let message = format!(
+                    "`{name}` has the image `{image}`: Firedrill takes what has such a name for an image of its own"
+                );
+                found.push(Finding::error(Some(name), key, message).help("give the image another name"));
+            }
+        }
     }
     for name in secrets::too_short(model, &secrets::variables(&secrets::env_files(spec))) {
         let message = format!(
@@ -204,6 +218,22 @@ mod tests {
     #[test]
     fn everything_that_a_drill_cannot_allow_or_should_know_is_found() {
         insta::assert_snapshot!(text(&spec()));
+    }
+
+    #[test]
+    fn an_image_has_no_name_that_firedrill_gives() {
+        let mount = json!([{ "type": "image", "source": "firedrill/shop-db:run-0123abcd", "target": "/x" }]);
+        let json = json!({ "services": {
+            "built": { "image": "docker.io/firedrill/shop-web:0123abcd", "build": { "context": "." } },
+            "mounts": { "image": "a", "volumes": mount }, "own": { "image": "team/firedrill-agent:1", "build": { "context": "." } },
+        } });
+        let Value::Object(json) = json else { unreachable!("a literal mapping") };
+        let model = ResolvedModel { json, directory: "/p".into(), ..ResolvedModel::default() };
+        let found = findings(&model, &StackRequest { root: "/p".into(), ..StackRequest::default() });
+        let named = found.iter().filter(|finding| finding.error && finding.message.contains("has the image"));
+        let named: Vec<_> =
+            named.map(|finding| (finding.service.as_deref().unwrap_or_default(), &*finding.key)).collect();
+        assert_eq!(named, [("built", "image"), ("mounts", "volumes")]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The images that Firedrill makes itself: the agent's, from the running executable and without any registry, and the
 //! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
 
-use super::bundle::{Bundle, HOME, hex};
+use super::bundle::{Bundle, HOME};
 use super::command::{ComposeCommand, Watch};
 use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, unless_gone};
@@ -171,6 +171,9 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     if let Some(image) = inspect(docker, name).await? {
         return Ok(image);
     }
+    if is_reserved(name) {
+        return Err(environment(operation, "images of this name are made by Firedrill and never pulled"));
+    }
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
     pull.args(["pull", "--quiet", "--", name]);
@@ -192,7 +195,7 @@ pub(super) async fn base_of(docker: &Docker, image: &BundledImage, named: Option
     for from in read_dockerfile(image.dockerfile, BTreeMap::new()).0 {
         hash.update(id_of(docker, &from).await?.unwrap_or_default());
     }
-    Ok(format!("{}:base-{}", image.repository, hex(&hash.finalize()[..8])))
+    Ok(format!("{}:base-{}", image.repository, hex::encode(&hash.finalize()[..8])))
 }
 
 /// Makes such an image: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
@@ -219,7 +222,7 @@ pub(in crate::stack) async fn ensure_bundled(
         }
     };
     let agent_id = id_of(docker, &agent.tag).await?.unwrap_or_default();
-    let tag = format!("{}:{}", image.repository, hex(&Sha256::digest(base_id + &agent_id)[..8]));
+    let tag = format!("{}:{}", image.repository, hex::encode(&Sha256::digest(base_id + &agent_id)[..8]));
     if inspect(docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
         build(compose, &tag, image, &dockerfile, &watch, |_| Ok(())).await?;
@@ -333,6 +336,13 @@ fn is_own_name(name: &str) -> bool {
     is_hash && ([AGENT, TOOLBOX, MONITORING].contains(&repository) || repository.starts_with(TEAMS))
 }
 
+/// Whether somebody else can publish an image that the engine would keep under a name of Firedrill's, which takes whatever has such a name
+/// for an image that it has made. The names without a namespace are nobody's to publish.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let hub = ["index.docker.io/", "docker.io/"].iter().find_map(|hub| name.strip_prefix(hub));
+    hub.unwrap_or(name).starts_with(TEAMS)
+}
+
 /// Without force: the engine refuses when a container uses the image. Says what was removed.
 async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
     let mut removed = Vec::new();
@@ -374,6 +384,12 @@ mod tests {
         ] {
             assert_eq!(own(&[other]), None, "{other}");
             assert_eq!(own(&["firedrill-toolbox:0123abcd", other]), None, "{other} keeps it");
+        }
+        assert!(["docker.io/", "index.docker.io/", ""].iter().all(|hub| is_reserved(&format!("{hub}{}", ours[2]))));
+        for other in
+            ["firedrill:1", "firedrill-agent:1", "firedrill-test/x", "team/firedrill/x", "registry:5000/firedrill/x"]
+        {
+            assert!(!is_reserved(other), "{other}");
         }
         assert_eq!(own(&[NAMELESS]), Some(vec![]));
         assert_eq!(own(&[]), Some(vec![]));

@@ -11,7 +11,6 @@ use crate::stack::{ResolveError, StackError, StackRequest};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tokio::process::Command;
 
 /// The names under which Compose finds a file by itself, in its order.
 pub(super) const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -50,13 +49,13 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
     if let Some(missing) = files.iter().find(|file| !file.is_file()) {
         return Err(invalid(format!("there is no file {}", missing.display())));
     }
+    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
     let mut findings = Vec::new();
-    place_asks(&reads::asked(&files, &spec.root).map_err(&invalid)?, spec, &mut findings);
+    place_asks(&reads::asked(&files, &directory, &spec.root).map_err(&invalid)?, spec, &mut findings);
     if findings.iter().any(|finding| finding.error) {
         return Err(ResolveError::Refused { file: spec.file.clone(), findings });
     }
-    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
-    let mut command = reading(endpoint, spec);
+    let mut command = reading(endpoint, spec).command();
     command.arg("compose").args(file_options(spec, &files)).args(["config", "--format", "json"]);
     // Some paths of nested files Compose takes as relative to where it was started.
     command.current_dir(&directory);
@@ -105,7 +104,7 @@ async fn given(
     let file = place.path().join("compose.yaml");
     let model = serde_json::json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
     std::fs::write(&file, model.to_string()).map_err(failed)?;
-    let mut command = reading(endpoint, spec);
+    let mut command = reading(endpoint, spec).command();
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
     command.arg("--file").arg(&file).args(["config", "--format", "json"]).current_dir(directory);
     let output = told("docker compose config", command).await?;
@@ -151,13 +150,13 @@ pub(super) fn add_alias(network: &mut Value, name: String) {
     *network = Value::Object(own);
 }
 
-/// A `docker` command that reads the team's files; it fetches others only where whoever runs the drill allows that.
-pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
-    let mut command = endpoint.command();
+/// The engine for commands that read the team's files; they fetch others only where whoever runs the drill allows that.
+pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Endpoint {
+    let mut endpoint = endpoint.clone();
     if !["include", "extends"].iter().any(|right| spec.allowed.rights.contains(*right)) {
-        command.envs(reads::NO_REMOTES);
+        reads::NO_REMOTES.iter().for_each(|(name, value)| endpoint.set(name, value));
     }
-    command
+    endpoint
 }
 
 /// The options that make Compose read the user's files in the user's place.

@@ -5,7 +5,7 @@ use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
 use super::images::{self, MONITORING_IMAGE};
 use super::model::{ResolvedModel, escape, unescape};
-use super::programs;
+use super::{containers, programs};
 use crate::process;
 use crate::stack::{AlertFiles, AlertFinding, ReplacedFile, StackError};
 use base64::Engine as _;
@@ -36,10 +36,16 @@ pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec
     let (name, label) = programs::look_names();
     let mut run = endpoint.command();
     run.args(["run", "--rm", "--interactive", "--network=none", "--name", &name, "--label", &label]);
-    run.args(["--entrypoint", "sh", &image, "-s"]);
+    // Whose image it is nobody knows.
+    run.args(["--memory=1g", "--pids-limit=1024", "--log-driver=none", "--entrypoint", "sh", &image, "-s"]);
     let script = script(files).into_bytes();
     let ran = tokio::task::spawn_blocking(move || process::output_blocking(run, script, LOOK_WITHIN)).await;
-    let ran = ran.map_err(|error| environment(operation, error))?.map_err(|error| no_command(operation, &error))?;
+    let ran = ran.map_err(|error| environment(operation, error))?;
+    if ran.is_err() {
+        // Its command is gone, and it goes on.
+        containers::remove(&endpoint.docker, &name, true).await;
+    }
+    let ran = ran.map_err(|error| no_command(operation, &error))?;
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     let answers = answers(&said);
     if answers.len() != files.rules.len() + 2 {

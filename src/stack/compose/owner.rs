@@ -3,7 +3,6 @@
 //! because of a label before `Owner::doubt` was asked.
 
 use super::builds::slug;
-use super::bundle::hex;
 use super::images::TEAMS;
 use super::{containers, images, labels};
 use crate::record::{RunDir, random_hex};
@@ -60,7 +59,7 @@ pub(super) enum Kind {
 impl Owner {
     /// The owner that a run of this id is.
     pub(super) fn of(run: &str) -> Owner {
-        let short = hex(&Sha256::digest(run.as_bytes())[..4]);
+        let short = hex::encode(&Sha256::digest(run.as_bytes())[..4]);
         let parts: Vec<&str> = run.split('-').collect();
         // The scenario's name stands between the time and the random end; another kind of id stands for itself.
         let name = match parts[..] {

@@ -24,8 +24,8 @@ pub(in crate::stack) struct RunningProject {
     pub(super) environments: BTreeMap<String, BTreeMap<String, String>>,
     /// The ports of the host that lead to its services.
     pub(super) published: Published,
-    /// What it is made from, or why that is not known here.
-    pub(super) files: Result<ProjectFiles, String>,
+    /// What it is made from, if that is known here.
+    pub(super) files: Option<ProjectFiles>,
 }
 
 /// What a project is made from, as the labels of its containers say.
@@ -51,28 +51,10 @@ impl ProjectFiles {
     }
 
     /// The one that all containers agree on, if it is on this machine.
-    fn agreed(all: &[ProjectFiles]) -> Result<ProjectFiles, String> {
-        let Some((first, rest)) = all.split_first() else { return Err("its containers do not say which".into()) };
-        if rest.iter().any(|other| other != first) {
-            return Err("its containers were made from several".into());
-        }
-        if first.files.is_empty() {
-            return Err("its containers do not say which".into());
-        }
-        let missing = first.files.iter().chain(&first.env_files).find(|file| !file.is_file());
-        match missing.or_else(|| (!first.directory.is_dir()).then_some(&first.directory)) {
-            Some(missing) => Err(format!("{} is not on this machine", missing.display())),
-            None => Ok(first.clone()),
-        }
-    }
-
-    /// The options that make Compose read them as it did when the project was made.
-    pub(super) fn options(&self) -> Vec<String> {
-        let mut options = vec!["--project-directory".to_string(), self.directory.display().to_string()];
-        for (option, paths) in [("--file", &self.files), ("--env-file", &self.env_files)] {
-            options.extend(paths.iter().flat_map(|path| [option.to_string(), path.display().to_string()]));
-        }
-        options
+    fn agreed(all: &[ProjectFiles]) -> Option<ProjectFiles> {
+        let (first, rest) = all.split_first()?;
+        let is_here = first.files.iter().chain(&first.env_files).all(|file| file.is_file()) && first.directory.is_dir();
+        (rest.iter().all(|other| other == first) && !first.files.is_empty() && is_here).then(|| first.clone())
     }
 }
 
@@ -151,18 +133,14 @@ mod tests {
             ]))
         };
         let both = labels(format!("{},{}", at("a.yaml"), at("b.yaml")));
-        assert!(
-            ProjectFiles::agreed(std::slice::from_ref(&both)).unwrap_err().contains("a.yaml is not on this machine")
-        );
+        assert_eq!(ProjectFiles::agreed(std::slice::from_ref(&both)), None, "a.yaml is not on this machine");
         for name in ["a.yaml", "b.yaml"] {
             std::fs::write(at(name), "").unwrap();
         }
-        let options = ProjectFiles::agreed(&[both.clone(), both.clone()]).unwrap().options();
-        let root = dir.path().display().to_string();
-        assert_eq!(options, ["--project-directory", &root, "--file", &at("a.yaml"), "--file", &at("b.yaml")]);
-        assert!(ProjectFiles::agreed(&[both, labels(at("a.yaml"))]).unwrap_err().contains("several"));
-        assert!(ProjectFiles::agreed(&[ProjectFiles::default()]).is_err() && ProjectFiles::agreed(&[]).is_err());
-        assert!(ProjectFiles::agreed(&[labels("-".into())]).is_err(), "a model that came on standard input");
+        assert_eq!(ProjectFiles::agreed(&[both.clone(), both.clone()]).as_ref(), Some(&both));
+        assert_eq!(ProjectFiles::agreed(&[both, labels(at("a.yaml"))]), None, "several");
+        assert!(ProjectFiles::agreed(&[ProjectFiles::default()]).is_none() && ProjectFiles::agreed(&[]).is_none());
+        assert!(ProjectFiles::agreed(&[labels("-".into())]).is_none(), "a model that came on standard input");
     }
 
     #[test]

@@ -15,18 +15,16 @@ const MOST_FILES: usize = 200;
 /// As large as a file that people write may be.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What Compose files that are merged, and those that they take in, read from outside of the project; `Err` for one that Compose is not
-/// given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.
+/// What Compose files that are merged, and those that they take in, read from outside of the project, when Compose runs in `directory`;
+/// `Err` for one that Compose is not given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.
 ///
 /// # Errors
 /// What is wrong with which file.
-pub(super) fn asked(files: &[PathBuf], root: &Path) -> Result<HostRequests, String> {
-    let files: Vec<PathBuf> = files.iter().map(|file| clean(file)).collect();
-    let main = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
-    let base = main.to_path_buf();
-    let place = |file: &PathBuf| ReadPlace { file: file.clone(), base: base.clone(), other: base.clone(), sure: true };
+pub(super) fn asked(files: &[PathBuf], directory: &Path, root: &Path) -> Result<HostRequests, String> {
+    let main = clean(directory);
+    let place = |file: &PathBuf| ReadPlace { file: clean(file), base: main.clone(), other: main.clone(), sure: true };
     let todo = files.iter().map(place).collect();
-    let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo, service: None };
+    let mut reads = Reads { root, main: &main, asks: Vec::new(), seen: BTreeSet::new(), todo, service: None };
     // Compose reads it by itself.
     reads.note(&main.join(".env"), "env_file");
     while let Some(next) = reads.todo.pop() {
@@ -83,7 +81,7 @@ struct ReadPlace {
 
 struct Reads<'a> {
     root: &'a Path,
-    /// Directory of the first file.
+    /// The directory of the Compose project.
     main: &'a Path,
     asks: Vec<HostRequest>,
     seen: BTreeSet<ReadPlace>,
@@ -271,7 +269,7 @@ mod tests {
         let without = |text: &str| {
             text.replace(&root.display().to_string(), "P").replace(&dir.path().display().to_string(), "ABOVE")
         };
-        let asked = asked(&[root.join("c.yaml")], &root).map_err(|error| without(&error))?;
+        let asked = asked(&[root.join("c.yaml")], &root, &root).map_err(|error| without(&error))?;
         Ok(asked.asks.iter().map(|ask| without(&ask.what)).collect())
     }
 

@@ -1,7 +1,6 @@
 //! Releases of a service by Compose: its containers are recreated from the model as the release has it, and what a
 //! container was made with tells which release it is.
 
-use super::bundle::hex;
 use super::errors::environment;
 use super::health::{Standing, standing};
 use super::model::{escape, scalars, texts, unescape};
@@ -173,7 +172,7 @@ pub(in crate::stack) fn fingerprint(
     let command = command.map(|command| ("command".to_string(), command));
     let environment = environment.into_iter().map(|(name, value)| (format!("environment.{name}"), value));
     let mark = |(setting, value): (String, String)| {
-        let mark = hex(&Sha256::digest(format!("{run}\0{setting}\0{value}"))[..8]);
+        let mark = hex::encode(&Sha256::digest(format!("{run}\0{setting}\0{value}"))[..8]);
         (setting, mark)
     };
     image.into_iter().chain(command).chain(environment).map(mark).collect()

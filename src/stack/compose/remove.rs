@@ -232,10 +232,9 @@ async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
     }
 }
 
-/// The volumes without a name that these containers have: their names are 64 hexadecimal digits, and no label says whose they are.
-pub(super) fn unnamed_volumes(containers: &[ContainerSummary]) -> impl Iterator<Item = String> {
-    let mounts = containers.iter().flat_map(|container| container.mounts.iter().flatten());
-    let names = mounts.filter_map(|mount| mount.name.clone());
+/// The volumes without a name that a container has: their names are 64 hexadecimal digits, and no label says whose they are.
+pub(super) fn unnamed_volumes(container: &ContainerSummary) -> impl Iterator<Item = String> {
+    let names = container.mounts.iter().flatten().filter_map(|mount| mount.name.clone());
     names.filter(|name| name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit()))
 }
 

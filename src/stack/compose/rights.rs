@@ -1,7 +1,6 @@
 //! What a Compose file asks of the host. Every key of the specification has a class in `rights.yaml`: what reaches the host
 //! needs the consent of the person who runs the drill, and what is not in the table is refused.
 
-use super::bundle::hex;
 use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, texts, texts_in, unescape};
 use crate::source::{clean, outside};
@@ -189,7 +188,7 @@ fn digest(asks: &[HostRequest], services: &Map<String, Value>, root: &Path) -> S
         sha.update(bytes.len().to_le_bytes());
         sha.update(bytes);
     }
-    hex(&sha.finalize())
+    hex::encode(sha.finalize())
 }
 
 struct Walk<'a> {

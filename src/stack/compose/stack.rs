@@ -211,11 +211,18 @@ impl ComposeStack {
         transform(model, spec, &Drill { project: &self.project, run: &self.run, launch: self.launch(), recipe })
     }
 
-    /// Notes which volumes without a name its containers have now. What cannot be seen is found at the next look.
-    async fn note_volumes(&self) {
-        if let Ok(found) = self.own_containers().await {
-            crate::locked(&self.volumes).extend(remove::unnamed_volumes(&found.own));
-        }
+    /// Notes which volumes without a name its containers have now, and says of which service each is, if not of a container of
+    /// `docker compose run`. What cannot be seen is found at the next look.
+    pub(super) async fn note_volumes(&self) -> Option<BTreeMap<String, Option<String>>> {
+        let found = self.own_containers().await.ok()?.own;
+        let volumes = found.iter().flat_map(|container| {
+            let label = |key| containers::listed_label(container, key);
+            let service = label(labels::SERVICE).filter(|_| label(labels::ONEOFF) != Some("True"));
+            remove::unnamed_volumes(container).map(move |volume| (volume, service.map(str::to_string)))
+        });
+        let all: BTreeMap<_, _> = volumes.collect();
+        crate::locked(&self.volumes).extend(all.keys().cloned());
+        Some(all)
     }
 
     async fn own_containers(&self) -> Result<Containers, StackError> {

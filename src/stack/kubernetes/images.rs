@@ -7,7 +7,7 @@ use crate::process::{self, Running};
 use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
 use crate::stack::compose::builds::was_built;
-use crate::stack::compose::bundle::{HOME, hex, launch};
+use crate::stack::compose::bundle::{HOME, launch};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 pub(super) use crate::stack::compose::images::FiredrillImages;
 use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
@@ -124,7 +124,7 @@ async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>)
     let bytes = tokio::fs::read(&kubectl).await;
     let bytes = bytes.map_err(|error| environment(format!("reading {}", kubectl.display()), error))?;
     let digest = Sha256::new().chain_update(toolbox).chain_update(CONFIGURED).chain_update(&bytes).finalize();
-    let tag = format!("{TOOLBOX}:{}", hex(&digest[..8]));
+    let tag = format!("{TOOLBOX}:{}", hex::encode(&digest[..8]));
     if images::inspect(&compose.endpoint.docker, &tag).await?.is_none() {
         let dockerfile = format!("FROM {toolbox}\nCOPY kubectl {KUBECTL}\nCOPY config {KUBECONFIG}\n");
         let fill = |context: &Path| {

@@ -1,6 +1,5 @@
 //! The names and labels by which Firedrill finds its own in a cluster.
 
-use crate::stack::compose::bundle::hex;
 use sha2::{Digest, Sha256};
 
 /// Label of the namespace of a drill, and of all that Firedrill puts into it: the end of the namespace's name.
@@ -29,7 +28,7 @@ pub(super) fn is_ours(name: &str) -> bool {
 
 /// First characters of a hash of the run's id.
 pub(super) fn short(run: &str) -> String {
-    hex(&Sha256::digest(run.as_bytes())[..4])
+    hex::encode(&Sha256::digest(run.as_bytes())[..4])
 }
 
 /// The namespace of a run: `firedrill-1a2b3c4d`.

@@ -50,7 +50,6 @@ fn events(cured: u64) -> Vec<Stamped> {
                 results: [(if is_bad { "500" } else { "200" }.to_string(), 5)].into(),
                 first_good_us: if is_bad { BTreeMap::new() } else { each(20_000) },
                 latency_us: [20_000; 3],
-                bytes: 0,
             }),
         );
     }

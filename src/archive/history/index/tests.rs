@@ -1,4 +1,4 @@
-//! The index over directories of runs: read once, rebuilt, shared, damaged, foreign.
+//! The index over directories of runs: read once, shared, damaged, foreign.
 
 use super::super::run::RunStanding;
 use super::super::testing::record;
@@ -29,26 +29,20 @@ impl RunPlace {
         dir
     }
 
-    fn look(&self, rebuild: bool) -> (Vec<IndexedRun>, Update) {
-        self.try_look(rebuild).unwrap()
+    fn look(&self) -> (Vec<IndexedRun>, Update) {
+        self.try_look().unwrap()
     }
 
-    fn try_look(&self, rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
+    fn try_look(&self) -> Result<(Vec<IndexedRun>, Update), IndexError> {
         let runs = self.0.path().join("runs");
         fs::create_dir_all(&runs).unwrap();
-        indexed(&self.index(), &[runs], rebuild)
+        indexed(&self.index(), &[runs])
     }
 
     fn edit(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.index()).unwrap();
         assert!(text.contains(from), "{from}: {text}");
         fs::write(self.index(), text.replace(from, to)).unwrap();
-    }
-
-    /// Files beside the index that were moved out of its way.
-    fn old(&self) -> usize {
-        let names = fs::read_dir(self.0.path()).unwrap().flatten();
-        names.filter(|entry| entry.file_name().to_string_lossy().contains(".old-")).count()
     }
 }
 
@@ -65,11 +59,11 @@ fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
     fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert!(runs.is_empty(), "{runs:?}");
     assert!(update.notes[0].ends_with("is still under way, and left out"), "{:?}", update.notes);
     drop(lock);
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), update.notes.len()), (1, 0), "its runner is gone: it was cut off");
 }
 
@@ -88,11 +82,11 @@ fn every_story_comes_back_as_it_was_put() {
             fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
         }
     }
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!(update, Update { found: Story::ALL.len(), read: Story::ALL.len(), ..Update::default() });
     let expected: Vec<IndexedRun> = records.iter().map(|record| IndexedRun::of(record).unwrap()).collect();
     assert_eq!(runs, expected);
-    let (again_runs, again) = indexed(&place.index(), &[], false).unwrap();
+    let (again_runs, again) = indexed(&place.index(), &[]).unwrap();
     assert_eq!(again_runs, expected);
     assert_eq!(again.read, 0);
 }
@@ -102,15 +96,12 @@ fn a_run_is_read_once_and_stays_when_its_directory_is_gone() {
     let place = RunPlace::new();
     let first = place.write(&record("a", 0, Story::Passed));
     place.write(&record("a", 1, Story::NotRecovered));
-    assert_eq!(place.look(false).1.read, 2);
-    assert_eq!(place.look(false).1.read, 0);
+    assert_eq!(place.look().1.read, 2);
+    assert_eq!(place.look().1.read, 0);
     fs::remove_dir_all(first).unwrap();
     place.write(&record("a", 2, Story::Passed));
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), update.read, update.found), (3, 1, 2));
-    let (runs, update) = place.look(true);
-    assert_eq!((runs.len(), update.read), (2, 2));
-    assert!(update.notes[0].starts_with("1 of 3 runs that the index had"), "{:?}", update.notes);
 }
 
 #[test]
@@ -120,18 +111,18 @@ fn a_run_that_lies_only_under_the_name_latest_counts_once() {
     let dir = place.write(&known);
     let latest = dir.with_file_name("latest");
     fs::rename(&dir, &latest).unwrap();
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), update.read, update.unreadable), (1, 1, Vec::new()));
     assert_eq!(runs[0].run, known.plan.as_ref().unwrap().run);
-    assert_eq!(place.look(false).1.read, 0, "it is known by its id");
+    assert_eq!(place.look().1.read, 0, "it is known by its id");
     // The same run under its own name is no second one.
     place.write(&known);
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), update.read, update.found), (1, 0, 1));
     // A directory that claims to be another run is still named.
     fs::remove_dir_all(place.dir(&known)).unwrap();
     fs::rename(&latest, latest.with_file_name("20261120T010203Z-b-0001")).unwrap();
-    assert!(place.look(false).1.unreadable[0].contains("the record is that of the run"));
+    assert!(place.look().1.unreadable[0].contains("the record is that of the run"));
 }
 
 #[test]
@@ -145,12 +136,12 @@ fn a_run_without_an_end_is_read_again_and_an_end_is_never_lost() {
         *announced = plan.plan.clone().unwrap();
     }
     fs::write(dir.join("events.jsonl"), lines_of(&events[..40])).unwrap();
-    assert_eq!(place.look(false).0[0].standing, RunStanding::Incomplete);
-    assert_eq!(place.look(false).1.read, 0, "nothing has happened meanwhile");
+    assert_eq!(place.look().0[0].standing, RunStanding::Incomplete);
+    assert_eq!(place.look().1.read, 0, "nothing has happened meanwhile");
     fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
-    assert_eq!(place.look(false).0[0].standing, RunStanding::Passed);
+    assert_eq!(place.look().0[0].standing, RunStanding::Passed);
     fs::write(dir.join("events.jsonl"), lines_of(&events[..50])).unwrap();
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), runs[0].standing, update.read), (1, RunStanding::Passed, 0), "an older copy tells less");
 }
 
@@ -164,7 +155,7 @@ fn what_cannot_be_read_is_named_every_time_and_hides_nothing() {
     fs::create_dir_all(&twin).unwrap();
     fs::copy(place.dir(&record("a", 0, Story::Passed)).join("record.json"), twin.join("record.json")).unwrap();
     for _ in 0..2 {
-        let (runs, update) = place.look(false);
+        let (runs, update) = place.look();
         assert_eq!((runs.len(), update.found, update.unreadable.len()), (1, 3, 2), "{:?}", update.unreadable);
         assert!(update.unreadable.iter().any(|why| why.contains("is that of the run")), "{:?}", update.unreadable);
     }
@@ -191,41 +182,31 @@ fn a_runbook_alone_is_no_drill_and_an_older_record_is_one() {
         .for_each(|step| drop(step.as_object_mut().unwrap().remove("end_line")));
     ["disturbed", "machine", "usage"].iter().for_each(|newer| drop(value.as_object_mut().unwrap().remove(*newer)));
     fs::write(dir.join("record.json"), serde_json::to_vec(&value).unwrap()).unwrap();
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!(runs.len(), 1);
     assert_eq!((update.found, update.read, runs[0].standing), (2, 1, RunStanding::Passed));
-    assert_eq!(place.look(false).1.read, 0, "neither is read again");
+    assert_eq!(place.look().1.read, 0, "neither is read again");
 }
 
 #[test]
-fn a_damaged_index_is_moved_aside_and_made_anew() {
+fn a_damaged_index_and_one_of_another_version_are_left_as_they_are() {
     let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
-    place.look(false);
+    place.look();
     let whole = fs::read(place.index()).unwrap();
     let mut torn = whole.clone();
     torn[100..].fill(0xa5);
     let cut = whole[..whole.len() / 3].to_vec();
     let other_shape = format!("{HEAD},\"version\":{VERSION},\"entries\":[]}}").into_bytes();
-    for (number, damaged) in [torn, cut, other_shape].iter().enumerate() {
-        fs::write(place.index(), damaged).unwrap();
-        let (runs, update) = place.look(false);
-        assert_eq!((runs.len(), update.read), (1, 1), "damage {number}");
-        assert!(update.notes[0].contains("damaged"), "{:?}", update.notes);
-        assert_eq!(place.old(), number + 1);
+    let newer = format!("{HEAD},\"version\":{},\"entries\":{{}}}}", VERSION + 1).into_bytes();
+    for (unusable, why) in [(torn, "damaged"), (cut, "damaged"), (other_shape, "damaged"), (newer, "another version")] {
+        fs::write(place.index(), &unusable).unwrap();
+        let error = place.try_look().unwrap_err();
+        assert!(matches!(error, IndexError::File { .. }) && error.to_string().contains(why), "{error}");
+        assert_eq!(fs::read(place.index()).unwrap(), unusable);
     }
-}
-
-#[test]
-fn another_version_is_kept_and_made_anew() {
-    let place = RunPlace::new();
-    place.write(&record("a", 0, Story::Passed));
-    place.look(false);
-    place.edit(&format!("\"version\":{VERSION}"), &format!("\"version\":{}", VERSION + 1));
-    let (runs, update) = place.look(false);
-    assert_eq!((runs.len(), update.read, place.old()), (1, 1, 1));
-    assert!(update.notes[0].contains("another version"), "{:?}", update.notes);
-    assert!(place.look(false).1.notes.is_empty());
+    fs::remove_file(place.index()).unwrap();
+    assert_eq!(place.look().1.read, 1, "what is there is read again");
 }
 
 #[test]
@@ -233,15 +214,14 @@ fn files_of_others_are_left_alone() {
     let place = RunPlace::new();
     fs::write(place.index(), "{\"mine\": [1, 2]}").unwrap();
     let before = fs::read(place.index()).unwrap();
-    assert!(matches!(place.try_look(true).unwrap_err(), IndexError::Foreign(_)));
+    assert!(matches!(place.try_look().unwrap_err(), IndexError::Foreign(_)));
     assert_eq!(fs::read(place.index()).unwrap(), before);
     let notes = place.0.path().join("notes.md");
     fs::write(&notes, "# Notes of mine\n\nand more of them\n").unwrap();
-    let error = indexed(&notes, &[], false).unwrap_err();
+    let error = indexed(&notes, &[]).unwrap_err();
     assert!(error.to_string().contains("no index of Firedrill"), "{error}");
     assert!(fs::read_to_string(&notes).unwrap().starts_with("# Notes"));
-    assert_eq!(place.old(), 0);
-    let nowhere = indexed(&place.0.path().join("x.json"), &[place.0.path().join("nowhere")], false);
+    let nowhere = indexed(&place.0.path().join("x.json"), &[place.0.path().join("nowhere")]);
     assert!(matches!(nowhere.unwrap_err(), IndexError::Runs(_)));
 }
 
@@ -253,7 +233,7 @@ fn several_at_once_agree() {
     }
     let read: Vec<usize> = thread::scope(|scope| {
         let look = || {
-            let (runs, update) = place.look(false);
+            let (runs, update) = place.look();
             assert_eq!(runs.len(), 12);
             assert!(update.notes.is_empty(), "{:?}", update.notes);
             update.read
@@ -270,12 +250,11 @@ fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() 
     let whole = record("a", 0, Story::Passed);
     let dir = place.write(&whole);
     fs::write(dir.join("record.json"), "{").unwrap();
-    let (runs, first) = place.look(false);
+    let (runs, first) = place.look();
     assert_eq!((runs.len(), first.unreadable.len()), (0, 1), "{first:?}");
     place.edit(&serde_json::to_string(&first.unreadable[0]).unwrap(), "\"known\"");
-    assert_eq!(place.look(false).1.unreadable, ["known"], "it is not read again");
-    assert_eq!(place.look(true).1.unreadable, first.unreadable, "unless that is asked for");
+    assert_eq!(place.look().1.unreadable, ["known"], "it is not read again");
     place.write(&whole);
-    let (runs, update) = place.look(false);
+    let (runs, update) = place.look();
     assert_eq!((runs.len(), update.unreadable.len()), (1, 0));
 }

@@ -12,7 +12,7 @@ pub use scenario::{ScenarioView, scenario_text};
 pub use trend::{trend_html, trend_text};
 
 /// Version of the JSON; raised when a reader of the old one would misread.
-pub const JSON_FORMAT: u32 = 1;
+pub const JSON_FORMAT: u32 = 2;
 
 /// What is asked for as JSON, with the version of the format.
 #[derive(serde::Serialize)]

@@ -26,13 +26,13 @@ pub fn overview_text(overview: &Overview, form: PageForm) -> String {
     let (runs, scenarios) = (counted(overview.runs, "run"), counted(overview.scenarios.len(), "scenario"));
     page.heading(&format!("History: {runs} of {scenarios}"));
     let columns = [
-        "scenario", ">runs", ">passed", ">of", ">flaky", ">impact", ">detect", ">mitigate", ">recover", ">p90",
-        ">spread", "trend", "last",
+        "scenario", ">runs", ">passed", ">of", ">flaky", ">impact", ">detect", ">mitigate", ">recover", ">spread",
+        "trend", "last",
     ];
     let rows: Vec<Vec<String>> = overview.scenarios.iter().map(|summary| row(&page, summary)).collect();
     page.table(&columns, &rows);
     if overview.scenarios.iter().any(|summary| summary.counting() > 0) {
-        page.line("Times are medians from the fault on; p90, spread and trend are those of the recovery.");
+        page.line("Times are medians from the fault on; spread and trend are those of the recovery.");
     }
     let worth: Vec<String> = overview.scenarios.iter().flat_map(|summary| worth_a_look(&page, summary, true)).collect();
     if !worth.is_empty() {
@@ -46,7 +46,6 @@ pub fn overview_text(overview: &Overview, form: PageForm) -> String {
 fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
     let median = |spread: &Option<Spread>| spread.as_ref().map_or_else(dash, |spread| seconds(spread.median_us));
     let recover = summary.to_recover.as_ref();
-    let of_recovery = |of: fn(&Spread) -> u64| recover.map_or_else(dash, |spread| seconds(of(spread)));
     vec![
         page.name(&summary.scenario),
         summary.runs.to_string(),
@@ -57,8 +56,7 @@ fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
         median(&summary.to_detect),
         median(&summary.to_mitigation),
         median(&summary.to_recover),
-        of_recovery(|spread| spread.p90_us),
-        of_recovery(|spread| spread.iqr_us),
+        recover.map_or_else(dash, |spread| seconds(spread.iqr_us)),
         recover.and_then(|spread| spread.trend.as_ref()).map_or_else(dash, |trend| trend.direction.name().into()),
         summary.last.as_ref().map_or_else(dash, |last| format!("{} {}", mark(last.standing), day(&last.started_utc))),
     ]

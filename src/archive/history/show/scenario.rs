@@ -64,10 +64,7 @@ pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     let summary = &view.summary;
     let title = format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title));
     page.heading(&title);
-    let percent = |ratio: f64| format!("{:.0}%", ratio * 100.0);
-    let interval = |(low, high)| format!(", 95% interval {} to {}", percent(low), percent(high));
-    let interval = summary.pass_interval.map(interval).unwrap_or_default();
-    page.item(&format!("{}, passed {}{interval}", counted(summary.runs, "run"), pass_rate(summary)));
+    page.item(&format!("{}, passed {}", counted(summary.runs, "run"), pass_rate(summary)));
     let failures: Vec<String> =
         summary.failures.iter().map(|(verdict, n)| format!("{n} {}", page.name(verdict))).collect();
     if !failures.is_empty() {
@@ -98,11 +95,10 @@ fn times(page: &mut HistoryPage, summary: &Summary) {
         ("detect", &summary.to_detect),
         ("mitigate", &summary.to_mitigation),
         ("recover", &summary.to_recover),
-        ("mitigate to recover", &summary.mitigation_to_recover),
     ];
     let row = |(what, spread): (&str, &Option<Spread>)| {
         let spread = spread.as_ref()?;
-        let times = [spread.median_us, spread.p90_us, spread.iqr_us, spread.mean_us];
+        let times = [spread.median_us, spread.iqr_us, spread.mean_us];
         let mut row = vec![what.to_string(), spread.runs.to_string()];
         row.extend(times.into_iter().map(seconds));
         row.push(spread.trend.as_ref().map_or("too few runs".into(), |trend| {
@@ -115,13 +111,12 @@ fn times(page: &mut HistoryPage, summary: &Summary) {
     if rows.is_empty() {
         return;
     }
-    let columns = ["time to", ">runs", ">median", ">p90", ">spread", ">mean", "trend"];
+    let columns = ["time to", ">runs", ">median", ">spread", ">mean", "trend"];
     page.table(&columns, &rows);
 }
 
 fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
     let shown = |line: &RunLine| line.run.to_recover_us.filter(|_| line.run.standing.counts());
-    let most = lines.iter().filter_map(shown).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = lines
         .iter()
         .map(|line| {
@@ -136,19 +131,11 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
                 page.name(&run.run),
                 mark(run.standing).into(),
                 shown(line).map_or_else(dash, seconds),
-                shown(line).map(|took| bar(took, most).to_string()).unwrap_or_default(),
                 if line.changed.is_empty() { String::new() } else { format!("{} changed", line.changed.join(", ")) },
                 said,
             ]
         })
         .collect();
-    let columns = ["run", "came out", ">recover", "bar", "since the run before", "verdict"];
+    let columns = ["run", "came out", ">recover", "since the run before", "verdict"];
     page.table(&columns, &rows);
-}
-
-/// A bar of eight heights; the longest time of all has the highest.
-fn bar(value: u64, most: u64) -> char {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let at = (value as f64 / most.max(1) as f64 * 7.0).round() as usize;
-    BARS.get(at).copied().unwrap_or('█')
 }

@@ -31,7 +31,6 @@ pub(super) fn failed(scenario: &str, number: u32, verdict: Verdict, step: Option
         verdict,
         failed_step: step.map(str::to_string),
         to_recover_us: None,
-        mitigation_to_recover_us: None,
         reason: "it did not help".into(),
         ..run(scenario, number)
     }

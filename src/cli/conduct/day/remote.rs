@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::gameday;
 use crate::output::log_line;
 use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
-use crate::source::{Diagnostics, Node, Source, Value, parse};
+use crate::source::{Diagnostics, Node, Source, Value, outside, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{
     Available, Capacity, Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError,
@@ -21,7 +21,7 @@ use crate::stack::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,9 @@ use tokio::sync::mpsc::unbounded_channel;
 
 /// A drill elsewhere may take so much longer than four times what it should: nobody may watch it any more.
 const LEEWAY: Duration = Duration::from_secs(1800);
+/// Files and folders that a drill is made from at most, and bytes of them together; a place may take less.
+const MOST_FILES: usize = 10_000;
+const MOST_BYTES: u64 = 64 << 20;
 /// The order in the archive that a runner is given: its first file.
 const ORDER: &str = "firedrill-order.json";
 /// What is never taken from elsewhere: it belongs to the directory here.
@@ -184,7 +187,9 @@ impl RemoteDay {
         let drill = RemoteDrill {
             run: RunIdentity::of(&run_dir, false),
             request: ready.plan.stack.clone(),
-            files: self.archive(&ready.plan, &order, &root).map_err(failed)?,
+            files: self
+                .archive(&ready.plan, &order, &root)
+                .map_err(|error| Error::harness(format!("the files of the scenario cannot be handed over: {error}")))?,
             environment: environment_of(&ready.plan),
             directory: std::env::current_dir().map_err(failed)?,
             within: ready.plan.stack.up_within + gameday::expected(&ready.plan) * 4 + LEEWAY,
@@ -258,16 +263,16 @@ impl RemoteDay {
         // Of what the list of services names it only has to be there, but for the journeys.
         let services = self.project.join(services::FILE);
         let named = Source::read(&services).map(|source| texts_of(&source)).unwrap_or_default();
-        let (mut all, mut named_only) = (BTreeSet::new(), BTreeSet::new());
+        let (mut all, mut named_only, mut left, mut room) = (BTreeSet::new(), BTreeSet::new(), MOST_FILES, MOST_BYTES);
         for (key, text) in named {
             let path = SourceFiles::real(&self.project.join(text));
             match key.as_str() {
-                "journeys" => below(&path, &mut all)?,
-                _ if path.exists() => drop(named_only.insert(path)),
+                "journeys" => below(&path, root, &mut left, &mut all)?,
+                _ if path.exists() && outside(root, &path).is_none() => drop(named_only.insert(path)),
                 _ => {}
             }
         }
-        files.files.iter().chain(&files.folders).try_for_each(|path| below(path, &mut all))?;
+        files.files.iter().chain(&files.folders).try_for_each(|path| below(path, root, &mut left, &mut all))?;
         let mut archive = tar::Builder::new(Vec::new());
         let mut append = |path: &Path, content: &[u8]| {
             let mut header = tar::Header::new_gnu();
@@ -281,7 +286,13 @@ impl RemoteDay {
             let shown = path.strip_prefix(&real).map_or_else(|_| path.clone(), |rest| root.join(rest));
             let shown = shown.strip_prefix("/").unwrap_or(&shown);
             match (all.contains(path), path.is_dir()) {
-                (true, _) => append(shown, &std::fs::read(path)?)?,
+                (true, _) => {
+                    let mut content = Vec::new();
+                    File::open(path)?.take(room + 1).read_to_end(&mut content)?;
+                    let rest = room.checked_sub(content.len() as u64);
+                    room = rest.ok_or_else(|| io::Error::other(format!("they have more than {MOST_BYTES} bytes")))?;
+                    append(shown, &content)?
+                }
                 (false, true) => append(&shown.join(".keep"), &[])?,
                 (false, false) => append(shown, &[])?,
             }
@@ -319,11 +330,16 @@ fn whole(record: Record, run: &str, why: Option<String>, notes: &mut Vec<String>
     }
 }
 
-/// The files at a path and below it; none where nothing is.
-fn below(path: &Path, all: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+/// The files at a path and below it; none where nothing is. Links can be committed: none may lead out of the project, and of those that lead
+/// in circles no more than `left` is looked at.
+fn below(path: &Path, root: &Path, left: &mut usize, all: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    if let Some(why) = outside(root, path).filter(|_| path.exists()) {
+        return Err(io::Error::other(format!("{why}; `--root` says what the project is")));
+    }
+    *left = left.checked_sub(1).ok_or_else(|| io::Error::other(format!("there are more than {MOST_FILES}")))?;
     if path.is_dir() {
         for entry in std::fs::read_dir(path)? {
-            below(&entry?.path(), all)?;
+            below(&entry?.path(), root, left, all)?;
         }
     } else if path.is_file() {
         all.insert(path.to_path_buf());
@@ -427,5 +443,36 @@ mod tests {
         assert!(whole(ended(Verdict::HarnessError), "run", gone(), &mut notes).is_err());
         assert!(whole(ended(Verdict::HarnessError), "run", None, &mut notes).is_ok());
         assert_eq!(notes.len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_handed_over_from_outside_of_the_project() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (root, keys) = (dir.path().join("project"), dir.path().join("keys"));
+        for folder in [&root.join("presets"), &keys] {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(folder.join("one"), "").unwrap();
+        }
+        let found = |path: &str| {
+            let (mut left, mut all) = (MOST_FILES, BTreeSet::new());
+            below(&root.join(path), &root, &mut left, &mut all).map(|()| all).map_err(|error| error.to_string())
+        };
+        symlink(root.join("presets"), root.join("faults")).unwrap();
+        assert_eq!(found("faults"), Ok(BTreeSet::from([root.join("faults/one")])));
+        assert_eq!(found("gone"), Ok(BTreeSet::new()));
+        // A file, a folder, and a link to a folder somewhere in it.
+        for (link, to) in [("a.yaml", keys.join("one")), ("b", keys.clone()), ("presets/c", keys)] {
+            symlink(to, root.join(link)).unwrap();
+        }
+        for path in ["a.yaml", "b", "faults"] {
+            assert!(found(path).is_err_and(|why| why.contains("is outside of the project")), "{path}");
+        }
+        let circles = root.join("circles");
+        std::fs::create_dir(&circles).unwrap();
+        for name in ["x", "y"] {
+            symlink(&circles, circles.join(name)).unwrap();
+        }
+        assert_eq!(found("circles"), Err(format!("there are more than {MOST_FILES}")));
     }
 }

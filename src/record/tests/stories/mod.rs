@@ -159,7 +159,6 @@ impl Script {
                 results,
                 first_good_us: BTreeMap::new(),
                 latency_us: if bad { [98 * MS, 99 * MS, 100 * MS] } else { [8 * MS, 14 * MS, 21 * MS] },
-                bytes: 0,
             };
             self.push(Event::Slice(slice));
             if restore {

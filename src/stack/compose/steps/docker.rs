@@ -88,7 +88,12 @@ impl ContainerCalls<'_> {
                     return Err(Refusal(why.into()).into());
                 };
                 let network = team.network(&self.endpoint.docker, network).await?;
-                command.arg("--").arg(network).arg(&team.find(name)?.id);
+                let found = team.find(name)?;
+                if ask.name == "network-connect" {
+                    let links = team.links.get(&found.service).into_iter().flatten();
+                    command.args(links.map(|link| format!("--link={link}")));
+                }
+                command.arg("--").arg(network).arg(&found.id);
             }
             Docker::Copy | Docker::Exec => {}
         }

@@ -35,6 +35,7 @@ use process::{ModelFile, ProcessListing};
 use rename::Change;
 use request::{Known, Request, StepRequest};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -94,7 +95,7 @@ impl Tools for StepTools {
         tools.stack.redactor = self.secrets.redactor();
         async move {
             let out = io.out.clone();
-            let carried_out = tools.carry_out(&call, io, &cancel);
+            let carried_out = tools.telling_losses(&call, io, &cancel);
             answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, &tools.secrets)).await
         }
         .boxed()
@@ -160,6 +161,25 @@ pub(super) fn refusal(
 }
 
 impl StepTools {
+    /// Carries a call out, and tells the step of data that went with a container: no other one finds a volume without a name.
+    async fn telling_losses(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
+        let removes = call.args.iter().any(|word| ["down", "rm", "up", "scale"].contains(&word.as_str()));
+        let before = if removes { self.stack.note_volumes().await.unwrap_or_default() } else { BTreeMap::new() };
+        let out = io.out.clone();
+        let done = self.carry_out(call, io, cancel).await;
+        if before.is_empty() {
+            return done;
+        }
+        let after = self.stack.note_volumes().await.unwrap_or_else(|| before.clone());
+        let lost = before.into_iter().filter(|(volume, _)| !after.contains_key(volume));
+        let processes = self.stack.started().processes.clone();
+        let lost = lost.filter_map(|(_, service)| service.filter(|service| !processes.contains(service)));
+        for service in lost.collect::<BTreeSet<_>>() {
+            out.say(&format!("note: `{service}` has lost what it had in a volume without a name\n")).await;
+        }
+        done
+    }
+
     async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let mut known = known(&self.stack.model, &self.stack.spec, &self.stack.project);
         if let Some(bases) = self.stack.started().bases.get(&call.begins) {
@@ -192,15 +212,8 @@ impl StepTools {
         if ask.does == Compose::Copy {
             return self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await;
         }
-        let scaled = |texts: &[String]| -> Vec<String> {
-            texts.iter().filter_map(|text| Some(request::scaled(text).ok()?.0)).collect()
-        };
-        let named = match ask.does {
-            Compose::Scale => scaled(&words.rest),
-            Compose::Services | Compose::Up => words.rest.clone(),
-            _ => words.rest.iter().take(1).cloned().collect(),
-        };
-        let needed = [named.clone(), scaled(&words.values("scale"))].concat();
+        let named = ask.named();
+        let needed = [named.clone(), request::scaled_services(&words.values("scale"))].concat();
         let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
         let (model, services) = if recreates {
             let (step, build) = ((call.env.as_slice(), &io.out), words.is_set("build"));
@@ -221,42 +234,58 @@ impl StepTools {
         if ask.does == Compose::Exec {
             return self.calls(false).await?.exec_in_service(words, io, cancel).await;
         }
+        // Compose's `--wait` fails at a container whose health check is turned off, as that of a fault's process is, and at one that
+        // has ended: those that the step does not name are started by a call that does not wait.
+        let mut apart: Vec<String> = Vec::new();
         // Never none: that would mean ours as well.
         let rest = match ask.does {
             Compose::Services | Compose::Up if named.is_empty() => {
-                // Compose's `--wait` fails at a container whose health check is turned off, as that of a fault's process is.
-                let waits = words.is_set("wait");
-                let started = stack.started();
-                services.into_iter().filter(|name| !(waits && started.processes.contains(name))).collect()
+                let (waits, started) = (words.is_set("wait"), stack.started());
+                let is_apart = |name: &String| waits && started.processes.contains(name) && !needed.contains(name);
+                let all: (Vec<String>, Vec<String>) = services.into_iter().partition(is_apart);
+                apart = all.0;
+                all.1
             }
             _ => words.rest.clone(),
         };
         if rest.is_empty() {
             return Err(Refusal("this stack has no services".into()).into());
         }
-        let file = match (ask.does, words.rest.first()) {
-            (Compose::Run, Some(service)) => ModelFile::new(&with_variables(&model, service, &words.env))?,
-            _ => ModelFile::new(&model)?,
+        let model = match (ask.does, words.rest.first()) {
+            (Compose::Run, Some(service)) => with_variables(&model, service, &words.env),
+            _ => model,
         };
-        let (compose, path) = (stack.compose(), file.path());
-        let mut command = compose.endpoint.command();
-        command.arg("compose").args(compose.options.iter().map(|option| if option == "-" { &path } else { option }));
-        command.arg(ask.name).args(&words.passed);
+        let mut passed = words.passed.clone();
         if ask.name == "pull" {
             // The tags of the host's images are not the drill's to move.
-            command.arg("--policy=missing");
+            passed.push("--policy=missing".into());
         }
-        command.arg("--").args(rest);
+        let mut calls = vec![(passed, rest)];
+        if !apart.is_empty() {
+            calls.push((["--detach", "--no-deps"].map(str::to_string).into(), apart));
+        }
         let (stdout, stderr) = match ask.does {
             Compose::Run => (Change::Nothing, Change::Progress),
             Compose::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
             _ => (Change::Everything, Change::Everything),
         };
         let show = ProcessListing { names: Team::of(stack).await?.names, stdout, stderr };
-        let stdin = (ask.does == Compose::Run).then_some(io.stdin);
+        let mut stdin = (ask.does == Compose::Run).then_some(io.stdin);
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = recreates.then(|| Making::of(&stack.started));
-        let exit = process::run(command, Some(&file), stdin, &io.out, &show, cancel).await?;
+        let (compose, mut exit) = (stack.compose(), 0);
+        for (passed, rest) in calls {
+            let file = ModelFile::new(&model)?;
+            let path = file.path();
+            let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
+            let mut command = compose.endpoint.command();
+            command.arg("compose").args(options).arg(ask.name).args(passed).arg("--").args(rest);
+            let ended = process::run(command, Some(&file), stdin.take(), &io.out, &show, cancel).await?;
+            exit = if exit == 0 { ended } else { exit };
+            if cancel.is_cancelled() {
+                break;
+            }
+        }
         if let Some(making) = making.filter(|_| !cancel.is_cancelled()) {
             making.over();
         }
@@ -277,7 +306,7 @@ impl StepTools {
         let endpoint = recreate::with_variables(&stack.endpoint, &sources, &env, &io.out).await?;
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
-        let mut command = model::reading(&endpoint, &spec);
+        let mut command = model::reading(&endpoint, &spec).command();
         command.arg("compose").args(model::file_options(&spec, &stack.model.files));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);

@@ -49,6 +49,17 @@ pub(super) struct Request<D> {
     pub bases: Vec<PathBuf>,
 }
 
+impl Request<Compose> {
+    /// The services that it names.
+    pub(super) fn named(&self) -> Vec<String> {
+        match self.does {
+            Compose::Scale => scaled_services(&self.words.rest),
+            Compose::Services | Compose::Up => self.words.rest.clone(),
+            _ => self.words.rest.iter().take(1).cloned().collect(),
+        }
+    }
+}
+
 /// A copy between a container and where the step runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CopyRequest {
@@ -292,12 +303,17 @@ fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Ref
 }
 
 /// `web=3`: service and number.
-pub(super) fn scaled(text: &str) -> Result<(String, u32), Refusal> {
+fn scaled(text: &str) -> Result<(String, u32), Refusal> {
     let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= MOST);
     match text.split_once('=').map(|(name, count)| (name, number(count))) {
         Some((name, Some(number))) => service(name).map(|()| (name.to_string(), number)),
         _ => refuse(format!("`{text}`: expected SERVICE=NUMBER, at most {MOST}")),
     }
+}
+
+/// The services of such texts.
+pub(super) fn scaled_services(texts: &[String]) -> Vec<String> {
+    texts.iter().filter_map(|text| Some(scaled(text).ok()?.0)).collect()
 }
 
 /// What a copy is to do: exactly one of its ends is in a container.

@@ -58,6 +58,8 @@ pub(super) struct Team {
     pub all: Vec<Container>,
     /// Names in output.
     pub names: Names,
+    /// Service → its links to the agents in front of others, by which it is connected: in production nobody could lose them.
+    pub links: BTreeMap<String, Vec<String>>,
     /// The project.
     project: String,
     /// Its networks as the team knows them, by their names in the Compose file, where they are others.
@@ -102,7 +104,9 @@ impl Team {
         let shown = |key: &String| format!("{}_{key}", names.team);
         let networks = stack.model.section("networks").iter();
         let networks = networks.map(|(key, network)| (key.clone(), fixed(network).unwrap_or_else(|| shown(key))));
-        Ok(Team { all, networks: networks.collect(), project: names.own.clone(), names })
+        let model = stack.started().model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
+        let links = model.map(|model| links_to_agents(&model, &names.own)).unwrap_or_default();
+        Ok(Team { all, networks: networks.collect(), project: names.own.clone(), links, names })
     }
 
     /// The container that a step means: by its name as the team knows it, its name in the drill, its id or the beginning
@@ -184,6 +188,17 @@ impl Team {
     }
 }
 
+/// The links of each service to the agents in front of others, as Compose gives them to the engine.
+fn links_to_agents(model: &Value, project: &str) -> BTreeMap<String, Vec<String>> {
+    let services = model.get("services").and_then(Value::as_object).into_iter().flatten();
+    let links = |service: &Value| -> Vec<String> {
+        let all = service.get("links").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let named = all.filter(|link| link.starts_with("fd-")).filter_map(|link| link.split_once(':'));
+        named.map(|(agent, name)| format!("{project}-{agent}-1:{name}")).collect()
+    };
+    services.map(|(name, service)| (name.clone(), links(service))).collect()
+}
+
 /// A pattern of `docker ps --filter name=`: plain text, at the beginning after `^`, at the end before `$`.
 fn matches(pattern: &str, name: &str) -> bool {
     let (begin, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
@@ -246,6 +261,15 @@ mod tests {
         ] {
             assert!(team.find(said).unwrap_err().0.contains(why), "{said}");
         }
+    }
+
+    #[test]
+    fn links_to_agents_are_those_that_compose_makes() {
+        let web = serde_json::json!({ "links": ["fd-pay:pay", "fd-pay:pay.example.com", "db:store"] });
+        let links = links_to_agents(&serde_json::json!({ "services": { "db": {}, "web": web } }), "fd-x");
+        // The team's own are lost as in production.
+        assert_eq!(links["web"], ["fd-x-fd-pay-1:pay", "fd-x-fd-pay-1:pay.example.com"]);
+        assert!(links["db"].is_empty());
     }
 
     #[test]
