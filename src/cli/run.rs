@@ -110,7 +110,11 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });
     let touched = running.iter().map(|running| {
-        format!("what its steps do by `docker` they do to the team's own: their `docker` works on {}", running.words)
+        format!(
+            "what its steps do by `docker` they do to the team's own: their `docker` works on {}; what reads the Compose files (`up`, \
+             `create`, `run`, `scale`, `pull`, `config`) is refused, and a step that ends there leaves undone what follows",
+            running.words
+        )
     });
     let notes = touched.chain(notes);
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };

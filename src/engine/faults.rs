@@ -25,6 +25,8 @@ const ONE_STEP_WITHIN: Duration = Duration::from_secs(30);
 const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 /// How long looking for what has ended a fault may take.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a fault must be gone to have ended before the mitigation: a script that could not ask for a moment says so as well.
+const GONE_FOR: Duration = Duration::from_secs(2);
 /// How often it is looked whether somebody has ended a part of a fault that comes back.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long injecting it again may fail: the runbook may be about to replace what it harms.
@@ -165,7 +167,11 @@ impl Context<'_> {
             let context = self.fault_context(&id);
             // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
             let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(&undo, &context)).await;
-            let Ok(Ok(Presence::Gone(evidence))) = asked else { continue };
+            if !matches!(asked, Ok(Ok(Presence::Gone(_)))) {
+                continue;
+            }
+            let stays = self.poll_presence(&id, &planned.fault, &undo, GONE_FOR, true).await;
+            let Ok(Presence::Gone(evidence)) = stays else { continue };
             let reason = format!(
                 "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the \
                  runbook helped"

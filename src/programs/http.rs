@@ -118,7 +118,8 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     }
     let path = rest.find(['/', '?']).map_or("", |at| rest.get(at..).unwrap_or_default());
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let question = QUESTIONS.iter().any(|end| path.ends_with(end));
+    // What stands below `/admin/` may be an order, whatever its end says.
+    let question = !is_of_admin(path) && QUESTIONS.iter().any(|end| path.ends_with(end));
     // `re{load}` is an address that curl puts together.
     let glob = |c: char| c == '*' && address.kind != WordKind::Fixed || "{}[]".contains(c) && globs;
     let open = |c: char| c == EXPANDED || glob(c);
@@ -161,12 +162,18 @@ fn unknown_word(path: &str) -> Option<String> {
     }
     let all: Vec<String> = parts.flat_map(words).collect();
     let file = path.rsplit('/').next().and_then(|last| last.rsplit_once('.'));
-    if file.is_some_and(|(_, end)| among(end, FILES)) || all.last().is_some_and(|last| among(last, LOOKING_ENDS)) {
+    let is_look =
+        file.is_some_and(|(_, end)| among(end, FILES)) || all.last().is_some_and(|last| among(last, LOOKING_ENDS));
+    if is_look && !is_of_admin(path) {
         return None;
     }
     let plural =
         |word: &str| word.len() > 2 && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
     all.into_iter().find(|word| !plural(word) && !among(word, NOUNS_OF_ADDRESSES))
+}
+
+fn is_of_admin(path: &str) -> bool {
+    words(&decoded(path)).iter().any(|word| word == "admin")
 }
 
 /// Whether a parameter asks; `page_size`, `pageSize` and `page-size` are one. A number keeps an answer from being an old one.

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Most different calls of a command that are noted; with more, what is left out counts as not called.
+/// Most different calls of a command that are noted, and the longest, in bytes; what is left out counts as not called.
 const MOST_NOTED: usize = 1024;
+const LONGEST_NOTED: usize = 16 << 10;
 
 /// A call of a step that went on without the session from which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub(super) async fn serve(
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
                         if let Some(begun) = locked(&notes).begun.as_mut().filter(|begun| begun.len() < MOST_NOTED) {
-                            begun.insert(as_text(&call));
+                            begun.extend(Some(as_text(&call)).filter(|text| text.len() <= LONGEST_NOTED));
                         }
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });

@@ -614,21 +614,19 @@ impl Timeline {
     ) -> Option<StillBroken> {
         let state = self.still_broken(hit, window, since);
         let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
-        let told: Vec<(Level, bool)> = lines
+        let told: Vec<(bool, bool)> = lines
             .filter_map(|(sli, at, line)| {
                 let line = line?;
                 let begin = line.known.len().saturating_sub(slices(longer)).max(line.first_from(since));
                 let level = self.level(sli, at, line, begin, line.known.len()).filter(|level| level.valid > 0)?;
-                let is_certain = match level.met() {
-                    true => level.is_sparse() || line.is_over(at, since, begin, &level),
-                    false => level.is_sparse() || !line.seems_over(at, since),
-                };
-                Some((level, is_certain))
+                let suffers = !level.met() && (level.is_sparse() || !line.seems_over(at, since));
+                let is_over = level.is_sparse() || level.met() && line.is_over(at, since, begin, &level);
+                Some((suffers, is_over))
             })
             .collect();
         let sure = match state.users_suffer() {
-            true => told.iter().any(|(level, is_certain)| !level.met() && *is_certain),
-            false => told.iter().all(|(_, is_certain)| *is_certain),
+            true => told.iter().any(|(suffers, _)| *suffers),
+            false => told.iter().all(|(_, is_over)| *is_over),
         };
         sure.then_some(state)
     }

@@ -381,7 +381,7 @@ async fn what_heals_while_the_session_of_the_mitigation_opens_has_healed_itself(
         .on(runs("true"), |controls| controls.world.work_around_later(Duration::from_millis(1200)))
         .run()
         .await;
-    told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]);
+    told.verdict(Verdict::SelfHealed, &["recovered before the first mitigating command"]);
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ pub struct ServiceCoverage {
 pub struct Targets {
     /// Recovery time objective, in microseconds.
     pub rto_us: Option<u64>,
-    /// Recovery point objective, in microseconds. Nothing measures it yet.
+    /// Recovery point objective, in microseconds; DR drills measure it.
     pub rpo_us: Option<u64>,
     /// SLOs as text: `availability 99.9% over 30d`.
     pub slos: Vec<String>,

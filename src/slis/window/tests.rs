@@ -375,6 +375,15 @@ fn a_moment_of_errors_that_the_window_still_has_is_not_certain() {
     assert_eq!(sure(&[good, half, half, good, half, half, good]), Some(true), "chance leaves one good slice");
     let over: Vec<u64> = [good, good, bad].into_iter().chain([good; 10]).collect();
     assert_eq!(sure(&over), Some(false));
+    let short = |counts: &[u64]| {
+        let all: Vec<(u64, u64)> = counts.iter().map(|good| (5, *good)).collect();
+        timeline(0.9, &all).surely_broken(&hit, (ms(300), ms(900)), at(0)).map(|state| state.users_suffer())
+    };
+    assert_eq!(
+        short(&[bad, good, good, good, bad, bad, good, good, good]),
+        None,
+        "met over the window, and not over the longer one"
+    );
 }
 
 #[test]

@@ -426,6 +426,10 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Resu
     let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
         return Ok(());
     };
+    if runs::find(day).is_some_and(|noted| noted.watched().1) {
+        // More drills may come.
+        return Ok(());
+    }
     let left = jobs.list(&ListParams::default().limit(1)).await.map_err(api(operation))?;
     if left.items.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
 }

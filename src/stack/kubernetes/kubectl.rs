@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub(super) struct KubectlTools {
     pub place: Place,
     /// What the scenario asks for: the namespace and the contexts that runbooks write.
     pub asked: ClusterRequest,
+    /// Services with an agent in front of their Pods, and its ports.
+    pub interposed: BTreeMap<String, Vec<u16>>,
     /// The drill's namespace.
     pub namespace: ClusterNamespace,
     /// The project.
@@ -62,7 +65,8 @@ impl Tools for KubectlTools {
 impl KubectlTools {
     async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
         let (written, real) = (self.asked.namespace.as_str(), self.namespace.name.as_str());
-        let names = NamespaceNames { written, real, contexts: &self.asked.contexts };
+        let (contexts, interposed) = (&self.asked.contexts, &self.interposed);
+        let names = NamespaceNames { written, real, contexts, interposed };
         let request = match (call.program.as_str(), &self.place) {
             ("kubectl", Place::Toolbox) => translate(&call.args, &names),
             ("kubectl", Place::Service(service)) => {

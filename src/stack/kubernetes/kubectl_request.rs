@@ -3,9 +3,9 @@
 //! understood is written out again in long form, so that `kubectl` sees nothing that was not understood here. The rights
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
-use super::names::SERVICE;
+use super::names::{SERVICE, origin};
 use crate::stack::arguments::{self, CommandFlag, FlagError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call of kubectl comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct NamespaceNames<'a> {
     pub real: &'a str,
     /// Contexts that the scenario maps to the drill's cluster. The first is the current one.
     pub contexts: &'a BTreeSet<String>,
+    /// Services with an agent in front of their Pods, and its ports.
+    pub interposed: &'a BTreeMap<String, Vec<u16>>,
 }
 
 const TABLE: &str = include_str!("kubectl.txt");
@@ -226,12 +228,19 @@ impl KubectlLine {
         }
         let has_type = matches!(takes, Words::Read | Words::Change);
         let only_type = objects.len() == 1;
+        // What is forwarded goes through the agent, as users' calls do.
+        let is_of_pods = matches!(takes, Words::Logs | Words::Inside) && name != ["port-forward"];
         let mut of_namespaces = false;
         // `key=value` of a label or an image is no object.
         for (index, word) in objects.iter_mut().enumerate().filter(|(_, word)| !word.contains('=')) {
             match word.split_once('/') {
                 Some((kind, object)) if names_namespaces(kind, takes, names)? => {
                     *word = format!("{kind}/{}", names.namespace(word, object)?);
+                }
+                Some((kind @ ("svc" | "service" | "services"), service))
+                    if is_of_pods && names.interposed.contains_key(service) =>
+                {
+                    *word = format!("{kind}/{}", origin(service));
                 }
                 None if index == 0 && has_type => of_namespaces = names_namespaces(word, takes, names)?,
                 None if of_namespaces => *word = names.namespace(word, word)?.to_string(),
@@ -460,7 +469,8 @@ mod tests {
 
     fn call(args: &[String]) -> Result<KubectlRequest, String> {
         let contexts = ["shop-prod".to_string(), "shop-staging".to_string()].into();
-        translate(args, &NamespaceNames { written: "shop", real: REAL, contexts: &contexts })
+        let interposed = [("pay".to_string(), vec![80_u16])].into();
+        translate(args, &NamespaceNames { written: "shop", real: REAL, contexts: &contexts, interposed: &interposed })
     }
 
     /// Arguments without spaces inside; `~` stands for one.
@@ -596,6 +606,10 @@ mod tests {
         ("exec web -it=true -- sh", "exec @ --stdin --tty=true web -- sh (as it is)"),
         ("cp backup/dump.rdb redis-0:/data/dump.rdb -n shop", "cp @ backup/dump.rdb redis-0:/data/dump.rdb (as it is)"),
         ("cp shop/redis-0:/data/a:b ./a", "cp @ redis-0:/data/a:b ./a (as it is)"),
+        ("logs svc/pay", "logs @ svc/fd-origin-pay (as it is)"),
+        ("exec service/pay -- cat svc/pay", "exec @ service/fd-origin-pay -- cat svc/pay (as it is)"),
+        ("get svc/pay", "get @ svc/pay"),
+        ("port-forward svc/pay 8080:80", "port-forward @ svc/pay 8080:80 (as it is)"),
         ("attach web -i", "attach @ --stdin web (as it is)"),
         ("port-forward svc/web 8080:80 -n shop", "port-forward @ svc/web 8080:80 (as it is)"),
         (
@@ -771,7 +785,8 @@ mod tests {
 
     #[test]
     fn without_contexts_config_says_what_to_write() {
-        let names = NamespaceNames { written: "shop", real: REAL, contexts: &BTreeSet::new() };
+        let (contexts, interposed) = (BTreeSet::new(), BTreeMap::new());
+        let names = NamespaceNames { written: "shop", real: REAL, contexts: &contexts, interposed: &interposed };
         let why = translate(&split("config current-context"), &names).unwrap_err();
         assert!(why.contains("stack.kubernetes.contexts"), "{why}");
     }

@@ -210,7 +210,12 @@ fn applied_with(planned: &Value, set: Option<&Value>) -> Option<String> {
     let applied = annotations.get(LAST_APPLIED)?.as_str()?;
     let Some(set) = set else { return Some(applied.to_string()) };
     let written: Value = serde_json::from_str(applied).ok()?;
-    Some(merged(kind(planned), "", written, set).to_string() + "\n")
+    let mut set = set.clone();
+    if let Some(spec) = set.get_mut("spec").and_then(Value::as_object_mut) {
+        // Replicas are scaled, and `kubectl scale` applies nothing.
+        spec.remove("replicas");
+    }
+    Some(merged(kind(planned), "", written, &set).to_string() + "\n")
 }
 
 /// What is set, as the cluster shows it.
@@ -269,6 +274,10 @@ fn compared(object: &Value, set: &Value, live: Option<&Value>) -> BTreeMap<Strin
     let mut found = BTreeMap::new();
     let top = SetAt { kind: kind(object), key: "", quantities: false };
     compare(top, set, live, String::new(), &mut found);
+    if live.is_none() {
+        // What is not there has not even a value that is to be absent.
+        found.values_mut().for_each(|is| *is = false);
+    }
     found
 }
 
@@ -372,6 +381,8 @@ mod tests {
         let found = compared(&set, &set, Some(&live));
         let expected = [("data.GONE", false), ("data.a.b", true), ("spec.replicas", true)];
         assert_eq!(found, expected.map(|(path, is)| (path.to_string(), is)).into());
+        let removed = compared(&set, &json!({ "data": { "GONE": null } }), None);
+        assert_eq!(removed, [("data.GONE".to_string(), false)].into());
     }
 
     #[test]
@@ -392,10 +403,10 @@ mod tests {
     fn what_a_fault_sets_counts_as_applied() {
         let written = json!({ "kind": "Service", "spec": { "selector": { "app": "web" } } });
         let planned = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "annotations": { (LAST_APPLIED): written.to_string() } } });
-        let set = json!({ "spec": { "selector": { "release": "nowhere", "app": null } } });
+        let set = json!({ "spec": { "replicas": 0, "selector": { "release": "nowhere", "app": null } } });
         let applied = applied_with(&planned, Some(&set)).unwrap();
         let applied: Value = serde_json::from_str(&applied).unwrap();
-        assert_eq!(applied["spec"]["selector"], json!({ "release": "nowhere" }));
+        assert_eq!(applied["spec"], json!({ "selector": { "release": "nowhere" } }), "scaled is not applied");
         assert_eq!(applied_with(&planned, None), Some(written.to_string()));
         assert_eq!(applied_with(&json!({ "kind": "Service" }), Some(&set)), None);
     }

@@ -163,15 +163,7 @@ pub(super) fn source_files(request: &StackRequest, add: impl Fn(&mut SourceFiles
 }
 
 async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
-    let (run_dir, is_alive) = match RunDir::open_own(&noted.dir) {
-        Ok(run_dir) if run_dir.id() == noted.run => {
-            let is_alive = run_dir.is_alive().unwrap_or(true);
-            (Some(run_dir), is_alive)
-        }
-        // Whoever cannot look whether somebody watches it leaves it alone.
-        Ok(_) => (None, true),
-        Err(error) => (None, error.kind() != std::io::ErrorKind::NotFound),
-    };
+    let (run_dir, is_alive) = noted.watched();
     let is_kept = noted.keep && run_dir.as_ref().is_some_and(RunDir::is_kept);
     let namespace = super::names::namespace(&noted.run);
     let things = vec![format!("namespace {namespace} of the cluster {}", noted.context)];
@@ -372,7 +364,8 @@ impl ResolvedStack for ResolvedManifests {
 
     fn refuses(&self, (program, args): (&str, &[String]), _env: &[(String, String)]) -> Option<String> {
         let contexts = self.request.cluster.as_ref().map(|cluster| cluster.contexts.clone()).unwrap_or_default();
-        let names = NamespaceNames { written: self.written(), real: self.written(), contexts: &contexts };
+        let interposed = &self.request.interposed;
+        let names = NamespaceNames { written: self.written(), real: self.written(), contexts: &contexts, interposed };
         match program {
             "kubectl" => translate(args, &names).err(),
             other => Some(without_docker(other)),

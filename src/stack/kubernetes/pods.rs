@@ -162,6 +162,8 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
         let mut all = items(workload, "/status/conditions");
         all.any(|condition| text(condition, "/type") == wanted && text(condition, "/status") == "True")
     };
+    // With `OnDelete` nothing is updated by itself.
+    let rolls = text(workload, "/spec/updateStrategy/type") != "OnDelete";
     match kind(workload) {
         "Deployment" => {
             of(number("/status/updatedReplicas"), wanted, "replicas are updated")?;
@@ -172,10 +174,16 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
                 false => Ok(()),
             }
         }
-        "StatefulSet" => of(number("/status/readyReplicas"), wanted, "replicas are ready"),
+        "StatefulSet" => {
+            of(number("/status/readyReplicas"), wanted, "replicas are ready")?;
+            let partition = number("/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
+            let to_update = if rolls { wanted.saturating_sub(partition).max(0) } else { 0 };
+            of(number("/status/updatedReplicas"), to_update, "replicas are updated")
+        }
         "DaemonSet" => {
             let wanted = number("/status/desiredNumberScheduled").unwrap_or(1);
-            of(number("/status/numberReady"), wanted, "Pods are ready")
+            of(number("/status/numberReady"), wanted, "Pods are ready")?;
+            of(number("/status/updatedNumberScheduled"), if rolls { wanted } else { 0 }, "Pods are updated")
         }
         "Job" if condition("Failed") => Err(JOB_FAILED.into()),
         "Job" => condition("Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
@@ -234,5 +242,27 @@ mod tests {
         assert_eq!(standing(&deployment(rolling)).unwrap_err(), "old replicas are still there");
         let failed = json!({ "kind": "Job", "status": { "conditions": [{ "type": "Failed", "status": "True" }] } });
         assert_eq!(standing(&failed).unwrap_err(), "the job failed");
+    }
+
+    #[test]
+    fn what_is_ready_and_not_updated_is_still_being_rolled_out() {
+        let set = |strategy: Value, updated: i64| {
+            let status = json!({ "observedGeneration": 2, "readyReplicas": 3, "updatedReplicas": updated });
+            standing(&json!({ "kind": "StatefulSet", "metadata": { "generation": 2 }, "status": status,
+                              "spec": { "replicas": 3, "updateStrategy": strategy } }))
+        };
+        let partition =
+            |partition: i64| json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": partition } });
+        assert_eq!(set(partition(0), 2).unwrap_err(), "2 of 3 replicas are updated");
+        assert_eq!(set(partition(0), 3), Ok(()));
+        assert!(set(partition(2), 0).is_err() && set(partition(2), 1).is_ok() && set(partition(9), 0).is_ok());
+        assert_eq!(set(json!({ "type": "OnDelete" }), 0), Ok(()));
+        let daemons = |strategy: &str, updated: i64| {
+            let status = json!({ "desiredNumberScheduled": 2, "numberReady": 2, "updatedNumberScheduled": updated });
+            let spec = json!({ "updateStrategy": { "type": strategy } });
+            standing(&json!({ "kind": "DaemonSet", "spec": spec, "status": status }))
+        };
+        assert_eq!(daemons("RollingUpdate", 1).unwrap_err(), "1 of 2 Pods are updated");
+        assert!(daemons("RollingUpdate", 2).is_ok() && daemons("OnDelete", 0).is_ok());
     }
 }

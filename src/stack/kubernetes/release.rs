@@ -18,8 +18,15 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a rollout of which nothing is counted otherwise makes no progress.
 const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
 /// What is counted of a rollout.
-const COUNTS: [&str; 4] =
-    ["/status/observedGeneration", "/status/replicas", "/status/updatedReplicas", "/status/availableReplicas"];
+const COUNTS: [&str; 7] = [
+    "/status/observedGeneration",
+    "/status/replicas",
+    "/status/updatedReplicas",
+    "/status/availableReplicas",
+    "/status/readyReplicas",
+    "/status/updatedNumberScheduled",
+    "/status/numberReady",
+];
 
 /// The workloads of one drill.
 #[derive(Debug, Clone, Copy)]

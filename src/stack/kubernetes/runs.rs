@@ -3,7 +3,7 @@
 
 use super::cluster::{Cluster, kubeconfig_files};
 use super::errors::environment;
-use crate::record::write_atomic;
+use crate::record::{RunDir, write_atomic};
 use crate::stack::{RunIdentity, StackError};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -30,6 +30,33 @@ pub(super) struct NotedRun {
     /// Whether it has objects of the whole cluster.
     #[serde(default)]
     pub of_cluster: bool,
+    /// The name of the machine that has started it, where it is known.
+    #[serde(default)]
+    pub machine: Option<String>,
+}
+
+impl NotedRun {
+    /// Its directory, when it is this user's own, and whether somebody watches it. Whoever cannot look leaves it alone: another machine's
+    /// directory is not here, although the note is where both have one home.
+    pub(super) fn watched(&self) -> (Option<RunDir>, bool) {
+        if self.machine.is_some() && self.machine != machine() {
+            return (None, true);
+        }
+        match RunDir::open_own(&self.dir) {
+            Ok(run_dir) if run_dir.id() == self.run => {
+                let is_alive = run_dir.is_alive().unwrap_or(true);
+                (Some(run_dir), is_alive)
+            }
+            Ok(_) => (None, true),
+            Err(error) => (None, error.kind() != io::ErrorKind::NotFound),
+        }
+    }
+}
+
+/// The name of this machine.
+fn machine() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_string()).filter(|name| !name.is_empty())
 }
 
 fn folder() -> Option<PathBuf> {
@@ -60,6 +87,7 @@ pub(super) fn note(
             keep: run.keep,
             jobs,
             of_cluster,
+            machine: machine(),
         })
     };
     written().map_err(|error| environment("noting that a namespace is made", error))
@@ -94,4 +122,24 @@ pub(super) fn all() -> Vec<NotedRun> {
     let entries = folder().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let read = |file: std::fs::DirEntry| serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok();
     entries.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_watched_while_its_lock_is_held_or_where_nobody_can_look() {
+        let root = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::create(root.path(), "day").unwrap();
+        let text = serde_json::json!({ "run": run_dir.id(), "dir": run_dir.path(), "context": "c", "cluster": null,
+                                       "kubeconfig": [], "keep": false });
+        let noted: NotedRun = serde_json::from_value(text).unwrap();
+        let gone = NotedRun { dir: root.path().join("gone"), ..noted.clone() };
+        assert!(noted.watched().1, "its lock is held");
+        drop(run_dir);
+        assert!(!noted.watched().1 && !gone.watched().1);
+        assert!(!NotedRun { machine: machine(), ..gone.clone() }.watched().1);
+        assert!(NotedRun { machine: Some("another.one".into()), ..gone }.watched().1, "its directory is not here");
+    }
 }

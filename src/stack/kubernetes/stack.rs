@@ -23,7 +23,7 @@ use crate::stack::{
     Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -114,6 +114,7 @@ impl KubernetesStack {
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         let began = Instant::now();
+        self.leads_to_nobody_else().await?;
         let run_dir = &self.run.dir;
         let ours = images::make(&self.cluster, &self.request, &self.options, run_dir, &self.redactor, cancel).await?;
         let ours = self.ours.get_or_init(|| ours);
@@ -178,6 +179,28 @@ impl KubernetesStack {
             up_took,
             healthy_took: healthy_began.elapsed(),
         })
+    }
+
+    /// Refuses what would call other people's Services by names of the written namespace, where the cluster has one.
+    async fn leads_to_nobody_else(&self) -> Result<(), StackError> {
+        let written = self.asked().namespace;
+        let all_have_one = transform::without_alias(&self.manifests).next().is_none();
+        if self.request.isolate || written.is_empty() || all_have_one {
+            return Ok(());
+        }
+        let operation = format!("looking for the Services of the manifests in the namespace `{written}`");
+        let services = self.cluster.namespace(written.as_str()).all::<Service>();
+        let live = match services.list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(()),
+            live => live.map_err(api(operation.as_str()))?.items,
+        };
+        let is_there = |own: &&str| live.iter().any(|live| live.metadata.name.as_deref() == Some(*own));
+        let Some(own) = transform::without_alias(&self.manifests).find(is_there) else { return Ok(()) };
+        let cause = format!(
+            "the cluster has a Service `{own}` there, to which `{own}.{written}.svc` and names of Pods behind it would lead \
+             the drill: the drill's own has no address for which another name could stand"
+        );
+        Err(hinted(operation, cause, "set `isolate: true`, or take a cluster that has no such namespace"))
     }
 
     /// Addresses and ports of the API server, as Pods reach it.
@@ -315,6 +338,7 @@ impl Stack for KubernetesStack {
         Arc::new(KubectlTools {
             place: place.clone(),
             asked: self.asked(),
+            interposed: self.request.interposed.clone(),
             namespace: self.namespace.clone(),
             root: self.request.root.clone(),
             manifests: self.request.file.clone(),

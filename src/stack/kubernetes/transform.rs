@@ -425,6 +425,13 @@ pub(super) fn aliases(
     found
 }
 
+/// The Services to which no alias leads, as they have no address: their long names, and those of their Pods, lead to the written namespace.
+pub(super) fn without_alias(manifests: &Manifests) -> impl Iterator<Item = &str> {
+    let has_none =
+        |service: &&Value| text(service, "/spec/clusterIP") == "None" || text(service, "/spec/type") == "ExternalName";
+    manifests.of_kind("Service").filter(has_none).map(name)
+}
+
 /// Gives the Pods of an object these names.
 pub(super) fn add_aliases(object: &mut Value, aliases: &Aliases) {
     let Some(pointer) = pod_spec_pointer(object) else { return };
@@ -472,6 +479,17 @@ mod tests {
         let pods = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pay" },
             "spec": { "template": { "spec": { "containers": [{ "name": "pay", "image": "pay:1" }] } } } });
         Manifests { objects: vec![pods, json!({ "kind": "Ingress", "metadata": { "name": "x" } }), service] }
+    }
+
+    #[test]
+    fn a_service_without_an_address_has_no_alias() {
+        let service =
+            |name: &str, spec: Value| json!({ "kind": "Service", "metadata": { "name": name }, "spec": spec });
+        let mut all = manifests();
+        assert_eq!(without_alias(&all).next(), None);
+        all.objects.push(service("db", json!({ "clusterIP": "None" })));
+        all.objects.push(service("out", json!({ "type": "ExternalName", "externalName": "x" })));
+        assert_eq!(without_alias(&all).collect::<Vec<_>>(), ["db", "out"]);
     }
 
     #[test]
