@@ -35,6 +35,26 @@ async fn one_that_is_gone_before_the_mitigation_has_done_its_harm() {
     told.verdict(Verdict::Passed, &["recovered"]);
 }
 
+/// A fault that hurts, and can be undone.
+fn hurts(confirm: &str) -> String {
+    format!("\n  - command: {{ service: db, run: hurt-users, undo: mend, confirm: {confirm} }}")
+}
+
+#[tokio::test]
+async fn one_that_is_in_place_again_at_once_has_not_ended_by_itself() {
+    let exits = [("look", vec![1, 0, 1, 1, 0, 1])];
+    let told = Case::new().set("faults", &hurts("look")).world(|world| world.exits = exits.into()).run().await;
+    told.verdict(Verdict::Passed, &["recovered"]);
+}
+
+#[tokio::test]
+async fn one_that_a_later_fault_in_its_service_may_have_ended_has_not_ended_by_itself() {
+    let both = format!("\n  - command: {{ service: db, run: begin, undo: end, confirm: look }}{}", hurts("seen"));
+    let exits = [("look", vec![1, 0, 1]), ("seen", vec![1, 0, 0, 1])];
+    let told = Case::new().set("faults", &both).world(|world| world.exits = exits.into()).run().await;
+    told.verdict(Verdict::Passed, &["recovered"]);
+}
+
 #[tokio::test]
 async fn users_who_do_not_hold_after_the_others_were_undone_are_not_reverted() {
     let told = Case::new().set("faults", BOTH).world(|world| world.scars = true).run().await;
