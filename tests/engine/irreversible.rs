@@ -30,8 +30,8 @@ async fn it_is_left_as_it_is_while_the_others_are_undone_and_the_slis_hold_once_
 /// Restarted by the stack itself, or written anew: what it broke stays broken.
 #[tokio::test]
 async fn one_that_is_gone_before_the_mitigation_has_done_its_harm() {
-    let told =
-        Case::new().set("faults", BOTH).world(|world| world.exits = [("look", vec![1, 0, 1])].into()).run().await;
+    let case = Case::new().replace("say looking", "sleep 100").set("faults", BOTH);
+    let told = case.world(|world| world.exits = [("look", vec![1, 0, 1])].into()).run().await;
     told.verdict(Verdict::Passed, &["recovered"]);
 }
 
@@ -43,7 +43,8 @@ fn hurts(confirm: &str) -> String {
 #[tokio::test]
 async fn one_that_is_in_place_again_at_once_has_not_ended_by_itself() {
     let exits = [("look", vec![1, 0, 1, 1, 0, 1])];
-    let told = Case::new().set("faults", &hurts("look")).world(|world| world.exits = exits.into()).run().await;
+    let case = Case::new().replace("say looking", "sleep 100").set("faults", &hurts("look"));
+    let told = case.world(|world| world.exits = exits.into()).run().await;
     told.verdict(Verdict::Passed, &["recovered"]);
 }
 
@@ -51,7 +52,8 @@ async fn one_that_is_in_place_again_at_once_has_not_ended_by_itself() {
 async fn one_that_a_later_fault_in_its_service_may_have_ended_has_not_ended_by_itself() {
     let both = format!("\n  - command: {{ service: db, run: begin, undo: end, confirm: look }}{}", hurts("seen"));
     let exits = [("look", vec![1, 0, 1]), ("seen", vec![1, 0, 0, 1])];
-    let told = Case::new().set("faults", &both).world(|world| world.exits = exits.into()).run().await;
+    let case = Case::new().replace("say looking", "sleep 100").set("faults", &both);
+    let told = case.world(|world| world.exits = exits.into()).run().await;
     told.verdict(Verdict::Passed, &["recovered"]);
 }
 
