@@ -1,7 +1,5 @@
 //! The error that ends a command, and the one table of exit codes.
 
-use std::fmt;
-
 /// How the program ends. The numbers are a contract with CI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -25,7 +23,8 @@ impl Exit {
 }
 
 /// An error that ends a command: what failed, why, and what to do about it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}{}", .hint.as_ref().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default())]
 pub struct Error {
     /// The exit code that this error stands for.
     pub exit: Exit,
@@ -52,15 +51,3 @@ impl Error {
         self
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if let Some(hint) = &self.hint {
-            write!(f, "\nhelp: {hint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Error {}

@@ -2,16 +2,19 @@
 //! own, so that a Ctrl-C at the terminal is for the runner alone and the program can be ended with all that it has started. It has a
 //! deadline, or somebody who holds it and ends it by letting go. Where Firedrill itself is killed, the kernel kills the program.
 
+use crate::locked;
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::runtime::Builder;
 
 /// For a program that only tells something, of files or of an engine that answers at once.
 pub const TELLS_WITHIN: Duration = Duration::from_secs(60);
@@ -25,22 +28,19 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The process groups of the programs that are running.
 static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-fn running() -> MutexGuard<'static, BTreeSet<i32>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A program to be started, without standard input. It dies with this process.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = outliving(program);
     command.stdin(Stdio::null()).kill_on_drop(true);
     #[cfg(target_os = "linux")]
     {
-        let parent = rustix::process::getpid();
+        use rustix::process::{getpid, getppid, set_parent_process_death_signal};
+        let parent = getpid();
         let die_with_parent = move || {
             // For the thread that starts it: those of the runtime live as long as the process.
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            set_parent_process_death_signal(Some(Signal::KILL))?;
             // It may have died before that was said. One that is outside of this namespace has no id here.
-            match rustix::process::getppid() {
+            match getppid() {
                 Some(now) if now != parent => Err(io::ErrorKind::BrokenPipe.into()),
                 _ => Ok(()),
             }
@@ -70,7 +70,6 @@ pub fn git(directory: &Path) -> Command {
 /// A program that is to outlive this process: the reaper alone.
 pub fn outliving(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    #[cfg(unix)]
     command.process_group(0);
     command
 }
@@ -99,7 +98,8 @@ pub async fn output(mut command: Command, time: Duration) -> io::Result<Output> 
         Ok(output) => output,
         Err(_) => {
             running.end().await;
-            Err(late(time))
+            let late = format!("it did not end within {} s", time.as_secs_f64());
+            Err(io::Error::new(io::ErrorKind::TimedOut, late))
         }
     }
 }
@@ -109,63 +109,23 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     if let Some(pipe) = pipe {
         pipe.take(MOST_READ + 1).read_to_end(&mut bytes).await?;
     }
+    let too_much = || io::Error::other(format!("it has written more than {} MiB", MOST_READ >> 20));
     if bytes.len() as u64 > MOST_READ { Err(too_much()) } else { Ok(bytes) }
 }
 
-/// `output` for whoever is not in the runtime, with what goes to standard input.
+/// `output` for whoever does not wait in a runtime, with what goes to standard input.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn output_blocking(command: Command, input: Vec<u8>, time: Duration) -> io::Result<Output> {
-    let time = within(time);
-    let until = Instant::now() + time;
-    let mut command = command.into_std();
+pub fn output_blocking(mut command: Command, input: Vec<u8>, time: Duration) -> io::Result<Output> {
     // A shell reads a script from a pipe byte by byte, from a file in blocks.
     let mut file = std::fs::File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
     file.write_all(&input)?;
     file.rewind()?;
-    let mut child = command.stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut group = Group::of(Some(child.id()));
-    let (stdout, stderr) = (child.stdout.take().map(read_aside), child.stderr.take().map(read_aside));
-    let (sender, ended) = mpsc::channel();
-    let waiting = std::thread::spawn(move || sender.send(child.wait()));
-    let left = || until.saturating_duration_since(Instant::now());
-    let whole = |pipe: Option<mpsc::Receiver<Vec<u8>>>| pipe.map_or(Ok(Vec::new()), |pipe| pipe.recv_timeout(left()));
-    // Who has its output open still belongs to it.
-    let output = whole(stdout).and_then(|stdout| Ok((stdout, whole(stderr)?, ended.recv_timeout(left())?)));
-    match output {
-        Ok((stdout, stderr, status)) => {
-            group.forget();
-            Ok(Output { status: status?, stdout, stderr })
-        }
-        Err(why) => {
-            drop(group);
-            // Killed as it is, it ends now.
-            let _ = waiting.join();
-            Err(if why == mpsc::RecvTimeoutError::Timeout { late(time) } else { too_much() })
-        }
-    }
-}
-
-fn read_aside(pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, read) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.take(MOST_READ + 1).read_to_end(&mut bytes);
-        // Nobody hears of a part.
-        if bytes.len() as u64 <= MOST_READ {
-            let _ = sender.send(bytes);
-        }
-    });
-    read
-}
-
-fn too_much() -> io::Error {
-    io::Error::other(format!("it has written more than {} MiB", MOST_READ >> 20))
-}
-
-fn late(time: Duration) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", time.as_secs_f64()))
+    command.stdin(file);
+    // In a thread of its own: whoever calls may be a task of another runtime. It lives as long as the program, which dies with it.
+    let run = || Builder::new_current_thread().enable_all().build()?.block_on(output(command, time));
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err(io::Error::other("it was given up")))
 }
 
 /// A program that runs. Dropping it kills its group, unless it has ended by itself.
@@ -173,7 +133,8 @@ fn late(time: Duration) -> io::Error {
 pub struct Running {
     /// Its streams and its end.
     pub child: Child,
-    group: Group,
+    /// Its process group, until it has ended or is left alone.
+    group: Option<i32>,
 }
 
 impl Running {
@@ -183,7 +144,8 @@ impl Running {
     /// Those of the system: there is no such program, or no process can be made.
     pub fn start(mut command: Command) -> io::Result<Running> {
         let child = command.spawn()?;
-        let group = Group::of(child.id());
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        locked(&RUNNING).extend(group);
         Ok(Running { child, group })
     }
 
@@ -193,71 +155,43 @@ impl Running {
     /// That it cannot be waited for.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
-        self.group.forget();
+        self.leave();
         Ok(status)
     }
 
     /// Lets it go on without this process.
-    pub fn leave(mut self) -> Child {
-        self.group.forget();
-        self.child
+    pub fn leave(&mut self) {
+        if let Some(group) = self.group.take() {
+            locked(&RUNNING).remove(&group);
+        }
     }
 
     /// TERM for the group, then KILL: it has gone when this returns.
     pub async fn end(mut self) {
-        self.group.signal(false);
-        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            self.group.signal(true);
-            let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        for kill in [Signal::TERM, Signal::KILL] {
+            self.group.iter().for_each(|group| signal(*group, kill));
+            if tokio::time::timeout(GRACE, self.child.wait()).await.is_ok() {
+                return;
+            }
         }
     }
 }
 
-/// A process group that is killed when this is dropped.
-#[derive(Debug)]
-struct Group(Option<i32>);
-
-impl Group {
-    fn of(leader: Option<u32>) -> Group {
-        let id = leader.and_then(|id| i32::try_from(id).ok());
-        running().extend(id);
-        Group(id)
-    }
-
-    fn forget(&mut self) {
-        if let Some(id) = self.0.take() {
-            running().remove(&id);
-        }
-    }
-
-    fn signal(&self, kill: bool) {
-        if let Some(id) = self.0 {
-            signal(id, kill);
-        }
-    }
-}
-
-impl Drop for Group {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(true);
-        self.forget();
+        self.group.iter().for_each(|group| signal(*group, Signal::KILL));
+        self.leave();
     }
 }
 
-fn signal(group: i32, kill: bool) {
-    #[cfg(unix)]
-    if let Some(group) = rustix::process::Pid::from_raw(group) {
-        let signal = if kill { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
-        // It may have gone by itself in the meantime.
-        let _ = rustix::process::kill_process_group(group, signal);
-    }
-    #[cfg(not(unix))]
-    let _ = (group, kill);
+fn signal(group: i32, signal: Signal) {
+    // It may have gone by itself in the meantime.
+    let _ = Pid::from_raw(group).map(|group| kill_process_group(group, signal));
 }
 
 /// Kills every program that is running, with its group: for a process that is about to end.
 pub fn kill_all() {
-    running().iter().for_each(|group| signal(*group, true));
+    locked(&RUNNING).iter().for_each(|group| signal(*group, Signal::KILL));
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ const BELOW: usize = 2;
 const ROOM: usize = 8;
 /// The answer to what is no answer.
 const UNCLEAR: &str = "  r, s, p, w, a, o, b or q; a way is written as `backend: postgres`\n";
+/// The answer to what would decide another command by the way of the one before.
+const EACH_WAY: &str = "  a way is decided for each command: `w`\n";
 /// Longest time that Git may take to say who somebody is.
 const GIT: Duration = Duration::from_secs(10);
 
@@ -314,11 +316,9 @@ fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
             let Some(stem) = name.strip_suffix(SUFFIX) else { continue };
             // What lies below `readings/` is about the same path without it.
             let above: PathBuf = path.components().filter(|part| part.as_os_str() != FOLDER).collect();
-            let named = ["md", "markdown"].map(|end| format!("{stem}.{end}")).into_iter().chain([stem.to_string()]);
-            if !named
-                .into_iter()
-                .any(|name| path.with_file_name(&name).exists() || above.with_file_name(&name).exists())
-            {
+            let mut named = [".md", ".markdown", ""].into_iter().map(|end| format!("{stem}{end}"));
+            let is_there = |name: String| path.with_file_name(&name).exists() || above.with_file_name(&name).exists();
+            if !named.any(is_there) {
                 found.push(tidy(&path));
             }
         }
@@ -373,44 +373,46 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
         say(&question(page, case, (at + 1, open.len()), proposed.as_ref(), globals));
         let Some(said) = answer("  > ".to_string(), false).await else { return (decided, true) };
         let about = |case: &Reviewed<'_>, what: &Do| Decision::about(case.command, what.clone(), by, &today());
-        let what = match said.trim() {
-            "" => proposed,
-            "r" | "run" => Some(Do::Run),
-            "s" | "skip" => Some(Do::Skip),
-            "p" | "person" => Some(Do::Person),
-            "w" | "way" => choice(page, &decided).await,
-            "q" | "quit" => return (decided, true),
-            other => {
-                let before = last.clone().filter(|(block, _)| *block == case.block);
-                match (other, before) {
-                    ("a" | "all", Some((_, Do::Way { .. }))) => say("  a way is decided for each command: `w`\n"),
-                    ("a" | "all", Some((block, what))) => {
-                        while let Some(case) = open.get(at).filter(|case| case.block == block) {
-                            decided.insert(case.place(), about(case, &what));
-                            at += 1;
-                        }
-                    }
-                    ("a" | "all", None) => say("  nothing was decided in this block yet\n"),
-                    ("o" | "open", _) => at += 1,
-                    ("b" | "back", _) => {
-                        (at, last) = (at.saturating_sub(1), None);
-                        open.get(at).map(|case| decided.remove(&case.place()));
-                    }
-                    _ => say(UNCLEAR),
+        let before = last.clone().filter(|(block, _)| *block == case.block);
+        let what = match (said.trim(), before) {
+            ("", _) => proposed,
+            ("r" | "run", _) => Some(Do::Run),
+            ("s" | "skip", _) => Some(Do::Skip),
+            ("p" | "person", _) => Some(Do::Person),
+            ("w" | "way", _) => choice(page, &decided).await,
+            ("q" | "quit", _) => return (decided, true),
+            ("a" | "all", Some((block, what))) if !matches!(what, Do::Way { .. }) => {
+                while let Some(case) = open.get(at).filter(|case| case.block == block) {
+                    decided.insert(case.place(), about(case, &what));
+                    at += 1;
                 }
                 keep(page, &decided);
                 continue;
             }
-        };
-        match what {
-            Some(what) => {
-                decided.insert(case.place(), about(case, &what));
-                last = Some((case.block, what));
-                at += 1;
-                keep(page, &decided);
+            ("a" | "all", before) => {
+                say(if before.is_some() { EACH_WAY } else { "  nothing was decided in this block yet\n" });
+                continue;
             }
-            None => say(UNCLEAR),
-        }
+            ("o" | "open", _) => {
+                at += 1;
+                continue;
+            }
+            ("b" | "back", _) => {
+                (at, last) = (at.saturating_sub(1), None);
+                open.get(at).map(|case| decided.remove(&case.place()));
+                keep(page, &decided);
+                continue;
+            }
+            _ => None,
+        };
+        let Some(what) = what else {
+            say(UNCLEAR);
+            continue;
+        };
+        decided.insert(case.place(), about(case, &what));
+        last = Some((case.block, what));
+        at += 1;
+        keep(page, &decided);
     }
     (decided, false)
 }

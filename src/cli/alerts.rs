@@ -56,9 +56,6 @@ pub async fn run(args: AlertsArgs, globals: &super::Globals) -> Result<Exit, Err
             .hint("name the team's files in one: `alerts: { rules: …, alertmanager: …, prometheus: … }`"));
     }
     sets.iter().for_each(|set| lint(set, &mut diags));
-    // Scenarios share rules: what is told already is told once.
-    let mut told = BTreeSet::new();
-    diags.all.retain(|found| told.insert((found.source.path.clone(), found.span.start, found.message.clone())));
     let has = |level| diags.all.iter().any(|found| found.level == level);
     let (errors, warnings) = (has(Severity::Error), has(Severity::Warning));
     let none = format!("nothing is wrong with the alert rules of {} scenarios\n", sets.len());

@@ -8,7 +8,7 @@ use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, Budge
 use crate::assurance::coverage::PastDrill;
 use crate::assurance::services::show;
 use crate::error::{Error, Exit};
-use crate::notify::get;
+use crate::notify::request;
 use crate::output::{print, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::source::{Diagnostics, did_you_mean, tidy};
@@ -268,7 +268,7 @@ async fn error_ratio(url: &str, slo: &FoundSlo) -> Result<f64, String> {
     };
     let page = crate::agent::promql::query_page(url.trim_end_matches('/'), &in_window(&query, slo.period));
     let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
-    let answer = get(&page, token.as_deref()).await?;
+    let answer = request(&page, token.as_deref(), None).await?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status != 200 || body["status"] != "success" {
         let why = body["error"].as_str().unwrap_or("no reason");

@@ -7,7 +7,7 @@ mod reaper_child;
 mod signals;
 
 pub use alone::{Beside, follow};
-pub use day::{DayOptions, JobOrder, RemoteOptions, day};
+pub use day::{DayOptions, JobOrder, day};
 pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;

@@ -17,18 +17,11 @@ pub fn resolved(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics)
     place(plan, &stack.findings(), diags)
 }
 
-/// Notes what there is to say about the stack of a plan. A finding that stands already (another scenario has the same
-/// stack) is not told again. Returns what the person could allow and has not, as `--allow-host` calls it.
+/// Notes what there is to say about the stack of a plan. Returns what the person could allow and has not, as `--allow-host` calls it.
 fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
     for finding in findings {
         let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
         let level = if finding.error { Severity::Error } else { Severity::Warning };
-        let known = |d: &crate::source::Diagnostic| {
-            d.message == finding.message && d.span == span && d.source.path == plan.stack_source.path
-        };
-        if diags.all.iter().any(known) {
-            continue;
-        }
         let noted = diags.push(level, &plan.stack_source, span, &finding.message);
         if let Some(help) = &finding.help {
             noted.help(help);

@@ -1,11 +1,11 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
-use super::conduct::{self, DayOptions, RemoteOptions};
+use super::conduct::{self, DayOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
-use crate::spec;
-use crate::stack::{REMOTE_SITES, platform};
+use crate::spec::{self, GameDay, OnFailure};
+use crate::stack::platform;
 
 /// Runs a game day: many drills side by side, as one occasion with one report.
 #[derive(Debug, clap::Args)]
@@ -33,9 +33,6 @@ pub struct GamedayArgs {
     /// So many drills at once at most; without it as many as there is room for.
     #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=i64::from(spec::MOST_PARALLEL)))]
     parallel: Option<u32>,
-    /// Carry the drills out elsewhere: `kubernetes` makes a Job of each in the cluster of their stacks.
-    #[arg(long, value_name = "PLACE", value_parser = clap::builder::PossibleValuesParser::new(REMOTE_SITES))]
-    on: Option<String>,
     #[command(flatten)]
     options: DayOptions,
     #[command(flatten)]
@@ -48,21 +45,29 @@ pub struct GamedayArgs {
 pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let overrides = args.allow.overrides(globals, args.vars.clone());
     let (file, diagnostics) = spec::load_game_day(&spec::find_game_day(&args.gameday, &globals.project)?, &overrides);
-    let file = globals.fit(file, &diagnostics)?;
+    let mut file = globals.fit(file, &diagnostics)?;
+    args.change(&mut file);
     let affected = |revision: &str| gameday::affected(revision, &file, &*platform(), &globals.project);
     let affected_by = args.affected_by.as_deref().map(affected).transpose()?;
-    let plan = gameday::PlanOptions {
-        shard: args.shard,
-        repeat: args.repeat,
-        retry: args.retry,
-        fail_fast: args.fail_fast,
-        parallel: args.parallel,
-        affected_by,
-        ..gameday::PlanOptions::default()
-    };
-    let wanted = DayOptions { globals: globals.clone(), notified: args.notify.ready()?, ..args.options };
-    let elsewhere = args.on.map(|site| RemoteOptions { site, overrides: globals.overrides(args.vars) });
-    conduct::day(&file, plan, elsewhere, &wanted).await
+    let asked = gameday::PlanOptions { shard: args.shard, affected_by, ..gameday::PlanOptions::default() };
+    let (notified, overrides) = (args.notify.ready()?, globals.overrides(args.vars));
+    let wanted = DayOptions { globals: globals.clone(), notified, overrides, ..args.options };
+    conduct::day(file, asked, &wanted).await
+}
+
+impl GamedayArgs {
+    /// Whatever is given here wins over the file.
+    fn change(&self, file: &mut GameDay) {
+        if let Some(repeat) = self.repeat {
+            file.repeat = repeat;
+            file.scenarios.iter_mut().for_each(|scenario| scenario.repeat = None);
+        }
+        file.retry = self.retry.unwrap_or(file.retry);
+        file.parallel = self.parallel.or(file.parallel);
+        if self.fail_fast {
+            file.on_failure = OnFailure::Stop;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +78,23 @@ mod tests {
     #[derive(clap::Parser)]
     struct Line {
         #[command(flatten)]
-        _args: GamedayArgs,
+        args: GamedayArgs,
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("gamedays/nightly.yaml");
+        let (file, diagnostics) = spec::load_game_day(&path, &spec::Overrides::default());
+        let mut file = file.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        file.scenarios[0].repeat = Some(4);
+        let parsed = |options: &[&str]| Line::try_parse_from([&["gameday", "x"], options].concat()).unwrap().args;
+        let (before, nothing) = (file.clone(), parsed(&[]));
+        nothing.change(&mut file);
+        assert_eq!((file.repeat, file.retry, file.parallel), (before.repeat, before.retry, before.parallel));
+        assert_eq!((file.on_failure, file.scenarios[0].repeat), (before.on_failure, Some(4)));
+        parsed(&["--repeat", "2", "--retry", "3", "--fail-fast", "--parallel", "8"]).change(&mut file);
+        assert_eq!((file.repeat, file.retry, file.parallel), (2, 3, Some(8)));
+        assert_eq!((file.on_failure, file.scenarios[0].repeat), (OnFailure::Stop, None));
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
         write_new(path, text)?;
         print(&format!("written  {}\n", tidy(path).display()))?;
     }
-    if let Some(advice) = choice.advice() {
+    if let Some(advice) = &choice.draft.advice {
         print(&format!("note     {advice}\n"))?;
     }
     let exit = judge(&scenario, (!is_stub).then_some(&*platform), globals, &args.allow).await?;
@@ -120,11 +120,10 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
 /// whatever name. `None` when there is none at all.
 fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>, Error> {
     if let Some(path) = named {
-        let inside = in_folder(path).into_iter().next();
-        return match (path.is_file(), inside) {
-            (true, _) => Ok(Some(path.to_path_buf())),
-            (false, Some(file)) => Ok(Some(file)),
-            _ => Err(Error::usage(format!("there is no Compose file `{}`", path.display()))),
+        let file = if path.is_file() { Some(path.to_path_buf()) } else { in_folder(path).into_iter().next() };
+        return match file {
+            None => Err(Error::usage(format!("there is no Compose file `{}`", path.display()))),
+            file => Ok(file),
         };
     }
     let mut found = in_folder(project);
@@ -226,16 +225,12 @@ fn scenario_text(
     project: &Path,
     (runbook, own): (&Path, bool),
 ) -> String {
-    let notes =
-        |notes: &[String], indent: &str| notes.iter().map(|note| format!("{indent}# {note}\n")).collect::<String>();
+    let load_notes: String = choice.load_notes.iter().map(|note| format!("    # {note}\n")).collect();
     let shown = from_scenarios(stack, project);
     // Only where it is there: a path that leads nowhere would be marked by the editor.
     let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
-    let schema = schema.map(|path| match path.strip_prefix("scenarios/") {
-        Some(beside) => format!("# yaml-language-server: $schema={beside}\n"),
-        None => format!("# yaml-language-server: $schema=../{path}\n"),
-    });
-    let schema = schema.unwrap_or_default();
+    let beside = schema.map(|path| path.strip_prefix("scenarios/").map_or(format!("../{path}"), str::to_string));
+    let schema = beside.map(|path| format!("# yaml-language-server: $schema={path}\n")).unwrap_or_default();
     let respond = match own {
         true => "# check: values for the inputs of the runbook\n# respond: { vars: { NAME: value } }\n".into(),
         false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url()),
@@ -250,8 +245,11 @@ fn scenario_text(
             ("stack", &yaml(&shown)),
             ("runbook", &yaml(&from_scenarios(runbook, project))),
             ("respond", &respond),
-            ("load_notes", &notes(&choice.load_notes, "    ")),
-            ("fault_notes", &notes(&choice.fault_notes, "  ")),
+            ("load_notes", &load_notes),
+            (
+                "fault_notes",
+                &choice.draft.check.as_ref().map(|check| format!("  # check: {check}\n")).unwrap_or_default(),
+            ),
             ("url", &choice.url()),
             ("fault", &choice.fault()),
             ("entry", &choice.entry),
@@ -294,13 +292,8 @@ fn quoted(word: &str) -> String {
 /// The path of the stack as it stands in a scenario: relative to `scenarios/` where that is possible.
 fn from_scenarios(stack: &Path, project: &Path) -> String {
     let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    match (whole(stack), whole(project)) {
-        (Ok(stack), Ok(project)) => match stack.strip_prefix(&project) {
-            Ok(inside) => format!("../{}", inside.display()),
-            Err(_) => stack.display().to_string(),
-        },
-        _ => stack.display().to_string(),
-    }
+    let (Ok(stack), Ok(project)) = (whole(stack), whole(project)) else { return stack.display().to_string() };
+    stack.strip_prefix(project).map_or(stack.display().to_string(), |inside| format!("../{}", inside.display()))
 }
 
 fn refuse_to_overwrite(files: &[(PathBuf, String)]) -> Result<(), Error> {

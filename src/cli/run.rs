@@ -14,7 +14,7 @@ use crate::spec::{self, Respond};
 use crate::stack::{Place, Platform, RunningStack, ToolboxRequest, platform};
 use select::selected;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Follows a runbook alone, without a scenario: in a toolbox of its own, beside a Compose project that is up or beside
@@ -138,38 +138,26 @@ pub(super) fn services(runbook: &Runbook, respond: &Respond) -> BTreeSet<String>
 
 /// The runbook to follow, and how.
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, ToolboxRequest), Error> {
-    let mut diags = Diagnostics::default();
-    let given = match (&args.scenario, &args.runbook) {
-        (Some(name), _) => {
-            let overrides = globals.overrides(args.vars.iter().cloned());
-            let path = spec::find(name, &globals.project)?;
-            let (plan, found) = spec::load(&path, &overrides);
-            diags.all.extend(found.all);
-            match plan {
-                Some(plan) if !diags.has_errors() => {
-                    let Some(runbook) = plan.runbook else {
-                        return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
-                    };
-                    let mut respond = plan.respond;
-                    if !args.phases.is_empty() {
-                        respond.phases.clone_from(&args.phases);
-                    }
-                    let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
-                    Some((runbook, respond, ToolboxRequest { image, directory }))
-                }
-                _ => None,
-            }
-        }
-        (None, Some(path)) => {
-            let source = super::show::read(path, &globals.project)?;
-            let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
-            let respond = Respond::alone(phases, args.timeout, args.service.clone());
-            runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags)
-                .map(|runbook| (runbook, respond, ToolboxRequest::default()))
-        }
-        (None, None) => None,
+    let Some(name) = &args.scenario else {
+        let source = super::show::read(args.runbook.as_deref().unwrap_or(Path::new("")), &globals.project)?;
+        let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
+        let respond = Respond::alone(phases, args.timeout, args.service.clone());
+        let mut diags = Diagnostics::default();
+        let runbook = runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags);
+        return globals.fit(runbook.map(|runbook| (runbook, respond, ToolboxRequest::default())), &diags);
     };
-    globals.fit(given, &diags)
+    let overrides = globals.overrides(args.vars.iter().cloned());
+    let (plan, diags) = spec::load(&spec::find(name, &globals.project)?, &overrides);
+    let given = plan.filter(|_| !diags.has_errors()).map(|plan| {
+        let none = || Error::usage(format!("the scenario `{name}` has no runbook to follow"));
+        let (runbook, mut respond) = (plan.runbook.ok_or_else(none)?, plan.respond);
+        if !args.phases.is_empty() {
+            respond.phases.clone_from(&args.phases);
+        }
+        let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
+        Ok::<_, Error>((runbook, respond, ToolboxRequest { image, directory }))
+    });
+    globals.fit(given.transpose()?, &diags)
 }
 
 async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>) -> Result<RunningStack, Error> {

@@ -8,8 +8,8 @@ use super::ledger::Ledger;
 use super::person::Operator;
 use super::stop::{Shutdown, Stop};
 use crate::record::{
-    Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, RULES, StackRecord,
-    Verdict, Windows, micros,
+    Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, RULES, RunOutcome,
+    StackRecord, Verdict, Windows, micros,
 };
 use crate::runbook::{Runbook, RunbookInput, Step};
 use crate::spec::Respond;
@@ -27,19 +27,6 @@ pub struct Alone<'a> {
     pub verify_within: Duration,
     /// What is said to people before it begins, a line each.
     pub notes: Vec<String>,
-}
-
-/// What it came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AloneOutcome {
-    /// Every step did what it should, or was skipped.
-    Followed,
-    /// A step did not.
-    StepFailed,
-    /// Firedrill or its environment broke.
-    Broken,
-    /// Somebody stopped it.
-    Interrupted,
 }
 
 /// The first event of a runbook that is followed alone; `beside` says what it is followed on.
@@ -77,7 +64,7 @@ pub async fn follow_alone(
     sink: EventSink,
     person: &mut dyn Operator,
     shutdown: &Shutdown,
-) -> AloneOutcome {
+) -> RunOutcome {
     sink.emit(Event::Announced(Box::new(announcement)));
     alone.notes.iter().for_each(|text| sink.note(text));
     let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
@@ -90,12 +77,12 @@ pub async fn follow_alone(
     if let Some(phase) = context.phase.take() {
         sink.emit(Event::PhaseEnded { phase });
     }
-    let mut outcome = AloneOutcome::Followed;
+    let mut outcome = RunOutcome::Passed;
     if let Err(stop) = ended {
         outcome = match stop.verdict {
-            Verdict::Interrupted => AloneOutcome::Interrupted,
-            verdict if verdict.is_harness() || verdict == Verdict::Unsteady => AloneOutcome::Broken,
-            _ => AloneOutcome::StepFailed,
+            Verdict::Interrupted => RunOutcome::Interrupted,
+            verdict if verdict.is_harness() || verdict == Verdict::Unsteady => RunOutcome::Broken,
+            _ => RunOutcome::Failed,
         };
         sink.emit(Event::Judged { verdict: stop.verdict, reason: stop.reason, at: stop.at });
     }
@@ -106,15 +93,15 @@ pub async fn follow_alone(
         Err(error) => vec![format!("the toolbox could not be removed: {error}; `firedrill sweep` removes it")],
     };
     sink.emit(Event::PhaseEnded { phase: Phase::Down });
-    if !left.is_empty() && outcome != AloneOutcome::Interrupted {
-        outcome = AloneOutcome::Broken;
+    if !left.is_empty() && outcome != RunOutcome::Interrupted {
+        outcome = RunOutcome::Broken;
     }
     if shutdown.cancel.is_cancelled() {
-        outcome = AloneOutcome::Interrupted;
+        outcome = RunOutcome::Interrupted;
     }
     if sink.write_error().is_some() || ledger.close().is_err() {
         sink.note("the story of this run could not be written to disk");
-        outcome = AloneOutcome::Broken;
+        outcome = RunOutcome::Broken;
     }
     sink.emit(Event::Ended { left, kept: false });
     outcome

@@ -30,7 +30,7 @@ mod up;
 mod usage;
 mod words;
 
-pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
+pub use alone::{Alone, announce_alone, follow_alone};
 pub use announce::{DrillIdentity, announce};
 pub use contention::{ConcurrentDrills, CountedDrill};
 pub use drill::{DrillOptions, DrillOutcome, Job, run};

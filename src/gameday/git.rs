@@ -17,12 +17,16 @@ use std::process::Output;
 pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Error> {
     let git = Git { project };
     let top = git.line(&["rev-parse", "--show-toplevel"], || {
-        Error::usage(format!("{} is no Git repository: nobody can tell what has changed", shown(project)))
-            .hint("leave `--affected-by` out")
+        Error::usage(format!(
+            "{} is no Git repository: nobody can tell what has changed",
+            crate::source::tidy(project).display()
+        ))
+        .hint("leave `--affected-by` out")
     })?;
     let unknown = || {
         let error = Error::usage(format!("Git knows no revision `{revision}`"));
-        match git.is_shallow() {
+        let shallow = git.run(&["rev-parse", "--is-shallow-repository"]);
+        match shallow.is_ok_and(|output| output.stdout.starts_with(b"true")) {
             true => error.hint("the history is not there: fetch all of it (`fetch-depth: 0` of actions/checkout, `git fetch --unshallow`)"),
             false => error.hint("name a branch, a tag or a commit, as in `origin/main`; `git fetch` brings those of a remote"),
         }
@@ -39,12 +43,15 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>
         )
     })?;
     let top = SourceFiles::real(Path::new(&top));
-    let mut changed = BTreeSet::new();
-    let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
     let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];
-    changed.extend(git.paths(&top, &diff, failed)?);
     let others = ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"];
-    changed.extend(git.paths(&top, &others, failed)?);
+    let mut changed = BTreeSet::new();
+    for arguments in [&diff[..], &others] {
+        let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
+        let output = git.output(arguments, failed)?;
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        changed.extend(names.map(|name| top.join(OsStr::from_bytes(name))));
+    }
     Ok(changed)
 }
 
@@ -81,21 +88,6 @@ impl Git<'_> {
         let output = self.output(arguments, failed)?;
         Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_string())
     }
-
-    fn paths(&self, top: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<PathBuf>, Error> {
-        let output = self.output(arguments, failed)?;
-        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        Ok(names.map(|name| top.join(OsStr::from_bytes(name))).collect())
-    }
-
-    fn is_shallow(&self) -> bool {
-        let answer = self.run(&["rev-parse", "--is-shallow-repository"]);
-        answer.is_ok_and(|output| output.stdout.starts_with(b"true"))
-    }
-}
-
-fn shown(project: &Path) -> String {
-    crate::source::tidy(project).display().to_string()
 }
 
 #[cfg(test)]

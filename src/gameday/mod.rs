@@ -13,6 +13,6 @@ mod shard;
 pub use affected::{Affected, affected, own_files};
 pub use occasion::{occasion, run_of_ci};
 pub use outcome::{exit_of, expected};
-pub use prepare::{Circumstances, DaySettings, PlanOptions, Prepared, PreparedDrill, prepare};
+pub use prepare::{PlanOptions, Prepared, PreparedDrill, prepare};
 pub use schedule::{Came, DISTURBED_AGAIN, DaySchedule, NextStart, ScheduleRules, Start, Waiting, in_words};
 pub use shard::Shard;

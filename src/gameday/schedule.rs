@@ -82,6 +82,17 @@ struct RunningDrill {
     starting: bool,
 }
 
+#[derive(Debug)]
+struct ScheduledDrill {
+    name: String,
+    /// How long it is expected to take.
+    takes: Duration,
+    /// How often it was disturbed, run again after a failure, and lost.
+    disturbed: u32,
+    retried: u32,
+    lost: u32,
+}
+
 /// The queue of a game day and what runs of it.
 #[derive(Debug)]
 pub struct DaySchedule {
@@ -89,11 +100,7 @@ pub struct DaySchedule {
     queue: VecDeque<Start>,
     alone: VecDeque<Start>,
     running: BTreeMap<usize, RunningDrill>,
-    /// How each drill is called, and how long it is expected to take.
-    drills: BTreeMap<usize, (String, Duration)>,
-    disturbed: BTreeMap<usize, u32>,
-    retried: BTreeMap<usize, u32>,
-    lost: BTreeMap<usize, u32>,
+    drills: BTreeMap<usize, ScheduledDrill>,
     closed: Option<String>,
     stopped: Option<Stopped>,
 }
@@ -101,22 +108,16 @@ pub struct DaySchedule {
 impl DaySchedule {
     /// A schedule of these drills, in this order: number, what it is called, and how long it is expected to take.
     pub fn new(rules: ScheduleRules, drills: impl IntoIterator<Item = (usize, String, Duration)>) -> DaySchedule {
-        let drills: Vec<_> = drills.into_iter().collect();
-        let planned = |(number, _, _): &(usize, String, Duration)| Start {
-            number: *number,
-            attempt: 1,
-            cause: Cause::Planned,
-            alone: false,
-        };
+        let scheduled =
+            |(number, name, takes)| (number, ScheduledDrill { name, takes, disturbed: 0, retried: 0, lost: 0 });
+        let drills: Vec<_> = drills.into_iter().map(scheduled).collect();
+        let planned = |number: usize| Start { number, attempt: 1, cause: Cause::Planned, alone: false };
         DaySchedule {
             rules,
-            queue: drills.iter().map(planned).collect(),
+            queue: drills.iter().map(|(number, _)| planned(*number)).collect(),
             alone: VecDeque::new(),
             running: BTreeMap::new(),
-            drills: drills.into_iter().map(|(number, name, takes)| (number, (name, takes))).collect(),
-            disturbed: BTreeMap::new(),
-            retried: BTreeMap::new(),
-            lost: BTreeMap::new(),
+            drills: drills.into_iter().collect(),
             closed: None,
             stopped: None,
         }
@@ -177,7 +178,7 @@ impl DaySchedule {
     /// Why a drill can no longer end in time.
     fn too_late(&self, now: Duration, number: usize) -> Option<String> {
         let budget = self.rules.budget?;
-        let takes = self.drills.get(&number).map(|(_, takes)| *takes).unwrap_or_default();
+        let takes = self.drills.get(&number).map_or(Duration::ZERO, |drill| drill.takes);
         let left = budget.saturating_sub(now);
         (takes > left || left.is_zero()).then(|| {
             let (takes, left, budget) = (in_words(takes), in_words(left), in_words(budget));
@@ -195,40 +196,35 @@ impl DaySchedule {
     /// An attempt ended; what follows from that, for people.
     pub fn ended(&mut self, number: usize, came: Came) -> Option<String> {
         let RunningDrill { start, .. } = self.running.remove(&number)?;
-        let name = self.drills.get(&number).map_or_else(|| format!("drill {number}"), |(name, _)| name.clone());
+        let drill = self.drills.get_mut(&number)?;
+        let name = drill.name.clone();
         let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
         // One that had failed before has said what it has to say.
         if came.lost && came.outcome != RunOutcome::Failed {
-            let times = self.lost.entry(number).or_default();
-            *times += 1;
-            if *times > LOST_AGAIN {
-                return Some(format!("{name} was lost {times} times: nothing can be said about it"));
+            drill.lost += 1;
+            if drill.lost > LOST_AGAIN {
+                return Some(format!("{name} was lost {} times: nothing can be said about it", drill.lost));
             }
             self.queue.push_back(again(Cause::Lost, start.alone));
             return Some(format!("{name} was lost with the machine that ran it: it is run again, once"));
         }
         if came.disturbed {
-            let times = self.disturbed.entry(number).or_default();
-            *times += 1;
-            if *times > DISTURBED_AGAIN {
+            drill.disturbed += 1;
+            if drill.disturbed > DISTURBED_AGAIN {
+                let times = drill.disturbed;
                 return Some(format!("{name} was disturbed {times} times, also alone: nothing can be said about it"));
             }
             self.alone.push_back(again(Cause::Disturbed, true));
             return Some(format!("{name} was disturbed and says nothing: it is run again, alone, at the end"));
         }
-        let retried = self.retried.entry(number).or_default();
         // A retry that broke takes nothing back: the drill has failed.
-        let has_failed = came.outcome == RunOutcome::Failed || came.outcome == RunOutcome::Broken && *retried > 0;
-        if !has_failed {
-            return None;
-        }
-        if *retried < self.rules.retry {
-            *retried += 1;
-            let note = format!("{name} failed: retry {retried} of {}", self.rules.retry);
+        let has_failed = came.outcome == RunOutcome::Failed || came.outcome == RunOutcome::Broken && drill.retried > 0;
+        if has_failed && drill.retried < self.rules.retry {
+            drill.retried += 1;
             self.queue.push_back(again(Cause::Retry, start.alone));
-            return Some(note);
+            return Some(format!("{name} failed: retry {} of {}", drill.retried, self.rules.retry));
         }
-        if self.rules.fail_fast && self.closed.is_none() {
+        if has_failed && self.rules.fail_fast && self.closed.is_none() {
             self.close(&format!("{name} failed, and the game day ends at the first failure"));
             if !(self.queue.is_empty() && self.alone.is_empty()) {
                 self.stopped = self.stopped.max(Some(Stopped::FirstFailure));

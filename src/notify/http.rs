@@ -9,6 +9,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 use std::error::Error as _;
 use std::time::Duration;
 use tokio_rustls::rustls::crypto::ring;
@@ -49,17 +50,8 @@ pub(super) fn web_address(url: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
-/// Posts JSON. An error says in a few words what went wrong; it never holds a header.
-pub(super) async fn post(url: &str, token: Option<&str>, json: &serde_json::Value) -> Result<WebAnswer, String> {
-    ask(url, token, Some(json)).await
-}
-
-/// Gets a page, as `post` does.
-pub(crate) async fn get(url: &str, token: Option<&str>) -> Result<WebAnswer, String> {
-    ask(url, token, None).await
-}
-
-async fn ask(url: &str, token: Option<&str>, json: Option<&serde_json::Value>) -> Result<WebAnswer, String> {
+/// Posts JSON, or gets a page where there is none. An error says in a few words what went wrong; it never holds a header.
+pub(crate) async fn request(url: &str, token: Option<&str>, json: Option<&Value>) -> Result<WebAnswer, String> {
     let uri = web_address(url)?;
     let tls = uri.scheme_str() == Some("https");
     let mut request = match json {

@@ -8,7 +8,7 @@ mod send;
 mod slack;
 mod target;
 
-pub(crate) use http::get;
+pub(crate) use http::request;
 pub use message::{IncidentMessage, IncidentState};
 pub use send::{DayNotifier, DrillNotifier, Notifier};
 pub use target::ReadyTarget;

@@ -1,7 +1,7 @@
 //! Sends messages: a task for each target, with retries. Nothing here can hold up a drill or make it fail; what became of every
 //! message is a line of `<run>.sent.jsonl`.
 
-use super::http::{WebAnswer, post};
+use super::http::{WebAnswer, request};
 use super::message::{IncidentMessage, IncidentState};
 use super::target::ReadyTarget;
 use super::{pagerduty, slack};
@@ -9,7 +9,7 @@ use crate::record::{
     Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, RecoveryRecord, Stamped, append_beside,
     open_plain, utc_now, utc_text,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -163,10 +163,9 @@ impl Courier {
         let (mut waiting, mut open, mut unsent) = (VecDeque::new(), true, 0);
         loop {
             if waiting.is_empty() && open {
-                match posts.recv().await {
-                    Some(Some(message)) => waiting.push_back(message),
-                    Some(None) | None => open = false,
-                }
+                let post = posts.recv().await.flatten();
+                open = post.is_some();
+                waiting.extend(post);
             }
             while let Ok(post) = posts.try_recv() {
                 open &= post.is_some();
@@ -209,17 +208,9 @@ impl Courier {
     async fn send(&mut self, message: &IncidentMessage) -> Result<(), Refused> {
         match self.target.clone() {
             ReadyTarget::Slack { api, token, channel } => self.tell_slack(message, &api, &token, channel).await,
-            ReadyTarget::PagerDuty { url, key } => {
-                posted(post(&url, None, &pagerduty::event(message, &key)).await).map(drop)
-            }
-            ReadyTarget::Webhook(url) => {
-                let body = serde_json::to_value(message).map_err(|error| Refused::for_good(error.to_string()))?;
-                posted(post(&url, None, &body).await).map(drop)
-            }
-            ReadyTarget::File(path) => {
-                let line = serde_json::to_string(message).map_err(|error| Refused::for_good(error.to_string()))?;
-                appended(path, format!("{line}\n")).await
-            }
+            ReadyTarget::PagerDuty { url, key } => post(&url, None, &pagerduty::event(message, &key)).await.map(drop),
+            ReadyTarget::Webhook(url) => post(&url, None, &json!(message)).await.map(drop),
+            ReadyTarget::File(path) => appended(path, format!("{}\n", json!(message))).await,
             ReadyTarget::StatusPage(path) => appended(path, message.for_customers()).await,
         }
     }
@@ -235,16 +226,14 @@ impl Courier {
             Some(channel) => channel,
             None => {
                 let url = format!("{api}/conversations.create");
-                let answer = posted(post(&url, Some(token), &slack::new_channel(message)).await)?;
-                let made = slack::answered(&answer.body).map_err(Refused::for_good)?;
+                let made = call_slack(&url, token, &slack::new_channel(message)).await?;
                 let id = made["channel"]["id"].as_str().ok_or_else(|| Refused::for_good("no channel was made"))?;
                 self.channel.insert(id.to_string()).clone()
             }
         };
         let url = format!("{api}/chat.postMessage");
         let body = slack::message(message, &channel, self.thread.as_deref());
-        let answer = posted(post(&url, Some(token), &body).await)?;
-        let said = slack::answered(&answer.body).map_err(Refused::for_good)?;
+        let said = call_slack(&url, token, &body).await?;
         if self.thread.is_none() {
             self.thread = said["ts"].as_str().map(str::to_string);
         }
@@ -266,9 +255,13 @@ impl Refused {
     }
 }
 
-/// 2xx is taken; 429 and 5xx, and no answer at all, are worth another try.
-fn posted(answer: Result<WebAnswer, String>) -> Result<WebAnswer, Refused> {
-    match answer {
+async fn call_slack(url: &str, token: &str, body: &Value) -> Result<Value, Refused> {
+    slack::answered(&post(url, Some(token), body).await?.body).map_err(Refused::for_good)
+}
+
+/// Posts it: 2xx is taken; 429 and 5xx, and no answer at all, are worth another try.
+async fn post(url: &str, token: Option<&str>, body: &Value) -> Result<WebAnswer, Refused> {
+    match request(url, token, Some(body)).await {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
         Ok(answer) => Err(Refused {
             why: format!("HTTP {}{}", answer.status, answer.said()),
@@ -287,7 +280,7 @@ async fn appended(path: PathBuf, text: String) -> Result<(), Refused> {
     };
     let within = tokio::time::timeout(FILE_WITHIN, tokio::task::spawn_blocking(append)).await;
     let done = within.map_err(|_| Refused::for_good("the file system did not answer"))?;
-    done.map_err(|error| Refused::for_good(error.to_string()))?.map_err(|error| Refused::for_good(error.to_string()))
+    done.unwrap_or_else(|error| Err(error.into())).map_err(|error| Refused::for_good(error.to_string()))
 }
 
 #[cfg(test)]

@@ -12,18 +12,10 @@ use crate::stack::{Place, ResolvedStack, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter::successors;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// What bash does itself.
-#[rustfmt::skip]
-const OWN: [&str; 62] = [
-    ".", ":", "[", "alias", "bg", "bind", "break", "builtin", "caller", "cd", "command", "compgen", "complete", "compopt",
-    "continue", "declare", "dirs", "disown", "echo", "enable", "eval", "exec", "exit", "export",
-    "false", "fc", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
-    "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "suspend", "test",
-    "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
-];
+const OWN: &str = include_str!("builtins.txt");
 /// What a word has in it that the shell still changes, or a person fills in.
 const UNKNOWN: [char; 12] = ['$', '`', '"', '\'', '\\', '*', '?', '[', '{', '<', '>', '~'];
 /// Programs that talk to the system of a host, which no container is: an image that has them helps nothing.
@@ -78,11 +70,8 @@ pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diag
                     `steps: { ID: { skip: … } }`";
         Some((what, help.to_string(), span))
     });
-    let mut noted = noted(diags);
     for (what, help, span) in closed.chain(refused) {
-        if noted.insert((runbook.source.path.clone(), span.start, what.clone())) {
-            diags.warning(&runbook.source, span, what).help(help);
-        }
+        diags.warning(&runbook.source, span, what).help(help);
     }
 }
 
@@ -98,7 +87,6 @@ pub(super) async fn check_programs(
 ) -> Result<Vec<String>, StackError> {
     let mut unseen = Vec::new();
     let Some(runbook) = &plan.runbook else { return Ok(unseen) };
-    let mut noted = noted(diags);
     for (name, (place, firsts)) in uses(plan, runbook).programs {
         let wanted: BTreeSet<String> = firsts.keys().take(MOST_ASKED).cloned().collect();
         let Some(missing) = stack.missing_programs(&place, &wanted).await? else {
@@ -110,9 +98,7 @@ pub(super) async fn check_programs(
             let Some(first) = firsts.get(&program) else { continue };
             let help = ways_out(&place, &program, &elsewhere);
             let message = format!("there is no `{program}` in {name}: the step would fail");
-            if noted.insert((runbook.source.path.clone(), first.start, message.clone())) {
-                diags.warning(&runbook.source, *first, message).help(help);
-            }
+            diags.warning(&runbook.source, *first, message).help(help);
         }
     }
     Ok(unseen)
@@ -156,11 +142,6 @@ fn ways_out(place: &Place, program: &str, elsewhere: &[Place]) -> String {
         Place::Service(service) => format!("install `{program}` in the image of `{service}`"),
     });
     ways.join("; or ")
-}
-
-/// What is noted already, by file, place and message: a runbook may belong to several scenarios.
-fn noted(diags: &Diagnostics) -> HashSet<(PathBuf, usize, String)> {
-    diags.all.iter().map(|d| (d.source.path.clone(), d.span.start, d.message.clone())).collect()
 }
 
 fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
@@ -262,7 +243,7 @@ fn is_program(word: &str) -> bool {
     !word.is_empty()
         && !word.starts_with(['-', '.'])
         && word.chars().all(plain)
-        && !OWN.contains(&word)
+        && OWN.split_whitespace().all(|own| own != word)
         && !PROGRAMS.contains(&word)
 }
 

@@ -8,8 +8,9 @@ use super::{ConductOptions, attach_error, display, environment, make_run_dir, sa
 use crate::cli::TextOrJson;
 use crate::cli::ask::Terminal;
 use crate::cli::sealing;
-use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone};
+use crate::engine::{Alone, announce_alone, follow_alone};
 use crate::error::{Error, Exit};
+use crate::gameday::exit_of;
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};
 use crate::report;
 use crate::stack::{Platform, RunIdentity, RunningStack, StackOptions, ToolboxRequest};
@@ -68,10 +69,5 @@ pub async fn follow(
         say(&sealing::lines(&sealed));
     }
     sealed.map_err(|error| sealing::failure(run_dir.path(), &error))?;
-    Ok(match outcome {
-        AloneOutcome::Followed => Exit::Passed,
-        AloneOutcome::StepFailed => Exit::Failed,
-        AloneOutcome::Broken => Exit::Harness,
-        AloneOutcome::Interrupted => Exit::Interrupted,
-    })
+    Ok(exit_of(outcome))
 }

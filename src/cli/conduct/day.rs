@@ -8,34 +8,40 @@ mod plan;
 mod remote;
 mod run;
 
-pub use remote::{JobOrder, RemoteOptions};
+pub use remote::JobOrder;
 
 use super::{environment, listen, on_disk, revision, say};
 use crate::archive::evidence;
 use crate::cli::notify::{LAST_WORDS, Notified};
 use crate::cli::sealing;
 use crate::cli::{Globals, TextOrJson};
-use crate::engine::Shutdown;
+use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::{Error, Exit};
-use crate::gameday::{self, Circumstances, DaySchedule, Prepared, ScheduleRules, in_words};
+use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
 use crate::record::{
-    Day, DayEvent, DayObserver, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, utc_now, utc_text,
-    write_atomic,
+    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, utc_now,
+    utc_text, write_atomic,
 };
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
-use crate::spec::GameDay;
-use crate::stack::{Limits, StackOptions, platform};
-use remote::RemotePlace;
+use crate::spec::{GameDay, OnFailure, Overrides};
+use crate::stack::{Limits, REMOTE_SITES, RemoteRoom, StackOptions, platform};
+use plan::Ready;
+use remote::RemoteDay;
 use run::Runner;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DayOptions {
+    /// Carry the drills out elsewhere: `kubernetes` makes a Job of each in the cluster of their stacks.
+    #[arg(long, value_name = "PLACE", value_parser = clap::builder::PossibleValuesParser::new(REMOTE_SITES))]
+    pub on: Option<String>,
     /// Never build images; an image that is missing is an error of its drills.
     #[arg(long)]
     pub no_build: bool,
@@ -57,53 +63,44 @@ pub struct DayOptions {
     /// Who is told about it: one incident for all of its drills.
     #[arg(skip)]
     pub notified: Notified,
+    /// What the command line adds to the scenarios.
+    #[arg(skip)]
+    pub overrides: Overrides,
 }
 
-/// Runs a game day, or says what it would do: its drills here, or `elsewhere`. `asked` is what the command line says about the plan.
-pub async fn day(
-    file: &GameDay,
-    asked: gameday::PlanOptions,
-    elsewhere: Option<RemoteOptions>,
-    wanted: &DayOptions,
-) -> Result<Exit, Error> {
+/// Runs a game day, or says what it would do: its drills here, or elsewhere. `asked` is what the command line says about the plan.
+pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOptions) -> Result<Exit, Error> {
     let platform = platform();
-    let place = match &elsewhere {
-        Some(site) => Some(RemotePlace::reach(&*platform, site, file).await?),
+    let (site, refused) = match &wanted.on {
+        Some(name) => remote::reach(&*platform, name, &file).await.map(|(site, refused)| (Some(site), refused))?,
         None => {
             platform.connect().await.map_err(environment)?;
-            None
+            (None, BTreeMap::new())
         }
     };
-    let refused = place.as_ref().map(|place| place.refused.clone()).unwrap_or_default();
-    let now = Circumstances {
-        id: String::new(),
-        started_utc: utc_text(utc_now()),
-        revision: revision(&wanted.globals.project).await,
-        fresh_seed: super::drawn_seed(),
-        occasion: gameday::occasion(|name| std::env::var(name).ok(), earlier::days(wanted, &file.name)),
-        run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
-    };
-    let options = gameday::PlanOptions { refused, ..asked };
-    let Prepared { day: mut plan, drills, refused, settings } = gameday::prepare(file, &options, &now);
+    let env = |name: &str| std::env::var(name).ok();
+    let (started_utc, revision) = (utc_text(utc_now()), revision(&wanted.globals.project).await);
+    file.seed.get_or_insert_with(super::drawn_seed);
+    let occasion = gameday::occasion(env, earlier::days(wanted, &file.name));
+    let options = gameday::PlanOptions { refused, occasion, ..asked };
+    let Prepared { day: plan, drills, refused } = gameday::prepare(&file, &options);
+    let mut plan = DayPlan { started_utc, revision: revision.clone(), occasion: gameday::run_of_ci(env), ..plan };
     let ready = plan::ready(drills, &*platform, wanted).await?;
-    let (now_free, engine, quota) = match &place {
-        Some(place) => place.room().await?,
+    let RemoteRoom { free, capacity, most: quota } = match &site {
+        Some(site) => site.room().await.map_err(environment)?,
         None => {
             let free = platform.available(None).await.map_err(environment)?;
-            (free, platform.capacity().await.map_err(environment)?, None)
+            RemoteRoom { free, capacity: platform.capacity().await.map_err(environment)?, most: None }
         }
     };
-    let most = settings.parallel.into_iter().chain(quota.as_ref().map(|(most, _)| *most)).min();
-    let limits = Limits::new(&engine, &now_free, most);
+    let most = file.parallel.into_iter().chain(quota.as_ref().map(|(most, _)| *most)).min();
+    let limits = Limits::new(&capacity, &free, most);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     plan.limits.extend(quota.map(|(_, why)| format!("; {why}")));
     if wanted.dry_run {
         let expected: Vec<Duration> = ready.iter().map(|ready| ready.expected).collect();
-        plan.left_out.extend(refused.into_iter().map(|(drill, why)| LeftOutDrill {
-            scenario: drill.label(),
-            why,
-            refused: true,
-        }));
+        let left_out = |(drill, why): (PlannedDrill, _)| LeftOutDrill { scenario: drill.label(), why, refused: true };
+        plan.left_out.extend(refused.into_iter().map(left_out));
         crate::output::print(&report::day_plan(&plan, &expected))?;
         return Ok(Exit::Passed);
     }
@@ -149,43 +146,46 @@ pub async fn day(
     }
     let so_far = |records: &[Record]| {
         let drills = Drills { days: vec![sink.day()], records: records.to_vec(), ..Drills::default() };
-        save_so_far(&drills, dir.path(), wanted.junit.as_deref())
+        // After each drill, and not more than that: other drills are being measured meanwhile. What cannot be written now is said at the end.
+        let _ = save_day(&drills, dir.path(), false);
+        let _ = save_junit(&drills, wanted.junit.as_deref());
     };
     so_far(&[]);
-    let remote = match place {
-        Some(place) => Some(place.open(&dir, &*platform, wanted, file.rate).await?),
+    let remote = match site {
+        Some(site) => {
+            Some(Arc::new(RemoteDay::open(site, &dir, &*platform, wanted.overrides.clone(), file.rate).await?))
+        }
         None => None,
     };
-    let watch = tokio::spawn(watch(settings.budget, signals.clone(), stop.clone(), sink.clone()));
+    let watch = tokio::spawn(watch(file.budget, signals.clone(), stop.clone(), sink.clone()));
     for line in crate::cli::sweep::quick_sweep(&*platform).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
     let options = StackOptions::from_env(wanted.no_build);
     let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
     let rules = ScheduleRules {
-        retry: settings.retry,
-        fail_fast: settings.fail_fast,
-        starting: starting(engine.cpus),
-        budget: settings.budget,
+        retry: file.retry,
+        fail_fast: file.on_failure == OnFailure::Stop,
+        starting: starting(capacity.cpus),
+        budget: file.budget,
     };
-    let schedule = DaySchedule::new(
-        rules,
-        ready.iter().map(|ready| (ready.planned.number, ready.planned.label(), ready.expected)),
-    );
-    let runner = Runner {
+    let planned = |ready: &Ready| (ready.drill.planned.number, ready.drill.planned.label(), ready.expected);
+    let schedule = DaySchedule::new(rules, ready.iter().map(planned));
+    let runner = Arc::new(Runner {
         sink: sink.clone(),
         console: console.clone(),
         platform,
         options,
         limits,
-        free: now_free,
+        free,
         runs: dir.path().join("runs"),
         day: dir.id().to_string(),
-        revision: now.revision,
+        revision,
         stop,
         ready,
         remote: remote.clone(),
-    };
+        concurrent: ConcurrentDrills::default(),
+    });
     let records = runner.run(schedule, so_far).await;
     let closed = match &remote {
         Some(remote) => remote.close().await,
@@ -235,7 +235,7 @@ fn unsaid(day: &Day, signalled: bool) -> bool {
 
 /// The reports, the summary and the exit code.
 fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Result<Exit, Error> {
-    let saved = save_day(&drills, dir).map_err(|error| on_disk(dir, &error));
+    let saved = save_day(&drills, dir, true).map_err(|error| on_disk(dir, &error));
     let junit = save_junit(&drills, wanted.junit.as_deref());
     let sealed = evidence::seal(dir, false);
     let exit = gameday::exit_of(sink.day().outcome());
@@ -252,26 +252,14 @@ fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Re
     }
 }
 
-/// Writes every report of a game day into its directory. One that fails does not keep the others from being written.
-fn save_day(drills: &Drills, dir: &Path) -> io::Result<()> {
-    let files = [
-        ("gameday.json", report::json_day(drills)),
-        ("junit.xml", report::junit_day(drills)),
-        ("report.html", report::html(drills)),
-        ("report.md", report::markdown(drills)),
-    ];
-    files.into_iter().map(|(name, content)| write_atomic(&dir.join(name), &content)).fold(Ok(()), io::Result::and)
-}
-
-/// Writes what must not be lost when the runner is killed, after each drill: not more than that, because other drills are
-/// being measured meanwhile. What cannot be written now is said at the end.
-fn save_so_far(drills: &Drills, dir: &Path, junit: Option<&Path>) {
-    let bytes = report::junit_day(drills);
-    let paths = [Some(dir.join("junit.xml")), junit.map(Path::to_path_buf)];
-    for path in paths.into_iter().flatten() {
-        let _ = write_atomic(&path, &bytes);
+/// Writes the reports of a game day into its directory: all of them, or those that must not be lost when the runner is killed. One
+/// that fails does not keep the others from being written.
+fn save_day(drills: &Drills, dir: &Path, all: bool) -> io::Result<()> {
+    let mut files = vec![("gameday.json", report::json_day(drills)), ("junit.xml", report::junit_day(drills))];
+    if all {
+        files.extend([("report.html", report::html(drills)), ("report.md", report::markdown(drills))]);
     }
-    let _ = write_atomic(&dir.join("gameday.json"), &report::json_day(drills));
+    files.into_iter().map(|(name, content)| write_atomic(&dir.join(name), &content)).fold(Ok(()), io::Result::and)
 }
 
 /// The JUnit report where the command line wants it.

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::{Child, ChildStdin};
+use tokio::process::ChildStdin;
 
 /// The running reaper.
 pub struct Reaper {
-    child: Child,
+    running: Running,
     pipe: ChildStdin,
 }
 
@@ -23,15 +23,17 @@ impl Reaper {
         let mut reaper = process::outliving(std::env::current_exe().map_err(failed)?);
         reaper.arg("reaper").arg(run_dir);
         reaper.stdin(Stdio::piped()).stdout(log.try_clone().map_err(failed)?).stderr(log);
-        let mut child = Running::start(reaper).map_err(failed)?.leave();
-        let pipe = child.stdin.take().ok_or_else(|| failed(std::io::Error::other("it has no standard input")))?;
-        Ok(Reaper { child, pipe })
+        let mut running = Running::start(reaper).map_err(failed)?;
+        running.leave();
+        let pipe =
+            running.child.stdin.take().ok_or_else(|| failed(std::io::Error::other("it has no standard input")))?;
+        Ok(Reaper { running, pipe })
     }
 
     /// Lets it go, once the ledger is closed.
     pub async fn dismiss(mut self) {
         drop(self.pipe);
         // It reads the closed ledger and ends; one that does not must not hold up the drill's result.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.running.wait()).await;
     }
 }

@@ -2,12 +2,15 @@
 
 use super::facts::{POSTGRES, Service};
 use super::routes::{self, FoundRoute};
+use super::text::fill;
 use crate::error::Error;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultDraft};
 use crate::source::{did_you_mean, list};
 
+const CLIENTS: &str = include_str!("clients.md");
+
 /// What the drill is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct InitChoice {
     /// The service that users call.
     pub entry: String,
@@ -21,12 +24,10 @@ pub struct InitChoice {
     pub target: String,
     /// Kind of the fault.
     pub kind: &'static str,
-    /// What to check about the fault.
-    pub fault_notes: Vec<String>,
     /// The services that hold connections to it, where it is a data store.
     pub clients: Vec<String>,
-    /// The data store behind the service, by name and kind, that is left whole because no request is known that needs it.
-    pub unproven: Option<(String, &'static str)>,
+    /// What is written for that kind, with what the author must know of this choice.
+    pub draft: FaultDraft,
 }
 
 /// Chooses; `service` and `fault` are what the command line asks for.
@@ -106,9 +107,16 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     }
     let asks = |other: &&Service| !other.unfit && target.store.is_some() && other.needs.contains(&target.name);
     let clients = services.iter().filter(asks).map(|other| other.name.clone()).collect();
+    let mut draft = Fault::draft(kind);
+    // A data store behind the service that is left whole because no request is known that needs it.
     let unproven = needed(&|other| other.store.is_some()).filter(|_| fault.is_none() && target.store.is_none());
-    let unproven = unproven.and_then(|other| Some((other.name.clone(), other.store?.name)));
-    let fault_notes = Fault::draft(kind).check.map(|check| format!("check: {check}")).into_iter().collect();
+    if let Some((store, what)) = unproven.and_then(|other| Some((&other.name, &other.store?.name))) {
+        draft.advice = Some(format!(
+            "`{store}` ({what}) is not broken, because no request is known that needs it: `{}` is. To break it, name such a \
+             request in the scenario's `load`, and `{store}` at its fault and in the runbook",
+            target.name
+        ));
+    }
     Ok(InitChoice {
         entry: entry.name.clone(),
         port: entry.port.unwrap_or(8080),
@@ -116,9 +124,8 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
         load_notes,
         target: target.name.clone(),
         kind,
-        fault_notes,
         clients,
-        unproven,
+        draft,
     })
 }
 
@@ -187,7 +194,7 @@ fn entry<'s>(
 impl InitChoice {
     /// Name of scenario and runbook, unless the command line gives one.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.target, Fault::draft(self.kind).name)
+        format!("{}-{}", self.target, self.draft.name)
     }
 
     /// The request of the load.
@@ -198,13 +205,13 @@ impl InitChoice {
     /// Title of scenario and runbook.
     pub fn title(&self) -> String {
         let InitChoice { entry, target, .. } = self;
-        let what = Fault::draft(self.kind).title.replace("{target}", target).replace("{entry}", entry);
+        let what = self.draft.title.replace("{target}", target).replace("{entry}", entry);
         if entry == target { what } else { format!("{entry} fails because {what}") }
     }
 
     /// The item of `faults`, as YAML.
     pub fn fault(&self) -> String {
-        let settings = Fault::draft(self.kind).settings.replace("{target}", &super::yaml(&self.target));
+        let settings = self.draft.settings.replace("{target}", &super::yaml(&self.target));
         format!("{}: {settings}", self.kind)
     }
 
@@ -215,30 +222,13 @@ impl InitChoice {
             true => format!("Users of {entry} are not served."),
             false => format!("Users of {entry} are not served as long as {entry} needs {target} and does not get it."),
         };
-        let (why, command) = Fault::draft(self.kind).cure;
+        let (why, command) = &self.draft.cure;
         let mut mitigation = format!(
             "### Step 1: Bring the service back\n\n{why}\n\n```bash\ndocker compose {command} \"$SERVICE\"\n```"
         );
         if !self.clients.is_empty() {
-            mitigation.push_str(&format!(
-                "\n\n### Step 2: Restart its clients\n\nClients that hold on to connections of the old server are restarted; all others are left \
-                 alone.\n\n<!-- firedrill: timeout=60s -->\n```bash\ncurl -fsS -m 5 --retry 15 --retry-delay 1 --retry-max-time 20 \
-                 --retry-all-errors -o /dev/null \"$URL\" || docker compose restart {}\n```",
-                self.clients.join(" ")
-            ));
+            mitigation.push_str(fill(CLIENTS, &[("clients", &self.clients.join(" "))]).trim_end());
         }
         [impact, mitigation, "The service runs as it did before: there is nothing to take back.".into()]
-    }
-
-    /// What the runbook cannot know, to be told when it is written.
-    pub fn advice(&self) -> Option<String> {
-        if let Some((store, what)) = &self.unproven {
-            return Some(format!(
-                "`{store}` ({what}) is not broken, because no request is known that needs it: `{}` is. To break it, name such a \
-                 request in the scenario's `load`, and `{store}` at its fault and in the runbook",
-                self.target
-            ));
-        }
-        Fault::draft(self.kind).advice
     }
 }

@@ -2,51 +2,36 @@
 //! is a data store of which kind.
 
 use crate::stack::ServiceFacts;
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// A data store, a queue or a pool of connections: what speaks no HTTP to users.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Store {
     /// As people call it.
-    pub name: &'static str,
+    pub name: String,
     /// Words of images and names of services.
-    words: &'static [&'static str],
+    words: Vec<String>,
     /// Programs of the server.
-    servers: &'static [&'static str],
+    servers: Vec<String>,
     /// Programs of its health check.
-    checks: &'static [&'static str],
+    checks: Vec<String>,
     /// Variables that its image is configured by.
-    variables: &'static [&'static str],
+    variables: Vec<String>,
     /// The ports that it listens on.
-    ports: &'static [u16],
+    ports: Vec<u16>,
     /// Debian's packages of the server.
-    packages: &'static [&'static str],
+    packages: Vec<String>,
 }
 
 /// PostgreSQL, of which faults of its own exist.
 pub const POSTGRES: &str = "PostgreSQL";
 
-/// What is known. The first that fits is meant: PgBouncer is asked by PostgreSQL's clients.
-#[rustfmt::skip]
-const STORES: [Store; 6] = [
-    Store { name: "PgBouncer", words: &["pgbouncer"], servers: &["pgbouncer"], checks: &["pgbouncer", "6432"],
-            variables: &["PGBOUNCER_PORT"], ports: &[6432], packages: &["pgbouncer"] },
-    Store { name: POSTGRES, words: &["postgres", "postgresql", "postgis", "pgvector", "timescaledb"], servers: &["postgres", "postmaster"],
-            checks: &["pg_isready"], variables: &["POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_USER"], ports: &[5432],
-            packages: &["postgresql", "postgresql-15", "postgresql-16", "postgresql-17"] },
-    Store { name: "MySQL or MariaDB", words: &["mysql", "mariadb", "percona"], servers: &["mysqld", "mariadbd", "mysqld_safe", "mariadbd-safe"],
-            checks: &["mysqladmin", "mariadb-admin", "mysql", "mariadb", "healthcheck.sh"],
-            variables: &["MYSQL_ROOT_PASSWORD", "MARIADB_ROOT_PASSWORD"], ports: &[3306],
-            packages: &["mariadb-server", "mysql-server", "default-mysql-server"] },
-    Store { name: "Redis", words: &["redis", "valkey"], servers: &["redis-server", "valkey-server"], checks: &["redis-cli", "valkey-cli"],
-            variables: &[], ports: &[6379], packages: &["redis", "redis-server", "valkey"] },
-    Store { name: "RabbitMQ", words: &["rabbitmq"], servers: &["rabbitmq-server"], checks: &["rabbitmq-diagnostics", "rabbitmqctl"],
-            variables: &["RABBITMQ_DEFAULT_USER"], ports: &[5672], packages: &["rabbitmq-server"] },
-    Store { name: "a data store", words: &["cassandra", "elasticsearch", "etcd", "kafka", "memcached", "mongo", "mongodb", "mssql",
-            "nats", "zookeeper"], servers: &["memcached", "mongod", "etcd"], checks: &["mongosh", "cqlsh"], variables: &[],
-            ports: &[1433, 2181, 4222, 9042, 9092, 11211, 27017], packages: &["memcached"] },
-];
+/// What is known, in `stores.json`. The first that fits is meant: PgBouncer is asked by PostgreSQL's clients.
+static STORES: LazyLock<Vec<Store>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("stores.json")).unwrap_or_default());
 /// Ports that images listen on whose Compose files rarely say so.
 const KNOWN_PORTS: [(&str, u16); 4] = [("caddy", 80), ("httpd", 80), ("nginx", 80), ("whoami", 80)];
 
@@ -109,22 +94,22 @@ fn store(facts: &ServiceFacts, all: &[ServiceFacts], speaks_http: bool) -> Optio
         .collect();
     let image = short_image(&facts.image);
     let first = |fits: &dyn Fn(&Store) -> bool| STORES.iter().find(|store| fits(store));
-    let sure = first(&|store| store.servers.iter().any(|server| runs.contains(server)))
+    let sure = first(&|store| store.servers.iter().any(|server| runs.contains(&server.as_str())))
         .or_else(|| first(&|store| store.words.iter().any(|word| has_word(image, word))));
     if sure.is_some() || speaks_http {
         return sure;
     }
     let asks_another = all.iter().any(|other| other.name != *name && names(check, &other.name));
     let installed: BTreeSet<&str> = dockerfile.split([' ', '\n', '\t', ';', '=', '\\']).collect();
-    let installs = |store: &Store| store.packages.iter().any(|package| installed.contains(package));
+    let installs = |store: &Store| store.packages.iter().any(|package| installed.contains(package.as_str()));
     // One image for all services of a stack has all of their programs: then the packages tell nothing.
     let one_alone = STORES.iter().filter(|store| installs(store)).count() == 1;
     let alone = ports.is_empty() && needs(facts, all).is_empty();
     first(&|store| !asks_another && store.checks.iter().any(|word| names(check, word)))
         .or_else(|| first(&|store| store.ports.iter().any(|port| ports.contains(port))))
-        .or_else(|| first(&|store| alone && store.variables.iter().any(|variable| environment.contains_key(*variable))))
+        .or_else(|| first(&|store| alone && store.variables.iter().any(|variable| environment.contains_key(variable))))
         .or_else(|| first(&|store| ports.is_empty() && one_alone && installs(store)))
-        .or_else(|| first(&|store| ports.is_empty() && store.words.contains(&name.as_str())))
+        .or_else(|| first(&|store| ports.is_empty() && store.words.contains(name)))
 }
 
 /// `registry:5000/team/postgres-ha:16@sha256:…` → `postgres-ha`.

@@ -161,7 +161,7 @@ impl ShownSteps<'_> {
             }
         };
         let is_followed = mark.is_empty() && self.view.follows(step);
-        let mut captures = step.captures().filter(|_| is_followed).peekable();
+        let captured_before = |block| step.captures().filter(move |(by, _)| is_followed && *by < block);
         for command in commands {
             show_left_out(&mut self.out, command.line);
             if let Some(block) = blocks.get(command.block).filter(|_| shown != Some(command.block)) {
@@ -172,9 +172,7 @@ impl ShownSteps<'_> {
                     line(&mut self.out, &format!("           {settings}"));
                 }
             }
-            while let Some((_, name)) = captures.next_if(|(by, _)| *by < command.block) {
-                self.captured.insert(unified_name(name));
-            }
+            self.captured.extend(captured_before(command.block).map(|(_, name)| unified_name(name)));
             let mut number = command.line.to_string();
             let filled = self.view.filled(step, command, &self.captured).filter(|_| mark.is_empty());
             let text = filled.as_ref().and_then(|filled| filled.as_ref().ok()).unwrap_or(&command.text);
@@ -208,7 +206,7 @@ impl ShownSteps<'_> {
             }
         }
         show_left_out(&mut self.out, usize::MAX);
-        self.captured.extend(captures.map(|(_, name)| unified_name(name)));
+        self.captured.extend(captured_before(usize::MAX).map(|(_, name)| unified_name(name)));
     }
 }
 

@@ -45,7 +45,7 @@ fn drills(day: &DayPlan) -> Vec<String> {
 
 #[test]
 fn everything_is_drilled_before_anything_is_drilled_twice() {
-    let prepared = prepare(&day(3, "repeat: 2\n"), &PlanOptions::default(), &Circumstances::default());
+    let prepared = prepare(&day(3, "repeat: 2\n"), &PlanOptions::default());
     assert_eq!(drills(&prepared.day), ["1:a1", "3:b1", "5:c1", "2:a2", "4:b2", "6:c2"]);
     let planned: Vec<&PlannedDrill> = prepared.drills.iter().map(|entry| &entry.planned).collect();
     assert_eq!(planned, prepared.day.drills.iter().collect::<Vec<_>>());
@@ -55,17 +55,16 @@ fn everything_is_drilled_before_anything_is_drilled_twice() {
 #[test]
 fn a_seed_gives_an_order_and_keeps_the_numbers() {
     let day = day(6, "order: random\nseed: 7\n");
-    let now = Circumstances { fresh_seed: 99, ..Circumstances::default() };
-    let first = prepare(&day, &PlanOptions::default(), &now);
+    let first = prepare(&day, &PlanOptions::default());
     assert_eq!(first.day.seed, 7);
     // A promise, as the numbers below.
     assert_eq!(drills(&first.day), ["6:f1", "2:b1", "1:a1", "4:d1", "5:e1", "3:c1"]);
-    let other = prepare(&GameDay { seed: Some(8), ..day.clone() }, &PlanOptions::default(), &now);
+    let other = prepare(&GameDay { seed: Some(8), ..day.clone() }, &PlanOptions::default());
     assert_ne!(drills(&other.day), drills(&first.day));
     let mut same = drills(&other.day);
     same.sort();
     assert_eq!(same, ["1:a1", "2:b1", "3:c1", "4:d1", "5:e1", "6:f1"]);
-    let drawn = prepare(&SIX, &PlanOptions::default(), &now);
+    let drawn = prepare(&GameDay { seed: Some(99), ..SIX.clone() }, &PlanOptions::default());
     assert_eq!(drawn.day.seed, 99);
     assert!(drawn.drills.iter().all(|entry| drawn.drills.iter().filter(|other| other.seed == entry.seed).count() == 1));
 }
@@ -80,28 +79,19 @@ fn the_same_seed_gives_the_same_numbers_for_ever() {
 }
 
 #[test]
-fn the_command_line_wins() {
-    let day = day(2, "repeat: 2\nretry: 1\nbudget: 1h\nparallel: 2\non_failure: continue\ncontrol: 1/2\nflaky: fail\n");
-    let by_file = prepare(&day, &PlanOptions::default(), &Circumstances::default());
-    let hour = Some(Duration::from_secs(3600));
-    let expected = DaySettings { parallel: Some(2), budget: hour, retry: 1, fail_fast: false, flaky: Flaky::Fail };
-    assert_eq!(by_file.settings, expected);
-    assert!(by_file.day.flaky_fails);
-    assert_eq!((by_file.day.control_every, by_file.day.budget_us), (Some(2), Some(3_600_000_000)));
-    let wishes =
-        PlanOptions { repeat: Some(1), retry: Some(3), fail_fast: true, parallel: Some(8), ..PlanOptions::default() };
-    let wished = prepare(&day, &wishes, &Circumstances::default());
-    let expected = DaySettings { parallel: Some(8), budget: hour, retry: 3, fail_fast: true, flaky: Flaky::Fail };
-    assert_eq!((wished.settings, wished.day.drills.len()), (expected, 2));
+fn a_plan_has_what_the_file_says() {
+    let day = day(2, "repeat: 2\nretry: 1\nbudget: 1h\nparallel: 2\non_failure: stop\ncontrol: 1/2\nflaky: fail\n");
+    let day = prepare(&day, &PlanOptions::default()).day;
+    assert!(day.flaky_fails && day.fail_fast);
+    assert_eq!((day.control_every, day.budget_us, day.retry), (Some(2), Some(3_600_000_000), 1));
+    assert_eq!(day.drills.len(), 4);
 }
 
 #[test]
 fn controls_take_turns_and_need_a_runbook() {
     let day = day(4, "control: 1/3\n");
-    let nights = (1..=4).map(|occasion| {
-        let now = Circumstances { occasion, ..Circumstances::default() };
-        drills(&prepare(&day, &PlanOptions::default(), &now).day).join(" ")
-    });
+    let nights = (1..=4)
+        .map(|occasion| drills(&prepare(&day, &PlanOptions { occasion, ..PlanOptions::default() }).day).join(" "));
     let expected = [
         "1:a1 2:b1 3:c1! 4:d1", "1:a1 2:b1! 3:c1 4:d1",
         // The turn of `a`, which has no runbook to leave out.
@@ -118,7 +108,7 @@ fn what_is_left_out_has_a_reason() {
         shard: Some("2/2".parse().unwrap()),
         ..PlanOptions::default()
     };
-    let prepared = prepare(&SIX, &wishes, &Circumstances::default());
+    let prepared = prepare(&SIX, &wishes);
     assert_eq!(drills(&prepared.day), ["3:c1"]);
     let left: Vec<String> =
         prepared.day.left_out.iter().map(|left| format!("{}: {}", left.scenario, left.why)).collect();
@@ -138,7 +128,7 @@ fn what_cannot_be_drilled_there_is_left_out_without_a_cluster_and_not_run_otherw
     day.scenarios[1].plan.stack.cluster = Some(crate::stack::ClusterRequest::default());
     let refused = [("a", "none of Kubernetes"), ("b", "another cluster")];
     let refused = refused.map(|(name, why)| (name.to_string(), why.to_string())).into();
-    let prepared = prepare(&day, &PlanOptions { refused, ..PlanOptions::default() }, &Circumstances::default());
+    let prepared = prepare(&day, &PlanOptions { refused, ..PlanOptions::default() });
     assert_eq!(drills(&prepared.day), ["3:c1"]);
     let [left] = prepared.day.left_out.as_slice() else { panic!("{:?}", prepared.day.left_out) };
     assert_eq!((left.scenario.as_str(), left.refused), ("a", true));
@@ -159,15 +149,14 @@ proptest! {
         of in 1u32..8, repeat in 1u32..4, random in any::<bool>(), seed in any::<u64>(), occasion in 1u64..100
     ) {
         let order = if random { StartOrder::Random } else { StartOrder::Fixed };
-        let day = GameDay { order, control: Some(3), seed: Some(seed), ..SIX.clone() };
-        let now = Circumstances { occasion, ..Circumstances::default() };
-        let wishes = PlanOptions { repeat: Some(repeat), ..PlanOptions::default() };
-        let whole = prepare(&day, &wishes, &now);
+        let day = GameDay { order, control: Some(3), seed: Some(seed), repeat, ..SIX.clone() };
+        let wishes = PlanOptions { occasion, ..PlanOptions::default() };
+        let whole = prepare(&day, &wishes);
         let mut sizes = Vec::new();
         let mut found: Vec<(PlannedDrill, u64)> = Vec::new();
         for index in 1..=of {
             let shard = Some(format!("{index}/{of}").parse().unwrap());
-            let part = prepare(&day, &PlanOptions { shard, ..wishes.clone() }, &now);
+            let part = prepare(&day, &PlanOptions { shard, ..wishes.clone() });
             sizes.push(part.drills.len());
             // The order within a shard is that of the whole.
             let places: Vec<usize> = part.day.drills.iter()
@@ -189,11 +178,11 @@ proptest! {
         scenarios in 1usize..6, index in 1u32..5, of in 1u32..5, repeat in 1u32..4, seed in any::<u64>()
     ) {
         prop_assume!(index <= of);
-        let day = GameDay { order: StartOrder::Random, seed: Some(seed), ..SIX.clone() };
+        let day = GameDay { order: StartOrder::Random, seed: Some(seed), repeat, ..SIX.clone() };
         let shard = Some(format!("{index}/{of}").parse().unwrap());
-        let wishes = PlanOptions { shard, repeat: Some(repeat), ..PlanOptions::default() };
-        let before = prepare(&shortened(&day, scenarios), &wishes, &Circumstances::default());
-        let after = prepare(&shortened(&day, scenarios + 1), &wishes, &Circumstances::default());
+        let wishes = PlanOptions { shard, ..PlanOptions::default() };
+        let before = prepare(&shortened(&day, scenarios), &wishes);
+        let after = prepare(&shortened(&day, scenarios + 1), &wishes);
         let new = &day.scenarios[scenarios].plan.name;
         let kept: Vec<PlannedDrill> =
             after.day.drills.into_iter().filter(|drill| drill.scenario != *new).collect();
@@ -203,21 +192,9 @@ proptest! {
 
 #[test]
 fn a_plan_says_what_it_was_made_from() {
-    let now = Circumstances {
-        id: "20261120T020000Z-nightly-0001".into(),
-        started_utc: "2026-11-20T02:00:00Z".into(),
-        revision: Some("abc".into()),
-        fresh_seed: 5,
-        occasion: 1,
-        run_of_ci: Some("8123/1".into()),
-    };
-    let day = prepare(&SIX, &PlanOptions { shard: Some("1/2".parse().unwrap()), ..PlanOptions::default() }, &now).day;
-    assert_eq!(
-        (day.id.as_str(), day.name.as_str(), day.title.as_str()),
-        ("20261120T020000Z-nightly-0001", "nightly", "Nightly")
-    );
-    assert_eq!((day.occasion.as_deref(), day.flaky_fails), (Some("8123/1"), false));
-    assert_eq!((day.revision.as_deref(), day.shard, day.format), (Some("abc"), Some((1, 2)), RECORD_FORMAT));
+    let day = prepare(&SIX, &PlanOptions { shard: Some("1/2".parse().unwrap()), ..PlanOptions::default() }).day;
+    assert_eq!((day.name.as_str(), day.title.as_str(), day.flaky_fails), ("nightly", "Nightly", false));
+    assert_eq!((day.shard, day.format), (Some((1, 2)), RECORD_FORMAT));
     assert!(
         SIX.scenarios
             .iter()

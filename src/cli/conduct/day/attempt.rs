@@ -3,11 +3,12 @@
 use super::super::drill::{Begun, Carried, carry_out};
 use super::super::environment;
 use super::plan::Ready;
-use super::remote::RemoteDay;
-use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
+use super::run::Runner;
+use crate::engine::{DrillOptions, Nobody};
 use crate::error::Error;
+use crate::gameday::PreparedDrill;
 use crate::record::{DayAttempt, Event, MachineSample, Observer, Phase, RunDir, Stamped};
-use crate::stack::{Platform, RunIdentity, StackOptions};
+use crate::stack::{RunIdentity, StackOptions};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -42,26 +43,16 @@ impl Observer for Teller {
 
 /// What an attempt is carried out with.
 pub struct AttemptRun {
+    /// What all drills of the game day are run with.
+    pub runner: Arc<Runner>,
     /// The drill.
     pub ready: Ready,
     /// Its directory.
     pub run_dir: RunDir,
     /// Where it stands in the game day.
     pub occasion: DayAttempt,
-    /// Commit of the project.
-    pub revision: Option<String>,
-    /// The kind of stack.
-    pub platform: Arc<dyn Platform>,
-    /// How stacks are started.
-    pub options: StackOptions,
     /// Who sees its events.
     pub observers: Vec<Box<dyn Observer>>,
-    /// The drills of the game day that run at the same time.
-    pub concurrent: ConcurrentDrills,
-    /// How it is told to stop.
-    pub stop: Shutdown,
-    /// Where it is carried out, when that is not here.
-    pub remote: Option<Arc<RemoteDay>>,
 }
 
 /// How an attempt ended.
@@ -77,32 +68,29 @@ pub struct AttemptEnded {
 impl AttemptRun {
     /// Carries it out, here or where the game day takes place.
     pub async fn run(self) -> AttemptEnded {
-        match self.remote.clone() {
+        match self.runner.remote.clone() {
             Some(remote) => remote.carry_out(self).await,
             None => AttemptEnded { carried: self.here().await, lost: false, notes: Vec::new() },
         }
     }
 
     async fn here(self) -> Result<Carried, Error> {
-        let Ready { planned, plan, seed, stack, no_images, .. } = self.ready;
-        let options = StackOptions { secrets: plan.secrets(), no_images, ..self.options };
+        let Runner { platform, options, revision, concurrent, stop, .. } = &*self.runner;
+        let Ready { drill: PreparedDrill { planned, plan, seed }, stack, no_images, .. } = self.ready;
+        let options = StackOptions { secrets: plan.secrets(), no_images, ..options.clone() };
         let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
-        let _counted = self.concurrent.enter();
+        let _counted = concurrent.enter();
+        let concurrent = concurrent.clone();
         let begun = Begun {
             plan: &plan,
             stack: &*stack,
-            platform: &*self.platform,
+            platform: &**platform,
             run_dir: self.run_dir,
-            options: DrillOptions {
-                control: planned.control,
-                seed,
-                concurrent: self.concurrent.clone(),
-                ..DrillOptions::default()
-            },
-            revision: self.revision,
+            options: DrillOptions { control: planned.control, seed, concurrent, ..DrillOptions::default() },
+            revision: revision.clone(),
             occasion: Some(self.occasion),
             executed: None,
         };
-        carry_out(begun, &mut Nobody, self.observers, &self.stop).await
+        carry_out(begun, &mut Nobody, self.observers, stop).await
     }
 }

@@ -20,16 +20,16 @@ pub async fn make(
     let identity = RunIdentity::of(dir, false);
     let mut made: BTreeMap<String, Option<StackError>> = BTreeMap::new();
     let mut builds = NamedBuilds::default();
-    for drill in &mut ready {
-        let key = drill.stack.images_key();
+    for Ready { drill, stack, no_images, .. } in &mut ready {
+        let key = stack.images_key();
         if let Some(failed) = made.get(&key) {
-            drill.no_images = failed.clone();
+            no_images.clone_from(failed);
             continue;
         }
         let options = StackOptions { secrets: drill.plan.secrets(), ..options.clone() };
         let failed = match builds.refusal(&drill.planned.scenario, &drill.plan.stack) {
             Some(refused) => Some(refused),
-            None => drill.stack.prepare(&identity, &options, cancel).await.err(),
+            None => stack.prepare(&identity, &options, cancel).await.err(),
         };
         if cancel.is_cancelled() {
             return ready;
@@ -38,7 +38,7 @@ pub async fn make(
             let text = format!("the images of {} could not be made: {error}", drill.planned.scenario);
             sink.emit(DayEvent::DayNote { text });
         }
-        drill.no_images = failed.clone();
+        no_images.clone_from(&failed);
         made.insert(key, failed);
     }
     sink.emit(DayEvent::ImagesReady { took_us: micros(began.elapsed()) });

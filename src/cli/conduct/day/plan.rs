@@ -4,7 +4,6 @@ use super::super::resolved;
 use super::{DayOptions, earlier};
 use crate::error::Error;
 use crate::gameday::{self, PreparedDrill};
-use crate::record::PlannedDrill;
 use crate::spec::Plan;
 use crate::stack::{Demand, Platform, ResolvedStack, StackError};
 use std::collections::BTreeMap;
@@ -14,12 +13,8 @@ use std::time::Duration;
 /// A drill that can be started any number of times.
 #[derive(Debug, Clone)]
 pub struct Ready {
-    /// As it stands in the plan.
-    pub planned: PlannedDrill,
-    /// What to do.
-    pub plan: Plan,
-    /// Seed of everything random in it.
-    pub seed: u64,
+    /// What to do, and as it stands in the plan.
+    pub drill: PreparedDrill,
     /// Its stack.
     pub stack: Arc<dyn ResolvedStack>,
     /// What it needs.
@@ -53,9 +48,7 @@ pub async fn ready(
         Some(Ready {
             demand: earlier.used.map_or(demand, |used| demand.measured(used)),
             expected: earlier.took.unwrap_or_else(|| gameday::expected(&entry.plan)),
-            planned: entry.planned,
-            plan: entry.plan,
-            seed: entry.seed,
+            drill: entry,
             stack: stack.clone(),
             no_images: None,
         })

@@ -4,20 +4,18 @@
 use super::super::drill::{Carried, known_time};
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
-use super::DayOptions;
 use super::attempt::{AttemptEnded, AttemptRun};
+use super::plan::Ready;
 use crate::assurance::services;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};
 use crate::error::Error;
-use crate::gameday;
+use crate::gameday::{self, PreparedDrill};
 use crate::output::log_line;
 use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, outside, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
-use crate::stack::{
-    Available, Capacity, Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError,
-};
+use crate::stack::{Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -36,15 +34,6 @@ const MOST_BYTES: u64 = 64 << 20;
 const ORDER: &str = "firedrill-order.json";
 /// What is never taken from elsewhere: it belongs to the directory here.
 const OWN: [&str; 5] = ["lock", "manifest.json", "ledger.jsonl", "reaper.log", "events.jsonl"];
-
-/// What the command line says of a game day elsewhere.
-#[derive(Debug, Clone)]
-pub struct RemoteOptions {
-    /// Name of the place.
-    pub site: String,
-    /// What it adds to the scenarios.
-    pub overrides: Overrides,
-}
 
 /// What a runner elsewhere is told: one drill, as the game day has planned it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,77 +64,60 @@ pub struct JobOrder {
     pub executed: Executed,
 }
 
-/// The place, before the game day has begun.
-pub struct RemotePlace {
-    site: Arc<dyn RemoteSite>,
-    overrides: Overrides,
-    /// The scenarios that cannot be drilled there, with the reason.
-    pub refused: BTreeMap<String, String>,
-}
+/// A place where drills can be carried out, and the scenarios that cannot be drilled there, with the reason.
+pub type ReachedSite = (Arc<dyn RemoteSite>, BTreeMap<String, String>);
 
-impl RemotePlace {
-    /// Reaches it.
-    ///
-    /// # Errors
-    /// Usage when no scenario can be drilled there, harness when it does not answer.
-    pub async fn reach(platform: &dyn Platform, asked: &RemoteOptions, file: &GameDay) -> Result<RemotePlace, Error> {
-        let unknown = || Error::usage(format!("no drills can be carried out on `{}`", asked.site));
-        let site = platform.remote(&asked.site).ok_or_else(unknown)?;
-        let plans = file.scenarios.iter().map(|scenario| &scenario.plan);
-        let (mut refused, mut fit) = (BTreeMap::new(), Vec::new());
-        for plan in plans {
-            match site.refusal(&plan.stack) {
-                Some(why) => drop(refused.insert(plan.name.clone(), why)),
-                None => fit.push(plan),
-            }
+/// Reaches the place of that name.
+///
+/// # Errors
+/// Usage when no scenario can be drilled there, harness when it does not answer.
+pub async fn reach(platform: &dyn Platform, name: &str, file: &GameDay) -> Result<ReachedSite, Error> {
+    let unknown = || Error::usage(format!("no drills can be carried out on `{name}`"));
+    let site = platform.remote(name).ok_or_else(unknown)?;
+    let (mut refused, mut fit) = (BTreeMap::new(), Vec::new());
+    for plan in file.scenarios.iter().map(|scenario| &scenario.plan) {
+        match site.refusal(&plan.stack) {
+            Some(why) => drop(refused.insert(plan.name.clone(), why)),
+            None => fit.push(plan),
         }
-        let requests: Vec<_> = fit.iter().map(|plan| &plan.stack).collect();
-        for (at, why) in site.reach(&requests).await.map_err(environment)? {
-            refused.extend(fit.get(at).map(|plan| (plan.name.clone(), why)));
-        }
-        if refused.len() == file.scenarios.len() {
-            let told: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-            return Err(
-                Error::usage(format!("none of its scenarios can be drilled on `{}`", asked.site)).hint(told.join("\n"))
-            );
-        }
-        Ok(RemotePlace { site, overrides: asked.overrides.clone(), refused })
     }
-
-    /// What is free there, what there is, and how many drills may run at once where something says so.
-    pub async fn room(&self) -> Result<(Available, Capacity, Option<(u32, String)>), Error> {
-        let room = self.site.room().await.map_err(environment)?;
-        Ok((room.free, room.capacity, room.most))
+    let requests: Vec<_> = fit.iter().map(|plan| &plan.stack).collect();
+    for (at, why) in site.reach(&requests).await.map_err(environment)? {
+        refused.extend(fit.get(at).map(|plan| (plan.name.clone(), why)));
     }
-
-    /// Makes what the drills share.
-    pub async fn open(
-        self,
-        dir: &RunDir,
-        platform: &dyn Platform,
-        wanted: &DayOptions,
-        rate: Option<f64>,
-    ) -> Result<Arc<RemoteDay>, Error> {
-        let day = RunIdentity::of(dir, false);
-        self.site.open(&day).await.map_err(environment)?;
-        let mut executed = super::super::executed(platform).await;
-        executed.engine = self.site.version().await;
-        let project = wanted.globals.project.clone();
-        Ok(Arc::new(RemoteDay { site: self.site, overrides: self.overrides, project, rate, day, executed }))
+    if refused.len() == file.scenarios.len() {
+        let told: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        let error = Error::usage(format!("none of its scenarios can be drilled on `{name}`"));
+        return Err(error.hint(told.join("\n")));
     }
+    Ok((site, refused))
 }
 
 /// A game day that takes place elsewhere.
 pub struct RemoteDay {
     site: Arc<dyn RemoteSite>,
+    /// What the command line adds to the scenarios.
     overrides: Overrides,
-    project: PathBuf,
     rate: Option<f64>,
     day: RunIdentity,
     executed: Executed,
 }
 
 impl RemoteDay {
+    /// Makes what the drills share.
+    pub async fn open(
+        site: Arc<dyn RemoteSite>,
+        dir: &RunDir,
+        platform: &dyn Platform,
+        overrides: Overrides,
+        rate: Option<f64>,
+    ) -> Result<RemoteDay, Error> {
+        let day = RunIdentity::of(dir, false);
+        site.open(&day).await.map_err(environment)?;
+        let executed = Executed { engine: site.version().await, ..super::super::executed(platform).await };
+        Ok(RemoteDay { site, overrides, rate, day, executed })
+    }
+
     /// Removes what the drills shared.
     ///
     /// # Errors
@@ -167,34 +139,35 @@ impl RemoteDay {
     }
 
     async fn attempt(&self, attempt: AttemptRun, lost: &mut bool, notes: &mut Vec<String>) -> Result<Carried, Error> {
-        let AttemptRun { ready, run_dir, occasion, revision, observers, stop, .. } = attempt;
+        let AttemptRun { runner, ready, run_dir, occasion, observers } = attempt;
+        let (stop, Ready { drill: PreparedDrill { planned, plan, seed }, no_images, .. }) = (&runner.stop, ready);
         let failed = |error: io::Error| on_disk(run_dir.path(), &error);
-        let root = spec::root_of(&ready.plan.source.path, &self.overrides);
+        let root = spec::root_of(&plan.source.path, &self.overrides);
         let order = JobOrder {
             run: run_dir.id().to_string(),
-            scenario: ready.plan.source.path.clone(),
-            project: self.project.clone(),
+            scenario: plan.source.path.clone(),
+            project: self.overrides.project.clone(),
             root: root.clone(),
             vars: self.overrides.vars.clone(),
             rate: self.rate,
-            control: ready.planned.control,
-            runbook_took: known_time(run_dir.path(), &ready.plan, ready.planned.control),
-            seed: ready.seed,
+            control: planned.control,
+            runbook_took: known_time(run_dir.path(), &plan, planned.control),
+            seed,
             occasion,
-            revision,
+            revision: runner.revision.clone(),
             executed: self.executed.clone(),
         };
         let drill = RemoteDrill {
             run: RunIdentity::of(&run_dir, false),
-            request: ready.plan.stack.clone(),
+            request: plan.stack.clone(),
             files: self
-                .archive(&ready.plan, &order, &root)
+                .archive(&plan, &order, &root)
                 .map_err(|error| Error::harness(format!("the files of the scenario cannot be handed over: {error}")))?,
-            environment: environment_of(&ready.plan),
+            environment: environment_of(&plan),
             directory: std::env::current_dir().map_err(failed)?,
-            within: ready.plan.stack.up_within + gameday::expected(&ready.plan) * 4 + LEEWAY,
+            within: plan.stack.up_within + gameday::expected(&plan) * 4 + LEEWAY,
         };
-        if let Some(why) = ready.no_images {
+        if let Some(why) = no_images {
             return Err(environment(why));
         }
         let mut heard = HeardEvents::create(&run_dir, observers).map_err(failed)?;
@@ -217,7 +190,7 @@ impl RemoteDay {
         }
         let HeardEvents { count, said, .. } = heard;
         let why = match came {
-            Ok(end) => self.keep(end, &run_dir, count, lost, notes),
+            Ok(end) => keep(end, &run_dir, count, lost, notes),
             Err(StackError::Cancelled) => Some(stop.reason()),
             Err(error) => Some(error.to_string()),
         };
@@ -231,41 +204,16 @@ impl RemoteDay {
         carried
     }
 
-    /// Keeps what has come back; why the drill has no end, where that is known.
-    fn keep(
-        &self,
-        end: RemoteEnd,
-        run_dir: &RunDir,
-        heard: usize,
-        lost: &mut bool,
-        notes: &mut Vec<String>,
-    ) -> Option<String> {
-        let run = run_dir.id();
-        match end.results.map(|results| results.and_then(|files| unpack(&files, run_dir, heard))) {
-            Some(Ok(())) => {}
-            Some(Err(why)) => notes
-                .push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}")),
-            None => {
-                notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there"))
-            }
-        }
-        if let Some(why) = &end.lost {
-            *lost = true;
-            notes.push(format!("{run} was lost: {why}"));
-        }
-        end.lost.or(end.broken)
-    }
-
     /// Everything that the runner reads, at the places where it is here.
     fn archive(&self, plan: &Plan, order: &JobOrder, root: &Path) -> io::Result<Vec<u8>> {
         let mut files = self.site.files(&plan.stack);
-        gameday::own_files(plan, &self.project, &mut files);
+        gameday::own_files(plan, &self.overrides.project, &mut files);
         // Of what the list of services names it only has to be there, but for the journeys.
-        let services = self.project.join(services::FILE);
+        let services = self.overrides.project.join(services::FILE);
         let named = Source::read(&services).map(|source| texts_of(&source)).unwrap_or_default();
         let (mut all, mut named_only, mut left, mut room) = (BTreeSet::new(), BTreeSet::new(), MOST_FILES, MOST_BYTES);
         for (key, text) in named {
-            let path = SourceFiles::real(&self.project.join(text));
+            let path = SourceFiles::real(&self.overrides.project.join(text));
             match key.as_str() {
                 "journeys" => below(&path, root, &mut left, &mut all)?,
                 _ if path.exists() && outside(root, &path).is_none() => drop(named_only.insert(path)),
@@ -299,6 +247,23 @@ impl RemoteDay {
         }
         archive.into_inner()
     }
+}
+
+/// Keeps what has come back; why the drill has no end, where that is known.
+fn keep(end: RemoteEnd, run_dir: &RunDir, heard: usize, lost: &mut bool, notes: &mut Vec<String>) -> Option<String> {
+    let run = run_dir.id();
+    match end.results.map(|results| results.and_then(|files| unpack(&files, run_dir, heard))) {
+        Some(Ok(())) => {}
+        Some(Err(why)) => {
+            notes.push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}"))
+        }
+        None => notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there")),
+    }
+    if let Some(why) = &end.lost {
+        *lost = true;
+        notes.push(format!("{run} was lost: {why}"));
+    }
+    end.lost.or(end.broken)
 }
 
 /// The record of what was heard. A story without an end gets one here; the error is why there is no story at all.

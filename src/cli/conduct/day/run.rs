@@ -52,6 +52,8 @@ pub struct Runner {
     pub ready: Vec<Ready>,
     /// Where they are carried out, when that is not here.
     pub remote: Option<Arc<RemoteDay>>,
+    /// Those that run at the same time.
+    pub concurrent: ConcurrentDrills,
 }
 
 /// What is under way.
@@ -69,13 +71,12 @@ struct DayRunState {
     no_room: Option<Instant>,
     waited: Duration,
     records: Vec<Record>,
-    concurrent: ConcurrentDrills,
 }
 
 impl Runner {
     /// Runs every drill of the schedule; `so_far` is shown the records whenever one ended. Returns them all, in the order in
     /// which they ended.
-    pub async fn run(self, schedule: DaySchedule, so_far: impl Fn(&[Record])) -> Vec<Record> {
+    pub async fn run(self: Arc<Self>, schedule: DaySchedule, so_far: impl Fn(&[Record])) -> Vec<Record> {
         let (to, from) = unbounded_channel();
         let mut state = DayRunState {
             schedule,
@@ -88,7 +89,6 @@ impl Runner {
             no_room: None,
             waited: Duration::ZERO,
             records: Vec::new(),
-            concurrent: ConcurrentDrills::default(),
         };
         let (mut stopped, mut said) = (false, None);
         loop {
@@ -99,8 +99,7 @@ impl Runner {
             if self.stop.cancel.is_cancelled() && !stopped {
                 stopped = true;
                 state.schedule.close(&self.stop.reason());
-                let text = format!("{}: nothing more is started, and what runs is undone", self.stop.reason());
-                self.sink.emit(DayEvent::DayNote { text });
+                self.note(format!("{}: nothing more is started, and what runs is undone", self.stop.reason()));
             }
             match self.next(&mut state).await {
                 NextStart::Start(start) => self.start(&mut state, start),
@@ -117,10 +116,7 @@ impl Runner {
             return state.schedule.next(now, |_, _| Ok(()));
         }
         let free = self.free_now(state).await;
-        let next = state.schedule.next(now, |running, number| match &free {
-            Ok(free) => self.room(running, number, free),
-            Err(error) => Err(error.clone()),
-        });
+        let next = state.schedule.next(now, |running, number| self.room(running, number, &free?));
         if matches!(next, NextStart::Wait(Waiting::Room(_))) {
             state.no_room.get_or_insert_with(Instant::now);
         } else if let Some(since) = state.no_room.take() {
@@ -162,17 +158,17 @@ impl Runner {
     }
 
     fn drill(&self, number: usize) -> Option<&Ready> {
-        self.ready.iter().find(|ready| ready.planned.number == number)
+        self.ready.iter().find(|ready| ready.drill.planned.number == number)
     }
 
-    fn start(&self, state: &mut DayRunState, start: Start) {
+    fn start(self: &Arc<Self>, state: &mut DayRunState, start: Start) {
         let number = start.number;
         let broken = Came { outcome: RunOutcome::Broken, disturbed: false, lost: false };
         let Some(ready) = self.drill(number).cloned() else {
             state.schedule.ended(number, broken);
             return;
         };
-        let run_dir = match RunDir::create(&self.runs, &ready.plan.name) {
+        let run_dir = match RunDir::create(&self.runs, &ready.drill.plan.name) {
             Ok(run_dir) => run_dir,
             Err(error) => {
                 state.schedule.ended(number, broken);
@@ -183,8 +179,7 @@ impl Runner {
         };
         let run = run_dir.id().to_string();
         if let Admission::Go(Some(note)) = self.limits.admit(&[], &ready.demand, &self.free) {
-            let text = format!("{}: {note}", ready.planned.label());
-            self.sink.emit(DayEvent::DayNote { text });
+            self.note(format!("{}: {note}", ready.drill.planned.label()));
         }
         let waited = std::mem::take(&mut state.waited) + state.no_room.take().map_or(Duration::ZERO, |at| at.elapsed());
         self.sink.emit(DayEvent::DrillStarted {
@@ -197,18 +192,8 @@ impl Runner {
         });
         let teller: Box<dyn Observer> = Box::new(Teller { number, to: state.to.clone() });
         let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();
-        let attempt = AttemptRun {
-            ready,
-            run_dir,
-            occasion: DayAttempt { day: self.day.clone(), number, attempt: start.attempt },
-            revision: self.revision.clone(),
-            platform: self.platform.clone(),
-            options: self.options.clone(),
-            observers,
-            concurrent: state.concurrent.clone(),
-            stop: self.stop.clone(),
-            remote: self.remote.clone(),
-        };
+        let occasion = DayAttempt { day: self.day.clone(), number, attempt: start.attempt };
+        let attempt = AttemptRun { runner: self.clone(), ready, run_dir, occasion, observers };
         let task = state.tasks.spawn(attempt.run());
         state.begun.insert(task.id(), (start, run));
     }
@@ -243,15 +228,15 @@ impl Runner {
     fn ended(&self, state: &mut DayRunState, start: &Start, run: String, ended: AttemptEnded) {
         let (number, attempt) = (start.number, start.attempt);
         let AttemptEnded { carried, lost, notes } = ended;
-        notes.into_iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text }));
+        notes.into_iter().for_each(|text| self.note(text));
         let (verdict, outcome, disturbed, reason) = match carried {
             Ok(Carried { record, saved, sealed }) => {
                 let notes = sealed.as_ref().map_or(&[][..], |sealed| &sealed.notes);
-                notes.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
+                notes.iter().for_each(|text| self.note(text.clone()));
                 let saved = saved.err().map(|error| format!("the reports of {run} could not be written: {error}"));
                 let sealed = sealed.err().map(|error| format!("{run} could not be sealed: {error}"));
                 let lacks: Vec<String> = saved.into_iter().chain(sealed).collect();
-                lacks.iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text: text.clone() }));
+                lacks.iter().for_each(|text| self.note(text.clone()));
                 let came = came_to(&record, &lacks);
                 state.records.push(record);
                 came
@@ -259,9 +244,11 @@ impl Runner {
             Err(error) => (Verdict::HarnessError, RunOutcome::Broken, false, error.to_string()),
         };
         self.sink.emit(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
-        if let Some(text) = state.schedule.ended(number, Came { outcome, disturbed, lost }) {
-            self.sink.emit(DayEvent::DayNote { text });
-        }
+        state.schedule.ended(number, Came { outcome, disturbed, lost }).into_iter().for_each(|text| self.note(text));
+    }
+
+    fn note(&self, text: String) {
+        self.sink.emit(DayEvent::DayNote { text });
     }
 }
 
