@@ -1,18 +1,21 @@
 //! What an object may be in a drill: a name that is nothing but a name, and nothing by which it leaves the drill's namespace or takes
 //! away what keeps a drill in there. Pure functions, for the manifests and for what faults set and make.
 
-use super::manifests::{items, kind, name, pod_spec, pod_spec_pointer, text};
+use super::manifests::{Manifests, items, kind, name, pod_spec, pod_spec_pointer, text, written};
 use super::names::is_ours;
-use serde_json::Value;
+use crate::stack::StackRequest;
+use serde_json::{Value, json};
 
-/// Kinds of RBAC, whose names may have capitals and colons.
+/// What names are, and those of kinds of RBAC, which may have capitals and colons.
+const NAME: &str = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?";
+const NAME_OF_RBAC: &str = "[A-Za-z0-9]([A-Za-z0-9:_.-]*[A-Za-z0-9])?";
 const OF_RBAC: [&str; 4] = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
 /// The one ClusterRole that may be bound: it reads, and no Secrets. `edit` and `admin` write NetworkPolicies.
-pub(super) const STANDARD_ROLE: &str = "view";
+const STANDARD_ROLE: &str = "view";
 /// Verbs of which each gives more than it says.
 const STRONG_VERBS: [&str; 4] = ["*", "bind", "escalate", "impersonate"];
 /// Verbs that only look.
-pub(super) const LOOKS: [&str; 3] = ["get", "list", "watch"];
+const LOOKS: [&str; 3] = ["get", "list", "watch"];
 /// What keeps a drill in its namespace: whoever writes it leaves.
 const KEEPS_IN: [&str; 7] = [
     "namespaces", "networkpolicies", "podsecuritypolicies", "resourcequotas", "rolebindings", "roles",
@@ -25,8 +28,13 @@ const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
+/// Which accounts nobody else may take.
+const OWN_ACCOUNTS: &str = "accounts that begin with `fd-` are Firedrill's own";
 /// Annotations of Pods that name the profile of a container, before Kubernetes 1.30 the only way.
 const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// Of which account the cluster puts a token into a Secret.
+const ACCOUNT_OF_TOKEN: &str = "/metadata/annotations/kubernetes.io~1service-account.name";
 
 /// What is wrong with an object, as the end of a sentence that begins with it, and what to do about it.
 pub(super) type OutOfBounds = (String, &'static str);
@@ -34,41 +42,28 @@ pub(super) type OutOfBounds = (String, &'static str);
 /// Why an object cannot be asked for: its version, kind and name become parts of addresses of the API, and must be no more than that.
 pub(super) fn unnameable(object: &Value) -> Option<String> {
     let (version, kind, name) = (text(object, "/apiVersion"), kind(object), name(object));
-    if !is_api_version(version) {
+    if !is_like(version, &format!("({NAME}/)?v[a-z0-9]+")) {
         return Some(format!("`{version}` is no apiVersion like `v1` or `apps/v1`"));
     }
-    if !(kind.starts_with(|c: char| c.is_ascii_uppercase()) && kind.chars().all(|c| c.is_ascii_alphanumeric())) {
+    if !is_like(kind, "[A-Z][A-Za-z0-9]*") {
         return Some(format!("`{kind}` is no kind like `Deployment`"));
     }
-    if !is_name(name, OF_RBAC.contains(&kind)) {
+    if !is_like(name, if OF_RBAC.contains(&kind) { NAME_OF_RBAC } else { NAME }) {
         return Some(format!("`{name}` is no name of an object: small letters, digits, `-` and `.`"));
     }
     None
 }
 
-fn is_small(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit()
+/// Whether a text is no more than this.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let pattern = regex::Regex::new(&format!("^(?:{pattern})$"));
+    text.len() <= 253 && !text.contains("..") && pattern.is_ok_and(|pattern| pattern.is_match(text))
 }
 
-fn is_api_version(text: &str) -> bool {
-    let (group, version) = text.split_once('/').map_or((None, text), |(group, version)| (Some(group), version));
-    let is_version = version.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_small));
-    is_version && group.is_none_or(|group| is_name(group, false))
-}
-
-fn is_name(text: &str, of_rbac: bool) -> bool {
-    let may_end = |c: char| if of_rbac { c.is_ascii_alphanumeric() } else { is_small(c) };
-    let fits = |c: char| may_end(c) || matches!(c, '-' | '.') || (of_rbac && matches!(c, ':' | '_'));
-    text.len() <= 253
-        && !text.contains("..")
-        && text.starts_with(may_end)
-        && text.ends_with(may_end)
-        && text.chars().all(fits)
-}
-
-/// What an object of the stack's namespace, which is written like this, may not be or ask for.
-pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<OutOfBounds> {
-    let mut found = Vec::new();
+/// What an object may not be or ask for.
+pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> {
+    let (written, isolated) = (written(request), request.isolate);
+    let mut found = if is_allowed(object, request) { cluster_refusals(object, request) } else { Vec::new() };
     let mut refuse = |why: String, help: &'static str| found.push((why, help));
     if is_ours(name(object)) {
         refuse("has a name that begins with `fd-`".into(), "names that begin with `fd-` are Firedrill's own");
@@ -93,11 +88,8 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
             found.for_each(|why| refuse(format!("gives {why}"), help));
         }
         "RoleBinding" => of_binding(object, written, &mut refuse),
-        "Secret" if is_token_of_ours(object) => {
-            refuse(
-                "asks for a token of an account of Firedrill's own".into(),
-                "accounts that begin with `fd-` are Firedrill's own",
-            );
+        "Secret" if is_ours(text(object, ACCOUNT_OF_TOKEN)) => {
+            refuse("asks for a token of an account of Firedrill's own".into(), OWN_ACCOUNTS);
         }
         "PersistentVolumeClaim" => of_claim(object.get("spec"), "", &mut refuse),
         "NetworkPolicy" if isolated && items(object, "/spec/egress").any(reaches_out) => {
@@ -123,8 +115,9 @@ pub(super) fn refusals(object: &Value, written: &str, isolated: bool) -> Vec<Out
         );
     }
     if ["/serviceAccountName", "/serviceAccount"].iter().any(|key| is_ours(text(spec, key))) {
-        refuse("takes an account of Firedrill's own".into(), "accounts that begin with `fd-` are Firedrill's own");
+        refuse("takes an account of Firedrill's own".into(), OWN_ACCOUNTS);
     }
+    found.extend(foreign_priority(spec, request));
     found
 }
 
@@ -142,12 +135,6 @@ fn is_way_in(group: &str, object: &Value) -> bool {
         ("externaldns.k8s.io", "DNSEndpoint") => true,
         _ => false,
     }
-}
-
-/// Whether the cluster puts a token of one of Firedrill's own accounts into a Secret.
-fn is_token_of_ours(secret: &Value) -> bool {
-    let account = secret.pointer("/metadata/annotations").and_then(|all| all.get("kubernetes.io/service-account.name"));
-    account.and_then(Value::as_str).is_some_and(is_ours)
 }
 
 /// Whether a group is one of these, or ends so.
@@ -194,7 +181,7 @@ fn of_binding(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'
 }
 
 /// To whom a binding may not give rights.
-pub(super) fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
+fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
     for subject in items(binding, "/subjects") {
         let (named, namespace) = (text(subject, "/name"), text(subject, "/namespace"));
         let is_account = text(subject, "/kind") == "ServiceAccount";
@@ -236,13 +223,109 @@ fn reaches_out(rule: &Value) -> bool {
     peers.peek().is_none() || peers.any(|peer| is_set(peer.get("ipBlock")) || is_set(peer.get("namespaceSelector")))
 }
 
+/// Kinds that a scenario may allow. A CustomResourceDefinition has one name for all, and with it all objects of its kind would be removed.
+pub(super) const KINDS: [(&str, &str); 3] = [
+    ("ClusterRole", "rbac.authorization.k8s.io/v1"),
+    ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1"),
+    ("PriorityClass", "scheduling.k8s.io/v1"),
+];
+/// Parts of objects that only tell something; `pods/exec`, `nodes/log` and the proxies do more although the verb is `get`.
+const TELLING_PARTS: [&str; 5] = ["*/scale", "*/status", "nodes/metrics", "nodes/stats", "pods/log"];
+/// Addresses of the API server that tell how it does, and nothing of what others have in it.
+const TELLING_URLS: [&str; 5] = ["/healthz", "/livez", "/metrics", "/readyz", "/version"];
+
+/// Whether the scenario allows this object of the whole cluster.
+pub(super) fn is_allowed(object: &Value, request: &StackRequest) -> bool {
+    let named = format!("{}/{}", kind(object), name(object));
+    request.cluster.as_ref().is_some_and(|cluster| cluster.allowed.contains(&named))
+}
+
+/// What is wrong with the list itself: each mistake and what to do about it.
+pub(super) fn mistakes(manifests: &Manifests, request: &StackRequest) -> Vec<(String, &'static str)> {
+    let unknown = |entry: &String| {
+        let written = entry.split_once('/').map_or("", |(kind, _)| kind);
+        if !KINDS.iter().any(|(known, _)| *known == written) {
+            let help = "a drill can have a ClusterRole, a ClusterRoleBinding or a PriorityClass of its own: `ClusterRole/reader`; what is \
+                        shared by all, such as a CustomResourceDefinition, is installed before";
+            return Some((format!("`{entry}` cannot be allowed"), help));
+        }
+        let is_there = manifests.objects.iter().any(|object| format!("{}/{}", kind(object), name(object)) == *entry);
+        (!is_there).then(|| (format!("the manifests have no `{entry}`"), "take it out of `allow_cluster`"))
+    };
+    request.cluster.iter().flat_map(|cluster| &cluster.allowed).filter_map(unknown).collect()
+}
+
+/// Why an object may not be in the cluster although it is allowed: what it gives goes beyond the drill's namespace, so it may only look.
+fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> {
+    let mut found = Vec::new();
+    let mut refuse = |why: String, help: &'static str| found.push((why, help));
+    match kind(object) {
+        "ClusterRole" => {
+            let help = "beyond its namespace a drill may only look, and not at Secrets";
+            if object.get("aggregationRule").is_some_and(|rule| !rule.is_null()) {
+                refuse("is made of other ClusterRoles".into(), "write its rules out");
+            }
+            for rule in items(object, "/rules") {
+                let told = |url: &&Value| url.as_str().is_some_and(|url| TELLING_URLS.contains(&url));
+                if let Some(url) = items(rule, "/nonResourceURLs").find(|url| !told(url)) {
+                    refuse(format!("gives the address {url} of the API server"), help);
+                }
+                let words = |key: &str| items(rule, key).filter_map(Value::as_str);
+                if let Some(verb) = words("/verbs").find(|verb| !LOOKS.contains(verb)) {
+                    refuse(format!("gives the verb `{verb}` in the whole cluster"), help);
+                }
+                let shows_too_much = |resource: &&str| match resource.split_once('/') {
+                    Some((_, part)) => {
+                        !TELLING_PARTS.iter().any(|told| told == resource || *told == format!("*/{part}"))
+                    }
+                    None => ["secrets", "*"].contains(resource),
+                };
+                if let Some(resource) = words("/resources").find(shows_too_much) {
+                    refuse(format!("gives `{resource}` of the whole cluster"), help);
+                }
+            }
+        }
+        "ClusterRoleBinding" => {
+            let role = text(object, "/roleRef/name");
+            let bound = json!({ "kind": "ClusterRole", "metadata": { "name": role } });
+            if role != STANDARD_ROLE && !is_allowed(&bound, request) {
+                let help = "bind a ClusterRole of the manifests that is in `allow_cluster` as well, or `view`";
+                refuse(format!("binds the ClusterRole `{role}`"), help);
+            }
+            of_subjects(object, written(request), &mut refuse);
+            if items(object, "/subjects").any(|subject| text(subject, "/kind") != "ServiceAccount") {
+                refuse("gives rights to users or groups".into(), "name accounts of the stack's namespace");
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Why Pods may drive off those of others: a priority that does not come from a PriorityClass of the drill's own.
+fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds> {
+    let class = text(spec, "/priorityClassName");
+    let is_own = is_allowed(&json!({ "kind": "PriorityClass", "metadata": { "name": class } }), request);
+    let is_set = spec.get("priority").and_then(Value::as_i64).is_some_and(|priority| priority != 0);
+    let what = match class {
+        _ if is_own => return None,
+        "" if is_set => "sets `priority`".to_string(),
+        "" => return None,
+        class => format!("has the priority class `{class}`, which is not the drill's own"),
+    };
+    let help = "leave it out, or let the manifests have the PriorityClass, with `stack.kubernetes.allow_cluster`";
+    Some((format!("{what}: its Pods may drive off those of others"), help))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::ClusterRequest;
     use serde_json::json;
 
     fn refused(object: &Value) -> Vec<String> {
-        refusals(object, "shop", true).into_iter().map(|(why, _)| why).collect()
+        let request = StackRequest { isolate: true, ..request(&[]) };
+        refusals(object, &request).into_iter().map(|(why, _)| why).collect()
     }
 
     #[test]
@@ -344,7 +427,7 @@ mod tests {
         }
         assert!(role(of("notargoproj.io", "create")).is_empty());
         let other = json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [of("cilium.io", "create")] });
-        assert!(refusals(&other, "shop", false).is_empty(), "without `isolate`");
+        assert!(refusals(&other, &request(&[])).is_empty(), "without `isolate`");
         assert!(role(rule(&["namespaces", "resourcequotas"], &["get", "list", "watch"])).is_empty());
         assert!(role(rule(&["pods", "configmaps", "leases"], &["get", "create", "delete"])).is_empty());
     }
@@ -416,7 +499,7 @@ mod tests {
             json!([{ "ports": [{ "port": 53, "endPort": 65535 }] }]),
         ] {
             assert_eq!(refused(&policy(opens.clone())).len(), 1, "{opens}");
-            assert!(refusals(&policy(opens), "shop", false).is_empty(), "without `isolate`");
+            assert!(refusals(&policy(opens), &request(&[])).is_empty(), "without `isolate`");
         }
         let own = json!([{ "to": [{ "podSelector": {} }] }, { "to": [{ "namespaceSelector": {} }], "ports": [{ "port": 53 }] }]);
         assert!(refused(&policy(own)).is_empty());
@@ -425,7 +508,76 @@ mod tests {
         for group in ["cilium.io", "crd.projectcalico.org"] {
             let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "X", "metadata": { "name": "x" } });
             assert_eq!(refused(&object).len(), 1, "{group}");
-            assert!(refusals(&object, "shop", false).is_empty(), "without `isolate`");
+            assert!(refusals(&object, &request(&[])).is_empty(), "without `isolate`");
         }
+    }
+
+    fn request(allowed: &[&str]) -> StackRequest {
+        let allowed = allowed.iter().map(|entry| entry.to_string()).collect();
+        let cluster = ClusterRequest { namespace: "shop".into(), allowed, ..ClusterRequest::default() };
+        StackRequest { cluster: Some(cluster), ..StackRequest::default() }
+    }
+
+    fn object(text: &str) -> Value {
+        serde_yaml::from_str(text).expect(text)
+    }
+
+    #[test]
+    fn what_is_allowed_only_looks() {
+        let request = request(&["ClusterRole/reader", "ClusterRoleBinding/b"]);
+        let told = |text: &str| {
+            cluster_refusals(&object(text), &request).into_iter().map(|(why, _)| why).collect::<Vec<_>>().join("; ")
+        };
+        let rule = |verbs: &str, resources: &str| {
+            told(&format!("{{ kind: ClusterRole, rules: [{{ verbs: [{verbs}], resources: [{resources}] }}] }}"))
+        };
+        assert_eq!(rule("get, list, watch", "nodes, pods, pods/log, nodes/stats"), "");
+        assert_eq!(rule("get, create", "pods"), "gives the verb `create` in the whole cluster");
+        assert_eq!(rule("get", "secrets"), "gives `secrets` of the whole cluster");
+        // By a WebSocket, for which `get` is enough.
+        assert_eq!(rule("get", "pods/exec"), "gives `pods/exec` of the whole cluster");
+        assert_eq!(rule("get", "nodes/log"), "gives `nodes/log` of the whole cluster");
+        assert_eq!(rule("get", "nodes/proxy"), "gives `nodes/proxy` of the whole cluster");
+        assert_eq!(rule("get", "'*'"), "gives `*` of the whole cluster");
+        assert_eq!(
+            told("{ kind: ClusterRole, aggregationRule: { clusterRoleSelectors: [] } }"),
+            "is made of other ClusterRoles"
+        );
+        let binding = |role: &str, subject: &str| {
+            told(&format!(
+                "{{ kind: ClusterRoleBinding, roleRef: {{ kind: ClusterRole, name: {role} }}, subjects: [{{ {subject} }}] }}"
+            ))
+        };
+        assert_eq!(binding("reader", "kind: ServiceAccount, name: web, namespace: shop"), "");
+        assert_eq!(binding("view", "kind: ServiceAccount, name: web, namespace: shop"), "");
+        assert_eq!(
+            binding("cluster-admin", "kind: ServiceAccount, name: web, namespace: shop"),
+            "binds the ClusterRole `cluster-admin`"
+        );
+        assert!(binding("reader", "kind: ServiceAccount, name: x, namespace: kube-system").contains("kube-system"));
+        assert_eq!(binding("reader", "kind: Group, name: everybody"), "gives rights to users or groups");
+    }
+
+    #[test]
+    fn no_pod_has_a_priority_of_others() {
+        let request = request(&["PriorityClass/high"]);
+        let told = |spec: Value| foreign_priority(&spec, &request).map(|(why, _)| why).unwrap_or_default();
+        assert_eq!(told(json!({})), "");
+        assert_eq!(told(json!({ "priority": 0, "priorityClassName": "" })), "");
+        assert_eq!(told(json!({ "priority": 1000, "priorityClassName": "high" })), "");
+        assert!(told(json!({ "priorityClassName": "other" })).starts_with("has the priority class `other`"));
+        assert!(told(json!({ "priority": 1000 })).starts_with("sets `priority`"));
+    }
+
+    #[test]
+    fn what_cannot_be_allowed_is_told() {
+        let manifests = Manifests { objects: vec![object("{ kind: ClusterRole, metadata: { name: reader } }")] };
+        let told = |entry: &str| -> Vec<String> {
+            mistakes(&manifests, &request(&[entry])).into_iter().map(|(why, _)| why).collect()
+        };
+        assert!(told("ClusterRole/reader").is_empty());
+        assert_eq!(told("ClusterRole/other"), ["the manifests have no `ClusterRole/other`"]);
+        assert_eq!(told("CustomResourceDefinition/x.y.z"), ["`CustomResourceDefinition/x.y.z` cannot be allowed"]);
+        assert_eq!(told("reader"), ["`reader` cannot be allowed"]);
     }
 }

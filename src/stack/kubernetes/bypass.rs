@@ -2,11 +2,10 @@
 //! name of the one behind the agent, or by a connection to the Pods themselves. In production there is no agent, and so no way around
 //! what it stands for.
 
-use super::errors::api;
-use super::exec::PodTarget;
 use super::manifests::{kind, name, texts};
 use super::names::{PROXY, SERVICE, origin};
-use super::namespace::ClusterNamespace;
+use super::namespace::api;
+use super::stack::KubernetesStack;
 use super::{pods, transform};
 use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients};
 use crate::stack::{FullOutput, StackError};
@@ -14,16 +13,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 type PodLabels = BTreeMap<String, String>;
 
 /// What goes around the agent in front of a Service; `None` when nothing does, or there is none in front of it.
-pub(super) async fn of(
-    namespace: &ClusterNamespace,
-    planned: &[Value],
-    service: &str,
-) -> Result<Option<String>, StackError> {
+pub(super) async fn of(stack: &KubernetesStack, service: &str) -> Result<Option<String>, StackError> {
+    let (namespace, planned) = (&stack.namespace, stack.planned());
     let behind = origin(service);
     let of_name = |wanted: &str| planned.iter().find(|object| kind(object) == "Service" && name(object) == wanted);
     let (Some(front), Some(true_one)) = (of_name(service), of_name(&behind)) else { return Ok(None) };
@@ -58,11 +54,12 @@ pub(super) async fn of(
         return Ok(None);
     }
     let clients = team.iter().filter(|pod| !selects(&selector, pod));
-    let clients: Vec<(&str, Ipv4Addr)> = clients.filter_map(|pod| Some((pods::name(pod), address(pod)?))).collect();
+    let clients: Vec<(&str, IpAddr)> =
+        clients.flat_map(|pod| addresses(pod).map(move |address| (pods::name(pod), address))).collect();
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
-        let target = PodTarget { pod: pods::name(pod).to_string(), container: pods::main_container(pod, service) };
+        let target = namespace.container(pods::name(pod), &pods::main_container(pod, service));
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
-        let shown = namespace.run(&target, &command, &operation, true, SHOWN_WITHIN).await;
+        let shown = target.run(&command, &operation, true, SHOWN_WITHIN).await;
         // An image without `cat` shows nothing.
         let Ok(FullOutput { code: Some(_), stdout, .. }) = shown else { continue };
         let table = String::from_utf8_lossy(&stdout);
@@ -83,8 +80,10 @@ fn is_alive(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && ["Pending", "Running"].contains(&phase)
 }
 
-fn address(pod: &Pod) -> Option<Ipv4Addr> {
-    pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()
+/// Its addresses, of which one that has two networks has two.
+fn addresses(pod: &Pod) -> impl Iterator<Item = IpAddr> {
+    let all = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
+    all.filter_map(|address| address.ip.parse().ok())
 }
 
 /// Whether a Service with this selector leads to a Pod; one without a selector leads to none.
@@ -119,7 +118,7 @@ fn names(object: &impl serde::Serialize, service: &str) -> bool {
 }
 
 /// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens.
-fn is_client(table: &str, client: Ipv4Addr) -> bool {
+fn is_client(table: &str, client: IpAddr) -> bool {
     let own = clients(table).into_iter().filter(|(peer, _)| *peer == client);
     let are_open: Vec<bool> = own.map(|(_, is_open)| is_open).collect();
     are_open.contains(&true) || are_open.len() > OF_ONE_WHO_LOOKS
@@ -178,8 +177,18 @@ mod tests {
              \x20  2: 050012AC:9C40 090012AC:1538 01 0:0\n\
              \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n{over}"
         );
-        let ip = |last| Ipv4Addr::new(172, 18, 0, last);
+        let ip = |last| IpAddr::from([172, 18, 0, last]);
         assert_eq!([7, 8, 9, 10, 11].map(|last| is_client(&table, ip(last))), [true, false, false, true, false]);
         assert!(is_client(&(table + &over.repeat(OF_ONE_WHO_LOOKS)), ip(8)), "more than one who looks");
+    }
+
+    #[test]
+    fn a_client_is_known_by_each_of_its_addresses() {
+        let ips = json!({ "podIP": "fd00::7", "podIPs": [{ "ip": "fd00::7" }, { "ip": "10.0.0.7" }] });
+        let two: Pod = serde_json::from_value(json!({ "metadata": {}, "status": ips })).unwrap();
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+             \x20  0: 00000000000000000000000000000000:2341 00000000000000000000000000000000:0000 0A 0:0\n\
+             \x20  1: 000000FD000000000000000005000000:2341 000000FD000000000000000007000000:C350 01 0:0\n";
+        assert_eq!(addresses(&two).map(|address| is_client(table, address)).collect::<Vec<_>>(), [true, false]);
     }
 }

@@ -1,11 +1,17 @@
 //! Which cluster is meant, and the client that speaks with it. A cluster is never taken because it happens to be the current one.
 
-use super::errors::{environment, hinted};
-use super::namespace::ClusterNamespace;
+use super::boundary::KINDS;
+use super::manifests::{kind, name};
+use super::names::{RUN, short};
+use super::namespace::{ClusterNamespace, api, environment, hinted, make, removed, resource};
 use crate::stack::StackError;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,12 +57,38 @@ impl Cluster {
     pub(super) fn namespace(&self, name: impl Into<String>) -> ClusterNamespace {
         ClusterNamespace { client: self.client.clone(), name: name.into() }
     }
+
+    /// Its objects of the kind of this one, which belong to no namespace.
+    fn all(&self, object: &Value) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource(object))
+    }
+
+    /// Makes an object that belongs to it as a whole.
+    pub(super) async fn make(&self, object: &Value) -> Result<(), StackError> {
+        let operation = format!("making {} {}", kind(object), name(object));
+        make(&self.all(object), object, &operation).await.map(drop)
+    }
+
+    /// Removes all such objects of a run.
+    pub(super) async fn remove_own(&self, run: &str) -> Result<(), StackError> {
+        let own = ListParams::default().labels(&format!("{RUN}={}", short(run)));
+        for (kind, version) in KINDS {
+            let all = self.all(&json!({ "apiVersion": version, "kind": kind }));
+            let gone = all.delete_collection(&DeleteParams::default(), &own).await;
+            removed(gone, format!("removing each {kind} of {run}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The value of an environment variable, where it is set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Reaches the cluster of a context; without a name, that which the environment names, or the one test cluster that there is.
 pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
     let operation = "finding a Kubernetes cluster";
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if variable(CONTEXT_VARIABLE).as_deref() == Some(IN_CLUSTER) {
         return inside().await;
     }
@@ -152,17 +184,18 @@ fn choose(
 ) -> Result<String, (String, String)> {
     let list = || if known.is_empty() { "none".to_string() } else { known.join(", ") };
     let tests: Vec<&str> = known.iter().map(String::as_str).filter(|context| is_test_cluster(context)).collect();
-    let Some(context) = of_person.or(of_scenario) else {
-        return match tests.as_slice() {
-            &[one] => choose(known, Some(one), None, allowed),
-            [] => {
-                Err((format!("no context of the kubeconfig is a test cluster (there is {})", list()), GET_ONE.into()))
-            }
-            several => Err((
-                format!("there are several test clusters: {}", several.join(", ")),
-                format!("say which: `{CONTEXT_VARIABLE}={}`", several[0]),
-            )),
-        };
+    let context = match (of_person.or(of_scenario), tests.as_slice()) {
+        (Some(context), _) | (None, &[context]) => context,
+        (None, []) => {
+            return Err((
+                format!("no context of the kubeconfig is a test cluster (there is {})", list()),
+                GET_ONE.into(),
+            ));
+        }
+        (None, several) => {
+            let hint = format!("say which: `{CONTEXT_VARIABLE}={}`", several[0]);
+            return Err((format!("there are several test clusters: {}", several.join(", ")), hint));
+        }
     };
     if !known.iter().any(|name| name == context) {
         return Err((format!("the kubeconfig has no context `{context}` (there is {})", list()), GET_ONE.into()));
@@ -179,6 +212,37 @@ fn choose(
         ));
     }
     Ok(context.to_string())
+}
+
+/// The smallest ClusterRole that is enough. In its namespaces a drill needs everything: it makes what the manifests have and gives the
+/// steps a Role, and nobody can grant what he does not have.
+pub(super) const ROLE: &str = include_str!("role.yaml");
+
+/// The rights that the user of this client does not have, in words.
+///
+/// # Errors
+/// `Environment` when the cluster does not answer.
+pub(super) async fn missing_rights(client: &Client) -> Result<Vec<String>, StackError> {
+    let operation = "asking for the rights of drills";
+    let role: ClusterRole = serde_yaml::from_str(ROLE).map_err(|error| environment(operation, error))?;
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut missing = Vec::new();
+    for PolicyRule { api_groups, resources, verbs, .. } in role.rules.into_iter().flatten() {
+        let [group, resource] = [api_groups, resources].map(|names| names.into_iter().flatten().next());
+        for verb in verbs {
+            let (group, resource, verb) = (group.clone(), resource.clone(), Some(verb));
+            let asked = ResourceAttributes { group, resource, verb, ..ResourceAttributes::default() };
+            let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(asked.clone()), ..Default::default() };
+            let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+            let answer = reviews.create(&PostParams::default(), &review).await.map_err(api(operation))?;
+            if !answer.status.is_some_and(|status| status.allowed) {
+                let [group, resource, verb] = [asked.group, asked.resource, asked.verb].map(Option::unwrap_or_default);
+                let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
+                missing.push(format!("{verb} {resource}{of}"));
+            }
+        }
+    }
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -208,5 +272,11 @@ mod tests {
             is_production("prod") && is_production("gke_x_prod-eu") && is_production("arn:aws:eks:eu:1:cluster/live")
         );
         assert!(!is_production("alive") && !is_production("kind-reprod"));
+    }
+
+    #[test]
+    fn the_role_is_that_of_the_docs() {
+        let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kubernetes.md")).unwrap();
+        assert!(docs.contains(super::ROLE));
     }
 }

@@ -4,14 +4,14 @@
 //! API servers before 1.29 (protocol `v4.channel.k8s.io`) cannot be told that standard input ends without ending the connection:
 //! what a command is to read is sent with its length, and the rest of the stream stays open as the lease.
 
-use super::errors::{api, environment, hinted};
-use super::namespace::ClusterNamespace;
+use super::namespace::{ClusterNamespace, api, environment, hinted};
 use crate::record::Stream;
 use crate::stack::channel::{FIRST_LINE, LAST_LINES};
-use crate::stack::{CallOutput, Channel, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::{CallOutput, Channel, ExecResult, FullOutput, MOST_OUTPUT, StackError};
 use bytes::Bytes;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{AttachParams, AttachedProcess};
+use kube::api::{Api, AttachParams, AttachedProcess};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
@@ -27,31 +27,33 @@ bounded=$2
 shift 2
 exec sh -c "$bounded" sh sh -c 'exec <"$0" && rm -f "$0" && exec "$@"' "$input" "$@""#;
 
-/// A Pod and the container in it.
-#[derive(Debug, Clone)]
+/// A container of a Pod.
+#[derive(Debug)]
 pub(super) struct PodTarget {
+    pods: Api<Pod>,
     /// Name of the Pod.
     pub pod: String,
-    /// Name of the container.
-    pub container: String,
+    container: String,
 }
 
-/// Commands in its Pods.
 impl ClusterNamespace {
-    async fn start(
-        &self,
-        target: &PodTarget,
-        command: &[String],
-        operation: &str,
-    ) -> Result<AttachedProcess, StackError> {
-        let params = AttachParams::default().container(&target.container).stdin(true).stdout(true).stderr(true);
-        self.pods().exec(&target.pod, command, &params).await.map_err(api(operation))
+    /// A container of one of its Pods.
+    pub(super) fn container(&self, pod: &str, container: &str) -> PodTarget {
+        PodTarget { pods: self.pods(), pod: pod.into(), container: container.into() }
+    }
+}
+
+/// Commands in it.
+impl PodTarget {
+    async fn start(&self, command: &[String]) -> kube::Result<AttachedProcess> {
+        let params = AttachParams::default().container(&self.container).stdin(true).stdout(true).stderr(true);
+        self.pods.exec(&self.pod, command, &params).await
     }
 
     /// Starts a command and waits until it says its first line, which stays in the channel.
-    pub(super) async fn open(&self, target: &PodTarget, command: &[String], what: &str) -> Result<Channel, StackError> {
+    pub(super) async fn open(&self, command: &[String], what: &str) -> Result<Channel, StackError> {
         let operation = format!("starting {what}");
-        let mut process = self.start(target, command, &operation).await?;
+        let mut process = self.start(command).await.map_err(api(operation.as_str()))?;
         let closed = || environment(operation.as_str(), "the cluster did not attach to it");
         let stdout = process.stdout().ok_or_else(closed)?;
         let stdin = process.stdin().ok_or_else(closed)?;
@@ -80,19 +82,12 @@ impl ClusterNamespace {
 
     /// Runs a command; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
     /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
-    pub(super) async fn run(
-        &self,
-        target: &PodTarget,
-        command: &[String],
-        operation: &str,
-        whole: bool,
-        within: Duration,
-    ) -> Result<FullOutput, StackError> {
+    pub(super) async fn run(&self, command: &[String], operation: &str, whole: bool, within: Duration) -> ExecResult {
         let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
         let command: Vec<String> = bounded.iter().chain(command).cloned().collect();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let running = async {
-            let mut process = self.start(target, &command, operation).await?;
+            let mut process = self.start(&command).await.map_err(api(operation))?;
             let lease = process.stdin();
             let (out, err) = (process.stdout(), process.stderr());
             let reading = async { tokio::try_join!(take(out, &mut stdout, whole), take(err, &mut stderr, false)) };
@@ -103,13 +98,12 @@ impl ClusterNamespace {
         };
         let code = tokio::time::timeout(within, running).await.ok().transpose()?;
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(FullOutput { container: target.pod.clone(), code, stdout, stderr })
+        Ok(FullOutput { container: self.pod.clone(), code, stdout, stderr })
     }
 
     /// Runs a command that a step called, with `input` as its standard input; what it writes goes to `out` as it comes, `change`d.
     pub(super) async fn run_call(
         &self,
-        target: &PodTarget,
         command: &[String],
         input: &[u8],
         out: &CallOutput,
@@ -119,7 +113,7 @@ impl ClusterNamespace {
         let length = input.len().to_string();
         let wrapped = ["sh", "-c", WITH_INPUT, "sh", &length, BOUNDED].map(str::to_string);
         let command: Vec<String> = wrapped.iter().chain(command).cloned().collect();
-        let mut process = self.start(target, &command, operation).await?;
+        let mut process = self.start(&command).await.map_err(api(operation))?;
         let mut lease = process.stdin();
         if let Some(stdin) = &mut lease {
             let sent = async {

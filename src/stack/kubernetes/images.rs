@@ -1,17 +1,17 @@
 //! The images of a drill in a cluster: Firedrill's own, with kubectl in the toolbox, and the team's; and how they get onto the
 //! cluster's nodes where these are containers of this engine, as those of kind, k3d and minikube are.
 
-use super::cluster::Cluster;
-use super::errors::{api, environment, hinted};
+use super::cluster::{Cluster, variable};
+use super::namespace::{api, environment, hinted};
+use super::stack::KubernetesStack;
 use crate::process::{self, Running};
-use crate::record::Redactor;
 use crate::stack::compose::Endpoint;
 use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, launch};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 pub(super) use crate::stack::compose::images::FiredrillImages;
 use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
-use crate::stack::{ImageBuild, StackError, StackOptions, StackRequest};
+use crate::stack::{ImageBuild, StackError};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -58,23 +58,17 @@ impl FiredrillImages {
 }
 
 /// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
-pub(super) async fn make(
-    cluster: &Cluster,
-    request: &StackRequest,
-    options: &StackOptions,
-    run_dir: &Path,
-    redactor: &Redactor,
-    cancel: &CancellationToken,
-) -> Result<FiredrillImages, StackError> {
-    if let Some(image) = named_image() {
+pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) -> Result<FiredrillImages, StackError> {
+    let KubernetesStack { cluster, request, options, redactor, run, .. } = stack;
+    if let Some(image) = variable(IMAGE_VARIABLE) {
         let agent = AgentImage { tag: image.clone(), launch: installed() };
         return Ok(FiredrillImages { agent, toolbox: image, monitoring: None });
     }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
     let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
-    let own = images::ensure_own(&compose, request, options, (run_dir, BUILD_WITHIN, cancel)).await?;
-    let watch = Watch::new(run_dir, &format!("{}.log", TOOLBOX_IMAGE.purpose), BUILD_WITHIN, cancel);
+    let own = images::ensure_own(&compose, request, options, (&run.dir, BUILD_WITHIN, cancel)).await?;
+    let watch = Watch::new(&run.dir, &format!("{}.log", TOOLBOX_IMAGE.purpose), BUILD_WITHIN, cancel);
     let own = FiredrillImages { toolbox: with_kubectl(&compose, &own.toolbox, watch).await?, ..own };
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {
@@ -91,7 +85,8 @@ pub(super) async fn make(
                 let cause = "this engine has an image of that name that Firedrill has not built, and would lose it";
                 return Err(hinted(format!("building {name}"), cause, hint));
             }
-            self::build(&compose, name, build, run_dir, cancel).await?;
+            let log = format!("build-{}.log", name.replace(['/', ':'], "-"));
+            self::build(&compose, name, build, Watch::new(&run.dir, &log, BUILD_WITHIN, cancel)).await?;
         } else if there.is_none() {
             let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
@@ -102,11 +97,6 @@ pub(super) async fn make(
     let all: Vec<(&str, bool)> = ours.into_iter().flatten().map(|name| (name, false)).chain(teams).collect();
     load(cluster, &compose.endpoint, &all).await?;
     Ok(own)
-}
-
-/// The image that the environment names.
-pub(super) fn named_image() -> Option<String> {
-    std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty())
 }
 
 /// The command that starts the bundle of this very container, and of every other one of its image.
@@ -145,20 +135,13 @@ fn find_kubectl() -> Option<PathBuf> {
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
-async fn build(
-    compose: &ComposeCommand,
-    name: &str,
-    build: &ImageBuild,
-    run_dir: &Path,
-    cancel: &CancellationToken,
-) -> Result<(), StackError> {
+async fn build(compose: &ComposeCommand, name: &str, build: &ImageBuild, watch: Watch<'_>) -> Result<(), StackError> {
     let mut command = compose.endpoint.with_own_builder().command();
     command.args(["build", "--tag", name, "--label", &format!("{BUILT}={name}")]);
     for (key, value) in &build.args {
         command.args(["--build-arg", &format!("{key}={value}")]);
     }
     command.arg("--").arg(&build.folder);
-    let watch = Watch::new(run_dir, &format!("build-{}.log", name.replace(['/', ':'], "-")), BUILD_WITHIN, cancel);
     let log = watch.log.clone();
     let built = compose.watched(format!("building {name}"), command, watch).await?;
     was_built(built, BUILD_WITHIN, log).map_err(|error| match error {

@@ -1,30 +1,28 @@
 //! Game days in a cluster: each drill is a Job. Its Pod has two containers: the runner, and one that keeps the results until they
 //! were fetched, also when the runner was killed. A Job's account has rights in the namespace of its own drill and nowhere else.
 
-use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE};
-use super::errors::{api, environment, hinted, removed};
-use super::exec::PodTarget;
-use super::images::{FiredrillImages, IMAGE_VARIABLE, named_image};
-use super::manifests::{items, kind, text};
+use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE, variable};
+use super::images::{FiredrillImages, IMAGE_VARIABLE};
+use super::manifests::{items, kind, lasting_containers, quantity, text};
 use super::names::{self, RUN, RUNNER};
-use super::namespace::ClusterNamespace;
+use super::namespace::{ClusterNamespace, api, environment, hinted, removed};
 use super::platform::{KubernetesPlatform, source_files};
 use super::pods::{self, ailment, is_hopeless};
-use super::room::{quantity, room};
-use super::stack::{create_namespace, down};
+use super::stack::{create_namespace, down, remove};
 use super::transform::{grant, own_object};
 use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    CHART, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackDown, StackError,
-    StackRequest,
+    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles,
+    StackDown, StackError, StackRequest,
 };
 use async_trait::async_trait;
 use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, DeleteParams, ListParams, LogParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,15 +59,13 @@ struct JobPlace<'a> {
     namespace: ClusterNamespace,
     drill: &'a RemoteDrill,
     images: FiredrillImages,
+    printed: UnboundedSender<String>,
+    stop: &'a RemoteStop,
 }
 
-/// How the runner in a Job ended.
-enum RunnerEnd {
-    /// With this exit code, and the cluster's word for why.
-    Exited(i32, String),
-    /// Its Pod is gone, or not under anybody's control.
-    Gone(String),
-}
+/// How the runner in a Job ended: its exit code and the cluster's word for why. The error is why its Pod is gone, or not under anybody's
+/// control.
+type RunnerEnd = Result<(i32, String), String>;
 
 impl KubernetesJobs {
     pub(super) fn new(platform: KubernetesPlatform) -> KubernetesJobs {
@@ -79,11 +75,6 @@ impl KubernetesJobs {
     fn cluster(&self) -> Result<&Cluster, StackError> {
         self.cluster.get().ok_or_else(|| environment("using the cluster of the game day", "it was not reached"))
     }
-}
-
-/// The namespace that a person gives to all game days.
-fn given_namespace() -> Option<String> {
-    std::env::var(NAMESPACE_VARIABLE).ok().filter(|name| !name.is_empty())
 }
 
 #[async_trait]
@@ -99,7 +90,7 @@ impl RemoteSite for KubernetesJobs {
             (is_beyond, "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace"),
             (is_chart, "its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`"),
         ];
-        let needs_docker = toolbox.is_some() && named_image().is_some();
+        let needs_docker = toolbox.is_some() && variable(IMAGE_VARIABLE).is_some();
         let why = whys.into_iter().find_map(|(is_refused, why)| is_refused.then(|| why.to_string()));
         why.or_else(|| {
             needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
@@ -128,22 +119,58 @@ impl RemoteSite for KubernetesJobs {
     }
 
     async fn room(&self) -> Result<RemoteRoom, StackError> {
-        let job = own_object("job", &json!({}))?;
+        let job: Value = own_object("job", &json!({}))?;
         // What both containers claim together, or may use.
         let both = |what: &str| -> f64 {
             let containers = items(&job, "/spec/template/spec/containers");
-            containers.map(|container| quantity(text(container, &format!("/resources/{what}")))).sum()
+            containers.filter_map(|container| quantity(text(container, &format!("/resources/{what}")))).sum()
         };
         let [cpu, memory] = ["requests/cpu", "requests/memory"].map(both);
         let one_each = ["pods", "count/jobs.batch", "count/secrets", "secrets"].map(|what| (what, 1.0));
         let claimed = [("requests.cpu", cpu), ("cpu", cpu), ("requests.memory", memory), ("memory", memory)];
         let limits = [("limits.cpu", both("limits/cpu")), ("limits.memory", both("limits/memory"))];
         let each: BTreeMap<&str, f64> = one_each.into_iter().chain(claimed).chain(limits).collect();
-        room(self.cluster()?, given_namespace().as_deref(), &each).await
+        let operation = "asking the cluster how much room it has";
+        let cluster = self.cluster()?;
+        let nodes: Api<Node> = Api::all(cluster.client.clone());
+        let pods: Api<Pod> = Api::all(cluster.client.clone());
+        let nodes = nodes.list(&ListParams::default()).await.map_err(api(operation))?.items;
+        let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
+        let pods = pods.list(&running).await.map_err(api(operation))?.items;
+        let usable = nodes.iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
+        let allocatable = |what: &str| -> f64 {
+            let all = usable.clone().filter_map(|node| node.status.as_ref());
+            all.map(|status| of(status.allocatable.as_ref(), what)).sum()
+        };
+        let specs: Vec<Value> = pods.iter().filter_map(|pod| serde_json::to_value(&pod.spec).ok()).collect();
+        let claimed = |what: &str| -> f64 {
+            let requested = format!("/resources/requests/{what}");
+            let all = specs.iter().flat_map(lasting_containers);
+            all.filter_map(|container| quantity(text(container, &requested))).sum()
+        };
+        let capacity = Capacity {
+            cpus: (allocatable("cpu") - claimed("cpu")).max(0.0),
+            memory_bytes: allocatable("memory") as u64,
+            free_networks: u32::MAX,
+        };
+        let memory = (allocatable("memory") - claimed("memory")).max(0.0) as u64;
+        let free = Available { memory_bytes: Some(memory), free_networks: u32::MAX, busy: None };
+        let most = match variable(NAMESPACE_VARIABLE) {
+            Some(namespace) => {
+                let quotas: Api<ResourceQuota> = Api::namespaced(cluster.client.clone(), &namespace);
+                let quotas = quotas.list(&ListParams::default()).await.map_err(api(operation))?.items;
+                quotas.iter().filter_map(|quota| left(quota, &each)).min_by_key(|(fit, _)| *fit)
+            }
+            None => None,
+        };
+        match most {
+            Some((0, why)) => Err(hinted("starting drills as Jobs", why, "a runner's Pod has to fit into the quota")),
+            most => Ok(RemoteRoom { capacity, free, most }),
+        }
     }
 
     async fn open(&self, day: &RunIdentity) -> Result<(), StackError> {
-        if given_namespace().is_some() {
+        if variable(NAMESPACE_VARIABLE).is_some() {
             return Ok(());
         }
         let cluster = self.cluster()?;
@@ -159,28 +186,19 @@ impl RemoteSite for KubernetesJobs {
         stop: &RemoteStop,
     ) -> Result<RemoteEnd, StackError> {
         let cluster = self.cluster()?;
-        let namespace = given_namespace().unwrap_or_else(|| names::namespace(day));
+        let namespace = variable(NAMESPACE_VARIABLE).unwrap_or_else(|| names::namespace(day));
         let images = self
             .platform
             .images_of(&drill.request)
             .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
-        let note = || runs::note(cluster, &drill.run, Some(namespace.clone()), false);
-        note()?;
-        let place = JobPlace { cluster, namespace: cluster.namespace(namespace.as_str()), drill, images };
+        let noted = runs::note(cluster, &drill.run, Some(&namespace), false)?;
+        let place = JobPlace { cluster, namespace: cluster.namespace(namespace), drill, images, printed, stop };
         let came = tokio::select! {
             biased;
             () = stop.hurry.cancelled() => Err(StackError::Cancelled),
-            came = place.carry_out(&printed, stop) => came,
+            came = place.carry_out() => came,
         };
-        // The runner first: it would go on in a namespace that is being removed.
-        let job = remove_job(&place.namespace, &drill.run.id).await;
-        let removed = down(cluster, &drill.run.id, false).await;
-        if job.is_err() {
-            // Forgotten with the namespace, and the Job is still there.
-            note()?;
-        }
-        job?;
-        let removed = removed?;
+        let removed = remove(cluster, &noted).await?;
         let end = came?;
         match removed.left.is_empty() {
             true => Ok(end),
@@ -189,39 +207,30 @@ impl RemoteSite for KubernetesJobs {
     }
 
     async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
-        match given_namespace() {
-            Some(_) => Ok(StackDown { took: Duration::ZERO, left: Vec::new() }),
+        match variable(NAMESPACE_VARIABLE) {
+            Some(_) => Ok(StackDown::default()),
             None => down(self.cluster()?, &day.id, false).await,
         }
     }
 }
 
 impl JobPlace<'_> {
-    fn run(&self) -> &str {
-        &self.drill.run.id
-    }
-
-    /// The Pods of this Job.
-    fn own(&self) -> ListParams {
-        ListParams::default().labels(&format!("job-name={}", names::job(self.run())))
-    }
-
-    async fn carry_out(&self, printed: &UnboundedSender<String>, stop: &RemoteStop) -> Result<RemoteEnd, StackError> {
+    async fn carry_out(&self) -> Result<RemoteEnd, StackError> {
         if self.drill.files.len() > MOST_FILES {
             let cause =
                 format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
             return Err(hinted("starting the Job", cause, "what is large belongs into an image of the stack"));
         }
-        create_namespace(self.cluster, self.run()).await?;
+        create_namespace(self.cluster, &self.drill.run.id).await?;
         self.make().await?;
         let pod = tokio::select! {
-            () = stop.cancel.cancelled() => return Err(StackError::Cancelled),
+            () = self.stop.cancel.cancelled() => return Err(StackError::Cancelled),
             pod = self.started() => pod?,
         };
-        let end = self.followed(&pod, printed, stop).await?;
+        let end = self.followed(&pod).await?;
         Ok(match end {
-            RunnerEnd::Gone(why) => RemoteEnd { lost: Some(why), ..RemoteEnd::default() },
-            RunnerEnd::Exited(code, why) => {
+            Err(why) => RemoteEnd { lost: Some(why), ..RemoteEnd::default() },
+            Ok((code, why)) => {
                 let results = self.in_results(&pod, &["job", "pack"], true).await.map_err(|error| error.to_string());
                 let broken =
                     (![0, 1, 3, 130].contains(&code)).then(|| format!("it ended with exit code {code} ({why})"));
@@ -232,10 +241,11 @@ impl JobPlace<'_> {
 
     /// Makes the Job with all that it needs, and its account's rights in the namespace of the drill.
     async fn make(&self) -> Result<(), StackError> {
-        let (name, short) = (names::job(self.run()), names::short(self.run()));
+        let (name, short) = (names::job(&self.drill.run.id), names::short(&self.drill.run.id));
+        let making = |object: &Value| format!("making the {} of the Job", kind(object));
         let metadata = json!({ "name": name, "labels": { (RUN): short } });
         let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
-        let drills = self.cluster.namespace(names::namespace(self.run()));
+        let drills = self.cluster.namespace(names::namespace(&self.drill.run.id));
         for right in grant(RUNNER, &short, &everything, (&name, &self.namespace.name))? {
             drills.make(&right, &making(&right)).await?;
         }
@@ -256,7 +266,7 @@ impl JobPlace<'_> {
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
         let deadline = Instant::now() + STARTS_WITHIN;
         let pods = self.namespace.pods();
-        let seen = watch::until(&pods, self.own(), deadline, operation, |found| {
+        let seen = watch::until(&pods, pods_of(&self.drill.run.id), deadline, operation, |found| {
             let (name, pod) = found.iter().next()?;
             if runner(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some()) {
                 return Some(Ok(name.clone()));
@@ -265,23 +275,17 @@ impl JobPlace<'_> {
             why.clone_from(&ailment);
             is_hopeless(&ailment).then_some(Err(ailment))
         });
-        match seen.await? {
-            Some(Ok(pod)) => Ok(pod),
-            Some(Err(why)) => Err(environment(operation, why)),
-            None => Err(environment(operation, format!("not within {} s: {why}", STARTS_WITHIN.as_secs()))),
-        }
+        let seen = seen.await?.unwrap_or_else(|| Err(format!("not within {} s: {why}", STARTS_WITHIN.as_secs())));
+        seen.map_err(|why| environment(operation, why))
     }
 
     /// Waits for the end of the runner, and hands on what it prints meanwhile.
-    async fn followed(
-        &self,
-        pod: &str,
-        printed: &UnboundedSender<String>,
-        stop: &RemoteStop,
-    ) -> Result<RunnerEnd, StackError> {
+    async fn followed(&self, pod: &str) -> Result<RunnerEnd, StackError> {
         let pods = self.namespace.pods();
         let deadline = Instant::now() + self.drill.within + EXEC_WITHIN;
-        let end = watch::until(&pods, self.own(), deadline, "following the Job", |found| runner_end(found.get(pod)));
+        let end = watch::until(&pods, pods_of(&self.drill.run.id), deadline, "following the Job", |found| {
+            runner_end(found.get(pod))
+        });
         tokio::pin!(end);
         let mut told = 0;
         let mut asked = false;
@@ -289,22 +293,22 @@ impl JobPlace<'_> {
             tokio::select! {
                 end = &mut end => break end?,
                 // A log that ends before the runner is followed again.
-                () = self.listen(pod, printed, &mut told, true) => tokio::time::sleep(Duration::from_secs(1)).await,
-                () = stop.cancel.cancelled(), if !asked => {
+                () = self.listen(pod, &mut told, true) => tokio::time::sleep(Duration::from_secs(1)).await,
+                () = self.stop.cancel.cancelled(), if !asked => {
                     asked = true;
                     // A runner that cannot be asked is removed when the person insists.
                     let _ = self.in_results(pod, &["job", "stop"], false).await;
                 }
             }
         };
-        if let Some(RunnerEnd::Exited(..)) = end {
-            let _ = tokio::time::timeout(EXEC_WITHIN, self.listen(pod, printed, &mut told, false)).await;
+        if let Some(Ok(_)) = end {
+            let _ = tokio::time::timeout(EXEC_WITHIN, self.listen(pod, &mut told, false)).await;
         }
-        Ok(end.unwrap_or(RunnerEnd::Exited(-1, format!("not over within {} s", self.drill.within.as_secs()))))
+        Ok(end.unwrap_or_else(|| Ok((-1, format!("not over within {} s", self.drill.within.as_secs())))))
     }
 
     /// Hands on the lines of the runner's log that were not handed on before.
-    async fn listen(&self, pod: &str, printed: &UnboundedSender<String>, told: &mut usize, follow: bool) {
+    async fn listen(&self, pod: &str, told: &mut usize, follow: bool) {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
         let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return };
         let redactor = Redactor::new(self.drill.environment.values().cloned());
@@ -313,7 +317,7 @@ impl JobPlace<'_> {
             if at >= *told {
                 *told = at + 1;
                 // Whoever listens has the run's directory open until the end.
-                let _ = printed.send(harmless(line, &redactor));
+                let _ = self.printed.send(harmless(line, &redactor));
             }
         }
     }
@@ -321,10 +325,9 @@ impl JobPlace<'_> {
     /// Runs Firedrill in the container that keeps the results.
     async fn in_results(&self, pod: &str, arguments: &[&str], whole: bool) -> Result<Vec<u8>, StackError> {
         let operation = "fetching the results of the Job";
-        let target = PodTarget { pod: pod.to_string(), container: "results".into() };
-        let directory = format!("{RESULTS}/{}", self.run());
+        let directory = format!("{RESULTS}/{}", &self.drill.run.id);
         let command = self.images.command(&[arguments, &[directory.as_str()]].concat());
-        let ran = self.namespace.run(&target, &command, operation, whole, EXEC_WITHIN).await?;
+        let ran = self.namespace.container(pod, "results").run(&command, operation, whole, EXEC_WITHIN).await?;
         match ran.code {
             Some(0) => Ok(ran.stdout),
             Some(_) => Err(environment(operation, ran.stderr.trim())),
@@ -342,6 +345,11 @@ fn harmless(line: String, redactor: &Redactor) -> String {
     }
 }
 
+/// The Pods of the Job of a run.
+fn pods_of(run: &str) -> ListParams {
+    ListParams::default().labels(&format!("job-name={}", names::job(run)))
+}
+
 /// The state of the container of the runner.
 fn runner(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
     pods::status_of(pod, "drill")?.state.as_ref()
@@ -349,22 +357,20 @@ fn runner(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
 
 /// How the runner of a Pod ended, if it has; `None` for the Pod is that there is none.
 fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
-    let Some(pod) = pod else { return Some(RunnerEnd::Gone("its Pod was removed".into())) };
-    if let Some(ended) = runner(pod).and_then(|state| state.terminated.as_ref()) {
-        return Some(RunnerEnd::Exited(ended.exit_code, ended.reason.clone().unwrap_or_default()));
-    }
+    let Some(pod) = pod else { return Some(Err("its Pod was removed".into())) };
     let status = pod.status.as_ref();
     let reason = status.and_then(|status| status.reason.clone()).unwrap_or_default();
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+    let is_evicted = phase == "Failed" && !reason.is_empty();
+    // Since 1.22 the containers of an evicted Pod have ended as well, by a signal.
+    if let Some(ended) = runner(pod).and_then(|state| state.terminated.as_ref()).filter(|_| !is_evicted) {
+        return Some(Ok((ended.exit_code, ended.reason.clone().unwrap_or_default())));
+    }
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("its node");
     if pod.metadata.deletion_timestamp.is_some() {
-        return Some(RunnerEnd::Gone(format!("its Pod on {node} is being removed {reason}").trim_end().into()));
+        return Some(Err(format!("its Pod on {node} is being removed {reason}").trim_end().into()));
     }
-    ["Failed", "Unknown"].contains(&phase).then(|| RunnerEnd::Gone(format!("its Pod on {node} is {phase} {reason}")))
-}
-
-fn making(object: &Value) -> String {
-    format!("making the {} of the Job", kind(object))
+    ["Failed", "Unknown"].contains(&phase).then(|| Err(format!("its Pod on {node} is {phase} {reason}")))
 }
 
 /// The Job of a drill.
@@ -401,7 +407,7 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackErro
 /// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
 pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Result<(), StackError> {
     let (name, operation, pods) = (names::job(run), "removing the Job", namespace.pods());
-    let own = ListParams::default().labels(&format!("job-name={name}"));
+    let own = pods_of(run);
     let remove = async |version: &str, kind: &str| {
         let object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } });
         namespace.remove(&object, operation).await
@@ -434,6 +440,26 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Resu
     if left.items.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
 }
 
+type Quantities = BTreeMap<String, Quantity>;
+
+fn of(quantities: Option<&Quantities>, what: &str) -> f64 {
+    quantities.and_then(|all| quantity(&all.get(what)?.0)).unwrap_or_default()
+}
+
+/// How many runners fit into a quota, and what of it is the least.
+fn left(quota: &ResourceQuota, each: &BTreeMap<&str, f64>) -> Option<(u32, String)> {
+    let status = quota.status.as_ref()?;
+    let name = quota.metadata.name.as_deref().unwrap_or_default();
+    let fits = each.iter().filter_map(|(what, need)| {
+        let hard = status.hard.as_ref().filter(|hard| hard.contains_key(*what))?;
+        let free = of(Some(hard), what) - of(status.used.as_ref(), what);
+        // A little more than nothing, because sums of decimals are not exact.
+        let fit = (free / need + 1e-9).max(0.0) as u32;
+        Some((fit, format!("the quota `{name}` has {what} for {fit}")))
+    });
+    fits.min_by_key(|(fit, _)| *fit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -452,8 +478,8 @@ mod tests {
     fn a_runner_has_ended_by_itself_or_its_pod_is_gone() {
         let told = |pod: Option<Pod>| match runner_end(pod.as_ref()) {
             None => "runs".to_string(),
-            Some(RunnerEnd::Exited(code, why)) => format!("{code} {why}"),
-            Some(RunnerEnd::Gone(why)) => why,
+            Some(Ok((code, why))) => format!("{code} {why}"),
+            Some(Err(why)) => why,
         };
         let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
         let removed = json!({ "deletionTimestamp": "2026-11-20T00:00:00Z" });
@@ -463,6 +489,11 @@ mod tests {
         assert_eq!(told(Some(pod(status(json!({ "running": {} })), removed))), "its Pod on n1 is being removed");
         let evicted = json!({ "phase": "Failed", "reason": "Evicted" });
         assert_eq!(told(Some(pod(evicted, json!({})))), "its Pod on n1 is Failed Evicted");
+        let mut ended = status(json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } }));
+        ended["phase"] = json!("Failed");
+        assert_eq!(told(Some(pod(ended.clone(), json!({})))), "137 ContainerStatusUnknown", "by itself");
+        ended["reason"] = json!("Evicted");
+        assert_eq!(told(Some(pod(ended, json!({})))), "its Pod on n1 is Failed Evicted");
         assert_eq!(told(None), "its Pod was removed");
     }
 
@@ -512,5 +543,14 @@ mod tests {
         }
         let mounts = containers[1]["volumeMounts"].to_string();
         assert!(!mounts.contains("account") && !mounts.contains("files"), "results need no rights: {mounts}");
+    }
+
+    #[test]
+    fn the_scarcest_of_a_quota_says_how_many_fit() {
+        let status = json!({ "hard": { "pods": "10", "limits.cpu": "4", "services": "0" }, "used": { "pods": "1", "limits.cpu": "400m" } });
+        let quota: ResourceQuota =
+            serde_json::from_value(json!({ "metadata": { "name": "team" }, "status": status })).unwrap();
+        let each = BTreeMap::from([("pods", 1.0), ("limits.cpu", 1.2), ("limits.memory", 1.0)]);
+        assert_eq!(left(&quota, &each), Some((3, "the quota `team` has limits.cpu for 3".into())));
     }
 }

@@ -1,22 +1,22 @@
 //! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
 //! rights in the drill's namespace only.
 
-use super::exec::PodTarget;
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
 use super::manifests::{self, is_cluster_scoped, kind, name};
-use super::namespace::ClusterNamespace;
+use super::names::OURS;
+use super::stack::KubernetesStack;
 use super::transform::unmarked;
 use crate::record::{Secrets, Stream};
 use crate::stack::tools::note_call;
-use crate::stack::{CallIo, ClusterRequest, FullOutput, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::{CallIo, FullOutput, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -31,22 +31,7 @@ const MOST_INPUT: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct KubectlTools {
     pub place: Place,
-    /// What the scenario asks for: the namespace and the contexts that runbooks write.
-    pub asked: ClusterRequest,
-    /// Services with an agent in front of their Pods, and its ports.
-    pub interposed: BTreeMap<String, Vec<u16>>,
-    /// The drill's namespace.
-    pub namespace: ClusterNamespace,
-    /// The project.
-    pub root: PathBuf,
-    /// The team's manifests in it: a file or a folder.
-    pub manifests: PathBuf,
-    /// The team's objects as they are written.
-    pub objects: Vec<Value>,
-    /// The same as they were started.
-    pub planned: Vec<Value>,
-    /// The run's directory.
-    pub dir: PathBuf,
+    pub stack: Arc<KubernetesStack>,
     pub secrets: Secrets,
 }
 
@@ -55,7 +40,8 @@ impl Tools for KubectlTools {
         let tools = self.clone();
         async move {
             let exit = tools.carry_out(&call, io, &cancel).await;
-            note_call(&call, &format!("exit {exit}"), &tools.dir, "kubectl.log", &tools.secrets.redactor()).await;
+            note_call(&call, &format!("exit {exit}"), &tools.stack.run.dir, "kubectl.log", &tools.secrets.redactor())
+                .await;
             exit
         }
         .boxed()
@@ -64,9 +50,9 @@ impl Tools for KubectlTools {
 
 impl KubectlTools {
     async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
-        let (written, real) = (self.asked.namespace.as_str(), self.namespace.name.as_str());
-        let (contexts, interposed) = (&self.asked.contexts, &self.interposed);
-        let names = NamespaceNames { written, real, contexts, interposed };
+        let (stack, asked) = (&self.stack, self.stack.asked());
+        let (written, real) = (asked.namespace.as_str(), stack.namespace.name.as_str());
+        let names = NamespaceNames { written, real, contexts: &asked.contexts, interposed: &stack.request.interposed };
         let request = match (call.program.as_str(), &self.place) {
             ("kubectl", Place::Toolbox) => translate(&call.args, &names),
             ("kubectl", Place::Service(service)) => {
@@ -103,7 +89,7 @@ impl KubectlTools {
                 input = objects;
             }
         }
-        let target = toolbox();
+        let toolbox = stack.namespace.container(TOOLBOX, OURS);
         let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
         let is_configured = args.iter().any(|arg| arg.starts_with("--request-timeout"));
         let command: Vec<String> = ["env", "-C", &call.cwd]
@@ -116,7 +102,7 @@ impl KubectlTools {
             .collect();
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
         tokio::select! {
-            ended = self.namespace.run_call(&target, &command, &input, &io.out, change) => match ended {
+            ended = toolbox.run_call(&command, &input, &io.out, change) => match ended {
                 Ok(code) => code,
                 Err(error) => {
                     io.out.say(&format!("{error}\n")).await;
@@ -130,16 +116,17 @@ impl KubectlTools {
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
     /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that.
     async fn objects_of_files(&self, args: &[String], cwd: &str) -> Option<Vec<u8>> {
-        let (toolbox, mut all, mut changed) = (toolbox(), Vec::new(), false);
+        let (mut all, mut changed) = (Vec::new(), false);
+        let toolbox = self.stack.namespace.container(TOOLBOX, OURS);
         for file in args.iter().filter_map(|arg| file_of(arg)) {
             let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
             if file == "-" {
                 return None;
             }
-            let read = self.namespace.run(&toolbox, &command, "reading a file", true, Duration::MAX).await;
+            let read = toolbox.run(&command, "reading a file", true, Duration::MAX).await;
             let FullOutput { code, stdout: held, .. } = read.unwrap_or_default();
             let own = if code == Some(0) && held.len() <= MOST_INPUT {
-                in_namespace(&held, &self.asked.namespace, &self.namespace.name)
+                in_namespace(&held, &self.stack.asked().namespace, &self.stack.namespace.name)
             } else {
                 self.objects_of_project(file, cwd).await?.into_bytes()
             };
@@ -156,8 +143,8 @@ impl KubectlTools {
     /// manifests lie: where readers of the page stand is not known.
     async fn objects_of_project(&self, file: &str, cwd: &str) -> Option<String> {
         let file = Path::new(cwd).strip_prefix(TOOLBOX_DIRECTORY).ok().filter(|_| !file.starts_with('/'))?.join(file);
-        let root = std::path::absolute(&self.root).ok()?;
-        let manifests = std::path::absolute(&self.manifests).ok()?;
+        let root = std::path::absolute(&self.stack.request.root).ok()?;
+        let manifests = std::path::absolute(&self.stack.request.file).ok()?;
         let folders: Vec<&Path> =
             manifests.ancestors().skip(1).take_while(|folder| folder.starts_with(&root)).collect();
         let path = folders.iter().rev().map(|folder| folder.join(&file)).find(|path| path.exists())?;
@@ -166,9 +153,9 @@ impl KubectlTools {
         let mut all = String::new();
         for object in written.iter().filter(|object| is_stacks(object) && !RBAC.contains(&kind(object))) {
             // Another file may well write the same name with another content: that is not what the drill has started.
-            self.objects.iter().find(|own| *own == object)?;
+            self.stack.manifests.objects.iter().find(|own| *own == object)?;
             let same = |own: &&Value| kind(own) == kind(object) && name(own) == name(object);
-            all += &format!("---\n{}\n", unmarked(self.planned.iter().find(same)?));
+            all += &format!("---\n{}\n", unmarked(self.stack.planned().iter().find(same)?));
         }
         Some(all)
     }
@@ -182,10 +169,6 @@ fn file_of(arg: &str) -> Option<&str> {
 /// Why `docker` is refused.
 pub(super) fn without_docker(program: &str) -> String {
     format!("`{program}` has nothing to talk to: this stack is in Kubernetes")
-}
-
-fn toolbox() -> PodTarget {
-    PodTarget { pod: TOOLBOX.into(), container: "firedrill".into() }
 }
 
 /// Whether a variable of the step is one of its commands too: none by which kubectl finds another cluster or another user.

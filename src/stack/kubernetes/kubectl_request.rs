@@ -445,7 +445,7 @@ fn not_the_namespace(names: &NamespaceNames<'_>) -> String {
 }
 
 /// Whether a kind is among these of the table, as kubectl has them: in any case, and with version and group (`nodes.v1`).
-fn is_kind(kind: &str, which: &str) -> bool {
+pub(super) fn is_kind(kind: &str, which: &str) -> bool {
     let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
     let group = group.trim_end_matches('.');
     let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");

@@ -1,9 +1,10 @@
 //! The team's manifests: read from a file, a folder, a kustomization or a chart, and what they say without a cluster.
 
 use super::boundary::unnameable;
+use super::kubectl_request::is_kind;
 use crate::process;
 use crate::source::{line_of_another_reader, outside};
-use crate::stack::{CHART, ClusterRequest, ResolveError};
+use crate::stack::{CHART, ClusterRequest, ResolveError, StackRequest};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -11,14 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// The most that manifests may take, in bytes.
 const MOST: u64 = 8 * 1024 * 1024;
-
-/// Kinds that belong to no namespace, of Kubernetes' own. What a cluster adds to them is known once it is asked.
-const CLUSTER_SCOPED: &str = "APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding \
-    ClusterTrustBundle CustomResourceDefinition DeviceClass FlowSchema IPAddress IngressClass MutatingAdmissionPolicy \
-    MutatingAdmissionPolicyBinding MutatingWebhookConfiguration Namespace Node PersistentVolume PodSecurityPolicy \
-    PriorityClass PriorityLevelConfiguration ResourceSlice RuntimeClass ServiceCIDR StorageClass \
-    ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment \
-    VolumeAttributesClass";
 
 /// Volumes that need nothing of the node and of no server but the cluster's own: what a claim stands for the cluster decides.
 const VOLUMES: &[&str] =
@@ -51,6 +44,12 @@ const BASES: [&str; 8] =
 /// Those of them whose files are instructions themselves.
 const INSTRUCTIONS: [&str; 3] = ["generators", "transformers", "validators"];
 
+/// What the ends of quantities mean, as `k8s.io/apimachinery/pkg/api/resource` writes them.
+const SUFFIXES: &[(f64, &[(&str, i32)])] = &[
+    (1024.0, &[("Ki", 1), ("Mi", 2), ("Gi", 3), ("Ti", 4), ("Pi", 5), ("Ei", 6)]),
+    (1000.0, &[("n", -3), ("u", -2), ("m", -1), ("k", 1), ("M", 2), ("G", 3), ("T", 4), ("P", 5), ("E", 6)]),
+];
+
 /// Kinds of which Pods are made and that drills know as services.
 pub(super) const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"];
 
@@ -63,6 +62,11 @@ pub(super) struct Manifests {
 
 fn invalid(path: &Path, why: impl ToString) -> ResolveError {
     ResolveError::Invalid { file: path.to_path_buf(), message: why.to_string() }
+}
+
+/// The namespace that the manifests write.
+pub(super) fn written(request: &StackRequest) -> &str {
+    request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str())
 }
 
 /// The text at a pointer, or nothing.
@@ -161,12 +165,11 @@ pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest
         return rendered(path, "kubectl", &["kustomize", "."].map(OsString::from)).await;
     }
     let entries = std::fs::read_dir(path).map_err(|error| invalid(path, error))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| {
+    let is_read = |file: &PathBuf| {
         let end = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
         file.is_file() && ["yaml", "yml", "json"].contains(&end)
-    });
-    files.sort();
+    };
+    let files: BTreeSet<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_read).collect();
     let mut all = Manifests::default();
     for file in &files {
         all.objects.extend(parse(file, &read_text(file, root)?)?.objects);
@@ -222,15 +225,13 @@ pub(super) fn folders(path: &Path, root: &Path) -> BTreeSet<PathBuf> {
     seen.iter().filter_map(|(file, _)| Some(file.parent()?.to_path_buf())).collect()
 }
 
+/// Files of kustomizations, each with whether what they name are instructions.
+type SeenBases = BTreeSet<(PathBuf, bool)>;
+
 /// Whether everything that a kustomization is made of lies in the project: kubectl follows its bases wherever they are, and fetches
 /// whatever looks like an address, also where a file of that very name is there. What one folder says of its own files kubectl itself keeps
 /// inside of that folder. `instructs`: its resources are instructions for kustomize, as those of `generators` are.
-fn check_bases(
-    folder: &Path,
-    root: &Path,
-    instructs: bool,
-    seen: &mut BTreeSet<(PathBuf, bool)>,
-) -> Result<(), ResolveError> {
+fn check_bases(folder: &Path, root: &Path, instructs: bool, seen: &mut SeenBases) -> Result<(), ResolveError> {
     let Some(file) = kustomization(folder) else { return Ok(()) };
     if !seen.insert((file.clone(), instructs)) {
         return Ok(());
@@ -340,7 +341,7 @@ async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Man
         .env_remove("no_proxy");
     let output = process::output(command, process::TELLS_WITHIN).await.map_err(|error| {
         let hint = format!("install {program}, or write the manifests out into a folder");
-        ResolveError::Environment(super::errors::hinted(operation.as_str(), error, hint))
+        ResolveError::Environment(super::namespace::hinted(operation.as_str(), error, hint))
     })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
@@ -381,9 +382,12 @@ impl Manifests {
     /// bindings gave them, and nothing is made that belongs to the whole cluster. One that cannot be a Role stays what it is: it is made
     /// of others, or has rights outside of every namespace, or there is a Role of its name.
     pub(super) fn with_own_roles(mut self) -> Manifests {
-        let bound = |binding: &Value| text(binding, "/roleRef/kind") == "ClusterRole";
-        let bound = self.of_kind("RoleBinding").filter(|binding| bound(binding)).map(|b| text(b, "/roleRef/name"));
-        let mut own: BTreeSet<String> = bound.map(str::to_string).collect();
+        let bound_by = |binding: &str| -> BTreeSet<String> {
+            let all = self.of_kind(binding).filter(|binding| text(binding, "/roleRef/kind") == "ClusterRole");
+            all.map(|binding| text(binding, "/roleRef/name").to_string()).collect()
+        };
+        // What is bound for the whole cluster as well stays there, beside the Role.
+        let (mut own, everywhere) = (bound_by("RoleBinding"), bound_by("ClusterRoleBinding"));
         let outside = |role: &Value| {
             role.get("aggregationRule").is_some_and(|rule| !rule.is_null())
                 || items(role, "/rules").any(|rule| rule.get("nonResourceURLs").is_some())
@@ -392,9 +396,6 @@ impl Manifests {
             let mut given = self.of_kind("ClusterRole").filter(|object| name(object) == role);
             given.next().is_some_and(|role| !outside(role)) && self.of_kind("Role").all(|object| name(object) != role)
         });
-        // What is bound for the whole cluster as well stays there, beside the Role.
-        let everywhere: BTreeSet<&str> =
-            self.of_kind("ClusterRoleBinding").map(|binding| text(binding, "/roleRef/name")).collect();
         let is_both = |role: &&Value| own.contains(name(role)) && everywhere.contains(name(role));
         let both: Vec<Value> = self.of_kind("ClusterRole").filter(is_both).cloned().collect();
         for object in &mut self.objects {
@@ -428,11 +429,8 @@ impl Manifests {
 
     /// Names by which clients in the namespace `written` call a Service.
     pub(super) fn names_of(service: &str, written: &str) -> Vec<String> {
-        ["", ".svc", ".svc.cluster.local"]
-            .iter()
-            .map(|end| format!("{service}.{written}{end}"))
-            .chain([service.to_string()])
-            .collect()
+        let long = ["", ".svc", ".svc.cluster.local"].map(|end| format!("{service}.{written}{end}"));
+        long.into_iter().chain([service.to_string()]).collect()
     }
 
     /// Every name by which a client can call a Service.
@@ -486,20 +484,14 @@ impl Manifests {
 
 /// `$(NAME)` in a value, as Kubernetes expands it: what is set before it in the same list.
 fn expanded(value: &str, known: &BTreeMap<String, String>) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some((before, behind)) = rest.split_once("$(") {
-        out.push_str(before);
-        let Some((name, after)) = behind.split_once(')') else {
-            return out + "$(" + behind;
-        };
-        match known.get(name) {
-            Some(value) => out.push_str(value),
-            None => out.push_str(&format!("$({name})")),
-        }
-        rest = after;
-    }
-    out + rest
+    let mut parts = value.split("$(");
+    let first = parts.next().unwrap_or_default().to_string();
+    let value_of =
+        |part: &'_ str| part.split_once(')').and_then(|(name, after)| Some(known.get(name)?.clone() + after));
+    parts.fold(first, |out, part| match value_of(part) {
+        Some(expanded) => out + &expanded,
+        None => out + "$(" + part,
+    })
 }
 
 /// The data of a Secret or a ConfigMap.
@@ -516,67 +508,55 @@ fn data_of(object: &Value) -> BTreeMap<String, String> {
     data
 }
 
-/// Whether objects of this kind belong to no namespace, as far as that is known without a cluster.
+/// Whether objects of this kind belong to no namespace: those of Kubernetes' own. What a cluster adds to them is known once it is asked.
 pub(super) fn is_cluster_scoped(object: &Value) -> bool {
-    CLUSTER_SCOPED.split(' ').any(|scoped| scoped == kind(object))
+    ["cluster", "namespaces"].iter().any(|which| is_kind(kind(object), which))
 }
 
 /// What a Pod asks of the node that it runs on, one sentence each.
 pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
-    let mut asks = Vec::new();
-    for key in ["hostNetwork", "hostPID", "hostIPC"] {
-        if spec.get(key) == Some(&Value::Bool(true)) {
-            asks.push(format!("it sets `{key}`"));
-        }
-    }
-    for volume in items(spec, "/volumes").filter(|volume| volume.get("hostPath").is_some_and(|path| !path.is_null())) {
-        asks.push(format!("its volume `{}` is the node's `{}`", text(volume, "/name"), text(volume, "/hostPath/path")));
-    }
+    let is_true = |of: &Value, pointer: &str| of.pointer(pointer) == Some(&Value::Bool(true));
+    let host = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|key| is_true(spec, &format!("/{key}")));
+    let mut asks: Vec<String> = host.map(|key| format!("it sets `{key}`")).collect();
     for volume in items(spec, "/volumes") {
-        let own = |key: &&String| !["name", "hostPath"].contains(&key.as_str()) && !VOLUMES.contains(&key.as_str());
+        let name = text(volume, "/name");
         let set = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-        for of in set.map(|(key, _)| key).filter(own) {
-            asks.push(format!("its volume `{}` is one that the node mounts (`{of}`)", text(volume, "/name")));
+        for key in set.map(|(key, _)| key.as_str()).filter(|key| *key != "name" && !VOLUMES.contains(key)) {
+            asks.push(match key {
+                "hostPath" => format!("its volume `{name}` is the node's `{}`", text(volume, "/hostPath/path")),
+                of => format!("its volume `{name}` is one that the node mounts (`{of}`)"),
+            });
         }
     }
     let class = text(spec, "/priorityClassName");
     if class.starts_with("system-") {
         asks.push(format!("its priority class `{class}` drives the Pods of others off it"));
     }
-    let of_windows = "/securityContext/windowsOptions/hostProcess";
-    if std::iter::once(spec).chain(all_containers(spec)).any(|of| of.pointer(of_windows) == Some(&Value::Bool(true))) {
+    let all = || std::iter::once(spec).chain(all_containers(spec));
+    if all().any(|of| is_true(of, "/securityContext/windowsOptions/hostProcess")) {
         asks.push("it sets `hostProcess`".into());
     }
-    for of in std::iter::once(spec).chain(all_containers(spec)) {
-        for (key, kept) in CONFINED {
-            let value = text(of, &format!("/securityContext/{key}"));
-            if !kept.contains(&value) {
-                asks.push(format!(
-                    "it sets `{}: {value}`, which keeps it from the node by less",
-                    key.replace('/', ".")
-                ));
-            }
+    for (of, (key, kept)) in all().flat_map(|of| CONFINED.map(|confined| (of, confined))) {
+        let value = text(of, &format!("/securityContext/{key}"));
+        if !kept.contains(&value) {
+            asks.push(format!("it sets `{}: {value}`, which keeps it from the node by less", key.replace('/', ".")));
         }
     }
     for container in all_containers(spec) {
-        let name = text(container, "/name");
-        if container.pointer("/securityContext/privileged") == Some(&Value::Bool(true)) {
-            asks.push(format!("its container `{name}` is privileged"));
-        }
         let added: Vec<&str> =
             items(container, "/securityContext/capabilities/add").filter_map(Value::as_str).collect();
-        if added.iter().any(|added| *added != "NET_BIND_SERVICE") {
-            asks.push(format!("its container `{name}` adds the capabilities {}", added.join(", ")));
-        }
-        if !["", "Default"].contains(&text(container, "/securityContext/procMount")) {
-            asks.push(format!("its container `{name}` sets `procMount`"));
-        }
-        if asks_others(container) {
-            asks.push(format!("its container `{name}` has the node ask another address (`host` of a probe or hook)"));
-        }
-        if items(container, "/ports").any(|port| port.get("hostPort").is_some()) {
-            asks.push(format!("its container `{name}` takes a port of the node (`hostPort`)"));
-        }
+        let adds = added.iter().any(|added| *added != "NET_BIND_SERVICE");
+        let of_proc = !["", "Default"].contains(&text(container, "/securityContext/procMount"));
+        let takes_port = items(container, "/ports").any(|port| port.get("hostPort").is_some());
+        let found = [
+            (is_true(container, "/securityContext/privileged"), "is privileged".to_string()),
+            (adds, format!("adds the capabilities {}", added.join(", "))),
+            (of_proc, "sets `procMount`".into()),
+            (asks_others(container), "has the node ask another address (`host` of a probe or hook)".into()),
+            (takes_port, "takes a port of the node (`hostPort`)".into()),
+        ];
+        let found = found.into_iter().filter_map(|(asks, what)| asks.then_some(what));
+        asks.extend(found.map(|what| format!("its container `{}` {what}", text(container, "/name"))));
     }
     asks
 }
@@ -590,13 +570,23 @@ fn asks_others(container: &Value) -> bool {
         .any(|host| !host.is_empty())
 }
 
-/// The map at a key, made if it is not there.
-pub(super) fn map_at<'v>(object: &'v mut Map<String, Value>, key: &str) -> Option<&'v mut Map<String, Value>> {
-    let value = object.entry(key).or_insert_with(|| Value::Object(Map::new()));
-    if value.is_null() {
-        *value = Value::Object(Map::new());
+/// The map that stands under these keys, made where it is not there.
+pub(super) fn map_at<'v>(object: &'v mut Value, keys: &[&str]) -> Option<&'v mut Map<String, Value>> {
+    let at = keys.iter().try_fold(object, |at, key| {
+        let value = at.as_object_mut()?.entry(*key).or_insert(Value::Null);
+        if value.is_null() {
+            *value = Value::Object(Map::new());
+        }
+        Some(value)
+    });
+    at?.as_object_mut()
+}
+
+/// Takes keys out of the map at a pointer, where there is one.
+pub(super) fn remove_at(value: &mut Value, pointer: &str, keys: &[&str]) {
+    if let Some(Value::Object(map)) = value.pointer_mut(pointer) {
+        keys.iter().for_each(|key| drop(map.remove(*key)));
     }
-    value.as_object_mut()
 }
 
 /// Whether an object is of a kind that every cluster has.
@@ -605,6 +595,17 @@ pub(super) fn is_of_kubernetes(object: &Value) -> bool {
     let of_rights_and_networks = ["networking", "rbac.authorization", "discovery", "coordination"];
     ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
         || group.strip_suffix(".k8s.io").is_some_and(|group| of_rights_and_networks.contains(&group))
+}
+
+/// What a quantity comes to: `250m` is 0.25, `64Mi` are 67108864.
+pub(super) fn quantity(text: &str) -> Option<f64> {
+    let ended = SUFFIXES.iter().find_map(|(base, ends)| {
+        ends.iter().find_map(|(end, power)| Some((text.strip_suffix(end)?, base.powi(*power))))
+    });
+    let (number, factor) = ended.unwrap_or((text, 1.0));
+    // `inf` and `nan` are numbers only in Rust.
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    Some(number.parse::<f64>().ok().filter(|number| is_number && number.is_finite())? * factor)
 }
 
 #[cfg(test)]
@@ -892,5 +893,16 @@ items:
         assert_eq!(asked.len(), 3, "{asked:?}");
         assert!(asked[0].starts_with("it sets `seLinuxOptions.type: spc_t`"), "{asked:?}");
         assert!(asks_of_the_node(&serde_json::json!({ "hostPID": false, "containers": [{ "name": "c" }] })).is_empty());
+    }
+
+    #[test]
+    fn quantities_are_numbers_with_an_end() {
+        assert_eq!(quantity("250m"), Some(0.25));
+        assert_eq!(quantity("64Mi"), Some(67_108_864.0));
+        assert_eq!(quantity("1"), Some(1.0));
+        assert_eq!(quantity("2e3"), Some(2000.0));
+        assert_eq!(quantity("1G"), Some(1e9));
+        assert_eq!(quantity("2Ei"), Some(2_305_843_009_213_693_952.0));
+        assert_eq!(["", "x", "inf", "-inf", "nan", "1Xi"].map(quantity), [None; 6]);
     }
 }

@@ -12,12 +12,18 @@ pub(super) const PROXY: &str = "dev.firedrill/proxy";
 pub(super) const PROCESS: &str = "dev.firedrill/process";
 /// Annotation of the namespace: id of the run.
 pub(super) const RUN_ID: &str = "dev.firedrill/run-id";
+/// The container in each Pod of Firedrill's own.
+pub(super) const OURS: &str = "firedrill";
 /// The ServiceAccount of the steps.
 pub(super) const STEPS: &str = "fd-steps";
 /// The account of a drill's own runner, in the drill's namespace.
 pub(super) const RUNNER: &str = "fd-runner";
 /// Annotation of an object: how it was written when it was last applied, by which `kubectl apply` knows what to take away again.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// The Pod that nobody may reach, and the policy that says so.
+pub(super) const CLOSED: &str = "fd-closed";
+/// Where it listens.
+pub(super) const CLOSED_PORT: u16 = 8474;
 /// Who writes, for field ownership.
 pub(super) const MANAGER: &str = "firedrill";
 

@@ -1,9 +1,10 @@
 //! A namespace of a cluster, and the objects in it as JSON.
 
-use super::errors::{api, environment, removed};
 use super::manifests::{is_of_kubernetes, kind, name, text};
 use super::names::MANAGER;
+use crate::output::chain;
 use crate::stack::StackError;
+pub(super) use crate::stack::compose::errors::{environment, hinted, none_runs};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -35,10 +36,16 @@ pub(super) fn resource(object: &Value) -> ApiResource {
 /// What the cluster says of an object, with its kind, which lists leave out.
 pub(super) fn as_value(found: &DynamicObject, object: &Value) -> Value {
     let mut value = serde_json::to_value(found).unwrap_or_default();
-    if let Value::Object(value) = &mut value {
-        value.insert("kind".into(), Value::from(kind(object)));
-    }
+    value["kind"] = kind(object).into();
     value
+}
+
+/// Makes an object among these, and returns it as the cluster has it.
+pub(super) async fn make(all: &Api<DynamicObject>, object: &Value, operation: &str) -> Result<Value, StackError> {
+    let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    let made = all.create(&params, &typed).await.map_err(api(operation))?;
+    serde_json::to_value(made).map_err(|error| environment(operation, error))
 }
 
 impl ClusterNamespace {
@@ -86,20 +93,7 @@ impl ClusterNamespace {
 
     /// Makes an object, and returns it as the cluster has it.
     pub(super) async fn make(&self, object: &Value, operation: &str) -> Result<Value, StackError> {
-        let made = self.try_to_make(object, operation).await?.map_err(api(operation))?;
-        serde_json::to_value(made).map_err(|error| environment(operation, error))
-    }
-
-    /// The same, with the cluster's own answer.
-    pub(super) async fn try_to_make(
-        &self,
-        object: &Value,
-        operation: &str,
-    ) -> Result<kube::Result<DynamicObject>, StackError> {
-        let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
-        let all = self.of(object, operation).await?;
-        let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-        Ok(all.create(&params, &typed).await)
+        make(&self.of(object, operation).await?, object, operation).await
     }
 
     pub(super) async fn patch(&self, object: &Value, patch: &Patch<Value>, operation: &str) -> Result<(), StackError> {
@@ -112,4 +106,36 @@ impl ClusterNamespace {
         let all = self.of(object, operation).await?;
         removed(all.delete(name(object), &DeleteParams::background()).await, operation)
     }
+}
+
+/// An error of the Kubernetes API under the name of what was tried.
+pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> StackError {
+    let operation = operation.into();
+    move |error| match error {
+        kube::Error::Api(status) if status.is_forbidden() => hinted(
+            operation,
+            &status.message,
+            "the user of this context lacks that right; a drill makes and removes a namespace and everything in it",
+        ),
+        kube::Error::Api(status) => environment(operation, &status.message),
+        other => environment(operation, chain(&other)),
+    }
+}
+
+/// Whether the API server answered that there is no such object.
+pub(super) fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// That something was removed; that it is gone by now is as good.
+pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) -> Result<(), StackError> {
+    match answer {
+        Err(error) if !is_missing(&error) => Err(api(operation)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the API server answered that the object is in another state than the call needs.
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
 }

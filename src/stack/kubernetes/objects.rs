@@ -1,110 +1,126 @@
-//! Changes of single objects: what a `patch` sets, what was planned, and what is there now.
+//! Changes of single objects: what a `patch` sets, what a release brings, what was planned, and what is there now. A release is a patch of
+//! the template of a workload's Pods, as a team's deployment does it, and what a Pod was made with tells which release it is.
 
 use super::boundary::unnameable;
-use super::errors::environment;
-use super::manifests::{is_of_kubernetes, kind, map_at, name, text};
+use super::manifests::{
+    is_of_kubernetes, items, kind, main_container, map_at, name, pod_spec, quantity, remove_at, text,
+};
 use super::names::LAST_APPLIED;
-use super::namespace::ClusterNamespace;
-use super::pods;
-use super::release::settled;
-use super::room::as_quantity;
+use super::namespace::{ClusterNamespace, environment, removed};
+use super::pods::{self, stands};
+use super::stack::KubernetesStack;
 use super::transform::encode;
-use crate::stack::{ObjectChange, ObjectEdit, StackError};
-use kube::api::Patch;
+use crate::stack::compose::release::fingerprint;
+use crate::stack::{ContainerState, Fingerprint, ObjectChange, ObjectEdit, Release, StackError};
+use kube::api::{DeleteParams, Patch};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// The objects of one drill, as they were started.
-#[derive(Clone, Copy)]
-pub(super) struct ObjectChanges<'a> {
-    pub namespace: &'a ClusterNamespace,
-    pub planned: &'a [Value],
+/// How long the new Pods have to become ready; a bad release may never be.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a rollout of which nothing is counted otherwise makes no progress.
+const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
+/// What is counted of a rollout.
+const COUNTS: [&str; 7] = [
+    "/status/observedGeneration",
+    "/status/replicas",
+    "/status/updatedReplicas",
+    "/status/availableReplicas",
+    "/status/readyReplicas",
+    "/status/updatedNumberScheduled",
+    "/status/numberReady",
+];
+
+/// What `Stack::change` does.
+pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> Result<(), StackError> {
+    let operation = format!("changing `{}`", change.object);
+    let object = object(stack, change)?;
+    match (&change.edit, back) {
+        (ObjectEdit::Set(set), _) => {
+            stack.namespace.patch(&object, &patch_of(&object, set, back), &operation).await?;
+            settled(&stack.namespace, &object).await?;
+        }
+        (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => {
+            stack.namespace.make(&object, &operation).await?;
+            settled(&stack.namespace, &object).await?;
+        }
+        (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => {
+            stack.namespace.remove(&object, &operation).await?;
+        }
+    }
+    match &change.restart {
+        Some(service) => restart(stack, service).await,
+        None => Ok(()),
+    }
 }
 
-impl ObjectChanges<'_> {
-    /// What `Stack::change` does.
-    pub(super) async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
-        let operation = format!("changing `{}`", change.object);
-        let object = self.object(change)?;
-        match (&change.edit, back) {
-            (ObjectEdit::Set(set), _) => self.set(&object, set, back, &operation).await?,
-            (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => {
-                self.namespace.make(&object, &operation).await?;
-                settled(self.namespace, &object).await?;
-            }
-            (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => {
-                self.namespace.remove(&object, &operation).await?;
-            }
+/// The object that is changed: as it was started, or as the fault makes it.
+pub(super) fn object(stack: &KubernetesStack, change: &ObjectChange) -> Result<Value, StackError> {
+    match &change.edit {
+        ObjectEdit::Create(_) => {
+            named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
         }
-        match &change.restart {
-            Some(service) => self.restart(service).await,
-            None => Ok(()),
+        ObjectEdit::Set(_) | ObjectEdit::Delete => planned(stack.planned(), &change.object).cloned(),
+    }
+}
+
+/// What sets these values of an object, or gives back what was planned.
+fn patch_of(planned: &Value, set: &Value, back: bool) -> Patch<Value> {
+    let set = as_shown(planned, set);
+    let applied = applied_with(planned, (!back).then_some(&set));
+    let mut patch = if back { given_back(planned, &set) } else { set };
+    if let Some(applied) = applied
+        && let Some(annotations) = map_at(&mut patch, &["metadata", "annotations"])
+    {
+        annotations.insert(LAST_APPLIED.into(), json!(applied));
+    }
+    // What the cluster was extended with knows merge patches only, which replace lists.
+    if is_of_kubernetes(planned) { Patch::Strategic(patch) } else { Patch::Merge(patch) }
+}
+
+/// Makes all Pods of a service anew, one after the other, as `kubectl rollout restart` does it.
+async fn restart(stack: &KubernetesStack, service: &str) -> Result<(), StackError> {
+    let operation = format!("restarting `{service}`");
+    let workload = stack.planned().iter().find(|object| pods::is_rolled_out(object) && name(object) == service);
+    let Some(workload) = workload else { return Err(environment(operation, "there is no such workload")) };
+    let at = crate::record::utc_text(crate::record::utc_now());
+    let marked = json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": at } } });
+    let patch = Patch::Merge(json!({ "spec": { "template": marked } }));
+    stack.namespace.patch(workload, &patch, &operation).await?;
+    settled(&stack.namespace, workload).await
+}
+
+/// Every value that is set, by its path, with whether the object has it.
+type SetValues = BTreeMap<String, bool>;
+
+/// What `Stack::changed` says.
+pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> Result<SetValues, StackError> {
+    let object = object(stack, change)?;
+    let live = stack.namespace.live(&object, format!("looking at `{}`", change.object)).await?;
+    Ok(match &change.edit {
+        ObjectEdit::Delete => [("absence".to_string(), live.is_none())].into(),
+        // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
+        ObjectEdit::Create(made) => {
+            let mut made = made.clone();
+            remove_at(&mut made, "", &["kind", "apiVersion"]);
+            let found = live.as_ref().map(|live| compared(&object, &made, Some(live)));
+            let found = found.filter(|found| !found.is_empty());
+            found.unwrap_or_else(|| [("presence".to_string(), live.is_some())].into())
         }
-    }
-
-    /// The object that is changed: as it was started, or as the fault makes it.
-    pub(super) fn object(&self, change: &ObjectChange) -> Result<Value, StackError> {
-        match &change.edit {
-            ObjectEdit::Create(_) => {
-                named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
+        ObjectEdit::Set(set) => {
+            let set = as_shown(&object, set);
+            let mut found = compared(&object, &set, live.as_ref());
+            let before = compared(&object, &set, Some(&object));
+            // The name of a container, the number of a port: what was planned so says nothing about the fault.
+            let says_something = |path: &String| before.get(path) != Some(&true);
+            if before.keys().any(says_something) {
+                found.retain(|path, _| says_something(path));
             }
-            ObjectEdit::Set(_) | ObjectEdit::Delete => planned(self.planned, &change.object).cloned(),
+            found
         }
-    }
-
-    async fn set(&self, planned: &Value, set: &Value, back: bool, operation: &str) -> Result<(), StackError> {
-        let set = as_shown(planned, set);
-        // What the cluster was extended with knows merge patches only, which replace lists.
-        let by_name = is_of_kubernetes(planned);
-        let applied = applied_with(planned, (!back).then_some(&set));
-        let mut patch = if back { given_back(planned, &set) } else { set };
-        if let (Some(applied), Value::Object(patch)) = (applied, &mut patch)
-            && let Some(annotations) = map_at(patch, "metadata").and_then(|metadata| map_at(metadata, "annotations"))
-        {
-            annotations.insert(LAST_APPLIED.into(), json!(applied));
-        }
-        let patch = if by_name { Patch::Strategic(patch) } else { Patch::Merge(patch) };
-        self.namespace.patch(planned, &patch, operation).await?;
-        settled(self.namespace, planned).await
-    }
-
-    /// Makes all Pods of a service anew, one after the other, as `kubectl rollout restart` does it.
-    async fn restart(&self, service: &str) -> Result<(), StackError> {
-        let operation = format!("restarting `{service}`");
-        let workload = self.planned.iter().find(|object| pods::is_rolled_out(object) && name(object) == service);
-        let Some(workload) = workload else { return Err(environment(operation, "there is no such workload")) };
-        let at = crate::record::utc_text(crate::record::utc_now());
-        let marked = json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": at } } });
-        let patch = Patch::Merge(json!({ "spec": { "template": marked } }));
-        self.namespace.patch(workload, &patch, &operation).await?;
-        settled(self.namespace, workload).await
-    }
-
-    /// What `Stack::changed` says.
-    pub(super) async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
-        let object = self.object(change)?;
-        let live = self.namespace.live(&object, format!("looking at `{}`", change.object)).await?;
-        Ok(match &change.edit {
-            ObjectEdit::Delete => [("absence".to_string(), live.is_none())].into(),
-            // `kind` and `apiVersion` are how it was asked for. What is not there has none of the values, and it may set none.
-            ObjectEdit::Create(made) => {
-                let found = live.as_ref().map(|live| compared(&object, &without_type(made.clone()), Some(live)));
-                let found = found.filter(|found| !found.is_empty());
-                found.unwrap_or_else(|| [("presence".to_string(), live.is_some())].into())
-            }
-            ObjectEdit::Set(set) => {
-                let set = as_shown(&object, set);
-                let mut found = compared(&object, &set, live.as_ref());
-                let before = compared(&object, &set, Some(&object));
-                // The name of a container, the number of a port: what was planned so says nothing about the fault.
-                let says_something = |path: &String| before.get(path) != Some(&true);
-                if before.keys().any(says_something) {
-                    found.retain(|path, _| says_something(path));
-                }
-                found
-            }
-        })
-    }
+    })
 }
 
 /// The object of this kind and name among these, which are as they were started.
@@ -129,20 +145,12 @@ pub(super) fn named(change: &ObjectChange) -> Result<Value, String> {
     if !kind(&made).eq_ignore_ascii_case(wanted) || text(&made, "/apiVersion").is_empty() {
         return Err(what_it_is());
     }
-    let metadata = made.as_object_mut().and_then(|made| map_at(made, "metadata")).ok_or("`metadata` is no map")?;
+    let metadata = map_at(&mut made, &["metadata"]).ok_or("`metadata` is no map")?;
     metadata.insert("name".into(), json!(name));
     match unnameable(&made) {
         Some(why) => Err(why),
         None => Ok(made),
     }
-}
-
-fn without_type(mut object: Value) -> Value {
-    if let Value::Object(object) = &mut object {
-        object.remove("kind");
-        object.remove("apiVersion");
-    }
-    object
 }
 
 /// By what the cluster tells the things of a list apart when it merges them into those of an object of a kind; a list of another name it
@@ -211,10 +219,8 @@ fn applied_with(planned: &Value, set: Option<&Value>) -> Option<String> {
     let Some(set) = set else { return Some(applied.to_string()) };
     let written: Value = serde_json::from_str(applied).ok()?;
     let mut set = set.clone();
-    if let Some(spec) = set.get_mut("spec").and_then(Value::as_object_mut) {
-        // Replicas are scaled, and `kubectl scale` applies nothing.
-        spec.remove("replicas");
-    }
+    // Replicas are scaled, and `kubectl scale` applies nothing.
+    remove_at(&mut set, "/spec", &["replicas"]);
     Some(merged(kind(planned), "", written, &set).to_string() + "\n")
 }
 
@@ -251,11 +257,8 @@ impl<'a> SetAt<'a> {
     }
 
     fn is_same(self, one: &Value, other: &Value) -> bool {
-        let quantity = |value: &Value| match value {
-            Value::String(text) => as_quantity(text),
-            value => value.as_f64(),
-        };
-        match (quantity(one), quantity(other)) {
+        let number = |value: &Value| value.as_f64().or_else(|| quantity(value.as_str()?));
+        match (number(one), number(other)) {
             // Sums and products of decimals are not exact.
             (Some(one), Some(other)) if self.quantities => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
             _ => one == other,
@@ -270,8 +273,8 @@ impl<'a> SetAt<'a> {
 }
 
 /// Which of the values that are set an object of this kind has.
-fn compared(object: &Value, set: &Value, live: Option<&Value>) -> BTreeMap<String, bool> {
-    let mut found = BTreeMap::new();
+fn compared(object: &Value, set: &Value, live: Option<&Value>) -> SetValues {
+    let mut found = SetValues::new();
     let top = SetAt { kind: kind(object), key: "", quantities: false };
     compare(top, set, live, String::new(), &mut found);
     if live.is_none() {
@@ -281,7 +284,7 @@ fn compared(object: &Value, set: &Value, live: Option<&Value>) -> BTreeMap<Strin
     found
 }
 
-fn compare(at: SetAt<'_>, set: &Value, live: Option<&Value>, path: String, found: &mut BTreeMap<String, bool>) {
+fn compare(at: SetAt<'_>, set: &Value, live: Option<&Value>, path: String, found: &mut SetValues) {
     match set {
         Value::Object(map) => {
             for (key, value) in map {
@@ -326,6 +329,147 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
         }
         (_, planned, _) => planned.cloned().unwrap_or(Value::Null),
     }
+}
+
+/// The workload of a service that can be released.
+fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> Result<&'s Value, StackError> {
+    let workload = stack.manifests.workload(service).filter(|workload| pods::is_rolled_out(workload));
+    workload.ok_or_else(|| {
+        environment(format!("releasing `{service}`"), "only a Deployment, StatefulSet or DaemonSet can be released")
+    })
+}
+
+/// What `Stack::preview` says.
+pub(super) async fn preview(
+    stack: &KubernetesStack,
+    service: &str,
+    release: &Release,
+) -> Result<Fingerprint, StackError> {
+    workload(stack, service)?;
+    if !release.variables.is_empty() {
+        let cause =
+            "manifests have no `variables`: name the `image`, the `command` or the `environment` of the release";
+        return Err(environment(format!("releasing `{service}`"), cause));
+    }
+    let command = release.command.as_ref().map(|command| command.join("\0"));
+    let mut wanted = fingerprint(&stack.run.id, release.image.clone(), command, release.environment.clone());
+    let current = fingerprints(stack, service).await?;
+    wanted.retain(|setting, mark| !current.iter().all(|(_, own)| own.get(setting) == Some(mark)));
+    Ok(wanted)
+}
+
+/// What `Stack::fingerprints` says.
+pub(super) async fn fingerprints(
+    stack: &KubernetesStack,
+    service: &str,
+) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+    let run = stack.run.id.as_str();
+    let pods = pods::of_service(stack, service).await?;
+    if pods.is_empty() {
+        // Those of before have gone and the next have not come: what they will be is known.
+        let live = stack.namespace.now(workload(stack, service)?).await?;
+        let state = ContainerState { name: service.into(), status: "without Pods,".into(), ..Default::default() };
+        return Ok(pod_spec(&live).map(|spec| (state, of_spec(run, spec, service))).into_iter().collect());
+    }
+    let marked = pods.iter().map(|pod| {
+        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
+        (pods::state(pod, service), of_spec(run, &spec, service))
+    });
+    Ok(marked.collect())
+}
+
+fn of_spec(run: &str, spec: &Value, service: &str) -> Fingerprint {
+    let Some(container) = main_container(spec, service) else { return Fingerprint::new() };
+    let command = items(container, "/args").filter_map(Value::as_str).collect::<Vec<_>>().join("\0");
+    let set = items(container, "/env")
+        .filter_map(|entry| Some((text(entry, "/name").to_string(), entry.get("value")?.as_str()?.to_string())));
+    fingerprint(run, Some(text(container, "/image").to_string()), Some(command), set)
+}
+
+/// What `Stack::deploy` does.
+pub(super) async fn deploy(
+    stack: &KubernetesStack,
+    service: &str,
+    release: Option<&Release>,
+) -> Result<(), StackError> {
+    let operation = format!("releasing `{service}`");
+    let workload = workload(stack, service)?;
+    let container = pod_spec(workload).and_then(|spec| main_container(spec, service));
+    let container = container.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
+    let current = stack.namespace.now(workload).await?;
+    let current = pod_spec(&current).and_then(|spec| main_container(spec, service)).cloned().unwrap_or_default();
+    let change = match release {
+        Some(release) => released(container, release),
+        None => as_planned(container, &current),
+    };
+    let patch = json!({ "spec": { "template": { "spec": { "containers": [change] } } } });
+    stack.namespace.patch(workload, &Patch::Strategic(patch), &operation).await?;
+    if release.is_none() && kind(workload) == "StatefulSet" {
+        remove_stuck(stack, service).await?;
+    }
+    settled(&stack.namespace, workload).await
+}
+
+/// Removes the Pods of a service that are not ready: a StatefulSet waits for the one that it has begun, although its template has
+/// changed since.
+async fn remove_stuck(stack: &KubernetesStack, service: &str) -> Result<(), StackError> {
+    let all = stack.namespace.pods();
+    let found = pods::of_service(stack, service).await?;
+    for pod in found.iter().filter(|pod| pods::ailment(pod).is_some()) {
+        let gone = all.delete(pods::name(pod), &DeleteParams::default()).await;
+        removed(gone, format!("removing {}", pods::name(pod)))?;
+    }
+    Ok(())
+}
+
+/// Waits until the rollout of what has one is over, or makes no progress: what users miss while a sound release starts is no
+/// impact of a bad one.
+pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> Result<(), StackError> {
+    if !pods::is_rolled_out(workload) {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let mut counted = None;
+    loop {
+        let until = Instant::now() + NO_PROGRESS_FOR;
+        if stands(namespace, workload, until.min(begun + READY_WITHIN)).await? {
+            return Ok(());
+        }
+        let seen = namespace.now(workload).await?;
+        let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
+        if counted == Some(counts) || begun.elapsed() > READY_WITHIN {
+            return Ok(());
+        }
+        counted = Some(counts);
+    }
+}
+
+/// The container of a template with a release in it, as a strategic merge patch.
+fn released(container: &Value, release: &Release) -> Value {
+    let mut change = json!({ "name": text(container, "/name") });
+    release.image.iter().for_each(|image| change["image"] = json!(image));
+    release.command.iter().for_each(|command| change["args"] = json!(command));
+    let entry = |(name, value)| json!({ "name": name, "value": value, "valueFrom": null });
+    if !release.environment.is_empty() {
+        change["env"] = release.environment.iter().map(entry).collect();
+    }
+    change
+}
+
+/// The same container as the team's manifests have it: image, arguments and environment.
+fn as_planned(planned: &Value, current: &Value) -> Value {
+    let mut env: Vec<Value> = items(planned, "/env").cloned().collect();
+    let is_planned = |wanted: &str| items(planned, "/env").any(|entry| text(entry, "/name") == wanted);
+    for added in items(current, "/env").map(|entry| text(entry, "/name")).filter(|name| !is_planned(name)) {
+        env.push(json!({ "name": added, "$patch": "delete" }));
+    }
+    env.iter_mut().filter(|entry| entry.get("valueFrom").is_some()).for_each(|entry| entry["value"] = Value::Null);
+    json!({
+        "name": text(planned, "/name"),
+        "image": planned.get("image"),
+        "args": planned.get("args"),
+        "env": env,
+    })
 }
 
 #[cfg(test)]
@@ -425,5 +569,28 @@ mod tests {
         assert!(
             named(&change(json!({ "apiVersion": path, "kind": "ResourceQuota" }))).unwrap_err().contains("apiVersion")
         );
+    }
+
+    #[test]
+    fn a_release_changes_what_it_names_and_the_planned_one_takes_all_of_it_back() {
+        let planned =
+            json!({ "name": "web", "image": "web:1", "env": [{ "name": "A", "valueFrom": { "secretKeyRef": {} } }] });
+        let release = Release {
+            image: Some("web:2".into()),
+            environment: [("B".to_string(), "2".to_string())].into(),
+            ..Release::default()
+        };
+        let change = released(&planned, &release);
+        assert_eq!(
+            change,
+            json!({ "name": "web", "image": "web:2", "env": [{ "name": "B", "value": "2", "valueFrom": null }] })
+        );
+        let current =
+            json!({ "name": "web", "image": "web:2", "env": [{ "name": "A" }, { "name": "B", "value": "2" }] });
+        let back = as_planned(&planned, &current);
+        assert_eq!(back["image"], json!("web:1"));
+        assert_eq!(back["args"], Value::Null);
+        assert_eq!(back["env"][1], json!({ "name": "B", "$patch": "delete" }));
+        assert_eq!(back["env"][0]["value"], Value::Null);
     }
 }

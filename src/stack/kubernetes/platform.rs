@@ -1,8 +1,8 @@
 //! Kubernetes as a kind of stack.
 
-use super::boundary::refusals;
+use super::boundary::{is_allowed, mistakes, refusals};
 use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
-use super::images::{FiredrillImages, refused_name};
+use super::images::{FiredrillImages, IMAGE_VARIABLE, refused_name};
 use super::jobs::KubernetesJobs;
 use super::kubectl::without_docker;
 use super::kubectl_request::{NamespaceNames, translate};
@@ -13,9 +13,8 @@ use super::manifests::{
 use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
 use super::runs::{self, NotedRun};
-use super::stack::{KubernetesStack, ReopenedNamespace, redactor};
+use super::stack::{KubernetesStack, ReopenedNamespace};
 use super::transform::TIES;
-use super::{cluster_scoped, rights};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
@@ -69,7 +68,7 @@ impl KubernetesPlatform {
 
     /// Whether everything of Firedrill's runs from one image that is there, without Docker.
     pub fn is_without_docker() -> bool {
-        super::images::named_image().is_some()
+        cluster::variable(IMAGE_VARIABLE).is_some()
     }
 
     /// Where drills of game days are carried out as Jobs.
@@ -108,13 +107,13 @@ impl KubernetesPlatform {
         }
         let looked = async {
             let cluster = self.cluster(&StackRequest::default()).await?;
-            let missing = rights::missing(&cluster.client).await?;
+            let missing = cluster::missing_rights(&cluster.client).await?;
             Ok((format!("{} ({})", cluster.context, cluster.version), missing))
         };
         let (state, seen, fix) = match looked.await {
             Ok((seen, missing)) if missing.is_empty() => (ProbeState::Ok, seen, None),
             Ok((seen, missing)) => {
-                let fix = format!("this ClusterRole has all rights that drills need, and no more:\n{}", rights::ROLE);
+                let fix = format!("this ClusterRole has all rights that drills need, and no more:\n{}", cluster::ROLE);
                 (ProbeState::Warn, format!("{seen}; rights are missing: {}", missing.join(", ")), Some(fix))
             }
             Err(StackError::Environment { operation, cause, hint }) => {
@@ -191,15 +190,15 @@ fn finding(message: String, help: Option<&str>) -> Finding {
 
 /// The team's manifests, for one request.
 #[derive(Debug)]
-struct ResolvedManifests {
-    platform: KubernetesPlatform,
-    request: StackRequest,
-    manifests: Manifests,
+pub(super) struct ResolvedManifests {
+    pub platform: KubernetesPlatform,
+    pub request: StackRequest,
+    pub manifests: Manifests,
 }
 
 impl ResolvedManifests {
     fn written(&self) -> &str {
-        self.request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str())
+        manifests::written(&self.request)
     }
 
     /// Why a fault cannot change an object like this, and what to do about it.
@@ -247,14 +246,10 @@ impl ResolvedManifests {
             let help = format!("say which one is meant: `{list}: [{{ {key}: … }}]`");
             return Some((format!("the cluster tells `{list}` of a {kind_of} apart by `{key}`"), help));
         }
-        if let Some((why, help)) = refusals(&becomes, self.written(), self.request.isolate).into_iter().next() {
+        if let Some((why, help)) = refusals(&becomes, &self.request).into_iter().next() {
             return Some((format!("the {kind_of} then {why}"), help.into()));
         }
-        let spec = pod_spec(&becomes)?;
-        if let Some((why, help)) = cluster_scoped::foreign_priority(spec, &self.request) {
-            return Some((format!("the {kind_of} then {why}"), help.into()));
-        }
-        let ask = asks_of_the_node(spec).into_iter().next()?;
+        let ask = asks_of_the_node(pod_spec(&becomes)?).into_iter().next()?;
         Some((format!("it asks for the node: {ask}"), "a drill may not reach the node".into()))
     }
 }
@@ -266,10 +261,8 @@ impl ResolvedStack for ResolvedManifests {
     }
 
     fn services(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.manifests.workloads().map(|workload| name(workload).to_string()).collect();
-        names.sort();
-        names.dedup();
-        names
+        let names: BTreeSet<&str> = self.manifests.workloads().map(name).collect();
+        names.into_iter().map(str::to_string).collect()
     }
 
     fn hosts(&self) -> Vec<String> {
@@ -291,10 +284,8 @@ impl ResolvedStack for ResolvedManifests {
             let what = format!("{} {}", kind(object), name(object));
             let refused = |why: String, help: &str| finding(format!("{what} {why}"), Some(help));
             let namespace = text(object, "/metadata/namespace");
-            if cluster_scoped::is_allowed(object, &self.request) {
-                let own = cluster_scoped::refusals(object, &self.request, self.written());
-                found.extend(own.into_iter().map(|(why, help)| refused(why, help)));
-            } else if is_cluster_scoped(object) && !(kind(object) == "Namespace" && name(object) == self.written()) {
+            let is_own = (kind(object), name(object)) == ("Namespace", self.written());
+            if is_cluster_scoped(object) && !is_own && !is_allowed(object, &self.request) {
                 let help = "a drill has a namespace of its own: leave it out of the drill's manifests, or see \
                             `stack.kubernetes.allow_cluster`";
                 found.push(refused("belongs to the whole cluster".into(), help));
@@ -307,9 +298,7 @@ impl ResolvedStack for ResolvedManifests {
                 let why = "is left out: its host name would be taken from others".into();
                 found.push(Finding { error: false, ..refused(why, "let the load call the Service") });
             }
-            let own = refusals(object, self.written(), self.request.isolate).into_iter();
-            let priority = pod_spec(object).and_then(|spec| cluster_scoped::foreign_priority(spec, &self.request));
-            found.extend(own.chain(priority).map(|(why, help)| refused(why, help)));
+            found.extend(refusals(object, &self.request).into_iter().map(|(why, help)| refused(why, help)));
             for ask in pod_spec(object).map(asks_of_the_node).unwrap_or_default() {
                 let help = "a drill may not reach the node: leave it out of the drill's manifests";
                 found.push(refused(format!("asks for the node: {ask}"), help));
@@ -327,7 +316,7 @@ impl ResolvedStack for ResolvedManifests {
                 found.push(Finding { key: "images".into(), ..finding(message, Some(help)) });
             }
         }
-        for (message, help) in cluster_scoped::mistakes(&self.manifests, &self.request) {
+        for (message, help) in mistakes(&self.manifests, &self.request) {
             found.push(Finding { key: "allow_cluster".into(), ..finding(message, Some(help)) });
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
@@ -403,9 +392,7 @@ impl ResolvedStack for ResolvedManifests {
         options: &StackOptions,
         cancel: &CancellationToken,
     ) -> Result<(), StackError> {
-        let cluster = self.platform.cluster(&self.request).await?;
-        let redactor = redactor(&self.manifests, options);
-        let made = super::images::make(&cluster, &self.request, options, &run.dir, &redactor, cancel).await?;
+        let made = super::images::make(&KubernetesStack::of(self, run, options).await?, cancel).await?;
         if let Ok(mut images) = self.platform.images.lock() {
             images.insert(self.images_key(), made);
         }
@@ -413,8 +400,7 @@ impl ResolvedStack for ResolvedManifests {
     }
 
     async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
-        let cluster = self.platform.cluster(&self.request).await?;
-        Ok(Arc::new(KubernetesStack::new(cluster, self.manifests.clone(), &self.request, run, options)?))
+        Ok(Arc::new(KubernetesStack::of(self, run, options).await?))
     }
 }
 

@@ -1,19 +1,24 @@
 //! The Pods of a service: finding them, and their state as that of containers.
 
-use super::errors::{api, environment, is_conflict, is_missing, none_runs};
 use super::exec::PodTarget;
-use super::manifests::{Manifests, items, kind, text, texts};
+use super::manifests::{self, Manifests, items, kind, text, texts};
 use super::names::{PROCESS, SERVICE};
+use super::namespace::{ClusterNamespace, api, as_value, environment, is_conflict, is_missing, none_runs};
+use super::stack::KubernetesStack;
+use super::watch;
 use crate::stack::{ContainerState, StackError};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
-use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, LogParams, Preconditions};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// What a Job lacks that will never have it.
 pub(super) const JOB_FAILED: &str = "the job failed";
+/// Lines of a container's log that go into a message.
+const LOG_TAIL: i64 = 25;
 
 /// The labels by which the Pods of a service are found.
-pub(super) fn selector(manifests: &Manifests, service: &str) -> Option<String> {
+fn selector(manifests: &Manifests, service: &str) -> Option<String> {
     if service.starts_with("fd-") {
         return Some(format!("{SERVICE}={service}"));
     }
@@ -28,13 +33,13 @@ pub(super) fn selector(manifests: &Manifests, service: &str) -> Option<String> {
 }
 
 /// The Pods of a service, without those that are being deleted, by name.
-pub(super) async fn of_service(pods: &Api<Pod>, manifests: &Manifests, service: &str) -> Result<Vec<Pod>, StackError> {
+pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> Result<Vec<Pod>, StackError> {
     let operation = format!("looking at the Pods of `{service}`");
-    let Some(labels) = selector(manifests, service) else {
+    let Some(labels) = selector(&stack.manifests, service) else {
         return Err(environment(operation, "the manifests have no such workload"));
     };
-    let found = pods.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?;
-    let mut found = found.items;
+    let all = stack.namespace.pods();
+    let mut found = all.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?.items;
     found.retain(|pod| pod.metadata.deletion_timestamp.is_none());
     found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     Ok(found)
@@ -112,11 +117,11 @@ pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
 }
 
 /// The first running Pod of a service, and its main container.
-pub(super) async fn running(pods: &Api<Pod>, manifests: &Manifests, service: &str) -> Result<PodTarget, StackError> {
-    let found = of_service(pods, manifests, service).await?;
+pub(super) async fn running(stack: &KubernetesStack, service: &str) -> Result<PodTarget, StackError> {
+    let found = of_service(stack, service).await?;
     let states: Vec<ContainerState> = found.iter().map(|pod| state(pod, service)).collect();
     match found.iter().zip(&states).find(|(_, state)| state.status == "running") {
-        Some((pod, _)) => Ok(PodTarget { pod: name(pod).to_string(), container: main_container(pod, service) }),
+        Some((pod, _)) => Ok(stack.namespace.container(name(pod), &main_container(pod, service))),
         None => Err(none_runs("Pod", service, &states)),
     }
 }
@@ -189,6 +194,77 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
         "Job" => condition("Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
         _ => condition("Ready").then_some(()).ok_or_else(|| "it is not ready".into()),
     }
+}
+
+/// Waits until the workloads have all that they ask for, one after the other: all of them were started before.
+pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline: Instant) -> Result<(), StackError> {
+    let (namespace, all) = (&stack.namespace, stack.namespace.pods());
+    let look = "looking at the Pods";
+    let stand = async {
+        for workload in workloads {
+            if !stands(namespace, workload, deadline).await? {
+                return Ok(Some(workload));
+            }
+        }
+        Ok(None)
+    };
+    let of = |pod: &Pod| workloads.iter().find(|workload| belongs(pod, manifests::name(workload)));
+    let hopeless = watch::until(&all, ListParams::default(), deadline, look, |pods| {
+        pods.values().filter(|pod| ailment(pod).is_some_and(|why| is_hopeless(&why))).find_map(of)
+    });
+    let failed: Option<&Value> = tokio::select! {
+        stand = stand => stand?,
+        hopeless = hopeless => hopeless?.or(workloads.first()),
+    };
+    let Some(workload) = failed else { return Ok(()) };
+    let missing = standing(&namespace.now(workload).await?).err().unwrap_or("it is ready too late".into());
+    let pods = all.list(&ListParams::default()).await.map_err(api(look))?.items;
+    let own = pods.iter().filter(|pod| belongs(pod, manifests::name(workload)));
+    let (reason, tail) = match own.filter_map(|pod| Some((pod, ailment(pod)?))).next() {
+        Some((pod, why)) => (format!("{missing}; {} is not: {why}", name(pod)), log(&all, pod).await),
+        None => (missing, String::new()),
+    };
+    Err(StackError::Unhealthy {
+        service: manifests::name(workload).to_string(),
+        reason: stack.redactor.text(&reason),
+        tail: stack.redactor.text(&tail),
+    })
+}
+
+/// Waits until a workload has all that it asks for; `false` when it is a job that failed, or the deadline comes first.
+pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> Result<bool, StackError> {
+    let operation = format!("looking at {} {}", kind(workload), manifests::name(workload));
+    let all = own.of(workload, &operation).await?;
+    let wanted = watch::only(manifests::name(workload));
+    let seen = watch::until(&all, wanted, deadline, &operation, |found| {
+        match standing(&as_value(found.values().next()?, workload)) {
+            Ok(()) => Some(true),
+            Err(missing) => (missing == JOB_FAILED).then_some(false),
+        }
+    });
+    Ok(seen.await?.unwrap_or(false))
+}
+
+/// Whether a Pod was made by the workload of this name: `web-7d4b9c6f5d-x2k4p`, `db-0`, `web`.
+fn belongs(pod: &Pod, workload: &str) -> bool {
+    let rest = name(pod).strip_prefix(workload);
+    let ends = |rest: &str| rest.strip_prefix('-').map(|end| end.matches('-').count() <= 1);
+    rest.is_some_and(|rest| rest.is_empty() || ends(rest).unwrap_or(false))
+}
+
+/// The last lines of the log of a Pod that is not ready.
+async fn log(pods: &Api<Pod>, pod: &Pod) -> String {
+    let container = statuses(pod).iter().find(|status| !status.ready).map(|status| status.name.clone());
+    for previous in [true, false] {
+        let params =
+            LogParams { container: container.clone(), tail_lines: Some(LOG_TAIL), previous, ..LogParams::default() };
+        if let Ok(text) = pods.logs(name(pod), &params).await
+            && !text.trim().is_empty()
+        {
+            return text;
+        }
+    }
+    String::new()
 }
 
 #[cfg(test)]

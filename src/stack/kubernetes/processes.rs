@@ -1,10 +1,11 @@
 //! Processes beside the team's workloads: each is some Pods that nobody makes again, as `kubectl run` makes one, so that
 //! `kubectl` in a step treats them like any others.
 
-use super::errors::{api, environment};
 use super::manifests::{Manifests, main_container, pod_spec};
-use super::names::{PROCESS, RUN};
-use super::namespace::ClusterNamespace;
+use super::names::{self, PROCESS, RUN};
+use super::namespace::{ClusterNamespace, api, environment};
+use super::stack::KubernetesStack;
+use super::transform::add_aliases;
 use super::{pods, watch};
 use crate::locked;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackError};
@@ -27,20 +28,17 @@ const OF_THE_CONTAINER: [&str; 8] =
 /// How long a watch may go on: longer than any drill.
 const LONG: Duration = Duration::from_secs(86_400);
 
-/// The Pods of a process, in a namespace and with the label of its drill.
-pub(super) fn pods_of(
-    process: &Process,
-    manifests: &Manifests,
-    toolbox: &str,
-    namespace: &str,
-    short: &str,
-) -> Result<Vec<Value>, StackError> {
+/// The Pods of a process, with the label of its drill.
+fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> Result<Vec<Value>, StackError> {
     let taken = |from: &Value, keys: &[&str]| -> Map<String, Value> {
         let of = |key: &&str| Some(((*key).to_string(), from.get(*key)?.clone()));
         keys.iter().filter_map(of).collect()
     };
     let (mut spec, mut container) = match &process.service {
-        None => (Map::new(), Map::from_iter([("image".to_string(), json!(toolbox))])),
+        None => {
+            let spec = Map::from_iter([("automountServiceAccountToken".to_string(), json!(false))]);
+            (spec, Map::from_iter([("image".to_string(), json!(toolbox))]))
+        }
         Some(service) => {
             let like = manifests.workload(service).and_then(pod_spec);
             let Some((like, main)) = like.and_then(|like| Some((like, main_container(like, service)?))) else {
@@ -60,18 +58,13 @@ pub(super) fn pods_of(
     spec.insert("containers".into(), json!([container]));
     spec.insert("restartPolicy".into(), json!("Never"));
     spec.insert("terminationGracePeriodSeconds".into(), json!(2));
-    if process.service.is_none() {
-        spec.insert("automountServiceAccountToken".into(), json!(false));
-    }
     let name = |number: u16| match process.replicas {
         1 => process.name.clone(),
         _ => format!("{}-{number}", process.name),
     };
     let labels = json!({ "run": process.name, (PROCESS): process.name, (RUN): short });
-    let pod = |number| {
-        json!({ "apiVersion": "v1", "kind": "Pod", "spec": spec,
-            "metadata": { "name": name(number), "namespace": namespace, "labels": labels } })
-    };
+    let metadata = |number| json!({ "name": name(number), "labels": labels });
+    let pod = |number| json!({ "apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": metadata(number) });
     Ok((1..=process.replicas).map(pod).collect())
 }
 
@@ -129,12 +122,18 @@ fn ending(pod: &Pod) -> Option<Ending> {
     })
 }
 
-/// Makes the Pods, and waits until each runs or has ended.
-pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Value]) -> Result<PodEnds, StackError> {
+/// Makes the Pods of a process, and waits until each runs or has ended.
+pub(super) async fn start(stack: &KubernetesStack, name: &str) -> Result<PodEnds, StackError> {
     let operation = format!("starting `{name}`");
-    let (all, ends) = (namespace.pods(), PodEnds::watch(namespace, name));
-    for pod in made {
-        namespace.make(pod, &operation).await?;
+    let process = stack.request.processes.iter().find(|process| process.name == name);
+    let (Some(process), Some(ours), Some((_, aliases))) = (process, stack.ours.get(), stack.started.get()) else {
+        return Err(environment(operation, "the stack has not been started"));
+    };
+    let mut made = pods_of(process, &stack.manifests, &ours.toolbox, &names::short(&stack.run.id))?;
+    let (all, ends) = (stack.namespace.pods(), PodEnds::watch(&stack.namespace, name));
+    for pod in &mut made {
+        add_aliases(pod, aliases);
+        stack.namespace.make(pod, &operation).await?;
     }
     let deadline = Instant::now() + RELEASE_WITHIN;
     let has_begun = |pod: &Pod| pods::state(pod, name).status != "created";
@@ -154,7 +153,7 @@ pub(super) async fn start(namespace: &ClusterNamespace, name: &str, made: &[Valu
 pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> Result<Vec<String>, StackError> {
     let operation = format!("removing `{name}`");
     let all = namespace.pods();
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    let now = DeleteParams::default().grace_period(0);
     let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
     all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
     let deadline = Instant::now() + RELEASE_WITHIN;
@@ -191,17 +190,17 @@ mod tests {
             "spec": { "template": { "metadata": { "labels": { "app": "db" } }, "spec": spec },
                       "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } });
         let manifests = Manifests { objects: vec![set] };
-        let made = pods_of(&process(Some("db"), 2), &manifests, "toolbox:1", "firedrill-x", "x").unwrap();
+        let made = pods_of(&process(Some("db"), 2), &manifests, "toolbox:1", "x").unwrap();
         assert_eq!(made.iter().map(super::super::manifests::name).collect::<Vec<_>>(), ["export-1", "export-2"]);
         let expected = json!({ "name": "export", "image": "shop/db:1", "env": [{ "name": "A", "value": "b" }],
             "command": ["sh", "-c", "true"], "volumeMounts": [{ "name": "config", "mountPath": "/c" }] });
         assert_eq!(made[0]["spec"]["containers"], json!([expected]));
         assert_eq!(made[0]["spec"].get("initContainers"), None);
         assert_eq!(made[0]["metadata"]["labels"], json!({ "run": "export", (PROCESS): "export", (RUN): "x" }));
-        let alone = pods_of(&process(None, 1), &manifests, "toolbox:1", "firedrill-x", "x").unwrap();
+        let alone = pods_of(&process(None, 1), &manifests, "toolbox:1", "x").unwrap();
         assert_eq!(alone[0]["metadata"]["name"], "export");
         assert_eq!(alone[0]["spec"]["containers"][0]["image"], "toolbox:1");
-        assert!(pods_of(&process(Some("gone"), 1), &manifests, "t", "n", "x").is_err());
+        assert!(pods_of(&process(Some("gone"), 1), &manifests, "t", "x").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! nothing of a drill names its cluster. One small file for each run, in the user's own state directory.
 
 use super::cluster::{Cluster, kubeconfig_files};
-use super::errors::environment;
+use super::namespace::environment;
 use crate::record::{RunDir, write_atomic};
 use crate::stack::{RunIdentity, StackError};
 use serde::{Deserialize, Serialize};
@@ -70,27 +70,25 @@ fn file(run: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!("{run}.json")))
 }
 
+type NoteResult = Result<NotedRun, StackError>;
+
 /// Notes a run before its namespace is made in this cluster; `jobs` and `of_cluster` as above.
-pub(super) fn note(
-    cluster: &Cluster,
-    run: &RunIdentity,
-    jobs: Option<String>,
-    of_cluster: bool,
-) -> Result<(), StackError> {
-    let written = || -> io::Result<()> {
-        write(&NotedRun {
+pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<&str>, of_cluster: bool) -> NoteResult {
+    let written = || {
+        let noted = NotedRun {
             run: run.id.clone(),
             dir: std::path::absolute(&run.dir)?,
             context: cluster.context.clone(),
             cluster: cluster.uid.clone(),
             kubeconfig: kubeconfig_files(),
             keep: run.keep,
-            jobs,
+            jobs: jobs.map(str::to_string),
             of_cluster,
             machine: machine(),
-        })
+        };
+        write(&noted).map(|()| noted)
     };
-    written().map_err(|error| environment("noting that a namespace is made", error))
+    written().map_err(|error: io::Error| environment("noting that a namespace is made", error))
 }
 
 /// Notes a run again of which something is left.

@@ -1,20 +1,17 @@
 //! `KubernetesStack`: the one stack trait, carried out in a namespace of the drill's own.
 
-use super::cluster::Cluster;
-use super::errors::{api, environment, hinted, is_conflict, is_missing};
-use super::exec::PodTarget;
+use super::cluster::{self, Cluster};
 use super::images::{self, FiredrillImages};
 use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
-use super::manifests::{Manifests, WORKLOADS, kind, name};
-use super::names::{self, RUN, RUN_ID};
-use super::namespace::ClusterNamespace;
-use super::objects::ObjectChanges;
+use super::manifests::{Manifests, WORKLOADS, kind, name, pod_spec_pointer, remove_at};
+use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
+use super::namespace::{ClusterNamespace, api, environment, hinted, is_conflict, is_missing};
+use super::platform::ResolvedManifests;
 use super::processes::{self, PodEnds};
-use super::release::Releases;
 use super::runs::{self, NotedRun};
-use super::transform::{self, Aliases, DrillObjects};
-use super::{bypass, cluster, cluster_scoped, isolation, pods, ready, watch};
+use super::transform::{self, Aliases, DrillObjects, own_object};
+use super::{bypass, objects, pods, watch};
 use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
@@ -29,60 +26,60 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a namespace may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// How long the ServiceAccount of new Pods may take to be made by the cluster.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
+/// How long it may take until a Pod listens that nobody may reach, and until the network knows the policy that says so.
+const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A namespace of one drill.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct KubernetesStack {
-    cluster: Cluster,
-    manifests: Manifests,
-    request: StackRequest,
-    run: RunIdentity,
-    options: StackOptions,
-    namespace: ClusterNamespace,
-    redactor: Redactor,
-    /// The team's objects as they were started.
-    planned: OnceLock<Vec<Value>>,
+    pub cluster: Cluster,
+    pub manifests: Manifests,
+    pub request: StackRequest,
+    pub run: RunIdentity,
+    pub options: StackOptions,
+    pub namespace: ClusterNamespace,
+    pub redactor: Redactor,
+    /// The team's objects as they were started, and the names that every Pod has for addresses of Services.
+    pub started: OnceLock<(Vec<Value>, Aliases)>,
     /// Firedrill's own images; known once they are made.
-    ours: OnceLock<FiredrillImages>,
-    /// The names that every Pod has for addresses of Services.
-    aliases: OnceLock<Aliases>,
+    pub ours: OnceLock<FiredrillImages>,
     /// Process → how its Pods ended, while it is there.
-    ends: Mutex<BTreeMap<String, PodEnds>>,
+    ends: Arc<Mutex<BTreeMap<String, PodEnds>>>,
 }
 
 impl KubernetesStack {
-    pub(super) fn new(
-        cluster: Cluster,
-        manifests: Manifests,
-        request: &StackRequest,
+    /// The stack of a run, of which nothing is started.
+    pub(super) async fn of(
+        of: &ResolvedManifests,
         run: &RunIdentity,
         options: &StackOptions,
-    ) -> Result<KubernetesStack, StackError> {
-        let mut run = run.clone();
+    ) -> Result<Self, StackError> {
+        let ResolvedManifests { platform, request, manifests } = of;
+        let (mut run, cluster) = (run.clone(), platform.cluster(request).await?);
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
         Ok(KubernetesStack {
             namespace: cluster.namespace(names::namespace(&run.id)),
-            redactor: redactor(&manifests, options),
+            redactor: Redactor::new(secrets(manifests)).with(options.secrets.clone()),
             cluster,
-            manifests: cluster_scoped::with_own_names(manifests, request, &names::short(&run.id)),
+            manifests: transform::with_own_names(manifests.clone(), request, &names::short(&run.id)),
             request: request.clone(),
             run,
             options: options.clone(),
-            planned: OnceLock::new(),
+            started: OnceLock::new(),
             ours: OnceLock::new(),
-            aliases: OnceLock::new(),
-            ends: Mutex::default(),
+            ends: Arc::default(),
         })
     }
 
-    fn asked(&self) -> ClusterRequest {
+    pub(super) fn asked(&self) -> ClusterRequest {
         self.request.cluster.clone().unwrap_or_default()
     }
 
@@ -91,46 +88,29 @@ impl KubernetesStack {
         self.request.cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty())
     }
 
-    fn releases(&self) -> Releases<'_> {
-        Releases { manifests: &self.manifests, namespace: &self.namespace, run: &self.run.id }
-    }
-
-    fn changes(&self) -> ObjectChanges<'_> {
-        let planned = self.planned.get().map_or(&[][..], Vec::as_slice);
-        ObjectChanges { namespace: &self.namespace, planned }
+    /// The team's objects as they were started.
+    pub(super) fn planned(&self) -> &[Value] {
+        self.started.get().map_or(&[], |(planned, _)| planned)
     }
 
     async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
         let Some(ours) = self.ours.get() else {
             return Err(environment(format!("starting {what}"), "the stack has not been started"));
         };
-        let target = PodTarget { pod: pod.to_string(), container: "firedrill".into() };
-        self.namespace.open(&target, &ours.command(arguments), what).await
-    }
-
-    async fn running(&self, service: &str) -> Result<PodTarget, StackError> {
-        pods::running(&self.namespace.pods(), &self.manifests, service).await
+        self.namespace.container(pod, OURS).open(&ours.command(arguments), what).await
     }
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         let began = Instant::now();
         self.leads_to_nobody_else().await?;
-        let run_dir = &self.run.dir;
-        let ours = images::make(&self.cluster, &self.request, &self.options, run_dir, &self.redactor, cancel).await?;
+        let ours = images::make(self, cancel).await?;
         let ours = self.ours.get_or_init(|| ours);
         let build_took = began.elapsed();
         let short = names::short(&self.run.id);
-        let drill = DrillObjects {
-            namespace: &self.namespace.name,
-            short: &short,
-            agent_image: &ours.agent.tag,
-            toolbox_image: &ours.toolbox,
-            monitoring_image: ours.monitoring.as_deref(),
-            launch: &ours.agent.launch,
-        };
+        let drill = DrillObjects { namespace: &self.namespace.name, short: &short, ours };
         runs::note(&self.cluster, &self.run, None, self.is_beyond_namespace())?;
         let up_began = Instant::now();
-        let deadline = tokio::time::Instant::now() + self.request.up_within;
+        let deadline = Instant::now() + self.request.up_within;
         if !self.cluster.in_job {
             create_namespace(&self.cluster, &self.run.id).await?;
         }
@@ -138,37 +118,35 @@ impl KubernetesStack {
         for object in transform::limits(&drill, api_server.as_deref())? {
             self.create(&object).await?;
         }
-        for object in cluster_scoped::objects(&self.manifests, &self.request, &drill) {
-            cluster_scoped::make(&self.cluster, &object).await?;
+        for object in transform::of_cluster(&self.manifests, &self.request, &drill) {
+            self.cluster.make(&object).await?;
         }
         let team = transform::team(&self.manifests, &self.request, &drill)?;
         self.keep_copy(&team)?;
-        let _ = self.planned.set(team.clone());
         let mut addresses = BTreeMap::new();
-        let (with_pods, others): (Vec<Value>, Vec<Value>) =
-            team.into_iter().partition(|object| super::manifests::pod_spec_pointer(object).is_some());
-        for object in &others {
+        let (others, with_pods) = team.split_at(team.partition_point(|object| pod_spec_pointer(object).is_none()));
+        for object in others {
             let made = self.create(object).await?;
             if kind(object) == "Service" {
                 addresses.extend(transform::cluster_ip(&made).map(|ip| (name(object).to_string(), ip)));
             }
         }
-        let aliases = transform::aliases(&self.manifests, &self.request, |service| addresses.get(service).cloned());
-        let aliases = self.aliases.get_or_init(|| aliases);
+        let aliases = transform::aliases(&self.manifests, &self.request, &addresses);
         let mut waited = Vec::new();
         self.account_is_there().await?;
-        for mut object in with_pods.into_iter().chain(transform::our_pods(&drill, self.request.isolate)?) {
-            transform::add_aliases(&mut object, aliases);
+        for mut object in with_pods.iter().cloned().chain(transform::our_pods(&drill, self.request.isolate)?) {
+            transform::add_aliases(&mut object, &aliases);
             self.create(&object).await?;
             if WORKLOADS.contains(&kind(&object)) {
                 waited.push(object);
             }
         }
+        let _ = self.started.set((team, aliases));
         let up_took = up_began.elapsed();
         let healthy_began = Instant::now();
-        ready::wait(&self.namespace, &waited, deadline, &self.redactor).await?;
+        pods::wait(self, &waited, deadline).await?;
         if self.request.isolate {
-            isolation::confirm(&self.namespace).await?;
+            self.isolation_holds().await?;
         }
         Ok(StackUp {
             project: self.namespace.name.clone(),
@@ -222,14 +200,13 @@ impl KubernetesStack {
 
     /// Gives the steps the rights to put right what a fault changes, where they have none on objects of its kind.
     async fn let_steps_undo(&self, change: &ObjectChange) -> Result<(), StackError> {
-        let Ok(object) = self.changes().object(change) else { return Ok(()) };
+        let Ok(object) = objects::object(self, change) else { return Ok(()) };
         let (short, makes) = (names::short(&self.run.id), matches!(change.edit, ObjectEdit::Delete));
         let operation = format!("giving the steps rights on `{}`", change.object);
         for right in transform::rights_on(&object, &self.namespace.name, &short, self.request.isolate, makes)? {
-            match self.namespace.try_to_make(&right, &operation).await? {
-                // Of a fault that comes back.
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                made => drop(made.map_err(api(operation.as_str()))?),
+            // They are there for a fault that comes back.
+            if self.namespace.live(&right, operation.clone()).await?.is_none() {
+                self.namespace.make(&right, &operation).await?;
             }
         }
         Ok(())
@@ -239,13 +216,47 @@ impl KubernetesStack {
     async fn account_is_there(&self) -> Result<(), StackError> {
         let accounts = self.namespace.all::<ServiceAccount>();
         let operation = "waiting for the ServiceAccount default";
-        let deadline = tokio::time::Instant::now() + ACCOUNT_WITHIN;
+        let deadline = Instant::now() + ACCOUNT_WITHIN;
         let seen = watch::until(&accounts, watch::only("default"), deadline, operation, |found| {
             (!found.is_empty()).then_some(())
         });
         seen.await?.ok_or_else(|| {
             environment(operation, format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs()))
         })
+    }
+
+    /// Refuses a network that carries out no NetworkPolicies, in which `isolate` keeps nothing in, and whose API takes the policies all the
+    /// same: a Pod of the drill listens, a policy keeps everybody away from it, and the toolbox tries to reach it.
+    async fn isolation_holds(&self) -> Result<(), StackError> {
+        let operation = "looking whether `isolate` keeps anything in";
+        let closed = self.namespace.pods().get(CLOSED).await.map_err(api(operation))?;
+        let address = closed.status.and_then(|status| status.pod_ip).unwrap_or_default();
+        let deadline = Instant::now() + CLOSED_WITHIN;
+        // From its own Pod nothing keeps anybody away: until then it does not listen yet.
+        if !self.is_reached(CLOSED, &address, true, deadline).await? {
+            let hint = "look at its log (`--keep` leaves the namespace), or leave `isolate` out";
+            return Err(hinted(operation, format!("the Pod `{CLOSED}` does not listen"), hint));
+        }
+        if self.is_reached(TOOLBOX, &address, false, deadline).await? {
+            let cause = "the cluster's network carries out no NetworkPolicies";
+            let hint = "take a cluster whose network does (Calico, Cilium and others), or leave `isolate` out";
+            return Err(hinted(operation, cause, hint));
+        }
+        Ok(())
+    }
+
+    /// Whether a Pod reaches the address: asked until the answer is the wanted one, at the latest until the deadline.
+    async fn is_reached(&self, from: &str, address: &str, wanted: bool, deadline: Instant) -> Result<bool, StackError> {
+        let (target, port) = (self.namespace.container(from, OURS), CLOSED_PORT.to_string());
+        let command = ["timeout", "2", "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#, address, &port].map(str::to_string);
+        loop {
+            let operation = format!("connecting from `{from}` to `{CLOSED}`");
+            let ran = target.run(&command, &operation, false, Duration::MAX).await?;
+            if (ran.code == Some(0)) == wanted || Instant::now() > deadline {
+                return Ok(ran.code == Some(0));
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
 
     /// The objects as they were started, beside the record, with their secrets hidden.
@@ -259,9 +270,7 @@ impl KubernetesStack {
                 held.into_iter().flat_map(|held| held.values_mut()).for_each(|value| *value = json!(HIDDEN));
             }
             // The same once more, as it was written, secrets in base64 included.
-            if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
-                annotations.remove(names::LAST_APPLIED);
-            }
+            remove_at(object, "/metadata/annotations", &[names::LAST_APPLIED]);
         }
         let text = self.redactor.text(&format!("{:#}\n", Value::Array(shown)));
         write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
@@ -271,18 +280,13 @@ impl KubernetesStack {
     async fn images(&self) -> Result<BTreeMap<String, String>, StackError> {
         let mut found = BTreeMap::new();
         for service in self.services() {
-            let pods = pods::of_service(&self.namespace.pods(), &self.manifests, &service).await?;
+            let pods = pods::of_service(self, &service).await?;
             let Some(pod) = pods.first() else { continue };
             let status = pods::status_of(pod, &pods::main_container(pod, &service));
             found.extend(status.map(|status| (service, status.image_id.clone())));
         }
         Ok(found)
     }
-}
-
-/// What hides the secrets of the manifests and of the drill.
-pub(super) fn redactor(manifests: &Manifests, options: &StackOptions) -> Redactor {
-    Redactor::new(secrets(manifests)).with(options.secrets.clone())
 }
 
 /// The values of the manifests that must never be written anywhere.
@@ -304,7 +308,7 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 #[async_trait]
 impl Stack for KubernetesStack {
     async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
-        bypass::of(&self.namespace, self.changes().planned, service).await
+        bypass::of(self, service).await
     }
 
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -335,22 +339,11 @@ impl Stack for KubernetesStack {
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        Arc::new(KubectlTools {
-            place: place.clone(),
-            asked: self.asked(),
-            interposed: self.request.interposed.clone(),
-            namespace: self.namespace.clone(),
-            root: self.request.root.clone(),
-            manifests: self.request.file.clone(),
-            objects: self.manifests.objects.clone(),
-            planned: self.planned.get().cloned().unwrap_or_default(),
-            dir: self.run.dir.clone(),
-            secrets: secrets.clone(),
-        })
+        Arc::new(KubectlTools { place: place.clone(), stack: Arc::new(self.clone()), secrets: secrets.clone() })
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
-        let found = pods::of_service(&self.namespace.pods(), &self.manifests, service).await?;
+        let found = pods::of_service(self, service).await?;
         Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
     }
 
@@ -360,7 +353,7 @@ impl Stack for KubernetesStack {
 
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let operation = format!("running a command in `{service}`");
-        self.namespace.run(&self.running(service).await?, command, &operation, whole, within).await
+        pods::running(self, service).await?.run(command, &operation, whole, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
@@ -374,37 +367,30 @@ impl Stack for KubernetesStack {
     }
 
     async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
-        self.releases().preview(service, release).await
+        objects::preview(self, service, release).await
     }
 
     async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
-        self.releases().fingerprints(service).await
+        objects::fingerprints(self, service).await
     }
 
     async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
-        self.releases().deploy(service, release).await
+        objects::deploy(self, service, release).await
     }
 
     async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
         if !back {
             self.let_steps_undo(change).await?;
         }
-        self.changes().change(change, back).await
+        objects::change(self, change, back).await
     }
 
     async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
-        self.changes().changed(change).await
+        objects::changed(self, change).await
     }
 
     async fn start_process(&self, name: &str) -> Result<(), StackError> {
-        let process = self.request.processes.iter().find(|process| process.name == name);
-        let (Some(process), Some(ours), Some(aliases)) = (process, self.ours.get(), self.aliases.get()) else {
-            return Err(environment(format!("starting `{name}`"), "the stack has not been started"));
-        };
-        let short = names::short(&self.run.id);
-        let mut made = processes::pods_of(process, &self.manifests, &ours.toolbox, &self.namespace.name, &short)?;
-        made.iter_mut().for_each(|pod| transform::add_aliases(pod, aliases));
-        let ends = processes::start(&self.namespace, name, &made).await?;
+        let ends = processes::start(self, name).await?;
         locked(&self.ends).insert(name.to_string(), ends);
         Ok(())
     }
@@ -475,26 +461,18 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
 /// Makes the namespace of a run.
 pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> Result<(), StackError> {
     let name = names::namespace(run);
-    let namespace = json!({
-        "metadata": {
-            "name": name,
-            // Since 1.25 the cluster itself refuses Pods that reach the node; older ones take no notice.
-            "labels": { (RUN): names::short(run), "pod-security.kubernetes.io/enforce": "baseline" },
-            "annotations": { (RUN_ID): run },
-        },
-    });
-    let operation = format!("making the namespace {name}");
     let namespace: Namespace =
-        serde_json::from_value(namespace).map_err(|error| environment(operation.as_str(), error))?;
+        own_object("namespace", &json!({ "name": name, "short": names::short(run), "run": run }))?;
     let all: Api<Namespace> = Api::all(cluster.client.clone());
-    all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(operation))
+    let made = all.create(&PostParams::default(), &namespace).await;
+    made.map(drop).map_err(api(format!("making the namespace {name}")))
 }
 
 /// Removes the namespace of a run with everything in it, and where there are some its objects of the whole cluster, and waits until it is
 /// gone. What could not be removed stays noted.
 pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Result<StackDown, StackError> {
     let began = Instant::now();
-    let deadline = tokio::time::Instant::now() + GONE_WITHIN;
+    let deadline = Instant::now() + GONE_WITHIN;
     let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
     let namespace = names::namespace(run);
     let all: Api<Namespace> = Api::all(cluster.client.clone());
@@ -504,40 +482,47 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Resu
         Err(kube::Error::Api(status)) if cluster.in_job && status.is_forbidden() => return gone(Vec::new()),
         found => found.map_err(api(operation.as_str()))?,
     };
-    let Some(found) = found else {
-        if of_cluster {
-            cluster_scoped::remove(cluster, run).await?;
+    let is_there = found.is_some();
+    if let Some(found) = found {
+        let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
+        if own.map(String::as_str) != Some(run) {
+            return Err(environment(operation, "it is not the run's: its annotation names another one"));
         }
-        runs::forget(run);
-        return gone(Vec::new());
-    };
-    let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
-    if own.map(String::as_str) != Some(run) {
-        return Err(environment(operation, "it is not the run's: its annotation names another one"));
-    }
-    // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
-    let pods = cluster.namespace(namespace.as_str()).pods();
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    match all.delete(&namespace, &DeleteParams::background()).await {
-        // A second call for one that is being removed is a conflict.
-        Err(error) if !is_missing(&error) && !is_conflict(&error) => return Err(api(operation)(error)),
-        _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
+        // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
+        let (now, pods) = (DeleteParams::default().grace_period(0), cluster.namespace(namespace.as_str()).pods());
+        match all.delete(&namespace, &DeleteParams::background()).await {
+            // A second call for one that is being removed is a conflict.
+            Err(error) if !is_missing(&error) && !is_conflict(&error) => return Err(api(operation)(error)),
+            _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
+        }
     }
     if of_cluster {
-        cluster_scoped::remove(cluster, run).await?;
+        cluster.remove_own(run).await?;
     }
-    if cluster.in_job {
+    if is_there && cluster.in_job {
         return gone(Vec::new());
     }
     let seen =
         watch::until(&all, watch::only(&namespace), deadline, &operation, |found| found.is_empty().then_some(()));
-    match seen.await? {
-        Some(()) => {
-            runs::forget(run);
-            gone(Vec::new())
-        }
-        None => gone(vec![format!("namespace {namespace} (the cluster is still removing it)")]),
+    if is_there && seen.await?.is_none() {
+        return gone(vec![format!("namespace {namespace} (the cluster is still removing it)")]);
     }
+    runs::forget(run);
+    gone(Vec::new())
+}
+
+/// Removes what is noted of a run: its Job first, whose runner would go on in a namespace that is being removed.
+pub(super) async fn remove(cluster: &Cluster, noted: &NotedRun) -> Result<StackDown, StackError> {
+    let job = match &noted.jobs {
+        Some(jobs) => remove_job(&cluster.namespace(jobs.as_str()), &noted.run).await,
+        None => Ok(()),
+    };
+    let down = down(cluster, &noted.run, noted.of_cluster).await;
+    if job.is_err() {
+        // Forgotten with the namespace, and the Job is still there.
+        runs::note_again(noted)?;
+    }
+    job.and(down)
 }
 
 /// What a dead runner left up, known by what it had noted.
@@ -561,17 +546,7 @@ impl Stack for ReopenedNamespace {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        let job = match &self.noted.jobs {
-            Some(jobs) => remove_job(&self.cluster.namespace(jobs.as_str()), &self.noted.run).await,
-            None => Ok(()),
-        };
-        let down = down(&self.cluster, &self.noted.run, self.noted.of_cluster).await;
-        if job.is_err() {
-            // Forgotten with the namespace, and the Job is still there.
-            runs::note_again(&self.noted)?;
-        }
-        job?;
-        let down = down?;
+        let down = remove(&self.cluster, &self.noted).await?;
         if let Some(jobs) = &self.noted.jobs {
             remove_empty_day(&self.cluster, jobs).await?;
         }

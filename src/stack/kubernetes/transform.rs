@@ -1,13 +1,16 @@
 //! The team's objects as a drill starts them: pure functions, so that what a drill changes can be read and tested without a
 //! cluster. Everything that is not named here stays as the team wrote it.
 
-use super::errors::environment;
-use super::isolation::{CLOSED, PORT};
-use super::manifests::{Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, text};
-use super::names::{self, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
-use super::namespace::resource;
+use super::boundary::is_allowed;
+use super::images::FiredrillImages;
+use super::manifests::{
+    Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, remove_at, text, written,
+};
+use super::names::{self, CLOSED, CLOSED_PORT, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
+use super::namespace::{environment, resource};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, StackError, StackRequest, TOOLBOX, TOXIPROXY_PORT};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +21,12 @@ pub(super) struct DrillObjects<'a> {
     pub namespace: &'a str,
     /// Value of the label [`RUN`].
     pub short: &'a str,
-    /// Image of the agents.
-    pub agent_image: &'a str,
-    /// Image of the toolbox, with kubectl and the agent's bundle in it.
-    pub toolbox_image: &'a str,
-    /// Image with Prometheus and Alertmanager, where the drill has alerts.
-    pub monitoring_image: Option<&'a str>,
-    /// The command that starts `firedrill` in both.
-    pub launch: &'a [String],
+    /// Firedrill's own images; the toolbox has kubectl and the agent's bundle in it.
+    pub ours: &'a FiredrillImages,
 }
 
+/// Objects as they are made.
+type Objects = Result<Vec<Value>, StackError>;
 /// Address → the names that lead there.
 pub(super) type Aliases = BTreeMap<String, Vec<String>>;
 
@@ -52,12 +51,8 @@ const WRITTEN_BY_STEPS: [&str; 7] =
 const GROUPS_OF_STEPS: [&str; 4] = ["apps", "batch", "autoscaling", "policy"];
 
 /// The team's objects in the drill's namespace, those without Pods first.
-pub(super) fn team(
-    manifests: &Manifests,
-    request: &StackRequest,
-    drill: &DrillObjects<'_>,
-) -> Result<Vec<Value>, StackError> {
-    let written = request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str());
+pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Objects {
+    let written = written(request);
     let mut objects = Vec::new();
     for object in manifests.objects.iter().filter(|one| !is_cluster_scoped(one) && kind(one) != "Ingress") {
         let mut own = owned(object, drill);
@@ -81,31 +76,27 @@ pub(super) fn team(
 
 /// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
 /// written it, as `kubectl apply` does, so that this goes on from there.
-pub(super) fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
+fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
     let mut own = object.clone();
     // What is made of an object has metadata of its own.
-    for pointer in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
-        untie(own.pointer_mut(pointer));
+    for made in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
+        remove_at(&mut own, &format!("{made}/metadata"), &TIES);
     }
-    items_mut(&mut own, "/spec/volumeClaimTemplates").for_each(|claim| untie(Some(claim)));
-    if let Value::Object(own) = &mut own {
-        own.remove("status");
-        if let Some(metadata) = map_at(own, "metadata") {
-            WRITTEN_BY_CLUSTER.iter().chain(&TIES).for_each(|key| drop(metadata.remove(*key)));
-            metadata.insert("namespace".into(), json!(drill.namespace));
-            if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-                annotations.remove(LAST_APPLIED);
-            }
-        }
+    items_mut(&mut own, "/spec/volumeClaimTemplates").for_each(|claim| remove_at(claim, "/metadata", &TIES));
+    remove_at(&mut own, "", &["status"]);
+    remove_at(&mut own, "/metadata", &WRITTEN_BY_CLUSTER);
+    remove_at(&mut own, "/metadata", &TIES);
+    remove_at(&mut own, "/metadata/annotations", &[LAST_APPLIED]);
+    if let Some(metadata) = map_at(&mut own, &["metadata"]) {
+        metadata.insert("namespace".into(), json!(drill.namespace));
     }
     let written = own.to_string() + "\n";
-    if let Some(metadata) = own.as_object_mut().and_then(|own| map_at(own, "metadata")) {
-        if let Some(labels) = map_at(metadata, "labels") {
-            labels.insert(RUN.into(), json!(drill.short));
-        }
-        if let Some(annotations) = map_at(metadata, "annotations").filter(|_| written.len() <= MOST_ANNOTATION) {
-            annotations.insert(LAST_APPLIED.into(), json!(written));
-        }
+    if let Some(labels) = map_at(&mut own, &["metadata", "labels"]) {
+        labels.insert(RUN.into(), json!(drill.short));
+    }
+    let annotations = map_at(&mut own, &["metadata", "annotations"]);
+    if let Some(annotations) = annotations.filter(|_| written.len() <= MOST_ANNOTATION) {
+        annotations.insert(LAST_APPLIED.into(), json!(written));
     }
     own
 }
@@ -126,28 +117,22 @@ pub(super) fn unmarked(own: &Value) -> Value {
     written
 }
 
-fn untie(object: Option<&mut Value>) {
-    if let Some(Value::Object(metadata)) = object.and_then(|object| object.get_mut("metadata")) {
-        TIES.iter().for_each(|key| drop(metadata.remove(*key)));
-    }
-}
-
 /// A Secret with all that it holds under `data`, in base64, as the cluster shows it: what is compared and given back is one thing.
 pub(super) fn encode(secret: &mut Value) {
     use base64::Engine;
-    let Some(secret) = secret.as_object_mut() else { return };
-    let Some(Value::Object(plain)) = secret.remove("stringData") else { return };
+    let plain = secret.as_object_mut().and_then(|secret| secret.remove("stringData"));
+    let Some(Value::Object(plain)) = plain else { return };
     let encoded = plain.into_iter().map(|(key, value)| match value {
         Value::String(text) => (key, json!(base64::engine::general_purpose::STANDARD.encode(text))),
         other => (key, other),
     });
-    if let Some(data) = map_at(secret, "data") {
+    if let Some(data) = map_at(secret, &["data"]) {
         data.extend(encoded);
     }
 }
 
 /// The subjects of the written namespace are those of the drill's.
-pub(super) fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
+fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
     for namespace in items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace")) {
         if namespace.as_str() == Some(written) {
             *namespace = json!(drill.namespace);
@@ -160,46 +145,33 @@ fn inside_only(service: &mut Value) {
     if let Some(Value::Object(annotations)) = service.pointer_mut("/metadata/annotations") {
         annotations.retain(|key, _| !key.starts_with(OF_DNS));
     }
-    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let is_headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
-    OF_OUTSIDE.split(' ').for_each(|key| drop(spec.remove(key)));
-    if !is_headless {
-        spec.remove("clusterIP");
+    let is_headless = text(service, "/spec/clusterIP") == "None";
+    remove_at(service, "/spec", if is_headless { &[] } else { &["clusterIP"] });
+    OF_OUTSIDE.split(' ').for_each(|key| remove_at(service, "/spec", &[key]));
+    if matches!(text(service, "/spec/type"), "NodePort" | "LoadBalancer") {
+        service["spec"]["type"] = json!("ClusterIP");
     }
-    if matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer")) {
-        spec.insert("type".into(), json!("ClusterIP"));
-    }
-    for port in items_mut(service, "/spec/ports").filter_map(Value::as_object_mut) {
-        port.remove("nodePort");
-    }
+    items_mut(service, "/spec/ports").for_each(|port| remove_at(port, "", &["nodePort"]));
 }
 
 /// A Service that leads to the agent in front of it, a second one that leads to its true Pods, and the agent.
-fn interposed(
-    mut service: Value,
-    ports: &[u16],
-    toxiproxy: bool,
-    drill: &DrillObjects<'_>,
-) -> Result<[Value; 3], StackError> {
+fn interposed(mut service: Value, ports: &[u16], toxiproxy: bool, drill: &DrillObjects<'_>) -> Objects {
     let name = name(&service).to_string();
     let mut behind = service.clone();
-    if let Some(metadata) = behind.get_mut("metadata").and_then(Value::as_object_mut) {
+    remove_at(&mut behind, "/metadata/annotations", &[LAST_APPLIED]);
+    if let Some(metadata) = map_at(&mut behind, &["metadata"]) {
         metadata.insert("name".into(), json!(origin(&name)));
         // What the page does with its own labels means the Service itself.
         metadata.insert("labels".into(), json!({ (RUN): drill.short, (SERVICE): origin(&name) }));
-        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-            annotations.remove(LAST_APPLIED);
-        }
     }
     let own = items(&service, "/spec/ports").filter_map(port_number);
     let ports: BTreeSet<u16> = own.chain(ports.iter().copied()).collect();
-    if let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) {
+    if let Some(spec) = map_at(&mut service, &["spec"]) {
         spec.insert("selector".into(), json!({ PROXY: name }));
     }
     for port in items_mut(&mut service, "/spec/ports") {
-        let number = port_number(port);
-        if let (Value::Object(port), Some(number)) = (port, number) {
-            port.insert("targetPort".into(), json!(number));
+        if let Some(number) = port_number(port) {
+            port["targetPort"] = json!(number);
         }
     }
     if let Some(all) = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).filter(|_| toxiproxy) {
@@ -211,9 +183,9 @@ fn interposed(
     }
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
     let stands_for = json!({ "service": origin(&name), "ports": listening }).to_string();
-    let role = AgentRole::Proxy { service: name.clone() };
-    let pod = OurPod { proxy: Some((&name, stands_for)), ..OurPod::agent(&role, drill.agent_image) };
-    Ok([service, behind, pod.object(drill)?])
+    let agent = AgentRole::Proxy { service: name.clone() }.name();
+    let pod = our_pod(drill, &agent, &drill.ours.agent.tag, Some((&name, stands_for)))?;
+    Ok(vec![service, behind, pod])
 }
 
 fn port_number(port: &Value) -> Option<u16> {
@@ -221,7 +193,7 @@ fn port_number(port: &Value) -> Option<u16> {
 }
 
 /// What Firedrill itself puts into a cluster, by this name in `own.yaml`, with these values for its `$names`.
-pub(super) fn own_object(which: &str, values: &Value) -> Result<Value, StackError> {
+pub(super) fn own_object<T: DeserializeOwned>(which: &str, values: &Value) -> Result<T, StackError> {
     fn fill(value: &mut Value, values: &Value) {
         match value {
             Value::String(text) => {
@@ -234,124 +206,82 @@ pub(super) fn own_object(which: &str, values: &Value) -> Result<Value, StackErro
             _ => {}
         }
     }
-    let mut all: BTreeMap<String, Value> = serde_yaml::from_str(include_str!("own.yaml"))
-        .map_err(|error| environment("reading Firedrill's own manifests", error))?;
+    let operation = "reading Firedrill's own manifests";
+    let mut all: BTreeMap<String, Value> =
+        serde_yaml::from_str(include_str!("own.yaml")).map_err(|error| environment(operation, error))?;
     let mut object = all.remove(which).unwrap_or_default();
     fill(&mut object, values);
-    Ok(object)
+    serde_json::from_value(object).map_err(|error| environment(operation, error))
 }
 
-/// A Pod of Firedrill's own.
-struct OurPod<'a> {
-    /// Its name among services.
-    service: String,
-    image: &'a str,
-    /// Whether the steps run in it.
-    is_toolbox: bool,
-    memory: &'static str,
-    /// The Service that it stands in front of, and how.
-    proxy: Option<(&'a str, String)>,
-}
-
-impl<'a> OurPod<'a> {
-    fn agent(role: &AgentRole, image: &'a str) -> OurPod<'a> {
-        OurPod { service: role.name(), image, is_toolbox: false, memory: "256Mi", proxy: None }
+/// A Pod of Firedrill's own, by its name among services. `proxy`: the Service that it stands in front of, and how.
+fn our_pod(
+    drill: &DrillObjects<'_>,
+    service: &str,
+    image: &str,
+    proxy: Option<(&str, String)>,
+) -> Result<Value, StackError> {
+    let is_toolbox = service == TOOLBOX;
+    // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
+    let has_much = is_toolbox || service == AgentRole::Monitoring.name();
+    let memory = if has_much { "1Gi" } else { "256Mi" };
+    let (does, account) = if is_toolbox { ("forward", STEPS) } else { ("serve", "default") };
+    let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
+    let mut env = Vec::new();
+    if let Some((proxied, stands_for)) = proxy {
+        labels.insert(PROXY.into(), json!(proxied));
+        env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
     }
-
-    fn object(self, drill: &DrillObjects<'_>) -> Result<Value, StackError> {
-        let OurPod { service, image, is_toolbox, memory, proxy } = self;
-        let (does, account) = if is_toolbox { ("forward", STEPS) } else { ("serve", "default") };
-        let command: Vec<&str> = drill.launch.iter().map(String::as_str).chain(["agent", does]).collect();
-        let mut labels = Map::from_iter([(RUN.into(), json!(drill.short)), (SERVICE.into(), json!(service))]);
-        let mut env = Vec::new();
-        if let Some((proxied, stands_for)) = proxy {
-            labels.insert(PROXY.into(), json!(proxied));
-            env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
-        }
-        let values = json!({
-            "name": service,
-            "namespace": drill.namespace,
-            "labels": labels,
-            "image": image,
-            "command": command,
-            "env": env,
-            "is_toolbox": is_toolbox,
-            "account": account,
-            "memory": memory,
-        });
-        own_object("pod", &values)
-    }
+    let values = json!({ "name": service, "namespace": drill.namespace, "labels": labels, "image": image, "env": env,
+        "command": drill.ours.command(&["agent", does]), "is_toolbox": is_toolbox, "account": account, "memory": memory });
+    own_object("pod", &values)
 }
 
 /// The drill's agent, the toolbox, what watches the team's alerts, and what shows whether the drill is `isolated`.
-pub(super) fn our_pods(drill: &DrillObjects<'_>, isolated: bool) -> Result<Vec<Value>, StackError> {
-    // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
-    let memory = "1Gi";
-    let agent = OurPod::agent(&AgentRole::Drill, drill.agent_image);
-    let image = drill.toolbox_image;
-    let toolbox = OurPod { service: TOOLBOX.into(), image, is_toolbox: true, memory, proxy: None };
-    let monitoring =
-        drill.monitoring_image.map(|image| OurPod { memory, ..OurPod::agent(&AgentRole::Monitoring, image) });
-    let listens = json!({ "service": CLOSED, "ports": [{ "port": PORT, "http": false }] }).to_string();
-    let role = AgentRole::Proxy { service: CLOSED.into() };
-    let closed = isolated.then(|| OurPod {
-        service: CLOSED.into(),
-        proxy: Some((CLOSED, listens)),
-        ..OurPod::agent(&role, image)
-    });
-    [agent, toolbox].into_iter().chain(monitoring).chain(closed).map(|pod| pod.object(drill)).collect()
+pub(super) fn our_pods(drill: &DrillObjects<'_>, isolated: bool) -> Objects {
+    let FiredrillImages { agent, toolbox, monitoring } = drill.ours;
+    let listens = json!({ "service": CLOSED, "ports": [{ "port": CLOSED_PORT, "http": false }] }).to_string();
+    let mut pods = vec![(AgentRole::Drill.name(), &agent.tag, None), (TOOLBOX.to_string(), toolbox, None)];
+    pods.extend(monitoring.iter().map(|image| (AgentRole::Monitoring.name(), image, None)));
+    pods.extend(isolated.then(|| (CLOSED.to_string(), toolbox, Some((CLOSED, listens)))));
+    pods.into_iter().map(|(service, image, proxy)| our_pod(drill, &service, image, proxy)).collect()
 }
 
-/// A Role of this name with these rules, and what gives it to an account.
-pub(super) fn grant(
-    role: &str,
-    short: &str,
-    rules: &Value,
-    (account, namespace): (&str, &str),
-) -> Result<Vec<Value>, StackError> {
+/// A Role of this name with these rules, and what gives it to an account, named with its namespace.
+pub(super) fn grant(role: &str, short: &str, rules: &Value, (account, namespace): (&str, &str)) -> Objects {
     let metadata = json!({ "name": role, "labels": { (RUN): short } });
     let values =
         json!({ "metadata": metadata, "rules": rules, "role": role, "account": account, "namespace": namespace });
-    Ok(items(&own_object("grant", &values)?, "").cloned().collect())
+    own_object("grant", &values)
 }
 
 /// What limits the drill to its namespace: the account of the steps with their rights, a quota, and with the addresses of the API server
 /// what isolates it.
-pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16)]>) -> Result<Vec<Value>, StackError> {
+pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16)]>) -> Objects {
     let labels = json!({ (RUN): drill.short });
-    let all = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-    let rules = json!({ "written": WRITTEN_BY_STEPS, "groups": GROUPS_OF_STEPS, "all": all });
-    let values = json!({
-        "namespace": drill.namespace,
-        "metadata": { "name": STEPS, "labels": labels },
-        "labels": labels,
-    });
+    let values = json!({ "namespace": drill.namespace, "metadata": { "name": STEPS, "labels": labels }, "labels": labels,
+        "written": WRITTEN_BY_STEPS, "groups": GROUPS_OF_STEPS,
+        "all": ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"] });
     let mut objects = vec![own_object("account", &values)?];
-    objects.extend(grant(STEPS, drill.short, &own_object("rules", &rules)?, (STEPS, drill.namespace))?);
+    objects.extend(grant(STEPS, drill.short, &own_object("rules", &values)?, (STEPS, drill.namespace))?);
     objects.push(own_object("quota", &values)?);
     if let Some(api_server) = api_server {
-        let mut isolation = own_object("isolation", &values)?;
+        let mut isolation: Value = own_object("isolation", &values)?;
         let reached = api_server.iter().map(|(ip, port)| {
             let length = if ip.contains(':') { 128 } else { 32 };
             json!({ "to": [{ "ipBlock": { "cidr": format!("{ip}/{length}") } }], "ports": [{ "port": port, "protocol": "TCP" }] })
         });
-        let egress = isolation.pointer_mut("/spec/egress").and_then(Value::as_array_mut);
-        egress.into_iter().for_each(|egress| egress.extend(reached.clone()));
-        objects.push(isolation);
-        objects.push(own_object("closed", &values)?);
+        if let Some(Value::Array(egress)) = isolation.pointer_mut("/spec/egress") {
+            egress.extend(reached);
+        }
+        objects.extend([isolation, own_object("closed", &values)?]);
     }
     Ok(objects)
 }
 
 /// The rights of the steps on an object that a fault changes, so that they can put it right; nothing where they have them, or may not
 /// have them: RBAC, and what `isolate` is made of. `makes`: they may have to make it again, which no right can bind to a name.
-pub(super) fn rights_on(
-    object: &Value,
-    namespace: &str,
-    short: &str,
-    isolated: bool,
-    makes: bool,
-) -> Result<Vec<Value>, StackError> {
+pub(super) fn rights_on(object: &Value, namespace: &str, short: &str, isolated: bool, makes: bool) -> Objects {
     let of = resource(object);
     let has = (of.group.is_empty() && WRITTEN_BY_STEPS.contains(&of.plural.as_str()))
         || GROUPS_OF_STEPS.contains(&of.group.as_str());
@@ -361,9 +291,7 @@ pub(super) fn rights_on(
     }
     let rule = |verbs: &[&str]| json!({ "apiGroups": [of.group], "resources": [of.plural], "verbs": verbs });
     let mut named = rule(&["get", "update", "patch", "delete"]);
-    if let Value::Object(named) = &mut named {
-        named.insert("resourceNames".into(), json!([name(object)]));
-    }
+    named["resourceNames"] = json!([name(object)]);
     let mut rules = vec![named, rule(&["list", "watch"])];
     if makes {
         rules.push(rule(&["create"]));
@@ -402,24 +330,17 @@ pub(super) fn bypass(planned: &Value, live: Option<&Value>, pods: &[String]) -> 
     Some(format!("the Service {service} leads to the Pod {other} as well"))
 }
 
-/// Names that the cluster's DNS does not have in the drill: those of the written namespace, and those of production. `address`
-/// gives the address of a Service.
-pub(super) fn aliases(
-    manifests: &Manifests,
-    request: &StackRequest,
-    address: impl Fn(&str) -> Option<String>,
-) -> Aliases {
-    let written = request.cluster.as_ref().map_or("", |cluster| cluster.namespace.as_str());
+/// Names that the cluster's DNS does not have in the drill: those of the written namespace, and those of production. `addresses`: those of
+/// the Services.
+pub(super) fn aliases(manifests: &Manifests, request: &StackRequest, addresses: &BTreeMap<String, String>) -> Aliases {
+    let written = written(request);
     let mut found = Aliases::new();
-    for service in manifests.of_kind("Service").map(name) {
-        if let Some(address) = address(service) {
-            let names = Manifests::names_of(service, written).into_iter().filter(|name| name != service);
-            found.entry(address).or_default().extend(names);
-        }
-    }
-    for (host, service) in request.hosts.iter().filter(|(host, service)| host != service) {
-        if let Some(address) = address(service) {
-            found.entry(address).or_default().push(host.clone());
+    let names = |service| Manifests::names_of(service, written).into_iter().map(move |host| (host, service));
+    let own = manifests.of_kind("Service").map(name).flat_map(names);
+    let of_production = request.hosts.iter().map(|(host, service)| (host.clone(), service.as_str()));
+    for (host, service) in own.chain(of_production).filter(|(host, service)| host != service) {
+        if let Some(address) = addresses.get(service) {
+            found.entry(address.clone()).or_default().push(host);
         }
     }
     found
@@ -447,10 +368,51 @@ pub(super) fn cluster_ip(service: &Value) -> Option<String> {
     Some(text(service, "/spec/clusterIP")).filter(|ip| !ip.is_empty() && *ip != "None").map(str::to_string)
 }
 
+/// The name at a pointer becomes that of the drill's own object, where the scenario allows the object.
+fn rename(object: &mut Value, pointer: &str, of_kind: &str, request: &StackRequest, short: &str) {
+    let Some(named) = object.pointer_mut(pointer) else { return };
+    let meant = json!({ "kind": of_kind, "metadata": { "name": named } });
+    if is_allowed(&meant, request) {
+        *named = json!(format!("{}-fd-{short}", name(&meant)));
+    }
+}
+
+/// The manifests with Pods that name the drill's own PriorityClasses.
+pub(super) fn with_own_names(mut manifests: Manifests, request: &StackRequest, short: &str) -> Manifests {
+    for object in &mut manifests.objects {
+        if let Some(spec) = pod_spec_pointer(object) {
+            rename(object, &format!("{spec}/priorityClassName"), "PriorityClass", request, short);
+        }
+    }
+    manifests
+}
+
+/// The allowed objects as a drill makes them.
+pub(super) fn of_cluster(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
+    let written = written(request);
+    let own = |object: &Value| {
+        let mut own = owned(object, drill);
+        rename(&mut own, "/metadata/name", kind(object), request, drill.short);
+        rename(&mut own, "/roleRef/name", "ClusterRole", request, drill.short);
+        own_subjects(&mut own, written, drill);
+        // No label of the team's: by one of them a ClusterRole would become a part of others.
+        own["metadata"] = json!({ "name": name(&own), "labels": { (RUN): drill.short } });
+        if kind(object) == "PriorityClass" {
+            // Nobody else's Pods have it by default, and none are driven off for it.
+            remove_at(&mut own, "", &["globalDefault"]);
+            own["preemptionPolicy"] = json!("Never");
+        }
+        own
+    };
+    manifests.objects.iter().filter(|object| is_allowed(object, request)).map(own).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stack::ClusterRequest;
+    use crate::stack::compose::images::AgentImage;
+    use std::sync::LazyLock;
 
     fn request(interposed: &[&str]) -> StackRequest {
         StackRequest {
@@ -461,15 +423,13 @@ mod tests {
         }
     }
 
-    const LAUNCH: &[String] = &[];
-    const DRILL: DrillObjects<'_> = DrillObjects {
-        namespace: "firedrill-x",
-        short: "x",
-        agent_image: "agent:1",
-        toolbox_image: "tools:1",
-        monitoring_image: Some("alerts:1"),
-        launch: LAUNCH,
-    };
+    static OURS: LazyLock<FiredrillImages> = LazyLock::new(|| FiredrillImages {
+        agent: AgentImage { tag: "agent:1".into(), launch: Vec::new() },
+        toolbox: "tools:1".into(),
+        monitoring: Some("alerts:1".into()),
+    });
+    static DRILL: LazyLock<DrillObjects<'_>> =
+        LazyLock::new(|| DrillObjects { namespace: "firedrill-x", short: "x", ours: &OURS });
 
     fn manifests() -> Manifests {
         let metadata = json!({ "name": "pay", "namespace": "shop", "uid": "7", "labels": { "app": "pay" } });
@@ -628,11 +588,57 @@ mod tests {
 
     #[test]
     fn names_of_the_written_namespace_and_of_production_lead_to_the_service() {
-        let found = aliases(&manifests(), &request(&[]), |_| Some("10.1.1.1".into()));
+        let found = aliases(&manifests(), &request(&[]), &[("pay".to_string(), "10.1.1.1".to_string())].into());
         let names = ["pay.shop", "pay.shop.svc", "pay.shop.svc.cluster.local", "pay.example.com"];
         assert_eq!(found["10.1.1.1"], names);
         let mut pods = manifests().objects.remove(0);
         add_aliases(&mut pods, &found);
         assert_eq!(pods.pointer("/spec/template/spec/hostAliases/0/ip"), Some(&json!("10.1.1.1")));
+    }
+
+    #[test]
+    fn what_is_allowed_has_names_of_the_drill_and_drives_nobody_off() {
+        let object = |text: &str| serde_yaml::from_str::<Value>(text).expect(text);
+        let manifests = Manifests {
+            objects: vec![
+                object(
+                    "{ kind: ClusterRole, metadata: { name: reader, labels: { rbac.authorization.k8s.io/aggregate-to-view: 'true' } }, \
+                     rules: [] }",
+                ),
+                object(
+                    "{ kind: ClusterRoleBinding, metadata: { name: reads }, roleRef: { kind: ClusterRole, name: reader }, \
+                     subjects: [{ kind: ServiceAccount, name: web, namespace: shop }] }",
+                ),
+                object(
+                    "{ kind: PriorityClass, metadata: { name: high }, value: 1000, globalDefault: true, preemptionPolicy: PreemptLowerPriority }",
+                ),
+                object("{ kind: PriorityClass, metadata: { name: other }, value: 1 }"),
+            ],
+        };
+        let allowed = ["ClusterRole/reader", "ClusterRoleBinding/reads", "PriorityClass/high"].map(str::to_string);
+        let mut request = request(&[]);
+        request.cluster.as_mut().unwrap().allowed = allowed.into();
+        let drill = DrillObjects { namespace: "firedrill-1a2b3c4d", short: "1a2b3c4d", ours: &OURS };
+        let labels = "labels: { dev.firedrill/run: 1a2b3c4d }";
+        assert_eq!(
+            of_cluster(&manifests, &request, &drill),
+            [
+                object(&format!(
+                    "{{ kind: ClusterRole, metadata: {{ name: reader-fd-1a2b3c4d, {labels} }}, rules: [] }}"
+                )),
+                object(&format!(
+                    "{{ kind: ClusterRoleBinding, metadata: {{ name: reads-fd-1a2b3c4d, {labels} }}, \
+                     roleRef: {{ kind: ClusterRole, name: reader-fd-1a2b3c4d }}, \
+                     subjects: [{{ kind: ServiceAccount, name: web, namespace: firedrill-1a2b3c4d }}] }}"
+                )),
+                object(&format!(
+                    "{{ kind: PriorityClass, metadata: {{ name: high-fd-1a2b3c4d, {labels} }}, value: 1000, preemptionPolicy: Never }}"
+                )),
+            ]
+        );
+        let pod = |class: &str| object(&format!("{{ kind: Pod, spec: {{ priorityClassName: {class} }} }}"));
+        let pods = Manifests { objects: vec![pod("high"), pod("other")] };
+        let own = with_own_names(pods, &request, "1a2b3c4d");
+        assert_eq!(own.objects, [pod("high-fd-1a2b3c4d"), pod("other")]);
     }
 }

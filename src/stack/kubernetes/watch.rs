@@ -1,6 +1,6 @@
 //! Waiting for something in the cluster by watching: the API server tells every change, so nobody has to ask again and again.
 
-use super::errors::api;
+use super::namespace::api;
 use crate::stack::StackError;
 use futures_util::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
