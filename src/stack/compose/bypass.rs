@@ -39,7 +39,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<Str
         let Ok(shown) = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await else { continue };
         let is_target = of_service(&container);
         let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for Connection { peer, port, is_open, inbound } in connections(&String::from_utf8_lossy(&shown.stdout)) {
+        for Connection { peer, port, is_open, inbound, .. } in connections(&String::from_utf8_lossy(&shown.stdout)) {
             let direct = match is_target {
                 true => inbound && !peer.is_loopback() && !own.contains(&peer) && !ours.contains(&peer),
                 false => !inbound && own.contains(&peer) && ports.contains(&port),
@@ -76,15 +76,17 @@ struct Connection {
     peer: IpAddr,
     /// The peer's.
     port: u16,
+    /// Ours.
+    own_port: u16,
     is_open: bool,
     /// Whether it leads to a port on which something listens here.
     inbound: bool,
 }
 
-/// Who is, or was a moment ago, connected to a port on which something listens, and whether he still is.
-pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, bool)> {
+/// Who is, or was a moment ago, connected to which port on which something listens, and whether he still is.
+pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, u16, bool)> {
     let inbound = connections(table).into_iter().filter(|connection| connection.inbound);
-    inbound.map(|connection| (connection.peer, connection.is_open)).collect()
+    inbound.map(|connection| (connection.peer, connection.own_port, connection.is_open)).collect()
 }
 
 /// From `/proc/net/tcp` (proc(5)), without those of a container with itself.
@@ -104,8 +106,9 @@ fn connections(table: &str) -> Vec<Connection> {
     let others = rows.iter().filter(|[_, _, state]| *state != LISTENS);
     let read = others.filter_map(|[local, remote, state]| {
         let (own, peer, is_open) = (address(local)?, address(remote)?, *state == ESTABLISHED);
-        let inbound = listens.contains(&port(local)?);
-        (own != peer).then_some(Connection { peer, port: port(remote)?, is_open, inbound })
+        let own_port = port(local)?;
+        let inbound = listens.contains(&own_port);
+        (own != peer).then_some(Connection { peer, port: port(remote)?, own_port, is_open, inbound })
     });
     read.collect()
 }
@@ -138,9 +141,9 @@ mod tests {
              \x20  3: 050012AC:9C40 090012AC:1538 01 00000000:00000000\n\
              \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n";
         let ip = |last| IpAddr::from([172, 18, 0, last]);
-        assert_eq!(clients(table), [(ip(7), true), (ip(8), false), (ip(10), true)]);
+        assert_eq!(clients(table), [(ip(7), 9025, true), (ip(8), 9025, false), (ip(10), 9025, true)]);
         let outbound: Vec<_> = connections(table).into_iter().filter(|connection| !connection.inbound).collect();
-        assert_eq!(outbound, [Connection { peer: ip(9), port: 5432, is_open: true, inbound: false }]);
+        assert_eq!(outbound, [Connection { peer: ip(9), port: 5432, own_port: 40000, is_open: true, inbound: false }]);
         assert_eq!(address("0100007F:1F90"), Some(IpAddr::from([127, 0, 0, 1])));
         assert_eq!(address("nonsense"), None);
     }

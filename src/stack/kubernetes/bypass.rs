@@ -47,23 +47,25 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> Result<Option<
         let config = config.metadata.name.as_deref().unwrap_or_default();
         return Ok(Some(format!("the ConfigMap {config} names {behind}, which is past the agent")));
     }
-    // Who comes by a Service that was there from the beginning has not gone around anything.
     let is_other = |object: &&Value| kind(object) == "Service" && ![service, behind.as_str()].contains(&name(object));
-    let others: Vec<PodLabels> = planned.iter().filter(is_other).map(|other| texts(other, "/spec/selector")).collect();
-    if others.iter().any(|other| own.iter().any(|pod| selects(other, pod))) {
-        return Ok(None);
-    }
+    let others: Vec<&Value> = planned.iter().filter(is_other).collect();
     let clients = team.iter().filter(|pod| !selects(&selector, pod));
     let clients: Vec<(&str, IpAddr)> =
         clients.flat_map(|pod| addresses(pod).map(move |address| (pods::name(pod), address))).collect();
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
+        // Who comes by a Service that was there from the beginning has not gone around anything: one that names no port leads to all of them.
+        let beside = others.iter().filter(|other| selects(&texts(other, "/spec/selector"), pod));
+        let beside: Vec<Vec<u16>> = beside.map(|other| ports(other, pod)).collect();
+        if beside.iter().any(Vec::is_empty) {
+            continue;
+        }
         let target = namespace.container(pods::name(pod), &pods::main_container(pod, service));
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
         let shown = target.run(&command, &operation, true, SHOWN_WITHIN).await;
         // An image without `cat` shows nothing.
         let Ok(FullOutput { code: Some(_), stdout, .. }) = shown else { continue };
         let table = String::from_utf8_lossy(&stdout);
-        if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address)) {
+        if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address, &beside.concat())) {
             let own = &target.pod;
             return Ok(Some(format!("the Pod {client} is connected to {own} itself, and not by the agent before it")));
         }
@@ -89,6 +91,20 @@ fn addresses(pod: &Pod) -> impl Iterator<Item = IpAddr> {
 /// Whether a Service with this selector leads to a Pod; one without a selector leads to none.
 fn selects(selector: &PodLabels, pod: &Pod) -> bool {
     !selector.is_empty() && selector.iter().all(|(key, value)| label(pod, key) == Some(value.as_str()))
+}
+
+/// The ports of a Pod to which a Service leads: by number, by the container's name for it, or, headless, by the Service's own.
+fn ports(service: &Value, pod: &Pod) -> Vec<u16> {
+    let of_pod =
+        || pod.spec.iter().flat_map(|spec| &spec.containers).flat_map(|container| container.ports.iter().flatten());
+    let named =
+        |name: &str| of_pod().find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port.into());
+    let all = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+    let numbers = all.flat_map(|port| {
+        let target = port.get("targetPort").and_then(|target| target.as_i64().or_else(|| named(target.as_str()?)));
+        [port.get("port").and_then(Value::as_i64), target]
+    });
+    numbers.flatten().filter_map(|number| u16::try_from(number).ok()).collect()
 }
 
 /// Why a Service leads past the agent in front of `service` to its `own` Pods, unless the manifests have it so.
@@ -117,10 +133,11 @@ fn names(object: &impl serde::Serialize, service: &str) -> bool {
     text.split(service).skip(1).any(|after| !goes_on(after))
 }
 
-/// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens.
-fn is_client(table: &str, client: IpAddr) -> bool {
-    let own = clients(table).into_iter().filter(|(peer, _)| *peer == client);
-    let are_open: Vec<bool> = own.map(|(_, is_open)| is_open).collect();
+/// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens, and to which no
+/// other Service leads.
+fn is_client(table: &str, client: IpAddr, beside: &[u16]) -> bool {
+    let own = clients(table).into_iter().filter(|(peer, port, _)| *peer == client && !beside.contains(port));
+    let are_open: Vec<bool> = own.map(|(.., is_open)| is_open).collect();
     are_open.contains(&true) || are_open.len() > OF_ONE_WHO_LOOKS
 }
 
@@ -178,8 +195,23 @@ mod tests {
              \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n{over}"
         );
         let ip = |last| IpAddr::from([172, 18, 0, last]);
-        assert_eq!([7, 8, 9, 10, 11].map(|last| is_client(&table, ip(last))), [true, false, false, true, false]);
-        assert!(is_client(&(table + &over.repeat(OF_ONE_WHO_LOOKS)), ip(8)), "more than one who looks");
+        assert_eq!(
+            [7, 8, 9, 10, 11].map(|last| is_client(&table, ip(last), &[9102])),
+            [true, false, false, true, false]
+        );
+        assert!(!is_client(&table, ip(7), &[9025]), "another Service leads there");
+        assert!(is_client(&(table + &over.repeat(OF_ONE_WHO_LOOKS)), ip(8), &[]), "more than one who looks");
+    }
+
+    #[test]
+    fn a_service_leads_to_ports_by_their_numbers_and_names() {
+        let container = json!({ "name": "pay", "ports": [{ "name": "metrics", "containerPort": 9102 }] });
+        let pod: Pod =
+            serde_json::from_value(json!({ "metadata": {}, "spec": { "containers": [container] } })).unwrap();
+        let of = |all: Value| ports(&json!({ "spec": { "ports": all } }), &pod);
+        assert_eq!(of(json!([{ "port": 80, "targetPort": "metrics" }, { "port": 5432 }])), [80, 9102, 5432]);
+        assert_eq!(of(json!([{ "port": 80, "targetPort": 8080 }])), [80, 8080]);
+        assert_eq!(of(Value::Null), [0; 0], "a headless one without ports");
     }
 
     #[test]
@@ -189,6 +221,6 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
              \x20  0: 00000000000000000000000000000000:2341 00000000000000000000000000000000:0000 0A 0:0\n\
              \x20  1: 000000FD000000000000000005000000:2341 000000FD000000000000000007000000:C350 01 0:0\n";
-        assert_eq!(addresses(&two).map(|address| is_client(table, address)).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(addresses(&two).map(|address| is_client(table, address, &[])).collect::<Vec<_>>(), [true, false]);
     }
 }
