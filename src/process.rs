@@ -7,6 +7,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
@@ -119,13 +120,21 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 /// Those of `output`.
 pub fn output_blocking(mut command: Command, input: Vec<u8>, time: Duration) -> io::Result<Output> {
     // A shell reads a script from a pipe byte by byte, from a file in blocks.
-    let mut file = std::fs::File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
-    file.write_all(&input)?;
-    file.rewind()?;
-    command.stdin(file);
+    command.stdin(nameless(&input)?);
     // In a thread of its own: whoever calls may be a task of another runtime. It lives as long as the program, which dies with it.
     let run = || Builder::new_current_thread().enable_all().build()?.block_on(output(command, time));
     std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err(io::Error::other("it was given up")))
+}
+
+/// A file without a name that holds this, to be read from its beginning.
+///
+/// # Errors
+/// Those of the system.
+pub fn nameless(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("firedrill", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// A program that runs. Dropping it kills its group, unless it has ended by itself.

@@ -515,7 +515,7 @@ async fn slice(told: &mut Notes, results: &[&str]) -> u64 {
     let found = async {
         loop {
             match told.recv().await {
-                Some(Told::Slice { counts, .. })
+                Some(Told::Slice(counts))
                     if counts.due > 0 && counts.results.keys().all(|result| results.contains(&result.as_str())) =>
                 {
                     return counts.good["fresh"];

@@ -152,7 +152,7 @@ impl Telling {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match tokio::time::timeout(PATIENCE, self.told.recv()).await.unwrap().unwrap() {
-                Told::Slice { counts, .. } => {
+                Told::Slice(counts) => {
                     valid += counts.due;
                     good += counts.good["x"];
                     slices += 1;

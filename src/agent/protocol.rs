@@ -1,8 +1,7 @@
 //! Wire protocol between runner and agent: JSON lines, one message a line. It carries what an ability is asked and what
 //! abilities tell, and knows none of them.
 
-use crate::load::SliceCounts;
-use crate::record::{AlertStation, MachineSample};
+use crate::record::{AlertStation, MachineSample, Slice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,15 +88,8 @@ pub enum AgentMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
 pub enum Told {
-    /// A slice whose events have all ended.
-    Slice {
-        /// The load, or the source, whose events they are.
-        series: String,
-        /// Start, agent's clock, microseconds since the Unix epoch.
-        start_us: u64,
-        /// Its events.
-        counts: SliceCounts,
-    },
+    /// A slice whose events have all ended. Its start is one of the agent's clock, in microseconds since the Unix epoch.
+    Slice(Slice),
     /// A generator woke late by more than allowed (`load::ALLOWED_LATE`).
     Late {
         /// The load, or the source.

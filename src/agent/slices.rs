@@ -4,7 +4,7 @@ use super::ability::{HeldResult, HeldTask, Holding, Tell};
 use super::clock::Clock;
 use super::protocol::Told;
 use crate::load::{EventClient, Generator, LoadReport, SLICE};
-use crate::record::micros;
+use crate::record::{DrillTime, Slice, micros};
 use crate::slis::SliSpec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,9 +39,9 @@ impl Told {
     /// What a generator reports that began at `t0_us`; `at_us` makes an instant one of the same clock.
     pub(crate) fn of(report: LoadReport, series: String, t0_us: u64, at_us: impl FnOnce(Instant) -> u64) -> Told {
         match report {
-            LoadReport::Slice(counts) => {
-                let start_us = t0_us.saturating_add(counts.index.saturating_mul(micros(SLICE)));
-                Told::Slice { series, start_us, counts }
+            LoadReport::Slice(slice) => {
+                let start_us = DrillTime(t0_us.saturating_add(slice.index.saturating_mul(micros(SLICE))));
+                Told::Slice(Slice { start_us, ..slice })
             }
             LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
             LoadReport::Write { number, ended, acknowledged } => {

@@ -4,7 +4,8 @@
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
-use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
+use crate::load::{Failure, Generator, LoadReport, LoadSpec, connections};
+use crate::record::Slice;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,7 +112,7 @@ impl Surge {
         let report = move |report| {
             let mut counts = locked(&counting);
             match report {
-                LoadReport::Slice(SliceCounts { due, results, .. }) => {
+                LoadReport::Slice(Slice { due, results, .. }) => {
                     counts.due += due;
                     for (result, events) in results {
                         *counts.results.entry(result).or_default() += events;

@@ -2,7 +2,7 @@
 //! they have lifted by themselves when their channels ended.
 
 use crate::engine::ledger::{self, LedgerEntry};
-use crate::faults::{FaultContext, Undo, Undone};
+use crate::faults::{FaultContext, Undo};
 use crate::record::{RunDir, open_plain};
 use crate::stack::Stack;
 use std::fs::OpenOptions;
@@ -57,9 +57,7 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
         _ => undo.within() + MARGIN,
     };
     match tokio::time::timeout(within, undo.execute(&context)).await {
-        Ok(Ok(Undone::Done { what, .. })) => Ok(what),
-        Ok(Ok(Undone::AlreadyGone)) => Ok(Vec::new()),
-        Ok(Ok(Undone::OnlyTheDrill(why))) => Err(why),
+        Ok(Ok(undone)) => Ok(undone.what),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("it could not be undone within {} s", within.as_secs())),
     }

@@ -2,11 +2,9 @@
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
 use super::announce::{file_ref, reading_info, shown_vars, step_info};
-use super::follow::{FollowContext, Follower, ManualOutcome, RunbookInputs};
-use super::guard::caught;
+use super::follow::{FollowContext, Follower, ManualOutcome, Operator, RunbookInputs};
 use super::ledger::Ledger;
-use super::person::Operator;
-use super::stop::{Shutdown, Stop};
+use super::stop::{Shutdown, Stop, caught};
 use crate::record::{
     Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, RULES, RunOutcome,
     StackRecord, Verdict, Windows, micros,
@@ -125,10 +123,9 @@ async fn follow(
     context.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });
     let inputs = RunbookInputs::new(alone.runbook, alone.respond);
-    let mut follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None);
+    let follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None, context);
     let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
-    let followed = follower.steps(&steps, context).await;
-    follower.end(followed, context).await?.map_or(Ok(()), Err)
+    follower.follow(&steps).await?.map_or(Ok(()), Err)
 }
 
 /// What is known where a runbook is followed alone.

@@ -1,10 +1,10 @@
 //! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
 
+use super::drill::DrillOptions;
 use crate::programs::EffectKind;
 use crate::record::{
-    Announcement, BudgetInfo, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
-    RECORD_FORMAT, RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows,
-    micros, sha256_hex,
+    Announcement, BudgetInfo, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES,
+    ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros, sha256_hex,
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::slis::Ratio;
@@ -14,29 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Who a drill is: known before it begins.
-#[derive(Debug, Clone)]
-pub struct DrillIdentity {
-    /// Id of the run.
-    pub run: String,
-    /// When it began, RFC 3339 in UTC.
-    pub started_utc: String,
-    /// Whether it is the control.
-    pub control: bool,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Commit of the project, where that is known.
-    pub revision: Option<String>,
-    /// The game day that it is part of.
-    pub occasion: Option<DayAttempt>,
-    /// Who carries it out, and on what.
-    pub executed: Option<Executed>,
-    /// How long the runbook of a control is known to take.
-    pub runbook_took: Option<Duration>,
-}
-
-/// The first event.
-pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
+/// The first event. `who` has what only the caller knows: the run, when it began, the commit, the game day and who carries it out.
+pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Announcement {
     let in_scenario = |line| Location { path: shown(&plan.source), line };
     let slis = plan.slis.iter().map(|sli| SliInfo {
         name: sli.name.clone(),
@@ -75,8 +54,6 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
         rules: RULES,
-        run: identity.run.clone(),
-        started_utc: identity.started_utc.clone(),
         scenario: plan.name.clone(),
         title: plan.title.clone(),
         severity: plan.severity.clone(),
@@ -87,28 +64,25 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
         stack_merged: other_stack_files(plan).iter().map(|path| stack_file(path)).collect(),
-        control: identity.control,
-        seed: identity.seed,
+        control: options.control,
+        seed: options.seed,
         // A control that behaves passes, whatever the scenario expects of its runbook.
-        expect: if identity.control { Verdict::Passed } else { plan.expect },
+        expect: if options.control { Verdict::Passed } else { plan.expect },
         slis: slis.collect(),
         loads: loads.collect(),
         faults: faults.collect(),
-        steps: runbook.filter(|_| !identity.control).map(followed).unwrap_or_default(),
+        steps: runbook.filter(|_| !options.control).map(followed).unwrap_or_default(),
         detect: plan.detect.as_ref().and_then(Detect::text),
         page: plan.page().cloned(),
         alert_files: alert_files.map(|(what, source)| (what.to_string(), file_ref(source))).collect(),
-        windows: windows(plan, identity.runbook_took),
+        windows: windows(plan, options.runbook_took),
         vars: shown_vars(&plan.respond),
         runbook_text: runbook.map(|runbook| runbook.source.text.to_string()),
-        revision: identity.revision.clone(),
-        occasion: identity.occasion.clone(),
         description: plan.description.clone(),
         owner: plan.owner.clone(),
         rto_us: plan.rto.map(micros),
         invariants: invariants.collect(),
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
-        executed: identity.executed.clone(),
         severities: definitions(plan),
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
         roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.named()).collect(),
@@ -117,7 +91,7 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             traffic: budget.traffic,
             objective: budget.objective.map(Ratio::get),
         }),
-        alone: false,
+        ..who
     }
 }
 
@@ -294,17 +268,8 @@ mod tests {
         }
         let (plan, diags) = load(&dir.path().join("s.yaml"), &Overrides::default());
         let plan = plan.unwrap_or_else(|| panic!("{}", crate::source::render(&diags, false)));
-        let identity = DrillIdentity {
-            run: "r".into(),
-            started_utc: "2026-11-20T12:00:00Z".into(),
-            control: false,
-            seed: 1,
-            revision: None,
-            occasion: None,
-            executed: None,
-            runbook_took: None,
-        };
-        let told = announce(&plan, &identity);
+        let (options, who) = (DrillOptions::default(), Announcement::default());
+        let told = announce(&plan, &options, who.clone());
         assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));
         let merged: Vec<&str> = told.stack_merged.iter().map(|file| file.sha256.as_str()).collect();
         assert_eq!(merged, [sha256_hex(b"services: { shop: { image: y } }\n")], "a change in it is seen");
@@ -329,7 +294,7 @@ mod tests {
             ]
         );
         assert!(restore.probes[0].at.path.ends_with("s.yaml"));
-        let control = announce(&plan, &DrillIdentity { control: true, ..identity });
+        let control = announce(&plan, &DrillOptions { control: true, ..options }, who);
         assert_eq!(control.expect, Verdict::Passed);
         assert!(control.restore.is_some(), "a control is a DR drill as well");
     }

@@ -3,9 +3,8 @@
 //! event: it ends the drill.
 
 use super::context::{CommonContext, Context, DueCommand};
-use super::probe::ask_probe;
+use super::probe::{ProbeAnswer, ask_probe};
 use super::stop::Stop;
-use super::words::ProbeAnswer;
 use crate::agent::protocol::Told;
 use crate::agent::source::SliSource;
 use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};

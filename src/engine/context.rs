@@ -77,11 +77,7 @@ pub(super) struct Confirmed {
 }
 
 /// A fault that is in place, and what its life goes on with.
-pub(super) struct InjectedFault<'a> {
-    pub common: CommonContext<'a>,
-    pub planned: &'a PlannedFault,
-    pub first: Confirmed,
-}
+pub(super) type InjectedFault<'a> = (CommonContext<'a>, &'a PlannedFault, Confirmed);
 
 /// A run of a command that is due, as an event of an SLI.
 #[derive(Debug)]
@@ -122,6 +118,11 @@ pub(super) struct Context<'a> {
 }
 
 impl CommonContext<'_> {
+    /// The agent of the drill, which is connected once the stack is up.
+    pub fn drill_agent(&self) -> Result<&AgentClient, Stop> {
+        self.agents.get(&AgentRole::Drill).ok_or_else(|| Stop::harness("the drill's agent is not connected"))
+    }
+
     /// Notes what was waited for and how long it took.
     pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
         let (took_us, deadline_us) = (micros(self.sink.now().since(since)), micros(deadline));

@@ -3,26 +3,22 @@
 
 use super::announce::shown;
 use super::commands::run_commands;
-use super::contention::ConcurrentDrills;
 use super::context::{CommonContext, Context, DueCommand};
-use super::follow::{Opening, RunbookInputs};
-use super::guard::caught;
-use super::impact::{FaultImpact, impact, outlast};
+use super::faults::{self, inject};
+use super::follow::{Opening, Operator, RunbookInputs};
+use super::impact::{impact, outlast};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
-use super::monitor::Monitor;
+use super::monitor::{ConcurrentDrills, Monitor};
 use super::pages::judge_pages;
-use super::person::Operator;
-use super::recover::{Recovered, judge_time, note_beyond_control, recover};
+use super::recover::{Incident, Recovered, judge_severity, judge_time, note_beyond_control, recover};
 use super::respond::{Responded, respond};
 use super::restore::after_restore;
 use super::revert::{how_it_is_kept, revert};
-use super::severity::judge_severity;
-use super::steady::{Steady, steady};
-use super::stop::{Shutdown, Stop};
+use super::steady::{Steady, steady, up};
+use super::stop::{Shutdown, Stop, caught};
 use super::stop_when::{overtime, unless_stopped};
-use super::up::up;
-use super::{faults, faults::inject, usage};
+
 use crate::agent::AgentClient;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RestoreLevel,
@@ -43,6 +39,12 @@ const LOGS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often it is looked whether somebody has noted something.
 const NOTES_EVERY: Duration = Duration::from_millis(500);
+
+/// How often it is looked what the stack uses.
+const USAGE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long one such look may take, on a busy engine.
+const USAGE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the command line decides about a drill.
 #[derive(Debug, Clone, Default)]
@@ -162,10 +164,9 @@ pub async fn run(
             course
         };
         let carried = faults::carry_on(injected, in_time, &ending);
-        let used = caught(usage::watch(stack, &sink, &ending));
         let inbox = NoteInbox::new(run_dir.path());
-        let noted = caught(take_notes(&inbox, &sink, &ending));
-        let (course, carried, ..) = tokio::join!(course, carried, used, noted);
+        let looked = caught(look_beside(stack, &inbox, &sink, &ending));
+        let (course, carried, _) = tokio::join!(course, carried, looked);
         let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
         let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
         if let Err(stop) = &course.recovered.outcome {
@@ -177,9 +178,7 @@ pub async fn run(
         cx.end_phase();
         undo_all(&mut cx, &mut course, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
-        let (left, kept) = remove(&mut cx, &course, options, run_dir, shutdown).await;
-        inbox.take(&sink);
-        conclude(cx, course, left, kept, shutdown)
+        conclude(cx, course, (options, run_dir, &inbox), shutdown).await
     };
     tokio::select! {
         outcome = drill => outcome,
@@ -198,24 +197,36 @@ async fn serve_commands(runner: &CommonContext<'_>, due: UnboundedReceiver<DueCo
     }
 }
 
-/// Takes what people note while the drill runs into its story.
-async fn take_notes(inbox: &NoteInbox, sink: &EventSink, ending: &CancellationToken) {
-    let looks = async {
+/// Looks beside the phases, until `ending`, at what the stack uses (evidence, and what later game days plan with; never a reason to fail),
+/// and takes what people note into the story. Nobody waits for a look that is under way then: an engine takes up to two seconds for
+/// one, which would stand between the recovery and the revert.
+async fn look_beside(stack: &dyn Stack, inbox: &NoteInbox, sink: &EventSink, ending: &CancellationToken) {
+    let uses = async {
+        loop {
+            tokio::time::sleep(USAGE_EVERY).await;
+            if let Ok(Ok(Some(usage))) = tokio::time::timeout(USAGE_WITHIN, stack.usage()).await
+                && usage.containers > 0
+            {
+                sink.emit(Event::Usage(usage));
+            }
+        }
+    };
+    let notes = async {
         loop {
             inbox.take(sink);
             tokio::time::sleep(NOTES_EVERY).await;
         }
     };
     // The looks never end by themselves.
-    let _: Option<()> = ending.run_until_cancelled(looks).await;
+    let _: Option<((), ())> = ending.run_until_cancelled(async { tokio::join!(uses, notes) }).await;
 }
 
 /// Every phase up to the recovery, in order; what one came to is what the next one begins with.
 async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &CancellationToken) -> Result<Course, Stop> {
     cx.begin(Phase::Up);
-    let up = up(cx, cancel).await?;
+    up(cx, cancel).await?;
     cx.begin(Phase::Steady);
-    let steady = steady(cx, &up).await?;
+    let steady = steady(cx).await?;
     let common = cx.common.clone();
     unless_stopped(common, broken(cx, steady, person)).await
 }
@@ -226,13 +237,14 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     let injected = inject(cx).await?;
     cx.begin(Phase::Impact);
     let impact = impact(cx, injected, steady.window).await?;
-    let (responded, mut recovered) = match &impact.passed {
-        Some(reason) => {
-            let recovered = Recovered { steady: Some(impact.steady), ..Recovered::unseen(Ok(reason.clone())) };
-            (Responded::default(), recovered)
-        }
-        None => follow_and_recover(cx, &impact, steady.session.take(), person).await,
-    };
+    let recovered = Recovered::unseen(Ok(impact.passed.clone().unwrap_or_default()));
+    let mut incident = Incident { impact, responded: Responded::default(), recovered };
+    if incident.impact.passed.is_some() {
+        incident.recovered.steady = Some(incident.impact.steady);
+    } else if let Err(stop) = follow_and_recover(cx, &mut incident, steady.session.take(), person).await {
+        incident.recovered.outcome = Err(stop);
+    }
+    let recovered = &mut incident.recovered;
     // What users are refused may be gone: that says more than that they have not recovered.
     if (recovered.outcome.is_ok() || recovered.refused)
         && let Err(stop) = ask_invariants(cx, &mut steady.invariants, InvariantTime::Recovered).await
@@ -240,72 +252,67 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     {
         recovered.outcome = Err(stop);
     }
+    let at = recovered.recovery.map(|recovery| recovery.at);
     if recovered.outcome.is_ok()
-        && let Err(stop) = judge_pages(cx, impact.faults.first, recovered.recovery.map(|recovery| recovery.at)).await
+        && let Err(stop) = judge_pages(cx, incident.impact.faults.first, at).await
     {
         recovered.outcome = Err(stop);
     }
     let (mut level, mut data_lost) = (None, false);
     if let Some(restore) = cx.restoring() {
-        let (reached, lost) = after_restore(cx, restore, &steady.baseline, &impact, &responded, &mut recovered).await;
+        let (reached, lost) = after_restore(cx, restore, &steady.baseline, &mut incident).await;
         (level, data_lost) = (Some(reached), lost);
-    } else if let Some(late) = judge_time(cx, &impact, &responded, &recovered)
-        && recovered.outcome.is_ok()
+    } else if let Some(late) = judge_time(cx, &incident)
+        && incident.recovered.outcome.is_ok()
     {
-        recovered.outcome = Err(late);
+        incident.recovered.outcome = Err(late);
     }
-    let understated = judge_severity(cx, &impact, &recovered, data_lost);
-    Ok(Course { recovered, invariants: steady.invariants, level, understated })
+    let understated = judge_severity(cx, &incident, data_lost);
+    Ok(Course { recovered: incident.recovered, invariants: steady.invariants, level, understated })
 }
 
 /// The runbook, and what it comes to.
+///
+/// # Errors
+/// Why a recovery was not looked for, or why a drill does not pass in which it was.
 async fn follow_and_recover(
     cx: &mut Context<'_>,
-    impact: &FaultImpact,
+    incident: &mut Incident,
     session: Option<(Opening, RunbookInputs)>,
     person: &mut dyn Operator,
-) -> (Responded, Recovered) {
-    let mut responded = Responded::default();
-    if let Err(stop) = outlast(cx, impact).await {
-        return (responded, Recovered::unseen(Err(stop)));
-    }
+) -> Result<(), Stop> {
+    outlast(cx, &incident.impact).await?;
     if !cx.control && cx.plan.runbook.is_some() {
         cx.begin(Phase::Respond);
-        responded = match respond(cx, impact, session, person).await {
-            Ok(responded) => responded,
-            Err(stop) => return (responded, Recovered::unseen(Err(stop))),
-        };
+        incident.responded = respond(cx, &incident.impact, session, person).await?;
     }
     let responding = cx.phase_began;
     cx.begin(Phase::Recover);
-    let mut recovered = recover(cx, impact, &responded).await;
-    if recovered.outcome.is_ok() {
-        match responded.unverified.take() {
-            Some(stop) => recovered.outcome = Err(stop),
-            None => {
-                note_impact_contention(cx);
-                note_beyond_control(cx, impact, &recovered, responding);
-                note_unwatched_data(cx);
-                note_unseen(cx, &responded);
-            }
-        }
+    let passes = recover(cx, incident).await?;
+    if let Some(stop) = incident.responded.unverified.take() {
+        return Err(stop);
     }
-    (responded, recovered)
+    incident.recovered.outcome = Ok(passes);
+    note_what_is_uncertain(cx, incident, responding);
+    Ok(())
 }
 
-/// A pass stays one: users recovered. Whether the cure has destroyed data that nobody asks for is another question.
-fn note_unwatched_data(cx: &Context<'_>) {
+/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, whether the cure has
+/// destroyed data that nobody asks for, what a section changes that was not followed, and what a process did beside the runbook or would
+/// have done after its end.
+fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
+    if let Some(why) = cx.impact_contention() {
+        cx.sink.note(format!(
+            "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
+        ));
+    }
+    note_beyond_control(cx, incident, responding);
     if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.control) {
         let what = command.text.lines().next().unwrap_or_default();
         cx.sink.note(format!(
             "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
         ));
     }
-}
-
-/// A pass stays one: users recovered. What a section changes that was not followed, and what a process did beside the runbook or would
-/// have done after its end, nobody saw.
-fn note_unseen(cx: &Context<'_>, responded: &Responded) {
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
         cx.sink.note(format!(
             "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `{}`, so that nobody saw \
@@ -316,19 +323,10 @@ fn note_unseen(cx: &Context<'_>, responded: &Responded) {
             step.phase.name()
         ));
     }
-    if let Some((step, what)) = &responded.left_running {
+    if let Some((step, what)) = &incident.responded.left_running {
         cx.sink.note(format!(
             "“{step}” left a process running (`{what}`): nobody saw what it did beside the other steps, and would have done later, as \
              those of the toolbox end with the runbook"
-        ));
-    }
-}
-
-/// A pass stays one: users suffered, and recovered. The record says what is less certain.
-fn note_impact_contention(cx: &Context<'_>) {
-    if let Some(why) = cx.impact_contention() {
-        cx.sink.note(format!(
-            "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
         ));
     }
 }
@@ -364,14 +362,13 @@ async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
     }
 }
 
-/// Removes the stack, unless it is to be kept: what is left behind, and whether it was kept.
-async fn remove(
-    cx: &mut Context<'_>,
-    course: &Course,
-    options: &DrillOptions,
-    run_dir: &RunDir,
+/// Removes the stack, unless it is to be kept, and says what it all came to.
+async fn conclude(
+    mut cx: Context<'_>,
+    course: Course,
+    (options, run_dir, inbox): (&DrillOptions, &RunDir, &NoteInbox),
     shutdown: &Shutdown,
-) -> (Vec<String>, bool) {
+) -> DrillOutcome {
     let expected = if cx.control { Verdict::Passed } else { cx.plan.expect };
     let foreseen = cx.verdict.as_ref().or(course.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
     let level_as_expected = cx.restoring().is_none_or(|restore| course.level == Some(restore.expect));
@@ -380,20 +377,16 @@ async fn remove(
     let kept = options.keep && !interrupted && !as_expected;
     let mut left = Vec::new();
     if kept {
-        if let Err(error) = run_dir.mark_kept(&how_it_is_kept(cx)) {
+        if let Err(error) = run_dir.mark_kept(&how_it_is_kept(&cx)) {
             cx.sink.note(format!("the run could not be marked as kept: {error}"));
         }
     } else {
         cx.begin(Phase::Down);
-        left = down(cx).await;
+        left = down(&mut cx).await;
         cx.end_phase();
     }
     cx.pumps.clear();
-    (left, kept)
-}
-
-/// Says what it all came to.
-fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, shutdown: &Shutdown) -> DrillOutcome {
+    inbox.take(&cx.sink);
     // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
     if shutdown.cancel.is_cancelled() && cx.verdict_now() != Verdict::Interrupted {
         cx.judge(shutdown.interrupted());

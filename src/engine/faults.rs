@@ -2,15 +2,13 @@
 //! stands, comes back where it was ended, ends and comes again by its times, and is undone and seen gone.
 
 use super::context::{CommonContext, Confirmed, Context, FaultTimes, InjectedFault, POLL, TimedFaults, seconds};
-use super::guard::caught;
 use super::monitor::shown;
-use super::stop::Stop;
-use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
+use super::stop::{Stop, caught};
+use crate::faults::{FaultContext, FaultError, LOOK_EVERY, MAY_FAIL_FOR, Presence, Undo};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
 use crate::slis::SLICE;
 use crate::slis::window::Timeline;
 use crate::spec::PlannedFault;
-use crate::stack::Stack;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,10 +25,6 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a fault must be gone to have ended before the mitigation: a script that could not ask for a moment says so as well.
 const GONE_FOR: Duration = Duration::from_secs(2);
-/// How often it is looked whether somebody has ended a part of a fault that comes back.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long injecting it again may fail: the runbook may be about to replace what it harms.
-const MAY_FAIL_FOR: Duration = Duration::from_secs(30);
 /// How long what is under way at the end may take.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How long of it a fault may take that is coming again: a release may take minutes.
@@ -71,7 +65,7 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
                 }
                 cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
                 // Nobody listens any more once the drill has begun to end.
-                let _ = cx.injected.send(InjectedFault { common: cx.common.clone(), planned, first });
+                let _ = cx.injected.send((cx.common.clone(), planned, first));
             }
             Err(stop) => {
                 let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(planned.line));
@@ -87,13 +81,17 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
 }
 
 impl Context<'_> {
+    /// What has become of each fault by its times, as far as nothing went wrong.
+    pub(super) fn times(&self) -> BTreeMap<String, FaultTimes> {
+        self.times.borrow().clone().unwrap_or_default()
+    }
+
     /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone, unless users are to notice none. One
     /// that comes and goes is in force as long as it may come again, in place or not.
     pub(super) async fn ask_faults(&self) -> Answers {
         let asks = !self.control || self.plan.impact.none;
         let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && asks);
-        let (times, come) =
-            (self.times.borrow().clone().unwrap_or_default(), asked().filter(|planned| planned.period().is_some()));
+        let (times, come) = (self.times(), asked().filter(|planned| planned.period().is_some()));
         let said = |planned: &PlannedFault| {
             let came = times.get(&planned.id).map_or(0, |times| times.came.len()) + 1;
             (planned.id.clone(), Ok(Presence::InPlace(format!("it comes and goes: it came {came} times so far"))))
@@ -103,8 +101,7 @@ impl Context<'_> {
             let Some(planned) = asked().find(|planned| planned.id == id && planned.period().is_none()) else {
                 continue;
             };
-            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
-            answers.push((id, answer));
+            answers.push((id, self.presence(planned, &undo).await));
         }
         answers
     }
@@ -141,7 +138,7 @@ impl Context<'_> {
             let context = self.fault_context(&planned.id);
             let ago = mitigated.map(|at| self.sink.now().since(at));
             let asked = planned.fault.ended_by_itself(&context, ago);
-            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
+            if let Some(reason) = within(ONE_STEP_WITHIN, "asking", &planned.id, asked).await? {
                 let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
                 ended.insert(planned.id.clone(), stop);
             }
@@ -153,7 +150,7 @@ impl Context<'_> {
     /// Not asked are those that come back (`returns`, `every`), that still grow, that nothing undoes (they have done their harm), and that a later
     /// one in the same service may have ended.
     pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
-        let times = self.times.borrow().clone().unwrap_or_default();
+        let times = self.times();
         for (id, undo) in self.ledger.outstanding() {
             let Some(at) = self.plan.faults.iter().position(|planned| planned.id == id) else { continue };
             let (planned, later) = self.plan.faults.get(at..)?.split_first()?;
@@ -170,7 +167,7 @@ impl Context<'_> {
             if !matches!(asked, Ok(Ok(Presence::Gone(_)))) {
                 continue;
             }
-            let stays = self.poll_presence(&id, &planned.fault, &undo, GONE_FOR, true).await;
+            let stays = self.poll_presence(planned, &undo, GONE_FOR, true).await;
             let Ok(Presence::Gone(evidence)) = stays else { continue };
             let reason = format!(
                 "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the \
@@ -192,8 +189,7 @@ impl Context<'_> {
     pub(super) async fn not_acted(&self) -> String {
         let mut said = String::new();
         for planned in self.plan.faults.iter().filter(|planned| !planned.timing.noise) {
-            let context = self.fault_context(&planned.id);
-            let now = in_time("asking", &planned.id, planned.fault.acted(&context)).await.ok().flatten();
+            let now = self.acted(planned).await;
             // Only now: what ends meanwhile has been added up before it ended.
             let before = self.times.borrow().as_ref().ok().and_then(|times| times.get(&planned.id)?.acted);
             // Of one that cannot be asked nothing is known.
@@ -232,14 +228,14 @@ impl Context<'_> {
 
     /// The fault that ended last by `lasts`, for good, and when.
     pub(super) fn last_ended(&self) -> Option<(String, DrillTime)> {
-        let times = self.times.borrow().clone().unwrap_or_default();
+        let times = self.times();
         let ended = self.plan.faults.iter().filter(|planned| planned.ends_in_time());
         ended.filter_map(|planned| Some((planned.id.clone(), times.get(&planned.id)?.ended?))).max_by_key(|(_, at)| *at)
     }
 
     /// The faults that come and go, and are away.
     pub(super) fn away(&self) -> Vec<String> {
-        let (times, outstanding) = (self.times.borrow().clone().unwrap_or_default(), self.ledger.outstanding());
+        let (times, outstanding) = (self.times(), self.ledger.outstanding());
         let away = |planned: &&PlannedFault| {
             planned.period().is_some()
                 && times.get(&planned.id).is_some_and(|times| times.ended.is_some())
@@ -256,7 +252,7 @@ impl Context<'_> {
     /// Why users who were served from then until then are not known to be served in spite of the faults that come and go: one of
     /// them has not come in that time, or had not the time `to_hurt` any more.
     pub(super) fn stayed_away(&self, from: DrillTime, to: DrillTime, to_hurt: Duration) -> Option<String> {
-        let times = self.times.borrow().clone().unwrap_or_default();
+        let times = self.times();
         let came = |planned: &&PlannedFault| {
             let came = times.get(&planned.id).map(|times| times.came.as_slice()).unwrap_or_default();
             came.iter().any(|(began, confirmed)| from <= *began && *confirmed <= to && began.plus(to_hurt) <= to)
@@ -273,7 +269,7 @@ impl CommonContext<'_> {
     /// a preparation) may have taken minutes.
     async fn still_steady(&self) -> Result<(), Stop> {
         let window = self.plan.steady_for;
-        let steady = |timeline: &Timeline| timeline.steady(window, DrillTime::default()).known()?.ok();
+        let steady = |timeline: &Timeline| timeline.steady(window, DrillTime::default())?.ok();
         let (began, within) = (self.sink.now(), self.plan.steady_within);
         let met = self.monitor.until(began.plus(within), |monitor| monitor.timeline(steady)).await?.is_some();
         if self.sink.now().since(began) >= SLICE {
@@ -306,7 +302,7 @@ impl CommonContext<'_> {
         let context = FaultContext { strength, ..self.fault_context(id) };
         let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
         within(fault.inject_within(), "injecting", id, fault.inject(&undo, &context)).await?;
-        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
+        match self.poll_presence(planned, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
                 let at = self.fault_event(id, FaultEvent::Confirmed, &evidence);
@@ -319,19 +315,31 @@ impl CommonContext<'_> {
         }
     }
 
+    /// How a fault stands.
+    async fn presence(&self, planned: &PlannedFault, undo: &Undo) -> Result<Presence, Stop> {
+        let context = self.fault_context(&planned.id);
+        within(ONE_STEP_WITHIN, "asking", &planned.id, planned.fault.confirm(undo, &context)).await
+    }
+
+    /// How often a fault has acted since it was injected, where that is known.
+    async fn acted(&self, planned: &PlannedFault) -> Option<u64> {
+        let context = self.fault_context(&planned.id);
+        within(ONE_STEP_WITHIN, "asking", &planned.id, planned.fault.acted(&context)).await.ok()?
+    }
+
     /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
-    pub(super) async fn poll_presence(
+    async fn poll_presence(
         &self,
-        id: &str,
-        fault: &Fault,
+        planned: &PlannedFault,
         undo: &Undo,
         within: Duration,
         in_place: bool,
     ) -> Result<Presence, Stop> {
+        let id = &planned.id;
         let started = self.sink.now();
         let mut pause = POLL / 8;
         loop {
-            let presence = in_time("asking", id, fault.confirm(undo, &self.fault_context(id))).await?;
+            let presence = self.presence(planned, undo).await?;
             let reached = match &presence {
                 Presence::InPlace(_) => in_place,
                 Presence::Partly(..) => false,
@@ -347,111 +355,6 @@ impl CommonContext<'_> {
         }
     }
 
-    /// Lets a fault that is in place grow, ends it when its `lasts` is over, and injects it again by its `every`, until `ending`.
-    /// One without `lasts` comes back where it was ended.
-    async fn live(
-        &self,
-        planned: &PlannedFault,
-        mut confirmed: Confirmed,
-        times: &watch::Sender<TimedFaults>,
-        ending: &CancellationToken,
-    ) -> Result<(), String> {
-        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(self.seed));
-        let first = begins.next().unwrap_or_default();
-        loop {
-            if !self.grow(planned, &confirmed, times, ending).await? {
-                return Ok(());
-            }
-            let Some(lasts) = planned.timing.lasts else {
-                let kept = recur(&planned.fault, &confirmed.undo, self.stack, ending).await;
-                return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
-            };
-            if !self.reached(confirmed.at.plus(lasts), ending).await {
-                return Ok(());
-            }
-            let acted = in_time("asking", id, planned.fault.acted(&self.fault_context(id))).await.ok().flatten();
-            note_time(times, id, |times| {
-                times.acted = acted.map(|acted| acted + times.acted.unwrap_or(0)).or(times.acted)
-            });
-            let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
-            let at = self.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
-            let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
-            note_time(times, id, |times| times.ended = Some(at));
-            let Some(next) = begins.next() else { return Ok(()) };
-            if !self.reached(began.plus(next - first), ending).await {
-                return Ok(());
-            }
-            let Some(came) = self.reinject(planned, ending).await? else { return Ok(()) };
-            note_time(times, id, |times| times.came.push((came.began, came.at)));
-            confirmed = came;
-        }
-    }
-
-    /// Whether an instant came before the drill began to end.
-    async fn reached(&self, at: DrillTime, ending: &CancellationToken) -> bool {
-        ending.run_until_cancelled(tokio::time::sleep(at.since(self.sink.now()))).await.is_some()
-    }
-
-    /// Lets a fault grow by its `ramp` and sees it in place then; `false` where the drill has begun to end meanwhile.
-    async fn grow(
-        &self,
-        planned: &PlannedFault,
-        confirmed: &Confirmed,
-        times: &watch::Sender<TimedFaults>,
-        ending: &CancellationToken,
-    ) -> Result<bool, String> {
-        let PlannedFault { id, fault, timing, .. } = planned;
-        for (after, strength) in planned.steps().skip(1) {
-            if !self.reached(confirmed.began.plus(after), ending).await {
-                return Ok(false);
-            }
-            let context = FaultContext { strength, ..self.fault_context(id) };
-            let changed = in_time("changing", id, fault.change(&context)).await;
-            changed.map_err(|stop| format!("`{id}` did not grow by `ramp`: {}", stop.reason))?;
-        }
-        if timing.ramp.is_none() {
-            return Ok(true);
-        }
-        let evidence = match self.poll_presence(id, fault, &confirmed.undo, CONFIRM_WITHIN, true).await {
-            Ok(Presence::InPlace(evidence)) => evidence,
-            Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
-                return Err(format!("`{id}` was not in place when it had grown: {evidence}"));
-            }
-            Err(stop) => return Err(stop.reason),
-        };
-        let steps = planned.steps().count() - 1;
-        let at = self.fault_event(id, FaultEvent::Grown, &format!("in {steps} steps; {evidence}"));
-        note_time(times, id, |times| times.grown = times.grown.or(Some(at)));
-        Ok(true)
-    }
-
-    /// Injects a fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
-    /// is tried again for a while. `None` where the drill has begun to end meanwhile.
-    async fn reinject(&self, planned: &PlannedFault, ending: &CancellationToken) -> Result<Option<Confirmed>, String> {
-        let (id, tried) = (&planned.id, Instant::now());
-        loop {
-            // What is cut off by the end of the drill is on the ledger, and undone from there.
-            let stop = tokio::select! {
-                biased;
-                injected = self.inject_one(planned, false) => match injected {
-                    Ok(confirmed) => return Ok(Some(confirmed)),
-                    Err(stop) => stop,
-                },
-                () = after_the_end(ending, COME_AGAIN_WITHIN) => return Ok(None),
-            };
-            // What is left of this attempt must not stand beside the next one.
-            for (_, undo) in self.ledger.outstanding().iter().filter(|(known, _)| known == id) {
-                self.undo(id, undo, FaultEvent::Away, "it could not come again: ").await?;
-            }
-            if tried.elapsed() > MAY_FAIL_FOR {
-                return Err(format!("`{id}` could not come again: {}", stop.reason));
-            }
-            if ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY * 5)).await.is_none() {
-                return Ok(None);
-            }
-        }
-    }
-
     /// Undoes a fault and sees it gone: the evidence, or why not. `said` takes what the undo writes.
     async fn lift(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
@@ -463,11 +366,9 @@ impl CommonContext<'_> {
                 said.clone_from(&error.output);
                 return Err(format!("could not be undone: {error}"));
             }
-            Ok(Ok(Undone::OnlyTheDrill(why))) => return Err(why),
-            Ok(Ok(Undone::Done { output, .. })) => *said = output,
-            Ok(Ok(Undone::AlreadyGone)) => {}
+            Ok(Ok(undone)) => *said = undone.output,
         }
-        match self.poll_presence(id, &planned.fault, undo, within, false).await {
+        match self.poll_presence(planned, undo, within, false).await {
             Ok(Presence::Gone(evidence)) => Ok(evidence),
             Ok(Presence::InPlace(evidence) | Presence::Partly(evidence, _)) => {
                 Err(format!("was undone and is still there: {evidence}"))
@@ -557,15 +458,118 @@ fn how_it_stands(first: Result<Presence, Stop>, last: Result<Presence, Stop>) ->
     (what, format!("{evidence}{earlier}"))
 }
 
-/// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
-pub(super) async fn in_time<T>(
-    what: &str,
-    id: &str,
-    step: impl Future<Output = Result<T, FaultError>>,
-) -> Result<T, Stop> {
-    within(ONE_STEP_WITHIN, what, id, step).await
+/// The life of a fault that is in place, until `ending`.
+struct FaultLife<'l, 'a> {
+    cx: &'l CommonContext<'a>,
+    planned: &'l PlannedFault,
+    times: &'l watch::Sender<TimedFaults>,
+    ending: &'l CancellationToken,
 }
 
+impl FaultLife<'_, '_> {
+    /// Lets the fault grow, ends it when its `lasts` is over, and injects it again by its `every`. One without `lasts` comes back where it
+    /// was ended.
+    async fn live(&self, mut confirmed: Confirmed) -> Result<(), String> {
+        let FaultLife { cx, planned, ending, .. } = *self;
+        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(cx.seed));
+        let first = begins.next().unwrap_or_default();
+        loop {
+            if !self.grow(&confirmed).await? {
+                return Ok(());
+            }
+            let Some(lasts) = planned.timing.lasts else {
+                let kept = planned.fault.recur(&confirmed.undo, cx.stack, ending).await;
+                return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
+            };
+            if !self.reached(confirmed.at.plus(lasts)).await {
+                return Ok(());
+            }
+            let acted = cx.acted(planned).await;
+            self.note(|times| times.acted = acted.map(|acted| acted + times.acted.unwrap_or(0)).or(times.acted));
+            let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
+            let at = cx.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
+            let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
+            self.note(|times| times.ended = Some(at));
+            let Some(next) = begins.next() else { return Ok(()) };
+            if !self.reached(began.plus(next - first)).await {
+                return Ok(());
+            }
+            let Some(came) = self.reinject().await? else { return Ok(()) };
+            self.note(|times| times.came.push((came.began, came.at)));
+            confirmed = came;
+        }
+    }
+
+    /// Whether an instant came before the drill began to end.
+    async fn reached(&self, at: DrillTime) -> bool {
+        self.ending.run_until_cancelled(tokio::time::sleep(at.since(self.cx.sink.now()))).await.is_some()
+    }
+
+    /// Notes what became of the fault by its times.
+    fn note(&self, change: impl FnOnce(&mut FaultTimes)) {
+        self.times.send_modify(|times| {
+            if let Ok(times) = times {
+                change(times.entry(self.planned.id.clone()).or_default());
+            }
+        });
+    }
+
+    /// Lets the fault grow by its `ramp` and sees it in place then; `false` where the drill has begun to end meanwhile.
+    async fn grow(&self, confirmed: &Confirmed) -> Result<bool, String> {
+        let (cx, PlannedFault { id, fault, timing, .. }) = (self.cx, self.planned);
+        for (after, strength) in self.planned.steps().skip(1) {
+            if !self.reached(confirmed.began.plus(after)).await {
+                return Ok(false);
+            }
+            let context = FaultContext { strength, ..cx.fault_context(id) };
+            let changed = within(ONE_STEP_WITHIN, "changing", id, fault.change(&context)).await;
+            changed.map_err(|stop| format!("`{id}` did not grow by `ramp`: {}", stop.reason))?;
+        }
+        if timing.ramp.is_none() {
+            return Ok(true);
+        }
+        let evidence = match cx.poll_presence(self.planned, &confirmed.undo, CONFIRM_WITHIN, true).await {
+            Ok(Presence::InPlace(evidence)) => evidence,
+            Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
+                return Err(format!("`{id}` was not in place when it had grown: {evidence}"));
+            }
+            Err(stop) => return Err(stop.reason),
+        };
+        let steps = self.planned.steps().count() - 1;
+        let at = cx.fault_event(id, FaultEvent::Grown, &format!("in {steps} steps; {evidence}"));
+        self.note(|times| times.grown = times.grown.or(Some(at)));
+        Ok(true)
+    }
+
+    /// Injects the fault anew, on what is there now, as the first time. The runbook may be about to replace what it harms, so that it
+    /// is tried again for a while. `None` where the drill has begun to end meanwhile.
+    async fn reinject(&self) -> Result<Option<Confirmed>, String> {
+        let (cx, id, tried) = (self.cx, &self.planned.id, Instant::now());
+        loop {
+            // What is cut off by the end of the drill is on the ledger, and undone from there.
+            let stop = tokio::select! {
+                biased;
+                injected = cx.inject_one(self.planned, false) => match injected {
+                    Ok(confirmed) => return Ok(Some(confirmed)),
+                    Err(stop) => stop,
+                },
+                () = after_the_end(self.ending, COME_AGAIN_WITHIN) => return Ok(None),
+            };
+            // What is left of this attempt must not stand beside the next one.
+            for (_, undo) in cx.ledger.outstanding().iter().filter(|(known, _)| known == id) {
+                cx.undo(id, undo, FaultEvent::Away, "it could not come again: ").await?;
+            }
+            if tried.elapsed() > MAY_FAIL_FOR {
+                return Err(format!("`{id}` could not come again: {}", stop.reason));
+            }
+            if self.ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY * 5)).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
 async fn within<T>(
     limit: Duration,
     what: &str,
@@ -582,13 +586,32 @@ async fn within<T>(
 /// until `ending`. A fault that does not as it should would make a runbook look good that it should not: that is the harness,
 /// and no pass.
 pub(super) async fn carry_on(
-    injected: UnboundedReceiver<InjectedFault<'_>>,
+    mut injected: UnboundedReceiver<InjectedFault<'_>>,
     times: watch::Sender<TimedFaults>,
     ending: &CancellationToken,
 ) -> Result<(), Stop> {
+    let times = &times;
+    let all = async {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some((cx, planned, first)) = injected.recv(), if !ending.is_cancelled() => {
+                    under_way.push(async move {
+                        let carried = FaultLife { cx: &cx, planned, times, ending }.live(first).await;
+                        if let Err(reason) = &carried {
+                            let _ = times.send_replace(Err(reason.clone()));
+                        }
+                        carried
+                    });
+                }
+                Some(carried) = under_way.next() => carried?,
+                () = ending.cancelled(), if under_way.is_empty() => return Ok(()),
+            }
+        }
+    };
     let carried = tokio::select! {
         biased;
-        carried = caught(carry_on_all(injected, &times, ending)) => carried,
+        carried = caught(all) => carried,
         () = after_the_end(ending, FINISH_WITHIN) => return Err(Stop::harness(format!(
             "bringing a fault back, or ending it, took more than {}", seconds(FINISH_WITHIN)
         ))),
@@ -601,144 +624,4 @@ pub(super) async fn carry_on(
 async fn after_the_end(ending: &CancellationToken, grace: Duration) {
     ending.cancelled().await;
     tokio::time::sleep(grace).await;
-}
-
-async fn carry_on_all(
-    mut injected: UnboundedReceiver<InjectedFault<'_>>,
-    times: &watch::Sender<TimedFaults>,
-    ending: &CancellationToken,
-) -> Result<(), String> {
-    let mut under_way = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            Some(InjectedFault { common, planned, first }) = injected.recv() => under_way.push(async move {
-                let carried = common.live(planned, first, times, ending).await;
-                if let Err(reason) = &carried {
-                    let _ = times.send_replace(Err(reason.clone()));
-                }
-                carried
-            }),
-            Some(carried) = under_way.next() => carried?,
-            () = ending.cancelled() => break,
-        }
-    }
-    while let Some(carried) = under_way.next().await {
-        carried?;
-    }
-    Ok(())
-}
-
-/// Notes what became of a fault by its times.
-fn note_time(times: &watch::Sender<TimedFaults>, id: &str, change: impl FnOnce(&mut FaultTimes)) {
-    times.send_modify(|times| {
-        if let Ok(times) = times {
-            change(times.entry(id.to_string()).or_default());
-        }
-    });
-}
-
-/// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with
-/// nothing under way.
-async fn recur(fault: &Fault, undo: &Undo, stack: &dyn Stack, ending: &CancellationToken) -> Result<(), FaultError> {
-    let Some(after) = fault.facts.returns else { return Ok(()) };
-    let (mut noticed, mut failing) = (Noticed::new(), None);
-    while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-        match inject_ended(fault, undo, after, &mut noticed, stack).await {
-            Ok(()) => failing = None,
-            Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > MAY_FAIL_FOR => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Part of a fault that was ended → since when, as the stack says it, and when that was noticed.
-type Noticed = BTreeMap<String, (String, Instant)>;
-
-/// Injects those parts again that have been ended for `after`.
-async fn inject_ended(
-    fault: &Fault,
-    undo: &Undo,
-    after: Duration,
-    noticed: &mut Noticed,
-    stack: &dyn Stack,
-) -> Result<(), FaultError> {
-    let ended = fault.ended(undo, stack).await?;
-    noticed.retain(|id, _| ended.iter().any(|part| part.id == *id));
-    for EndedPart { id, since } in ended {
-        let (start, at) = noticed.entry(id.clone()).or_insert_with(|| (since.clone(), Instant::now()));
-        if *start != since {
-            (*start, *at) = (since, Instant::now());
-        }
-        if at.elapsed() >= after {
-            fault.inject_again(&id, undo, stack).await?;
-            noticed.remove(&id);
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::faults::tests::pretend::{Pretend, agents};
-    use crate::faults::tests::read;
-
-    /// Waits until the stack was told to do something, and returns all that it was told.
-    async fn told(stack: &Pretend) -> Vec<String> {
-        loop {
-            let done = stack.done();
-            if !done.is_empty() {
-                return done;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
-        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
-        let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
-        assert_eq!(fault.facts.returns, Some(Duration::from_secs(2)));
-        let undo = fault.prepare(&context).await.expect("an undo");
-        fault.inject(&undo, &context).await.expect("injected");
-        stack.done();
-        let ending = CancellationToken::new();
-        let runbook = async {
-            for restart in ["first", "second"] {
-                stack.set("a", "running");
-                let started = tokio::time::Instant::now();
-                assert_eq!(told(&stack).await, ["Kill { signal: \"SIGTERM\" } a"]);
-                let after = started.elapsed().as_secs_f64();
-                assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
-            }
-            // Started again before its time is over, it has all of it again.
-            stack.set("a", "running");
-            tokio::time::sleep(Duration::from_millis(1500)).await;
-            stack.containers.lock().expect("a lock")[0].started_at = "later".into();
-            tokio::time::sleep(Duration::from_millis(1500)).await;
-            assert_eq!(stack.done(), Vec::<String>::new());
-            stack.containers.lock().expect("a lock")[0].id = "new".into();
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
-            ending.cancel();
-        };
-        let (kept, ()) = tokio::join!(recur(&fault, &undo, &stack, &ending), runbook);
-        kept.expect("nothing failed");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_kill_that_cannot_return_says_so() {
-        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
-        let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
-        let undo = fault.prepare(&context).await.expect("an undo");
-        *stack.refuses.lock().expect("a lock") = true;
-        let error = recur(&fault, &undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
-        assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
-
-        let stays_down = read("container_kill: { service: db }").expect("a fault");
-        recur(&stays_down, &undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
-    }
 }

@@ -1,15 +1,15 @@
 //! Impact and detect: users must feel the fault and the alert condition must hold, watched side by side from the
-//! confirmed injection on. `impact: none` turns the drill round.
+//! confirmed injection on, with the page. `impact: none` turns the drill round.
 
 use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
-use super::seen::{ImpactWatch, SCRAPE_GRACE, must_fall, watch};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, FaultEvent, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED,
+    Check, CheckOutcome, DrillTime, Event, EventSink, FaultEvent, ImpactRecord, Parts, Phase, Verdict, WAIT_ENDED,
+    WAIT_KEPT, WAIT_SUFFERED, detect_from,
 };
 use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, WindowAnswer, required_hold};
 use crate::spec::{Plan, PlannedFault};
@@ -42,7 +42,7 @@ impl FaultImpact {
         let (slis, from, below) = (must_fall(plan), self.faults.first, plan.impact.below);
         let query = ImpactQuery { slis: &slis, below, window: plan.impact.window, from, within: until.since(from) };
         match timeline.impact(&query) {
-            WindowAnswer::Yes(hits) if self.hit.is_some() => hits,
+            Some(Ok(hits)) if self.hit.is_some() => hits,
             _ => Vec::new(),
         }
     }
@@ -74,14 +74,10 @@ impl FaultImpact {
         let periods = plan.faults.iter().filter(|planned| !planned.timing.noise).filter_map(PlannedFault::period);
         Some(periods.max()? + self.onset()? + plan.impact.window)
     }
-
-    /// How long users must be served for a recovery to count. `parts` is how much of a fault is active, where that is a part.
-    pub fn required_hold(&self, plan: &Plan, parts: Option<Parts>) -> Duration {
-        hold_after(plan, self.onset(), parts)
-    }
 }
 
-/// The same of faults that needed so long to hurt.
+/// How long users must be served for a recovery to count from faults that needed so long to hurt. `parts` is how much of a fault is
+/// active, where that is a part.
 pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
     required_hold(plan.recover_hold, onset, plan.impact.window, returns(plan), parts)
 }
@@ -292,7 +288,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     // When their time is over, not once every answer has come.
     cx.monitor.until(until, |_| None::<()>).await?;
     let gone = not_stayed(cx).await;
-    let held = |timeline: &Timeline| timeline.held(injected, within).known();
+    let held = |timeline: &Timeline| timeline.held(injected, within);
     let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
         let breached = cx.monitor.timeline(|timeline| timeline.breached(began, until, within));
@@ -336,4 +332,85 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
         }
         None => Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE))),
     }
+}
+
+/// What a scrape may take on top of its interval before a missing sample is the alert's fault.
+pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
+
+/// What was seen since the injection.
+pub(super) struct ImpactWatch {
+    /// The time to be felt in counts from the last confirmation.
+    pub faults: Injected,
+    /// When an SLI fell, and which ones did.
+    pub impact: Option<(DrillTime, Vec<String>)>,
+    /// Everything is known until the time to be felt is over, and none fell.
+    pub unfelt: bool,
+    /// When the condition had begun to hold that was the first to hold since the injection.
+    pub held: Option<DrillTime>,
+    /// When the page came.
+    pub paged: Option<DrillTime>,
+}
+
+impl ImpactWatch {
+    pub(super) fn of(faults: Injected) -> ImpactWatch {
+        ImpactWatch { faults, impact: None, unfelt: false, held: None, paged: None }
+    }
+
+    /// From when on the condition and the page have their time.
+    pub(super) fn detect_from(&self, cx: &Context<'_>) -> DrillTime {
+        let felt = self.impact.as_ref().map(|(at, _)| *at);
+        detect_from(&cx.injections, felt).unwrap_or(self.faults.last)
+    }
+}
+
+/// The SLIs one of which must fall.
+pub(super) fn must_fall(plan: &Plan) -> Vec<String> {
+    plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect()
+}
+
+/// The SLIs that fell below the threshold, told as events.
+fn fallen(answer: WindowAnswer<Vec<Hit>, ()>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
+    let Some(Ok(hits)) = answer else { return None };
+    for hit in &hits {
+        let ratio = hit.level.ratio().unwrap_or_default();
+        sink.emit(Event::Impacted(ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio }));
+    }
+    let first = hits.iter().map(|hit| hit.at).min()?;
+    Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
+}
+
+/// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
+pub(super) async fn watch(
+    cx: &Context<'_>,
+    deadline: DrillTime,
+    seen: &mut ImpactWatch,
+    enough: impl Fn(&ImpactWatch) -> bool,
+) -> Result<(), Stop> {
+    let (plan, sink) = (cx.plan, &cx.sink);
+    let (slis, impact) = (must_fall(plan), &plan.impact);
+    // From the first fault on; the time to be seen in counts from the last one.
+    let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
+    let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
+    let watched = cx.monitor.until(deadline, |monitor| {
+        if seen.impact.is_none() && !impact.none {
+            let answer = monitor.timeline(|timeline| timeline.impact(&query));
+            seen.unfelt = matches!(answer, Some(Err(())));
+            seen.impact = fallen(answer, sink);
+        }
+        if seen.held.is_none() && plan.condition().is_some() {
+            seen.held = monitor.held_since(seen.faults.first);
+            // Where a page must come, it is what detects.
+            if let (Some(since), None) = (seen.held, plan.page().and_then(|page| page.alert.as_ref())) {
+                sink.emit(Event::Detected { detected_us: since.max(seen.faults.first), paged: None });
+            }
+        }
+        if let (None, Some(page)) = (seen.paged, plan.page())
+            && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
+        {
+            seen.paged = Some(came.at);
+            sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
+        }
+        enough(seen).then_some(())
+    });
+    watched.await.map(drop)
 }

@@ -2,9 +2,8 @@
 //! the revert. A fix that destroys is none: `damaged`.
 
 use super::context::{Context, POLL, seconds};
-use super::probe::ask_probe;
+use super::probe::{ask_probe, is_checksum_of_nothing, judged, kept, number};
 use super::stop::Stop;
-use super::words::{is_checksum_of_nothing, judged, kept, number};
 use crate::record::{Check, CheckOutcome, Event, InvariantRecord, InvariantTime, Verdict};
 use crate::spec::{Expectation, Invariant};
 use std::collections::BTreeMap;

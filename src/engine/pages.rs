@@ -1,9 +1,8 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
 use super::context::{ARRIVAL, Context, seconds};
-use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
+use super::impact::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
-use super::up::Up;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::record::{
@@ -23,8 +22,9 @@ const ANSWERED_AFTER: Duration = Duration::from_secs(15);
 const YOUNG: Duration = Duration::from_secs(30);
 
 /// Starts Prometheus and Alertmanager with the team's files; returns when they work together.
-pub(super) async fn start_alerts(cx: &Context<'_>, up: &Up) -> Result<(), Stop> {
-    let (Some(alerts), Some(agent)) = (&cx.plan.alerts, &up.monitoring) else { return Ok(()) };
+pub(super) async fn start_alerts(cx: &Context<'_>) -> Result<(), Stop> {
+    let agent = cx.agents.get(&AgentRole::Monitoring);
+    let (Some(alerts), Some(agent)) = (&cx.plan.alerts, agent) else { return Ok(()) };
     let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
     let followed = cx.plan.page().and_then(|page| page.alert.as_deref()).unwrap_or_default();
     let (servers, left_out) = alerts.servers(followed, &hosts);
@@ -102,7 +102,7 @@ async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Res
     let impact = &cx.plan.impact;
     let known = cx.monitor.until(page.plus(cx.longest_request() + ARRIVAL), |monitor| {
         let fell = monitor.timeline(|timeline| timeline.fell(impact.below, impact.window, first, page));
-        fell.known().map(Result::unwrap_or_default)
+        fell.map(Result::unwrap_or_default)
     });
     known.await?.ok_or_else(|| Stop::harness("there was no complete measurement until the page"))
 }

@@ -1,27 +1,34 @@
 //! Recover: every SLI meets its objective again, in time and for long enough, while Firedrill leaves the fault alone, and
 //! until it begins to undo it. Each fault is asked when the runbook has ended and at the end of the hold, so that the record
-//! says whether the runbook cleared it or worked around it.
+//! says whether the runbook cleared it or worked around it. How severe the incident was is measured then, by what users felt and what was lost.
 
-use super::announce::acts;
+use super::announce::{acts, definitions};
 use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, hold_after, returns};
 use super::monitor::shown;
+use super::probe::beside;
 use super::respond::{ChangingStep, Responded, runs};
 use super::stop::Stop;
-use super::words::beside;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, Parts, Phase, RecoveryRecord, Verdict, WAIT_RECOVERED,
-    WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros,
+    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, MeasuredSeverity, Parts, Phase, RecoveryRecord,
+    Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer};
+use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::spec::PlannedFault;
 use std::time::Duration;
 
 /// Users who are served for so long before the first mitigating command, and for as long as a request may take, were not helped by it.
 const SERVED_BEFORE: Duration = Duration::from_secs(1);
+
+/// What users felt, what was done about it, and what that came to.
+pub(super) struct Incident {
+    pub impact: FaultImpact,
+    pub responded: Responded,
+    pub recovered: Recovered,
+}
 
 /// What looking for a recovery came to.
 #[derive(Debug)]
@@ -44,176 +51,171 @@ impl Recovered {
     pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
         Recovered { outcome, recovery: None, hold: None, steady: None, refused: false }
     }
-
-    async fn look_for(
-        &mut self,
-        cx: &mut Context<'_>,
-        impact: &FaultImpact,
-        responded: &Responded,
-    ) -> Result<String, Stop> {
-        self.steady = Some(impact.steady);
-        // The stamps of events and no other reading: whoever reads the record counts from the same instants.
-        let started = cx.phase_began;
-        let followed = !cx.control && cx.plan.runbook.is_some();
-        let mitigation = responded.mitigation.filter(|_| followed && !responded.without_mitigation);
-        let from = match (mitigation, impact.hit) {
-            (Some((begun, _)), _) => begun,
-            // What heals from the end of the runbook on heals by itself, or by a person.
-            (None, _) if followed => started,
-            (None, Some(at)) => at,
-            (None, None) => impact.faults.first,
-        };
-        let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
-        let ended = match mitigation {
-            Some((_, Some(ended))) => ended,
-            // The control gets the time that the runbook would have had.
-            _ if cx.control || followed => started,
-            _ => cx.last_ended().map_or(impact.faults.last, |(_, ended)| ended.max(impact.faults.last)),
-        };
-        // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
-        let at_first = cx.ask_faults().await;
-        let mut parts = least_active(&at_first);
-        let grown = cx.until_grown().await?;
-        // What had not grown then is lived with only from when it had.
-        let runbook_ended = followed.then_some(cx.phase_began).max(grown);
-        let unknown = || Stop::harness("there was no complete measurement of the recovery");
-        // What the mitigation ended needed so long to hurt.
-        let until = mitigation.map_or(started, |(begun, _)| begun);
-        let onset = impact.onset_by(cx, until).await?.ok_or_else(unknown)?;
-        let (recovered, at_last, query, deadline) = loop {
-            let hold = say_hold(cx, onset, parts);
-            self.hold = Some(hold);
-            cx.hold = self.hold;
-            let window = cx.plan.recover_hold;
-            let steady = Some(impact.steady);
-            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady };
-            let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
-            let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
-            // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
-            let answer = |timeline: &Timeline| timeline.recovered(None, &query).known().map(Result::ok);
-            let recovered = cx.monitor.until(deadline, |monitor| monitor.timeline(answer)).await?;
-            let recovered = recovered.ok_or_else(unknown)?;
-            let at_last = cx.ask_faults().await;
-            // What is partially active only now needs longer to hurt, too.
-            parts = least_active(&at_last);
-            if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts) <= hold {
-                break (recovered, at_last, query, deadline);
-            }
-        };
-        let gone: Vec<&str> =
-            at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
-        let mitigated = responded.mitigation.and_then(|(_, ended)| ended).unwrap_or_else(|| cx.sink.now());
-        let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
-        let by_themselves = ended.values().next().cloned().filter(|_| followed);
-        let served_before = followed && served_before(cx, impact, responded.asked.unwrap_or(from));
-        let (hold, unverified) = (query.hold, responded.unverified.as_ref());
-        cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
-        cx.undisturbed()?;
-        match (recovered, cx.control) {
-            (Some(recovery), true) => control_recovered(cx, recovery.at, from),
-            (None, true) => {
-                if let Some(why) = cx.contention() {
-                    let reason =
-                        format!("{why}, so that nobody can say whether users would have recovered without the runbook");
-                    return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
-                }
-                let evidence = format!(
-                    "without the runbook users did not recover within {}{}: {}",
-                    seconds(within),
-                    why_so_long(cx, within),
-                    cx.shown_with_answers(&cx.latest(hold))
-                );
-                cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
-                Ok(evidence)
-            }
-            (Some(_), false) if by_themselves.is_some() || followed && mitigation.is_none() || served_before => {
-                cx.say_how_faults_stand(at_first, at_last, &ended).await;
-                let reason = match mitigation {
-                    None => "users recovered, but no command of the runbook was meant to help: it was not the runbook",
-                    Some(_) => {
-                        "users were served again before the first mitigating command, so the runbook proved nothing"
-                    }
-                };
-                let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx, unverified));
-                let stop = by_themselves.unwrap_or_else(by_none);
-                for sli in &cx.plan.slis {
-                    let (reason, at) = (stop.reason.clone(), stop.at.clone());
-                    let outcome = CheckOutcome::Failed { reason, at };
-                    cx.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
-                }
-                Err(stop)
-            }
-            (Some(recovery), false) => {
-                if let Some(why) = cx.bypassed().await.or_else(|| {
-                    let from = runbook_ended.unwrap_or_default().max(recovery.from);
-                    cx.stayed_away(from, recovery.to, impact.onset().unwrap_or_default() + cx.plan.impact.window)
-                }) {
-                    return Err(Stop::harness(why).at(where_it_should_have_helped(cx, unverified)));
-                }
-                let Recovery { at, from: from_us, to: to_us } = recovery;
-                cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
-                let answers = |timeline: &Timeline| timeline.answered_otherwise(impact.steady, (from_us, to_us));
-                for answers in cx.monitor.timeline(answers) {
-                    cx.sink.note(answers.text);
-                }
-                each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
-                cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
-                self.recovery = Some(recovery);
-                let cleared = cleared(cx, &at_last, recovery.at);
-                let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
-                cx.say_how_faults_stand(at_first, at_last, &ended).await;
-                cleared?;
-                if is_left {
-                    until_felt(cx, impact).await?;
-                }
-                Ok(format!(
-                    "users recovered {} after the injection and {} after {}",
-                    seconds(at.since(impact.faults.first)),
-                    seconds(at.since(from)),
-                    if followed { "the first mitigating command" } else { "the impact" }
-                ))
-            }
-            (None, false) => {
-                cx.lives()?;
-                // Without what came at its end.
-                let before = RecoveryQuery { runbook_ended: grown, ..query };
-                let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before).known()?.ok());
-                let by = lost.and_then(|recovery| lost_by(cx, self.steady, recovery.to, responded));
-                let place = by.clone().unwrap_or_else(|| where_it_should_have_helped(cx, unverified));
-                let missing = each_sli(cx, &query, None, &place);
-                cx.say_how_faults_stand(at_first, at_last, &ended).await;
-                // A runbook of which no mitigating step was run has no end of one.
-                let after = match mitigation {
-                    Some(_) => "the last mitigating step",
-                    None if followed => "the end of the runbook",
-                    None => "the injection",
-                };
-                let latest = cx.latest(hold);
-                let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
-                let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
-                let refused = cx.refused(self.steady, &latest);
-                self.refused = refused.is_some();
-                let missing = refused.unwrap_or(missing);
-                let when = by.map_or("the runbook ended".to_string(), |step| format!("the step at {step} ran"));
-                let told = match lost.map(|recovery| recovery.at.since(from)) {
-                    Some(since) => format!(
-                        "users had recovered {} after the first mitigating command, and lost the service again when or \
-                         after {when}",
-                        seconds(since)
-                    ),
-                    None => format!("users had not recovered within {} of {after}", seconds(within)),
-                };
-                let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
-                Err(Stop::new(Verdict::NotRecovered, reason).at(place))
-            }
-        }
-    }
 }
 
-pub(super) async fn recover(cx: &mut Context<'_>, impact: &FaultImpact, responded: &Responded) -> Recovered {
-    let mut recovered = Recovered::unseen(Ok(String::new()));
-    recovered.outcome = recovered.look_for(cx, impact, responded).await;
-    recovered
+/// Looks for a recovery, and notes what it was looked for with: why the drill passes, or why it does not.
+pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Result<String, Stop> {
+    let Incident { impact, responded, recovered: seen } = incident;
+    let (impact, responded) = (&*impact, &*responded);
+    seen.steady = Some(impact.steady);
+    // The stamps of events and no other reading: whoever reads the record counts from the same instants.
+    let started = cx.phase_began;
+    let followed = !cx.control && cx.plan.runbook.is_some();
+    let mitigation = responded.mitigation.filter(|_| followed && !responded.without_mitigation);
+    let from = match (mitigation, impact.hit) {
+        (Some((begun, _)), _) => begun,
+        // What heals from the end of the runbook on heals by itself, or by a person.
+        (None, _) if followed => started,
+        (None, Some(at)) => at,
+        (None, None) => impact.faults.first,
+    };
+    let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
+    let ended = match mitigation {
+        Some((_, Some(ended))) => ended,
+        // The control gets the time that the runbook would have had.
+        _ if cx.control || followed => started,
+        _ => cx.last_ended().map_or(impact.faults.last, |(_, ended)| ended.max(impact.faults.last)),
+    };
+    // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
+    let at_first = cx.ask_faults().await;
+    let mut parts = least_active(&at_first);
+    let grown = cx.until_grown().await?;
+    // What had not grown then is lived with only from when it had.
+    let runbook_ended = followed.then_some(cx.phase_began).max(grown);
+    let unknown = || Stop::harness("there was no complete measurement of the recovery");
+    // What the mitigation ended needed so long to hurt.
+    let until = mitigation.map_or(started, |(begun, _)| begun);
+    let onset = impact.onset_by(cx, until).await?.ok_or_else(unknown)?;
+    let (recovered, at_last, query, deadline) = loop {
+        let hold = say_hold(cx, onset, parts);
+        seen.hold = Some(hold);
+        cx.hold = seen.hold;
+        let window = cx.plan.recover_hold;
+        let steady = Some(impact.steady);
+        let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady };
+        let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
+        let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
+        // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
+        let answer = |timeline: &Timeline| timeline.recovered(None, &query).map(Result::ok);
+        let recovered = cx.monitor.until(deadline, |monitor| monitor.timeline(answer)).await?;
+        let recovered = recovered.ok_or_else(unknown)?;
+        let at_last = cx.ask_faults().await;
+        // What is partially active only now needs longer to hurt, too.
+        parts = least_active(&at_last);
+        if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts) <= hold {
+            break (recovered, at_last, query, deadline);
+        }
+    };
+    let gone: Vec<&str> =
+        at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
+    let mitigated = responded.mitigation.and_then(|(_, ended)| ended).unwrap_or_else(|| cx.sink.now());
+    let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
+    let by_themselves = ended.values().next().cloned().filter(|_| followed);
+    let served_before = followed && served_before(cx, impact, responded.asked.unwrap_or(from));
+    let (hold, unverified) = (query.hold, responded.unverified.as_ref());
+    cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
+    cx.undisturbed()?;
+    match (recovered, cx.control) {
+        (Some(recovery), true) => {
+            let after = seconds(recovery.at.since(from));
+            let reason =
+                format!("users recovered without the runbook, {after} after the impact: a drill of it proves nothing");
+            Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
+        }
+        (None, true) => {
+            if let Some(why) = cx.contention() {
+                let reason =
+                    format!("{why}, so that nobody can say whether users would have recovered without the runbook");
+                return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
+            }
+            let evidence = format!(
+                "without the runbook users did not recover within {}{}: {}",
+                seconds(within),
+                why_so_long(cx, within),
+                cx.shown_with_answers(&cx.latest(hold))
+            );
+            cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
+            Ok(evidence)
+        }
+        (Some(_), false) if by_themselves.is_some() || followed && mitigation.is_none() || served_before => {
+            cx.say_how_faults_stand(at_first, at_last, &ended).await;
+            let reason = match mitigation {
+                None => "users recovered, but no command of the runbook was meant to help: it was not the runbook",
+                Some(_) => "users were served again before the first mitigating command, so the runbook proved nothing",
+            };
+            let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx, unverified));
+            let stop = by_themselves.unwrap_or_else(by_none);
+            for sli in &cx.plan.slis {
+                let (reason, at) = (stop.reason.clone(), stop.at.clone());
+                let outcome = CheckOutcome::Failed { reason, at };
+                cx.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
+            }
+            Err(stop)
+        }
+        (Some(recovery), false) => {
+            if let Some(why) = cx.bypassed().await.or_else(|| {
+                let from = runbook_ended.unwrap_or_default().max(recovery.from);
+                cx.stayed_away(from, recovery.to, impact.onset().unwrap_or_default() + cx.plan.impact.window)
+            }) {
+                return Err(Stop::harness(why).at(where_it_should_have_helped(cx, unverified)));
+            }
+            let Recovery { at, from: from_us, to: to_us } = recovery;
+            cx.sink.emit(Event::WindowHeld(WindowRecord { phase: Phase::Recover, from_us, to_us }));
+            let answers = |timeline: &Timeline| timeline.answered_otherwise(impact.steady, (from_us, to_us));
+            for answers in cx.monitor.timeline(answers) {
+                cx.sink.note(answers.text);
+            }
+            each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
+            cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
+            seen.recovery = Some(recovery);
+            let cleared = cleared(cx, &at_last, recovery.at);
+            let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
+            cx.say_how_faults_stand(at_first, at_last, &ended).await;
+            cleared?;
+            if is_left {
+                until_felt(cx, impact).await?;
+            }
+            Ok(format!(
+                "users recovered {} after the injection and {} after {}",
+                seconds(at.since(impact.faults.first)),
+                seconds(at.since(from)),
+                if followed { "the first mitigating command" } else { "the impact" }
+            ))
+        }
+        (None, false) => {
+            cx.lives()?;
+            // Without what came at its end.
+            let before = RecoveryQuery { runbook_ended: grown, ..query };
+            let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before)?.ok());
+            let by = lost.and_then(|recovery| lost_by(cx, seen.steady, recovery.to, responded));
+            let place = by.clone().unwrap_or_else(|| where_it_should_have_helped(cx, unverified));
+            let missing = each_sli(cx, &query, None, &place);
+            cx.say_how_faults_stand(at_first, at_last, &ended).await;
+            // A runbook of which no mitigating step was run has no end of one.
+            let after = match mitigation {
+                Some(_) => "the last mitigating step",
+                None if followed => "the end of the runbook",
+                None => "the injection",
+            };
+            let latest = cx.latest(hold);
+            let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
+            let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+            let refused = cx.refused(seen.steady, &latest);
+            seen.refused = refused.is_some();
+            let missing = refused.unwrap_or(missing);
+            let when = by.map_or("the runbook ended".to_string(), |step| format!("the step at {step} ran"));
+            let told = match lost.map(|recovery| recovery.at.since(from)) {
+                Some(since) => format!(
+                    "users had recovered {} after the first mitigating command, and lost the service again when or \
+                         after {when}",
+                    seconds(since)
+                ),
+                None => format!("users had not recovered within {} of {after}", seconds(within)),
+            };
+            let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
+            Err(Stop::new(Verdict::NotRecovered, reason).at(place))
+        }
+    }
 }
 
 /// Of several faults nobody may have felt the one that is left yet. It has its time before the faults are undone, and users must be
@@ -225,11 +227,6 @@ async fn until_felt(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> 
         cx.waited(WAIT_UNFELT, began, felt_by.since(began), true);
     }
     Ok(())
-}
-
-/// Users recovered, and the runbook had no part in it.
-pub(super) fn not_by_the_runbook(stop: &Stop) -> bool {
-    stop.verdict == Verdict::SelfHealed
 }
 
 /// Every fault is gone by its last answer, where the scenario demands that the runbook clears it.
@@ -287,12 +284,8 @@ fn why_so_long(cx: &Context<'_>, within: Duration) -> String {
 }
 
 /// A pass stays one: users recovered, at a time until which no control of this drill looks. The record says so.
-pub(super) fn note_beyond_control(
-    cx: &Context<'_>,
-    impact: &FaultImpact,
-    recovered: &Recovered,
-    responding: DrillTime,
-) {
+pub(super) fn note_beyond_control(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
+    let Incident { impact, recovered, .. } = incident;
     let Some(recovery) = recovered.recovery.filter(|_| !cx.control && cx.plan.runbook.is_some()) else { return };
     let within = control_within(cx, impact, responding);
     let waited = responding.plus(within);
@@ -340,7 +333,7 @@ pub(super) async fn no_relapse(
     let Some(recovery) = recovered.recovery else { return Ok(()) };
     let (began, hold) = (cx.sink.now(), cx.plan.recover_hold);
     let deadline = began.plus(cx.longest_request() + ARRIVAL);
-    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold).known();
+    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
     let seen = cx.monitor.until(deadline, |monitor| monitor.timeline(relapsed).map(Result::unwrap_or_default));
     let seen = seen.await?;
     cx.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
@@ -378,12 +371,8 @@ pub(super) async fn no_relapse(
 }
 
 /// RTO: first confirmed fault → recovered.
-pub(super) fn judge_time(
-    cx: &Context<'_>,
-    impact: &FaultImpact,
-    responded: &Responded,
-    recovered: &Recovered,
-) -> Option<Stop> {
+pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> {
+    let Incident { impact, responded, recovered } = incident;
     let rto = cx.plan.rto.filter(|_| !cx.control)?;
     let fault = impact.faults.first;
     let before = recovered.outcome.as_ref().err();
@@ -410,7 +399,7 @@ pub(super) fn judge_time(
         }
         (None, _) => {
             let objective = beside(Duration::ZERO, rto).1;
-            let seen = match before.is_some_and(not_by_the_runbook) {
+            let seen = match before.is_some_and(|stop| stop.verdict == Verdict::SelfHealed) {
                 true => "users recovered, but not by the runbook",
                 false => "no recovery was seen",
             };
@@ -434,17 +423,11 @@ fn served_before(cx: &Context<'_>, impact: &FaultImpact, begun: DrillTime) -> bo
     })
 }
 
-fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result<String, Stop> {
-    let after = seconds(at.since(from));
-    let reason = format!("users recovered without the runbook, {after} after the impact: a drill of it proves nothing");
-    Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
-}
-
 /// The last step that did more than look within the window in which users lost the service again that they had had until `held`.
 fn lost_by(cx: &Context<'_>, steady: Option<TimeSpan>, held: DrillTime, responded: &Responded) -> Option<Location> {
     let (now, window) = (cx.sink.now(), cx.plan.recover_hold);
     let fell = cx.monitor.timeline(|timeline| {
-        let missed = timeline.relapsed(held, now, window).known().and_then(Result::ok).unwrap_or_default();
+        let missed = timeline.relapsed(held, now, window).and_then(Result::ok).unwrap_or_default();
         let refused = timeline.refused_after(steady, held, now, window).map(|(at, _)| at);
         missed.iter().map(|level| level.to).chain(refused).min()
     })?;
@@ -458,9 +441,9 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     let recovered = |name: &str| cx.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
     // Each for itself and never together is no recovery of any of them: users always missed something.
-    let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, WindowAnswer::Yes(_)));
+    let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Some(Ok(_))));
     let met = |timeline: &Timeline| timeline.recovered(None, &RecoveryQuery { steady: None, ..*query });
-    let but = match matches!(cx.monitor.timeline(met), WindowAnswer::Yes(_)) {
+    let but = match matches!(cx.monitor.timeline(met), Some(Ok(_))) {
         true => "met its objective, but users were refused what they got before",
         false => "recovered, but never together with the other SLIs",
     };
@@ -468,13 +451,13 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     for (sli, own) in own {
         let check = Check::Recovery { sli: sli.name.clone() };
         let at = match (own, together) {
-            (WindowAnswer::Yes(own), _) if !apart => own.at,
+            (Some(Ok(own)), _) if !apart => own.at,
             (_, Some(at)) => at,
             (own, None) => {
                 let reason = match own {
-                    WindowAnswer::Yes(_) => format!("{} {but}", sli.name),
-                    WindowAnswer::No(levels) => shown(&levels),
-                    WindowAnswer::NotYet => {
+                    Some(Ok(_)) => format!("{} {but}", sli.name),
+                    Some(Err(levels)) => shown(&levels),
+                    None => {
                         format!("whether {} would have recovered was not seen to its end", sli.name)
                     }
                 };
@@ -510,4 +493,33 @@ fn where_it_should_have_helped(cx: &Context<'_>, unverified: Option<&Stop>) -> L
     let last = ran(&[Mitigate], true).or_else(|| ran(&[Rollback, Other], true)).or_else(|| ran(&[Mitigate], false));
     let line = last.or_else(|| steps.iter().find(|step| step.phase == Mitigate)).map_or(1, |step| step.line);
     Location { path, line }
+}
+
+/// Measures the severity and decides whether the declared one is too mild: a reason to fail where there is no other one.
+pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: bool) -> Option<Stop> {
+    if cx.control {
+        return None;
+    }
+    let (levels, from) = (definitions(cx.plan), incident.impact.faults.first);
+    let until = incident.recovered.recovery.map(|recovery| recovery.from);
+    let (worst, until_us) = cx.monitor.timeline(|timeline| timeline.most_hurt(from, until))?;
+    let users_hurt = worst.bad() as f64 / worst.valid as f64;
+    let severity = severity_of(&levels, users_hurt, data_lost).map(|level| level.name.clone());
+    let measured = MeasuredSeverity { severity, sli: worst.sli, users_hurt, data_lost, until_us };
+    cx.sink.emit(Event::SeverityMeasured(measured.clone()));
+    let declared = cx.plan.severity.as_deref()?;
+    let name = measured.severity.as_deref().unwrap_or("milder than every severity");
+    let lost = if data_lost { ", and acknowledged writes were lost" } else { "" };
+    let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
+    match understated(&levels, declared, measured.severity.as_deref())? {
+        true => {
+            let reason = format!("the scenario declares {declared}, and the incident was {seen}");
+            Some(cx.failed(Check::Severity, from, cx.stop_at("severity", Verdict::Understated, reason)))
+        }
+        false => {
+            let evidence = format!("declared {declared}, measured {seen}");
+            cx.decided(Check::Severity, from, CheckOutcome::Passed { evidence });
+            None
+        }
+    }
 }

@@ -1,10 +1,9 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
 use super::context::{ARRIVAL, Context};
-use super::follow::{FollowContext, Follower, ManualOutcome, Opening, RunbookInputs};
+use super::follow::{FollowContext, Follower, ManualOutcome, Opening, Operator, RunbookInputs};
 use super::impact::FaultImpact;
 use super::monitor::shown;
-use super::person::Operator;
 use super::stop::Stop;
 use crate::programs::{EffectKind, left_running};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
@@ -71,17 +70,6 @@ impl Mitigating<'_, '_> {
         }
     }
 
-    /// Something ran that is meant to help; `late`: its end tells it.
-    fn has_helped(&mut self, late: bool) {
-        self.helped = true;
-        let Some((asked, suffered, began)) = self.asked.take() else { return };
-        if let Some(evidence) = suffered {
-            self.cx.decided(Check::StillBroken, asked, CheckOutcome::Passed { evidence });
-        }
-        let told = self.cx.sink.emit_at(Event::MitigationStarted { began_us: late.then_some(began) });
-        self.responded.mitigation = Some((if late { began } else { told }, None));
-    }
-
     /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
     /// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
     /// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
@@ -144,14 +132,13 @@ pub(super) async fn respond(
     person: &mut dyn Operator,
 ) -> Result<Responded, Stop> {
     let (Some(runbook), Some((opening, inputs))) = (&cx.plan.runbook, session) else { return Ok(Responded::default()) };
-    let mut follower = Follower::new(cx.stack, (runbook, inputs), &cx.plan.respond, cx.sink.clone(), Some(opening));
     let responded = Responded::default();
     let mut mitigating =
         Mitigating { cx, impact, person, responded, helped: false, by_name_helped: false, asked: None, began: None };
-    let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
-    let followed = follower.steps(&steps, &mut mitigating).await;
-    // Also where a step failed: what ran beside it has its last word in the record.
-    let unverified = follower.end(followed, &mut mitigating).await?;
+    let (respond, sink) = (&cx.plan.respond, cx.sink.clone());
+    let follower = Follower::new(cx.stack, (runbook, inputs), respond, sink, Some(opening), &mut mitigating);
+    let steps: Vec<&Step> = runbook.select(&respond.phases).collect();
+    let unverified = follower.follow(&steps).await?;
     mitigating.responded.without_mitigation = unverified.is_none() && mitigating.responded.mitigation.is_none();
     if mitigating.responded.without_mitigation {
         // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by a person.
@@ -165,16 +152,7 @@ pub(super) async fn respond(
 #[async_trait]
 impl FollowContext for Mitigating<'_, '_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
-    async fn before(&mut self, step: &Step, helps: bool) -> Result<(), Stop> {
-        // One that only waits or looks is not meant to help.
-        if helps {
-            self.before_condition(step).await?;
-            self.has_helped(false);
-        }
-        Ok(())
-    }
-
-    async fn before_condition(&mut self, step: &Step) -> Result<(), Stop> {
+    async fn before(&mut self, step: &Step) -> Result<(), Stop> {
         self.asked = None;
         if self.mitigates(step) && self.responded.mitigation.is_none() {
             let (at, suffering) = self.suffering().await?;
@@ -185,8 +163,14 @@ impl FollowContext for Mitigating<'_, '_> {
         Ok(())
     }
 
-    fn condition_met(&mut self) {
-        self.has_helped(true);
+    fn helps(&mut self, late: bool) {
+        self.helped = true;
+        let Some((asked, suffered, began)) = self.asked.take() else { return };
+        if let Some(evidence) = suffered {
+            self.cx.decided(Check::StillBroken, asked, CheckOutcome::Passed { evidence });
+        }
+        let told = self.cx.sink.emit_at(Event::MitigationStarted { began_us: late.then_some(began) });
+        self.responded.mitigation = Some((if late { began } else { told }, None));
     }
 
     fn after(&mut self) -> Result<(), Stop> {

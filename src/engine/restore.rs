@@ -2,24 +2,21 @@
 //! content, and that the survivors of the ledger can be read. After the runbook, whatever that came to: how far the restore
 //! came, level by level, and which acknowledged writes survived it. The load goes on meanwhile.
 
-mod point;
-
 use super::context::{ARRIVAL, Context, SETTLE};
-use super::impact::FaultImpact;
+use super::impact::hold_after;
 use super::monitor::shown;
-use super::probe::{self, ask_probe};
-use super::recover::{Recovered, judge_time, not_by_the_runbook};
-use super::respond::Responded;
-use super::stop::Stop;
-use super::words::{self, ProbeAnswer, ended, facts, grouped, judged, kept, too_old};
-use crate::record::{
-    Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER,
-    WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses,
+use super::probe::{
+    self, ProbeAnswer, ask_probe, beside, ended, facts, is_checksum_of_nothing, judged, kept, numbers, too_old,
 };
-use crate::slis::window::{Recovery, WindowAnswer};
+use super::recover::{Incident, judge_time};
+use super::stop::Stop;
+use crate::record::{
+    Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, ReadBackRecord, RestoreLevel, Verdict,
+    WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses, grouped, micros,
+};
+use crate::slis::window::Recovery;
 use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
 use crate::stack::FullOutput;
-use point::{judge_point, ledger_is_complete, read_back};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -89,7 +86,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
         if whole.stdout.trim_ascii().is_empty() {
             return Err(unsteady(cx, &check.probe, &what, "it wrote nothing, so there is nothing to compare with"));
         }
-        if words::is_checksum_of_nothing(&whole.stdout) {
+        if is_checksum_of_nothing(&whole.stdout) {
             let why = "it is the checksum of nothing: does the command before the `|` fail?";
             return Err(unsteady(cx, &check.probe, &what, why));
         }
@@ -103,14 +100,12 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
 /// The ledger must be one: writes are acknowledged, and what was acknowledged is there as long as nothing is broken.
 async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(), Stop> {
     let ledger = &restore.ledger;
-    let read = read_back(cx, &ledger.survivors).await;
-    if let Some(broke) = read.broke {
-        return Err(broke);
-    }
-    let Some(survivors) = &read.seen.survivors else {
-        return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.seen.evidence));
+    let (read, broke) = read_back(cx, &ledger.survivors).await;
+    broke.map_or(Ok(()), Err)?;
+    let Some(survivors) = &read.survivors else {
+        return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.evidence));
     };
-    let judged = |write: &&WriteRecord| write.is_acknowledged() && write.ended() <= read.seen.asked_us;
+    let judged = |write: &&WriteRecord| write.is_acknowledged() && write.ended() <= read.asked_us;
     let (acknowledged, lost, unknown) = cx.monitor.writes(|writes| {
         let ended: Numbers = writes.iter().map(|write| write.number()).collect();
         let unknown: Numbers = survivors.iter().filter(|number| !ended.contains(*number)).collect();
@@ -168,35 +163,34 @@ pub(super) async fn after_restore(
     cx: &mut Context<'_>,
     restore: &RestoreSpec,
     baseline: &Baseline,
-    impact: &FaultImpact,
-    responded: &Responded,
-    recovered: &mut Recovered,
+    incident: &mut Incident,
 ) -> (RestoreLevel, bool) {
     // The clock of the phases stops here: what follows belongs to none of them.
     cx.end_phase();
     let started = cx.sink.now();
-    let hold = recovered.hold.unwrap_or_else(|| impact.required_hold(cx.plan, None));
+    let Incident { impact, recovered, .. } = &*incident;
+    let hold = recovered.hold.unwrap_or_else(|| hold_after(cx.plan, impact.onset(), None));
     let levels = levels(cx, restore, baseline, recovered.recovery, hold).await;
     let read = read_back(cx, &restore.ledger.survivors).await;
-    cx.sink.emit(Event::ReadBack(read.seen.clone()));
+    cx.sink.emit(Event::ReadBack(read.0.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx, hold);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
-    let time = judge_time(cx, impact, responded, recovered);
+    let time = judge_time(cx, incident);
     let confirmed = cx.all_injections().into_iter().map(|(_, confirmed)| confirmed);
-    let fault = cx.monitor.writes(|writes| fault_of_losses(writes, &read.seen, confirmed));
+    let fault = cx.monitor.writes(|writes| fault_of_losses(writes, &read.0, confirmed));
     let fault = fault.unwrap_or(impact.faults.last);
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, fault);
     let served = recovered.recovery.map(|recovery| recovery.at);
     let figures =
-        cx.monitor.writes(|writes| DataFigures::of(writes, &read.seen, begin_of(&cx.injections, fault), fault, served));
+        cx.monitor.writes(|writes| DataFigures::of(writes, &read.0, begin_of(&cx.injections, fault), fault, served));
     let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
     let figures = figures.map(|figures| figures.bounded(backup_age));
     let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
     let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
-    let outcome = std::mem::replace(&mut recovered.outcome, Ok(String::new()));
-    recovered.outcome = match (outcome, stops.first()) {
+    let outcome = &mut incident.recovered.outcome;
+    *outcome = match (std::mem::replace(outcome, Ok(String::new())), stops.first()) {
         (Ok(reason), None) => Ok(format!("{reason}; {}; {lost}", levels.shown())),
         (Ok(_), Some(first)) if first.disturbed => Err(first.clone()),
         (Ok(_), Some(first)) => {
@@ -218,20 +212,19 @@ async fn levels(
 ) -> Levels {
     let mut seen: Vec<(RestoreLevel, &str, bool)> = Vec::new();
     let (mut failed, mut broke) = (None, None);
+    let mut unasked = |stop: Stop| {
+        let evidence = format!("it could not be asked: {}", stop.reason);
+        broke.get_or_insert(stop);
+        (false, evidence)
+    };
     let reached = |seen: &[_]| RestoreLevel::reached(seen.iter().copied(), recovery.is_some());
     for level in RestoreLevel::ALL.into_iter().filter(|level| *level > RestoreLevel::L0 && *level < RestoreLevel::L5) {
         for check in restore.probes.iter().filter(|check| check.level == level) {
             // A check of the content may have the name of a level.
             let before = baseline.contents.get(&check.name).filter(|_| level == RestoreLevel::L4);
             let before = before.map(Vec::as_slice);
-            let (held, evidence) = match ask_probe(cx, &check.probe).await {
-                Ok(looked) => judged(&check.expected, before, &looked),
-                Err(stop) => {
-                    let evidence = format!("it could not be asked: {}", stop.reason);
-                    broke.get_or_insert(stop.at(cx.in_scenario(check.probe.line)));
-                    (false, evidence)
-                }
-            };
+            let asked = ask_probe(cx, &check.probe).await.map_err(|stop| stop.at(cx.in_scenario(check.probe.line)));
+            let (held, evidence) = asked.map_or_else(&mut unasked, |looked| judged(&check.expected, before, &looked));
             if !held {
                 failed.get_or_insert((format!("{}: {evidence}", check.name), check.probe.line));
             }
@@ -244,11 +237,7 @@ async fn levels(
     }
     if reached(&seen) == RestoreLevel::L5 {
         let (level, name) = (RestoreLevel::L5, "users");
-        let (held, evidence) = still_served(cx, recovery, hold).await.unwrap_or_else(|stop| {
-            let evidence = format!("it could not be asked: {}", stop.reason);
-            broke.get_or_insert(stop);
-            (false, evidence)
-        });
+        let (held, evidence) = still_served(cx, recovery, hold).await.unwrap_or_else(&mut unasked);
         if !held {
             failed.get_or_insert((evidence.clone(), cx.plan.line_of("recover")));
         }
@@ -269,7 +258,7 @@ async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Durati
     let since = recovery.map_or(now, |recovery| recovery.from);
     let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
     let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| {
-        monitor.timeline(steady).known()?.ok().filter(|levels| levels.iter().all(|level| level.to >= now))
+        monitor.timeline(steady)?.ok().filter(|levels| levels.iter().all(|level| level.to >= now))
     });
     let held = held.await?.is_some();
     let levels = shown(&cx.latest(hold));
@@ -278,7 +267,7 @@ async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Durati
     }
     cx.undisturbed()?;
     match cx.monitor.timeline(steady) {
-        WindowAnswer::No(_) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
+        Some(Err(_)) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
         _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
     }
 }
@@ -301,7 +290,7 @@ fn judge_level(
             Stop::harness(format!("{}; whether users have recovered cannot be told: {}", levels.shown(), stop.reason))
         }
         (None, None, _) if levels.reached == RestoreLevel::L4 => {
-            let users = match before.is_some_and(not_by_the_runbook) {
+            let users = match before.is_some_and(|stop| stop.verdict == Verdict::SelfHealed) {
                 true => "users recovered, but not by the runbook",
                 false => "users had not recovered",
             };
@@ -324,4 +313,162 @@ fn whole_time(restore: &RestoreSpec) -> Duration {
     let scripts =
         restore.probes.iter().map(|check| &check.probe).chain(restore.backup.iter().map(|backup| &backup.probe));
     scripts.chain([&restore.ledger.survivors]).map(probe::longest).sum()
+}
+
+/// The survivors as they were read back, and why they could not be asked for, when that was Docker's fault.
+type ReadBack = (ReadBackRecord, Option<Stop>);
+
+/// Reads the survivors back.
+async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
+    let (asked_us, evidence) = (cx.sink.now(), String::new());
+    let mut seen = ReadBackRecord { asked_us, survivors: None, duplicates: 0, evidence };
+    let looked = match ask_probe(cx, survivors).await {
+        Ok(looked) => looked,
+        Err(stop) => {
+            seen.evidence = format!("it could not be asked: {}", stop.reason);
+            return (seen, Some(stop.at(cx.in_scenario(survivors.line))));
+        }
+    };
+    seen.asked_us = looked.asked;
+    let read = looked.answer.and_then(|whole| match whole.code {
+        Some(0) => numbers(&whole.stdout),
+        _ => Err(ended(&whole)),
+    });
+    match read {
+        Err(why) => seen.evidence = why,
+        Ok((found, duplicates)) => {
+            let count = format!("{} numbers", grouped(found.len() as u64));
+            let again = match duplicates {
+                0 => String::new(),
+                times => format!(", {} more times than once", grouped(times)),
+            };
+            seen.evidence = match (found.iter().next(), found.iter().last()) {
+                (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
+                _ => count,
+            };
+            (seen.survivors, seen.duplicates) = (Some(found), duplicates);
+        }
+    }
+    (seen, None)
+}
+
+/// Waits until it is known of every write that was due by now how it ended: only then can nothing be missing from the
+/// ledger that is among the survivors, or that was acknowledged before they were asked for.
+async fn ledger_is_complete(cx: &Context<'_>, load: &str) -> Result<(), String> {
+    let now = cx.sink.now();
+    let deadline = now.plus(cx.longest_request() + ARRIVAL);
+    let covered = cx.monitor.until(deadline, |monitor| {
+        monitor.timeline(|timeline| timeline.covered_until(load)).filter(|until| *until >= now).map(drop)
+    });
+    match covered.await {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err("not every write had ended in time".into()),
+        Err(stop) => Err(stop.reason),
+    }
+}
+
+/// RPO: what became of the writes in words, and why to stop.
+fn judge_point(
+    cx: &Context<'_>,
+    restore: &RestoreSpec,
+    (seen, broke): &ReadBack,
+    complete: Result<(), String>,
+    figures: Option<DataFigures>,
+    started: DrillTime,
+) -> (String, Option<Stop>) {
+    let objective = beside(Duration::ZERO, restore.rpo).1;
+    let fail = |stop: Stop| {
+        let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(restore.ledger.survivors.line));
+        (stop.reason.clone(), Some(cx.failed(Check::RecoveryPoint, started, stop.at(at))))
+    };
+    let unknown = |why: &str| format!("which writes are lost cannot be told: {why}; objective {objective}");
+    let figures = match (figures, broke, complete) {
+        (None, Some(broke), _) => return fail(broke.clone()),
+        (None, None, _) => {
+            let reason = format!("the survivors could not be read back: {}; objective {objective}", seen.evidence);
+            return fail(Stop::new(Verdict::NotRecovered, reason));
+        }
+        (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
+        (Some(figures), _, Ok(())) => figures,
+    };
+    if figures.acknowledged == 0 {
+        return fail(Stop::harness(unknown("no write was acknowledged")));
+    }
+    let (evidence, rpo_us) = (lost(&figures, restore.rpo), micros(restore.rpo));
+    if figures.misses_rpo(rpo_us) {
+        return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
+    }
+    if figures.lost_served > 0 {
+        let what = "writes are lost that were acknowledged after users had recovered";
+        return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
+    }
+    if !figures.meets_rpo(rpo_us) {
+        let why = "no write that survived is older than the oldest one lost, and the backup does not say when it was \
+                   taken (`taken=`), or says that it is younger than that loss";
+        return fail(Stop::harness(format!("{}; {evidence}", unknown(why))));
+    }
+    cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
+    (evidence, None)
+}
+
+/// `4,021 writes acknowledged, 4,018 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; objective 5.0 s`.
+fn lost(figures: &DataFigures, rpo: Duration) -> String {
+    let (oldest, objective) = beside(Duration::from_micros(figures.rpo_us), rpo);
+    let number = |numbers: &Numbers| grouped(numbers.len() as u64);
+    let survived = if figures.survived == figures.acknowledged { "all".to_string() } else { grouped(figures.survived) };
+    let acknowledged = grouped(figures.acknowledged);
+    let mut parts = vec![format!("{acknowledged} writes acknowledged, {survived} of them survived")];
+    if !figures.lost_before.is_empty() {
+        let lost = number(&figures.lost_before);
+        let at_least = if figures.rpo_at_least { "at least " } else { "" };
+        parts.push(format!("lost: {lost}, the oldest acknowledged {at_least}{oldest} before the fault"));
+    }
+    if let Some(most) = figures.rpo_at_most_us {
+        let most = beside(Duration::from_micros(most), rpo).0;
+        let bound = "no write that survived is older, and the backup was taken";
+        parts.push(format!("{bound} {most} before the fault: at most that is lost, where all that it held is back"));
+    }
+    if !figures.lost_after.is_empty() {
+        let served = match figures.lost_served {
+            0 => String::new(),
+            served => format!(", {} of them after users had recovered", grouped(served)),
+        };
+        parts.push(format!("acknowledged after the fault and lost: {}{served}", number(&figures.lost_after)));
+    }
+    if !figures.unacknowledged_survived.is_empty() {
+        parts.push(format!("never acknowledged and there: {}", number(&figures.unacknowledged_survived)));
+    }
+    if figures.unknown > 0 {
+        parts.push(format!("there and never sent: {}", grouped(figures.unknown)));
+    }
+    if figures.duplicates > 0 {
+        parts.push(format!("there more than once: {}", grouped(figures.duplicates)));
+    }
+    parts.push(format!("objective {objective}"));
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_the_writes_is_said_in_words() {
+        let figures = DataFigures { acknowledged: 4021, survived: 4021, ..DataFigures::default() };
+        let rpo = Duration::from_secs(5);
+        insta::assert_snapshot!(lost(&figures, rpo), @"4,021 writes acknowledged, all of them survived; objective 5.0 s");
+        let figures =
+            DataFigures { survived: 4018, lost_before: [7, 8, 9].into_iter().collect(), rpo_us: 800_000, ..figures };
+        insta::assert_snapshot!(lost(&figures, rpo), @"4,021 writes acknowledged, 4,018 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; objective 5.0 s");
+        let figures = DataFigures {
+            survived: 4016,
+            lost_after: [4000, 4001].into_iter().collect(),
+            lost_served: 1,
+            unacknowledged_survived: [3999].into_iter().collect(),
+            unknown: 1234,
+            duplicates: 2,
+            ..figures
+        };
+        insta::assert_snapshot!(lost(&figures, rpo), @"4,021 writes acknowledged, 4,016 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; acknowledged after the fault and lost: 2, 1 of them after users had recovered; never acknowledged and there: 1; there and never sent: 1,234; there more than once: 2; objective 5.0 s");
+    }
 }

@@ -7,7 +7,7 @@ use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
-use crate::slis::window::{TimeSpan, Timeline, WindowAnswer};
+use crate::slis::window::{TimeSpan, Timeline};
 use crate::source::list;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +49,11 @@ pub(super) async fn revert(
         }
     }
     let held = match problems.is_empty() {
-        false => Err(not_reverted(cx, problems.join("; "))),
+        // A fault that could not be undone is `not_reverted`, unless the agent that should have is gone.
+        false => Err(match (problems.join("; "), cx.monitor.gone()) {
+            (reason, Some(why)) => Stop::harness(format!("{reason} ({why})")),
+            (reason, None) => Stop::new(Verdict::NotReverted, reason),
+        }),
         true if !cx.unspoiled() || cx.control || cancel.is_cancelled() => Ok(gone(cx)),
         true => hold(cx, undone, recovered.steady, cancel).await,
     };
@@ -86,14 +90,6 @@ fn gone(cx: &Context<'_>) -> String {
     }
 }
 
-/// A fault that could not be undone is `not_reverted`, unless the agent that should have is gone.
-fn not_reverted(cx: &Context<'_>, reason: String) -> Stop {
-    match cx.monitor.gone() {
-        Some(why) => Stop::harness(format!("{reason} ({why})")),
-        None => Stop::new(Verdict::NotReverted, reason),
-    }
-}
-
 /// The SLIs hold once more for `revert.hold` from the last undo on, and nobody is refused what users got when the stack was `steady`, after
 /// they had a moment to settle: undoing a fault is a change, too.
 async fn hold(
@@ -105,7 +101,7 @@ async fn hold(
     let hold = cx.plan.revert_hold;
     let within = hold + SETTLE + cx.longest_request();
     let served = |timeline: &Timeline| {
-        let levels = timeline.steady(hold, from).known()?.ok()?;
+        let levels = timeline.steady(hold, from)?.ok()?;
         timeline.refused(steady, span_of(&levels)).is_none().then_some(levels)
     };
     let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(served));
@@ -122,9 +118,7 @@ async fn hold(
     cx.undisturbed()?;
     // Without a whole window nothing was measured.
     match cx.monitor.timeline(|timeline| timeline.held(from, hold)) {
-        WindowAnswer::NotYet => {
-            Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards"))
-        }
+        None => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
         _ => {
             let latest = cx.latest(hold);
             let reason = match cx.refused(steady, &latest) {

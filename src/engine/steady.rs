@@ -1,4 +1,4 @@
-//! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
+//! Up: the stack is started and healthy, and every agent is connected. Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
 use super::commands::begin_commands;
 use super::context::{Context, seconds};
@@ -8,19 +8,24 @@ use super::monitor::shown;
 use super::pages::{start_alerts, was_quiet};
 use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
-use super::up::Up;
 use crate::agent::AgentClient;
 use crate::agent::ability::Ability;
+use crate::agent::client::ClockOffset;
 use crate::agent::machine::MachineWatch;
+use crate::agent::protocol::AgentMessage;
 use crate::agent::source::EventMaker;
+use crate::agent::toxiproxy::ToxiproxyApi;
 use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
-use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
+use crate::record::{Check, CheckOutcome, ClockRecord, Event, InvariantTime, Phase, StackRecord, Verdict};
 use crate::shell::Shell;
 use crate::slis::window::TimeSpan;
 use crate::spec::sources;
-use crate::stack::Stack;
+use crate::stack::{AgentRole, Stack, TOXIPROXY_PORT};
+use futures_util::future::try_join_all;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often the metrics page of the alert condition is scraped.
@@ -38,9 +43,9 @@ pub(super) struct Steady {
     pub window: TimeSpan,
 }
 
-pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop> {
+pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
     let begun = cx.sink.now();
-    (cx.sources, ()) = tokio::try_join!(start_load(cx, &up.agent), start_alerts(cx, up))?;
+    (cx.sources, ()) = tokio::try_join!(start_load(cx), start_alerts(cx))?;
     let cx = &*cx;
     // As long as nobody watches the alerts none of them is quiet.
     let started = if cx.plan.alerts.is_some() { cx.sink.now() } else { begun };
@@ -53,7 +58,7 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
         // A page that could not be asked is no quiet alert.
         let holds_not = !condition || (alert.sampled.is_some() && !alert.holds && alert.readable);
         let quiet = holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)));
-        monitor.timeline(|timeline| timeline.steady(window, started).known()?.ok()).filter(|_| quiet)
+        monitor.timeline(|timeline| timeline.steady(window, started)?.ok()).filter(|_| quiet)
     });
     let met = met.await?;
     let what = format!("every SLI to meet its objective over {}", seconds(window));
@@ -72,7 +77,8 @@ pub(super) async fn steady(cx: &mut Context<'_>, up: &Up) -> Result<Steady, Stop
     Err(cx.failed(Check::Steady, started, cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))))
 }
 
-async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
+async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
+    let agent = cx.drill_agent()?;
     let mut made_here = Vec::new();
     let mut loads = trusting(cx).await?;
     // A control restores nothing, and keeps no ledger.
@@ -136,7 +142,7 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
         inputs.trust(authority(cx.stack, ca).await.map_err(|stop| stop.at(at))?);
     }
     let vars = inputs.env();
-    let opening = tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await });
+    let opening = tokio::spawn(async move { Shell::open(channel, &vars, tools).await });
     Ok(Some((AbortOnDropHandle::new(opening), inputs)))
 }
 
@@ -155,4 +161,53 @@ fn why_unsteady(cx: &Context<'_>) -> String {
         }
     }
     levels
+}
+
+pub(super) async fn up(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), Stop> {
+    let started = cx.sink.now();
+    start(cx, cancel).await.map_err(|stop| cx.failed(Check::Steady, started, stop))
+}
+
+async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), Stop> {
+    let up = cx.stack.up(cancel).await?;
+    cx.stack_took("build", up.build_took);
+    if !up.pull_took.is_zero() {
+        cx.stack_took("pull", up.pull_took);
+    }
+    cx.stack_took("up", up.up_took);
+    cx.stack_took("healthy", up.healthy_took);
+    cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
+    let proxies = cx.plan.stack.interposed.keys().map(|service| AgentRole::Proxy { service: service.clone() });
+    let others: Vec<AgentRole> = proxies.chain(cx.plan.alerts.is_some().then_some(AgentRole::Monitoring)).collect();
+    let opened = try_join_all(others.iter().map(|role| open(cx, role)));
+    let (drill, opened) = tokio::try_join!(open(cx, &AgentRole::Drill), opened)?;
+    keep(cx, AgentRole::Drill, drill);
+    for (role, opened) in others.into_iter().zip(opened) {
+        let agent = keep(cx, role.clone(), opened);
+        if let AgentRole::Proxy { service } = role
+            && cx.plan.stack.toxiproxy.contains(&service)
+        {
+            let api = ToxiproxyApi { service, port: TOXIPROXY_PORT, clients: cx.stack.services() };
+            agent.ask(api.ask("toxiproxy")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An agent that is connected, and what it says.
+type Connected = (AgentClient, UnboundedReceiver<AgentMessage>);
+
+async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<Connected, Stop> {
+    let channel = cx.stack.connect(role).await?;
+    let sink = cx.sink.clone();
+    let connected = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
+    let ClockOffset { offset_us, rtt_us } = connected.0.offset();
+    cx.sink.emit(Event::ClockOffset(ClockRecord { agent: role.name(), offset_us, rtt_us }));
+    Ok(connected)
+}
+
+fn keep(cx: &mut Context<'_>, role: AgentRole, (client, messages): Connected) -> AgentClient {
+    cx.pumps.push(cx.monitor.pump(role.name(), client.clone(), messages));
+    cx.common.agents.insert(role, client.clone());
+    client
 }

@@ -1,10 +1,12 @@
-//! Why a drill does not go on, and how it is told to stop.
+//! Why a drill does not go on, how it is told to stop, and the guard around its parts.
 
 use crate::agent::AgentError;
 use crate::faults::FaultError;
 use crate::record::{CheckOutcome, Location, Verdict};
 use crate::shell::ShellError;
 use crate::stack::StackError;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
@@ -146,3 +148,12 @@ macro_rules! broken {
     };
 }
 broken!(AgentError, FaultError, ShellError);
+
+/// Carries out one part of a drill; `Err` is what it said when it panicked. The parts that follow still run.
+pub(super) async fn caught<T>(part: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(part).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "for a reason that it did not give".into())
+    })
+}

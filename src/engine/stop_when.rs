@@ -2,16 +2,14 @@
 
 use super::context::{CommonContext, seconds};
 use super::monitor::shown;
-use super::probe::ask_probe;
+use super::probe::{ask_probe, judged};
 use super::stop::Stop;
-use super::words::judged;
 use crate::agent::ability::Ability;
 use crate::agent::http_status_page::StatusPage;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::load::SLICE;
 use crate::record::Verdict;
 use crate::spec::{Plan, StopCondition, StopWhen};
-use crate::stack::AgentRole;
 use futures_util::future::{pending, select_all};
 use std::time::Duration;
 
@@ -33,7 +31,7 @@ pub(super) async fn unless_stopped<T>(
     for (id, condition) in &conditions {
         if let StopWhen::Answer { url, status } = &condition.what {
             let page = StatusPage { url: url.clone(), status: *status };
-            ask_agent(&common, page.ask(id)).await?;
+            common.drill_agent()?.ask(page.ask(id)).await?;
         }
         // What holds before anything is broken keeps it from being broken.
         if let Some(evidence) = holds(&common, id, condition).await? {
@@ -91,7 +89,7 @@ async fn holds(common: &CommonContext<'_>, id: &str, condition: &StopCondition) 
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Stop::harness(format!("`stop_when`: {}: {error}", path.display()))),
         },
-        StopWhen::Answer { .. } => match ask_agent(common, AgentAsk::Look { id: id.into() }).await? {
+        StopWhen::Answer { .. } => match common.drill_agent()?.ask(AgentAsk::Look { id: id.into() }).await? {
             AgentAnswer::InPlace { detail, .. } => Ok(Some(format!("it answered {detail}"))),
             AgentAnswer::Gone { .. } => Ok(None),
             other => Err(Stop::harness(format!("`stop_when`: the agent answered something else: {other:?}"))),
@@ -101,10 +99,4 @@ async fn holds(common: &CommonContext<'_>, id: &str, condition: &StopCondition) 
             Ok(held.then_some(evidence))
         }
     }
-}
-
-async fn ask_agent(common: &CommonContext<'_>, ask: AgentAsk) -> Result<AgentAnswer, Stop> {
-    let agent = common.agents.get(&AgentRole::Drill);
-    let agent = agent.ok_or_else(|| Stop::harness("`stop_when`: the drill's agent is not connected"))?;
-    Ok(agent.ask(ask).await?)
 }

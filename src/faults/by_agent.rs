@@ -1,6 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
-use super::{EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgServer, PgTarget};
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
@@ -60,7 +60,7 @@ impl fmt::Display for ProxyPlace {
 }
 
 /// What an agent is asked for, once the stack is up.
-type Asked = dyn Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + Sync;
+type Asked = dyn Fn(&FaultContext<'_>) -> FaultResult<AgentAsk> + Send + Sync;
 
 /// A fault that an agent holds.
 pub struct AgentFault {
@@ -78,7 +78,7 @@ impl AgentFault {
     /// One that the drill's agent holds.
     pub(super) fn of_drill(
         summary: String,
-        asked: impl Fn(&FaultContext<'_>) -> Result<AgentAsk, FaultError> + Send + Sync + 'static,
+        asked: impl Fn(&FaultContext<'_>) -> FaultResult<AgentAsk> + Send + Sync + 'static,
     ) -> AgentFault {
         let facts = FaultFacts { summary, ..FaultFacts::default() };
         AgentFault { facts, irreversible: false, role: AgentRole::Drill, asked: Box::new(asked) }
@@ -113,7 +113,7 @@ impl AgentFault {
         fault
     }
 
-    async fn look(&self, context: &FaultContext<'_>, operation: &str) -> Result<AgentAnswer, FaultError> {
+    async fn look(&self, context: &FaultContext<'_>, operation: &str) -> FaultResult<AgentAnswer> {
         ask(context, &self.role.name(), operation, AgentAsk::Look { id: context.id.into() }).await
     }
 }
@@ -130,7 +130,7 @@ impl Inject for AgentFault {
         self.facts.clone()
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         // What cannot be asked for is no fault.
         (self.asked)(context)?;
         Ok(match self.irreversible {
@@ -140,16 +140,16 @@ impl Inject for AgentFault {
         })
     }
 
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         ask(context, &self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
     }
 
-    async fn change(&self, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn change(&self, context: &FaultContext<'_>) -> FaultResult {
         let AgentAsk::Begin { id, message, .. } = (self.asked)(context)? else { return Ok(()) };
         ask(context, &self.role.name(), "change", AgentAsk::Change { id, message }).await.map(drop)
     }
 
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         match self.look(context, "confirm").await? {
             AgentAnswer::InPlace { detail, .. } => Ok(Presence::InPlace(detail)),
             AgentAnswer::Gone { detail, .. } => Ok(Presence::Gone(detail)),
@@ -172,7 +172,7 @@ impl Inject for AgentFault {
         )))
     }
 
-    async fn acted(&self, context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {
+    async fn acted(&self, context: &FaultContext<'_>) -> FaultResult<Option<u64>> {
         if self.facts.interposes.is_none() {
             return Ok(None);
         }
@@ -183,12 +183,7 @@ impl Inject for AgentFault {
     }
 }
 
-async fn ask(
-    context: &FaultContext<'_>,
-    agent: &str,
-    operation: &str,
-    ask: AgentAsk,
-) -> Result<AgentAnswer, FaultError> {
+async fn ask(context: &FaultContext<'_>, agent: &str, operation: &str, ask: AgentAsk) -> FaultResult<AgentAnswer> {
     let failed = |cause: String| FaultError::new(format!("{operation} `{}`", context.id), cause);
     let connected = context.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
     let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
@@ -196,6 +191,6 @@ async fn ask(
 }
 
 /// Has the agent of this name lift a fault.
-pub(super) async fn lift(context: &FaultContext<'_>, agent: &str, fault: &str) -> Result<(), FaultError> {
+pub(super) async fn lift(context: &FaultContext<'_>, agent: &str, fault: &str) -> FaultResult {
     ask(context, agent, "lift", AgentAsk::Lift { id: fault.into() }).await.map(drop)
 }

@@ -17,7 +17,10 @@
 //! ```
 
 use super::undo::read_undo;
-use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers};
+use super::{
+    FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers,
+    read_covers,
+};
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
 use crate::stack::{CommandOutput, Stack};
@@ -77,7 +80,7 @@ pub(super) async fn ask(
     text: &str,
     within: Duration,
     stack: &dyn Stack,
-) -> Result<CommandOutput, FaultError> {
+) -> FaultResult<CommandOutput> {
     let operation = || format!("`{what}` in `{service}`");
     let executed = stack.exec(service, &script(text), within).await.map_err(FaultError::of(operation()))?;
     match executed.code {
@@ -99,12 +102,7 @@ fn refused(text: &str, output: &str) -> Option<RefusedAnswer> {
 }
 
 /// Runs a script that has to succeed.
-pub(super) async fn carry_out(
-    what: &str,
-    service: &str,
-    text: &str,
-    stack: &dyn Stack,
-) -> Result<CommandOutput, FaultError> {
+pub(super) async fn carry_out(what: &str, service: &str, text: &str, stack: &dyn Stack) -> FaultResult<CommandOutput> {
     let executed = ask(what, service, text, SCRIPT_WITHIN, stack).await?;
     match executed.code {
         0 => Ok(executed),
@@ -162,7 +160,7 @@ impl Inject for CommandFault {
     }
 
     /// What `confirm` says to be in place before `run` would prove nothing. That it has no answer yet is none.
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let service = self.service.clone();
         let container = containers::first_started(&service, context.stack).await?;
         if let Ok(Presence::InPlace(evidence)) = self.confirm(&Undo::nothing(), context).await {
@@ -175,11 +173,11 @@ impl Inject for CommandFault {
         })
     }
 
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         carry_out("run", &self.service, &self.run, context.stack).await.map(drop)
     }
 
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, context.stack).await?;
         let evidence = format!("`confirm`: {}", ended(&executed));
         match executed.code {

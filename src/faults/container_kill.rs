@@ -9,11 +9,14 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedPart, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, read_returns};
+use super::{FaultContext, FaultFacts, FaultResult, Inject, LOOK_EVERY, MAY_FAIL_FOR, Presence, Undo, read_returns};
 use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
@@ -65,26 +68,48 @@ impl Inject for ContainerKill {
         FaultFacts { returns: self.returns, ..self.selected.facts(summary, Need::Containers) }
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         self.selected.undo(context.stack, |_| Ok(ContainerOp::Start)).await
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         containers::operate(undo, &self.kill(), context.stack).await
     }
 
-    /// Those that somebody has started.
-    async fn ended(&self, undo: &Undo, stack: &dyn Stack) -> Result<Vec<EndedPart>, FaultError> {
-        let found = containers::look(undo, stack).await?.into_iter();
-        let up = found.filter_map(|(id, state)| Some((id, state.filter(containers::is_up)?)));
-        Ok(up.map(|(id, state)| EndedPart { id, since: state.started_at }).collect())
+    /// Those are killed again that somebody has started.
+    async fn recur(&self, undo: &Undo, stack: &dyn Stack, ending: &CancellationToken) -> FaultResult {
+        let Some(after) = self.returns else { return Ok(()) };
+        // A container that is up → since when, as the stack says it (another instant is another start), and when that was noticed.
+        let mut noticed: BTreeMap<String, (String, Instant)> = BTreeMap::new();
+        let mut failing = None;
+        while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let again = async {
+                let found = containers::look(undo, stack).await?.into_iter();
+                let up = found.filter_map(|(id, state)| Some((id, state.filter(containers::is_up)?.started_at)));
+                let up: BTreeMap<String, String> = up.collect();
+                noticed.retain(|id, _| up.contains_key(id));
+                for (id, since) in up {
+                    let (start, at) = noticed.entry(id.clone()).or_insert_with(|| (since.clone(), Instant::now()));
+                    if *start != since {
+                        (*start, *at) = (since, Instant::now());
+                    }
+                    if at.elapsed() >= after {
+                        containers::operate_one(undo, &id, &self.kill(), stack).await?;
+                        noticed.remove(&id);
+                    }
+                }
+                Ok(())
+            };
+            match again.await {
+                Ok(()) => failing = None,
+                Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > MAY_FAIL_FOR => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
-    async fn inject_again(&self, container: &str, undo: &Undo, stack: &dyn Stack) -> Result<(), FaultError> {
-        containers::operate_one(undo, container, &self.kill(), stack).await
-    }
-
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let found = containers::look(undo, context.stack).await?;
         // A server that was started without its data ends by itself: that is not this fault any more. One that comes back
         // would look the same, and has to be seen up.
@@ -98,5 +123,70 @@ impl Inject for ContainerKill {
             }
             other => other,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::pretend::{Pretend, agents};
+    use super::super::tests::read;
+    use super::*;
+
+    /// Waits until the stack was told to do something, and returns all that it was told.
+    async fn told(stack: &Pretend) -> Vec<String> {
+        loop {
+            let done = stack.done();
+            if !done.is_empty() {
+                return done;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
+        let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
+        assert_eq!(fault.facts.returns, Some(Duration::from_secs(2)));
+        let undo = fault.prepare(&context).await.expect("an undo");
+        fault.inject(&undo, &context).await.expect("injected");
+        stack.done();
+        let ending = CancellationToken::new();
+        let runbook = async {
+            for restart in ["first", "second"] {
+                stack.set("a", "running");
+                let started = tokio::time::Instant::now();
+                assert_eq!(told(&stack).await, ["Kill { signal: \"SIGTERM\" } a"]);
+                let after = started.elapsed().as_secs_f64();
+                assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
+            }
+            // Started again before its time is over, it has all of it again.
+            stack.set("a", "running");
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            stack.containers.lock().expect("a lock")[0].started_at = "later".into();
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            assert_eq!(stack.done(), Vec::<String>::new());
+            stack.containers.lock().expect("a lock")[0].id = "new".into();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
+            ending.cancel();
+        };
+        let (kept, ()) = tokio::join!(fault.recur(&undo, &stack, &ending), runbook);
+        kept.expect("nothing failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_that_cannot_return_says_so() {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
+        let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
+        let undo = fault.prepare(&context).await.expect("an undo");
+        *stack.refuses.lock().expect("a lock") = true;
+        let error = fault.recur(&undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
+        assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
+
+        let stays_down = read("container_kill: { service: db }").expect("a fault");
+        stays_down.recur(&undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
     }
 }

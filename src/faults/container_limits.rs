@@ -7,7 +7,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
 use async_trait::async_trait;
@@ -94,7 +94,7 @@ impl Inject for ContainerLimited {
         self.selected.facts(summary, Need::Containers)
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let had = |running: &[ContainerState]| {
             let first = running.first().map(|state| state.limits).unwrap_or_default();
             match running.iter().all(|state| state.limits == first) {
@@ -106,14 +106,14 @@ impl Inject for ContainerLimited {
         self.selected.undo(context.stack, had).await
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let Undo::Containers { op: ContainerOp::Limit(had), .. } = undo else {
             return Err(FaultError::undo("for limits"));
         };
         containers::operate(undo, &ContainerOp::Limit(self.over(*had)), context.stack).await
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let found = containers::look(undo, context.stack).await?;
         // What the runbook has raised is not this fault any more, and whatever it has not touched still is.
         let still = |set: i64, now: i64| set > 0 && now == set;

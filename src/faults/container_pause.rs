@@ -6,7 +6,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{FaultContext, FaultFacts, FaultResult, Inject, Presence, Undo};
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
@@ -31,15 +31,15 @@ impl Inject for ContainerPause {
         self.selected.facts(format!("pauses {}", self.selected.describe()), Need::Containers)
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         self.selected.undo(context.stack, |_| Ok(ContainerOp::Unpause)).await
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         containers::operate(undo, &ContainerOp::Pause, context.stack).await
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let found = containers::look(undo, context.stack).await?;
         Ok(containers::presence(&found, |state| state.status == "paused", containers::status))
     }

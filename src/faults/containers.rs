@@ -1,7 +1,7 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
 use super::undo::UNDO_WITHIN;
-use super::{FaultError, FaultFacts, Presence, StartedContainer, Undo, Undone};
+use super::{FaultError, FaultFacts, FaultResult, Presence, StartedContainer, Undo, Undone};
 use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
@@ -51,7 +51,7 @@ impl SelectedContainers {
         &self,
         stack: &dyn Stack,
         op: impl FnOnce(&[ContainerState]) -> Result<ContainerOp, String>,
-    ) -> Result<Undo, FaultError> {
+    ) -> FaultResult<Undo> {
         let running = self.running(stack).await?;
         let op = op(&running).map_err(|cause| FaultError::new(self.choose(), cause))?;
         let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
@@ -64,7 +64,7 @@ impl SelectedContainers {
     }
 
     /// The selected ones of the containers that run now, in the order of their names.
-    pub(super) async fn running(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
+    pub(super) async fn running(&self, stack: &dyn Stack) -> FaultResult<Vec<ContainerState>> {
         let mut running = states(&self.service, stack).await?;
         running.retain(|container| container.status == "running");
         running.sort_by(|a, b| a.name.cmp(&b.name));
@@ -79,12 +79,12 @@ impl SelectedContainers {
 }
 
 /// The containers of a service, as the stack has them now.
-pub(super) async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
+pub(super) async fn states(service: &str, stack: &dyn Stack) -> FaultResult<Vec<ContainerState>> {
     stack.containers(service).await.map_err(FaultError::of(format!("look at the containers of `{service}`")))
 }
 
 /// The container of a service in which its commands run, as it is started now.
-pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> Result<Option<StartedContainer>, FaultError> {
+pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> FaultResult<Option<StartedContainer>> {
     let first = states(service, stack).await?.into_iter().find(|state| state.status == "running");
     Ok(first.map(|state| StartedContainer { id: state.id, started_at: state.started_at }))
 }
@@ -114,13 +114,13 @@ pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn
 }
 
 /// The containers of an undo, and their service.
-fn parts(undo: &Undo) -> Result<(&str, &[String]), FaultError> {
+fn parts(undo: &Undo) -> FaultResult<(&str, &[String])> {
     let Undo::Containers { service, containers, .. } = undo else { return Err(FaultError::undo("for containers")) };
     Ok((service, containers))
 }
 
 /// Does something to every container of an undo.
-pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) -> Result<(), FaultError> {
+pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) -> FaultResult {
     let (_, containers) = parts(undo)?;
     for container in containers {
         operate_one(undo, container, op, stack).await?;
@@ -129,28 +129,22 @@ pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) ->
 }
 
 /// Does something to one container of an undo.
-pub(super) async fn operate_one(
-    undo: &Undo,
-    container: &str,
-    op: &ContainerOp,
-    stack: &dyn Stack,
-) -> Result<(), FaultError> {
+pub(super) async fn operate_one(undo: &Undo, container: &str, op: &ContainerOp, stack: &dyn Stack) -> FaultResult {
     let (service, _) = parts(undo)?;
     let operation = format!("{} of `{service}` ({})", words(op).0, short(container));
     stack.operate(container, op).await.map_err(FaultError::of(operation))
 }
 
-/// How each container of an undo stands; `None` when it is not there any more.
-pub(super) async fn look(undo: &Undo, stack: &dyn Stack) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
+/// A container of an undo and how it stands; `None` when it is not there any more.
+pub(super) type FoundContainer = (String, Option<ContainerState>);
+
+/// How each container of an undo stands.
+pub(super) async fn look(undo: &Undo, stack: &dyn Stack) -> FaultResult<Vec<FoundContainer>> {
     let (service, containers) = parts(undo)?;
     look_at(service, containers, stack).await
 }
 
-async fn look_at(
-    service: &str,
-    containers: &[String],
-    stack: &dyn Stack,
-) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
+async fn look_at(service: &str, containers: &[String], stack: &dyn Stack) -> FaultResult<Vec<FoundContainer>> {
     let states = states(service, stack).await?;
     Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
 }
@@ -164,7 +158,7 @@ pub(super) fn started_since(undo: &Undo, state: &ContainerState) -> bool {
 /// Where a fault stands that has broken these containers: those that are not there any more were replaced or removed by
 /// the runbook, and count neither way. `say` has the words for how one stands: `is paused`.
 pub(super) fn presence(
-    containers: &[(String, Option<ContainerState>)],
+    containers: &[FoundContainer],
     broken: impl Fn(&ContainerState) -> bool,
     say: impl Fn(&ContainerState) -> String,
 ) -> Presence {
@@ -178,10 +172,7 @@ pub(super) fn presence(
 }
 
 /// `shop-db-1 is paused, a1b2c3d4e5f6 is not there any more`.
-pub(super) fn describe(
-    containers: &[(String, Option<ContainerState>)],
-    say: impl Fn(&ContainerState) -> String,
-) -> String {
+pub(super) fn describe(containers: &[FoundContainer], say: impl Fn(&ContainerState) -> String) -> String {
     let each = containers.iter().map(|(id, state)| match state {
         Some(state) => format!("{} {}", state.name, say(state)),
         None => format!("{} is not there any more: removed, or replaced by another container", short(id)),
@@ -206,7 +197,7 @@ pub(super) async fn restore(
     containers: &[String],
     op: &ContainerOp,
     stack: &dyn Stack,
-) -> Result<Undone, FaultError> {
+) -> FaultResult<Undone> {
     // An engine that does not answer for one container may still act on the others.
     let (found, unseen) = match look_at(service, containers, stack).await {
         Ok(found) => (found, false),
@@ -249,7 +240,7 @@ pub(super) async fn restore(
     }
     let mut failures = failures.into_iter();
     let Some(FaultError { operation, cause, output }) = failures.next() else {
-        return Ok(Undone::Done { what, output: seen.join(", ") });
+        return Ok(Undone { what, output: seen.join(", ") });
     };
     let meanwhile = (!what.is_empty()).then(|| format!("meanwhile: {}", what.join(", ")));
     let others = failures.map(|error| error.to_string()).chain(meanwhile);

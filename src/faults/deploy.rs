@@ -7,7 +7,7 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
@@ -50,19 +50,19 @@ fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
     read.into_iter().collect()
 }
 
-async fn look(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> Result<Presence, FaultError> {
+async fn look(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> FaultResult<Presence> {
     let operation = format!("look at the containers of `{service}`");
     let containers = stack.fingerprints(service).await.map_err(FaultError::of(operation))?;
     Ok(presence(service, marks, &containers))
 }
 
 /// Takes a release back. A runbook that has rolled back has done it; one that has done half of it has not.
-pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> Result<Undone, FaultError> {
+pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> FaultResult<Undone> {
     if let Presence::Gone(_) = look(service, marks, stack).await? {
-        return Ok(Undone::AlreadyGone);
+        return Ok(Undone::default());
     }
     stack.deploy(service, None).await.map_err(FaultError::of(format!("take the release of `{service}` back")))?;
-    Ok(Undone::Done { what: vec![format!("took the release of `{service}` back")], output: String::new() })
+    Ok(Undone::of([format!("took the release of `{service}` back")]))
 }
 
 impl Deploy {
@@ -155,7 +155,7 @@ impl Inject for Deploy {
         }
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let operation = format!("prepare the release of `{}`", self.service);
         let marks = context.stack.preview(&self.service, &self.release).await.map_err(FaultError::of(&operation))?;
         if marks.is_empty() {
@@ -164,12 +164,12 @@ impl Inject for Deploy {
         Ok(Undo::Release { service: self.service.clone(), marks })
     }
 
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let operation = format!("release `{}`", self.service);
         context.stack.deploy(&self.service, Some(&self.release)).await.map_err(FaultError::of(operation))
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let Undo::Release { service, marks } = undo else { return Err(FaultError::undo("that of a release")) };
         look(service, marks, context.stack).await
     }

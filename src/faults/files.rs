@@ -9,7 +9,7 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape, shorten};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
@@ -114,7 +114,7 @@ impl Files {
         Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
     }
 
-    async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> Result<FileAnswer, FaultError> {
+    async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> FaultResult<FileAnswer> {
         let doing = match what {
             FileDeed::Measure(_) => "measure",
             FileDeed::Damage(_) => "damage",
@@ -128,14 +128,14 @@ impl Files {
 }
 
 /// What an undo says of the damage.
-fn damage(undo: &Undo) -> Result<&Damage, FaultError> {
+fn damage(undo: &Undo) -> FaultResult<&Damage> {
     match undo {
         Undo::File { damage, .. } | Undo::Nothing { damage: Some(damage), .. } => Ok(damage),
         _ => Err(FaultError::undo("that of a file")),
     }
 }
 
-fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
+fn otherwise<T>(answer: &FileAnswer) -> FaultResult<T> {
     Err(FaultError::new("read the answer", format!("it is one to something else: {answer:?}")))
 }
 
@@ -159,7 +159,7 @@ impl Inject for Files {
         FaultFacts { summary, services, needs, ..FaultFacts::default() }
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let damage = match self.ask(FileDeed::Measure(self.harm.clone()), context.stack).await? {
             FileAnswer::Would(damage) => damage,
             other => return otherwise(&other),
@@ -170,11 +170,11 @@ impl Inject for Files {
         })
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         self.ask(FileDeed::Damage(damage(undo)?.clone()), context.stack).await.map(drop)
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         match self.ask(FileDeed::Look(damage(undo)?.clone()), context.stack).await? {
             FileAnswer::InPlace(evidence) => Ok(Presence::InPlace(evidence)),
             FileAnswer::Gone(evidence) => Ok(Presence::Gone(evidence)),

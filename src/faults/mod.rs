@@ -37,7 +37,7 @@ faults! {
     http_status,
     load_surge,
     network: NetworkLoss,
-    patch: Patch,
+    patch,
     pod_kill: PodKill,
     postgres_connections,
     postgres_lock,
@@ -62,11 +62,16 @@ use std::fmt::Debug;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long looking at the stack may take: Docker and a database may hang.
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
 /// How long breaking something may take.
 const INJECT_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked whether somebody has ended a part of a fault that comes back.
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long injecting it again may fail: the runbook may be about to replace what it harms.
+pub const MAY_FAIL_FOR: Duration = Duration::from_secs(30);
 
 /// What becomes of a fault that nothing undoes.
 const GOES_WITH_THE_STACK: &str = "goes with the stack";
@@ -82,6 +87,9 @@ pub struct FaultError {
     /// What was written meanwhile, where something was run.
     pub output: String,
 }
+
+/// What a step of a fault's life comes to.
+pub type FaultResult<T = ()> = Result<T, FaultError>;
 
 impl FaultError {
     /// What was tried, and why it failed.
@@ -235,15 +243,6 @@ impl Deref for Fault {
     }
 }
 
-/// A part of a fault that somebody has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedPart {
-    /// Which one: the id of a container.
-    pub id: String,
-    /// Since when, as the stack says it: another instant is another end.
-    pub since: String,
-}
-
 /// What a fault says of itself before anything is started.
 #[derive(Debug, Clone, Default)]
 pub struct FaultFacts {
@@ -284,7 +283,7 @@ pub struct FaultFacts {
 }
 
 /// In words how a fault has ended by itself, if it has.
-pub type EndedByItself = Result<Option<String>, FaultError>;
+pub type EndedByItself = FaultResult<Option<String>>;
 
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
@@ -292,28 +291,24 @@ pub trait Inject: Debug + Send + Sync {
     /// What it says of itself.
     fn facts(&self) -> FaultFacts;
     /// Looks at the stack and says how the fault will be undone; changes nothing.
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError>;
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo>;
     /// Breaks it, exactly where `undo` will undo it.
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError>;
-    /// The parts of it that somebody has ended: the engine injects each again once it has been ended for `returns`. None by
-    /// default, as what an agent holds, or a process, comes back where it runs: each session and each container by itself, to
-    /// the millisecond, and no later because the runner is.
-    async fn ended(&self, _undo: &Undo, _stack: &dyn Stack) -> Result<Vec<EndedPart>, FaultError> {
-        Ok(Vec::new())
-    }
-    /// Injects one of these parts again.
-    async fn inject_again(&self, _part: &str, _undo: &Undo, _stack: &dyn Stack) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult;
+    /// Injects its parts again that somebody has ended, each once it has been ended for `returns`, until `ending`: then it returns, with
+    /// nothing under way. Nothing by default, as what an agent holds, or a process, comes back where it runs: each session and each
+    /// container by itself, to the millisecond, and no later because the runner is.
+    async fn recur(&self, _undo: &Undo, _stack: &dyn Stack, _ending: &CancellationToken) -> FaultResult {
         Ok(())
     }
     /// Makes it as strong as the context says, without lifting it in between.
-    async fn change(&self, _context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn change(&self, _context: &FaultContext<'_>) -> FaultResult {
         Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
     /// `inject`, asks it after the recovery, and polls it after the undo.
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError>;
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence>;
     /// How often it has acted so far, where that is counted.
-    async fn acted(&self, _context: &FaultContext<'_>) -> Result<Option<u64>, FaultError> {
+    async fn acted(&self, _context: &FaultContext<'_>) -> FaultResult<Option<u64>> {
         Ok(None)
     }
     /// What has ended a fault that is gone, other than a step that cleared it: in words, where it can be told.

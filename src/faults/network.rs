@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
 use crate::source::{MapReader, TextForm, did_you_mean, shape};
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
@@ -70,7 +70,7 @@ fn is_in(state: &ContainerState) -> String {
     }
 }
 
-fn places(undo: &Undo) -> Result<&BTreeMap<String, Vec<NetworkEndpoint>>, FaultError> {
+fn places(undo: &Undo) -> FaultResult<&BTreeMap<String, Vec<NetworkEndpoint>>> {
     let Undo::Containers { op: ContainerOp::Connect(places), .. } = undo else {
         return Err(FaultError::undo("for networks"));
     };
@@ -89,7 +89,7 @@ impl Inject for NetworkLoss {
         self.selected.facts(summary, Need::Networks)
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let had = |running: &[ContainerState]| match running
             .iter()
             .find(|state| self.without(&state.endpoints) == state.endpoints)
@@ -106,12 +106,12 @@ impl Inject for NetworkLoss {
         self.selected.undo(context.stack, had).await
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let left = places(undo)?.iter().map(|(id, had)| (id.clone(), self.without(had))).collect();
         containers::operate(undo, &ContainerOp::Connect(left), context.stack).await
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let (found, had) = (containers::look(undo, context.stack).await?, places(undo)?);
         let lost = |state: &ContainerState| {
             let had = had.get(&state.id).into_iter().flatten().filter(|endpoint| self.is_meant(endpoint));

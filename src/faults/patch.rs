@@ -8,7 +8,7 @@
 //! - patch: { object: resourcequota/tiny, create: { apiVersion: v1, spec: { hard: { pods: "0" } } } }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, Undone};
 use crate::record::Parts;
 use crate::source::{At, MapReader, TextForm, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
@@ -19,12 +19,6 @@ use serde_json::json;
 
 const OBJECT: TextForm =
     TextForm::new("kind and name, like `configmap/shop`", || shape::text("[A-Za-z]+/[a-z0-9][a-z0-9.-]*"));
-
-/// Other settings of an object.
-#[derive(Debug, Clone)]
-pub struct Patch {
-    change: ObjectChange,
-}
 
 /// Reads what is set: a map, as JSON has it.
 fn settings(at: &mut At<'_>) -> Option<serde_json::Value> {
@@ -49,12 +43,12 @@ fn held(path: &str, value: &serde_json::Value) -> Vec<String> {
     }
 }
 
-fn change_of(undo: &Undo) -> Result<&ObjectChange, FaultError> {
+fn change_of(undo: &Undo) -> FaultResult<&ObjectChange> {
     let Undo::Object { change: Some(change), .. } = undo else { return Err(FaultError::undo("that of an object")) };
     Ok(change)
 }
 
-async fn look(change: &ObjectChange, stack: &dyn Stack) -> Result<Presence, FaultError> {
+async fn look(change: &ObjectChange, stack: &dyn Stack) -> FaultResult<Presence> {
     let found = stack.changed(change).await.map_err(FaultError::of(format!("look at `{}`", change.object)))?;
     let (is, is_not): (Vec<_>, Vec<_>) = found.iter().partition(|(_, in_place)| **in_place);
     let names = |all: &[(&String, &bool)]| all.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ");
@@ -72,49 +66,47 @@ async fn look(change: &ObjectChange, stack: &dyn Stack) -> Result<Presence, Faul
 }
 
 /// Gives back what was planned, unless that has been done.
-pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Result<Undone, FaultError> {
+pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> FaultResult<Undone> {
     if let Presence::Gone(_) = look(change, stack).await? {
-        return Ok(Undone::AlreadyGone);
+        return Ok(Undone::default());
     }
     let operation = format!("give `{}` back what was planned", change.object);
     stack.change(change, true).await.map_err(FaultError::of(operation))?;
-    Ok(Undone::Done { what: vec![format!("gave `{}` back what was planned", change.object)], output: String::new() })
+    Ok(Undone::of([format!("gave `{}` back what was planned", change.object)]))
 }
 
-impl Patch {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let object = map.require_with("object", OBJECT, |text| {
-            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-            let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
-            let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
-            match text.split_once('/') {
-                Some((kind, name)) if is_kind(kind) && is_name(name) => Ok(text.to_string()),
-                _ => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
-            }
-        });
-        let set = map.optional_by("set", settings);
-        let create = map.optional_by("create", settings);
-        let delete = map.optional("delete");
-        let restart = map.optional("restart");
-        let edit = match (set, create, delete) {
-            (Some(set), None, None) => ObjectEdit::Set(set),
-            (None, Some(made), None) => ObjectEdit::Create(made),
-            (None, None, Some(true)) => ObjectEdit::Delete,
-            _ => {
-                map.wrong("object", "it needs exactly one of `set`, `create` and `delete: true`");
-                return None;
-            }
-        };
-        Some(Patch { change: ObjectChange { object: object?, edit, restart } })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<ObjectChange> {
+    let object = map.require_with("object", OBJECT, |text| {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
+        let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
+        match text.split_once('/') {
+            Some((kind, name)) if is_kind(kind) && is_name(name) => Ok(text.to_string()),
+            _ => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
+        }
+    });
+    let set = map.optional_by("set", settings);
+    let create = map.optional_by("create", settings);
+    let delete = map.optional("delete");
+    let restart = map.optional("restart");
+    let edit = match (set, create, delete) {
+        (Some(set), None, None) => ObjectEdit::Set(set),
+        (None, Some(made), None) => ObjectEdit::Create(made),
+        (None, None, Some(true)) => ObjectEdit::Delete,
+        _ => {
+            map.wrong("object", "it needs exactly one of `set`, `create` and `delete: true`");
+            return None;
+        }
+    };
+    Some(ObjectChange { object: object?, edit, restart })
 }
 
 #[async_trait]
-impl Inject for Patch {
+impl Inject for ObjectChange {
     fn facts(&self) -> FaultFacts {
-        let ObjectChange { object, edit, restart } = &self.change;
-        let values = self.change.values();
+        let ObjectChange { object, edit, restart } = self;
+        let values = self.values();
         let summary = match edit {
             ObjectEdit::Set(_) => {
                 let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).collect();
@@ -128,29 +120,29 @@ impl Inject for Patch {
         FaultFacts {
             summary,
             services: restart.iter().cloned().collect(),
-            needs: Some(Need::Object(self.change.clone())),
+            needs: Some(Need::Object(self.clone())),
             secrets: secrets.collect(),
             inject_within: Some(RELEASE_WITHIN),
             ..FaultFacts::default()
         }
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        match look(&self.change, context.stack).await? {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
+        match look(self, context.stack).await? {
             Presence::InPlace(evidence) => Err(FaultError::new(
-                format!("prepare `{}`", self.change.object),
+                format!("prepare `{}`", self.object),
                 format!("it is like that already: {evidence}"),
             )),
-            _ => Ok(Undo::Object { object: self.change.object.clone(), change: Some(self.change.clone()) }),
+            _ => Ok(Undo::Object { object: self.object.clone(), change: Some(self.clone()) }),
         }
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let operation = format!("change `{}`", self.change.object);
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
+        let operation = format!("change `{}`", self.object);
         context.stack.change(change_of(undo)?, false).await.map_err(FaultError::of(operation))
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         look(change_of(undo)?, context.stack).await
     }
 }

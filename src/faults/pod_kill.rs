@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
 use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::Need;
@@ -37,7 +37,7 @@ impl Inject for PodKill {
         FaultFacts { ends_by_itself: true, ..self.selected.facts(summary, needs) }
     }
 
-    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let service = self.selected.service.clone();
         let killed = self.selected.running(context.stack).await?;
         let killed: BTreeMap<_, _> = killed.into_iter().map(|pod| (pod.id, pod.name)).collect();
@@ -45,7 +45,7 @@ impl Inject for PodKill {
         Ok(Undo::Pods { service, left: all.filter(|uid| !killed.contains_key(uid)).collect(), killed })
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let Undo::Pods { service, killed, .. } = undo else { return Err(FaultError::undo("for Pods")) };
         for (uid, name) in killed {
             let operation = format!("delete the Pod {name} of `{service}`");
@@ -55,7 +55,7 @@ impl Inject for PodKill {
     }
 
     /// Gone is what has been replaced by Pods that are ready: one that only runs does not serve anybody yet.
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let Undo::Pods { service, killed, left } = undo else { return Err(FaultError::undo("for Pods")) };
         let there = containers::states(service, context.stack).await?;
         let (old, new): (Vec<_>, Vec<_>) =

@@ -14,7 +14,8 @@
 
 use super::command::{ask, read_question, read_script};
 use super::{
-    EndedByItself, FaultContext, FaultError, FaultFacts, Inject, Presence, Undo, containers, read_covers, read_returns,
+    EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, containers, read_covers,
+    read_returns,
 };
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm};
@@ -80,7 +81,7 @@ impl FaultProbe {
     }
 
     /// Whether it holds, and what it wrote.
-    async fn ask(&self, key: &str, stack: &dyn Stack) -> Result<(bool, String), FaultError> {
+    async fn ask(&self, key: &str, stack: &dyn Stack) -> FaultResult<(bool, String)> {
         let executed = ask(key, &self.service, &self.run, self.within, stack).await?;
         Ok((executed.code == 0, format!("`{key}`: {}", super::ended(&executed))))
     }
@@ -139,18 +140,18 @@ impl Inject for ProcessFault {
         }
     }
 
-    async fn prepare(&self, _context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, _context: &FaultContext<'_>) -> FaultResult<Undo> {
         Ok(Undo::Process { name: self.process.name.clone() })
     }
 
-    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let name = &self.process.name;
         context.stack.start_process(name).await.map_err(FaultError::of(format!("start the process `{name}`")))
     }
 
     /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so
     /// a process that runs is not gone, although it may be waiting to be started again.
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let all = containers::states(&self.process.name, context.stack).await?;
         // A paused one does nothing; what it still holds (a lock), users feel.
         let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();

@@ -342,8 +342,8 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     assert_eq!(killed, Presence::InPlace("shop-a has exited with 137".into()));
     let what = vec!["started shop-a".to_string()];
     let output = "started shop-a".to_string();
-    assert_eq!(undo.execute(&context).await.expect("undone"), Undone::Done { what, output });
-    let nothing = |output: &str| Undone::Done { what: Vec::new(), output: output.into() };
+    assert_eq!(undo.execute(&context).await.expect("undone"), Undone { what, output });
+    let nothing = |output: &str| Undone { what: Vec::new(), output: output.into() };
     assert_eq!(undo.execute(&context).await.expect("undone"), nothing("shop-a is running already"));
     assert_eq!(stack.done(), ["Start a"]);
     assert_eq!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone("shop-a is running".into()));
@@ -438,7 +438,7 @@ async fn killed_pods_are_gone_until_as_many_new_ones_are_ready() {
     assert!(matches!(asked().await, Presence::Partly(_, Parts { active: 1, all: 2 })));
     add("f", true);
     assert!(matches!(asked().await, Presence::Gone(_)));
-    assert_eq!(undo.execute(&context).await.expect("nothing to do"), Undone::AlreadyGone);
+    assert_eq!(undo.execute(&context).await.expect("nothing to do"), Undone::default());
     assert_eq!(stack.done(), Vec::<String>::new());
     // Whoever brought them back, it was not the runbook.
     let by_itself = |ago| fault.ended_by_itself(&context, ago);
@@ -460,7 +460,7 @@ async fn a_container_that_was_replaced_is_left_alone() {
     };
     assert!(evidence.contains("replaced by another"), "{evidence}");
     undo.execute(&context).await.expect("nothing to do");
-    let nothing = Undone::Done { what: Vec::new(), output: "a is not there any more".into() };
+    let nothing = Undone { what: Vec::new(), output: "a is not there any more".into() };
     assert_eq!(undo.execute(&context).await.expect("nothing to do"), nothing);
     assert_eq!(stack.done(), Vec::<String>::new());
 }
@@ -490,7 +490,7 @@ async fn what_cannot_be_done_names_the_operation() {
     let error = undo.execute(&context).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "lift `f`: the agent fd-agent is not connected");
     let elsewhere = FaultContext { agents: None, ..context };
-    assert_eq!(undo.execute(&elsewhere).await.expect("its channel has ended"), Undone::AlreadyGone);
+    assert_eq!(undo.execute(&elsewhere).await.expect("its channel has ended"), Undone::default());
 }
 
 #[tokio::test]
@@ -563,7 +563,7 @@ async fn a_command_is_what_its_exit_codes_say() {
 
     // A script that could not be run has answered nothing, and one that failed has done nothing.
     codes(&[0]);
-    let Undone::Done { what, output } = undo.execute(&context).await.expect("reverted") else { panic!("done") };
+    let Undone { what, output } = undo.execute(&context).await.expect("reverted");
     assert_eq!((what, output.as_str()), (vec!["undid f in shop-db-1".to_string()], "first\nlast\n\n"), "what it wrote");
     codes(&[3]);
     assert_eq!(undo.execute(&context).await.expect_err("failed").output, "first\nlast\n\n");

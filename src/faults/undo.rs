@@ -5,7 +5,7 @@
 //! thrown away after the drill (`irreversible: true`).
 
 use super::command::carry_out;
-use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers, deploy, patch};
+use super::{FaultContext, FaultError, FaultResult, GOES_WITH_THE_STACK, by_agent, containers, deploy, patch};
 use crate::source::{MapReader, shape};
 use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
@@ -113,20 +113,20 @@ pub enum Undo {
     },
 }
 
-/// What undoing a fault came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undone {
-    /// It was undone.
-    Done {
-        /// What was done, in words.
-        what: Vec<String>,
-        /// What was seen or written meanwhile.
-        output: String,
-    },
-    /// There was nothing left to undo.
-    AlreadyGone,
-    /// Only the drill itself can, while it runs; why.
-    OnlyTheDrill(String),
+/// What undoing a fault came to; nothing where there was nothing left to undo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// What was done, in words.
+    pub what: Vec<String>,
+    /// What was seen or written meanwhile.
+    pub output: String,
+}
+
+impl Undone {
+    /// That this was done.
+    pub(super) fn of(what: impl IntoIterator<Item = String>) -> Undone {
+        Undone { what: what.into_iter().collect(), output: String::new() }
+    }
 }
 
 impl Undo {
@@ -156,45 +156,43 @@ impl Undo {
     ///
     /// # Errors
     /// Why it may still be in place.
-    pub async fn execute(&self, context: &FaultContext<'_>) -> Result<Undone, FaultError> {
+    pub async fn execute(&self, context: &FaultContext<'_>) -> FaultResult<Undone> {
         let (id, stack) = (context.id, context.stack);
-        let done = |what: Vec<String>| Undone::Done { what, output: String::new() };
         match self {
             // What agents held they have lifted by themselves when their channels ended.
-            Undo::Agent { .. } if context.agents.is_none() => Ok(Undone::AlreadyGone),
+            Undo::Agent { .. } if context.agents.is_none() => Ok(Undone::default()),
             Undo::Agent { agent, fault } => {
                 by_agent::lift(context, agent, fault).await?;
-                Ok(done(vec![format!("{agent} lifted {fault}")]))
+                Ok(Undone::of([format!("{agent} lifted {fault}")]))
             }
             Undo::Containers { service, containers, op, .. } => {
                 containers::restore(service, containers, op, stack).await
             }
             Undo::Command { service, script, .. } => {
                 let executed = carry_out("undo", service, script, stack).await?;
-                Ok(Undone::Done {
-                    what: vec![format!("undid {id} in {}", executed.container)],
-                    output: executed.output,
-                })
+                let what = vec![format!("undid {id} in {}", executed.container)];
+                Ok(Undone { what, output: executed.output })
             }
-            Undo::Release { service, marks } if marks.is_empty() => Ok(Undone::OnlyTheDrill(format!(
-                "`{service}`: the release may still be in place: only the drill knew how the service was planned"
-            ))),
+            Undo::Release { service, marks } if marks.is_empty() => Err(FaultError::new(
+                format!("`{service}`"),
+                "the release may still be in place: only the drill knew how the service was planned",
+            )),
             Undo::Release { service, marks } => deploy::take_back(service, marks, stack).await,
-            Undo::Object { object, change: None } => Ok(Undone::OnlyTheDrill(format!(
-                "`{object}` may still be changed: only the drill knew what was planned"
-            ))),
+            Undo::Object { object, change: None } => {
+                Err(FaultError::new(format!("`{object}` may still be changed"), "only the drill knew what was planned"))
+            }
             Undo::Object { change: Some(change), .. } => patch::take_back(change, stack).await,
-            Undo::Nothing { .. } | Undo::Pods { .. } => Ok(Undone::AlreadyGone),
+            Undo::Nothing { .. } | Undo::Pods { .. } => Ok(Undone::default()),
             Undo::Process { name } => {
                 let operation = format!("remove the process `{name}`");
                 let removed = stack.remove_process(name).await.map_err(FaultError::of(operation))?;
-                Ok(done(removed.iter().map(|name| format!("removed {name}")).collect()))
+                Ok(Undone::of(removed.iter().map(|name| format!("removed {name}"))))
             }
             Undo::File { service, path, damage } => {
                 let failed = |cause: String| FaultError::new(format!("repair `{path}` of `{service}`"), cause);
                 let ask = FileAsk { path: path.clone(), what: FileDeed::Repair(damage.clone()) };
                 match stack.files(service, &ask).await.map_err(|error| failed(error.to_string()))? {
-                    FileAnswer::Done(how) => Ok(done(vec![format!("undid {id}: {how}")])),
+                    FileAnswer::Done(how) => Ok(Undone::of([format!("undid {id}: {how}")])),
                     other => Err(failed(format!("nobody can say what became of the file: {other:?}"))),
                 }
             }

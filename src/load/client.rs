@@ -1,7 +1,7 @@
 //! One request from the instant it is due to its end.
 
 use super::journey::{LONGEST_BODY, StepAnswer};
-use super::pool::Pool;
+use super::pool::{Conn, Pool};
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
 use super::{AnswerPlace, Ca, EventClient, ExpectedAnswer, Failure, LoadSpec, RequestEnding, Sent};
@@ -36,17 +36,12 @@ struct RequestSender {
 }
 
 /// What is left to do when a request has ended: its connection, and the right to use one.
-struct Rest {
-    conn: Option<super::pool::Conn>,
-    _slot: Option<OwnedSemaphorePermit>,
-}
+type Rest = (Option<Conn>, Option<OwnedSemaphorePermit>);
 
 #[async_trait]
 impl EventClient for Client {
     async fn event(&self, number: u64, due: Instant, sent: Sent) {
-        let (ending, rest) = self.begin(number, due).await;
-        sent.end(ending);
-        self.finish(rest).await;
+        self.made(number, due, |ending| sent.end(ending)).await;
     }
 }
 
@@ -63,22 +58,18 @@ impl Client {
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
     pub async fn send(&self, i: u64, due: Instant) -> RequestEnding {
-        let (ending, rest) = self.begin(i, due).await;
-        self.finish(rest).await;
-        ending
+        let mut ended = None;
+        self.made(i, due, |ending| ended = Some(ending)).await;
+        ended.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), due, self.timeout))
     }
 
-    /// As `send`, but returns as soon as the end is known; `finish` must follow.
-    async fn begin(&self, i: u64, due: Instant) -> (RequestEnding, Vec<Rest>) {
+    /// Sends a request and tells how it ended as soon as that is known; then gives the connections back, and the right to use them.
+    async fn made(&self, i: u64, due: Instant, tell: impl FnOnce(RequestEnding)) {
         let mut rest = Vec::new();
         let result = self.attempt(i, due, &mut rest).await;
-        (RequestEnding::of(result, due, self.timeout), rest)
-    }
-
-    /// Gives the connections back, then the right to use them.
-    async fn finish(&self, rest: Vec<Rest>) {
-        for (sender, rest) in self.requests.iter().zip(rest) {
-            if let Some(conn) = rest.conn {
+        tell(RequestEnding::of(result, due, self.timeout));
+        for (sender, (conn, _slot)) in self.requests.iter().zip(rest) {
+            if let Some(conn) = conn {
                 sender.pool.give_back(conn).await;
             }
         }
@@ -95,7 +86,7 @@ impl Client {
                 before.take(&sender.take, &mut taken)?;
             }
             let slot = timeout_at(deadline, sender.pool.slot()).await.map_err(|_| Failure::NoConnection)?;
-            rest.push(Rest { conn: None, _slot: slot });
+            rest.push((None, slot));
             // The first was tried when the load was checked; what a later one takes comes from the server.
             let cannot = if at == 0 { Failure::Internal } else { Failure::Incomplete };
             let request = sender.template.request(i, &id, &taken).map_err(|_| cannot)?;
@@ -108,7 +99,7 @@ impl Client {
             let exchange = timeout_at(deadline, sender.exchange(request, body_is_read)).await;
             let (answered, conn) = exchange.map_err(|_| Failure::Timeout)??;
             if let Some(rest) = rest.last_mut() {
-                rest.conn = Some(conn);
+                rest.0 = Some(conn);
             }
             answer = Some(answered);
         }
@@ -138,7 +129,7 @@ impl RequestSender {
         &self,
         mut request: Request<Full<Bytes>>,
         body_is_read: bool,
-    ) -> Result<(StepAnswer, super::pool::Conn), Failure> {
+    ) -> Result<(StepAnswer, Conn), Failure> {
         let mut conn = match self.pool.idle() {
             Some(conn) => conn,
             None => self.pool.connect().await?,

@@ -1,6 +1,6 @@
 //! What makes an event, and how it ended.
 
-use crate::slis::{EventAnswer, EventOutcome};
+use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -100,11 +100,6 @@ impl RequestEnding {
         let latency = Instant::now().saturating_duration_since(due);
         let result = result.and_then(|answer| if latency > timeout { Err(Failure::Timeout) } else { Ok(answer) });
         RequestEnding { result, latency }
-    }
-
-    /// What an SLI sees of it.
-    pub fn outcome(&self) -> EventOutcome {
-        EventOutcome { answer: self.result.ok(), latency: self.latency }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::ending::{EventClient, RequestEnded, Sent};
 use super::timer::PreciseTimer;
-use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, SliceCounts, Tally};
+use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, Tally};
+use crate::record::Slice;
 use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ const AWAKE_SHARE: f64 = 0.05;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadReport {
     /// The next slice; slices come in order and without gaps.
-    Slice(SliceCounts),
+    Slice(Slice),
     /// It woke late by more than [`ALLOWED_LATE`]: the machine was too busy for an honest measurement.
     Late {
         /// Worst lateness since the last report.
@@ -113,12 +114,19 @@ impl<R: FnMut(LoadReport)> Run<R> {
         let mut timer = PreciseTimer::default();
         let awake = AWAKE.min(self.generator.schedule.due(1).mul_f64(AWAKE_SHARE));
         loop {
-            let wake = self.wake_at();
+            // The next request or the end of the slice, whichever comes first: a slice is reported as soon as it is over,
+            // also when the next request is far away.
+            let over = Schedule::slice_start(self.current_slice(Instant::now()).saturating_add(1));
+            let wake = self.at(self.generator.schedule.due(self.next).min(over));
             tokio::select! {
                 // The clock first: a flood of answers must not make the next request late.
                 biased;
                 () = wait(&mut timer, wake, awake) => {
-                    self.on_time(wake);
+                    let now = Instant::now();
+                    self.late = self.late.max(now.saturating_duration_since(wake));
+                    self.send_due(now);
+                    self.note_late();
+                    while self.requests.try_join_next().is_some() {}
                     // What is due goes out first: to close a slice takes as long as to send some requests.
                     tokio::task::yield_now().await;
                     self.close_sent(Instant::now());
@@ -143,14 +151,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
         self.next
     }
 
-    /// The next request or the end of the slice, whichever comes first: a slice is reported as soon as it is over,
-    /// also when the next request is far away.
-    fn wake_at(&self) -> Instant {
-        let due = self.generator.schedule.due(self.next);
-        let over = Schedule::slice_start(self.current_slice(Instant::now()).saturating_add(1));
-        self.at(due.min(over))
-    }
-
     /// An instant of the schedule; one that no clock can show is a day away, and asked for again then.
     fn at(&self, since_t0: Duration) -> Instant {
         self.t0.checked_add(since_t0).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400))
@@ -159,14 +159,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
     /// The slice that runs at `now`: those before it are over.
     fn current_slice(&self, now: Instant) -> u64 {
         Schedule::slice_at(now.saturating_duration_since(self.t0))
-    }
-
-    fn on_time(&mut self, wake: Instant) {
-        let now = Instant::now();
-        self.late = self.late.max(now.saturating_duration_since(wake));
-        self.send_due(now);
-        self.note_late();
-        while self.requests.try_join_next().is_some() {}
     }
 
     fn on_end(&mut self, ended: RequestEnded, endings: &mut UnboundedReceiver<RequestEnded>) {
@@ -191,7 +183,7 @@ impl<R: FnMut(LoadReport)> Run<R> {
         (self.report)(LoadReport::Write {
             number: ended.number,
             ended: ended.due + ended.ending.latency,
-            acknowledged: good.judge(ended.ending.outcome()),
+            acknowledged: good.judge(ended.ending.result.ok(), ended.ending.latency),
         });
     }
 

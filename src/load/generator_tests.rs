@@ -155,7 +155,7 @@ fn availability() -> Vec<SliSpec> {
 
 struct Outcome {
     requests: u64,
-    slices: Vec<SliceCounts>,
+    slices: Vec<Slice>,
     late: Vec<(Duration, u64)>,
     writes: Vec<(u64, Instant, bool)>,
 }
@@ -231,7 +231,7 @@ async fn a_fast_service_is_good_and_its_connections_are_used_again() {
 #[tokio::test]
 async fn nothing_is_left_out_where_the_generator_is_kept_from_its_work() {
     let server = Server::start(Behaviour::Status(200)).await;
-    let mut slices: Vec<SliceCounts> = Vec::new();
+    let mut slices: Vec<Slice> = Vec::new();
     let t0 = Instant::now() - Duration::from_millis(350);
     let generator = Generator::new(&server.spec(100.0, LONG), &availability(), 1).unwrap();
     let (mut run, mut endings) = generator.begin(t0, |report| {

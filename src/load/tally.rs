@@ -1,29 +1,10 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Failure, RequestEnding};
-use crate::record::{OF_A_PAGE, micros};
+use crate::record::{DrillTime, OF_A_PAGE, Slice, micros};
 use crate::slis::{EventAnswer, Good, SliSpec};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-
-/// A slice of which every request has ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SliceCounts {
-    /// Number of the slice, from 0.
-    pub index: u64,
-    /// Events due in it.
-    pub due: u64,
-    /// SLI → good events; every SLI of the load is there.
-    pub good: BTreeMap<String, u64>,
-    /// Result → events; they add up to `due`.
-    pub results: BTreeMap<String, u64>,
-    /// SLI → when its earliest good event was complete, in microseconds from the start of the slice; SLIs without one are
-    /// left out.
-    pub first_good_us: BTreeMap<String, u64>,
-    /// Median, 99th percentile and maximum of the latency in microseconds; zeros when nothing was due.
-    pub latency_us: [u64; 3],
-}
 
 #[derive(Debug, Default)]
 struct OpenSlice {
@@ -40,6 +21,7 @@ struct OpenSlice {
 /// whenever it ended.
 #[derive(Debug)]
 pub struct Tally {
+    load: String,
     slis: Vec<(String, Good)>,
     open: VecDeque<OpenSlice>,
     /// Index of the first slice of `open`: all before it have been handed out.
@@ -57,7 +39,7 @@ impl Tally {
     pub fn new(load: &str, slis: &[SliSpec]) -> Tally {
         let slis =
             slis.iter().filter(|sli| sli.series == load).map(|sli| (sli.name.clone(), sli.good.clone())).collect();
-        Tally { slis, open: VecDeque::new(), first: 0 }
+        Tally { load: load.to_string(), slis, open: VecDeque::new(), first: 0 }
     }
 
     /// One more request is due in a slice. Where that is closed, it counts in the first one that is not: none is left out.
@@ -96,10 +78,9 @@ impl Tally {
                 (!is_known).then_some(0)
             }
         };
-        let outcome = ending.outcome();
         let complete_us = micros(after.saturating_add(ending.latency));
         for ((count, first), (_, good)) in open.good.iter_mut().zip(&mut open.first_good_us).zip(&self.slis) {
-            let more = counted.unwrap_or_else(|| u64::from(good.judge(outcome)));
+            let more = counted.unwrap_or_else(|| u64::from(good.judge(ending.result.ok(), ending.latency)));
             if more > 0 {
                 *count += more;
                 *first = Some(first.map_or(complete_us, |first| first.min(complete_us)));
@@ -112,8 +93,9 @@ impl Tally {
         self.open.iter().map(|open| open.issued.saturating_sub(open.ended)).sum()
     }
 
-    /// Hands out, in order and without gaps, the slices before `until` of which every request has ended.
-    pub fn close(&mut self, until: u64) -> Vec<SliceCounts> {
+    /// Hands out, in order and without gaps, the slices before `until` of which every request has ended; when they began, a tally does not
+    /// know.
+    pub fn close(&mut self, until: u64) -> Vec<Slice> {
         let mut closed = Vec::new();
         while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.issued) {
             let open = self.open.pop_front().unwrap_or_else(|| OpenSlice::new(self.slis.len()));
@@ -123,9 +105,11 @@ impl Tally {
         closed
     }
 
-    fn counts(&self, index: u64, open: OpenSlice) -> SliceCounts {
-        SliceCounts {
+    fn counts(&self, index: u64, open: OpenSlice) -> Slice {
+        Slice {
+            load: self.load.clone(),
             index,
+            start_us: DrillTime::default(),
             due: open.due,
             good: self.slis.iter().map(|(name, _)| name.clone()).zip(open.good).collect(),
             first_good_us: self
@@ -297,7 +281,7 @@ mod tests {
                 prop_assert_eq!(slice.due, mine.len() as u64);
                 prop_assert_eq!(slice.results.values().sum::<u64>(), slice.due);
                 for sli in slis.iter().filter(|sli| sli.series == "a") {
-                    let naive = mine.iter().filter(|(_, e, _)| sli.good.judge(e.outcome())).count() as u64;
+                    let naive = mine.iter().filter(|(_, e, _)| sli.good.judge(e.result.ok(), e.latency)).count() as u64;
                     prop_assert_eq!(slice.good[&sli.name], naive);
                 }
                 let worst = mine.iter().map(|(_, e, _)| micros(e.latency)).max().unwrap_or(0);

@@ -36,52 +36,40 @@ const SILENT: [&str; 10] = ["sleep", "test", "[", "true", "false", ":", "break",
 
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
 pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<RefusedAnswer> {
-    calls.iter().enumerate().find_map(|(index, call)| {
-        let program = table::program(call.program())?;
+    for (index, call) in calls.iter().enumerate() {
+        let Some(program) = table::program(call.program()) else { continue };
         let honest = program.is_honest(call);
+        if call.code == ExitUse::Waived || honest && call.code != ExitUse::Lost {
+            continue;
+        }
         // Somebody goes by its exit code.
         let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Replaced);
-        let judged = match call.code {
-            ExitUse::Waived => false,
-            ExitUse::Lost => true,
-            ExitUse::Kept | ExitUse::Replaced | ExitUse::Asked | ExitUse::AskedAgain => !honest,
-        };
-        if !judged {
-            return None;
-        }
         let seen = program.errors.iter().filter(|error| !(asked && error.told));
-        let line = seen.clone().find_map(|error| {
-            let streams = match error.on {
-                On::Stdout => &[call.stdout][..],
-                On::Stderr => &[call.stderr],
-                On::Both => &[call.stdout, call.stderr],
+        let others = || calls.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, call)| call);
+        let streams = |error| [(error, On::Stdout, call.stdout), (error, On::Stderr, call.stderr)];
+        for (error, on, sink) in seen.clone().flat_map(streams) {
+            let text = match sink {
+                Sink::Stdout => stdout,
+                Sink::Stderr => stderr,
+                Sink::Piped | Sink::File => continue,
             };
-            let texts = streams.iter().filter_map(|sink| match sink {
-                Sink::Stdout => Some((*sink, stdout)),
-                Sink::Stderr => Some((*sink, stderr)),
-                Sink::Piped | Sink::File => None,
-            });
-            texts.filter_map(|(sink, text)| error.found(program, call, text).map(|line| (sink, text, line))).find_map(
-                |(sink, text, line)| {
-                    let others = || calls.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, call)| call);
-                    let elsewhere = others().any(|other| {
-                        may_have_written(other, sink, &line) && !is_fed_by_what_ignores_errors(other, calls)
-                    });
-                    let alone = || !others().any(|other| other.stdout == sink && !is_silent(other));
-                    // Whatever came behind it was answered better.
-                    let answered_since = call.code == ExitUse::AskedAgain
-                        && alone()
-                        && text
-                            .lines()
-                            .rfind(|line| !line.trim().is_empty())
-                            .is_some_and(|last| seen.clone().all(|error| error.found(program, call, last).is_none()));
-                    (!elsewhere && !answered_since).then_some(line)
-                },
-            )
-        })?;
-        let advice = program.advice.clone().filter(|_| !honest);
-        Some(RefusedAnswer { program: call.program().to_string(), line, advice })
-    })
+            let is_there = error.on == On::Both || error.on == on;
+            let Some(line) = error.found(program, call, text).filter(|_| is_there) else { continue };
+            let elsewhere = others()
+                .any(|other| may_have_written(other, sink, &line) && !is_fed_by_what_ignores_errors(other, calls));
+            let alone = || !others().any(|other| other.stdout == sink && !is_silent(other));
+            let last = || text.lines().rfind(|line| !line.trim().is_empty());
+            // Whatever came behind it was answered better.
+            let answered_since = call.code == ExitUse::AskedAgain
+                && alone()
+                && last().is_some_and(|last| seen.clone().all(|error| error.found(program, call, last).is_none()));
+            if !elsewhere && !answered_since {
+                let advice = program.advice.clone().filter(|_| !honest);
+                return Some(RefusedAnswer { program: call.program().to_string(), line, advice });
+            }
+        }
+    }
+    None
 }
 
 /// Whether a program writes nothing to standard output, called like this.

@@ -31,7 +31,7 @@ pub enum ExitUse {
 }
 
 /// What stands behind a program in its pipe, of what hands on lines as they come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Filtered {
     /// Nothing that leaves something out.
     #[default]
@@ -72,6 +72,7 @@ pub struct Call {
 
 impl Call {
     /// A program whose streams are those of the command, and whose exit code is as well.
+    #[cfg(test)]
     pub fn new(words: Vec<String>) -> Call {
         let (stdout, stderr, filtered) = (Sink::Stdout, Sink::Stderr, Filtered::No);
         Call { words, stdout, stderr, code: ExitUse::Kept, filtered, stage: None, into: None }

@@ -2,8 +2,9 @@
 //! `sh -c`, `ssh`): where the output of each leads, and what becomes of its exit code.
 
 use super::simple::{Simple, after_options, bare, wrapped};
+use super::table;
 use crate::bash::{Expansion, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
-use crate::programs::{self, Call, ExitUse, Filtered, Passes, PipeStage, RefusedAnswer, Sink};
+use crate::programs::{self, Call, ExitUse, Filtered, PipeStage, RefusedAnswer, Sink};
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -214,26 +215,23 @@ impl<'w> CallWalk<'w> {
         let shown = redirected(redirects, self.text, (around.stdout, around.stderr)).0;
         let stdout = if shows { shown } else { Sink::Piped };
         let inner = CallContext { stdout, code, stage: None, fed: None, filtered: Filtered::No, ..around };
-        let assigned = own.map_or(&[][..], |command| &command.assignments);
-        for assignment in assigned {
-            let inside = assignment.values.iter().flat_map(|value| &value.inside).collect();
-            for statements in Expansion::commands(inside) {
-                self.sequence(statements, CallContext { into: Some(&assignment.name), ..inner });
-            }
-        }
-        let declares = own.is_some_and(SimpleCommand::declares);
-        let words = own.map_or(&[][..], |command| &command.words);
-        for word in words {
-            let into = word.raw.split_once('=').filter(|_| declares).map(|(name, _)| name);
-            for statements in Expansion::commands(word.inside.iter().collect()) {
-                self.sequence(statements, CallContext { into, ..inner });
-            }
+        let mut inside: Vec<(Option<&str>, Vec<&[Statement]>)> = Vec::new();
+        if let Some(command) = own {
+            inside.extend(command.assignments.iter().map(|assignment| {
+                let values = assignment.values.iter().flat_map(|value| &value.inside);
+                (Some(assignment.name.as_str()), Expansion::commands(values.collect()))
+            }));
+            let declared = |raw: &'w str| raw.split_once('=').filter(|_| command.declares()).map(|(name, _)| name);
+            let words = command.words.iter();
+            inside.extend(words.map(|word| (declared(&word.raw), Expansion::commands(word.inside.iter().collect()))));
         }
         let others = match own {
             Some(_) => Expansion::commands(redirects.iter().flat_map(Redirect::inside).collect()),
             None => statement.substituted(),
         };
-        others.into_iter().for_each(|statements| self.sequence(statements, CallContext { into: None, ..inner }));
+        for (into, all) in inside.into_iter().chain([(None, others)]) {
+            all.into_iter().for_each(|statements| self.sequence(statements, CallContext { into, ..inner }));
+        }
     }
 
     /// `a && b || c`, of which each is asked for the ones before.
@@ -275,18 +273,23 @@ impl<'w> CallWalk<'w> {
             };
             let stage_of = Some(PipeStage { pipe, at: i });
             self.statement(stage, CallContext { stdout, stderr, code, filtered, stage: stage_of, ..around });
-            let Some(command) = stage.simple().filter(|command| command.is_call()) else {
-                (stdout, judged) = (Sink::Piped, true);
-                continue;
-            };
-            stdout = redirected(&command.redirects, self.text, (stdout, stderr)).0;
-            match programs::passes(&command.written(self.text)) {
-                Passes::All => {}
-                Passes::Lines => filtered = if filtered == Filtered::Cut { filtered } else { Filtered::Lines },
-                Passes::End => filtered = Filtered::Cut,
-                Passes::Nothing if stdout != Sink::Piped => stdout = Sink::File,
-                Passes::Nothing => {}
-                Passes::Judged => (stdout, judged) = (Sink::Piped, true),
+            let command = stage.simple().filter(|command| command.is_call());
+            let redirects = command.map_or(&[][..], |command| &command.redirects);
+            stdout = redirected(redirects, self.text, (stdout, stderr)).0;
+            let words = command.map(|command| command.written(self.text)).unwrap_or_default();
+            let (program, arguments) = words.split_first().unwrap_or((&"", &[]));
+            let among = |names: &[String]| names.iter().any(|known| known == program);
+            let reads_files = *program != "tee" && arguments.iter().any(|word| *word != "-");
+            let inverts = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('v');
+            // What is left out is not asked for: the rest is shown.
+            let leaves_out = matches!(*program, "grep" | "egrep" | "fgrep") && arguments.iter().any(inverts);
+            match table::table() {
+                table if among(&table.transparent) && !reads_files => {}
+                table if among(&table.filters) || leaves_out => filtered = filtered.max(Filtered::Lines),
+                table if among(&table.cuts) => filtered = Filtered::Cut,
+                table if among(&table.counts) => stdout = if stdout == Sink::Piped { stdout } else { Sink::File },
+                // It makes of them what it likes, and its exit code says what it thinks of them.
+                _ => (stdout, judged) = (Sink::Piped, true),
             }
         }
     }
@@ -354,18 +357,14 @@ fn called(
         let words: Vec<String> = simple.words.iter().map(|word| plain(word)).collect();
         let name = simple.program();
         if let Some(script) = script(name, &simple).or_else(|| script_on_input(name, &simple, around.fed)) {
-            match around.depth < DEEPEST {
-                true => {
-                    let base = (around.base + statement.span.start + 1) << 16;
-                    // What is fed goes to what the script runs, unless it is the script.
-                    let fed = around.fed.filter(|fed| *fed != script);
-                    found.extend(within(&script, CallContext { depth: around.depth + 1, base, fed, ..around }, work));
-                }
-                false => {
-                    work.unread = true;
-                    found.clear();
-                }
+            if around.depth >= DEEPEST {
+                work.unread = true;
+                return Vec::new();
             }
+            let base = (around.base + statement.span.start + 1) << 16;
+            // What is fed goes to what the script runs, unless it is the script.
+            let fed = around.fed.filter(|fed| *fed != script);
+            found.extend(within(&script, CallContext { depth: around.depth + 1, base, fed, ..around }, work));
             break;
         }
         // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.

@@ -8,19 +8,9 @@ use std::sync::LazyLock;
 
 /// Statements that write rows, or take away what holds them.
 static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let statements = [
-        r"insert\s+into",
-        r"update\s+\S+\s+set",
-        r"delete\s+from",
-        r"truncate\s+\S",
-        r"drop\s+(?:table|database|schema)",
-        r"alter\s+table",
-        r"merge\s+into",
-        r"replace\s+into",
-        r"copy\s+\S+\s+from",
-        r"load\s+data",
-    ];
-    Regex::new(&format!(r"(?i)\b(?:{})", statements.join("|"))).ok()
+    let into = r"(?:insert|merge|replace)\s+into|delete\s+from|copy\s+\S+\s+from|update\s+\S+\s+set|load\s+data";
+    let whole = r"truncate\s+\S|drop\s+(?:table|database|schema)|alter\s+table";
+    Regex::new(&format!(r"(?i)\b(?:{into}|{whole})")).ok()
 });
 /// What of Redis changes something else than keys.
 const NO_KEYS: &str = include_str!("no_keys.txt");

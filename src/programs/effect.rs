@@ -3,15 +3,16 @@
 
 use super::sql::of_sql;
 use super::table::{self, ExitMeaning, InputLanguage, Program, Way};
-use super::{Call, http, scripts};
+use super::{Call, among, http, scripts};
 use crate::bash::{FILLED, Word, WordKind};
 
 /// What a program gets on its standard input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StandardInput<'a> {
     /// Nothing.
     Nothing,
     /// Something that is not known here: a pipe, a file.
+    #[default]
     Stream,
     /// The rest of the script of which it is a part: what it takes of that its shell does not read.
     Script,
@@ -20,9 +21,10 @@ pub enum StandardInput<'a> {
 }
 
 /// What a command does; the worse, the greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EffectKind {
     /// It only looks.
+    #[default]
     Looks,
     /// It cannot be told.
     Unknown,
@@ -44,7 +46,7 @@ impl EffectKind {
 }
 
 /// What a command does, and how that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effect {
     /// What it does.
     pub kind: EffectKind,
@@ -57,7 +59,12 @@ pub struct Effect {
 impl Effect {
     /// It only looks.
     pub fn looks() -> Effect {
-        Effect { kind: EffectKind::Looks, because: String::new(), of_get: false }
+        Effect::default()
+    }
+
+    /// It only looks where something holds; where not, it cannot be told, for this reason.
+    pub fn looks_if(holds: bool, because: impl Into<String>) -> Effect {
+        if holds { Effect::looks() } else { Effect::unknown(because) }
     }
 
     /// It cannot be told, for this reason.
@@ -86,20 +93,13 @@ impl Effect {
 pub(super) struct GivenOption<'w> {
     /// `-x` or `--long`.
     pub name: String,
-    /// Its value, its own word's or the next one.
-    pub value: Option<OptionValue<'w>>,
+    /// Its value, a part of its own word or the next one.
+    pub value: Option<Word>,
     word: &'w Word,
     /// Whether it is certain that it is an option, and no value of one before it.
     sure: bool,
     /// How many operands stand before it.
     behind: usize,
-}
-
-/// The value of an option.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OptionValue<'w> {
-    pub text: &'w str,
-    pub kind: WordKind,
 }
 
 /// The words behind a program, taken apart.
@@ -154,14 +154,14 @@ impl<'w> CallArguments<'w> {
         self.maybe_valued = true;
     }
 
-    fn give(&mut self, name: &str, value: Option<OptionValue<'w>>, word: &'w Word) {
+    fn give(&mut self, name: &str, value: Option<Word>, word: &'w Word) {
         let (name, sure, behind) = (name.to_string(), !self.maybe_value, self.operands.len());
         self.options.push(GivenOption { name, value, word, sure, behind });
     }
 
     fn option(&mut self, program: &Program, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
         let (text, fixed) = (word.text.as_str(), word.kind == WordKind::Fixed);
-        let own = |from: usize| Some(OptionValue { text: text.get(from..).unwrap_or_default(), kind: word.kind });
+        let own = |from: usize| Some(Word { text: text.get(from..).unwrap_or_default().into(), kind: word.kind });
         if word.kind == WordKind::Loose {
             self.loose = self.loose.or(Some(word));
         }
@@ -188,7 +188,7 @@ impl<'w> CallArguments<'w> {
     /// An option whose value is the next word.
     fn take(&mut self, name: &str, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
         let value = rest.next();
-        self.give(name, value.map(|value| OptionValue { text: &value.text, kind: value.kind }), word);
+        self.give(name, value.cloned(), word);
         if let Some(value) = value.filter(|value| value.kind == WordKind::Loose) {
             self.loose = self.loose.or(Some(value));
             self.several = true;
@@ -201,7 +201,7 @@ impl<'w> CallArguments<'w> {
         for (at, letter) in word.text.char_indices().skip(1) {
             let name = format!("-{letter}");
             let behind = word.text.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
-            let attached = behind.map(|text| OptionValue { text, kind: word.kind });
+            let attached = behind.map(|text| Word { text: text.into(), kind: word.kind });
             if at >= word.beginning().len() {
                 self.give(&word.text, None, word);
                 self.loose = self.loose.or(Some(word));
@@ -243,17 +243,16 @@ impl<'w> CallArguments<'w> {
         let operand = |(at, known): (usize, &Vec<String>)| {
             at < certain && self.operands.get(at).is_some_and(|given| known.iter().any(|known| matches(known, given)))
         };
+        // With whatever value.
+        let may_be_given = |names: &Vec<String>| {
+            self.options.iter().any(|given| names.contains(&given.name)) || self.is_given(program, names, false, 0)
+        };
         let ends = !way.ends || self.operands.len() == way.operands.len() && !(strict && self.several);
         way.operands.iter().enumerate().all(operand)
             && ends
             && way.options.iter().all(|names| self.is_given(program, names, strict, way.operands.len()))
-            && !way.without.iter().any(|names| self.may_be_given(program, names))
+            && !way.without.iter().any(may_be_given)
             && (way.options.is_empty() && way.without.is_empty() || !strict || self.loose.is_none())
-    }
-
-    /// Whether an option may be given by one of its names, with whatever value.
-    fn may_be_given(&self, program: &Program, names: &[String]) -> bool {
-        self.options.iter().any(|given| names.contains(&given.name)) || self.is_given(program, names, false, 0)
     }
 
     /// Whether an option is given by one of its names, as a word of its own or among switches, and not taken back.
@@ -265,7 +264,7 @@ impl<'w> CallArguments<'w> {
             let group = name.len() == 2 && !given.word.text.starts_with("--") && (letters || !strict);
             let own = given.word.is(name) || given.word.kind == WordKind::Fixed && given.name == name && group;
             // The `-f` of `docker rm -f -v` has no value, and that of `docker compose -f FILE` has.
-            let taken = !strict && given.value.is_some_and(|value| value.text == name);
+            let taken = !strict && given.value.as_ref().is_some_and(|value| value.text == name);
             (own || taken) && if strict { given.sure } else { given.behind >= operands }
         };
         // kubectl reads `--dry_run` as `--dry-run`.
@@ -283,7 +282,7 @@ impl<'w> CallArguments<'w> {
     }
 
     /// What is wrong with the options of a call that would otherwise only look; those in `judged` are looked at elsewhere.
-    fn strange(&self, program: &Program, verb: bool, judged: &[&str]) -> Option<String> {
+    fn strange(&self, program: &Program, verb: bool, judged: &str) -> Option<String> {
         if program.only.is_none() && program.refuse.is_empty() {
             return None;
         }
@@ -298,7 +297,7 @@ impl<'w> CallArguments<'w> {
             let shortened = long && given.name.starts_with("--") && known.starts_with(&given.name);
             is(given, known) || given.word.beginning() == known || shortened || long && bare(known) == bare(&given.name)
         };
-        let strange = self.options.iter().filter(|given| !judged.contains(&given.name.as_str())).find(|given| {
+        let strange = self.options.iter().filter(|given| !among(&given.name, judged)).find(|given| {
             program.only.as_ref().is_some_and(|only| !only.iter().any(|known| is(given, known)))
                 || program.refuse.iter().any(|known| refused(given, known))
         });
@@ -309,12 +308,12 @@ impl<'w> CallArguments<'w> {
     }
 
     /// The values of an option that has one of these names.
-    pub fn values<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = Option<OptionValue<'w>>> + 's {
-        self.options.iter().filter(|given| names.contains(&given.name.as_str())).map(|given| given.value)
+    pub fn values<'s>(&'s self, names: &'s str) -> impl Iterator<Item = Option<&'s Word>> {
+        self.options.iter().filter(|given| among(&given.name, names)).map(|given| given.value.as_ref())
     }
 
     /// Whether one of these options is given.
-    pub fn has(&self, names: &[&str]) -> bool {
+    pub fn has(&self, names: &str) -> bool {
         self.values(names).next().is_some()
     }
 }
@@ -330,7 +329,7 @@ impl Program {
     pub fn options(&self, call: &Call) -> Vec<(String, Option<String>)> {
         let words: Vec<Word> = call.arguments().iter().map(Word::fixed).collect();
         let given = CallArguments::of(self, &words).options.into_iter();
-        given.map(|given| (given.name, given.value.map(|value| value.text.to_string()))).collect()
+        given.map(|given| (given.name, given.value.map(|value| value.text))).collect()
     }
 
     /// Whether an option takes the next word as its value.
@@ -366,9 +365,9 @@ fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>)
         return Some("which script it runs is not known");
     }
     if program.language == Some(InputLanguage::Sql) || name.starts_with("pg_") {
-        let options = arguments.values(&["-d", "--dbname", "-h", "--host"]).flatten().map(|value| value.text);
-        let operands = arguments.operands.iter().map(|word| word.text.as_str());
-        let strange = |text: &str| {
+        let options = arguments.values("-d --dbname -h --host").flatten();
+        let operands = arguments.operands.iter().copied();
+        let strange = |Word { text, .. }: &Word| {
             text.contains(['=', ':']) && FILES.iter().any(|file| text.replace("sslmode", "").contains(file))
         };
         if options.chain(operands).any(strange) {
@@ -379,9 +378,9 @@ fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>)
 }
 
 /// Whether a path of the API of Kubernetes is certainly one that says how the server is.
-fn is_health(path: Option<OptionValue<'_>>) -> bool {
+fn is_health(path: Option<&Word>) -> bool {
     let known = |text: &str| matches!(text.split('?').next(), Some("/readyz" | "/livez" | "/healthz" | "/metrics"));
-    path.is_some_and(|path| path.kind == WordKind::Fixed && known(path.text))
+    path.is_some_and(|path| path.kind == WordKind::Fixed && known(&path.text))
 }
 
 /// The effect of one program, called with these words, the program first; what it runs is not looked at.
@@ -415,7 +414,7 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         (true, tells || !way.options.is_empty(), verb || !way.operands.is_empty())
     });
     // What the words say in a language of their own.
-    let mut checked: &[&str] = &[];
+    let mut checked = "";
     let first = arguments.operands.first();
     let may_set = |word: &Word| word.kind != WordKind::Fixed || word.text.contains('=');
     let sends = input != StandardInput::Nothing && first.is_some_and(|verb| verb.is("s_client"));
@@ -423,7 +422,7 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
         ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
         ("openssl", _) if sends => Some(Effect::unknown("`openssl s_client` sends what it reads")),
-        ("kubectl" | "oc", _) if !arguments.values(&["--raw"]).all(is_health) => {
+        ("kubectl" | "oc", _) if !arguments.values("--raw").all(is_health) => {
             Some(Effect::unknown(format!("`{name}`: with `--raw`")))
         }
         ("sysctl", _) if arguments.operands.iter().any(|word| may_set(word)) => {
@@ -431,7 +430,7 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         }
         (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
         (_, Some(InputLanguage::Http)) => {
-            checked = if name == "curl" { &http::CHECKED } else { &[] };
+            checked = if name == "curl" { http::CHECKED } else { "" };
             Some(http::of_call(name, &arguments))
         }
         (_, Some(InputLanguage::Sql)) => of_statements(name, program, &arguments, input),
@@ -465,17 +464,16 @@ fn of_statements(
     arguments: &CallArguments<'_>,
     input: StandardInput<'_>,
 ) -> Option<Effect> {
-    let options = arguments.options.iter().filter(|given| program.text.contains(&given.name)).map(|given| given.value);
+    let options = arguments.options.iter().filter(|given| program.text.contains(&given.name));
     let from = program.text_at.map_or(usize::MAX, |at| at.saturating_sub(1));
-    let operands =
-        arguments.operands.iter().skip(from).map(|word| Some(OptionValue { text: &word.text, kind: word.kind }));
-    let typed = if let StandardInput::Text(text) = input { Some(text) } else { None };
-    let typed = typed.map(|text| Some(OptionValue { text, kind: WordKind::Fixed }));
-    let of_value = |value: Option<OptionValue<'_>>| match value {
-        Some(value) => of_sql(name, value.text, value.kind != WordKind::Fixed),
+    let operands = arguments.operands.iter().skip(from).map(|word| Some(*word));
+    let typed = if let StandardInput::Text(text) = input { Some(Word::fixed(text)) } else { None };
+    let of_value = |value: Option<&Word>| match value {
+        Some(value) => of_sql(name, &value.text, value.kind != WordKind::Fixed),
         None => Effect::unknown("SQL: there is no statement"),
     };
-    Effect::worst(options.chain(operands).chain(typed).map(of_value))
+    let told = options.map(|given| given.value.as_ref()).chain(operands).chain(typed.as_ref().map(Some));
+    Effect::worst(told.map(of_value))
 }
 
 /// The effect of commands that a program reads, one on a line.

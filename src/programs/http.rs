@@ -2,8 +2,8 @@
 //! is an order that somebody has put into an address.
 
 use super::among;
-use super::effect::{CallArguments, Effect, OptionValue};
-use crate::bash::{EXPANDED, FILLED, WordKind};
+use super::effect::{CallArguments, Effect};
+use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 use percent_encoding::percent_decode_str;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -20,75 +20,71 @@ const FILES: &str = "css csv gz html ico js md pdf pem png svg tar tgz txt yaml 
 const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
 
 /// Options of `curl` whose values are looked at here.
-pub(super) const CHECKED: [&str; 9] =
-    ["-o", "--output", "-D", "--dump-header", "-w", "--write-out", "-G", "--get", "--data-urlencode"];
+pub(super) const CHECKED: &str = "-o --output -D --dump-header -w --write-out -G --get --data-urlencode";
 /// Ends of addresses whose queries are PromQL or the like: whatever stands in one, it is a question.
 const QUESTIONS: [&str; 5] = ["/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels", "/values"];
 
 /// The effect of `curl`, `wget` or `http`, whose other options write and send nothing.
 pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("HTTP: {why}"));
-    let fixed = |value: &OptionValue<'_>| value.kind == WordKind::Fixed;
-    for value in arguments.values(&["-X", "--request", "--method"]) {
-        match value.filter(fixed).map(|method| method.text) {
+    let fixed = |value: &&Word| value.kind == WordKind::Fixed;
+    for value in arguments.values("-X --request --method") {
+        match value.filter(fixed).map(|method| method.text.as_str()) {
             Some("GET" | "HEAD" | "OPTIONS") => {}
             Some("DELETE") => return Effect::changes("HTTP: DELETE"),
             Some(method) => return unknown(method),
             None => return unknown("the method is not known"),
         }
     }
-    let queries: Vec<OptionValue<'_>> = arguments.values(&["--data-urlencode"]).flatten().collect();
+    let queries: Vec<&Word> = arguments.values("--data-urlencode").flatten().collect();
     // `name@file` is read from a file.
-    let from_file = |query: &OptionValue<'_>| {
-        query.text.split('=').next().is_some_and(|name| name.contains(['@', FILLED, EXPANDED]))
-    };
-    if !queries.is_empty() && !arguments.has(&["-G", "--get"]) || queries.iter().any(from_file) {
+    let from_file =
+        |query: &&Word| query.text.split('=').next().is_some_and(|name| name.contains(['@', FILLED, EXPANDED]));
+    if !queries.is_empty() && !arguments.has("-G --get") || queries.iter().any(from_file) {
         return unknown("it sends something");
     }
-    let nowhere = |value: Option<OptionValue<'_>>| {
-        value.filter(fixed).is_some_and(|value| ["-", "/dev/null", "/dev/stdout", "/dev/stderr"].contains(&value.text))
-    };
-    let written = ["-o", "--output", "-D", "--dump-header", "-O", "--output-document"];
-    let keeps = name == "wget" && !arguments.has(&["-O", "--output-document", "--spider"]);
-    if keeps || !arguments.values(&written).all(nowhere) {
+    let places = ["-", "/dev/null", "/dev/stdout", "/dev/stderr"];
+    let nowhere = |value: Option<&Word>| value.is_some_and(|value| places.iter().any(|place| value.is(place)));
+    let written = "-o --output -D --dump-header -O --output-document";
+    let keeps = name == "wget" && !arguments.has("-O --output-document --spider");
+    if keeps || !arguments.values(written).all(nowhere) {
         return unknown("it writes a file");
     }
-    let shown = |value: Option<OptionValue<'_>>| {
-        let text = value.filter(fixed).map_or("@", |value| value.text);
+    let shown = |value: Option<&Word>| {
+        let text = value.filter(fixed).map_or("@", |value| value.text.as_str());
         !text.starts_with('@') && !text.to_lowercase().contains("%output")
     };
     // `X-HTTP-Method-Override`
-    let header = |value: Option<OptionValue<'_>>| {
+    let header = |value: Option<&Word>| {
         let beside = |text: &str| text.starts_with(['@', FILLED, EXPANDED]) || text.to_lowercase().contains("method");
-        value.is_some_and(|value| !beside(value.text))
+        value.is_some_and(|value| !beside(&value.text))
     };
     // What a command or a variable holds is sent to nobody.
-    const SENT: [&str; 14] = [
-        "-A", "-b", "-e", "-H", "-U", "-u", "--cookie", "--data-urlencode", "--header", "--oauth2-bearer",
-        "--password", "--referer", "--user", "--user-agent",
-    ];
-    if arguments.values(&SENT).flatten().any(|value| value.text.contains(EXPANDED)) {
+    const SENT: &str = "
+        -A -b -e -H -U -u --cookie --data-urlencode --header --oauth2-bearer --password --referer --user --user-agent
+    ";
+    if arguments.values(SENT).flatten().any(|value| value.text.contains(EXPANDED)) {
         return unknown("it sends what is not known here");
     }
-    if !arguments.values(&["-w", "--write-out"]).all(shown) || !arguments.values(&["-H", "--header"]).all(header) {
+    if !arguments.values("-w --write-out").all(shown) || !arguments.values("-H --header").all(header) {
         return unknown("what it shows or sends beside is not known");
     }
-    let operands = arguments.operands.iter().map(|word| OptionValue { text: &word.text, kind: word.kind });
-    let mut addresses: Vec<OptionValue<'_>> = operands.chain(arguments.values(&["--url"]).flatten()).collect();
+    let urls = arguments.values("--url").flatten();
+    let mut addresses: Vec<&Word> = arguments.operands.iter().copied().chain(urls).collect();
     // `http ADDRESS field=value` sends it, and so does `http ADDRESS` what it reads.
     if matches!(name, "http" | "https") {
         match addresses[..] {
-            [method, address] if fixed(&method) && ["GET", "HEAD", "OPTIONS"].contains(&method.text) => {
+            [method, address] if ["GET", "HEAD", "OPTIONS"].iter().any(|known| method.is(known)) => {
                 addresses = vec![address]
             }
-            [_] if arguments.has(&["--ignore-stdin", "-I"]) => {}
+            [_] if arguments.has("--ignore-stdin -I") => {}
             _ => return unknown("the method is not known"),
         }
     }
     if addresses.is_empty() {
         return unknown("the address is not known");
     }
-    let globs = !arguments.has(&["-g", "--globoff"]);
+    let globs = !arguments.has("-g --globoff");
     let strange: Vec<(String, bool)> =
         addresses.iter().filter_map(|address| strange(address, &queries, globs)).collect();
     match strange.iter().find(|(_, of_get)| !of_get).or(strange.first()) {
@@ -98,13 +94,13 @@ pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
 }
 
 /// What is wrong with an address, and whether only a word of it is not known.
-fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) -> Option<(String, bool)> {
+fn strange(address: &Word, queries: &[&Word], globs: bool) -> Option<(String, bool)> {
     let sure = |why: String| Some((why, false));
     let shown = address.text.replace([FILLED, EXPANDED], "…");
     let rest = match address.text.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,
         Some(_) => return sure(format!("the protocol of `{shown}`")),
-        None => address.text,
+        None => address.text.as_str(),
     };
     // Without a protocol, curl goes by the name of the host; with one that is filled in, by that: `gopher://cache:6379/_FLUSHALL`.
     let others = ["ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."];
@@ -128,7 +124,7 @@ fn strange(address: &OptionValue<'_>, queries: &[OptionValue<'_>], globs: bool) 
     }
     let mut texts: Vec<&str> = vec![path];
     if !question {
-        texts.extend([query].into_iter().chain(queries.iter().map(|query| query.text)));
+        texts.extend([query].into_iter().chain(queries.iter().map(|query| query.text.as_str())));
     }
     let verb = texts.iter().find_map(|text| words(&decoded(text)).into_iter().find(|word| is_verb(word)));
     let parameters = texts.iter().skip(1).flat_map(|text| text.split(['&', ';']));

@@ -1,17 +1,12 @@
 //! What of a shell text goes on running when the text has ended: a job behind `&`, a program that detaches itself.
 
+use super::among;
 use crate::bash::{StatementKind, read};
 
 /// Programs with the short options by which they detach themselves, or what they start.
-const DETACHING: &[(&str, &[&str])] = &[
-    ("docker", &["-d"]),
-    ("memcached", &["-d"]),
-    ("mosquitto", &["-d"]),
-    ("podman", &["-d"]),
-    ("screen", &["-d", "-dm", "-dmS"]),
-    ("start-stop-daemon", &["-b"]),
-    ("tmux", &["-d"]),
-];
+const DETACHING: &str = "
+docker:-d memcached:-d mosquitto:-d podman:-d screen:-d screen:-dm screen:-dmS start-stop-daemon:-b tmux:-d
+";
 /// The long ones, of whatever program.
 const DETACH: [&str; 5] = ["--background", "--daemon", "--daemonize", "--detach", "--fork"];
 /// How deep scripts within scripts (`sh -c '…'`) are looked at.
@@ -50,7 +45,6 @@ fn within(text: &str, depth: usize) -> Option<String> {
 
 /// The option by which a program detaches.
 fn detaches(program: &str, words: &[&str]) -> Option<String> {
-    let own = DETACHING.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, options)| options);
     // The services of `docker compose up --detach` are the stack's own.
     if program == "docker-compose" || (program == "docker" && words.contains(&"compose")) {
         return None;
@@ -59,7 +53,7 @@ fn detaches(program: &str, words: &[&str]) -> Option<String> {
     let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
     let (option, _) = options.find(|(word, value)| {
         let refused = word.ends_with("=no") || value.is_some_and(|value| *value == "no");
-        (own.contains(word) || long(word)) && !refused
+        (among(&format!("{program}:{word}"), DETACHING) || long(word)) && !refused
     })?;
     Some(format!("{program} {option}"))
 }

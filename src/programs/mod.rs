@@ -35,7 +35,7 @@ pub use page::page;
 pub use shell::{of_shell, only_gets, only_looks, only_notes};
 pub use spelling::misspelt;
 pub use sql::of_sql;
-pub use table::{Passes, ScriptRunner, Wrapper, passes, script, wrapper};
+pub use table::{Wrapper, script, wrapper};
 pub use waits::{Waits, waits, words_wait};
 
 fn among(word: &str, list: &str) -> bool {

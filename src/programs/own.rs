@@ -99,9 +99,8 @@ fn program(at: &mut At<'_>, seen: &mut HashSet<String>) -> Option<Program> {
     let of_ways = looks.iter().flat_map(|way| way.options.iter().flatten());
     program.only = Some(of_ways.chain(&program.valued).chain(&program.flags).cloned().collect());
     program.looks = looks;
-    for (looks, destroys) in program.looks.iter().flat_map(|way| program.destroys.iter().map(move |other| (way, other)))
-    {
-        if looks.covers(destroys) {
+    for looks in &program.looks {
+        for destroys in program.destroys.iter().filter(|destroys| looks.covers(destroys)) {
             let message = format!("`{}` covers `{}`, which destroys something", looks.text(), destroys.text());
             map.wrong("looks", message).help("name the ways that only look one by one");
         }
@@ -125,13 +124,13 @@ fn ways(map: &mut MapReader<'_>, key: &'static str, names: &[String]) -> Vec<Way
     let mut ways = Vec::new();
     for text in texts {
         let named = names.iter().any(|name| text.split_whitespace().next() == Some(name));
-        match Way::parse(&text).filter(|way| !named && !way.is_any()) {
-            Some(way) => ways.push(way),
-            None => {
-                let help = "write what stands behind the program: `queue list`, `get|show *`, `apply --dry-run`, `.` for nothing";
-                map.wrong(key, format!("`{text}` is no way of calling a program")).help(help);
-            }
+        let way = Way::parse(&text).filter(|way| !named && !way.is_any());
+        if way.is_none() {
+            let help =
+                "write what stands behind the program: `queue list`, `get|show *`, `apply --dry-run`, `.` for nothing";
+            map.wrong(key, format!("`{text}` is no way of calling a program")).help(help);
         }
+        ways.extend(way);
     }
     ways
 }

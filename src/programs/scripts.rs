@@ -1,29 +1,26 @@
 //! Whether a script of `sed` or a program of `awk` only looks: both can write files and run programs, in few signs.
 
+use super::among;
 use super::effect::{CallArguments, Effect};
 use crate::bash::{Word, WordKind};
 
 /// The effect of `sed`: every script must be of what is known here.
 pub(super) fn of_sed(arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("`sed`: {why}"));
-    const KNOWN: [&str; 14] = [
-        "-n", "-E", "-r", "-u", "-z", "-s", "-e", "--expression", "--quiet", "--silent", "--regexp-extended",
-        "--null-data", "--unbuffered", "--posix",
-    ];
+    const KNOWN: &str = "
+        -n -E -r -u -z -s -e --expression --quiet --silent --regexp-extended --null-data --unbuffered --posix
+    ";
     // What is shortened (`--expr`) is not known either.
-    if let Some(given) = arguments.options.iter().find(|given| !KNOWN.contains(&given.name.as_str())) {
+    if let Some(given) = arguments.options.iter().find(|given| !among(&given.name, KNOWN)) {
         return unknown(&format!("with `{}`", given.name));
     }
-    let given = arguments.values(&["-e", "--expression"]).flatten().map(|value| (value.text, value.kind));
-    let mut scripts: Vec<(&str, WordKind)> = given.collect();
+    let mut scripts: Vec<&Word> = arguments.values("-e --expression").flatten().collect();
     if scripts.is_empty() {
-        scripts.extend(arguments.operands.first().map(|word| (word.text.as_str(), word.kind)));
+        scripts.extend(arguments.operands.first());
     }
-    let looks = |(text, kind): &(&str, WordKind)| *kind == WordKind::Fixed && sed_looks(text).is_some();
-    match !scripts.is_empty() && scripts.iter().all(looks) {
-        true => Effect::looks(),
-        false => unknown("its script is not known to only look"),
-    }
+    let looks = |script: &&Word| script.kind == WordKind::Fixed && sed_looks(&script.text).is_some();
+    let looks = !scripts.is_empty() && scripts.iter().all(looks);
+    Effect::looks_if(looks, "`sed`: its script is not known to only look")
 }
 
 /// Whether a script of `sed` has nothing but `p`, `d`, `q`, `=`, `s/…/…/` and `y/…/…/` with their addresses.
@@ -80,16 +77,19 @@ fn sed_address(rest: &str) -> Option<&str> {
 
 /// What stands behind the next delimiter. One inside of brackets ends a regular expression for some and not for others.
 fn sed_part(text: &str, delimiter: char, regex: bool) -> Option<&str> {
+    let (part, behind) = text.split_at_checked(end(text, delimiter, !regex)?)?;
+    behind.get(delimiter.len_utf8()..).filter(|_| !regex || !ends_in_brackets(part))
+}
+
+/// Where the next delimiter stands that no backslash is before, on the same line or on one that such a backslash `joins` to it.
+fn end(text: &str, delimiter: char, joins: bool) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
         match c {
-            '\n' if regex || !escaped => return None,
+            '\n' if !(joins && escaped) => return None,
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            c if c == delimiter => {
-                let behind = text.get(at + c.len_utf8()..);
-                return behind.filter(|_| !regex || !ends_in_brackets(text.get(..at).unwrap_or_default()));
-            }
+            c if c == delimiter => return Some(at),
             _ => {}
         }
     }
@@ -211,15 +211,6 @@ fn awk_looks(program: &str) -> Result<(), &'static str> {
 
 /// The width of a text or a regular expression.
 fn awk_text(rest: &str, quote: char) -> Result<usize, &'static str> {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            '\n' => break,
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return Ok(at + 1),
-            _ => {}
-        }
-    }
-    Err("a text without an end")
+    let inner = rest.get(1..).and_then(|inner| end(inner, quote, false));
+    inner.map(|inner| inner + 2).ok_or("a text without an end")
 }

@@ -42,18 +42,18 @@ pub fn of_shell(text: &str) -> Effect {
 
 /// Whether shell text only looks, and so is not meant to help.
 pub fn only_looks(text: &str) -> bool {
-    looks(text, EffectWalk::of(0, false))
+    looks(text, EffectWalk::default())
 }
 
 /// The same, where what it writes to files below `/tmp` is for the one who follows the runbook.
 pub fn only_notes(text: &str) -> bool {
-    looks(text, EffectWalk { notes: true, ..EffectWalk::of(0, false) })
+    looks(text, EffectWalk { notes: true, ..EffectWalk::default() })
 }
 
 /// The same, where a plain GET of `curl` does not count, of an address in which no word is known to be an order. HTTP says that a GET may be
 /// repeated.
 pub fn only_gets(text: &str) -> bool {
-    looks(text, EffectWalk { gets: true, ..EffectWalk::of(0, false) })
+    looks(text, EffectWalk { gets: true, ..EffectWalk::default() })
 }
 
 fn looks(text: &str, walk: EffectWalk) -> bool {
@@ -63,7 +63,7 @@ fn looks(text: &str, walk: EffectWalk) -> bool {
 /// `posix`: it is not known which shell reads it, so that what others than bash read in another way is not understood. To dash
 /// `echo &> /dev/null reboot` are two commands.
 fn of_script(text: &str, input: StandardInput<'_>, depth: usize, posix: bool) -> Effect {
-    walked(text, input, EffectWalk::of(depth, posix))
+    walked(text, input, EffectWalk { depth, posix, ..EffectWalk::default() })
 }
 
 fn walked(text: &str, input: StandardInput<'_>, mut judge: EffectWalk) -> Effect {
@@ -97,6 +97,7 @@ fn walked(text: &str, input: StandardInput<'_>, mut judge: EffectWalk) -> Effect
 }
 
 /// Goes through everything that a text runs, and keeps the worst.
+#[derive(Default)]
 struct EffectWalk {
     worst: Effect,
     depth: usize,
@@ -118,22 +119,13 @@ struct EffectWalk {
 }
 
 impl EffectWalk {
-    fn of(depth: usize, posix: bool) -> EffectWalk {
-        let (functions, holds, set) = (HashSet::new(), HashMap::new(), HashSet::new());
-        let worst = Effect::looks();
-        let (input, notes, gets, sets_others) = (StandardInput::Stream, false, false, false);
-        EffectWalk { worst, depth, posix, notes, gets, input, functions, holds, set, sets_others }
-    }
-
     /// What commands read that stand in others.
     fn inherited(&self) -> StandardInput<'static> {
         if self.input == StandardInput::Script { StandardInput::Script } else { StandardInput::Stream }
     }
 
     fn add(&mut self, effect: Effect) {
-        if effect.kind > self.worst.kind {
-            self.worst = effect;
-        }
+        self.worst = std::mem::take(&mut self.worst).or_worse(effect);
     }
 
     fn unknown(&mut self, because: impl Into<String>) {
@@ -242,7 +234,7 @@ impl EffectWalk {
             }
             StatementKind::For { name, words, computed, body } => {
                 computed.iter().take(1).for_each(|first| self.arithmetic(first));
-                self.name(name, false);
+                self.add(of_variable(name, false));
                 words.iter().for_each(|word| self.inside(&word.inside));
                 let first = self.set.insert(name.clone());
                 computed.iter().skip(1).for_each(|computed| self.arithmetic(computed));
@@ -272,7 +264,7 @@ impl EffectWalk {
     fn call(&mut self, call: &SimpleCommand, input: StandardInput<'_>) {
         let input = self.redirects(&call.redirects, input);
         for assignment in &call.assignments {
-            self.name(&assignment.name, !call.words.is_empty());
+            self.add(of_variable(&assignment.name, !call.words.is_empty()));
             assignment.values.iter().for_each(|value| self.inside(&value.inside));
         }
         call.words.iter().for_each(|piece| self.inside(&piece.inside));
@@ -340,29 +332,14 @@ impl EffectWalk {
             match one {
                 Expansion::Commands(statements) => self.all(statements, self.inherited(), false),
                 Expansion::Arithmetic(computed) => self.arithmetic(computed),
-                Expansion::Sets(name) => self.name(name, false),
+                Expansion::Sets(name) => self.add(of_variable(name, false)),
             }
-        }
-    }
-
-    /// A variable that is set; `exported`: for the program before which it stands.
-    fn name(&mut self, name: &str, exported: bool) {
-        let ends = |known: &str| name.ends_with(known);
-        let dangerous = DANGEROUS.split_ascii_whitespace().any(|known| match known.split_once('*') {
-            Some(("", end)) => ends(end),
-            Some((begin, _)) => name.starts_with(begin),
-            None => name == known,
-        });
-        let dangerous =
-            dangerous || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
-        if dangerous {
-            self.unknown(format!("`{name}` decides what other programs do"));
         }
     }
 
     fn arithmetic(&mut self, computed: &Arithmetic) {
         self.inside(&computed.inside);
-        computed.sets.iter().for_each(|name| self.name(name, false));
+        computed.sets.iter().for_each(|name| self.add(of_variable(name, false)));
         let other = computed.names.iter().find(|name| !self.held(name).number);
         match other {
             Some(name) => self.unknown(format!("it computes with `{name}`, whose value may be more than a number")),
@@ -447,7 +424,9 @@ impl EffectWalk {
                     self.unknown("what is given to an array may run something")
                 }
                 () if self.posix && piece.word.kind == WordKind::Loose => self.unknown("a variable may become several"),
-                () if is_name && (value.is_none() || command != "unset") => self.name(name, command != "local"),
+                () if is_name && (value.is_none() || command != "unset") => {
+                    self.add(of_variable(name, command != "local"))
+                }
                 () => self.unknown(format!("`{command} {}` is not known", piece.word.shown())),
             }
         }
@@ -455,12 +434,18 @@ impl EffectWalk {
 
     /// The effect of a program with its words, through everything that only runs another one.
     fn of_words(&self, words: &[Word], input: StandardInput<'_>, wrapped: usize) -> Effect {
-        let Some((first, arguments)) = words.split_first() else { return Effect::looks() };
+        self.judged(words, input, wrapped).unwrap_or_else(|strange| strange)
+    }
+
+    /// The same; an error is the effect of what was met on the way, and the rest was not looked at.
+    fn judged(&self, words: &[Word], input: StandardInput<'_>, wrapped: usize) -> Result<Effect, Effect> {
+        let Some((first, arguments)) = words.split_first() else { return Ok(Effect::looks()) };
         let text = first.text.as_str();
         let name = programs::name_of(text).filter(|_| first.kind == WordKind::Fixed && wrapped <= MOST_WRAPPERS);
-        let Some(name) = name else { return programs::of_call(words, input) };
+        let Some(name) = name else { return Ok(programs::of_call(words, input)) };
         let asks = matches!(arguments, [word] if word.is("--help") || word.is("--version"));
-        match name {
+        let has = |options: &[&str]| arguments.iter().any(|word| options.iter().any(|option| word.is(option)));
+        Ok(match name {
             _ if text == name && wrapped == 0 && self.functions.contains(name) => Effect::looks(),
             _ if input == StandardInput::Script && reads(name, arguments) => {
                 Effect::unknown(format!("`{name}` may read a part of the script"))
@@ -472,13 +457,12 @@ impl EffectWalk {
                 Effect::unknown(format!("`{}` is not known to only look", first.shown()))
             }
             "set" => of_set(arguments),
-            "read" => of_read(arguments),
-            "printf" => match arguments.first() {
-                Some(word) if word.kind != WordKind::Fixed || word.text.starts_with("-v") || counts(&word.text) => {
-                    Effect::unknown("`printf` may set a variable")
-                }
-                _ => Effect::looks(),
-            },
+            "read" => of_read(arguments)?,
+            "printf" => {
+                let sets =
+                    |word: &Word| word.kind != WordKind::Fixed || word.text.starts_with("-v") || counts(&word.text);
+                Effect::looks_if(!arguments.first().is_some_and(sets), "`printf` may set a variable")
+            }
             "jobs" | "wait" | "hash"
                 if matches!(arguments, [] | [_])
                     && arguments.iter().all(|word| ["-l", "-n", "-p", "-r"].iter().any(|known| word.is(known))) =>
@@ -488,25 +472,25 @@ impl EffectWalk {
             _ if asks => programs::of_call(words, input),
             "sh" | "bash" | "dash" | "ash" | "ksh" => self.of_shell(name, arguments, input),
             "eval" => self.of_joined(name, arguments, input),
-            "ssh" => self.of_ssh(arguments, input),
-            "su" | "runuser" if !runs_words(arguments) => self.of_su(name, arguments, input),
-            "watch" => match behind(arguments, "-n --interval", "-d -t -g -e -c -b --no-title") {
+            "ssh" => self.of_ssh(arguments, input)?,
+            // `runuser -u USER -- words` is a program with its words, and no text.
+            "su" | "runuser" if !has(&["--"]) || has(&["-c", "--command"]) => self.of_su(name, arguments, input),
+            "watch" => match behind(name, arguments, "-n --interval", "-d -t -g -e -c -b --no-title") {
                 Ok((_, words)) if !words.is_empty() => self.of_joined(name, words, input),
                 _ => Effect::unknown("an option of `watch` is not known"),
             },
             "find" => self.of_find(words, input, wrapped),
             "command" if arguments.first().is_some_and(|word| word.is("-v") || word.is("-V")) => Effect::looks(),
             _ => match (programs::wrapper(name), inner(name, arguments)) {
-                (Some(wrapper), _) if wrapper.feeds => self.of_xargs(wrapper, arguments, wrapped),
-                (Some(wrapper), _) => self.of_wrapped(name, wrapper, arguments, input, wrapped),
-                (None, Some(inner)) => match inner {
-                    Ok(words) if !words.is_empty() => self.of_words(words, input, wrapped + 1),
-                    Ok(_) => Effect::unknown(format!("what `{name}` runs is not known")),
-                    Err(effect) => effect,
+                (Some(wrapper), _) if wrapper.feeds => self.of_xargs(wrapper, arguments, wrapped)?,
+                (Some(wrapper), _) => self.of_wrapped(name, wrapper, arguments, input, wrapped)?,
+                (None, Some(inner)) => match inner? {
+                    [] => Effect::unknown(format!("what `{name}` runs is not known")),
+                    words => self.of_words(words, input, wrapped + 1),
                 },
                 (None, None) => programs::of_call(words, input),
             },
-        }
+        })
     }
 
     fn of_wrapped(
@@ -516,27 +500,24 @@ impl EffectWalk {
         words: &[Word],
         input: StandardInput<'_>,
         wrapped: usize,
-    ) -> Effect {
-        let mut rest = match behind(words, &wrapper.valued.join(" "), &wrapper.flags.join(" ")) {
-            Ok((_, rest)) => rest,
-            Err(word) => return Effect::unknown(format!("`{name}` with `{}`", word.shown())),
-        };
-        let mut judge = EffectWalk::of(0, false);
+    ) -> Result<Effect, Effect> {
+        let (_, mut rest) = behind(name, words, &wrapper.valued.join(" "), &wrapper.flags.join(" "))?;
+        let mut worst = Effect::looks();
         while let Some((first, behind)) = rest.split_first().filter(|_| wrapper.assignments) {
             let Some((variable, _)) = first.beginning().split_once('=') else { break };
             if first.kind == WordKind::Loose {
-                return Effect::unknown(format!("`{}` may become several words", first.shown()));
+                return Err(Effect::unknown(format!("`{}` may become several words", first.shown())));
             }
-            judge.name(variable, true);
+            worst = worst.or_worse(of_variable(variable, true));
             rest = behind;
         }
         let (before, inner) = rest.split_at(wrapper.operands.min(rest.len()));
-        match before.iter().find(|word| word.may_be_option()) {
+        Ok(match before.iter().find(|word| word.may_be_option()) {
             Some(word) => Effect::unknown(format!("`{}` may bring options", word.shown())),
-            None if inner.is_empty() && matches!(name, "env" | "exec" | "time") => judge.worst,
+            None if inner.is_empty() && matches!(name, "env" | "exec" | "time") => worst,
             None if inner.is_empty() => Effect::unknown(format!("`{name}` is not known to only look")),
-            None => judge.worst.or_worse(self.of_words(inner, input, wrapped + 1)),
-        }
+            None => worst.or_worse(self.of_words(inner, input, wrapped + 1)),
+        })
     }
 
     /// The effect of shell text in a word, which must be known as a whole: an expansion in it could be any command.
@@ -605,18 +586,15 @@ impl EffectWalk {
     }
 
     /// `ssh [options] HOST words`.
-    fn of_ssh(&self, words: &[Word], input: StandardInput<'_>) -> Effect {
+    fn of_ssh(&self, words: &[Word], input: StandardInput<'_>) -> Result<Effect, Effect> {
         const HARMLESS: &str = "
             batchmode compression connectionattempts connecttimeout identitiesonly loglevel passwordauthentication port
             preferredauthentications requesttty serveralivecountmax serveraliveinterval stricthostkeychecking user
         ";
-        let unknown = |word: &Word| Effect::unknown(format!("`ssh` with `{}`", word.shown()));
+        let unknown = |what: &str| Err(Effect::unknown(format!("`ssh` with `{what}`")));
         let (mut rest, mut host) = (words, None);
         loop {
-            let (options, operands) = match behind(rest, "-p -l -i -J -o", "-t -T -q -n -4 -6 -v -x -C -a") {
-                Ok(found) => found,
-                Err(word) => return unknown(word),
-            };
+            let (options, operands) = behind("ssh", rest, "-p -l -i -J -o", "-t -T -q -n -4 -6 -v -x -C -a")?;
             let known = |option: &String| {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "._@:,-[]".contains(c);
                 if let Some(host) = option.strip_prefix("-J").or_else(|| option.strip_prefix("-l")) {
@@ -628,12 +606,12 @@ impl EffectWalk {
                 among(setting.split('=').next().unwrap_or_default(), HARMLESS) || nowhere.contains(&setting.as_str())
             };
             if let Some(option) = options.iter().find(|option| !known(option)) {
-                return Effect::unknown(format!("`ssh` with `{option}`"));
+                return unknown(option);
             }
             // Options may stand behind the host as well.
             match operands.split_first() {
                 // What is filled in could be an option: `-oProxyCommand=…`.
-                Some((first, _)) if host.is_none() && first.text.starts_with(FILLED) => return unknown(first),
+                Some((first, _)) if host.is_none() && first.text.starts_with(FILLED) => return unknown(&first.shown()),
                 Some((first, behind)) if host.is_none() => {
                     host = Some(first);
                     rest = behind;
@@ -644,20 +622,17 @@ impl EffectWalk {
                 }
             }
         }
-        match (rest, input) {
+        Ok(match (rest, input) {
             _ if host.is_none() => Effect::unknown("the host of `ssh` is not known"),
             ([], StandardInput::Text(text)) => of_script(text, on_input(text), self.depth + 1, true),
             ([], _) => Effect::unknown("what `ssh` runs is not known"),
             (words, _) => self.of_joined("ssh", words, input),
-        }
+        })
     }
 
     /// `xargs`: the program gets words that are not known, behind its own or in the place of a mark.
-    fn of_xargs(&self, wrapper: &programs::Wrapper, words: &[Word], wrapped: usize) -> Effect {
-        let (options, inner) = match behind(words, &wrapper.valued.join(" "), &wrapper.flags.join(" ")) {
-            Ok(found) => found,
-            Err(word) => return Effect::unknown(format!("`xargs` with `{}`", word.shown())),
-        };
+    fn of_xargs(&self, wrapper: &programs::Wrapper, words: &[Word], wrapped: usize) -> Result<Effect, Effect> {
+        let (options, inner) = behind("xargs", words, &wrapper.valued.join(" "), &wrapper.flags.join(" "))?;
         let mark = options.iter().rev().find_map(|option| match option.as_str() {
             "-i" | "--replace" => Some("{}"),
             option => option.strip_prefix("-I"),
@@ -665,7 +640,7 @@ impl EffectWalk {
         let mut words: Vec<Word> = inner.to_vec();
         match mark {
             Some(mark) if mark.is_empty() || mark.contains([FILLED, EXPANDED]) => {
-                return Effect::unknown("the mark of `xargs` is not known");
+                return Err(Effect::unknown("the mark of `xargs` is not known"));
             }
             Some(mark) => words.iter_mut().for_each(|word| fill(word, mark, WordKind::Held)),
             None => {}
@@ -676,7 +651,7 @@ impl EffectWalk {
         if mark.is_none() || counts {
             words.push(Word { text: EXPANDED.to_string(), kind: WordKind::Loose });
         }
-        if inner.is_empty() { Effect::looks() } else { self.of_words(&words, StandardInput::Stream, wrapped + 1) }
+        Ok(if inner.is_empty() { Effect::looks() } else { self.of_words(&words, StandardInput::Stream, wrapped + 1) })
     }
 
     /// `find`: what it runs is judged by itself.
@@ -728,6 +703,18 @@ impl EffectWalk {
     }
 }
 
+/// The effect of setting a variable; `exported`: for the program before which it stands.
+fn of_variable(name: &str, exported: bool) -> Effect {
+    let ends = |known: &str| name.ends_with(known);
+    let dangerous = DANGEROUS.split_ascii_whitespace().any(|known| match known.split_once('*') {
+        Some(("", end)) => ends(end),
+        Some((begin, _)) => name.starts_with(begin),
+        None => name == known,
+    });
+    let to_others = || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
+    Effect::looks_if(!dangerous && !to_others(), format!("`{name}` decides what other programs do"))
+}
+
 /// What a variable holds that is assigned.
 fn given(assignment: &Assignment) -> Holds {
     match &assignment.values[..] {
@@ -756,14 +743,17 @@ fn fill(word: &mut Word, mark: &str, kind: WordKind) {
     }
 }
 
-/// The options of a program that runs another one, each with its value, and the words behind them; a word that is not known
-/// to be one of these.
-fn behind<'w>(words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<String>, &'w [Word]), &'w Word> {
+/// The options of a program that runs another one, each with its value, and the words behind them.
+///
+/// # Errors
+/// The effect of a word that is not known to be one of these.
+fn behind<'w>(name: &str, words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<String>, &'w [Word]), Effect> {
     let (mut found, mut rest) = (Vec::new(), words);
     while let Some((word, behind)) = rest.split_first() {
         let text = word.text.as_str();
+        let strange = || Effect::unknown(format!("`{name}` with `{}`", word.shown()));
         if word.may_be_option() {
-            return Err(word);
+            return Err(strange());
         }
         if text.len() < 2 || !text.starts_with('-') {
             break;
@@ -772,46 +762,20 @@ fn behind<'w>(words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<Strin
         if word.is("--") {
             break;
         }
-        if let Some((name, _)) = word.beginning().split_once('=').filter(|_| text.starts_with("--")) {
-            if !among(name, valued) || word.kind == WordKind::Loose {
-                return Err(word);
+        let is_flag = word.kind == WordKind::Fixed && among(text, flags);
+        let takes = match word.beginning().split_once('=').filter(|_| text.starts_with("--")) {
+            Some((name, _)) if !among(name, valued) => return Err(strange()),
+            None if among(text, valued) && !is_flag => Some(text.to_string()),
+            None if !is_flag => letters(word, valued, flags, &mut found).ok_or_else(strange)?,
+            _ => {
+                found.push(text.to_string());
+                None
             }
-            found.push(text.to_string());
-            continue;
-        }
-        if word.kind == WordKind::Fixed && among(text, flags) {
-            found.push(text.to_string());
-            continue;
-        }
-        let mut takes = among(text, valued).then(|| text.to_string());
-        if takes.is_none() {
-            let letters = word.beginning();
-            for (at, letter) in letters.char_indices().skip(1) {
-                let name = format!("-{letter}");
-                if among(&name, valued) {
-                    let value = text.get(at + letter.len_utf8()..).unwrap_or_default();
-                    if value.is_empty() {
-                        takes = Some(name);
-                    } else if word.kind != WordKind::Loose {
-                        found.push(format!("{name}{value}"));
-                        takes = Some(String::new());
-                    }
-                    break;
-                }
-                if !among(&name, flags) {
-                    return Err(word);
-                }
-                found.push(name);
-            }
-            if takes.is_none() && (letters.len() < text.len() || text.starts_with("--")) {
-                return Err(word);
-            }
-        }
+        };
         // The value is the next word.
-        if let Some(name) = takes.filter(|name| !name.is_empty()) {
-            let Some((value, behind)) = rest.split_first().filter(|(value, _)| value.kind != WordKind::Loose) else {
-                return Err(word);
-            };
+        if let Some(name) = takes {
+            let (value, behind) =
+                rest.split_first().filter(|(value, _)| value.kind != WordKind::Loose).ok_or_else(strange)?;
             found.push(format!("{name}{}", value.text));
             rest = behind;
         }
@@ -819,24 +783,32 @@ fn behind<'w>(words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<Strin
     Ok((found, rest))
 }
 
-/// `runuser -u USER -- words`: a program with its words, and no text.
-fn runs_words(words: &[Word]) -> bool {
-    words.iter().any(|word| word.is("--")) && !words.iter().any(|word| word.is("-c") || word.is("--command"))
+/// Notes the short options that share a word; the one whose value is the next word. None where one is not known.
+fn letters(word: &Word, valued: &str, flags: &str, found: &mut Vec<String>) -> Option<Option<String>> {
+    for (at, letter) in word.beginning().char_indices().skip(1) {
+        let (name, value) = (format!("-{letter}"), word.text.get(at + letter.len_utf8()..)?);
+        match among(&name, valued) {
+            true if value.is_empty() => return Some(Some(name)),
+            true => {
+                found.push(name + value);
+                return Some(None);
+            }
+            false if among(&name, flags) => found.push(name),
+            false => return None,
+        }
+    }
+    (word.beginning().len() == word.text.len()).then_some(None)
 }
 
 /// `read NAMES`.
-fn of_read(words: &[Word]) -> Effect {
-    let mut judge = EffectWalk::of(0, false);
-    match behind(words, "-p -t -n -N -d -u", "-r -s") {
-        Ok((_, names)) => names.iter().for_each(|name| {
-            match name.kind == WordKind::Fixed && name.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                true => judge.name(&name.text, false),
-                false => judge.unknown(format!("`read {}` is not known", name.shown())),
-            }
-        }),
-        Err(word) => judge.unknown(format!("`read` with `{}`", word.shown())),
-    }
-    judge.worst
+fn of_read(words: &[Word]) -> Result<Effect, Effect> {
+    let (_, names) = behind("read", words, "-p -t -n -N -d -u", "-r -s")?;
+    let is_plain = |name: &Word| name.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let of_name = |name: &Word| match name.kind == WordKind::Fixed && is_plain(name) {
+        true => of_variable(&name.text, false),
+        false => Effect::unknown(format!("`read {}` is not known", name.shown())),
+    };
+    Ok(Effect::worst(names.iter().map(of_name)).unwrap_or_default())
 }
 
 /// `set -euo pipefail`, `set -- words`.
@@ -863,24 +835,24 @@ fn of_set(words: &[Word]) -> Effect {
 /// The words that run in another place: `kubectl exec POD -- words`, `docker compose exec SERVICE words`. None where the
 /// call is of another kind, or too strange to be told.
 fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>> {
+    let exec = format!("{name} exec");
     match name {
         "kubectl" | "oc" => {
             let valued = "-n --namespace --context --cluster -c --container --request-timeout";
             let flags = "-i -t --stdin --tty -q --quiet";
-            let (_, rest) = behind(words, valued, flags).ok()?;
+            let (_, rest) = behind(name, words, valued, flags).ok()?;
             let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
-            let strange = |word: &Word| Effect::unknown(format!("`{name} exec` with `{}`", word.shown()));
             // The name of the Pod stands among the options.
             let of_rest = |rest| {
-                let (_, rest) = behind(rest, valued, flags).map_err(strange)?;
-                let nothing = || Effect::unknown(format!("what `{name} exec` runs is not known"));
+                let (_, rest) = behind(&exec, rest, valued, flags)?;
+                let nothing = || Effect::unknown(format!("what `{exec}` runs is not known"));
                 let (_, rest) = rest.split_first().ok_or_else(nothing)?;
-                let (_, inner) = behind(rest, valued, flags).map_err(strange)?;
+                let (_, inner) = behind(&exec, rest, valued, flags)?;
                 // Without a `--`, options of the command could be those of the client.
                 let own = rest.len() > inner.len()
                     && rest.get(rest.len() - inner.len() - 1).is_some_and(|word| word.is("--"));
                 match inner.iter().find(|word| !own && (word.may_be_option() || word.text.starts_with('-'))) {
-                    Some(word) => Err(strange(word)),
+                    Some(word) => Err(Effect::unknown(format!("`{exec}` with `{}`", word.shown()))),
                     None => Ok(inner),
                 }
             };
@@ -889,32 +861,28 @@ fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>
         "docker" | "podman" | "nerdctl" | "docker-compose" => {
             let of_compose = "-f --file -p --project-name --profile --project-directory";
             let (_, mut rest) = match name {
-                "docker-compose" => behind(words, of_compose, "").ok()?,
-                _ => behind(words, "-H --host -c --context -l --log-level", "-D --debug").ok()?,
+                "docker-compose" => behind(name, words, of_compose, "").ok()?,
+                _ => behind(name, words, "-H --host -c --context -l --log-level", "-D --debug").ok()?,
             };
             if let Some((_, words)) = rest.split_first().filter(|(verb, _)| verb.is("compose")) {
-                (_, rest) = behind(words, of_compose, "").ok()?;
+                (_, rest) = behind(name, words, of_compose, "").ok()?;
             }
             let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
             let valued = "-u --user -w --workdir --index -e --env";
             let flags = "-i -t -T --interactive --tty --no-TTY -d --detach --privileged";
-            let strange = |word: &Word| Effect::unknown(format!("`{name} exec` with `{}`", word.shown()));
             let of_rest = |(options, rest): (Vec<String>, &'w [Word])| {
-                let mut judge = EffectWalk::of(0, false);
-                for option in &options {
-                    let variable = option.strip_prefix("--env").or_else(|| option.strip_prefix("-e"));
-                    let Some(variable) = variable.map(|variable| variable.trim_start_matches('=')) else { continue };
-                    match variable.split('=').next().filter(|variable| bash::is_name(variable)) {
-                        Some(variable) => judge.name(variable, true),
-                        None => judge.unknown(format!("`{name} exec` with `-e`")),
-                    }
-                }
-                match judge.worst.kind {
-                    EffectKind::Looks => Ok(rest.get(1..).unwrap_or_default()),
-                    _ => Err(judge.worst),
+                let variable = |option: &String| {
+                    let given = option.strip_prefix("--env").or_else(|| option.strip_prefix("-e"))?;
+                    let name = given.trim_start_matches('=').split('=').next().filter(|name| bash::is_name(name));
+                    let strange = || Effect::unknown(format!("`{exec}` with `-e`"));
+                    Some(name.map_or_else(strange, |name| of_variable(name, true)))
+                };
+                match Effect::worst(options.iter().filter_map(variable)).unwrap_or_default() {
+                    Effect { kind: EffectKind::Looks, .. } => Ok(rest.get(1..).unwrap_or_default()),
+                    worst => Err(worst),
                 }
             };
-            Some(behind(rest, valued, flags).map_err(strange).and_then(of_rest))
+            Some(behind(&exec, rest, valued, flags).and_then(of_rest))
         }
         _ => None,
     }

@@ -42,19 +42,13 @@ fn verbs(program: &Program) -> Vec<&str> {
 fn is_slip(given: &str, known: &str) -> bool {
     let (given, known): (Vec<char>, Vec<char>) = (given.chars().collect(), known.chars().collect());
     let same = given.iter().zip(&known).take_while(|(a, b)| a == b).count();
-    let behind = |word: &[char], from: usize| word.get(from..).unwrap_or_default().to_vec();
-    match (given.len(), known.len()) {
-        (a, b) if a + 1 == b => b >= 5 && same > 0 && behind(&given, same) == behind(&known, same + 1),
-        (a, b) if a == b + 1 => {
-            b >= 4
-                && same > 0
-                && given.get(same) == given.get(same - 1)
-                && behind(&given, same + 1) == behind(&known, same)
+    let equal = given.len() == known.len();
+    match (given.get(same..).unwrap_or_default(), known.get(same..).unwrap_or_default()) {
+        (rest, [_, behind @ ..]) if given.len() + 1 == known.len() => known.len() >= 5 && same > 0 && rest == behind,
+        ([twice, rest @ ..], behind) if given.len() == known.len() + 1 => {
+            known.len() >= 4 && same > 0 && given.get(same - 1) == Some(twice) && rest == behind
         }
-        (a, b) if a == b => {
-            let swapped = given.get(same) == known.get(same + 1) && given.get(same + 1) == known.get(same);
-            a >= 3 && same < a && swapped && behind(&given, same + 2) == behind(&known, same + 2)
-        }
+        ([a, b, rest @ ..], [c, d, behind @ ..]) if equal => given.len() >= 3 && a == d && b == c && rest == behind,
         _ => false,
     }
 }

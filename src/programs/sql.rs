@@ -59,9 +59,8 @@ pub fn of_sql(client: &str, text: &str, dynamic: bool) -> Effect {
     };
     let statements = tokens.split(|token| *token == SqlToken::Sign(';') || matches!(token, SqlToken::Client(_)));
     let lines = tokens.iter().filter_map(|token| if let SqlToken::Client(line) = token { Some(*line) } else { None });
-    let of_line = |line: &str| match is_harmless(line) {
-        true => Effect::looks(),
-        false => Effect::unknown(format!("SQL: `{line}` is a command of the client that is not known")),
+    let of_line = |line: &str| {
+        Effect::looks_if(is_harmless(line), format!("SQL: `{line}` is a command of the client that is not known"))
     };
     let statements = statements.filter(|statement| !statement.is_empty()).map(of_statement);
     let unknown = |why: &str| Effect::unknown(format!("SQL: {why}"));

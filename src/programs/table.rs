@@ -7,13 +7,12 @@ use std::sync::LazyLock;
 
 /// The file as a whole.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct ProgramTable {
     pub programs: Vec<Program>,
     pub wrappers: Vec<Wrapper>,
-    pub scripts: Vec<ScriptRunner>,
+    pub scripts: Vec<Wrapper>,
     /// Programs that only look, whatever their options and arguments are.
-    #[serde(default)]
     pub safe: Vec<String>,
     /// Programs whose output is text from elsewhere.
     pub repeaters: Vec<String>,
@@ -131,41 +130,37 @@ pub(super) struct Switch {
 }
 
 /// How an error looks.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct ErrorLine {
     pub on: On,
     /// What stands at the beginning of the line.
     pub line: Option<Beginning>,
     /// Whether another exit code than 0 always comes with it.
-    #[serde(default)]
     pub told: bool,
     /// Switches of which one must be given.
-    #[serde(default)]
     pub with: Vec<Switch>,
     /// Of the lines that begin like this only the last one counts …
     pub last_of: Option<Beginning>,
     /// … where one of these is given.
-    #[serde(default)]
     pub last_with: Vec<Switch>,
     /// The switch whose value is a format that shows the HTTP status.
-    #[serde(default)]
     pub status: Vec<String>,
     /// Switches with which nothing but that format is shown.
-    #[serde(default)]
     pub alone_with: Vec<String>,
 }
 
 /// The stream of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum On {
     Stdout,
     Stderr,
+    #[default]
     Both,
 }
 
-/// A program that only runs another one.
+/// A program that only runs another one, or shell text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wrapper {
@@ -174,29 +169,16 @@ pub struct Wrapper {
     pub valued: Vec<String>,
     /// Options without a value.
     pub flags: Vec<String>,
-    /// How many words stand before the command.
+    /// How many words stand before the command or the text.
     pub operands: usize,
+    /// The letter of the switch behind which shell text stands; none: it is made of the words.
+    pub switch: Option<char>,
     /// Whether `NAME=value` may stand before the command.
     pub assignments: bool,
     /// Whether it ends the command after some time.
     pub timed: bool,
     /// Whether it gives the command its arguments.
     pub feeds: bool,
-}
-
-/// A program that takes shell text.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ScriptRunner {
-    pub(super) names: Vec<String>,
-    /// The letter of the switch behind which the text stands; none: it is made of the words.
-    pub switch: Option<char>,
-    /// Options whose value is the next word.
-    pub valued: Vec<String>,
-    /// Options without a value.
-    pub flags: Vec<String>,
-    /// How many words stand before the text.
-    pub operands: usize,
 }
 
 /// A pattern for the beginning of a text, made when it is first asked for. A test holds that each can be made.
@@ -287,7 +269,7 @@ impl Way {
 pub(super) struct NameEntry {
     pub program: Option<&'static Program>,
     pub wrapper: Option<&'static Wrapper>,
-    pub script: Option<&'static ScriptRunner>,
+    pub script: Option<&'static Wrapper>,
     /// Whether it only looks, however it is called.
     pub safe: bool,
 }
@@ -337,41 +319,8 @@ pub fn wrapper(name: &str) -> Option<&'static Wrapper> {
 }
 
 /// What is known of a program that takes shell text.
-pub fn script(name: &str) -> Option<&'static ScriptRunner> {
+pub fn script(name: &str) -> Option<&'static Wrapper> {
     entry(name)?.script
-}
-
-/// What becomes of the lines that a program reads from a pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Passes {
-    /// All are handed on.
-    All,
-    /// Some are.
-    Lines,
-    /// Those at the end are.
-    End,
-    /// None is, and nobody has looked at them.
-    Nothing,
-    /// It makes of them what it likes, and its exit code says what it thinks of them.
-    Judged,
-}
-
-/// What becomes of the lines that a program reads from a pipe, called like this.
-pub fn passes(call: &[&str]) -> Passes {
-    let Some((program, arguments)) = call.split_first() else { return Passes::Judged };
-    let files = arguments.iter().any(|word| *word != "-" && (*program != "tee"));
-    let among = |names: &[String]| names.iter().any(|known| known == program);
-    let inverted = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('v');
-    let table = table();
-    match program {
-        _ if among(&table.transparent) && !files => Passes::All,
-        _ if among(&table.filters) => Passes::Lines,
-        _ if among(&table.cuts) => Passes::End,
-        _ if among(&table.counts) => Passes::Nothing,
-        // What is left out is not asked for: the rest is shown.
-        &"grep" | &"egrep" | &"fgrep" if arguments.iter().any(inverted) => Passes::Lines,
-        _ => Passes::Judged,
-    }
 }
 
 impl Switch {

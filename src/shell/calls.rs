@@ -1,7 +1,7 @@
 //! The runner's side of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
-use super::protocol::{Blob, CALLS_AT_ONCE, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use super::protocol::{Blob, CALLS_AT_ONCE, FromCall, FromShell, ToCall, ToShell, is_of_a_call, line_of};
 use super::session::quote;
 use crate::locked;
 use crate::stack::{CallIo, REFUSED, ToolCall, Tools, WINDOW};
@@ -72,11 +72,11 @@ pub(super) async fn serve(
                 };
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
-                    Some(FromShell::Call { id, part: FromCall::Begun(call) }) => {
+                    Some(FromShell::Call(id, FromCall::Begun(call))) => {
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         // The other end hears so many at once; some of them may still be ending here.
                         if tasks.len() >= 4 * CALLS_AT_ONCE {
-                            to.send(ToCall::Ended { exit: REFUSED }).await;
+                            to.send(ToCall::Ended(REFUSED)).await;
                             continue;
                         }
                         let (events, told) = mpsc::unbounded_channel();
@@ -87,7 +87,7 @@ pub(super) async fn serve(
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
-                    Some(FromShell::Call { id, part }) => {
+                    Some(FromShell::Call(id, part)) => {
                         // What comes after the end of a call is of no interest.
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
@@ -138,12 +138,12 @@ async fn carry_out(
                 Some(_) if gone => {}
                 Some((stream, bytes)) => {
                     room = room.saturating_sub(bytes.len() as u64);
-                    to.send(ToCall::Output { stream, data: Blob(bytes) }).await;
+                    to.send(ToCall::Output(stream, Blob(bytes))).await;
                 }
             },
             Some(bytes) = peer.wants.recv() => {
                 wanted = wanted.saturating_add(bytes as usize);
-                to.send(ToCall::Want { bytes }).await;
+                to.send(ToCall::Want(bytes)).await;
             }
             // Nobody takes or gives anything any more.
             () = to.lost.cancelled(), if !alone => {
@@ -151,19 +151,19 @@ async fn carry_out(
                 peer.chunks = None;
             }
             event = told.recv(), if !gone => match event {
-                Some(FromCall::Input { data }) if (1..=wanted).contains(&data.0.len()) => {
+                Some(FromCall::Input(data)) if (1..=wanted).contains(&data.0.len()) => {
                     wanted -= data.0.len();
                     let _ = peer.chunks.as_ref().map(|chunks| chunks.send(data.0));
                 }
                 Some(FromCall::InputEnd) => peer.chunks = None,
-                Some(FromCall::Took { bytes }) => room = room.saturating_add(u64::from(bytes)),
+                Some(FromCall::Took(bytes)) => room = room.saturating_add(u64::from(bytes)),
                 Some(FromCall::Begun(_)) => {}
                 // Its own program sends no more than is wanted: what another one sends would wait here without bound.
-                Some(FromCall::Gone | FromCall::Input { .. }) | None => {
+                Some(FromCall::Gone | FromCall::Input(_)) | None => {
                     gone = true;
                     peer.chunks = None;
                     cancel.cancel();
-                    to.send(ToCall::Ended { exit: REFUSED }).await;
+                    to.send(ToCall::Ended(REFUSED)).await;
                 }
             },
         }
@@ -171,7 +171,7 @@ async fn carry_out(
             if gone {
                 return None;
             }
-            to.send(ToCall::Ended { exit }).await;
+            to.send(ToCall::Ended(exit)).await;
             return Some(EndedCall { command, exit });
         }
     }
@@ -187,10 +187,8 @@ struct To {
 
 impl To {
     async fn send(&self, part: ToCall) {
-        if let Ok(line) = serde_json::to_string(&ToShell::Call { id: self.id, part }) {
-            // The end of the session is noticed where messages are received.
-            let _ = self.lost.run_until_cancelled(self.tx.send(line)).await;
-        }
+        // The end of the session is noticed where messages are received.
+        let _ = self.lost.run_until_cancelled(self.tx.send(line_of(&ToShell::Call(self.id, part)))).await;
     }
 }
 
@@ -228,7 +226,7 @@ mod tests {
         let serving = serve((from, String::new()), answers, others, Arc::new(follows), Arc::default());
         let _serving = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(serving));
         for (id, part) in parts {
-            shell.send(serde_json::to_string(&FromShell::Call { id, part }).unwrap()).await.unwrap();
+            shell.send(line_of(&FromShell::Call(id, part))).await.unwrap();
         }
         shell.send("the last one".into()).await.unwrap();
         handed_on.recv().await.unwrap();
@@ -250,11 +248,11 @@ mod tests {
     async fn a_call_that_sends_what_nobody_wants_is_ended() {
         for data in [&b""[..], b"x"] {
             let (answers, mut heard) = mpsc::channel(100);
-            let input = FromCall::Input { data: Blob(bytes::Bytes::from_static(data)) };
+            let input = FromCall::Input(Blob(bytes::Bytes::from_static(data)));
             begun(vec![(1, FromCall::Begun(ToolCall::default())), (1, input)], answers).await;
             let heard = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await.unwrap();
-            let ended = ToShell::Call { id: 1, part: ToCall::Ended { exit: REFUSED } };
-            assert_eq!(heard, serde_json::to_string(&ended).ok());
+            let ended = ToShell::Call(1, ToCall::Ended(REFUSED));
+            assert_eq!(heard, Some(line_of(&ended)));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Runner side of the session.
 
 use super::calls::{CallNotes, EndedCall, ShimLine};
-use super::protocol::{Blob, CommandResult, FromShell, ToShell};
+use super::protocol::{Blob, CommandResult, FromShell, ToShell, line_of};
 use crate::locked;
 use crate::record::{Stream, random_hex};
-use crate::stack::{Channel, NoTools, Tools};
+use crate::stack::{Channel, Tools};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,7 +41,6 @@ pub struct SessionState(Blob);
 pub struct Shell {
     tx: mpsc::Sender<String>,
     rx: mpsc::UnboundedReceiver<ShimLine>,
-    bash: String,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
@@ -51,18 +50,9 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A session whose steps can call nothing of the runner's.
-    pub async fn open(channel: Channel, vars: &[(String, String)]) -> Result<Shell, ShellError> {
-        Shell::open_with(channel, vars, Arc::new(NoTools)).await
-    }
-
     /// Waits for the supervisor at the other end of `channel` and sets the session's environment. What steps call is
     /// carried out by `tools`.
-    pub async fn open_with(
-        channel: Channel,
-        vars: &[(String, String)],
-        tools: Arc<dyn Tools>,
-    ) -> Result<Shell, ShellError> {
+    pub async fn open(channel: Channel, vars: &[(String, String)], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
         let Channel { tx, rx } = channel;
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
@@ -72,7 +62,7 @@ impl Shell {
         let calls = AbortOnDropHandle::new(tokio::spawn(serving));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
-        let bash = loop {
+        loop {
             match timeout_at(deadline, said_by_shell.recv()).await {
                 Err(_) => {
                     let seconds = READY_WITHIN.as_secs();
@@ -80,38 +70,24 @@ impl Shell {
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
                 Ok(Some(ShimLine::Said(line) | ShimLine::Foreign(line))) => match serde_json::from_str(&line) {
-                    Ok(FromShell::Ready { bash }) => break bash,
-                    Ok(FromShell::Failed { message }) => return Err(ShellError::NoShell(message)),
+                    Ok(FromShell::Ready {}) => break,
+                    Ok(FromShell::Failed(message)) => return Err(ShellError::NoShell(message)),
                     Ok(_) => {}
                     // A loader that cannot start the executable has its say in plain words.
                     Err(_) => said = format!(": {}", line.trim()),
                 },
             }
-        };
-        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, notes, _calls: calls };
-        shell.send(&ToShell::Token { token }).await?;
+        }
+        let shell = Shell { tx, rx: said_by_shell, next_id: 1, unfinished: None, notes, _calls: calls };
+        shell.send(&ToShell::Token(token)).await?;
         shell.set(vars).await?;
         Ok(shell)
     }
 
-    /// First line of `bash --version` in the container.
-    pub fn bash(&self) -> &str {
-        &self.bash
-    }
-
     /// Runs one command; output goes to `on_output` as it comes. Cancel-safe: when the future is dropped the
-    /// command is killed, and the next one waits until it has ended.
+    /// command is killed, and the next one waits until it has ended. The result of a command that is `watched` has the simple commands
+    /// that its shell ran, and what was called meanwhile.
     pub async fn run(
-        &mut self,
-        text: &str,
-        timeout: Duration,
-        on_output: impl FnMut(Stream, String),
-    ) -> Result<CommandResult, ShellError> {
-        self.run_watched(text, false, timeout, on_output).await
-    }
-
-    /// The same; the result of a command that is `watched` has the simple commands that its shell ran, and what was called meanwhile.
-    pub async fn run_watched(
         &mut self,
         text: &str,
         watched: bool,
@@ -126,16 +102,15 @@ impl Shell {
         let id = self.next_id;
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES, watched };
-        let line = encode(&run)?;
-        let mut guard = CancelOnDrop { tx: Some(self.tx.clone()) };
+        let mut guard = CancelOnDrop(Some(self.canceller()));
         let permit = self.tx.reserve().await.map_err(|_| closed())?;
         locked(&self.notes).begun = watched.then(BTreeSet::new);
         // Nothing is awaited from here until both are done, so a dropped future leaves them in step.
-        permit.send(line);
+        permit.send(line_of(&run));
         self.next_id += 1;
         self.unfinished = Some(id);
         let mut result = self.end_of(id, timeout.saturating_add(SLACK), &mut on_output).await?;
-        guard.tx = None;
+        guard.0 = None;
         result.calls = locked(&self.notes).begun.take().into_iter().flatten().collect();
         Ok(result)
     }
@@ -147,15 +122,16 @@ impl Shell {
 
     /// Sets variables for the commands that follow, exported.
     pub async fn set(&self, vars: &[(String, String)]) -> Result<(), ShellError> {
-        self.change_env(vars.to_vec(), Vec::new()).await
+        self.change_env(vars, &[]).await
     }
 
     /// Takes variables away for the commands that follow.
     pub async fn unset(&self, names: &[String]) -> Result<(), ShellError> {
-        self.change_env(Vec::new(), names.to_vec()).await
+        self.change_env(&[], names).await
     }
 
-    async fn change_env(&self, vars: Vec<(String, String)>, unset: Vec<String>) -> Result<(), ShellError> {
+    async fn change_env(&self, vars: &[(String, String)], unset: &[String]) -> Result<(), ShellError> {
+        let (vars, unset) = (vars.to_vec(), unset.to_vec());
         if vars.is_empty() && unset.is_empty() { Ok(()) } else { self.send(&ToShell::Env { vars, unset }).await }
     }
 
@@ -163,7 +139,7 @@ impl Shell {
     /// takes.
     pub async fn save(&mut self) -> Result<String, ShellError> {
         self.send(&ToShell::Save).await?;
-        let path = |said| if let FromShell::Saved { path } = said { Some(path) } else { None };
+        let path = |said| if let FromShell::Saved(path) = said { Some(path) } else { None };
         self.answer(SLACK, NO_ANSWER, path).await
     }
 
@@ -171,7 +147,7 @@ impl Shell {
     pub async fn export(&mut self) -> Result<Option<SessionState>, ShellError> {
         let exported = async {
             self.send(&ToShell::Export).await?;
-            let state = |said| if let FromShell::Exported { state } = said { Some(state) } else { None };
+            let state = |said| if let FromShell::Exported(state) = said { Some(state) } else { None };
             Ok(self.answer(EXPORT_WITHIN, NO_ANSWER, state).await?.map(SessionState))
         };
         timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(|_| Err(ShellError::Closed(NO_ANSWER.into())))
@@ -179,7 +155,7 @@ impl Shell {
 
     /// Goes on with the state of a session in another container, before any command.
     pub async fn import(&self, state: &SessionState) -> Result<(), ShellError> {
-        self.send(&ToShell::Import { state: state.0.clone() }).await
+        self.send(&ToShell::Import(state.0.clone())).await
     }
 
     /// What steps had called and was carried out to its end after the session had lost its container: what they called it
@@ -190,7 +166,7 @@ impl Shell {
 
     /// Goes on with the state that another session has saved, before any command.
     pub async fn restore(&self, saved: String) -> Result<(), ShellError> {
-        self.send(&ToShell::Restore { path: saved }).await
+        self.send(&ToShell::Restore(saved)).await
     }
 
     /// A hand on the command that runs, to end it from elsewhere.
@@ -211,7 +187,7 @@ impl Shell {
                 on_output(stream, text);
                 None
             }
-            FromShell::Ended { id, result } if id == wanted => Some(result),
+            FromShell::Ended(id, result) if id == wanted => Some(result),
             _ => None,
         });
         let result = ended.await?;
@@ -229,7 +205,7 @@ impl Shell {
         let answer = async {
             loop {
                 match self.said().await? {
-                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
+                    FromShell::Failed(message) => return Err(ShellError::Closed(message)),
                     said => {
                         if let Some(answer) = says(said) {
                             return Ok(answer);
@@ -254,13 +230,9 @@ impl Shell {
     }
 
     async fn send(&self, message: &ToShell) -> Result<(), ShellError> {
-        let sent = timeout(SLACK, self.tx.send(encode(message)?)).await;
+        let sent = timeout(SLACK, self.tx.send(line_of(message))).await;
         sent.map_err(|_| ShellError::Closed("its supervisor takes no messages".into()))?.map_err(|_| closed())
     }
-}
-
-fn encode(message: &ToShell) -> Result<String, ShellError> {
-    serde_json::to_string(message).map_err(|e| ShellError::Closed(e.to_string()))
 }
 
 fn closed() -> ShellError {
@@ -275,23 +247,17 @@ pub struct Canceller {
 impl Canceller {
     /// Asks for the end.
     pub async fn cancel(&self) {
-        if let Ok(line) = encode(&ToShell::Cancel) {
-            // A session that is gone has ended everything.
-            let _ = self.tx.send(line).await;
-        }
+        // A session that is gone has ended everything.
+        let _ = self.tx.send(line_of(&ToShell::Cancel)).await;
     }
 }
 
 /// Asks for the end of the command that runs, unless that end was seen.
-struct CancelOnDrop {
-    tx: Option<mpsc::Sender<String>>,
-}
+struct CancelOnDrop(Option<Canceller>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if let (Some(tx), Ok(line)) = (self.tx.take(), encode(&ToShell::Cancel)) {
-            // Full: the next command says it again.
-            let _ = tx.try_send(line);
-        }
+        // Full: the next command says it again.
+        let _ = self.0.take().map(|command| command.tx.try_send(line_of(&ToShell::Cancel)));
     }
 }

@@ -17,7 +17,8 @@ const MOST: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Jobs {
     last: Option<i32>,
-    is_fresh: bool,
+    /// Whether the last command has started one.
+    pub is_fresh: bool,
     jobs: BTreeMap<i32, Option<i32>>,
     /// Process ids by the numbers that a terminal gives to jobs.
     numbers: BTreeMap<usize, i32>,
@@ -33,11 +34,6 @@ impl Jobs {
         self.last = pid.or(self.last);
         let going_on = self.numbers.iter().rfind(|(_, pid)| self.is_running(**pid));
         self.next = going_on.map_or(0, |(number, _)| *number) + 1;
-    }
-
-    /// Whether the last command has started a job.
-    pub fn is_fresh(&self) -> bool {
-        self.is_fresh
     }
 
     /// A job outlived the shell that started it.

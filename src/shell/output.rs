@@ -78,17 +78,9 @@ impl Bounded {
 
 /// Length of the part that does not end inside a character.
 fn complete(bytes: &[u8]) -> usize {
-    let mut from = 0;
-    loop {
-        let rest = bytes.get(from..).unwrap_or_default();
-        match std::str::from_utf8(rest) {
-            Ok(_) => return bytes.len(),
-            Err(error) => match error.error_len() {
-                None => return from + error.valid_up_to(),
-                Some(length) => from += error.valid_up_to() + length,
-            },
-        }
-    }
+    let rest = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let is_begun = std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
+    bytes.len() - if is_begun { rest.len() } else { 0 }
 }
 
 fn pieces(text: String) -> Vec<String> {

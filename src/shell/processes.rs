@@ -3,20 +3,13 @@
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::collections::{BTreeSet, HashMap};
 
-/// A process, told from a later one with the same id by when it started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity {
-    /// Process id.
-    pub pid: i32,
-    /// Start in clock ticks since boot.
-    pub started: u64,
-}
-
 /// What `/proc/<pid>/stat` says of a process (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionProcess {
-    /// Who it is.
-    pub identity: Identity,
+    /// Process id.
+    pub pid: i32,
+    /// Start in clock ticks since boot, which tells it from a later one with the same id.
+    pub started: u64,
     /// Its parent.
     pub parent: i32,
     /// Its process group.
@@ -39,7 +32,7 @@ impl SessionProcess {
         let session = fields.next()?.parse().ok()?;
         let started = fields.nth(15)?.parse().ok()?;
         let zombie = matches!(state, "Z" | "X" | "x");
-        Some(SessionProcess { identity: Identity { pid, started }, parent, group, session, zombie })
+        Some(SessionProcess { pid, started, parent, group, session, zombie })
     }
 }
 
@@ -51,7 +44,7 @@ pub fn all() -> Vec<SessionProcess> {
     // A process may be gone by the time it is looked at.
     let stats = pids.filter_map(|pid| std::fs::read(format!("/proc/{pid}/stat")).ok());
     let all = stats.filter_map(|stat| SessionProcess::parse(&String::from_utf8_lossy(&stat)));
-    all.filter(|process| process.identity.pid != own).collect()
+    all.filter(|process| process.pid != own).collect()
 }
 
 /// Makes this process the leader of a session and the parent of orphans, so that what commands leave behind can be
@@ -71,8 +64,8 @@ pub struct Target {
     pub group: i32,
     /// The session, if it is our own.
     pub session: Option<i32>,
-    /// Who was in the session before the command.
-    pub before: BTreeSet<Identity>,
+    /// Who was in the session before the command, each with when it started.
+    pub before: BTreeSet<(i32, u64)>,
     /// Process groups of earlier commands, whose background jobs may start processes now.
     pub others: BTreeSet<i32>,
 }
@@ -82,7 +75,7 @@ impl Target {
     pub fn alive(&self) -> Vec<SessionProcess> {
         let belongs = |p: &SessionProcess| {
             let in_session = Some(p.session) == self.session;
-            let earlier = self.before.contains(&p.identity) || self.others.contains(&p.group);
+            let earlier = self.before.contains(&(p.pid, p.started)) || self.others.contains(&p.group);
             !p.zombie && (p.group == self.group || (in_session && !earlier))
         };
         all().into_iter().filter(belongs).collect()
@@ -93,22 +86,14 @@ impl Target {
         if let Some(group) = Pid::from_raw(self.group) {
             let _ = rustix::process::kill_process_group(group, signal);
         }
-        for process in self.alive() {
-            kill(process.identity.pid, signal);
-        }
+        self.alive().into_iter().for_each(|process| kill(process.pid, signal));
     }
-}
-
-/// Those in the session of this process.
-pub fn in_session(session: Option<i32>) -> impl Iterator<Item = SessionProcess> {
-    all().into_iter().filter(move |p| Some(p.session) == session && !p.zombie)
 }
 
 /// Whether a process was started by this one, or by one that was: orphans are handed to this one ([`own_session`]), so none of
 /// them gets away from it.
 pub fn is_descendant(pid: i32) -> bool {
-    let (parents, own): (HashMap<i32, i32>, i32) =
-        (all().into_iter().map(|p| (p.identity.pid, p.parent)).collect(), own_pid());
+    let (parents, own): (HashMap<i32, i32>, i32) = (all().into_iter().map(|p| (p.pid, p.parent)).collect(), own_pid());
     let mut above = std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(parents.len() + 1);
     above.any(|pid| pid == own)
 }
@@ -124,12 +109,12 @@ pub fn kill(pid: i32, signal: Signal) {
 /// process ids and exit codes, 128 + n for signal n.
 pub fn reap(own: Option<i32>) -> Vec<(i32, i32)> {
     let parent = own_pid();
-    let orphans = all().into_iter().filter(|p| p.zombie && p.parent == parent && Some(p.identity.pid) != own);
+    let orphans = all().into_iter().filter(|p| p.zombie && p.parent == parent && Some(p.pid) != own);
     let ended = |orphan: SessionProcess| {
-        let pid = Pid::from_raw(orphan.identity.pid)?;
+        let pid = Pid::from_raw(orphan.pid)?;
         let (_, status) = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
         let exit = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))?;
-        Some((orphan.identity.pid, exit))
+        Some((orphan.pid, exit))
     };
     orphans.filter_map(ended).collect()
 }
@@ -146,7 +131,7 @@ mod tests {
     fn a_name_with_parentheses_does_not_confuse() {
         let stat = "42 (a) R (b) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 2 rest";
         let process = SessionProcess::parse(stat).unwrap();
-        assert_eq!(process.identity, Identity { pid: 42, started: 98765 });
+        assert_eq!((process.pid, process.started), (42, 98765));
         assert_eq!((process.parent, process.group, process.session, process.zombie), (7, 40, 39, false));
         assert!(SessionProcess::parse("42 (bash) Z 7 40 39 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 5").is_some_and(|p| p.zombie));
         assert_eq!(SessionProcess::parse("42 (bash"), None);
@@ -158,12 +143,12 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let seen = all();
-        let found = seen.iter().find(|p| p.identity.pid == pid).copied();
-        let own = seen.iter().any(|p| p.identity.pid == own_pid());
+        let found = seen.iter().find(|p| p.pid == pid).copied();
+        let own = seen.iter().any(|p| p.pid == own_pid());
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found.unwrap().parent, own_pid());
         assert!(!own);
-        assert!(!all().iter().any(|p| p.identity.pid == pid));
+        assert!(!all().iter().any(|p| p.pid == pid));
     }
 }

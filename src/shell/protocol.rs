@@ -7,7 +7,9 @@ use crate::stack::ToolCall;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Of the environment of a session: the certificates of an authority that its programs trust, in PEM. The supervisor makes it a
 /// file, and [`TRUST_VARIABLES`] name that.
@@ -18,19 +20,15 @@ pub const TRUST_VARIABLES: [&str; 5] =
 
 /// Runner → supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum ToShell {
-    /// The first message: what every line of the supervisor begins with from now on.
-    Token {
-        /// The token.
-        token: String,
-    },
-    /// Sets environment variables of the session, before any command.
+    /// The first message: the token with which every line of the supervisor begins from now on.
+    Token(String),
+    /// Changes environment variables of the session, before any command.
     Env {
         /// Name and value.
         vars: Vec<(String, String)>,
         /// Names of variables to take away.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unset: Vec<String>,
     },
     /// Runs one command (bash source text) in the session.
@@ -44,32 +42,20 @@ pub enum ToShell {
         /// Bytes of output kept per stream; what is beyond is cut from the middle and counted.
         keep_bytes: u64,
         /// Whether it is noted which simple commands its shell runs.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         watched: bool,
     },
     /// Kills the command that runs now.
     Cancel,
     /// Writes down the state of the session, for another one in the same container.
     Save,
-    /// Takes over a state that another session has saved, before any command.
-    Restore {
-        /// Where it is.
-        path: String,
-    },
+    /// Takes over the state that another session has saved at this path, before any command.
+    Restore(String),
     /// Hands the state of the session over, for one in another container.
     Export,
     /// Takes over a state that was handed over, before any command.
-    Import {
-        /// The state.
-        state: Blob,
-    },
-    /// Something of a program that a step called.
-    Call {
-        /// Number of the call in this session.
-        id: u64,
-        /// What of it.
-        part: ToCall,
-    },
+    Import(Blob),
+    /// Something of a program that a step called, by the number of the call in this session.
+    Call(u64, ToCall),
 }
 
 /// The longest line that a program that a step called and the supervisor say to each other over the socket between them, in bytes: a call
@@ -80,45 +66,28 @@ pub(super) const CALLS_AT_ONCE: usize = 64;
 
 /// Runner → a program that a step called; also the lines that the supervisor writes to the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum ToCall {
     /// So many more bytes of its standard input are wanted; none are read before.
-    Want {
-        /// How many.
-        bytes: u32,
-    },
+    Want(u32),
     /// Output of it.
-    Output {
-        /// Which stream.
-        stream: Stream,
-        /// The bytes, in base64.
-        data: Blob,
-    },
-    /// It has ended.
-    Ended {
-        /// Its exit code.
-        exit: i32,
-    },
+    Output(Stream, Blob),
+    /// It has ended, with this exit code.
+    Ended(i32),
 }
 
 /// A program that a step called → runner; also the lines that the program writes to the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FromCall {
     /// It was called.
     Begun(ToolCall),
     /// Bytes of its standard input.
-    Input {
-        /// The bytes, in base64.
-        data: Blob,
-    },
+    Input(Blob),
     /// The end of its standard input.
     InputEnd,
     /// So many bytes of output were taken; as many more may come.
-    Took {
-        /// How many.
-        bytes: u32,
-    },
+    Took(u32),
     /// It was killed, or nobody reads its output any more.
     Gone,
 }
@@ -156,11 +125,9 @@ pub struct CommandResult {
     /// Whether the command ended its bash itself: `exit`, `exec`, a failure under `set -e`. A terminal would be closed.
     pub left_shell: bool,
     /// Why it was not run: the variable that it reads, and that has no value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,
     /// The simple commands that its shell itself came to, as bash writes them, each once; `f ()` stands for the calls of a function, and an
     /// empty text for those that were too many. `None`: it was not watched, or nobody knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran: Option<Vec<String>>,
     /// What was called meanwhile of the runner's programs, as shell text, where it was watched: the runner knows it by itself.
     #[serde(skip)]
@@ -169,13 +136,10 @@ pub struct CommandResult {
 
 /// Supervisor → runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "msg", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FromShell {
     /// The supervisor is ready.
-    Ready {
-        /// `bash --version`, first line.
-        bash: String,
-    },
+    Ready {},
     /// Output of the running command; bytes that are not UTF-8 arrive as U+FFFD.
     Output {
         /// Number of the command.
@@ -185,40 +149,43 @@ pub enum FromShell {
         /// The text.
         text: String,
     },
-    /// A command ended.
-    Ended {
-        /// Number of the command.
-        id: u64,
-        /// How.
-        result: CommandResult,
-    },
-    /// The state was written down.
-    Saved {
-        /// Where.
-        path: String,
-    },
-    /// The state of the session.
-    Exported {
-        /// The state; `None` when it is too large to be carried about.
-        state: Option<Blob>,
-    },
-    /// Something of a program that a step called.
-    Call {
-        /// Number of the call in this session.
-        id: u64,
-        /// What of it.
-        part: FromCall,
-    },
-    /// The supervisor cannot work; the session is over.
-    Failed {
-        /// Why.
-        message: String,
-    },
+    /// The command with this number ended.
+    Ended(u64, CommandResult),
+    /// The state was written down, at this path.
+    Saved(String),
+    /// The state of the session; `None` when it is too large to be carried about.
+    Exported(Option<Blob>),
+    /// Something of a program that a step called, by the number of the call in this session.
+    Call(u64, FromCall),
+    /// The supervisor cannot work, for this reason; the session is over.
+    Failed(String),
+}
+
+/// The line of a message. Each of ours can be written.
+pub(super) fn line_of(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
 }
 
 /// How the line of every message of a call begins, in both directions: it can be told without reading all of it.
 pub(super) fn is_of_a_call(line: &str) -> bool {
-    line.starts_with("{\"op\":\"call\"") || line.starts_with("{\"msg\":\"call\"")
+    line.starts_with("{\"call\"")
+}
+
+/// Where the supervisor says what it has to say: each line begins with the token as soon as there is one.
+#[derive(Debug, Clone)]
+pub(super) struct ToRunner {
+    /// The lines.
+    pub tx: mpsc::Sender<String>,
+    /// The first one that it is told counts.
+    pub token: Arc<OnceLock<String>>,
+}
+
+impl ToRunner {
+    /// Says something; `None` where nobody hears it any more.
+    pub(super) async fn say(&self, message: &FromShell) -> Option<()> {
+        let token = self.token.get().map_or("", String::as_str);
+        self.tx.send(format!("{token}{}", line_of(message))).await.ok()
+    }
 }
 
 #[cfg(test)]
@@ -228,18 +195,18 @@ mod tests {
     #[test]
     fn messages_of_calls_are_told_by_how_they_begin_and_carry_any_bytes() {
         let data = Blob(bytes::Bytes::from((0..=255_u8).collect::<Vec<_>>()));
-        let to = ToShell::Call { id: 7, part: ToCall::Output { stream: Stream::Stdout, data: data.clone() } };
+        let to = ToShell::Call(7, ToCall::Output(Stream::Stdout, data.clone()));
         let line = serde_json::to_string(&to).unwrap();
         assert!(is_of_a_call(&line), "{line}");
         assert_eq!(serde_json::from_str::<ToShell>(&line).unwrap(), to);
-        let from = FromShell::Call { id: 7, part: FromCall::Input { data } };
+        let from = FromShell::Call(7, FromCall::Input(data));
         let line = serde_json::to_string(&from).unwrap();
         assert!(is_of_a_call(&line), "{line}");
         assert_eq!(serde_json::from_str::<FromShell>(&line).unwrap(), from);
         let call =
             ToolCall { program: "docker".into(), args: vec!["ps".into()], cwd: "/é".into(), ..ToolCall::default() };
         let line = serde_json::to_string(&FromCall::Begun(call.clone())).unwrap();
-        assert_eq!(line, r#"{"is":"begun","program":"docker","args":["ps"],"cwd":"/é","begins":"","env":[]}"#);
+        assert_eq!(line, r#"{"begun":{"program":"docker","args":["ps"],"cwd":"/é","begins":"","env":[]}}"#);
         assert_eq!(serde_json::from_str::<FromCall>(&line).unwrap(), FromCall::Begun(call));
         assert!(!is_of_a_call(&serde_json::to_string(&ToShell::Cancel).unwrap()));
     }

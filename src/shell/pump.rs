@@ -1,11 +1,11 @@
 //! Output of a command from its pipes to the channel: streamed as it comes, and read on when nobody wants it any more.
 
 use super::output::Bounded;
-use super::protocol::FromShell;
+use super::protocol::{FromShell, ToRunner};
 use crate::record::Stream;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// A pipe that a background job holds open has nothing more of its command's when it was quiet for this long.
 const QUIET: Duration = Duration::from_millis(50);
@@ -16,7 +16,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(super) struct Outlet {
     pub id: u64,
     pub stream: Stream,
-    pub tx: mpsc::Sender<String>,
+    pub tx: ToRunner,
     /// Texts of ours that are not to be seen.
     pub ours: Vec<String>,
 }
@@ -25,13 +25,9 @@ impl Outlet {
     async fn send(&self, texts: Vec<String>) {
         for text in texts {
             let text = self.ours.iter().fold(text, |text, ours| text.replace(ours, ""));
-            if text.is_empty() {
-                continue;
-            }
-            let message = FromShell::Output { id: self.id, stream: self.stream, text };
-            if let Ok(line) = serde_json::to_string(&message) {
+            if !text.is_empty() {
                 // The end of the session is noticed where messages are received.
-                let _ = self.tx.send(line).await;
+                self.tx.say(&FromShell::Output { id: self.id, stream: self.stream, text }).await;
             }
         }
     }

@@ -13,7 +13,6 @@ use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -47,43 +46,45 @@ const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
 
 /// A state as it is handed over to another session.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct ExportedFiles {
+struct ExportedSession {
     /// The directory of the session's own files.
     dir: PathBuf,
     /// What the container itself had in its environment.
     container: BTreeMap<String, String>,
     files: BTreeMap<String, Blob>,
+    environment: Vec<(Blob, Blob)>,
+    cwd: Blob,
+    options: Vec<String>,
+    found: BTreeSet<String>,
 }
 
 /// The state of a session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Session {
     files: BTreeMap<&'static str, Vec<u8>>,
-    /// Exported names that bash cannot hold as variables (`my.setting`), and functions exported to us.
-    environment: Vec<(OsString, OsString)>,
+    /// Exported names that bash cannot hold as variables (`my.setting`), and functions exported to us: what a command's bash has in its
+    /// environment before it reads the session's state.
+    pub(super) environment: Vec<(OsString, OsString)>,
     cwd: Vec<u8>,
     options: Vec<String>,
     status: i32,
     last: String,
-    pipe: Vec<i32>,
+    /// The exit codes of the last pipeline, as far as its bash could say.
+    pub(super) pipe: Vec<i32>,
     /// Variables that hold what a command found: `X=$(…)`.
     found: BTreeSet<String>,
-    jobs: Jobs,
+    /// Background jobs of earlier commands.
+    pub(super) jobs: Jobs,
 }
 
 impl Session {
     /// A session that begins with this environment, in this directory.
     pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>, cwd: &Path) -> Session {
         let mut session = Session {
-            files: BTreeMap::new(),
-            environment: Vec::new(),
             cwd: cwd.as_os_str().as_bytes().to_vec(),
             options: ["braceexpand", "hashall", "interactive-comments"].map(String::from).to_vec(),
-            status: 0,
             last: "bash".to_owned(),
-            pipe: Vec::new(),
-            found: BTreeSet::new(),
-            jobs: Jobs::default(),
+            ..Session::default()
         };
         // What a login gives to every shell: runbooks count on it.
         let user = user_name();
@@ -97,9 +98,7 @@ impl Session {
                 _ => session.environment.push((name, value)),
             }
         }
-        for (name, value) in given {
-            session.export(name, value.as_bytes());
-        }
+        given.into_iter().for_each(|(name, value)| session.export(name, value.as_bytes()));
         // In a terminal aliases are expanded.
         session.files.insert("parse", b"builtin shopt -s expand_aliases\n".to_vec());
         session.files.insert("place", b"builtin unset -v OLDPWD\n".to_vec());
@@ -131,11 +130,6 @@ impl Session {
         self.files.entry("vars").or_default().extend(line.concat());
     }
 
-    /// What a command's bash has in its environment before it reads the session's state.
-    pub fn environment(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.environment.iter().map(|(name, value)| (name, value))
-    }
-
     /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the texts of ours
     /// that bash may quote on stderr: what stands before the user's first line (a syntax error there quotes the line as a
     /// whole), and the handlers of the traps (under `set -v`). Of a command that is `watched`, [`ran`] tells what its shell ran.
@@ -161,7 +155,7 @@ impl Session {
             .replace("@STATUS@", &self.status.to_string())
             .replace("@RUNNING@", &self.jobs.running())
             .replace("@KNOWN@", &self.jobs.known())
-            .replace("@FRESH@", if self.jobs.is_fresh() { "yes" } else { "" });
+            .replace("@FRESH@", if self.jobs.is_fresh { "yes" } else { "" });
         let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd));
         let pre = replace_bytes(&pre, b"@ARGS@", self.files.get("args").map_or(&b":"[..], Vec::as_slice));
         for name in CARRIED {
@@ -209,59 +203,38 @@ impl Session {
 
     /// The state for another session; `own` is the directory of this one. Background jobs stay with the session that started them.
     pub fn export_state(&self, own: &Path) -> io::Result<Vec<u8>> {
-        let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
-        let environment: Vec<&[u8]> = environment.map(|text| text.as_bytes()).collect();
-        let more = [
-            ("cwd", self.cwd.clone()),
-            ("options", self.options.join("\n").into_bytes()),
-            ("environment", environment.join(&0)),
-            ("found", self.found.iter().map(String::as_str).collect::<Vec<_>>().join("\n").into_bytes()),
-        ];
-        let files = self.files.iter().map(|(name, bytes)| (*name, bytes.clone())).chain(more);
-        let files = files.map(|(name, bytes)| (name.to_string(), Blob(bytes.into()))).collect();
-        let exported = ExportedFiles { dir: own.to_owned(), container: container_environment(), files };
-        Ok(serde_json::to_vec(&exported)?)
+        let blob = |bytes: &[u8]| Blob(bytes.to_vec().into());
+        let environment = self.environment.iter().map(|(name, value)| (blob(name.as_bytes()), blob(value.as_bytes())));
+        Ok(serde_json::to_vec(&ExportedSession {
+            dir: own.to_owned(),
+            container: container_environment(),
+            files: self.files.iter().map(|(name, bytes)| (name.to_string(), blob(bytes))).collect(),
+            environment: environment.collect(),
+            cwd: blob(&self.cwd),
+            options: self.options.clone(),
+            found: self.found.clone(),
+        })?)
     }
 
     /// Goes on with the state of another session, which may be in a container in whose place this one is. What this container has in its
     /// environment by itself, and that one had not, is as it is here. `own` is the directory of this session: its programs are meant, and
     /// not those of the other one, which knows nothing of its commands.
     pub fn import_state(&mut self, state: &[u8], own: &Path) -> io::Result<()> {
-        let ExportedFiles { dir, container, files } = serde_json::from_slice(state)?;
-        self.take_over(files.into_iter().map(|(name, blob)| (name, blob.0.to_vec())).collect(), &dir, own)?;
+        let other: ExportedSession = serde_json::from_slice(state)?;
+        let word = |blob: Blob| OsStr::from_bytes(&blob.0).to_os_string();
+        self.environment = other.environment.into_iter().map(|(name, value)| (word(name), word(value))).collect();
+        self.files = CARRIED.into_iter().filter_map(|name| Some((name, other.files.get(name)?.0.to_vec()))).collect();
+        if let Some(vars) = self.files.get_mut("vars") {
+            let [other, own] = [other.dir.as_path(), own].map(|dir| bin(dir).into_os_string());
+            *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
+        }
+        (self.cwd, self.options, self.found) = (other.cwd.0.to_vec(), other.options, other.found);
         for (name, value) in container_environment() {
-            if container.get(&name) != Some(&value) {
+            if other.container.get(&name) != Some(&value) {
                 self.set_env(&name, &value);
             }
         }
         Ok(())
-    }
-
-    /// Goes on with the files of another session's state; `other` and `own` are the directories of the two.
-    fn take_over(&mut self, mut all: BTreeMap<String, Vec<u8>>, other: &Path, own: &Path) -> io::Result<()> {
-        let mut required = |name: &str| all.remove(name).ok_or_else(|| io::Error::other(format!("it has no `{name}`")));
-        let (cwd, options, environment) = (required("cwd")?, required("options")?, required("environment")?);
-        self.found = String::from_utf8_lossy(&required("found")?).lines().map(str::to_owned).collect();
-        let mut files: BTreeMap<&'static str, Vec<u8>> =
-            CARRIED.into_iter().filter_map(|name| Some((name, all.remove(name)?))).collect();
-        let mut words = environment.split(|byte| *byte == 0).map(|bytes| OsStr::from_bytes(bytes).to_os_string());
-        self.environment.clear();
-        while let (Some(name), Some(value)) = (words.next(), words.next()) {
-            self.environment.push((name, value));
-        }
-        if let Some(vars) = files.get_mut("vars") {
-            let [other, own] = [other, own].map(|dir| bin(dir).into_os_string());
-            *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
-        }
-        self.cwd = cwd;
-        self.options = String::from_utf8_lossy(&options).lines().map(str::to_owned).collect();
-        self.files = files;
-        Ok(())
-    }
-
-    /// Whether a background job of an earlier command goes on.
-    pub fn has_jobs(&self) -> bool {
-        !self.jobs.running().is_empty()
     }
 
     /// Notes how an orphan ended, which may be a background job of an earlier command.
@@ -270,11 +243,6 @@ impl Session {
             // What cannot be written is seen as gone by the one that waits.
             let _ = self.jobs.write(&dir.join(JOBS));
         }
-    }
-
-    /// The exit codes of the last pipeline, as far as its bash could say.
-    pub fn pipe(&self) -> &[i32] {
-        &self.pipe
     }
 
     /// Notes the exit code of a command whose state does not count.
@@ -292,8 +260,10 @@ impl Session {
     /// Why the command was not run, or its state cannot be carried over.
     pub fn adopt(&mut self, dir: &Path, text: &str, exit: i32) -> Result<bool, String> {
         self.failed(exit);
-        if let Some(lacks) = lacks(dir) {
-            return Err(no_value(&lacks));
+        if let Some((name, said)) = lacks(dir) {
+            return Err(format!(
+                "{said}. The command was not run, as it would do something else without it; `${{{name}:-}}` says that it may be empty"
+            ));
         }
         match fs::read(dir.join("complete")) {
             Err(_) => return Ok(true),
@@ -352,35 +322,15 @@ impl Session {
     }
 }
 
-/// A variable without whose value a command was not run, and why that has none.
-pub struct LackingVariable {
-    name: String,
-    why: String,
-}
-
-impl fmt::Display for LackingVariable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`${}` {}", self.name, self.why)
-    }
-}
-
-/// What the command of `dir` was not run for want of, as its bash wrote it.
-pub fn lacks(dir: &Path) -> Option<LackingVariable> {
+/// The variable without whose value the command of `dir` was not run, as its bash wrote it, and that it has none, and why.
+pub fn lacks(dir: &Path) -> Option<(String, String)> {
     let said = fs::read_to_string(dir.join("lacks")).ok()?;
     let (name, why) = match said.split_once(' ') {
         Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),
         Some((_, name)) => (name, "is not set".to_string()),
         None => (said.as_str(), "has no value".to_string()),
     };
-    Some(LackingVariable { name: name.to_string(), why })
-}
-
-/// The error message of a command that was not run.
-fn no_value(lacks: &LackingVariable) -> String {
-    let name = &lacks.name;
-    format!(
-        "{lacks}. The command was not run, as it would do something else without it; `${{{name}:-}}` says that it may be empty"
-    )
+    Some((name.to_string(), format!("`${name}` {why}")))
 }
 
 /// The simple commands that the watched shell of `dir` came to, each once; an empty one stands for those that had no room. `None` where

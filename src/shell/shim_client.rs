@@ -76,7 +76,7 @@ fn input(wanted: Receiver<u32>, mut to: UnixStream) {
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
             Some(Ok(n)) if n > 0 => {
                 room -= n;
-                FromCall::Input { data: Blob(buffer.get(..n).unwrap_or_default().to_vec().into()) }
+                FromCall::Input(Blob(buffer.get(..n).unwrap_or_default().to_vec().into()))
             }
             _ => FromCall::InputEnd,
         };
@@ -90,13 +90,13 @@ fn input(wanted: Receiver<u32>, mut to: UnixStream) {
 fn output(from: impl BufRead, wants: &Sender<u32>) -> io::Result<i32> {
     for line in from.lines() {
         let written = match serde_json::from_str(&line?)? {
-            ToCall::Ended { exit } => return Ok(exit),
-            ToCall::Want { bytes } => {
+            ToCall::Ended(exit) => return Ok(exit),
+            ToCall::Want(bytes) => {
                 let _ = wants.send(bytes);
                 Ok(())
             }
-            ToCall::Output { stream: Stream::Stdout, data } => put(pipe::stdout().lock(), &data.0),
-            ToCall::Output { stream: Stream::Stderr, data } => put(pipe::stderr().lock(), &data.0),
+            ToCall::Output(Stream::Stdout, data) => put(pipe::stdout().lock(), &data.0),
+            ToCall::Output(Stream::Stderr, data) => put(pipe::stderr().lock(), &data.0),
         };
         match written {
             Ok(()) => {}

@@ -2,7 +2,9 @@
 //! socket at which these knock. What they say goes to the runner, and what the runner says goes back.
 
 use super::processes;
-use super::protocol::{CALLS_AT_ONCE, FromCall, FromShell, LONGEST_LINE, ToCall, ToShell, is_of_a_call};
+use super::protocol::{
+    CALLS_AT_ONCE, FromCall, FromShell, LONGEST_LINE, ToCall, ToRunner, ToShell, is_of_a_call, line_of,
+};
 use super::session::{Session, bin};
 use crate::locked;
 use futures_util::StreamExt;
@@ -45,7 +47,7 @@ pub(super) fn install(
     session: &mut Session,
     programs: Programs,
     (dir, bash): (&Path, &Path),
-    (tx, rx): (mpsc::Sender<String>, mpsc::Receiver<String>),
+    (tx, rx): (ToRunner, mpsc::Receiver<String>),
     over: CancellationToken,
 ) -> Result<mpsc::Receiver<String>, String> {
     if programs == Programs::None {
@@ -86,7 +88,7 @@ fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<S
                 if tx.send(line).await.is_err() {
                     return;
                 }
-            } else if let Ok(ToShell::Call { id, part }) = serde_json::from_str(&line) {
+            } else if let Ok(ToShell::Call(id, part)) = serde_json::from_str(&line) {
                 let call = locked(&calls).get(&id).cloned();
                 let _ = call.map(|call| call.send(part));
             }
@@ -121,7 +123,7 @@ fn launch() -> Vec<OsString> {
     vec![std::env::current_exe().unwrap_or_else(|_| PathBuf::from("firedrill")).into_os_string()]
 }
 
-async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCalls, over: CancellationToken) {
+async fn listen(listener: UnixListener, tx: ToRunner, calls: ShimCalls, over: CancellationToken) {
     let mut last = 0;
     let turns = Arc::new(Semaphore::new(CALLS_AT_ONCE));
     // The others wait to be accepted: the runner has nothing of them yet.
@@ -147,7 +149,7 @@ async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: ShimCal
 
 type ShimLines = FramedRead<OwnedReadHalf, LinesCodec>;
 
-async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: ShimCalls) {
+async fn serve(id: u64, caller: UnixStream, tx: ToRunner, calls: ShimCalls) {
     let (reader, writer) = caller.into_split();
     let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(LONGEST_LINE));
     let first = tokio::time::timeout(HEADER_WITHIN, heard(&mut lines)).await;
@@ -156,14 +158,14 @@ async fn serve(id: u64, caller: UnixStream, tx: mpsc::Sender<String>, calls: Shi
     locked(&calls).insert(id, replies);
     call.begins = super::session::current_dir().to_string_lossy().into_owned();
     call.env.retain(|(name, value)| std::env::var_os(name).as_deref() != Some(value.as_ref()));
-    tell(&tx, id, FromCall::Begun(call)).await;
+    tx.say(&FromShell::Call(id, FromCall::Begun(call))).await;
     let ended = tokio::select! {
         () = input(id, lines, &tx) => false,
         ended = output(id, writer, told, &tx) => ended,
     };
     locked(&calls).remove(&id);
     if !ended {
-        tell(&tx, id, FromCall::Gone).await;
+        tx.say(&FromShell::Call(id, FromCall::Gone)).await;
     }
 }
 
@@ -173,41 +175,28 @@ async fn heard(lines: &mut ShimLines) -> Option<FromCall> {
 }
 
 /// What the program reads goes to the runner, until the program is gone.
-async fn input(id: u64, mut lines: ShimLines, tx: &mpsc::Sender<String>) {
+async fn input(id: u64, mut lines: ShimLines, tx: &ToRunner) {
     // Anything else is not the program's to say.
-    while let Some(part @ (FromCall::Input { .. } | FromCall::InputEnd)) = heard(&mut lines).await {
-        tell(tx, id, part).await;
+    while let Some(part @ (FromCall::Input(_) | FromCall::InputEnd)) = heard(&mut lines).await {
+        // The end of the session is noticed where messages are received.
+        tx.say(&FromShell::Call(id, part)).await;
     }
 }
 
 /// What the runner says goes to the program, until its exit code; false when nobody takes it.
-async fn output(
-    id: u64,
-    mut writer: OwnedWriteHalf,
-    mut told: mpsc::UnboundedReceiver<ToCall>,
-    tx: &mpsc::Sender<String>,
-) -> bool {
+async fn output(id: u64, mut writer: OwnedWriteHalf, mut told: mpsc::UnboundedReceiver<ToCall>, tx: &ToRunner) -> bool {
     while let Some(part) = told.recv().await {
-        let Ok(mut line) = serde_json::to_vec(&part) else { return false };
-        line.push(b'\n');
-        let written = writer.write_all(&line).await;
+        let written = writer.write_all(format!("{}\n", line_of(&part)).as_bytes()).await;
         match part {
             // Nothing to be done for one that is gone by now.
-            ToCall::Ended { .. } => return true,
+            ToCall::Ended(_) => return true,
             _ if written.is_err() => return false,
-            ToCall::Output { data, .. } if !data.0.is_empty() => {
+            ToCall::Output(_, data) if !data.0.is_empty() => {
                 let bytes = u32::try_from(data.0.len()).unwrap_or(u32::MAX);
-                tell(tx, id, FromCall::Took { bytes }).await;
+                tx.say(&FromShell::Call(id, FromCall::Took(bytes))).await;
             }
-            ToCall::Output { .. } | ToCall::Want { .. } => {}
+            ToCall::Output(..) | ToCall::Want(_) => {}
         }
     }
     false
-}
-
-async fn tell(tx: &mpsc::Sender<String>, id: u64, part: FromCall) {
-    if let Ok(line) = serde_json::to_string(&FromShell::Call { id, part }) {
-        // The end of the session is noticed where messages are received.
-        let _ = tx.send(line).await;
-    }
 }

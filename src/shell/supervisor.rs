@@ -2,8 +2,8 @@
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
 use super::output::Bounded;
-use super::processes::{self, Identity, SessionProcess, Target};
-use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToShell};
+use super::processes::{self, SessionProcess, Target};
+use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use super::shim_server::{self, Programs};
@@ -15,7 +15,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -45,24 +44,23 @@ pub fn hide() -> std::io::Result<()> {
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
 pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken) {
     let hidden = hide();
-    let token = Arc::new(OnceLock::new());
-    let Channel { tx, rx } = with_token(channel, token.clone());
+    let (tx, rx) = (ToRunner { tx: channel.tx, token: Default::default() }, channel.rx);
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
     let begun = async {
         hidden.map_err(|error| format!("it cannot be kept from the other processes of its container: {error}"))?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
-        let (bash, version) = find_bash(std::env::split_paths(&path).chain(known)).await?;
+        let bash = find_bash(std::env::split_paths(&path).chain(known)).await?;
         let dir = session::private_dir()?;
         let mut session = Session::new(std::env::vars_os(), &session::current_dir());
         let installed = shim_server::install(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over);
         let rx = installed.inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))?;
-        Ok::<_, String>((bash, version, dir, session, rx))
+        Ok::<_, String>((bash, dir, session, rx))
     };
-    let (bash, version, dir, session, rx) = match begun.await {
+    let (bash, dir, session, rx) = match begun.await {
         Ok(begun) => begun,
-        Err(message) => return fail(&tx, message).await,
+        Err(message) => return tx.say(&FromShell::Failed(message)).await.unwrap_or_default(),
     };
     let mut supervisor = Supervisor {
         bash,
@@ -73,50 +71,25 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
         groups: BTreeSet::new(),
         queue: VecDeque::new(),
         commands: 0,
-        token,
         tx,
         rx,
         stop,
     };
-    if supervisor.send(&FromShell::Ready { bash: version }).await.is_some() {
+    if supervisor.send(&FromShell::Ready {}).await.is_some() {
         while supervisor.next().await.is_some() {}
     }
     supervisor.end().await;
     let _ = std::fs::remove_dir_all(&dir);
 }
 
-/// The same channel; what is sent begins with the token as soon as there is one.
-fn with_token(channel: Channel, token: Arc<OnceLock<String>>) -> Channel {
-    let Channel { tx, rx } = channel;
-    let (said, mut lines) = mpsc::channel::<String>(1);
-    tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            let token = token.get().map_or("", String::as_str);
-            if tx.send(format!("{token}{line}")).await.is_err() {
-                return;
-            }
-        }
-    });
-    Channel { tx: said, rx }
-}
-
-async fn fail(tx: &mpsc::Sender<String>, message: String) {
-    if let Ok(line) = serde_json::to_string(&FromShell::Failed { message }) {
-        let _ = tx.send(line).await;
-    }
-}
-
-/// The container's bash, and the first line of `bash --version`.
-async fn find_bash(dirs: impl Iterator<Item = PathBuf>) -> Result<(PathBuf, String), String> {
+/// The container's bash, one that runs.
+async fn find_bash(dirs: impl Iterator<Item = PathBuf>) -> Result<PathBuf, String> {
     let mut broken = None;
     for bash in dirs.filter(|dir| dir.is_absolute()).map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
         let mut command = process::command(&bash);
         command.arg("--version").env_remove("BASH_ENV");
         match process::output(command, Duration::from_secs(10)).await {
-            Ok(output) if output.status.success() => {
-                let version = String::from_utf8_lossy(&output.stdout);
-                return Ok((bash, version.lines().next().unwrap_or_default().to_owned()));
-            }
+            Ok(output) if output.status.success() => return Ok(bash),
             Ok(output) => broken = Some(format!("{} --version: {}", bash.display(), output.status)),
             Err(error) => broken = Some(format!("{} --version: {error}", bash.display())),
         }
@@ -139,27 +112,15 @@ struct Supervisor {
     groups: BTreeSet<i32>,
     queue: VecDeque<ToShell>,
     commands: u64,
-    token: Arc<OnceLock<String>>,
-    tx: mpsc::Sender<String>,
+    tx: ToRunner,
     rx: mpsc::Receiver<String>,
     stop: CancellationToken,
-}
-
-/// Why a command is being stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopReply {
-    TimedOut,
-    Cancelled,
 }
 
 impl Supervisor {
     /// Sends a message; `None` when the session is over.
     async fn send(&self, message: &FromShell) -> Option<()> {
-        let line = serde_json::to_string(message).ok()?;
-        tokio::select! {
-            sent = self.tx.send(line) => sent.ok(),
-            () = self.stop.cancelled() => None,
-        }
+        self.stop.run_until_cancelled(self.tx.say(message)).await?
     }
 
     /// Does the next thing that is asked for; `None` when the session is over.
@@ -183,31 +144,27 @@ impl Supervisor {
         match message {
             ToShell::Env { vars, unset } => {
                 for (name, value) in &vars {
-                    match name.as_str() {
-                        TRUSTED => self.trust(value),
-                        name => self.session.set_env(name, value),
-                    }
+                    if name == TRUSTED { self.trust(value) } else { self.session.set_env(name, value) }
                 }
                 unset.iter().for_each(|name| self.session.unset_env(name));
                 Some(())
             }
-            // What it was meant for has ended by itself.
-            ToShell::Token { token } => {
-                // The first one counts.
-                let _ = self.token.set(token);
+            ToShell::Token(token) => {
+                let _ = self.tx.token.set(token);
                 Some(())
             }
-            ToShell::Cancel | ToShell::Call { .. } => Some(()),
+            // What it was meant for has ended by itself.
+            ToShell::Cancel | ToShell::Call(..) => Some(()),
             ToShell::Save => {
                 self.commands += 1;
                 let path = self.dir.join(format!("saved{}", self.commands));
                 let saved = self.session.export_state(&self.dir).and_then(|state| session::write(&path, &state));
                 match saved {
-                    Ok(()) => self.send(&FromShell::Saved { path: path.display().to_string() }).await,
+                    Ok(()) => self.send(&FromShell::Saved(path.display().to_string())).await,
                     Err(error) => self.fail(format!("the state of the session cannot be saved: {error}")).await,
                 }
             }
-            ToShell::Restore { path } => {
+            ToShell::Restore(path) => {
                 let state = std::fs::read(&path);
                 // What cannot be removed goes with the session that has written it.
                 let _ = std::fs::remove_file(path);
@@ -215,9 +172,9 @@ impl Supervisor {
             }
             ToShell::Export => {
                 let state = self.session.export_state(&self.dir).ok().filter(|state| state.len() <= LARGEST_EXPORT);
-                self.send(&FromShell::Exported { state: state.map(|state| Blob(state.into())) }).await
+                self.send(&FromShell::Exported(state.map(|state| Blob(state.into())))).await
             }
-            ToShell::Import { state } => self.import(Ok(state.0.to_vec())).await,
+            ToShell::Import(state) => self.import(Ok(state.0.to_vec())).await,
             ToShell::Run { id, text, timeout_ms, keep_bytes, watched } => {
                 self.run(id, (&text, watched), Duration::from_millis(timeout_ms), keep_bytes).await
             }
@@ -233,15 +190,16 @@ impl Supervisor {
 
     /// The session cannot go on.
     async fn fail(&self, message: String) -> Option<()> {
-        fail(&self.tx, message).await;
+        self.tx.say(&FromShell::Failed(message)).await;
         None
     }
 
     async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration, keep_bytes: u64) -> Option<()> {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
+        let in_session = |p: &SessionProcess| Some(p.session) == self.own_session && !p.zombie;
         // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
-        let before: BTreeSet<Identity> = processes::in_session(self.own_session).map(|p| p.identity).collect();
+        let before = processes::all().into_iter().filter(in_session).map(|p| (p.pid, p.started)).collect();
         let started = Instant::now();
         let (mut running, ours) = match self.start(&dir, text, watched) {
             Ok(started) => started,
@@ -280,7 +238,7 @@ impl Supervisor {
             }
         }
         let mut ran = session::ran(&dir);
-        let lacks = session::lacks(&dir).map(|lacks| lacks.to_string());
+        let lacks = session::lacks(&dir).map(|(_, said)| said);
         // What a command that had to be stopped left half done does not count.
         let adopted = match stopped {
             None => self.session.adopt(&dir, text, exit),
@@ -302,10 +260,10 @@ impl Supervisor {
             }
         };
         self.reap(None);
-        let pipe = self.session.pipe().to_vec();
-        let timed_out = stopped == Some(StopReply::TimedOut);
+        let pipe = self.session.pipe.clone();
+        let timed_out = stopped == Some(true);
         let result = CommandResult { exit, took, timed_out, omitted, pipe, left_shell, lacks, ran, calls: Vec::new() };
-        self.send(&FromShell::Ended { id, result }).await
+        self.send(&FromShell::Ended(id, result)).await
     }
 
     /// Lets the programs that read it from their environment trust a certificate authority.
@@ -323,58 +281,58 @@ impl Supervisor {
         let ours = self.session.prepare(dir, text, watched);
         let ours = ours.map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
         let mut command = process::command(&self.bash);
-        command.arg("bash").env_clear().envs(self.session.environment()).env("BASH_ENV", "./env");
+        command.arg("bash").env_clear().envs(self.session.environment.clone()).env("BASH_ENV", "./env");
         command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::start(command).map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
         Ok((running, ours))
     }
 
     /// Waits for the command's end, stops it when its time is over or when that is asked for; `None` when the session is
-    /// over.
+    /// over. With how it ended comes, where it had to be stopped, whether its time was over.
     async fn watch(
         &mut self,
         running: &mut Running,
         target: &Target,
         started: Instant,
         timeout: Duration,
-    ) -> Option<(Option<ExitStatus>, Option<StopReply>)> {
-        let mut stopped: Option<(StopReply, Instant)> = None;
+    ) -> Option<(Option<ExitStatus>, Option<bool>)> {
+        let mut stopped: Option<(bool, Instant)> = None;
         let mut status = None;
         let mut signalled_again = false;
         let deadline = tokio::time::sleep(timeout.saturating_sub(started.elapsed()));
         tokio::pin!(deadline);
         loop {
-            let reason = tokio::select! {
+            let late = tokio::select! {
                 ended = running.wait(), if status.is_none() => {
                     status = Some(ended.ok());
                     None
                 }
                 line = self.rx.recv() => match parse(&line?)? {
-                    ToShell::Cancel => Some(StopReply::Cancelled),
+                    ToShell::Cancel => Some(false),
                     later => {
                         self.queue.push_back(later);
                         None
                     }
                 },
                 () = self.stop.cancelled() => return None,
-                () = &mut deadline, if stopped.is_none() => Some(StopReply::TimedOut),
-                () = tokio::time::sleep(if stopped.is_some() || self.session.has_jobs() { POLL } else { POLL * 25 }) => {
+                () = &mut deadline, if stopped.is_none() => Some(true),
+                () = tokio::time::sleep(if stopped.is_some() || !self.session.jobs.running().is_empty() { POLL } else { POLL * 25 }) => {
                     // A `wait` may be waiting for just this.
                     self.reap(Some(target.group));
                     None
                 }
             };
-            if let (Some(reason), None) = (reason, stopped) {
-                stopped = Some((reason, Instant::now()));
+            if let (Some(late), None) = (late, stopped) {
+                stopped = Some((late, Instant::now()));
                 target.signal(Signal::TERM);
                 // One that is stopped cannot end.
                 target.signal(Signal::CONT);
             }
             match (stopped, status) {
                 (None, Some(status)) => return Some((status, None)),
-                (Some((reason, _)), Some(status)) if target.alive().is_empty() => return Some((status, Some(reason))),
-                (Some((reason, since)), _) if since.elapsed() >= GRACE + GIVE_UP => {
-                    return Some((status.flatten(), Some(reason)));
+                (Some((late, _)), Some(status)) if target.alive().is_empty() => return Some((status, Some(late))),
+                (Some((late, since)), _) if since.elapsed() >= GRACE + GIVE_UP => {
+                    return Some((status.flatten(), Some(late)));
                 }
                 (Some((_, since)), _) if since.elapsed() >= GRACE => target.signal(Signal::KILL),
                 (Some((_, since)), _) if since.elapsed() >= GRACE / 20 && !signalled_again => {
@@ -388,9 +346,7 @@ impl Supervisor {
     }
 
     fn reap(&mut self, own: Option<i32>) {
-        for (pid, exit) in processes::reap(own) {
-            self.session.orphan_ended(&self.dir, pid, exit);
-        }
+        processes::reap(own).into_iter().for_each(|(pid, exit)| self.session.orphan_ended(&self.dir, pid, exit));
     }
 
     async fn note(&self, id: u64, message: &str) -> Option<()> {
@@ -399,7 +355,7 @@ impl Supervisor {
 
     async fn not_run(&self, id: u64, took: Duration) -> Option<()> {
         let result = CommandResult { exit: CANNOT_RUN, took, ..CommandResult::default() };
-        self.send(&FromShell::Ended { id, result }).await
+        self.send(&FromShell::Ended(id, result)).await
     }
 
     /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.
@@ -422,12 +378,12 @@ impl Supervisor {
         loop {
             let is_ours = |process: &SessionProcess| match self.own_session {
                 Some(session) => {
-                    process.session == session || self.is_in_toolbox && processes::is_descendant(process.identity.pid)
+                    process.session == session || self.is_in_toolbox && processes::is_descendant(process.pid)
                 }
                 None => self.groups.contains(&process.group),
             };
             let alive = processes::all().into_iter().filter(|process| !process.zombie && is_ours(process));
-            let alive: Vec<i32> = alive.map(|process| process.identity.pid).collect();
+            let alive: Vec<i32> = alive.map(|process| process.pid).collect();
             if alive.is_empty() || Instant::now() > deadline {
                 break;
             }
@@ -466,9 +422,8 @@ mod tests {
         std::fs::set_permissions(&bash, std::fs::Permissions::from_mode(0o755)).unwrap();
         let error = find_bash(dirs()).await.unwrap_err().replace(&dir.path().display().to_string(), "/dir");
         insta::assert_snapshot!(error, @"the bash of this container does not work: /dir/bash --version: exit status: 3");
-        let (found, version) = find_bash(dirs().chain([PathBuf::from("/bin")])).await.unwrap();
+        let found = find_bash(dirs().chain([PathBuf::from("/bin")])).await.unwrap();
         assert_eq!(found, Path::new("/bin/bash"));
-        assert!(version.starts_with("GNU bash"), "{version}");
     }
 
     #[test]

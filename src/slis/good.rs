@@ -22,15 +22,6 @@ pub enum EventAnswer {
     },
 }
 
-/// How one event ended, as far as an SLI can see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventOutcome {
-    /// `None` when there was no complete answer (time-out, refused, reset, no free connection).
-    pub answer: Option<EventAnswer>,
-    /// From the instant at which the event was due to its end.
-    pub latency: Duration,
-}
-
 named_enum! {
 /// A comparison, longer operators first so that `<=` is not read as `<`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,14 +89,15 @@ impl Comparison {
 }
 
 impl Good {
-    /// Whether an event is good.
-    pub fn judge(&self, outcome: EventOutcome) -> bool {
-        let Some(answer) = outcome.answer else { return false };
+    /// Whether an event is good. `answer` is `None` when there was no complete one (time-out, refused, reset, no free connection); `latency` is
+    /// from the instant at which it was due to its end.
+    pub fn judge(&self, answer: Option<EventAnswer>, latency: Duration) -> bool {
+        let Some(answer) = answer else { return false };
         self.terms.iter().all(|term| match *term {
             Term::Status(op, value) => {
                 matches!(answer, EventAnswer::Status(status) | EventAnswer::Page(status) if op.holds(status, value))
             }
-            Term::Latency(op, value) => op.holds(outcome.latency, value),
+            Term::Latency(op, value) => op.holds(latency, value),
             Term::True => answer == EventAnswer::Truth(true),
         })
     }
@@ -176,25 +168,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn outcome(status: u16, millis: u64) -> EventOutcome {
-        EventOutcome { answer: Some(EventAnswer::Status(status)), latency: Duration::from_millis(millis) }
-    }
-
     #[test]
     fn conditions_are_read_and_judged() {
+        let status = |good: &Good, status: u16, millis: u64| {
+            good.judge(Some(EventAnswer::Status(status)), Duration::from_millis(millis))
+        };
         let good = Good::parse("status < 400  and latency<1s").expect("a condition");
         assert_eq!(good.text, "status < 400 and latency<1s");
-        assert!(good.judge(outcome(399, 999)));
-        assert!(!good.judge(outcome(400, 999)));
-        assert!(!good.judge(outcome(200, 1000)));
-        assert!(!good.judge(EventOutcome { answer: None, latency: Duration::ZERO }), "no answer is never good");
-        let answered = |truth| EventOutcome { answer: Some(EventAnswer::Truth(truth)), latency: Duration::ZERO };
-        assert!(Good::truth().judge(answered(true)) && !Good::truth().judge(answered(false)));
-        assert!(!Good::truth().judge(outcome(200, 1)) && !good.judge(answered(true)));
-        assert!(!Good::truth().judge(EventOutcome { answer: None, latency: Duration::ZERO }));
-        assert!(Good::parse("status == 202").expect("a condition").judge(outcome(202, 5)));
-        assert!(Good::parse("status != 503").expect("a condition").judge(outcome(502, 5)));
-        assert!(Good::parse("latency <= 300ms").expect("a condition").judge(outcome(500, 300)));
+        assert!(status(&good, 399, 999));
+        assert!(!status(&good, 400, 999));
+        assert!(!status(&good, 200, 1000));
+        assert!(!good.judge(None, Duration::ZERO), "no answer is never good");
+        let answered = |good: &Good, truth| good.judge(Some(EventAnswer::Truth(truth)), Duration::ZERO);
+        assert!(answered(&Good::truth(), true) && !answered(&Good::truth(), false));
+        assert!(!status(&Good::truth(), 200, 1) && !answered(&good, true));
+        assert!(!Good::truth().judge(None, Duration::ZERO));
+        assert!(status(&Good::parse("status == 202").expect("a condition"), 202, 5));
+        assert!(status(&Good::parse("status != 503").expect("a condition"), 502, 5));
+        assert!(status(&Good::parse("latency <= 300ms").expect("a condition"), 500, 300));
     }
 
     #[test]

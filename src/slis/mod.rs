@@ -7,7 +7,7 @@ mod metric;
 mod ratio;
 pub mod window;
 
-pub use good::{Comparison, EventAnswer, EventOutcome, Good, Term};
+pub use good::{Comparison, EventAnswer, Good, Term};
 pub use lateness::Lateness;
 pub use metric::{MetricCondition, take_labels, take_name};
 pub use ratio::Ratio;

@@ -25,6 +25,7 @@ use super::{Ratio, SLICE, SliSpec};
 use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Share of the events of a window above which refusals are too many, where no objective allows more.
@@ -34,27 +35,9 @@ pub const MIN_BAD: u64 = 5;
 
 const TOLERANCE: f64 = 1e-9;
 
-/// What the slices known so far say.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WindowAnswer<Y, N> {
-    /// It is so.
-    Yes(Y),
-    /// It is not so; in a query about an instant still to come, it cannot become so any more.
-    No(N),
-    /// A slice that decides it is not known yet.
-    NotYet,
-}
-
-impl<Y, N> WindowAnswer<Y, N> {
-    /// What is so or is not so; `None` while that is not known.
-    pub fn known(self) -> Option<Result<Y, N>> {
-        match self {
-            WindowAnswer::Yes(yes) => Some(Ok(yes)),
-            WindowAnswer::No(no) => Some(Err(no)),
-            WindowAnswer::NotYet => None,
-        }
-    }
-}
+/// What the slices known so far say: that it is so, or that it is not so (in a query about an instant still to come, it cannot become so
+/// any more); `None` while a slice that decides it is not known yet.
+pub type WindowAnswer<Y, N> = Option<Result<Y, N>>;
 
 /// An SLI over one window.
 #[derive(Debug, Clone, PartialEq)]
@@ -505,52 +488,40 @@ impl Timeline {
     }
 
     /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
-    /// is closed for every load. `Yes` carries the SLIs over that window, `No` those that miss; more slices can still turn
-    /// `No` into `Yes`.
+    /// is closed for every load. `Ok` carries the SLIs over that window, `Err` those that miss; more slices can still turn
+    /// `Err` into `Ok`.
     pub fn steady(&self, window: Duration, since: DrillTime) -> WindowAnswer<Vec<Level>, Vec<Level>> {
-        let wanted = slices(window);
-        let Some(closed) = self.closed_until() else { return WindowAnswer::NotYet };
-        let mut levels = Vec::new();
-        for (sli, at, line) in self.sli_lines() {
-            let Some(line) = line else { return WindowAnswer::NotYet };
-            let end = line.before(closed);
-            let Some(begin) = end.checked_sub(wanted).filter(|begin| *begin >= line.first_from(since)) else {
-                return WindowAnswer::NotYet;
-            };
-            let Some(level) = self.level(sli, at, line, begin, end) else { return WindowAnswer::NotYet };
-            levels.push(level);
-        }
-        let missed: Vec<Level> = levels.iter().filter(|level| !level.met()).cloned().collect();
-        match (levels.is_empty(), missed.is_empty()) {
-            (true, _) => WindowAnswer::NotYet,
-            (false, true) => WindowAnswer::Yes(levels),
-            (false, false) => WindowAnswer::No(missed),
-        }
+        let closed = self.closed_until()?;
+        let levels = self.sli_lines().map(|(sli, at, line)| {
+            let (line, end) = (line?, line?.before(closed));
+            let begin = end.checked_sub(slices(window)).filter(|begin| *begin >= line.first_from(since))?;
+            self.level(sli, at, line, begin, end)
+        });
+        Some(all_met(levels.collect::<Option<_>>()?))
     }
 
     /// **Impact**: over a trailing `window`, cut off at the injection (only slices that began at `from` or later count),
     /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and that window ends by `from + within`.
-    /// `Yes` carries the first such window of every SLI that had one, the earliest first; `No` comes when everything
+    /// `Ok` carries the first such window of every SLI that had one, the earliest first; `Err` comes when everything
     /// until the deadline is known.
     pub fn impact(&self, query: &ImpactQuery<'_>) -> WindowAnswer<Vec<Hit>, ()> {
         let deadline = query.from.plus(query.within);
         let wanted = slices(query.window);
         let (mut hits, mut open) = (Vec::new(), false);
         for (sli, at, line) in self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name)) {
-            let Some(line) = line else {
-                open = true;
-                continue;
-            };
-            let first = line.first_from(query.from);
-            let hit = (first + 1..=line.known.len())
-                .map_while(|end| {
-                    let level = self.level(sli, at, line, first.max(end.saturating_sub(wanted)), end)?;
-                    (level.to <= deadline).then_some(level)
-                })
-                .find(|level| level.below(query.below) && level.bad() >= MIN_BAD);
+            let hit = line.and_then(|line| {
+                let first = line.first_from(query.from);
+                let levels = (first + 1..=line.known.len())
+                    .map_while(|end| self.level(sli, at, line, first.max(end.saturating_sub(wanted)), end));
+                let mut in_time = levels.take_while(|level| level.to <= deadline);
+                in_time.find(|level| level.below(query.below) && level.bad() >= MIN_BAD)
+            });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),
-                None => open |= line.covered_until().is_none_or(|until| until.plus(SLICE) <= deadline),
+                None => {
+                    let covered = line.and_then(Line::covered_until);
+                    open |= covered.is_none_or(|until| until.plus(SLICE) <= deadline);
+                }
             }
         }
         hits.sort_by_key(|hit| hit.at);
@@ -558,12 +529,7 @@ impl Timeline {
         let earliest = hits.first().map(|hit| hit.at);
         let asked = self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name));
         let behind = asked.filter_map(|(_, _, line)| line?.covered_until()).any(|until| Some(until) < earliest);
-        match (hits.is_empty(), open) {
-            (false, _) if behind => WindowAnswer::NotYet,
-            (false, _) => WindowAnswer::Yes(hits),
-            (true, true) => WindowAnswer::NotYet,
-            (true, false) => WindowAnswer::No(()),
-        }
+        if hits.is_empty() { (!open).then_some(Err(())) } else { (!behind).then_some(Ok(hits)) }
     }
 
     /// **Still broken**, to be asked when the first mitigating command is about to start: the last closed window of
@@ -647,39 +613,37 @@ impl Timeline {
     /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`]. The time told is the
     /// instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
     /// at several loads, the first slice with events from t on must be without a bad event in each of them, and the last load
-    /// to have a good answer decides. `No` comes when every t until the deadline has been looked at, and carries the SLIs over
+    /// to have a good answer decides. `Err` comes when every t until the deadline has been looked at, and carries the SLIs over
     /// the last window.
     pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> WindowAnswer<Recovery, Vec<Level>> {
-        let chosen: Vec<_> = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name)).collect();
+        let chosen = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name));
+        let chosen: Vec<_> = chosen.map(|(sli, at, line)| Some((sli, at, line?))).collect::<Option<_>>()?;
         let deadline = query.ended.map(|ended| ended.plus(query.within));
-        let mut starts = Vec::new();
-        for (_, _, line) in &chosen {
-            let Some(line) = line else { return WindowAnswer::NotYet };
-            starts.extend(line.known.iter().filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start));
-        }
+        let known = chosen.iter().flat_map(|(_, _, line)| &line.known);
+        let mut starts: Vec<_> = known.filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start).collect();
         starts.sort_unstable();
         starts.dedup();
         for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
             match self.recovered_at(&chosen, t, query) {
                 // Later windows have their first good answer later still.
-                WindowAnswer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
-                    return WindowAnswer::No(self.latest_of(only, query.hold));
+                Some(Ok(recovery)) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
+                    return Some(Err(self.latest_of(only, query.hold)));
                 }
                 // One SLI by itself says nothing of whether users are served.
-                WindowAnswer::Yes(recovery)
+                Some(Ok(recovery))
                     if only.is_none()
                         && self.refused_within(query.steady, (recovery.from, recovery.to), query.window) => {}
-                WindowAnswer::Yes(recovery) => return WindowAnswer::Yes(recovery),
-                WindowAnswer::No(()) => {}
-                WindowAnswer::NotYet => return WindowAnswer::NotYet,
+                Some(Ok(recovery)) => return Some(Ok(recovery)),
+                Some(Err(())) => {}
+                None => return None,
             }
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
         let all_seen = deadline.is_some_and(|deadline| {
             !chosen.is_empty()
-                && chosen.iter().all(|(_, _, l)| l.and_then(Line::covered_until).is_some_and(|until| until > deadline))
+                && chosen.iter().all(|(_, _, line)| line.covered_until().is_some_and(|until| until > deadline))
         });
-        if all_seen { WindowAnswer::No(self.latest_of(only, query.hold)) } else { WindowAnswer::NotYet }
+        all_seen.then(|| Err(self.latest_of(only, query.hold)))
     }
 
     fn latest_of(&self, only: Option<&str>, window: Duration) -> Vec<Level> {
@@ -687,24 +651,18 @@ impl Timeline {
     }
 
     /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
-    /// misses its objective. `Yes` carries the SLIs that miss in it, `No` comes when everything until then is known.
+    /// misses its objective. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known.
     pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, ()> {
-        let wanted = slices(window);
         let mut missed: Vec<Level> = Vec::new();
         for (sli, at, line) in self.sli_lines() {
-            let Some(line) = line else { return WindowAnswer::NotYet };
-            let (first, last) = (line.before(held), line.before(until));
-            missed.extend(
-                (first + 1..=last).find_map(|end| {
-                    self.level(sli, at, line, end.checked_sub(wanted)?, end).filter(|level| !level.met())
-                }),
-            );
+            let ends = line?.before(held) + 1..=line?.before(until);
+            missed.extend(self.first_missed(sli, at, line?, window, ends));
         }
         // Which was the first is known once everything until its end is.
         match (missed.iter().map(|level| level.to).min(), self.closed_until()) {
-            (Some(first), Some(closed)) if closed >= first => WindowAnswer::Yes(missed),
-            (None, Some(closed)) if closed >= until => WindowAnswer::No(()),
-            _ => WindowAnswer::NotYet,
+            (Some(first), Some(closed)) if closed >= first => Some(Ok(missed)),
+            (None, Some(closed)) if closed >= until => Some(Err(())),
+            _ => None,
         }
     }
 
@@ -729,17 +687,16 @@ impl Timeline {
 
     fn recovered_at(
         &self,
-        chosen: &[(&SliSpec, usize, Option<&Line>)],
+        chosen: &[(&SliSpec, usize, &Line)],
         t: DrillTime,
         query: &RecoveryQuery,
     ) -> WindowAnswer<Recovery, ()> {
         let mut open = false;
         let mut recovery = Recovery { at: t, from: t, to: t };
         for (sli, at, line) in chosen {
-            let Some(line) = line else { return WindowAnswer::NotYet };
             let begin = line.before(t);
             match line.known.iter().skip(begin).find(|slice| slice.due > 0) {
-                Some(first) if first.good.get(*at) != Some(&first.due) => return WindowAnswer::No(()),
+                Some(first) if first.good.get(*at) != Some(&first.due) => return Some(Err(())),
                 Some(_) => {}
                 None => open = true,
             }
@@ -749,15 +706,12 @@ impl Timeline {
                 None => 0,
             };
             let end = begin.saturating_add(slices(query.hold)).max(at_least);
-            let wanted = slices(query.window);
-            let known = end.min(line.known.len());
-            let mut inside =
-                (begin.saturating_add(wanted)..=known).filter_map(|end| self.level(sli, *at, line, end - wanted, end));
-            if inside.any(|level| !level.met()) {
-                return WindowAnswer::No(());
+            let ends = begin.saturating_add(slices(query.window))..=end.min(line.known.len());
+            if self.first_missed(sli, *at, line, query.window, ends).is_some() {
+                return Some(Err(()));
             }
             match self.level(sli, *at, line, begin, end) {
-                Some(level) if !level.met() => return WindowAnswer::No(()),
+                Some(level) if !level.met() => return Some(Err(())),
                 Some(level) => {
                     recovery.to = recovery.to.max(level.to);
                     recovery.at = recovery.at.max(line.first_good(begin, end, *at).unwrap_or(t));
@@ -765,44 +719,44 @@ impl Timeline {
                 None => open = true,
             }
         }
-        if open { WindowAnswer::NotYet } else { WindowAnswer::Yes(recovery) }
+        (!open).then_some(Ok(recovery))
     }
 
     /// **Held**: every SLI meets its objective over [from, from + window], from the first slice that began at `from`
-    /// or later. Both ways carry the levels, `No` only those that miss. With `impact: none`, `No` over
+    /// or later. Both ways carry the levels, `Err` only those that miss. With `impact: none`, `Err` over
     /// [injection, injection + `impact.within`] means that the promise was *breached*.
     pub fn held(&self, from: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, Vec<Level>> {
-        let (mut levels, mut open) = (Vec::new(), self.slis.is_empty());
-        for (sli, at, line) in self.sli_lines() {
-            let level = line.and_then(|line| {
-                let begin = line.first_from(from);
-                self.level(sli, at, line, begin, begin.saturating_add(slices(window)))
-            });
-            match level {
-                Some(level) => levels.push(level),
-                None => open = true,
-            }
-        }
-        if levels.iter().any(|level| !level.met()) {
-            levels.retain(|level| !level.met());
-            WindowAnswer::No(levels)
-        } else if open {
-            WindowAnswer::NotYet
-        } else {
-            WindowAnswer::Yes(levels)
-        }
+        let levels = self.sli_lines().map(|(sli, at, line)| {
+            let begin = line?.first_from(from);
+            self.level(sli, at, line?, begin, begin.saturating_add(slices(window)))
+        });
+        let levels: Vec<Option<Level>> = levels.collect();
+        let open = levels.is_empty() || levels.contains(&None);
+        let answer = all_met(levels.into_iter().flatten().collect());
+        (!open || answer.is_err()).then_some(answer)
     }
 
     /// **Breached in between**: the SLIs that miss their objective in any whole window of length `window` that begins at `from` or later, and is
     /// over by `until`.
     pub fn breached(&self, from: DrillTime, until: DrillTime, window: Duration) -> Vec<Level> {
-        let lines = self.sli_lines().filter_map(|(sli, at, line)| Some((sli, at, line?)));
-        let first_missed = lines.filter_map(|(sli, at, line)| {
-            let wanted = slices(window);
-            let missed = |end: usize| self.level(sli, at, line, end - wanted, end).filter(|level| !level.met());
-            (line.first_from(from).saturating_add(wanted)..=line.before(until)).find_map(missed)
+        let first_missed = self.sli_lines().filter_map(|(sli, at, line)| {
+            let ends = line?.first_from(from).saturating_add(slices(window))..=line?.before(until);
+            self.first_missed(sli, at, line?, window, ends)
         });
         first_missed.collect()
+    }
+
+    /// The first window of this length with one of these ends in which the SLI misses its objective.
+    fn first_missed(
+        &self,
+        sli: &SliSpec,
+        at: usize,
+        line: &Line,
+        window: Duration,
+        mut ends: RangeInclusive<usize>,
+    ) -> Option<Level> {
+        let wanted = slices(window);
+        ends.find_map(|end| self.level(sli, at, line, end.checked_sub(wanted)?, end).filter(|level| !level.met()))
     }
 
     /// Every SLI with its place among the SLIs of its load, and the line of that load.
@@ -815,11 +769,8 @@ impl Timeline {
 
     /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
     fn level(&self, sli: &SliSpec, at: usize, line: &Line, begin: usize, end: usize) -> Option<Level> {
-        let first = line.known.get(begin)?;
-        let last = line.known.get(end.checked_sub(1)?)?;
-        if begin >= end {
-            return None;
-        }
+        let inside = line.known.get(begin..end)?;
+        let (first, last) = (inside.first()?, inside.last()?);
         let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
         let good =
             last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
@@ -827,6 +778,12 @@ impl Timeline {
         let (from, to) = (first.start, last.start.plus(SLICE));
         Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid, unknown })
     }
+}
+
+/// These, where every SLI meets its objective; otherwise those that miss.
+fn all_met(levels: Vec<Level>) -> Result<Vec<Level>, Vec<Level>> {
+    let missed: Vec<Level> = levels.iter().filter(|level| !level.met()).cloned().collect();
+    if missed.is_empty() { Ok(levels) } else { Err(missed) }
 }
 
 /// How an SLI was hit.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{RestoreLevel, Verdict};
-use crate::slis::{Comparison, EventAnswer, EventOutcome, Term};
+use crate::slis::{Comparison, EventAnswer, Term};
 use crate::source::{Diagnostics, render};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -130,9 +130,7 @@ fn what_is_left_out_has_its_default() {
         (acknowledged.text.as_str(), acknowledged.terms.as_slice()),
         ("status < 300", &[Term::Status(Comparison::Less, 300)][..])
     );
-    let with = |status: Option<u16>| {
-        acknowledged.judge(EventOutcome { answer: status.map(EventAnswer::Status), latency: Duration::from_secs(9) })
-    };
+    let with = |status: Option<u16>| acknowledged.judge(status.map(EventAnswer::Status), Duration::from_secs(9));
     assert_eq!([Some(299), Some(300), None].map(with), [true, false, false], "no answer acknowledges nothing");
 }
 

@@ -11,10 +11,11 @@ mod rig;
 use firedrill::agent::protocol::AgentMessage;
 use firedrill::record::Redactor;
 use firedrill::shell::Shell;
-use firedrill::stack::{AgentRole, ContainerOp, Place, Stack, StackError};
+use firedrill::stack::{AgentRole, ContainerOp, NoTools, Place, Stack, StackError};
 use rig::{Project, docker, left, only, refused_up, with_stack};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -248,9 +249,10 @@ services:
         // Twice in the service: the second session finds the bundle there.
         for place in [&Place::Toolbox, &web, &web] {
             let channel = stack.shell(place).await.unwrap();
-            let mut shell = Shell::open(channel, &[("WHO".into(), "world".into())]).await.unwrap();
+            let mut shell = Shell::open(channel, &[("WHO".into(), "world".into())], Arc::new(NoTools)).await.unwrap();
             let mut said = String::new();
-            let run = shell.run("echo hello $WHO; exit 3", Duration::from_secs(20), |_, text| said.push_str(&text));
+            let run =
+                shell.run("echo hello $WHO; exit 3", false, Duration::from_secs(20), |_, text| said.push_str(&text));
             assert_eq!(run.await.unwrap().exit, 3);
             assert_eq!(said, "hello world\n", "{place:?}");
         }
@@ -294,11 +296,11 @@ async fn the_toolbox_has_the_clients_that_people_use() {
     let project = Project::new("clients", &compose);
     let stack = project.stack().await;
     with_stack(&stack, &project.run.id, async |stack, _| {
-        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[]).await.unwrap();
+        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[], Arc::new(NoTools)).await.unwrap();
         let mut failed = Vec::new();
         for client in CLIENTS {
             let mut said = String::new();
-            let run = shell.run(client, Duration::from_secs(20), |_, text| said.push_str(&text));
+            let run = shell.run(client, false, Duration::from_secs(20), |_, text| said.push_str(&text));
             if run.await.unwrap().exit != 0 {
                 failed.push(format!("{client}: {said}"));
             }
@@ -327,10 +329,10 @@ async fn localhost_in_the_toolbox_leads_to_the_services_that_publish_a_port() {
         let leads = |port: &str, service: &str| (port.to_string(), service.to_string());
         let ports = [("18080", "web:8080"), ("18081", "front:8080"), ("18082", "front:8080")];
         assert_eq!(up.localhost, ports.map(|(port, service)| leads(port, service)).into());
-        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[]).await.unwrap();
+        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[], Arc::new(NoTools)).await.unwrap();
         let mut ask = async |command: &str| {
             let mut said = String::new();
-            let run = shell.run(command, Duration::from_secs(20), |_, text| said.push_str(&text));
+            let run = shell.run(command, false, Duration::from_secs(20), |_, text| said.push_str(&text));
             (run.await.unwrap().exit, said.trim().to_string())
         };
         let (_, own) = ask("hostname -i").await;

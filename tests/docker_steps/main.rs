@@ -55,7 +55,7 @@ impl Session {
 
     pub async fn hiding(stack: &ComposeStack, place: &Place, secrets: &Secrets) -> Session {
         let channel = stack.shell(place).await.unwrap();
-        Session { shell: Shell::open_with(channel, &[], stack.tools(place, secrets)).await.unwrap() }
+        Session { shell: Shell::open(channel, &[], stack.tools(place, secrets)).await.unwrap() }
     }
 
     pub async fn run(&mut self, text: &str) -> Ran {
@@ -64,7 +64,7 @@ impl Session {
             Stream::Stdout => out.push_str(&text),
             Stream::Stderr => err.push_str(&text),
         };
-        let exit = self.shell.run(text, Duration::from_secs(60), on_output).await.unwrap().exit;
+        let exit = self.shell.run(text, false, Duration::from_secs(60), on_output).await.unwrap().exit;
         Ran { exit, out, err }
     }
 

@@ -8,11 +8,11 @@ mod prometheus;
 mod stack;
 
 use firedrill::engine::ledger::{self, Ledger};
-use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Shutdown};
+use firedrill::engine::{self, DrillOptions, Job, Nobody, Shutdown};
 use firedrill::faults::FaultContext;
 use firedrill::record::{
-    BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped,
-    StepStatus, Verdict, append_beside, notes_beside, utc_now, utc_text,
+    Announcement, BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir,
+    Stamped, StepStatus, Verdict, append_beside, notes_beside, utc_now, utc_text,
 };
 use firedrill::spec::{self, Overrides, Plan};
 use firedrill::stack::{AgentRole, Fate, Platform, RunIdentity, StackOptions, SweepOptions};
@@ -197,17 +197,9 @@ impl Drill {
         let observers: Vec<Box<dyn Observer>> =
             vec![Box::new(self.record.clone()), Box::new(Responds(self.responds.clone()))];
         let sink = EventSink::new(Some(self.run_dir.create_events().unwrap()), Redactor::default(), observers);
-        let identity = DrillIdentity {
-            run: self.run_dir.id().to_string(),
-            started_utc: utc_text(utc_now()),
-            control: false,
-            seed: 7,
-            revision: None,
-            occasion: None,
-            executed: None,
-            runbook_took: None,
-        };
-        let announcement = engine::announce(&self.plan, &identity);
+        let (run, started_utc) = (self.run_dir.id().to_string(), utc_text(utc_now()));
+        let who = Announcement { run, started_utc, ..Announcement::default() };
+        let announcement = engine::announce(&self.plan, &options, who);
         let person = &mut Nobody;
         let job = Job { plan: &self.plan, announcement, options: &options, run_dir: &self.run_dir, person };
         let shutdown = Shutdown::default();

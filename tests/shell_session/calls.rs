@@ -169,7 +169,7 @@ async fn a_call_that_is_killed_is_cancelled() {
         poll("the second call", || words.calls.lock().unwrap().len() == 2).await;
         canceller.cancel().await;
     };
-    let (ran, ()) = tokio::join!(rig.shell.run("docker hang", LONG, |_, _| {}), cancel);
+    let (ran, ()) = tokio::join!(rig.shell.run("docker hang", false, LONG, |_, _| {}), cancel);
     assert!(ran.unwrap().exit != 0);
     poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 2).await;
     // Nobody reads: the call ends, as with a broken pipe.
@@ -251,7 +251,7 @@ async fn a_call_that_ends_its_own_session_goes_on_to_its_end() {
     let (mut rig, words) = rig().await;
     assert!(rig.shell.ended_calls().is_empty());
     let text = format!("docker lose {}", rig.child.id().unwrap());
-    let lost = rig.shell.run(&text, LONG, |_, _| {}).await.unwrap_err();
+    let lost = rig.shell.run(&text, false, LONG, |_, _| {}).await.unwrap_err();
     assert!(matches!(lost, ShellError::Closed(_)), "{lost}");
     let ended = rig.shell.ended_calls();
     assert_eq!(ended.iter().map(|call| (call.command.as_str(), call.exit)).collect::<Vec<_>>(), [(text.as_str(), 5)]);

@@ -5,8 +5,9 @@ mod rig;
 
 use firedrill::record::Stream;
 use firedrill::shell::{Shell, ShellError};
-use firedrill::stack::Channel;
+use firedrill::stack::{Channel, NoTools};
 use rig::{LONG, Rig, alive, poll, supervisor, whole};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -71,7 +72,7 @@ async fn another_session_goes_on_with_a_saved_state_and_changes_nothing_in_the_f
     // A state that is not there ends the session instead of running commands without it.
     let mut third = Rig::new().await;
     third.shell.restore(saved).await.unwrap();
-    assert!(third.shell.run("true", LONG, |_, _| {}).await.is_err());
+    assert!(third.shell.run("true", false, LONG, |_, _| {}).await.is_err());
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn a_command_is_ended_from_elsewhere_and_the_one_that_waits_is_told() {
     let canceller = rig.shell.canceller();
     let text = format!("echo $$ > {}; sleep 600", pid.display());
     let mut out = String::new();
-    let running = rig.shell.run(&text, Duration::MAX, |_, text| out.push_str(&text));
+    let running = rig.shell.run(&text, false, Duration::MAX, |_, text| out.push_str(&text));
     let cancel = async {
         poll("pid", || std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))).await;
         canceller.cancel().await;
@@ -459,7 +460,7 @@ async fn output_is_kept_apart_and_streamed_as_it_comes() {
         gate.display()
     );
     let (mut out, mut err) = (String::new(), String::new());
-    let run = rig.shell.run(&text, LONG, |stream, text| match stream {
+    let run = rig.shell.run(&text, false, LONG, |stream, text| match stream {
         Stream::Stdout => {
             out.push_str(&text);
             // The command waits for this: only what is streamed before its end lets it go on.
@@ -521,7 +522,7 @@ async fn what_ignores_term_is_killed() {
         poll("both ignore TERM", || [&a, &b].iter().all(|path| whole(path).is_some())).await;
         canceller.cancel().await;
     };
-    let (result, ()) = tokio::join!(rig.shell.run(&text, LONG, |_, _| {}), cancel);
+    let (result, ()) = tokio::join!(rig.shell.run(&text, false, LONG, |_, _| {}), cancel);
     let result = result.unwrap();
     assert_eq!((result.exit, result.timed_out), (137, false), "{result:?}");
     assert!(!alive(whole(&a).unwrap()) && !alive(whole(&b).unwrap()));
@@ -596,6 +597,7 @@ async fn a_dropped_run_is_cancelled_and_the_next_one_waits_for_it() {
     {
         let run = rig.shell.run(
             "x=2; echo $$ >pid; trap 'echo ended >ended' TERM; while :; do sleep 0.05; done",
+            false,
             LONG,
             |_, _| {},
         );
@@ -611,7 +613,7 @@ async fn a_dropped_run_is_cancelled_and_the_next_one_waits_for_it() {
     assert_eq!(rig.out("cat ended; echo $x").await, "ended\n1\n");
     assert!(!alive(pid));
     // One that was dropped before it was polled even once has not begun.
-    drop(rig.shell.run("touch never", LONG, |_, _| {}));
+    drop(rig.shell.run("touch never", false, LONG, |_, _| {}));
     assert_eq!(rig.out("test ! -e never; echo $?").await, "0\n");
 }
 
@@ -623,7 +625,7 @@ async fn the_end_of_stdin_kills_everything_at_once() {
         rig
     };
     let task = tokio::spawn(async move {
-        let _ = shell.run("trap '' TERM HUP; sh -c 'echo $$ >pid; sleep 1000; :'", LONG, |_, _| {}).await;
+        let _ = shell.run("trap '' TERM HUP; sh -c 'echo $$ >pid; sleep 1000; :'", false, LONG, |_, _| {}).await;
     });
     let rig_tmp = tmp.path().to_owned();
     poll("the command", || std::fs::read_to_string(rig_tmp.join("pid")).is_ok_and(|t| t.ends_with('\n'))).await;
@@ -642,13 +644,13 @@ async fn sigterm_kills_everything_too() {
     rig.out("sleep 1000 & echo $! >background").await;
     let background = rig.number("background").await;
     let pid = rig.child.id().unwrap().to_string();
-    let run = rig.shell.run("kill -TERM $(cat target); sleep 1000", LONG, |_, _| {});
+    let run = rig.shell.run("kill -TERM $(cat target); sleep 1000", false, LONG, |_, _| {});
     std::fs::write(rig.tmp.path().join("target"), &pid).unwrap();
     let error = run.await.unwrap_err();
     assert!(matches!(&error, ShellError::Closed(_)), "{error}");
     assert!(rig.child.wait().await.unwrap().success());
     assert!(!alive(background));
-    let error = rig.shell.run("true", LONG, |_, _| {}).await.unwrap_err();
+    let error = rig.shell.run("true", false, LONG, |_, _| {}).await.unwrap_err();
     assert!(matches!(&error, ShellError::Closed(_)), "{error}");
 }
 
@@ -694,8 +696,8 @@ async fn a_bash_that_does_not_work_is_passed_over() {
     let (channel, _child) = supervisor(tmp.path(), |command| {
         command.env("PATH", tmp.path());
     });
-    let shell = Shell::open(channel, &[]).await.unwrap();
-    assert!(shell.bash().contains("bash"), "{}", shell.bash());
+    let mut shell = Shell::open(channel, &[], Arc::new(NoTools)).await.unwrap();
+    assert_eq!(shell.run("[ -n \"$BASH_VERSION\" ]", false, LONG, |_, _| {}).await.unwrap().exit, 0);
 }
 
 #[tokio::test]
@@ -703,11 +705,11 @@ async fn a_supervisor_that_does_not_start_is_told_with_its_words() {
     let (near, far) = Channel::pair(4);
     far.tx.send("error while loading shared libraries: libc.so.6".to_owned()).await.unwrap();
     drop(far);
-    let error = Shell::open(near, &[]).await.err().unwrap();
+    let error = Shell::open(near, &[], Arc::new(NoTools)).await.err().unwrap();
     assert!(matches!(&error, ShellError::NoShell(why) if why.contains("libc.so.6")), "{error}");
     let (near, far) = Channel::pair(4);
-    far.tx.send(r#"{"msg":"failed","message":"there is no bash in this container"}"#.to_owned()).await.unwrap();
-    let error = Shell::open(near, &[]).await.err().unwrap();
+    far.tx.send(r#"{"failed":"there is no bash in this container"}"#.to_owned()).await.unwrap();
+    let error = Shell::open(near, &[], Arc::new(NoTools)).await.err().unwrap();
     assert_eq!(error.to_string(), "no shell session could be started: there is no bash in this container");
 }
 
@@ -720,12 +722,12 @@ async fn token(far: &mut Channel) -> String {
 #[tokio::test]
 async fn a_step_that_writes_into_the_session_is_not_believed() {
     for line in [
-        r#"{"msg":"ended","id":1,"result":{"exit":0,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}}"#,
-        r#"{"msg":"call","id":1,"part":{"is":"begun","program":"docker","args":["ps"],"cwd":"/","env":[]}}"#,
+        r#"{"ended":[1,{"exit":0,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}]}"#,
+        r#"{"call":[1,{"begun":{"program":"docker","args":["ps"],"cwd":"/","env":[]}}]}"#,
     ] {
         let mut rig = Rig::new().await;
         // Who may open it (root of the host) is not believed; nobody else may.
-        match rig.shell.run(&format!("echo '{line}' > /proc/$PPID/fd/1; false"), LONG, |_, _| {}).await {
+        match rig.shell.run(&format!("echo '{line}' > /proc/$PPID/fd/1; false"), false, LONG, |_, _| {}).await {
             Ok(result) => assert_eq!(result.exit, 1),
             Err(error) => assert!(error.to_string().contains("wrote into the session"), "{error}"),
         }
@@ -735,23 +737,23 @@ async fn a_step_that_writes_into_the_session_is_not_believed() {
 #[tokio::test]
 async fn stale_messages_are_told_from_those_of_the_command() {
     let (near, mut far) = Channel::pair(16);
-    far.tx.send(r#"{"msg":"ready","bash":"b"}"#.to_owned()).await.unwrap();
-    let mut shell = Shell::open(near, &[]).await.unwrap();
+    far.tx.send(r#"{"ready":{}}"#.to_owned()).await.unwrap();
+    let mut shell = Shell::open(near, &[], Arc::new(NoTools)).await.unwrap();
     let token = token(&mut far).await;
     for line in [
-        r#"{"msg":"output","id":99,"stream":"stdout","text":"old"}"#,
-        r#"{"msg":"ended","id":99,"result":{"exit":9,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}}"#,
-        r#"{"msg":"output","id":1,"stream":"stderr","text":"new"}"#,
-        r#"{"msg":"ended","id":1,"result":{"exit":4,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":2,"pipe":[],"left_shell":false}}"#,
+        r#"{"output":{"id":99,"stream":"stdout","text":"old"}}"#,
+        r#"{"ended":[99,{"exit":9,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":0,"pipe":[],"left_shell":false}]}"#,
+        r#"{"output":{"id":1,"stream":"stderr","text":"new"}}"#,
+        r#"{"ended":[1,{"exit":4,"took":{"secs":0,"nanos":5000},"timed_out":false,"omitted":2,"pipe":[],"left_shell":false}]}"#,
     ] {
         far.tx.send(format!("{token}{line}")).await.unwrap();
     }
     let mut seen = Vec::new();
-    let result = shell.run("x", LONG, |stream, text| seen.push((stream, text))).await.unwrap();
+    let result = shell.run("x", false, LONG, |stream, text| seen.push((stream, text))).await.unwrap();
     assert_eq!((result.exit, result.omitted), (4, 2));
     assert_eq!(seen, [(Stream::Stderr, "new".to_owned())]);
-    assert!(far.rx.recv().await.unwrap().contains(r#""op":"run""#));
+    assert!(far.rx.recv().await.unwrap().contains(r#"{"run":"#));
     drop(far);
-    let error = shell.run("x", LONG, |_, _| {}).await.unwrap_err();
+    let error = shell.run("x", false, LONG, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, ShellError::Closed(_)));
 }

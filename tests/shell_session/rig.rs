@@ -40,7 +40,7 @@ impl Rig {
         let tmp = tempfile::tempdir().unwrap();
         let (channel, child) = supervisor(tmp.path(), change);
         let vars: Vec<(String, String)> = vars.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let shell = Shell::open_with(channel, &vars, tools).await.unwrap();
+        let shell = Shell::open(channel, &vars, tools).await.unwrap();
         Rig { shell, child, tmp }
     }
 
@@ -59,7 +59,7 @@ impl Rig {
 
     async fn ran(&mut self, text: &str, watched: bool, timeout: Duration) -> Ran {
         let (mut out, mut err) = (String::new(), String::new());
-        let result = self.shell.run_watched(text, watched, timeout, |stream, text| match stream {
+        let result = self.shell.run(text, watched, timeout, |stream, text| match stream {
             Stream::Stdout => out.push_str(&text),
             Stream::Stderr => err.push_str(&text),
         });

@@ -9,9 +9,9 @@ use firedrill::agent::machine::MachineWatch;
 use firedrill::agent::pg::PgQueries;
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
 use firedrill::agent::watch::MetricWatch;
-use firedrill::load::{SLICE, SliceCounts};
-use firedrill::record::MachineSample;
-use firedrill::slis::{EventAnswer, EventOutcome, MetricCondition, SliSpec};
+use firedrill::load::SLICE;
+use firedrill::record::{DrillTime, MachineSample, Slice};
+use firedrill::slis::{EventAnswer, MetricCondition, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -256,24 +256,26 @@ impl Agent {
             let mut slices = Vec::new();
             for of in &load.loads {
                 let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
-                let outcome = EventOutcome { answer: Some(answer), latency: Duration::from_millis(millis) };
                 let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
                 let slis = of.slis.iter().filter(|sli| sli.series == of.name);
-                let good = |sli: &SliSpec| if sli.good.judge(outcome) { due } else { 0 };
+                let good =
+                    |sli: &SliSpec| if sli.good.judge(Some(answer), Duration::from_millis(millis)) { due } else { 0 };
                 let complete = slis.clone().filter(|sli| good(sli) > 0).map(|sli| (sli.name.clone(), millis * 1000));
-                let counts = SliceCounts {
+                let slice = Slice {
+                    load: of.name.clone(),
                     index,
+                    start_us: DrillTime::default(),
                     due,
                     good: slis.map(|sli| (sli.name.clone(), good(sli))).collect(),
                     results: BTreeMap::from([(status.to_string(), due)]),
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
                 };
-                slices.push((of.name.clone(), counts));
+                slices.push(slice);
             }
-            for (series, counts) in slices {
-                self.send(AgentMessage::Told { told: Told::Slice { series, start_us: self.at_us(start), counts } })
-                    .await;
+            for slice in slices {
+                let slice = Slice { start_us: DrillTime(self.at_us(start)), ..slice };
+                self.send(AgentMessage::Told { told: Told::Slice(slice) }).await;
             }
         }
     }

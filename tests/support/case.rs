@@ -7,8 +7,8 @@ use super::rules;
 use super::told::Told;
 use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
-use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Operator, Shutdown};
-use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
+use firedrill::engine::{self, DrillOptions, Job, Nobody, Operator, Shutdown};
+use firedrill::record::{Announcement, EventSink, Record, Redactor, RunDir, utc_now, utc_text};
 use firedrill::runbook::{BlockSettings, CodeBlock};
 use firedrill::source;
 use firedrill::spec::{self, Overrides, Plan};
@@ -248,17 +248,9 @@ impl Case {
         let (shutdown, kill) = (Shutdown::default(), CancellationToken::new());
         let controls = Controls { world: world.clone(), shutdown: shutdown.clone(), kill: kill.clone() };
         log.arm(self.triggers, controls);
-        let identity = DrillIdentity {
-            run: run_dir.id().to_string(),
-            started_utc: utc_text(utc_now()),
-            control: self.options.control,
-            seed: self.options.seed,
-            revision: None,
-            occasion: None,
-            executed: None,
-            runbook_took: self.options.runbook_took,
-        };
-        let announcement = announced(&plan, engine::announce(&plan, &identity));
+        let (run, started_utc) = (run_dir.id().to_string(), utc_text(utc_now()));
+        let who = Announcement { run, started_utc, ..Announcement::default() };
+        let announcement = announced(&plan, engine::announce(&plan, &self.options, who));
         let stack = FakeStack::new(world);
         let mut person = self.person;
         let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir, person: &mut *person };

@@ -34,10 +34,10 @@ impl Supervisor {
     /// Works until the runner's end of the channel is gone.
     pub async fn serve(mut self) {
         if self.world.switches.no_shell {
-            self.send(FromShell::Failed { message: "the container has no bash".into() }).await;
+            self.send(FromShell::Failed("the container has no bash".into())).await;
             return;
         }
-        self.send(FromShell::Ready { bash: "GNU bash, a fake".into() }).await;
+        self.send(FromShell::Ready {}).await;
         while let Some(line) = self.channel.rx.recv().await {
             match serde_json::from_str(&line).expect("a message of the protocol") {
                 ToShell::Run { id, text, timeout_ms, watched, .. } => {
@@ -51,15 +51,12 @@ impl Supervisor {
                         self.world.log.done(Happening::Unset { names: unset });
                     }
                 }
-                ToShell::Save => self.send(FromShell::Saved { path: "saved".into() }).await,
+                ToShell::Save => self.send(FromShell::Saved("saved".into())).await,
                 ToShell::Export => {
-                    self.send(FromShell::Exported {
-                        state: self.world.switches.exports.then(|| Blob(Vec::new().into())),
-                    })
-                    .await
+                    self.send(FromShell::Exported(self.world.switches.exports.then(|| Blob(Vec::new().into())))).await
                 }
-                ToShell::Token { token } => self.token = token,
-                ToShell::Restore { .. } | ToShell::Import { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
+                ToShell::Token(token) => self.token = token,
+                ToShell::Restore(_) | ToShell::Import(_) | ToShell::Cancel | ToShell::Call(..) => {}
             }
         }
     }
@@ -112,7 +109,7 @@ impl Supervisor {
         let Ended { exit, timed_out, ran } = ended;
         let ran = ran.filter(|_| watched);
         let result = CommandResult { exit, took, timed_out, left_shell, ran, ..CommandResult::default() };
-        self.send(FromShell::Ended { id, result }).await;
+        self.send(FromShell::Ended(id, result)).await;
         true
     }
 

@@ -8,7 +8,8 @@ use crate::agent::load::Load;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
 use crate::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
 use crate::agent::{AgentClient, AgentError, Clock};
-use crate::load::{LoadSpec, SliceCounts};
+use crate::load::LoadSpec;
+use crate::record::Slice;
 use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
 use crate::stack::Channel;
 use std::future::Future;
@@ -225,7 +226,7 @@ async fn every_write_of_a_ledger_is_told_before_the_slice_in_which_it_was_due() 
                     assert!(clock_us >= before);
                     writes.push(write);
                 }
-                Told::Slice { counts: slice, .. } => {
+                Told::Slice(slice) => {
                     due += slice.due;
                     let told = (0..due).filter(|write| writes.contains(write)).count() as u64;
                     assert_eq!(told, due, "every write of a slice that is closed");
@@ -378,25 +379,23 @@ async fn loads_are_reported_in_slices_that_begin_at_the_same_instants() {
     insta::assert_snapshot!(client.ask(load(port, 1.0).ask("load shop")).await.unwrap_err(), @"the fault `load shop` is already held");
     let other = Load { spec: LoadSpec { name: "other".into(), ..load(port, 20.0).spec }, ..load(port, 20.0) };
     client.ask(other.ask("load other")).await.unwrap();
-    let mut slices: Vec<(String, u64, SliceCounts)> = Vec::new();
-    while slices.iter().filter(|(series, ..)| series == "other").count() < 3 {
-        if let Some(AgentMessage::Told { told: Told::Slice { series, start_us, counts } }) =
-            within("a slice", messages.recv()).await
-        {
-            assert_eq!(start_us % 100_000, 0);
-            slices.push((series, start_us, counts));
+    let mut slices: Vec<Slice> = Vec::new();
+    while slices.iter().filter(|slice| slice.load == "other").count() < 3 {
+        if let Some(AgentMessage::Told { told: Told::Slice(slice) }) = within("a slice", messages.recv()).await {
+            assert_eq!(slice.start_us.0 % 100_000, 0);
+            slices.push(slice);
         }
     }
     assert!(matches!(
         client.ask(AgentAsk::Look { id: "load shop".into() }).await.unwrap(),
         AgentAnswer::InPlace { .. }
     ));
-    let shop: Vec<_> = slices.iter().filter(|(series, ..)| series == "shop").collect();
-    for (n, (_, start_us, counts)) in shop.iter().enumerate() {
-        assert_eq!((counts.index, *start_us), (n as u64, shop[0].1 + n as u64 * 100_000));
-        assert_eq!((counts.due, counts.good["ok"]), (7, 7));
+    let shop: Vec<_> = slices.iter().filter(|slice| slice.load == "shop").collect();
+    for (n, slice) in shop.iter().enumerate() {
+        assert_eq!((slice.index, slice.start_us.0), (n as u64, shop[0].start_us.0 + n as u64 * 100_000));
+        assert_eq!((slice.due, slice.good["ok"]), (7, 7));
     }
-    let (_, _, others) = slices.iter().find(|(series, ..)| series == "other").unwrap();
+    let others = slices.iter().find(|slice| slice.load == "other").unwrap();
     assert_eq!((others.due, others.good.len()), (2, 0), "the SLI is over the other load");
     for id in ["load shop", "load other"] {
         client.ask(AgentAsk::Lift { id: id.into() }).await.unwrap();

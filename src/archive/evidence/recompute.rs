@@ -14,7 +14,7 @@ use crate::record::{
     WindowRecord, detect_from, read_file, severity_of,
 };
 use crate::report;
-use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, WindowAnswer, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, required_hold};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
@@ -321,7 +321,7 @@ impl<'a> Anew<'a> {
             self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
         let window = Duration::from_micros(self.plan.windows.impact_window_us);
         let query = ImpactQuery { slis: &slis, below, window, from, within: until.since(from) };
-        known.impact(&query).known().and_then(Result::ok).unwrap_or_default()
+        known.impact(&query).and_then(Result::ok).unwrap_or_default()
     }
 
     /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
@@ -441,7 +441,7 @@ impl<'a> Anew<'a> {
         let Some(query) = self.query(impact, hold).filter(|_| self.looked_for_a_recovery()) else {
             return (None, Vec::new());
         };
-        let asked = |only: Option<&str>| self.timeline.recovered(only, &query).known()?.ok();
+        let asked = |only: Option<&str>| self.timeline.recovered(only, &query)?.ok();
         let together = asked(None);
         let own: Vec<(String, Option<Recovery>)> =
             self.slis.iter().map(|sli| (sli.name.clone(), asked(Some(&sli.name)))).collect();
@@ -458,7 +458,7 @@ impl<'a> Anew<'a> {
         self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        let missed = self.timeline.relapsed(recovery.to, until, window).known().and_then(Result::ok);
+        let missed = self.timeline.relapsed(recovery.to, until, window).and_then(Result::ok);
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
         missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
@@ -515,7 +515,7 @@ impl<'a> Anew<'a> {
         let windows = &self.plan.windows;
         let below = windows.impact_below.and_then(Ratio::new).filter(|_| page.before_impact);
         let window = Duration::from_micros(windows.impact_window_us);
-        let fell = |below, at| matches!(self.timeline.fell(below, window, first, at), WindowAnswer::Yes(_));
+        let fell = |below, at| matches!(self.timeline.fell(below, window, first, at), Some(Ok(_)));
         let early = |at: DrillTime| below.is_none_or(|below| !fell(below, at));
         match page.came(seen, first).filter(|came| came.at <= deadline) {
             // The condition beside it did not hold.
@@ -604,8 +604,8 @@ impl<'a> Anew<'a> {
         Some(match () {
             () if !self.asked(InvariantTime::Steady) => Verdict::Incomplete,
             () if self.disturbed().is_some() => Verdict::HarnessError,
-            () if unfelt && matches!(kept(), WindowAnswer::No(_)) => Verdict::Breached,
-            () if unfelt && matches!(kept(), WindowAnswer::NotYet) => Verdict::Incomplete,
+            () if unfelt && matches!(kept(), Some(Err(_))) => Verdict::Breached,
+            () if unfelt && kept().is_none() => Verdict::Incomplete,
             () if unfelt && (breached() || refused()) => Verdict::Breached,
             () if unfelt && self.idled() => return None,
             () if missed.is_some() => return missed.flatten(),

@@ -7,10 +7,11 @@ use super::signals::stop_when_asked;
 use crate::archive::{self, evidence::Sealed};
 use crate::cli::sealing::{save, seal};
 use crate::engine::ledger::Ledger;
-use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown};
+use crate::engine::{self, DrillOptions, Job, Operator, Shutdown};
 use crate::error::Error;
 use crate::record::{
-    DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text,
+    Announcement, DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now,
+    utc_text,
 };
 use crate::source::Source;
 use crate::spec::Plan;
@@ -70,20 +71,18 @@ pub async fn carry_out(
     let sink = EventSink::new(Some(events), redactor, all);
     let runbook_took = options.runbook_took.or_else(|| known_time(run_dir.path(), plan, options.control));
     let options = DrillOptions { runbook_took, ..options };
-    let identity = DrillIdentity {
-        runbook_took,
+    let who = Announcement {
         run: run_dir.id().to_string(),
         started_utc: utc_text(utc_now()),
-        control: options.control,
-        seed: options.seed,
         revision,
         occasion,
         executed: match executed {
             Some(known) => Some(known),
             None => Some(super::executed(platform).await),
         },
+        ..Announcement::default()
     };
-    let announcement = engine::announce(plan, &identity);
+    let announcement = engine::announce(plan, &options, who);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
     let asked = stop_when_asked(run_dir.path(), shutdown);
     engine::run(job, stack, ledger, sink, shutdown).await;

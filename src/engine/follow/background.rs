@@ -2,8 +2,8 @@
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook. What was meant to help and
 //! failed there fails the runbook when it ends.
 
-use super::block::{BlockFailure, CommandRequest, RanCommand, SessionLost, ended, run};
-use super::judge::{CommandFailure, first_line, judge_text};
+use super::block::{BlockFailure, CommandBlock, CommandRequest, ended, run};
+use super::judge::{Failing, failing, first_line, judge_text};
 use crate::record::EventSink;
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
@@ -23,7 +23,7 @@ pub(super) struct Background {
     /// Which of its blocks.
     pub block: usize,
     /// A failure of it is one of its step, as the step's phase says.
-    fails: bool,
+    pub fails: bool,
     stop: CancellationToken,
     /// Its session goes with it, and the supervisor kills what runs there.
     working: AbortOnDropHandle<Option<BlockFailure>>,
@@ -34,14 +34,13 @@ impl Background {
     pub(super) fn start(
         shell: Shell,
         sink: EventSink,
-        (step, block): (String, usize),
+        block: &CommandBlock<'_>,
         orders: (Vec<CommandRequest>, String),
-        settings: BlockSettings,
-        fails: bool,
     ) -> Background {
         let stop = CancellationToken::new();
-        let working = tokio::spawn(carry_out(shell, sink, orders, settings, stop.clone()));
-        Background { step, block, fails, stop, working: AbortOnDropHandle::new(working) }
+        let working = tokio::spawn(carry_out(shell, sink, orders, block.settings.clone(), stop.clone()));
+        let (step, fails) = (block.step.id.clone(), failing(block.step.phase) == Failing::Fails);
+        Background { step, block: block.index, fails, stop, working: AbortOnDropHandle::new(working) }
     }
 
     /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once.
@@ -77,13 +76,26 @@ async fn carry_out(
             return None;
         }
         let (at, what) = (&order.at, first_line(&order.says));
-        let (ran, stopped) = match one(&mut shell, &sink, order, &stop).await {
-            Ok(ended) => ended,
-            Err(lost) => {
-                sink.note(format!("{at}: `{what}` ran in the background and was lost: {}", lost.error));
-                return None;
+        let canceller = shell.canceller();
+        let mut running = std::pin::pin!(run(&mut shell, &sink, order));
+        let before = tokio::select! {
+            biased;
+            ended = &mut running => Some(ended),
+            () = stop.cancelled() => None,
+        };
+        let stopped = before.is_none();
+        let (ran, lost) = match before {
+            Some(ended) => ended,
+            // It is killed, and what it still wrote is taken.
+            None => {
+                canceller.cancel().await;
+                running.await
             }
         };
+        if let Some(error) = lost {
+            sink.note(format!("{at}: `{what}` ran in the background and was lost: {error}"));
+            return None;
+        }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
             return None;
@@ -93,27 +105,9 @@ async fn carry_out(
             sink.note(format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended"));
             let what = format!("`{what}`, in the background, {told}");
             let cannot_run = fault.is_fatal() && !fault.may_pass();
-            let timed_out = fault == CommandFailure::TimedOut;
-            let failure = BlockFailure { what, at: at.clone(), may_pass: false, timed_out, once: false };
+            let failure = BlockFailure { stop: fault.stop(what, at.clone()), may_pass: false, once: false };
             return (cannot_run || order.helps).then_some(failure);
         }
     }
     None
-}
-
-/// Runs a command to its end, or until it is to stop; then it is killed, and what it still wrote is taken.
-async fn one(
-    shell: &mut Shell,
-    sink: &EventSink,
-    order: &CommandRequest,
-    stop: &CancellationToken,
-) -> Result<(RanCommand, bool), SessionLost> {
-    let canceller = shell.canceller();
-    let mut running = std::pin::pin!(run(shell, sink, order));
-    tokio::select! {
-        biased;
-        ended = &mut running => return ended.map(|ran| (ran, false)),
-        () = stop.cancelled() => canceller.cancel().await,
-    }
-    running.await.map(|ran| (ran, true))
 }

@@ -2,9 +2,10 @@
 //! says so.
 
 use super::background::Background;
-use super::judge::{CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
+use super::inputs::{CapturedOutput, captured, captured_secrets};
+use super::judge::{Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
 use super::sessions::name;
-use super::{FollowContext, Follower, capture, client, place_of};
+use super::{Follower, client, place_of};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes};
@@ -22,11 +23,13 @@ const SAID: &str = " (beside what the block says by `echo` or `printf` itself)";
 /// Columns of evidence that are shown.
 const EVIDENCE: usize = 200;
 
-/// A block with its commands, each with its number within the step.
+/// A block of a step with its commands, each with its number within the step.
 pub(super) struct CommandBlock<'s> {
+    pub step: &'s Step,
     pub index: usize,
     pub settings: BlockSettings,
     pub commands: Vec<(usize, &'s Command)>,
+    so_far: DoneSoFar,
 }
 
 impl<'s> CommandBlock<'s> {
@@ -36,11 +39,11 @@ impl<'s> CommandBlock<'s> {
         for (number, command) in step.commands().iter().enumerate() {
             match blocks.last_mut() {
                 Some(block) if block.index == command.block => block.commands.push((number, command)),
-                _ => blocks.push(CommandBlock {
-                    index: command.block,
-                    settings: step.settings(command.block),
-                    commands: vec![(number, command)],
-                }),
+                _ => {
+                    let (index, commands) = (command.block, vec![(number, command)]);
+                    let settings = step.settings(index);
+                    blocks.push(CommandBlock { step, index, settings, commands, so_far: DoneSoFar::default() });
+                }
             }
         }
         blocks
@@ -49,22 +52,32 @@ impl<'s> CommandBlock<'s> {
 
 /// What of a block was done and is not repeated where the block is tried again: its commands up to the last one that did more than
 /// look, and what they wrote.
-#[derive(Debug, Default)]
-pub(super) struct DoneSoFar {
+#[derive(Default)]
+struct DoneSoFar {
+    /// How often the block was begun.
+    begun: u32,
     commands: usize,
-    written: capture::CapturedOutput,
-    /// What of that is searched for what is expected.
-    searched: capture::CapturedOutput,
+    output: BlockOutput,
 }
+
+/// What the commands of a block wrote.
+#[derive(Clone, Default)]
+struct BlockOutput {
+    written: CapturedOutput,
+    /// What of that is searched for what is expected.
+    searched: CapturedOutput,
+}
+
+/// What trying a block came to: warnings, or why it did not do what it should.
+type Tried = Result<Result<Vec<String>, BlockFailure>, Stop>;
 
 /// Why a block did not do what it should.
 pub(super) struct BlockFailure {
-    pub what: String,
-    pub at: Location,
+    /// The reason to stop; it rests on a measurement where a command ran out of its time, which says nothing about it where the machine was
+    /// full.
+    pub stop: Stop,
     /// Another attempt may come out otherwise: an exit code, an expectation, a time-out; not a command that cannot run.
     pub may_pass: bool,
-    /// It ran out of its time, which says nothing about it where the machine was full.
-    pub timed_out: bool,
     /// What failed may do more than look, and nobody has said that it is repeated.
     pub once: bool,
 }
@@ -94,86 +107,68 @@ pub(super) struct CommandRequest {
 }
 
 impl Follower<'_> {
-    /// Tries a block as often as it may be; `begun` counts how often it was. `Ok` holds warnings.
-    pub(super) async fn block(
-        &mut self,
-        step: &Step,
-        block: &CommandBlock<'_>,
-        (begun, done): (&mut u32, &mut DoneSoFar),
-        context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
+    /// Tries a block as often as it may be.
+    pub(super) async fn block(&mut self, block: &mut CommandBlock<'_>) -> Tried {
         if block.settings.background == Some(true) {
-            *begun += 1;
-            return self.aside(step, block, *begun, context).await;
+            block.so_far.begun += 1;
+            return self.aside(block).await;
         }
         let Retry { attempts, pause } = block.settings.retry.unwrap_or(Retry { attempts: 1, pause: Duration::ZERO });
         let mut tried = 1;
         loop {
-            *begun += 1;
-            // A block that says itself that it is tried again is meant as a whole.
-            let mut of_attempt = if attempts > 1 { DoneSoFar::default() } else { std::mem::take(done) };
-            let attempted = self.attempt(step, block, (*begun, tried >= attempts), &mut of_attempt, context).await?;
-            *done = of_attempt;
-            match attempted {
-                Err(failure) if failure.may_pass && tried < attempts => {
-                    tried += 1;
-                    tokio::time::sleep(pause).await;
-                }
+            block.so_far.begun += 1;
+            if attempts > 1 {
+                // A block that says itself that it is tried again is meant as a whole.
+                block.so_far = DoneSoFar { begun: block.so_far.begun, ..DoneSoFar::default() };
+            }
+            match self.attempt(block, tried >= attempts).await? {
+                Err(failure) if failure.may_pass && tried < attempts => tokio::time::sleep(pause).await,
                 Err(mut failure) => {
                     if tried > 1 {
-                        failure.what.push_str(&format!("; the block was tried {tried} times"));
+                        failure.stop.reason.push_str(&format!("; the block was tried {tried} times"));
                     }
                     return Ok(Err(failure));
                 }
                 Ok(warnings) => return Ok(Ok(warnings)),
             }
+            tried += 1;
         }
     }
 
-    async fn attempt(
-        &mut self,
-        step: &Step,
-        block: &CommandBlock<'_>,
-        (attempt, last): (u32, bool),
-        done: &mut DoneSoFar,
-        context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
-        let settings = &block.settings;
-        let (mut warnings, mut written, mut searched) = (Vec::new(), done.written.clone(), done.searched.clone());
+    async fn attempt(&mut self, block: &mut CommandBlock<'_>, last: bool) -> Tried {
+        let (step, settings, attempt) = (block.step, &block.settings, block.so_far.begun);
+        let (mut warnings, mut output) = (Vec::new(), block.so_far.output.clone());
         // What is repeated until it helps would be a cure of the drill's own.
         let no_cure = failing(step.phase) == Failing::TriedAgain && settings.retry.is_none();
         let prints = block.commands.iter().any(|(_, command)| prints(&command.text));
-        for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(done.commands) {
-            let order = self.request(step, block, (*number, command), attempt)?;
+        for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(block.so_far.commands) {
+            let order = self.request(block, (*number, command))?;
             let (at, place) = (&order.at, place_of(settings, command, self.respond));
             // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
-            match order.watched {
-                Some(_) => context.before_condition(step).await?,
-                None => context.before(step, order.helps).await?,
+            if order.helps {
+                self.context.before(step).await?;
+            }
+            if order.helps && order.watched.is_none() {
+                self.context.helps(false);
             }
             let begun = Instant::now();
-            let ran = run(shell, &self.sink, &order).await;
+            let (mut ran, lost) = run(shell, &self.sink, &order).await;
             // Where nobody saw its end it counts as met.
-            let ended_of = order.watched.as_ref().zip(ran.as_ref().ok());
-            let unmet = ended_of.is_some_and(|(text, ran)| !has_helped(text, &ran.result, &place));
+            let ended_of = order.watched.as_ref().filter(|_| lost.is_none());
+            let unmet = ended_of.is_some_and(|text| !has_helped(text, &ran.result, &place));
             if order.watched.is_some() && !unmet {
-                context.condition_met();
+                self.context.helps(true);
             }
-            let (ran, cut_off) = match ran {
-                Ok(ran) => {
-                    self.sessions.remember(&place).await;
-                    (ran, String::new())
-                }
-                Err(lost) => match self.sessions.lost_container(&place).await {
-                    Some(calls) => {
-                        let (exit, why) = cut_off(&calls, &order, &place);
-                        let result = CommandResult { took: begun.elapsed(), ..killed(exit) };
-                        (RanCommand { result, ..lost.ran }, why)
-                    }
-                    None => return Err(Stop::from(lost.error).at(at.clone())),
-                },
-            };
+            let mut cut_off = String::new();
+            if let Some(error) = lost {
+                let calls = self.sessions.lost_container(&place).await;
+                let calls = calls.ok_or_else(|| Stop::from(error).at(at.clone()))?;
+                let (exit, why) = cut_off_by(&calls, &order, &place);
+                (ran.result, cut_off) = (CommandResult { took: begun.elapsed(), ..killed(exit) }, why);
+            } else {
+                self.sessions.remember(&place).await;
+            }
             self.last_line.clone_from(&ran.last_line);
             ended(&self.sink, &order, &ran.result, false);
             let defined = if order.client { String::new() } else { functions(std::iter::once(order.text.as_str())) };
@@ -187,16 +182,15 @@ impl Follower<'_> {
             if !self.functions.contains(&defined) {
                 self.functions.push_str(&defined);
             }
-            context.after()?;
-            written.push(&ran.stdout, ran.result.omitted);
+            self.context.after()?;
+            output.written.push(&ran.stdout, ran.result.omitted);
             if !prints || !is_said(&order.text) {
-                searched.push(&ran.stdout, ran.result.omitted);
+                output.searched.push(&ran.stdout, ran.result.omitted);
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
             if judged.is_none() && order.once {
-                let (written, searched) = (written.clone(), searched.clone());
-                *done = DoneSoFar { commands: at_in_block + 1, written, searched };
+                block.so_far = DoneSoFar { begun: attempt, commands: at_in_block + 1, output: output.clone() };
             }
             let rest = block.commands.len() - at_in_block - 1;
             let ends_block = ran.result.left_shell && rest > 0;
@@ -220,11 +214,11 @@ impl Follower<'_> {
             let hint = in_toolbox.then(|| missing_directory(&ran.stderr)).flatten().unwrap_or_default();
             let what = format!("`{}` {}{cut_off}{hint}", first_line(&order.says), fault.told(order.timeout));
             if let Some(wanted) = settings.expect_exit {
-                self.expected(step, block.index, attempt, format!("exit {wanted}"), (false, &what));
+                self.expected(block, format!("exit {wanted}"), (false, &what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let (at, timed_out, once) = (order.at, fault == CommandFailure::TimedOut, no_cure && order.once);
-                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), timed_out, once }));
+                let stop = fault.stop(what, order.at);
+                return Ok(Err(BlockFailure { stop, may_pass: fault.may_pass(), once: no_cure && order.once }));
             }
             warnings.push(format!("{at}: {what}"));
             if ends_block {
@@ -232,64 +226,55 @@ impl Follower<'_> {
             }
         }
         if let Some(wanted) = settings.expect_exit {
-            self.expected(step, block.index, attempt, format!("exit {wanted}"), (true, "every command ended so"));
+            self.expected(block, format!("exit {wanted}"), (true, "every command ended so"));
         }
-        if let Err(what) = self.outcome(step, block, attempt, (&written, &searched)).await {
+        if let Err(what) = self.outcome(block, &output).await {
             // Where all of it is done, nothing is left that could come out otherwise.
-            let once = no_cure && done.commands == block.commands.len();
-            let at = self.block_location(step, block);
-            return Ok(Err(BlockFailure { what, at, may_pass: true, timed_out: false, once }));
+            let once = no_cure && block.so_far.commands == block.commands.len();
+            let first = block.commands.first().map(|(_, command)| self.location(command));
+            let at = first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line });
+            let stop = Stop::new(Verdict::StepFailed, what).at(at);
+            return Ok(Err(BlockFailure { stop, may_pass: true, once }));
         }
         Ok(Ok(warnings))
     }
 
     /// What the output of a block comes to: the expectation of it, and the input that it gives.
-    async fn outcome(
-        &mut self,
-        step: &Step,
-        block: &CommandBlock<'_>,
-        attempt: u32,
-        (written, searched): (&capture::CapturedOutput, &capture::CapturedOutput),
-    ) -> Result<(), String> {
+    async fn outcome(&mut self, block: &CommandBlock<'_>, output: &BlockOutput) -> Result<(), String> {
+        let BlockOutput { written, searched } = output;
         if let Some(expect) = &block.settings.expect {
             let (met, seen) = matched(expect, searched);
             let said = if met || searched.text.len() == written.text.len() { "" } else { SAID };
             let seen = format!("{seen}{said}");
-            self.expected(step, block.index, attempt, format!("output /{}/", expect.pattern), (met, &seen));
+            self.expected(block, format!("output /{}/", expect.pattern), (met, &seen));
             if !met {
                 return Err(format!("the output does not match /{}/: {seen}", expect.pattern));
             }
         }
         if let Some(name) = &block.settings.capture {
             let may_be_empty = self.inputs.may_be_empty(name);
-            let value = capture::value(written, may_be_empty);
+            let value = captured(written, may_be_empty);
             let value = value.map_err(|why| format!("`{name}` cannot be captured: {why}"))?;
-            self.sink.hide(capture::secrets(name, &value));
+            self.sink.hide(captured_secrets(name, &value));
             let vars = self.inputs.set(name, &value);
             self.sessions.set(&vars).await;
         }
         Ok(())
     }
 
-    fn expected(&self, step: &Step, block: usize, attempt: u32, what: String, (met, seen): (bool, &str)) {
-        let (step, evidence) = (step.id.clone(), seen.to_string());
-        self.sink.emit(Event::Expected { step, block, attempt, what, met, evidence });
+    fn expected(&self, block: &CommandBlock<'_>, what: String, (met, seen): (bool, &str)) {
+        let (step, attempt, evidence) = (block.step.id.clone(), block.so_far.begun, seen.to_string());
+        self.sink.emit(Event::Expected { step, block: block.index, attempt, what, met, evidence });
     }
 
     /// Starts a block that runs beside the runbook, unless it does already.
-    async fn aside(
-        &mut self,
-        step: &Step,
-        block: &CommandBlock<'_>,
-        attempt: u32,
-        context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
-        let running = |known: &&Background| known.step == step.id && known.block == block.index && known.is_running();
-        if self.background.iter().any(|known| running(&known)) {
+    async fn aside(&mut self, block: &CommandBlock<'_>) -> Tried {
+        let step = block.step;
+        let running = |known: &Background| known.step == step.id && known.block == block.index && known.is_running();
+        if self.background.iter().any(running) {
             return Ok(Ok(Vec::new()));
         }
-        let orders =
-            block.commands.iter().map(|(number, command)| self.request(step, block, (*number, command), attempt));
+        let orders = block.commands.iter().map(|(number, command)| self.request(block, (*number, command)));
         let orders = orders.collect::<Result<Vec<_>, _>>()?;
         let Some((_, first)) = block.commands.first() else { return Ok(Ok(Vec::new())) };
         let (place, at) = (place_of(&block.settings, first, self.respond), self.location(first));
@@ -297,14 +282,14 @@ impl Follower<'_> {
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
         let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
-        context.before(step, orders.iter().any(|order| order.helps)).await?;
-        let of = (step.id.clone(), block.index);
+        if orders.iter().any(|order| order.helps) {
+            self.context.before(step).await?;
+            self.context.helps(false);
+        }
         let last = block.commands.last().map_or(0, |(number, _)| *number);
         let before = step.commands().iter().take(last).map(|command| command.text.as_str());
-        let orders = (orders, functions(before));
-        let fails = failing(step.phase) == Failing::Fails;
-        let mut started = Background::start(shell, self.sink.clone(), of, orders, block.settings.clone(), fails);
-        if fails {
+        let mut started = Background::start(shell, self.sink.clone(), block, (orders, functions(before)));
+        if started.fails {
             started = match started.begun().await {
                 Ok(started) => started,
                 Err(failure) => return Ok(failure.map_or(Ok(Vec::new()), Err)),
@@ -315,13 +300,7 @@ impl Follower<'_> {
     }
 
     /// What of a command is run, with its inputs filled in.
-    fn request(
-        &self,
-        step: &Step,
-        block: &CommandBlock<'_>,
-        (number, command): (usize, &Command),
-        attempt: u32,
-    ) -> Result<CommandRequest, Stop> {
+    fn request(&self, block: &CommandBlock<'_>, (number, command): (usize, &Command)) -> Result<CommandRequest, Stop> {
         let (inputs, settings) = (&self.inputs, &block.settings);
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
@@ -358,7 +337,7 @@ impl Follower<'_> {
         // One in the background may take as long as the runbook does, unless it says how long itself.
         let longest = if background { Duration::MAX } else { self.respond.timeout };
         Ok(CommandRequest {
-            step: step.id.clone(),
+            step: block.step.id.clone(),
             number,
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
@@ -367,7 +346,7 @@ impl Follower<'_> {
             watched,
             says,
             at: self.location(command),
-            attempt,
+            attempt: block.so_far.begun,
             timeout: settings.timeout.unwrap_or(longest),
             background,
             capture: settings.capture.clone(),
@@ -383,11 +362,6 @@ impl Follower<'_> {
             inputs.retain(|input| input.variable().is_none_or(|name| !has(name)));
         }
         inputs
-    }
-
-    fn block_location(&self, step: &Step, block: &CommandBlock<'_>) -> Location {
-        let first = block.commands.first().map(|(_, command)| self.location(command));
-        first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line })
     }
 }
 
@@ -432,7 +406,7 @@ fn killed(exit: i32) -> CommandResult {
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
 /// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
 /// is all of it; otherwise the command was killed in the middle.
-fn cut_off(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
+fn cut_off_by(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
     if let [call] = calls
         && !order.client
         && is_call(&order.text, &call.command)
@@ -489,7 +463,7 @@ fn unrun(phase: RunbookPhase, at: &str, what: String, rest: usize) -> Option<Str
 }
 
 /// Whether an output is as expected: the line that matches, or what is there instead.
-fn matched(expect: &Expect, written: &capture::CapturedOutput) -> (bool, String) {
+fn matched(expect: &Expect, written: &CapturedOutput) -> (bool, String) {
     if let Some(found) = expect.regex.find(&written.text) {
         let before = written.text.get(..found.start()).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -521,19 +495,12 @@ pub(super) struct RanCommand {
     pub last_line: Option<String>,
 }
 
-/// A session that could not go on, and what its command had written by then.
-#[derive(Debug)]
-pub(super) struct SessionLost {
-    pub error: ShellError,
-    pub ran: RanCommand,
-}
-
-/// Runs one command, and says what it writes as it comes.
+/// Runs one command, and says what it writes as it comes; with the error of a session that could not go on.
 pub(super) async fn run(
     shell: &mut Shell,
     sink: &EventSink,
     order: &CommandRequest,
-) -> Result<RanCommand, SessionLost> {
+) -> (RanCommand, Option<ShellError>) {
     let (step, command, attempt, background) = (&order.step, order.number, order.attempt, order.background);
     let (text, at) = (order.text.clone(), order.at.clone());
     sink.emit(Event::CommandStarted { step: step.clone(), command, text, at, attempt, background });
@@ -557,9 +524,9 @@ pub(super) async fn run(
             None => show(stream, clean[stream as usize].push(&text)),
         }
     };
-    let result = shell.run_watched(&order.text, order.watched.is_some(), order.timeout, on_output).await;
+    let result = shell.run(&order.text, order.watched.is_some(), order.timeout, on_output).await;
     if let Some(name) = &order.capture {
-        sink.hide(capture::secrets(name, &written[Stream::Stdout as usize]));
+        sink.hide(captured_secrets(name, &written[Stream::Stdout as usize]));
         // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
         clean = STREAMS.map(|_| sink.redactor().stream());
         for (stream, text) in held {
@@ -570,11 +537,8 @@ pub(super) async fn run(
         show(stream, clean[stream as usize].finish());
     }
     let [stdout, stderr] = written;
-    let ran = |result| RanCommand { result, stdout, stderr, last_line };
-    match result {
-        Ok(result) => Ok(ran(result)),
-        Err(error) => Err(SessionLost { error, ran: ran(killed(KILLED)) }),
-    }
+    let (result, lost) = result.map_or_else(|error| (killed(KILLED), Some(error)), |result| (result, None));
+    (RanCommand { result, stdout, stderr, last_line }, lost)
 }
 
 /// Says how a command ended.

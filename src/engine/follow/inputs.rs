@@ -1,18 +1,17 @@
 //! The values of a runbook's inputs: given by the scenario or the command line, found out by an earlier step, typed by a
 //! person. A value counts under its unified name, and as a variable in every session.
 
+use crate::record::{looks_secret, url_password};
 use crate::runbook::{Command, Runbook, RunbookInput, unified_name};
 use crate::shell::TRUSTED;
 use crate::spec::{Respond, Var};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The values so far.
 #[derive(Debug, Clone, Default)]
 pub struct RunbookInputs {
     /// By unified name as well as by the name as it was written.
-    values: BTreeMap<String, String>,
-    /// Names of those that may be empty.
-    may_be_empty: BTreeSet<String>,
+    values: BTreeMap<String, Var>,
     /// Unified name → the variables by which commands read that input.
     variables: BTreeMap<String, Vec<String>>,
     /// What the scenario puts into the environment of every session.
@@ -23,31 +22,14 @@ pub struct RunbookInputs {
     env: Vec<(String, String)>,
 }
 
-/// Why an input cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
-    /// It has no value.
-    Missing,
-    /// Its value is empty, and nothing says that it may be.
-    Empty,
-}
-
-impl Lack {
-    /// As it is told.
-    pub fn text(self) -> &'static str {
-        match self {
-            Lack::Missing => "has no value",
-            Lack::Empty => "is empty",
-        }
-    }
-}
+/// Why an input cannot be used: it has no value.
+pub(super) const MISSING: &str = "has no value";
+/// Its value is empty, and nothing says that it may be.
+pub(super) const EMPTY: &str = "is empty";
 
 impl RunbookInputs {
     /// What is known before the first step.
     pub fn new(runbook: &Runbook, respond: &Respond) -> RunbookInputs {
-        let values: BTreeMap<String, String> =
-            respond.vars.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect();
-        let may_be_empty = respond.vars.iter().filter(|(_, var)| var.may_be_empty).map(|(name, _)| name.clone());
         let mut variables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for input in runbook.steps.iter().flat_map(|step| step.commands()).flat_map(Command::env_inputs) {
             let names = variables.entry(input.name.clone()).or_default();
@@ -56,39 +38,34 @@ impl RunbookInputs {
             }
         }
         let env = respond.env.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect();
-        let exported = runbook.env(|name| values.get(name).cloned());
-        let (may_be_empty, given, of_step) = (may_be_empty.collect(), respond.env.clone(), BTreeMap::new());
-        let mut inputs = RunbookInputs { values, may_be_empty, variables, given, of_step, env };
+        let exported = runbook.env(|name| Some(respond.vars.get(name)?.value.clone()));
+        let (values, given, of_step) = (respond.vars.clone(), respond.env.clone(), BTreeMap::new());
+        let mut inputs = RunbookInputs { values, variables, given, of_step, env };
         inputs.export(&exported);
         inputs
     }
 
     /// Lets programs in every session trust a certificate authority, in PEM.
     pub fn trust(&mut self, pem: String) {
+        // It has the last word over what the scenario gives; what steps set has it over that.
         self.env.push((TRUSTED.into(), pem));
     }
 
     /// The value under a unified name.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.values.get(name).cloned()
+        Some(self.values.get(name)?.value.clone())
     }
 
     /// Why an input cannot be used, if so. A variable may stand in the environment that the scenario gives.
-    pub fn lack(&self, input: &RunbookInput) -> Option<Lack> {
-        let of = |var: &Var| (!var.is_usable()).then_some(Lack::Empty);
-        if let Some(var) = input.variable().and_then(|name| self.of_step.get(name)) {
-            return of(var);
-        }
-        match (self.values.get(&input.name), input.variable().and_then(|name| self.given.get(name))) {
-            (Some(value), _) => (value.trim().is_empty() && !self.may_be_empty(&input.name)).then_some(Lack::Empty),
-            (None, Some(var)) => of(var),
-            (None, None) => Some(Lack::Missing),
-        }
+    pub(super) fn lack(&self, input: &RunbookInput) -> Option<&'static str> {
+        let of_step = input.variable().and_then(|name| self.of_step.get(name));
+        let known = of_step.or_else(|| self.values.get(&input.name)).or_else(|| self.given.get(input.variable()?));
+        known.map_or(Some(MISSING), |var| (!var.is_usable()).then_some(EMPTY))
     }
 
     /// Whether a name is one of an input that may be empty.
     pub fn may_be_empty(&self, name: &str) -> bool {
-        self.may_be_empty.contains(&unified_name(name))
+        self.values.get(&unified_name(name)).is_some_and(|var| var.may_be_empty)
     }
 
     /// What a new session begins with.
@@ -101,21 +78,22 @@ impl RunbookInputs {
 
     /// Takes a value; returns the variables by which sessions must know it: its name, and every spelling that a command
     /// reads.
-    pub fn set(&mut self, name: &str, value: &str) -> Vec<(String, String)> {
+    pub fn set(&mut self, name: &str, value: &str) -> Vec<(String, Option<String>)> {
         let unified = unified_name(name);
-        self.values.insert(name.to_string(), value.to_string());
-        self.values.insert(unified.clone(), value.to_string());
+        let may_be_empty = self.may_be_empty(name);
+        let var = Var { value: value.to_string(), secret: false, declared: false, may_be_empty };
+        self.values.extend([name.to_string(), unified.clone()].map(|name| (name, var.clone())));
         let mut names = vec![name.to_string()];
         names.extend(self.variables.get(&unified).into_iter().flatten().filter(|known| *known != name).cloned());
         let set: Vec<(String, String)> = names.into_iter().map(|name| (name, value.to_string())).collect();
         self.export(&set);
-        set
+        set.into_iter().map(|(name, value)| (name, Some(value))).collect()
     }
 
     /// Begins a step that has an environment of its own; returns what its sessions must know.
-    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<(String, String)> {
+    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<(String, Option<String>)> {
         self.of_step.clone_from(env);
-        env.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect()
+        env.iter().map(|(name, var)| (name.clone(), Some(var.value.clone()))).collect()
     }
 
     /// Ends it; returns what sessions must know instead, `None` where a variable is to go.
@@ -128,6 +106,63 @@ impl RunbookInputs {
         self.env.retain(|(known, _)| !set.iter().any(|(name, _)| name == known));
         self.env.extend(set.iter().cloned());
     }
+}
+
+/// Largest value, in bytes.
+const LARGEST: usize = 64 << 10;
+
+/// The standard output of a block, as far as it is kept.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CapturedOutput {
+    pub text: String,
+    /// Bytes that are not in it.
+    pub omitted: u64,
+}
+
+/// Most that is kept of a block, in bytes: some commands' worth of what the shell keeps of one.
+const KEPT: usize = 1 << 20;
+
+impl CapturedOutput {
+    /// Takes what a command wrote in, and how many bytes of it were left out already.
+    pub(super) fn push(&mut self, text: &str, omitted: u64) {
+        let room = KEPT.saturating_sub(self.text.len());
+        let cut = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let (kept, lost) = text.split_at(cut);
+        self.text.push_str(kept);
+        self.omitted = self.omitted.saturating_add(lost.len() as u64).saturating_add(omitted);
+    }
+}
+
+/// The value: everything without the newlines at its end, as `$(…)` gives it. Nothing is no value, unless it may be
+/// empty: a command that was written for one (`rm -r <dir>/*`) would do something else.
+pub(super) fn captured(written: &CapturedOutput, may_be_empty: bool) -> Result<String, String> {
+    let value = written.text.trim_end_matches('\n');
+    let length = u64::try_from(value.len()).unwrap_or(u64::MAX).saturating_add(written.omitted);
+    if written.omitted > 0 || value.len() > LARGEST {
+        return Err(format!("{length} bytes are more than the {} KiB that an input may hold", LARGEST >> 10));
+    }
+    if value.trim().is_empty() && !may_be_empty {
+        return Err("nothing was written to standard output".into());
+    }
+    // The shell has put this character where bytes were no UTF-8.
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("its output is not UTF-8".into());
+    }
+    if value.contains('\0') {
+        return Err("its output holds a NUL byte, which no variable can".into());
+    }
+    Ok(value.to_string())
+}
+
+/// What of a captured output must never be shown, before any of it is.
+pub(super) fn captured_secrets(name: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    if looks_secret(name) {
+        let passwords = lines.clone().filter_map(url_password);
+        let whole = text.trim_end_matches('\n');
+        return lines.chain(passwords).chain([whole]).map(str::to_string).collect();
+    }
+    lines.filter_map(|line| Some([line, url_password(line)?])).flatten().map(str::to_string).collect()
 }
 
 #[cfg(test)]
@@ -154,27 +189,27 @@ mod tests {
         respond.env.insert("THREE".into(), var("", false));
         respond.env.insert("FOUR".into(), var("x", false));
         let mut inputs = RunbookInputs::new(&runbook, &respond);
-        let lacks = |inputs: &RunbookInputs| -> Vec<(String, Option<Lack>)> {
+        let lacks = |inputs: &RunbookInputs| -> Vec<(String, Option<&'static str>)> {
             let all = runbook.steps[0].commands()[0].inputs.iter();
             all.map(|input| (input.name.clone(), inputs.lack(input))).collect()
         };
         let named = |name: &str, lack| (name.to_string(), lack);
         let mut expected = vec![
-            named("one", Some(Lack::Empty)),
+            named("one", Some(EMPTY)),
             named("two", None),
-            named("three", Some(Lack::Empty)),
+            named("three", Some(EMPTY)),
             named("four", None),
-            named("five", Some(Lack::Missing)),
+            named("five", Some(MISSING)),
         ];
         assert_eq!(lacks(&inputs), expected);
         inputs.set("ONE", "found");
         inputs.set("FIVE", "");
         expected[0].1 = None;
-        expected[4].1 = Some(Lack::Empty);
+        expected[4].1 = Some(EMPTY);
         assert_eq!(lacks(&inputs), expected);
         inputs
             .begin_step(&BTreeMap::from([("ONE".to_string(), var("", false)), ("FIVE".to_string(), var("5", false))]));
-        expected[0].1 = Some(Lack::Empty);
+        expected[0].1 = Some(EMPTY);
         expected[4].1 = None;
         assert_eq!(lacks(&inputs), expected, "the environment of the step is closer");
     }
@@ -193,9 +228,48 @@ mod tests {
         };
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"], "the value of the input is closer");
         let step = BTreeMap::from([("ONE".to_string(), var("step", false)), ("NEW".to_string(), var("step", false))]);
-        assert_eq!(sorted(inputs.begin_step(&step)), ["NEW=step", "ONE=step"]);
+        let begun = inputs.begin_step(&step).into_iter().map(|(name, value)| (name, value.unwrap_or_default()));
+        assert_eq!(sorted(begun.collect()), ["NEW=step", "ONE=step"]);
         assert_eq!(sorted(inputs.env()), ["NEW=step", "ONE=step", "TWO=env"]);
         assert_eq!(inputs.end_step(), [("NEW".into(), None), ("ONE".into(), Some("var".to_string()))]);
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"]);
+    }
+}
+
+#[cfg(test)]
+mod capture_tests {
+    use super::*;
+
+    fn written(text: &str) -> CapturedOutput {
+        let mut written = CapturedOutput::default();
+        written.push(text, 0);
+        written
+    }
+
+    #[test]
+    fn newlines_at_the_end_are_not_part_of_it() {
+        assert_eq!(captured(&written(" a\nb \n\n"), false), Ok(" a\nb ".to_string()));
+        for nothing in ["", "\n", " \n"] {
+            assert!(captured(&written(nothing), false).unwrap_err().contains("nothing"));
+        }
+    }
+
+    #[test]
+    fn what_no_variable_can_hold_is_refused_with_its_reason() {
+        assert!(captured(&written(&"x".repeat(LARGEST)), false).is_ok());
+        assert!(captured(&written(&"x".repeat(LARGEST + 1)), false).unwrap_err().contains("65537 bytes"));
+        assert!(captured(&written(&"é".repeat(KEPT)), false).unwrap_err().contains(&format!("{} bytes", 2 * KEPT)));
+        assert!(captured(&written("a\u{FFFD}"), false).unwrap_err().contains("UTF-8"));
+        assert!(captured(&written("a\0b"), false).unwrap_err().contains("NUL"));
+    }
+
+    #[test]
+    fn secrets_are_known_by_the_name_and_by_the_value() {
+        assert_eq!(captured_secrets("DB_PASSWORD", "hunter22\n"), ["hunter22", "hunter22"]);
+        assert_eq!(
+            captured_secrets("URL", "postgres://shop:hunter22@db/x\n"),
+            ["postgres://shop:hunter22@db/x", "hunter22"]
+        );
+        assert!(captured_secrets("POD", "web-1\n").is_empty());
     }
 }

@@ -3,7 +3,9 @@
 use super::block::{RanCommand, shortened};
 use crate::bash::{Statement, StatementKind, read};
 use crate::engine::context::seconds;
+use crate::engine::stop::Stop;
 use crate::programs::{self, ExitUse, PipeStage, RefusedAnswer};
+use crate::record::{Location, Verdict};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
 use std::time::Duration;
 
@@ -43,11 +45,10 @@ pub(super) enum CommandFailure {
     },
     Syntax(i32),
     NotFound(i32),
-    /// A program in it was not found or could not be executed, which its own exit code does not tell.
+    /// A program in it (its name, where its shell named it) was not found or could not be executed (`part`: 126 or 127), which its own
+    /// exit code does not tell.
     PartNotFound {
-        /// The program, where its shell named it.
         program: Option<String>,
-        /// 126 or 127.
         part: i32,
         exit: i32,
     },
@@ -84,6 +85,11 @@ impl CommandFailure {
         }
     }
 
+    /// The reason to stop that it is.
+    pub(super) fn stop(&self, reason: String, at: Location) -> Stop {
+        Stop { measured: *self == CommandFailure::TimedOut, ..Stop::new(Verdict::StepFailed, reason).at(at) }
+    }
+
     /// Whether it fails the step in every phase: a stated expectation is no warning.
     pub(super) fn is_fatal(&self) -> bool {
         !matches!(
@@ -94,14 +100,8 @@ impl CommandFailure {
 
     /// Whether another attempt may come out otherwise.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            CommandFailure::Exit(_)
-                | CommandFailure::Unexpected { .. }
-                | CommandFailure::Answered(_)
-                | CommandFailure::TimedOut
-                | CommandFailure::NoValue { .. }
-        )
+        use CommandFailure::{NotFound, PartNotFound, Syntax};
+        !matches!(self, Syntax(_) | NotFound(_) | PartNotFound { .. })
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod background;
 mod block;
-mod capture;
 mod client;
 mod inputs;
 mod judge;
@@ -13,7 +12,7 @@ mod step;
 pub use inputs::RunbookInputs;
 
 use super::stop::Stop;
-use crate::record::{Check, DrillTime, Event, EventSink, Location, StepStatus, Verdict};
+use crate::record::{Check, DrillTime, Event, EventSink, Location, StepStatus};
 use crate::runbook::{BlockSettings, Command, Runbook, RunbookInput, Step};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Respond;
@@ -27,24 +26,16 @@ use tokio_util::task::AbortOnDropHandle;
 /// What the one who follows a runbook knows beyond it.
 #[async_trait]
 pub trait FollowContext: Send {
-    /// Looked at before each command of a step; `helps` says whether it is meant to, and does more than look or wait.
+    /// Looked at before each command that is meant to help, and does more than look or wait, or may do so by a condition in it.
     ///
     /// # Errors
     /// Why the command must not run.
-    async fn before(&mut self, _step: &Step, _helps: bool) -> Result<(), Stop> {
+    async fn before(&mut self, _step: &Step) -> Result<(), Stop> {
         Ok(())
     }
 
-    /// The same before a command in which everything that is meant to help stands under a condition.
-    ///
-    /// # Errors
-    /// Why it must not run.
-    async fn before_condition(&mut self, _step: &Step) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    /// Its end has told that something of that ran.
-    fn condition_met(&mut self) {}
+    /// Something runs that is meant to help; `late`: it ran, as the end of a command has told in which it stands under a condition.
+    fn helps(&mut self, _late: bool) {}
 
     /// Looked at after each command.
     ///
@@ -94,6 +85,7 @@ pub type Opening = AbortOnDropHandle<Result<Shell, ShellError>>;
 pub struct Follower<'a> {
     respond: &'a Respond,
     sink: EventSink,
+    context: &'a mut dyn FollowContext,
     /// Path of the runbook as it is shown.
     path: String,
     sessions: Sessions<'a>,
@@ -113,6 +105,7 @@ impl<'a> Follower<'a> {
         respond: &'a Respond,
         sink: EventSink,
         opening: Option<Opening>,
+        context: &'a mut dyn FollowContext,
     ) -> Follower<'a> {
         let mut sessions = Sessions::new(stack, sink.clone());
         if let Some(opening) = opening {
@@ -120,29 +113,26 @@ impl<'a> Follower<'a> {
         }
         let path = super::announce::shown(&runbook.source);
         let (background, last_line, functions) = (Vec::new(), None, String::new());
-        Follower { respond, sink, path, sessions, inputs, background, last_line, functions }
+        Follower { respond, sink, context, path, sessions, inputs, background, last_line, functions }
     }
 
-    /// Ends what runs in the background, once the steps have been `followed`: where nothing else stopped them, what was meant to help
-    /// and failed there fails its step.
+    /// Carries out steps in order and ends what runs in the background. `Some`: a verification did not pass in its time, and nothing
+    /// after it was run. Where nothing else stopped the steps, what was meant to help and failed in the background fails its step.
     ///
     /// # Errors
     /// Why nothing more is to be done.
-    pub async fn end(
-        mut self,
-        followed: Result<Option<Stop>, Stop>,
-        context: &mut dyn FollowContext,
-    ) -> Result<Option<Stop>, Stop> {
+    pub async fn follow(mut self, steps: &[&Step]) -> Result<Option<Stop>, Stop> {
+        let followed = self.steps(steps).await;
         let started_us = self.sink.now();
+        // Also where a step failed: what ran beside it has its last word in the record.
         let ended = join_all(self.background.drain(..).map(Background::end)).await;
         let unverified = followed?;
         let failed = ended.into_iter().flatten().next().filter(|_| unverified.is_none());
         let Some((step, failure)) = failed else { return Ok(unverified) };
-        let stop = Stop::new(Verdict::StepFailed, failure.what).at(failure.at);
-        let stop = if failure.timed_out { stop.measured() } else { stop };
+        let stop = failure.stop;
         let (status, reason, at) = (StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
         self.sink.emit(Event::StepEnded { step: step.clone(), status, reason, at });
-        Err(context.failed(Check::Step { step }, started_us, stop))
+        Err(self.context.failed(Check::Step { step }, started_us, stop))
     }
 
     /// Where a command stands: in the runbook, or in the scenario that has put it in the place of something else.
@@ -168,4 +158,27 @@ pub fn place_of(settings: &BlockSettings, command: &Command, respond: &Respond) 
 
 fn place(service: Option<&str>) -> Place {
     service.map_or(Place::Toolbox, |service| Place::Service(service.to_string()))
+}
+
+/// A person beside the runbook, or nobody.
+#[async_trait]
+pub trait Operator: Send + Sync {
+    /// Asks for a step to be done by hand.
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome;
+    /// Asks for the value of an input.
+    async fn value_of(&mut self, input: &RunbookInput) -> Option<String>;
+}
+
+/// Nobody is there: what is for a person is skipped, and what nobody says has no value.
+pub struct Nobody;
+
+#[async_trait]
+impl Operator for Nobody {
+    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
+        ManualOutcome::Skipped
+    }
+
+    async fn value_of(&mut self, _input: &RunbookInput) -> Option<String> {
+        None
+    }
 }

@@ -181,19 +181,11 @@ impl<'a> Sessions<'a> {
     /// A session that nobody else uses.
     pub(super) async fn fresh(&self, place: &Place, env: &[(String, String)]) -> Result<Shell, Stop> {
         let tools = self.stack.tools(place, &self.sink.secrets());
-        Ok(Shell::open_with(self.stack.shell(place).await?, env, tools).await?)
+        Ok(Shell::open(self.stack.shell(place).await?, env, tools).await?)
     }
 
-    /// Sets variables in every open session; one that is gone is opened with them.
-    pub(super) async fn set(&mut self, vars: &[(String, String)]) {
-        for session in &mut self.open {
-            let _ = session.shell.set(vars).await;
-            session.since.extend(vars.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
-        }
-    }
-
-    /// Sets variables back in every open session, or takes them away.
-    pub(super) async fn set_back(&mut self, vars: &[(String, Option<String>)]) {
+    /// Sets variables in every open session, or takes them away; one that is gone is opened with them.
+    pub(super) async fn set(&mut self, vars: &[(String, Option<String>)]) {
         for session in &mut self.open {
             let _ = set_in(&session.shell, vars).await;
             session.since.extend_from_slice(vars);

@@ -1,11 +1,11 @@
 //! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
 
-use super::block::{BlockFailure, CommandBlock, DoneSoFar};
-use super::inputs::Lack;
+use super::block::{BlockFailure, CommandBlock};
+use super::inputs::{EMPTY, MISSING};
 use super::judge::{Failing, failing, first_line};
-use super::{FollowContext, Follower, ManualOutcome};
+use super::{Follower, ManualOutcome};
 use crate::engine::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
+use crate::record::{Check, CheckOutcome, Event, Location, StepStatus, Verdict, looks_secret, url_password};
 use crate::runbook::{Handling, RunbookInput, Step, StepKind, unified_name};
 use std::time::Duration;
 
@@ -14,20 +14,9 @@ const ONCE: &str = "; it may do more than look, so it was not tried again: `retr
 /// Pause before a verifying step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Why a step did not do what it should.
-enum StepError {
-    /// Nothing more is done.
-    Stop(Stop),
-    /// A verification did not pass in its time. Whether users have recovered is measured by then, and says more than a
-    /// command that gave up.
-    Unverified(Stop),
-}
-
-impl From<Stop> for StepError {
-    fn from(stop: Stop) -> StepError {
-        StepError::Stop(stop)
-    }
-}
+/// How a step ended, or why nothing more is done. The inner `Err`: a verification did not pass in its time. Whether users have recovered is
+/// measured by then, and says more than a command that gave up.
+type StepEnd = Result<Result<StepOutcome, Stop>, Stop>;
 
 /// How a step ended that did what it should.
 struct StepOutcome {
@@ -61,19 +50,19 @@ impl Follower<'_> {
     ///
     /// # Errors
     /// Why nothing more is to be done.
-    pub async fn steps(&mut self, steps: &[&Step], context: &mut dyn FollowContext) -> Result<Option<Stop>, Stop> {
+    pub(super) async fn steps(&mut self, steps: &[&Step]) -> Result<Option<Stop>, Stop> {
         self.sessions.ready(&self.inputs.env()).await?;
         for step in steps {
             let (id, started_us) = (step.id.clone(), self.sink.now());
             self.sink.emit(Event::StepStarted { step: id.clone() });
-            let ended = self.step(step, context).await;
+            let ended = self.step(step).await;
             // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
-            context.ended(step, self.last_line.take());
+            self.context.ended(step, self.last_line.take());
             let check = Check::Step { step: id.clone() };
             let tell = |status, reason, at| self.sink.emit(Event::StepEnded { step: id, status, reason, at });
             let skipped = |reason| CheckOutcome::Skipped { reason };
             match ended {
-                Ok(StepOutcome { status, reason, evidence }) => {
+                Ok(Ok(StepOutcome { status, reason, evidence })) => {
                     tell(status, reason, None);
                     let outcome = match status {
                         StepStatus::Skipped => skipped(evidence),
@@ -81,21 +70,21 @@ impl Follower<'_> {
                     };
                     self.sink.emit(Event::CheckEnded { check, started_us, outcome });
                 }
-                Err(StepError::Stop(stop)) if stop.verdict == Verdict::SelfHealed => {
+                Err(stop) if stop.verdict == Verdict::SelfHealed => {
                     let reason = "it would have proved nothing".to_string();
                     tell(StepStatus::Skipped, Some(reason.clone()), stop.at.clone());
                     self.sink.emit(Event::CheckEnded { check, started_us, outcome: skipped(reason) });
                     return Err(stop);
                 }
-                Err(StepError::Stop(stop)) => {
+                Err(stop) => {
                     let blocked = stop.verdict == Verdict::StepBlocked;
                     let status = if blocked { StepStatus::Blocked } else { StepStatus::Failed };
                     tell(status, Some(stop.reason.clone()), stop.at.clone());
-                    return Err(context.failed(check, started_us, stop));
+                    return Err(self.context.failed(check, started_us, stop));
                 }
-                Err(StepError::Unverified(stop)) => {
+                Ok(Err(stop)) => {
                     tell(StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
-                    return Ok(Some(context.failed(check, started_us, stop)));
+                    return Ok(Some(self.context.failed(check, started_us, stop)));
                 }
             }
         }
@@ -106,23 +95,23 @@ impl Follower<'_> {
     ///
     /// # Errors
     /// Why it did not do what it should.
-    async fn step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<StepOutcome, StepError> {
-        let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step, context).await };
+    async fn step(&mut self, step: &Step) -> StepEnd {
+        let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step).await };
         let set = self.inputs.begin_step(env);
         self.sessions.set(&set).await;
-        let followed = self.bare_step(step, context).await;
+        let followed = self.bare_step(step).await;
         let back = self.inputs.end_step();
-        self.sessions.set_back(&back).await;
+        self.sessions.set(&back).await;
         followed
     }
 
-    async fn bare_step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<StepOutcome, StepError> {
+    async fn bare_step(&mut self, step: &Step) -> StepEnd {
         let all = CommandBlock::of(step);
         if let StepKind::Manual(reason) = &step.kind {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
             return match said {
-                Some(reason) => Ok(StepOutcome::of(StepStatus::Skipped, Some(reason), &[])),
-                None => self.manual_step(step, reason, context).await,
+                Some(reason) => Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(reason), &[]))),
+                None => self.manual_step(step, reason).await.map(Ok),
             };
         }
         let (skipped, blocks): (Vec<CommandBlock<'_>>, Vec<CommandBlock<'_>>) =
@@ -130,25 +119,24 @@ impl Follower<'_> {
         for block in &skipped {
             let why = block.settings.skip.clone().unwrap_or_default();
             if blocks.is_empty() {
-                return Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[]));
+                return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[])));
             }
             if let Some((_, first)) = block.commands.first() {
                 self.sink.note(format!("{}: not run: {why}", self.location(first)));
             }
         }
-        let blocks = match self.decided(blocks)? {
+        let mut blocks = match self.decided(blocks)? {
             Ok(blocks) => blocks,
-            Err(Handling::Manual(why)) => return self.manual_step(step, &why, context).await,
-            Err(skip) => return Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[])),
+            Err(Handling::Manual(why)) => return self.manual_step(step, &why).await.map(Ok),
+            Err(skip) => return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[]))),
         };
-        self.complete(step, &blocks, context).await?;
+        self.complete(step, &blocks).await?;
         self.contradictions(&blocks)?;
-        let (by, called) = context.try_until(self.sink.now());
-        let warnings = self.blocks(step, &blocks, (by, called), context).await?;
-        match warnings.is_empty() {
-            true => Ok(StepOutcome::of(StepStatus::Passed, None, &blocks)),
-            false => Ok(StepOutcome::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
-        }
+        let warnings = self.blocks(&mut blocks).await?;
+        Ok(warnings.map(|warnings| match warnings.is_empty() {
+            true => StepOutcome::of(StepStatus::Passed, None, &blocks),
+            false => StepOutcome::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks),
+        }))
     }
 
     /// What of some blocks runs by the decisions; where nothing does, whether it is left out or a person does it. One command that nobody
@@ -182,55 +170,40 @@ impl Follower<'_> {
         Ok(skipped.filter(|_| blocks.is_empty()).map_or(Ok(blocks), Err))
     }
 
-    async fn blocks(
-        &mut self,
-        step: &Step,
-        blocks: &[CommandBlock<'_>],
-        (by, called): (DrillTime, &str),
-        context: &mut dyn FollowContext,
-    ) -> Result<Vec<String>, StepError> {
-        let mut warnings = Vec::new();
-        let mut states: Vec<(u32, DoneSoFar)> = blocks.iter().map(|_| Default::default()).collect();
-        let (mut tries, mut next) = (1_u32, 0);
-        while let (Some(block), Some((begun, done))) = (blocks.get(next), states.get_mut(next)) {
-            let BlockFailure { mut what, at, may_pass, timed_out, once } =
-                match self.block(step, block, (begun, done), context).await? {
-                    Ok(more) => {
-                        warnings.extend(more);
-                        next += 1;
-                        continue;
-                    }
-                    Err(failure) => failure,
-                };
-            if failing(step.phase) != Failing::TriedAgain || !may_pass || timed_out {
-                let stop = Stop::new(Verdict::StepFailed, what).at(at);
-                return Err(if timed_out { stop.measured() } else { stop }.into());
+    async fn blocks(&mut self, blocks: &mut [CommandBlock<'_>]) -> Result<Result<Vec<String>, Stop>, Stop> {
+        let (by, called) = self.context.try_until(self.sink.now());
+        let (mut warnings, mut tries, mut next) = (Vec::new(), 1_u32, 0);
+        while let Some(block) = blocks.get_mut(next) {
+            let BlockFailure { mut stop, may_pass, once } = match self.block(block).await? {
+                Ok(more) => {
+                    warnings.extend(more);
+                    next += 1;
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if failing(block.step.phase) != Failing::TriedAgain || !may_pass || stop.measured {
+                return Err(stop);
             }
             if once {
-                what.push_str(ONCE);
+                stop.reason.push_str(ONCE);
+            } else if block.settings.retry.is_none() {
+                if self.sink.now().plus(RETRY) < by {
+                    // From its first command on, as a later one often looks at what an earlier one fetched. What has done more than
+                    // look is done.
+                    (tries, next) = (tries + 1, 0);
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                stop.reason.push_str(&format!("; the step was tried {tries} times, until {called} was over"));
             }
-            if once || block.settings.retry.is_some() {
-                return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, what).at(at).measured()));
-            }
-            if self.sink.now().plus(RETRY) >= by {
-                let reason = format!("{what}; the step was tried {tries} times, until {called} was over");
-                return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
-            }
-            // From its first command on, as a later one often looks at what an earlier one fetched. What has done more than look
-            // is done.
-            (tries, next) = (tries + 1, 0);
-            tokio::time::sleep(RETRY).await;
+            return Ok(Err(stop.measured()));
         }
-        Ok(warnings)
+        Ok(Ok(warnings))
     }
 
-    async fn manual_step(
-        &self,
-        step: &Step,
-        reason: &str,
-        context: &mut dyn FollowContext,
-    ) -> Result<StepOutcome, StepError> {
-        match context.manual_step(step).await? {
+    async fn manual_step(&mut self, step: &Step, reason: &str) -> Result<StepOutcome, Stop> {
+        match self.context.manual_step(step).await? {
             ManualOutcome::Done => {
                 let said = "done by hand, confirmed by the person at the terminal".to_string();
                 Ok(StepOutcome::of(StepStatus::Passed, Some(said), &[]))
@@ -238,19 +211,14 @@ impl Follower<'_> {
             ManualOutcome::Skipped => Ok(StepOutcome::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
             ManualOutcome::Stop => {
                 let at = Location { path: self.path.clone(), line: step.line };
-                Err(Stop::new(Verdict::Interrupted, "stopped by the person who was asked").at(at).into())
+                Err(Stop::new(Verdict::Interrupted, "stopped by the person who was asked").at(at))
             }
         }
     }
 
     /// One input without a value blocks the whole step: nothing of it runs. What an earlier block of it captures is
     /// there in time.
-    async fn complete(
-        &mut self,
-        step: &Step,
-        blocks: &[CommandBlock<'_>],
-        context: &mut dyn FollowContext,
-    ) -> Result<(), Stop> {
+    async fn complete(&mut self, step: &Step, blocks: &[CommandBlock<'_>]) -> Result<(), Stop> {
         let mut captured: Vec<String> = Vec::new();
         let mut missing: Vec<RunbookInput> = Vec::new();
         for block in blocks {
@@ -266,7 +234,7 @@ impl Follower<'_> {
             if self.inputs.lack(&input).is_none() {
                 continue;
             }
-            if let Some(value) = context.value_of(&input).await {
+            if let Some(value) = self.context.value_of(&input).await {
                 if looks_secret(&input.name) || url_password(&value).is_some() {
                     self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
                 }
@@ -279,15 +247,15 @@ impl Follower<'_> {
             }
         }
         let Some(first) = blocking.first() else { return Ok(()) };
-        let whys = [Lack::Missing, Lack::Empty].into_iter().filter_map(|lack| {
+        let whys = [MISSING, EMPTY].into_iter().filter_map(|lack| {
             let of = blocking.iter().filter(|input| self.inputs.lack(input) == Some(lack));
             let mut spellings: Vec<&str> = of.map(|input| input.spelling.as_str()).collect();
             spellings.dedup();
-            (!spellings.is_empty()).then(|| format!("{} {}", spellings.join(", "), lack.text()))
+            (!spellings.is_empty()).then(|| format!("{} {lack}", spellings.join(", ")))
         });
         let whys = whys.collect::<Vec<_>>().join(", ");
         let names: Vec<&str> = blocking.iter().map(|input| input.name.as_str()).collect();
-        let reason = format!("`{}` was not run: {whys}; {}", step.title, context.how_to_give(&names));
+        let reason = format!("`{}` was not run: {whys}; {}", step.title, self.context.how_to_give(&names));
         let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
         let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
         Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))

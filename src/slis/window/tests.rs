@@ -62,9 +62,9 @@ fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQu
 /// The start of the window that shows a recovery.
 fn began(answer: WindowAnswer<Recovery, Vec<Level>>) -> WindowAnswer<DrillTime, Vec<Level>> {
     match answer {
-        WindowAnswer::Yes(recovery) => WindowAnswer::Yes(recovery.from),
-        WindowAnswer::No(levels) => WindowAnswer::No(levels),
-        WindowAnswer::NotYet => WindowAnswer::NotYet,
+        Some(Ok(recovery)) => Some(Ok(recovery.from)),
+        Some(Err(levels)) => Some(Err(levels)),
+        None => None,
     }
 }
 
@@ -114,16 +114,16 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
         timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
     }
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
-    let WindowAnswer::Yes(first) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
+    let Some(Ok(first)) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
     assert_eq!((first.from, first.to), (at(2500), at(3000)), "not from a window on in which they are still refused");
     let runbook_ended = RecoveryQuery { runbook_ended: Some(at(2000)), from: at(0), within: ms(1000), ..query };
     assert!(
-        matches!(timeline.recovered(None, &runbook_ended), WindowAnswer::No(_)),
+        matches!(timeline.recovered(None, &runbook_ended), Some(Err(_))),
         "served for long, and refused at its end"
     );
     let hurried = RecoveryQuery { within: ms(1000), ..query };
-    assert!(matches!(timeline.recovered(None, &hurried), WindowAnswer::No(_)));
-    assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), WindowAnswer::Yes(_)));
+    assert!(matches!(timeline.recovered(None, &hurried), Some(Err(_))));
+    assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), Some(Ok(_))));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn who_gets_what_only_some_got_has_not_recovered() {
         timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
     }
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
-    let WindowAnswer::Yes(first) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
+    let Some(Ok(first)) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
     assert_eq!((first.from, first.to), (at(2500), at(3000)));
 }
 
@@ -166,21 +166,21 @@ fn the_strictest_promise_of_answers_says_how_many_may_be_refused() {
 #[test]
 fn a_window_without_events_is_never_good() {
     let line = timeline(0.0, &[(0, 0); 20]);
-    assert!(matches!(line.steady(ms(1000), at(0)), WindowAnswer::No(missed) if missed[0].ratio().is_none()));
-    assert!(matches!(line.held(at(0), ms(1000)), WindowAnswer::No(_)));
+    assert!(matches!(line.steady(ms(1000), at(0)), Some(Err(missed)) if missed[0].ratio().is_none()));
+    assert!(matches!(line.held(at(0), ms(1000)), Some(Err(_))));
     let broken = line.still_broken(&["a".into()], ms(1000), at(0));
     assert_eq!(broken.unknown, ["a"]);
     assert!(!broken.users_suffer());
-    assert_eq!(line.recovered(None, &recovery(0, Some(0), 5000, 500)), WindowAnswer::NotYet);
-    assert!(matches!(line.recovered(None, &recovery(0, Some(0), 500, 500)), WindowAnswer::No(_)));
+    assert_eq!(line.recovered(None, &recovery(0, Some(0), 5000, 500)), None);
+    assert!(matches!(line.recovered(None, &recovery(0, Some(0), 500, 500)), Some(Err(_))));
 }
 
 #[test]
 fn a_load_that_never_reported_keeps_every_answer_open() {
     let timeline = Timeline::new(&[sli("a", "web", 0.9)]);
-    assert_eq!(timeline.steady(ms(100), at(0)), WindowAnswer::NotYet);
-    assert_eq!(timeline.held(at(0), ms(100)), WindowAnswer::NotYet);
-    assert_eq!(timeline.recovered(None, &recovery(0, Some(0), 0, 100)), WindowAnswer::NotYet);
+    assert_eq!(timeline.steady(ms(100), at(0)), None);
+    assert_eq!(timeline.held(at(0), ms(100)), None);
+    assert_eq!(timeline.recovered(None, &recovery(0, Some(0), 0, 100)), None);
     assert_eq!(timeline.still_broken(&["a".into()], ms(1000), at(0)).unknown, ["a"]);
     assert_eq!(timeline.covered_until("web"), None);
     assert!(timeline.latest(ms(1000)).is_empty());
@@ -191,12 +191,12 @@ fn slices_behind_a_gap_are_not_known_yet() {
     let mut line = timeline(0.9, &[(5, 5); 3]);
     line.push(slice("web", 4, 5, &[("a", 5)]));
     assert_eq!(line.covered_until("web"), Some(at(300)));
-    assert_eq!(line.held(at(0), ms(500)), WindowAnswer::NotYet);
+    assert_eq!(line.held(at(0), ms(500)), None);
     line.push(slice("web", 3, 5, &[("a", 5)]));
     assert_eq!(line.covered_until("web"), Some(at(500)));
-    assert!(matches!(line.held(at(0), ms(500)), WindowAnswer::Yes(_)));
+    assert!(matches!(line.held(at(0), ms(500)), Some(Ok(_))));
     line.push(slice("web", 3, 5, &[("a", 0)]));
-    assert!(matches!(line.held(at(0), ms(500)), WindowAnswer::Yes(_)), "a slice is taken once");
+    assert!(matches!(line.held(at(0), ms(500)), Some(Ok(_))), "a slice is taken once");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn an_objective_is_met_exactly() {
         let line = Timeline { slis: vec![sli("a", "web", 99.9 / 100.0)], loads: BTreeMap::new() };
         let mut line = line;
         line.push(slice("web", 0, 1000, &[("a", good)]));
-        assert_eq!(matches!(line.held(at(0), ms(100)), WindowAnswer::Yes(_)), met);
+        assert_eq!(matches!(line.held(at(0), ms(100)), Some(Ok(_))), met);
     }
 }
 
@@ -225,9 +225,9 @@ fn four_bad_events_are_no_impact_and_five_are() {
             within: ms(1000),
         };
         match line.impact(&query) {
-            WindowAnswer::Yes(hits) => assert!(hit && hits[0].at == at(1100)),
-            WindowAnswer::No(()) => assert!(!hit),
-            WindowAnswer::NotYet => panic!("everything until the deadline is known"),
+            Some(Ok(hits)) => assert!(hit && hits[0].at == at(1100)),
+            Some(Err(())) => assert!(!hit),
+            None => panic!("everything until the deadline is known"),
         }
     }
 }
@@ -245,7 +245,7 @@ fn what_was_bad_before_the_injection_is_no_impact() {
         from: at(1000),
         within: ms(1000),
     };
-    assert_eq!(line.impact(&query), WindowAnswer::No(()));
+    assert_eq!(line.impact(&query), Some(Err(())));
 }
 
 #[test]
@@ -255,10 +255,10 @@ fn recovery_begins_with_a_slice_that_has_no_bad_event() {
     counts.extend([(10, 9), (0, 0), (10, 10)]);
     counts.extend([(10, 10); 20]);
     let line = timeline(0.95, &counts);
-    assert_eq!(began(line.recovered(None, &recovery(200, Some(300), 1000, 1000))), WindowAnswer::Yes(at(700)));
-    assert_eq!(began(line.recovered(None, &recovery(200, None, 1000, 1000))), WindowAnswer::Yes(at(700)));
-    assert!(matches!(line.recovered(None, &recovery(200, Some(300), 399, 1000)), WindowAnswer::No(_)), "too late");
-    assert_eq!(line.recovered(None, &recovery(900, Some(900), 1000, 5000)), WindowAnswer::NotYet);
+    assert_eq!(began(line.recovered(None, &recovery(200, Some(300), 1000, 1000))), Some(Ok(at(700))));
+    assert_eq!(began(line.recovered(None, &recovery(200, None, 1000, 1000))), Some(Ok(at(700))));
+    assert!(matches!(line.recovered(None, &recovery(200, Some(300), 399, 1000)), Some(Err(_))), "too late");
+    assert_eq!(line.recovered(None, &recovery(900, Some(900), 1000, 5000)), None);
 }
 
 #[test]
@@ -269,10 +269,10 @@ fn each_sli_recovers_at_its_own_time_and_all_of_them_at_the_last() {
         line.push(slice("jobs", i, i % 2, &[("c", if i < 12 { 0 } else { i % 2 })]));
     }
     let query = recovery(0, Some(0), 2000, 1000);
-    assert_eq!(began(line.recovered(Some("a"), &query)), WindowAnswer::Yes(at(500)));
-    assert_eq!(began(line.recovered(Some("b"), &query)), WindowAnswer::Yes(at(900)));
-    assert_eq!(began(line.recovered(Some("c"), &query)), WindowAnswer::Yes(at(1300)));
-    assert_eq!(began(line.recovered(None, &query)), WindowAnswer::Yes(at(1200)), "the next job from 1.2 s on is good");
+    assert_eq!(began(line.recovered(Some("a"), &query)), Some(Ok(at(500))));
+    assert_eq!(began(line.recovered(Some("b"), &query)), Some(Ok(at(900))));
+    assert_eq!(began(line.recovered(Some("c"), &query)), Some(Ok(at(1300))));
+    assert_eq!(began(line.recovered(None, &query)), Some(Ok(at(1200))), "the next job from 1.2 s on is good");
 }
 
 /// Two requests a second; those due from 0.5 s on wait for the cure at 2.3 s, those due later are answered in 20 ms.
@@ -290,10 +290,10 @@ fn rescued() -> Timeline {
 #[test]
 fn a_request_that_waited_for_the_cure_is_no_recovery_before_it() {
     let query = recovery(400, Some(2300), 1000, 1000);
-    let WindowAnswer::Yes(seen) = rescued().recovered(None, &query) else { panic!("users recovered") };
+    let Some(Ok(seen)) = rescued().recovered(None, &query) else { panic!("users recovered") };
     assert_eq!(seen, Recovery { at: at(2300), from: at(500), to: at(1500) });
     let early = recovery(400, Some(500), 1799, 1000);
-    assert!(matches!(rescued().recovered(None, &early), WindowAnswer::No(_)), "the answer came after the deadline");
+    assert!(matches!(rescued().recovered(None, &early), Some(Err(_))), "the answer came after the deadline");
 }
 
 #[test]
@@ -319,9 +319,9 @@ fn a_longer_hold_is_not_more_tolerance() {
     let counts: Vec<_> = (0..60).map(|i| (5, if (30..35).contains(&i) { 0 } else { 5 })).collect();
     let line = timeline(0.9, &counts);
     let query = recovery(0, Some(0), 500, 6000);
-    assert!(matches!(line.recovered(None, &query), WindowAnswer::Yes(_)), "the whole window alone would do");
+    assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "the whole window alone would do");
     let query = RecoveryQuery { window: ms(1000), ..query };
-    assert!(matches!(line.recovered(None, &query), WindowAnswer::No(_)));
+    assert!(matches!(line.recovered(None, &query), Some(Err(_))));
 }
 
 #[test]
@@ -330,14 +330,14 @@ fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
     let counts: Vec<_> = (0..60).map(|i| (5, if (10..30).contains(&i) { 5 } else { 0 })).collect();
     let lost = timeline(0.9, &counts);
     let query = recovery(0, Some(500), 1500, 1000);
-    assert!(matches!(lost.recovered(None, &query), WindowAnswer::Yes(_)));
+    assert!(matches!(lost.recovered(None, &query), Some(Ok(_))));
     let until = |ended: u64| RecoveryQuery { runbook_ended: Some(at(ended)), ..query };
-    assert!(matches!(lost.recovered(None, &until(1900)), WindowAnswer::Yes(_)));
-    assert!(matches!(lost.recovered(None, &until(2900)), WindowAnswer::No(_)));
+    assert!(matches!(lost.recovered(None, &until(1900)), Some(Ok(_))));
+    assert!(matches!(lost.recovered(None, &until(2900)), Some(Err(_))));
     let served = timeline(0.9, &counts[..30]);
-    let WindowAnswer::Yes(recovery) = served.recovered(None, &until(1900)) else { panic!("served until 3 s") };
+    let Some(Ok(recovery)) = served.recovered(None, &until(1900)) else { panic!("served until 3 s") };
     assert_eq!((recovery.from, recovery.to), (at(1000), at(2900)));
-    assert_eq!(served.recovered(None, &until(2500)), WindowAnswer::NotYet, "what comes until 3.5 s is not known yet");
+    assert_eq!(served.recovered(None, &until(2500)), None, "what comes until 3.5 s is not known yet");
 }
 
 #[test]
@@ -398,11 +398,11 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
     let slis = ["a".to_string(), "b".to_string()];
     let below = Ratio::new(0.9).unwrap();
     let query = ImpactQuery { slis: &slis, below, window: ms(1000), from: at(0), within: ms(9000) };
-    assert_eq!(line.impact(&query), WindowAnswer::NotYet, "the requests of web from 1.0 s on are under way");
+    assert_eq!(line.impact(&query), None, "the requests of web from 1.0 s on are under way");
     for i in 10..40 {
         line.push(slice("web", i, 5, &[("a", 0)]));
     }
-    let WindowAnswer::Yes(hits) = line.impact(&query) else { panic!("an impact") };
+    let Some(Ok(hits)) = line.impact(&query) else { panic!("an impact") };
     assert_eq!((hits[0].level.sli.as_str(), hits[0].at), ("a", at(1200)));
 }
 
@@ -410,15 +410,15 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
 fn what_breaks_again_before_the_revert_is_a_relapse() {
     let counts: Vec<_> = (0..60).map(|i| (5, if (40..44).contains(&i) { 0 } else { 5 })).collect();
     let line = timeline(0.9, &counts);
-    let WindowAnswer::Yes(missed) = line.relapsed(at(2000), at(5000), ms(1000)) else { panic!("a relapse") };
+    let Some(Ok(missed)) = line.relapsed(at(2000), at(5000), ms(1000)) else { panic!("a relapse") };
     assert_eq!((missed[0].from, missed[0].to), (at(3200), at(4200)), "the first window that misses");
-    assert_eq!(line.relapsed(at(2000), at(3900), ms(1000)), WindowAnswer::No(()), "all was well until then");
+    assert_eq!(line.relapsed(at(2000), at(3900), ms(1000)), Some(Err(())), "all was well until then");
     assert_eq!(
         line.relapsed(at(5400), at(6000), ms(1000)),
-        WindowAnswer::No(()),
+        Some(Err(())),
         "what lies before the hold was judged there"
     );
-    assert_eq!(line.relapsed(at(5400), at(6100), ms(1000)), WindowAnswer::NotYet);
+    assert_eq!(line.relapsed(at(5400), at(6100), ms(1000)), None);
 }
 
 #[test]
@@ -429,8 +429,8 @@ fn which_load_missed_first_is_known_once_its_requests_have_ended() {
         (0..jobs).for_each(|i| line.push(slice("jobs", i, 5, &[("b", if i < 35 { 5 } else { 0 })])));
         line.relapsed(at(2000), at(5000), ms(1000))
     };
-    assert_eq!(known(34), WindowAnswer::NotYet, "those of jobs from 3.4 s on are under way");
-    let WindowAnswer::Yes(missed) = known(40) else { panic!("a relapse") };
+    assert_eq!(known(34), None, "those of jobs from 3.4 s on are under way");
+    let Some(Ok(missed)) = known(40) else { panic!("a relapse") };
     assert_eq!(missed.iter().map(|level| level.to).min(), Some(at(3700)));
 }
 
@@ -523,11 +523,11 @@ fn where_a_count_failed_nothing_is_met_and_nothing_is_proven() {
         let failed = u64::from(index == 15);
         timeline.push(counts(index, 10 * (1 - failed), failed));
     }
-    assert!(matches!(timeline.held(at(0), ms(1000)), WindowAnswer::Yes(_)));
-    assert!(matches!(timeline.held(at(1000), ms(1000)), WindowAnswer::No(_)), "nobody knows of one slice");
+    assert!(matches!(timeline.held(at(0), ms(1000)), Some(Ok(_))));
+    assert!(matches!(timeline.held(at(1000), ms(1000)), Some(Err(_))), "nobody knows of one slice");
     assert_eq!(
         timeline.relapsed(at(1000), at(3000), ms(500)),
-        WindowAnswer::Yes(timeline.breached(at(1000), at(3000), ms(500)))
+        Some(Ok(timeline.breached(at(1000), at(3000), ms(500))))
     );
     assert!(timeline.breached(at(1600), at(3000), ms(500)).is_empty());
     let hit = ["a".to_string()];
@@ -575,11 +575,11 @@ proptest! {
         let begin = from.div_ceil(100) * 100;
         let got = line.held(at(from), ms(len * 100));
         if begin + len * 100 > n * 100 {
-            prop_assert_eq!(got, WindowAnswer::NotYet);
+            prop_assert_eq!(got, None);
         } else {
             let want = meets(count(&events, begin, begin + len * 100), objective);
-            prop_assert_eq!(matches!(got, WindowAnswer::Yes(_)), want);
-            prop_assert_eq!(matches!(got, WindowAnswer::No(_)), !want);
+            prop_assert_eq!(matches!(got, Some(Ok(_))), want);
+            prop_assert_eq!(matches!(got, Some(Err(_))), !want);
         }
     }
 
@@ -592,11 +592,11 @@ proptest! {
         let end = n * 100;
         let got = line.steady(ms(len * 100), at(since));
         match end.checked_sub(len * 100).filter(|begin| *begin >= since) {
-            None => prop_assert_eq!(got, WindowAnswer::NotYet),
+            None => prop_assert_eq!(got, None),
             Some(begin) if meets(count(&events, begin, end), objective) => {
-                prop_assert!(matches!(got, WindowAnswer::Yes(levels) if levels[0].from == at(begin) && levels[0].to == at(end)));
+                prop_assert!(matches!(got, Some(Ok(levels)) if levels[0].from == at(begin) && levels[0].to == at(end)));
             }
-            Some(_) => prop_assert!(matches!(got, WindowAnswer::No(_))),
+            Some(_) => prop_assert!(matches!(got, Some(Err(_)))),
         }
     }
 
@@ -614,9 +614,9 @@ proptest! {
             valid - good >= MIN_BAD && (good as f64) < below * valid as f64 - 1e-7
         });
         match (line.impact(&query), want) {
-            (WindowAnswer::Yes(hits), Some(end)) => prop_assert_eq!(hits[0].at, at(end)),
-            (WindowAnswer::No(()), None) => prop_assert!(n * 100 + 100 > from + within),
-            (WindowAnswer::NotYet, None) => prop_assert!(n * 100 + 100 <= from + within),
+            (Some(Ok(hits)), Some(end)) => prop_assert_eq!(hits[0].at, at(end)),
+            (Some(Err(())), None) => prop_assert!(n * 100 + 100 > from + within),
+            (None, None) => prop_assert!(n * 100 + 100 <= from + within),
             (got, want) => prop_assert!(false, "{got:?} instead of {want:?}"),
         }
     }
@@ -638,9 +638,9 @@ proptest! {
         let want = candidates[..first_open].iter().find(|t| meets(count(&events, **t, **t + hold * 100), objective));
         let got = line.recovered(Some("a"), &recovery(from, Some(from + step), within, hold * 100));
         match want {
-            Some(t) => prop_assert_eq!(began(got), WindowAnswer::Yes(at(*t))),
-            None if first_open < candidates.len() || n * 100 <= deadline => prop_assert_eq!(got, WindowAnswer::NotYet),
-            None => prop_assert!(matches!(got, WindowAnswer::No(_))),
+            Some(t) => prop_assert_eq!(began(got), Some(Ok(at(*t)))),
+            None if first_open < candidates.len() || n * 100 <= deadline => prop_assert_eq!(got, None),
+            None => prop_assert!(matches!(got, Some(Err(_)))),
         }
     }
 

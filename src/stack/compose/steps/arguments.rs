@@ -13,6 +13,11 @@ pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(why.into()))
 }
 
+/// Refuses what is not as it has to be.
+pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { refuse(why) }
+}
+
 /// What becomes of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OptionRule {
@@ -77,9 +82,7 @@ impl Arguments {
             (false, "false" | "0" | "f" | "F" | "FALSE" | "False") => "false".into(),
             (false, other) => return refuse(format!("`--{}={other}` is neither true nor false", flag.long)),
         };
-        if value.contains('\0') {
-            return refuse(format!("the value of `--{}` holds a NUL byte", flag.long));
-        }
+        ensure(!value.contains('\0'), format!("the value of `--{}` holds a NUL byte", flag.long))?;
         match rule {
             OptionRule::Refuse(why) if value != "false" || flag.value => {
                 return refuse(format!("`--{}` is not allowed in a drill: {why}", flag.long));

@@ -8,7 +8,7 @@ use super::process::{self, ProcessListing};
 use super::request::{self, Known, Request, StepRequest};
 use super::table::{Compose, Docker};
 use super::team::Team;
-use super::{NotDone, answer, itself};
+use super::{NotDone, StepCall, answer, itself};
 use crate::record::Secrets;
 use crate::source::work_tree;
 use crate::stack::compose::endpoint::Endpoint;
@@ -43,7 +43,7 @@ impl Tools for AttachedTools {
         let tools = self.clone();
         async move {
             let out = io.out.clone();
-            let carried_out = tools.carry_out(&call, io, &cancel);
+            let carried_out = tools.carry_out(StepCall { call: &call, io, cancel: &cancel });
             answer(&call, &out, &cancel, carried_out, (&tools.dir, &tools.secrets)).await
         }
         .boxed()
@@ -51,24 +51,24 @@ impl Tools for AttachedTools {
 }
 
 impl AttachedTools {
-    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
+    async fn carry_out(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
         let lookup = self.files.as_ref().map_or_else(FileLookup::default, |files| {
             let begins = files.directory.to_str();
             let root = files.files.first().and_then(|file| work_tree(file)).unwrap_or(&files.directory);
             FileLookup::new((&files.files, &files.env_files), &files.directory, root, begins)
         });
         let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };
-        match request::parse(call, &known)? {
+        match request::parse(step.call, &known)? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            StepRequest::Itself(args) => itself(&self.endpoint, &args, &io, cancel).await,
+            StepRequest::Itself(args) => itself(&self.endpoint, &args, &step).await,
             StepRequest::Compose(ask) if ask.does == Compose::Copy => {
-                self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await
+                self.calls(true).await?.copy(&ask.words, true, step).await
             }
             StepRequest::Compose(ask) if ask.does == Compose::Exec => {
-                self.calls(false).await?.exec_in_service(&ask.words, io, cancel).await
+                self.calls(false).await?.exec_in_service(&ask.words, step).await
             }
-            StepRequest::Compose(ask) => self.compose(ask, io, cancel).await,
-            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
+            StepRequest::Compose(ask) => self.compose(ask, step).await,
+            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, step).await,
         }
     }
 
@@ -86,7 +86,7 @@ impl AttachedTools {
         Ok(ContainerCalls { endpoint: &self.endpoint, team, here })
     }
 
-    async fn compose(&self, ask: Request<Compose>, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
+    async fn compose(&self, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
         if matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config) {
             return Err(Refusal(format!(
                 "`docker compose {}` reads the Compose files, and somebody may have changed what they ask of this host since the project \
@@ -99,6 +99,6 @@ impl AttachedTools {
         // What is there says enough, its labels; and Compose would take a file that it finds from here upwards.
         command.arg("compose").args(["--project-name", &self.project]).current_dir("/");
         command.arg(ask.name).args(&ask.words.passed).arg("--").args(&ask.words.rest);
-        Ok(process::run(command, None, None, &io.out, &ProcessListing::default(), cancel).await?)
+        Ok(process::run(command, &step, &ProcessListing::default()).await?)
     }
 }

@@ -1,17 +1,15 @@
 //! `docker` on the team's containers, and copies between them and the one in which a step runs.
 
-use super::arguments::{Arguments, Refusal};
+use super::arguments::{Arguments, Refusal, ensure};
 use super::copy::CopySide;
 use super::inside;
 use super::process::{self, ProcessListing};
 use super::rename::Change;
 use super::request::{self, CopyRequest, Request};
 use super::table::Docker;
-use super::team::Team;
-use super::{NotDone, copy};
+use super::team::{Container, Team};
+use super::{NotDone, StepCall, copy};
 use crate::stack::compose::endpoint::Endpoint;
-use crate::stack::{CallIo, ToolCall};
-use tokio_util::sync::CancellationToken;
 
 /// A container that does not exist: a filter that leaves nothing.
 const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000000000000";
@@ -28,22 +26,16 @@ pub(super) struct ContainerCalls<'a> {
 }
 
 impl ContainerCalls<'_> {
-    pub(super) async fn docker(
-        self,
-        ask: Request<Docker>,
-        call: &ToolCall,
-        io: CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, NotDone> {
+    pub(super) async fn docker(self, ask: Request<Docker>, step: StepCall<'_>) -> Result<i32, NotDone> {
         let words = &ask.words;
         if ask.does == Docker::Copy {
-            return self.copy(words, false, call, io, cancel).await;
+            return self.copy(words, false, step).await;
         }
         if ask.does == Docker::Exec {
             let (name, command) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
             let id = &self.team.find(name)?.id;
             let attached = (words.is_set("interactive"), words.is_set("tty"));
-            return inside::exec(&self.endpoint.docker, id, (words, command), attached, io, cancel).await;
+            return inside::exec(&self.endpoint.docker, id, (words, command), attached, step).await;
         }
         let mut command = self.endpoint.command();
         let mut team = self.team;
@@ -59,18 +51,16 @@ impl ContainerCalls<'_> {
                 }
             }
             Docker::Stats => {
-                let ids = words.rest.iter().map(|name| team.find(name).map(|found| found.id.clone()));
-                let mut ids = ids.collect::<Result<Vec<String>, Refusal>>()?;
-                let all = words.is_set("all");
-                if words.rest.is_empty() {
-                    let running = team.all.iter().filter(|c| all || c.status == "running");
-                    ids.extend(running.map(|c| c.id.clone()));
-                }
-                if ids.is_empty() {
+                let is_shown = |container: &&Container| words.is_set("all") || container.status == "running";
+                let found: Vec<&Container> = match words.rest.as_slice() {
+                    [] => team.all.iter().filter(is_shown).collect(),
+                    names => names.iter().map(|name| team.find(name)).collect::<Result<_, Refusal>>()?,
+                };
+                if found.is_empty() {
                     // Without names it would show the containers of others.
                     return Ok(0);
                 }
-                command.arg("--").args(ids);
+                command.arg("--").args(found.iter().map(|container| &container.id));
             }
             Docker::Containers | Docker::One => {
                 let names = if ask.does == Docker::One { 1 } else { words.rest.len() };
@@ -105,16 +95,11 @@ impl ContainerCalls<'_> {
             team.names.said = said;
         }
         let show = ProcessListing { names: team.names, stdout, stderr };
-        Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
+        Ok(process::run(command, &step, &show).await?)
     }
 
     /// `docker compose exec`: in the container of a service that has this number, or in its first one that runs.
-    pub(super) async fn exec_in_service(
-        self,
-        words: &Arguments,
-        io: CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, NotDone> {
+    pub(super) async fn exec_in_service(self, words: &Arguments, step: StepCall<'_>) -> Result<i32, NotDone> {
         let (service, command) = words.rest.split_first().ok_or(Refusal("which service?".into()))?;
         let index = words.value("index");
         let found = self.team.of_service(service, index);
@@ -124,18 +109,12 @@ impl ContainerCalls<'_> {
         };
         // As Compose has it: its standard input is the step's, and no terminal.
         let input = words.value("interactive") != Some("false");
-        inside::exec(&self.endpoint.docker, &container.id, (words, command), (input, false), io, cancel).await
+        inside::exec(&self.endpoint.docker, &container.id, (words, command), (input, false), step).await
     }
 
     /// `cp`: between containers of the team's and the one in which the step runs.
-    pub(super) async fn copy(
-        self,
-        words: &Arguments,
-        of_compose: bool,
-        call: &ToolCall,
-        io: CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, NotDone> {
+    pub(super) async fn copy(self, words: &Arguments, of_compose: bool, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let StepCall { call, io, cancel } = step;
         let CopyRequest { is_out, name, path, here: local } = request::copied(words)?;
         let (team, docker) = (self.team, &self.endpoint.docker);
         let follow = words.is_set("follow-link");
@@ -156,17 +135,15 @@ impl ContainerCalls<'_> {
                 // The one with this number, or all of them.
                 true => team.of_service(&name, words.value("index")),
             };
-            let Some(first) = containers.first() else {
-                return Err(Refusal(format!("service `{name}` has no container")).into());
-            };
+            let none = || Refusal(format!("service `{name}` has no container"));
+            let first = containers.first().ok_or_else(none)?;
             let (first, several) = (there(&first.id), containers.len() > 1);
             match (is_out, &local) {
                 (true, None) => copy::to_stream(docker, &first, follow, &io.out).await,
-                (false, None) if several => {
-                    let why = "an archive can be copied to one container only: use --index";
-                    return Err(Refusal(why.into()).into());
+                (false, None) => {
+                    ensure(!several, "an archive can be copied to one container only: use --index")?;
+                    copy::from_stream(docker, io.stdin, &first).await
                 }
-                (false, None) => copy::from_stream(docker, io.stdin, &first).await,
                 (true, Some(own)) => {
                     copy::not_empty(own)?;
                     copy::between(docker, &first, follow, &here(own)).await

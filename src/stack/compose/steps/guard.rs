@@ -1,54 +1,26 @@
 //! What the variables of a step may change in a stack: which images, commands and settings it has, and never what it
 //! has of the host.
 
-use super::arguments::{Refusal, refuse};
 use crate::stack::compose::rights;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Variables that would change what the docker command itself does.
-const NEVER: &[&str] = &[
-    "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "IFS", "USER", "LOGNAME", "SHELL", "TERM", "HOSTNAME", "TMPDIR",
-    "TMP", "TEMP", "LANG", "LANGUAGE", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "LOCPATH", "GCONV_PATH", "NLSPATH",
-    "TZDIR", "TZ", "ENV", "SHELLOPTS", "PS4", "PAGER", "EDITOR", "VISUAL", "BROWSER", "GNUPGHOME", "NODE_OPTIONS",
-    "NODE_PATH", "NODE_EXTRA_CA_CERTS", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE",
-    "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE", "PYTHONINSPECT",
-    "PYTHONWARNINGS", "PERLLIB", "PERL5LIB", "PERL5OPT", "PERL5DB", "RUBYLIB", "RUBYOPT", "GEM_HOME", "GEM_PATH",
-    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "KUBECONFIG",
-];
-/// The same, by how they begin.
-const NEVER_BEGINNING: &[&str] = &[
-    "COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "FIREDRILL_", "LD_", "DYLD_", "GO", "GIT_", "AWS_", "AZURE_",
-    "CLOUDSDK_", "PASSWORD_STORE_", "OTEL_", "SSH_", "SSL_", "XDG_", "BASH", "LC_", "MALLOC_", "GLIBC_", "CONTAINERD_",
-    "CGO_", "SUDO_", "DBUS_", "NOTIFY_", "LISTEN_", "MOBY_", "OPENSSL_", "BUNDLE_",
-];
+/// Variables that would change what the docker command itself does; a `*` stands for the rest of a name.
+const NEVER: &str = include_str!("never.txt");
+
 /// Whether a variable of a step may decide anything in a model.
 pub(super) fn may_decide(name: &str) -> bool {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let upper = name.to_ascii_uppercase();
-    plain
-        && !NEVER.contains(&upper.as_str())
-        && !NEVER_BEGINNING.iter().any(|begin| upper.starts_with(begin))
-        && !upper.ends_with("_PROXY")
+    let is_it = |known: &str| known.strip_suffix('*').map_or(upper == known, |begin| upper.starts_with(begin));
+    plain && !NEVER.split_ascii_whitespace().any(is_it) && !upper.ends_with("_PROXY")
 }
 
-/// Refuses what a step's variables would change that is not theirs to change.
-pub(super) fn refuse_beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<(), Refusal> {
-    let beyond = beyond(before, after);
-    match beyond.is_empty() {
-        true => Ok(()),
-        false => refuse(format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "))),
-    }
-}
-
-/// What that is: `web.privileged`.
-fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
-    let mut found = Vec::new();
-    for section in ["secrets", "configs", "volumes", "networks", "name"] {
-        if before.get(section) != after.get(section) {
-            found.push(section.to_string());
-        }
-    }
+/// What a step's variables would change that is not theirs to change: `web.privileged`.
+pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let sections = ["secrets", "configs", "volumes", "networks", "name"].into_iter();
+    let changed = sections.filter(|section| before.get(*section) != after.get(*section));
+    let mut found: Vec<String> = changed.map(str::to_string).collect();
     let services = |model: &Map<String, Value>| model.get("services").and_then(Value::as_object).cloned();
     let (before, after) = (services(before).unwrap_or_default(), services(after).unwrap_or_default());
     for (name, service) in &after {
@@ -69,16 +41,14 @@ fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String
                 found.push(format!("{name}.{key}"));
             }
         }
-        if mounts(old) != mounts(service) {
-            found.push(format!("{name}.volumes"));
-        }
-        if build(old) != build(service) {
-            found.push(format!("{name}.build"));
-        }
         let reserves = |service: &Value| service.pointer("/deploy/resources/reservations").cloned();
-        if reserves(old) != reserves(service) {
-            found.push(format!("{name}.deploy"));
-        }
+        let looked_into = [
+            ("volumes", mounts(old) != mounts(service)),
+            ("build", build(old) != build(service)),
+            ("deploy", reserves(old) != reserves(service)),
+        ];
+        let changed = looked_into.into_iter().filter(|(_, is_other)| *is_other);
+        found.extend(changed.map(|(key, _)| format!("{name}.{key}")));
     }
     found
 }
@@ -93,9 +63,7 @@ fn mounts(service: &Value) -> Vec<&Value> {
 fn build(service: &Value) -> Option<Value> {
     let mut build = service.get("build")?.clone();
     if let Value::Object(build) = &mut build {
-        for free in ["args", "target", "labels", "tags"] {
-            build.remove(free);
-        }
+        build.retain(|key, _| !matches!(key.as_str(), "args" | "target" | "labels" | "tags"));
     }
     Some(build)
 }

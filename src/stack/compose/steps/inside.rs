@@ -1,11 +1,10 @@
 //! `docker exec` and `docker compose exec` in a step, by the engine's API: on a command line of this host everybody who may list its
 //! processes would read what the step gives to its command, variables with secrets in them among it.
 
-use super::NotDone;
 use super::arguments::Arguments;
 use super::process::feed;
+use super::{NotDone, StepCall};
 use crate::record::Stream;
-use crate::stack::CallIo;
 use crate::stack::compose::errors::words_of;
 use crate::stack::compose::execute::{CAPACITY, exit_code};
 use bollard::Docker;
@@ -13,7 +12,7 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// As of a process that SIGPIPE ended.
 const NOBODY_READS: i32 = 141;
@@ -26,8 +25,7 @@ pub(super) async fn exec(
     container: &str,
     (words, command): (&Arguments, &[String]),
     (has_input, has_terminal): (bool, bool),
-    io: CallIo,
-    cancel: &CancellationToken,
+    StepCall { io, cancel, .. }: StepCall<'_>,
 ) -> Result<i32, NotDone> {
     let detach = words.is_set("detach");
     if has_input && has_terminal && !detach {
@@ -57,8 +55,8 @@ pub(super) async fn exec(
         }
     };
     // Held while the command runs where nothing is written to it.
-    let (feeding, _unused) = match has_input {
-        true => (Some(tokio::spawn(feed(io.stdin, input))), None),
+    let (_feeding, _unused) = match has_input {
+        true => (Some(AbortOnDropHandle::new(tokio::spawn(feed(io.stdin, input)))), None),
         false => (None, Some(input)),
     };
     let reading = async {
@@ -74,14 +72,10 @@ pub(super) async fn exec(
         let code = exit_code(docker, &exec, "docker exec").await?;
         Ok::<i32, NotDone>(i32::try_from(code).unwrap_or(1))
     };
-    let ended = tokio::select! {
+    tokio::select! {
         ended = reading => ended,
         () = cancel.cancelled() => Ok(ENDED),
-    };
-    if let Some(feeding) = feeding {
-        feeding.abort();
     }
-    ended
 }
 
 /// As the docker command says it.

@@ -59,10 +59,8 @@ impl FileLookup {
             let env = dir.join(".env");
             // Nobody was asked about it: not a device, a pipe, or a link that leads out of the project.
             let is_small = std::fs::metadata(&env).is_ok_and(|env| env.is_file() && env.len() <= MOST);
-            let text = match is_small && outside(&root, &env).is_none() {
-                true => std::fs::read_to_string(&env).unwrap_or_default(),
-                false => return false,
-            };
+            let is_ours = is_small && outside(&root, &env).is_none();
+            let text = if is_ours { std::fs::read_to_string(&env).unwrap_or_default() } else { String::new() };
             let named = assignments(&text).into_iter().rfind(|(name, _)| name == "COMPOSE_FILE");
             named.is_some_and(|(_, all)| all.split(':').map(|path| clean(&dir.join(path))).eq(files.iter().cloned()))
         };

@@ -26,7 +26,7 @@ use crate::stack::tools::note_call;
 use crate::stack::{
     CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools,
 };
-use arguments::Refusal;
+use arguments::{Refusal, ensure};
 use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -88,6 +88,13 @@ impl From<std::io::Error> for NotDone {
     }
 }
 
+/// A call that is carried out, with its streams; who cancels it wants it gone.
+pub(super) struct StepCall<'a> {
+    pub call: &'a ToolCall,
+    pub io: CallIo,
+    pub cancel: &'a CancellationToken,
+}
+
 impl Tools for StepTools {
     fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let mut tools = self.clone();
@@ -95,7 +102,7 @@ impl Tools for StepTools {
         tools.stack.redactor = self.secrets.redactor();
         async move {
             let out = io.out.clone();
-            let carried_out = tools.telling_losses(&call, io, &cancel);
+            let carried_out = tools.telling_losses(StepCall { call: &call, io, cancel: &cancel });
             answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, &tools.secrets)).await
         }
         .boxed()
@@ -131,10 +138,10 @@ async fn answer(
 }
 
 /// The real command saying something of itself.
-async fn itself(endpoint: &Endpoint, args: &[String], io: &CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
+async fn itself(endpoint: &Endpoint, args: &[String], step: &StepCall<'_>) -> Result<i32, NotDone> {
     let mut command = endpoint.command();
     command.args(args);
-    Ok(process::run(command, None, None, &io.out, &ProcessListing::default(), cancel).await?)
+    Ok(process::run(command, step, &ProcessListing::default()).await?)
 }
 
 /// The stack as command lines name it, in a drill's project.
@@ -162,11 +169,11 @@ pub(super) fn refusal(
 
 impl StepTools {
     /// Carries a call out, and tells the step of data that went with a container: no other one finds a volume without a name.
-    async fn telling_losses(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
-        let removes = call.args.iter().any(|word| ["down", "rm", "up", "scale"].contains(&word.as_str()));
+    async fn telling_losses(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let removes = step.call.args.iter().any(|word| ["down", "rm", "up", "scale"].contains(&word.as_str()));
         let before = if removes { self.stack.note_volumes().await.unwrap_or_default() } else { BTreeMap::new() };
-        let out = io.out.clone();
-        let done = self.carry_out(call, io, cancel).await;
+        let out = step.io.out.clone();
+        let done = self.carry_out(step).await;
         if before.is_empty() {
             return done;
         }
@@ -180,44 +187,38 @@ impl StepTools {
         done
     }
 
-    async fn carry_out(&self, call: &ToolCall, io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
+    async fn carry_out(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
         let mut known = known(&self.stack.model, &self.stack.spec, &self.stack.project);
-        if let Some(bases) = self.stack.started().bases.get(&call.begins) {
+        if let Some(bases) = self.stack.started().bases.get(&step.call.begins) {
             known.lookup.bases.clone_from(bases);
         }
-        match request::parse(call, &known)? {
+        match request::parse(step.call, &known)? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            StepRequest::Itself(args) => itself(&self.stack.endpoint, &args, &io, cancel).await,
-            StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
-            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
+            StepRequest::Itself(args) => itself(&self.stack.endpoint, &args, &step).await,
+            StepRequest::Compose(ask) => self.compose(ask, step).await,
+            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, step).await,
         }
     }
 
-    async fn compose(
-        &self,
-        ask: Request<Compose>,
-        call: &ToolCall,
-        io: CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, NotDone> {
-        let stack = &self.stack;
+    async fn compose(&self, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let (stack, call, cancel) = (&self.stack, step.call, step.cancel);
         let words = &ask.words;
         if !ask.bases.is_empty() {
             // The beginning of a session is one directory, and not another one for each call.
             stack.started().bases.insert(call.begins.clone(), ask.bases.clone());
         }
         if ask.does == Compose::Config {
-            return self.config(&ask, call, &io, cancel).await;
+            return self.config(&ask, &step).await;
         }
         if ask.does == Compose::Copy {
-            return self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await;
+            return self.calls(true).await?.copy(&ask.words, true, step).await;
         }
         let named = ask.named();
         let needed = [named.clone(), request::scaled_services(&words.values("scale"))].concat();
         let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
         let (model, services) = if recreates {
-            let (step, build) = ((call.env.as_slice(), &io.out), words.is_set("build"));
-            let made = recreate::remake(stack, step, &ask.profiles, &needed, build, cancel).await?;
+            let (by, build) = ((call.env.as_slice(), &step.io.out), words.is_set("build"));
+            let made = recreate::remake(stack, by, &ask.profiles, &needed, build, cancel).await?;
             let mut started = stack.started();
             (started.model, started.services) = (Some(made.0.clone()), made.1.clone());
             made
@@ -232,7 +233,7 @@ impl StepTools {
             return Err(Refusal(format!("there is no service `{unknown}` in this drill; there are: {all}")).into());
         }
         if ask.does == Compose::Exec {
-            return self.calls(false).await?.exec_in_service(words, io, cancel).await;
+            return self.calls(false).await?.exec_in_service(words, step).await;
         }
         // Compose's `--wait` fails at a container whose health check is turned off, as that of a fault's process is, and at one that
         // has ended: those that the step does not name are started by a call that does not wait.
@@ -248,9 +249,7 @@ impl StepTools {
             }
             _ => words.rest.clone(),
         };
-        if rest.is_empty() {
-            return Err(Refusal("this stack has no services".into()).into());
-        }
+        ensure(!rest.is_empty(), "this stack has no services")?;
         let model = match (ask.does, words.rest.first()) {
             (Compose::Run, Some(service)) => with_variables(&model, service, &words.env),
             _ => model,
@@ -270,7 +269,7 @@ impl StepTools {
             _ => (Change::Everything, Change::Everything),
         };
         let show = ProcessListing { names: Team::of(stack).await?.names, stdout, stderr };
-        let mut stdin = (ask.does == Compose::Run).then_some(io.stdin);
+        let (out, mut stdin) = (step.io.out, (ask.does == Compose::Run).then_some(step.io.stdin));
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = recreates.then(|| Making::of(&stack.started));
         let (compose, mut exit) = (stack.compose(), 0);
@@ -280,7 +279,7 @@ impl StepTools {
             let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
             let mut command = compose.endpoint.command();
             command.arg("compose").args(options).arg(ask.name).args(passed).arg("--").args(rest);
-            let ended = process::run(command, Some(&file), stdin.take(), &io.out, &show, cancel).await?;
+            let ended = process::run_with(command, Some(&file), stdin.take(), &out, &show, cancel).await?;
             exit = if exit == 0 { ended } else { exit };
             if cancel.is_cancelled() {
                 break;
@@ -293,24 +292,18 @@ impl StepTools {
     }
 
     /// The team's own file, as the step's environment makes it.
-    async fn config(
-        &self,
-        ask: &Request<Compose>,
-        call: &ToolCall,
-        io: &CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, NotDone> {
+    async fn config(&self, ask: &Request<Compose>, step: &StepCall<'_>) -> Result<i32, NotDone> {
         let stack = &self.stack;
-        let env = recreate::with_released(stack, &call.env);
+        let env = recreate::with_released(stack, &step.call.env);
         let sources = stack.model.sources(&stack.spec);
-        let endpoint = recreate::with_variables(&stack.endpoint, &sources, &env, &io.out).await?;
+        let endpoint = recreate::with_variables(&stack.endpoint, &sources, &env, &step.io.out).await?;
         let mut spec = stack.spec.clone();
         spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
         let mut command = model::reading(&endpoint, &spec).command();
         command.arg("compose").args(model::file_options(&spec, &stack.model.files));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
         command.current_dir(&stack.model.directory);
-        Ok(process::run(command, None, None, &io.out, &ProcessListing::default(), cancel).await?)
+        Ok(process::run(command, step, &ProcessListing::default()).await?)
     }
 
     /// The team's containers, and where the step stands if that matters.

@@ -1,18 +1,19 @@
 //! Running the real command for a step: its streams go to the step as they come, and it ends with the step.
 
+use super::StepCall;
 use super::rename::{Change, Names, Renamer};
-use crate::process::Running;
+use crate::process::{Running, nameless};
 use crate::record::Stream;
 use crate::stack::{CallInput, CallOutput};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::OptionFuture;
-use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What is changed in the output; by default nothing.
 #[derive(Debug, Clone, Default)]
@@ -32,10 +33,7 @@ pub(super) struct ModelFile(OwnedFd);
 impl ModelFile {
     /// A file that holds this.
     pub(super) fn new(model: &str) -> std::io::Result<ModelFile> {
-        let mut file = nameless()?;
-        file.write_all(model.as_bytes())?;
-        file.rewind()?;
-        Ok(ModelFile(file.into()))
+        Ok(ModelFile(nameless(model.as_bytes())?.into()))
     }
 
     /// How the command finds it.
@@ -56,21 +54,13 @@ impl ModelFile {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn nameless() -> std::io::Result<std::fs::File> {
-    let fd = rustix::fs::memfd_create("model", rustix::fs::MemfdFlags::CLOEXEC)?;
-    Ok(std::fs::File::from(fd))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn nameless() -> std::io::Result<std::fs::File> {
-    // Its directory goes at once, and the file has no name any more.
-    let dir = crate::record::PrivateDir::new("model")?;
-    std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(dir.path().join("model"))
-}
-
 /// Runs a command to its end, or to that of the step, which has a time-out; its exit code as a shell gives it.
-pub(super) async fn run(
+pub(super) async fn run(command: Command, step: &StepCall<'_>, show: &ProcessListing) -> std::io::Result<i32> {
+    run_with(command, None, None, &step.io.out, show, step.cancel).await
+}
+
+/// The same, with a file that it reads and the step's standard input.
+pub(super) async fn run_with(
     mut command: Command,
     model: Option<&ModelFile>,
     stdin: Option<CallInput>,
@@ -84,7 +74,8 @@ pub(super) async fn run(
         model.hand_to(&mut command);
     }
     let mut running = Running::start(command)?;
-    let feeding = running.child.stdin.take().zip(stdin).map(|(to, from)| tokio::spawn(feed(from, to)));
+    let feeding =
+        running.child.stdin.take().zip(stdin).map(|(to, from)| AbortOnDropHandle::new(tokio::spawn(feed(from, to))));
     let renamer = |change| Renamer::new(&show.names, change);
     let stdout = running.child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, renamer(show.stdout)));
     let stderr = running.child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, renamer(show.stderr)));
@@ -96,9 +87,7 @@ pub(super) async fn run(
         ended = streams => Some(ended),
         () = cancel.cancelled() => None,
     };
-    if let Some(feeding) = feeding {
-        feeding.abort();
-    }
+    drop(feeding);
     let Some(status) = ended.transpose()? else {
         running.end().await;
         return Ok(143);

@@ -2,7 +2,7 @@
 //! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
 
 use super::NotDone;
-use super::arguments::Refusal;
+use super::arguments::{Refusal, ensure};
 use super::guard;
 use crate::stack::ResolveError;
 use crate::stack::compose::endpoint::Endpoint;
@@ -39,10 +39,8 @@ pub(super) async fn with_variables(
     may.retain(|(name, _)| variables.named.contains(name));
     for (name, value) in may {
         let same = std::env::var(name).is_ok_and(|own| own == *value);
-        if variables.of_files.contains(name) && !same {
-            let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
-            return Err(Refusal(format!("`{name}` {why}")));
-        }
+        let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
+        ensure(!variables.of_files.contains(name) || same, format!("`{name}` {why}"))?;
         endpoint.set(name, value);
     }
     Ok(endpoint)
@@ -121,7 +119,9 @@ pub(super) async fn remake(
     spec.profiles.sort();
     spec.profiles.dedup();
     let before = resolve(&spec, &stack.endpoint).await?;
-    guard::refuse_beyond(&before.json, &resolved.json)?;
+    let beyond = guard::beyond(&before.json, &resolved.json);
+    let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
+    ensure(beyond.is_empty(), why)?;
     if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
         return Err(Refusal(wrong.message).into());
     }

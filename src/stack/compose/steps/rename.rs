@@ -34,7 +34,9 @@ pub(super) enum Change {
 impl Names {
     /// A line with the team's names; `None` for one about what is ours.
     fn line(&self, line: &str) -> Option<String> {
-        if self.is_about_ours(line) {
+        // ` Container fd-x-fd-agent-1  Running`
+        let container = line.trim_start().strip_prefix("Container ").and_then(|rest| rest.strip_prefix(&self.own));
+        if container.is_some_and(|rest| rest.starts_with("-fd-")) {
             return None;
         }
         let mut out = String::with_capacity(line.len());
@@ -45,26 +47,17 @@ impl Names {
             let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             let end = from.find(|c| !word(c)).unwrap_or(from.len());
             let (name, after) = from.split_at(end);
-            let shown = match self.fixed.get(name) {
-                Some(fixed) => fixed.clone(),
-                None => name.replacen(&self.own, &self.team, 1),
-            };
+            let fixed = self.fixed.get(name).cloned();
+            let shown = fixed.unwrap_or_else(|| name.replacen(&self.own, &self.team, 1));
             out.push_str(&shown);
             rest = after;
             // Columns of a table stay where they are.
             if rest.starts_with("  ") && !may_be_progress(line.as_bytes()) {
-                let wider = name.len().saturating_sub(shown.len());
-                out.extend(std::iter::repeat_n(' ', wider));
+                out.push_str(&" ".repeat(name.len().saturating_sub(shown.len())));
             }
         }
         out.push_str(rest);
         Some(self.said.iter().fold(out, |out, (id, spelling)| out.replace(id, spelling)))
-    }
-
-    /// ` Container fd-x-fd-agent-1  Running`
-    fn is_about_ours(&self, line: &str) -> bool {
-        let Some(rest) = line.trim_start().strip_prefix("Container ") else { return false };
-        rest.strip_prefix(&self.own).is_some_and(|rest| rest.starts_with("-fd-"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
-use super::arguments::{Arguments, Refusal, read, refuse};
+use super::arguments::{Arguments, Refusal, ensure, read, refuse};
 use super::lookup::FileLookup;
-use super::table::{COMPOSE, Compose, DOCKER, Docker, flag, global_flags, instead};
+use super::table::{COMPOSE, CommandRow, Compose, DOCKER, Docker, flag, global_flags, instead};
 use crate::stack::ToolCall;
 use std::path::PathBuf;
 
@@ -75,9 +75,7 @@ pub(super) struct CopyRequest {
 
 /// Reads a call.
 pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
-    if call.args.iter().any(|arg| arg.contains('\0')) {
-        return refuse("an argument holds a NUL byte");
-    }
+    ensure(!call.args.iter().any(|arg| arg.contains('\0')), "an argument holds a NUL byte")?;
     elsewhere(&call.env)?;
     match call.program.as_str() {
         "docker" => docker(call, known),
@@ -111,9 +109,7 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
         (name, _) => (name, rest),
     };
     let name = if matches!(name, "ls" | "list") { "ps" } else { name };
-    let Some((name, does, flags)) = DOCKER.iter().find(|(known, ..)| *known == name) else {
-        return Err(unknown("docker", name, &DOCKER.iter().map(|(name, ..)| *name).collect::<Vec<_>>()));
-    };
+    let (name, does, flags) = find(&DOCKER, "docker", name)?;
     let inside = matches!(does, Docker::Exec | Docker::One);
     let mut words = read(rest, flags, inside, env)?;
     if words.is_set("help") {
@@ -129,15 +125,10 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
         Docker::Exec | Docker::Copy | Docker::Network => 2,
         Docker::One | Docker::Containers => 1,
     };
-    if words.rest.len() < least {
-        return refuse(format!("`docker {name}` needs at least {least} argument(s)"));
-    }
-    if *does == Docker::List && !words.rest.is_empty() {
-        return refuse("`docker ps` takes no arguments");
-    }
-    if words.value("type").is_some_and(|kind| kind != "container") {
-        return refuse("only containers of the drill can be inspected");
-    }
+    ensure(words.rest.len() >= least, format!("`docker {name}` needs at least {least} argument(s)"))?;
+    ensure(*does != Docker::List || words.rest.is_empty(), "`docker ps` takes no arguments")?;
+    let of_containers = words.value("type").is_none_or(|kind| kind == "container");
+    ensure(of_containers, "only containers of the drill can be inspected")?;
     if *does == Docker::One {
         // `docker top` hands its options to the host's `ps`, `docker port` a port.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_,=:%+/".contains(c);
@@ -158,12 +149,11 @@ fn variable<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
 
 /// Refuses what a step would send to another engine.
 fn elsewhere(env: &[(String, String)]) -> Result<(), Refusal> {
-    for (name, here) in [("DOCKER_HOST", "unix://"), ("DOCKER_CONTEXT", "default")] {
-        if let Some(value) = variable(env, name).filter(|value| !value.starts_with(here)) {
-            return refuse(format!("`{name}={value}`: a drill has the engine on which it runs and no other one"));
-        }
-    }
-    Ok(())
+    [("DOCKER_HOST", "unix://"), ("DOCKER_CONTEXT", "default")].into_iter().try_for_each(|(name, here)| {
+        let value = variable(env, name).unwrap_or(here);
+        let why = format!("`{name}={value}`: a drill has the engine on which it runs and no other one");
+        ensure(value.starts_with(here), why)
+    })
 }
 
 fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
@@ -173,19 +163,18 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
         return itself(&["compose", "version"]);
     }
     // A flag wins over the variable of the same meaning.
-    let mut files = global.values("file");
-    if files.is_empty() {
-        files.extend(variable(env, "COMPOSE_FILE").into_iter().flat_map(|all| all.split(':')).map(str::to_string));
-    }
+    let named = |flag: &str, name: &str, between: char| match global.values(flag) {
+        none if none.is_empty() => {
+            variable(env, name).into_iter().flat_map(|all| all.split(between)).map(str::to_string).collect()
+        }
+        given => given,
+    };
+    let files = named("file", "COMPOSE_FILE", ':');
     let bases = known.lookup.meant(call, &files, global.value("project-directory"));
     if !files.is_empty() && bases.is_empty() {
         return refuse(elsewhere_file(&files, call, &known.lookup));
     }
-    let mut env_files = global.values("env-file");
-    if env_files.is_empty() {
-        let named = variable(env, "COMPOSE_ENV_FILES").into_iter().flat_map(|all| all.split(','));
-        env_files.extend(named.map(str::to_string));
-    }
+    let env_files = named("env-file", "COMPOSE_ENV_FILES", ',');
     if !env_files.is_empty() && !known.lookup.means_env(call, &env_files, &bases) {
         return refuse(format!(
             "`--env-file {}`: {}; the scenario says which there are (`stack: {{ env_files: … }}`)",
@@ -199,9 +188,8 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
         return refuse(format!("`-p {project}`: other projects are no part of the drill (its own is `{own}`)"));
     }
     let profiles = global.values("profile");
-    if let Some(odd) = profiles.iter().find(|profile| !is_name(profile)) {
-        return refuse(format!("`--profile {odd}`: that is no name of a profile"));
-    }
+    let is_profile = |name: &String| ensure(is_name(name), format!("`--profile {name}`: that is no name of a profile"));
+    profiles.iter().try_for_each(is_profile)?;
     let Some((name, rest)) = global.rest.split_first() else { return itself(&["compose", "--help"]) };
     if global.is_set("help") || name == "help" {
         return itself(&["compose", "--help"]);
@@ -210,9 +198,7 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
         let words = read(rest, &[flag("-f,--format="), flag("--short")], false, env)?;
         return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
     }
-    let Some((name, does, flags)) = COMPOSE.iter().find(|(known, ..)| known == name) else {
-        return Err(unknown("docker compose", name, &COMPOSE.iter().map(|(name, ..)| *name).collect::<Vec<_>>()));
-    };
+    let (name, does, flags) = find(&COMPOSE, "docker compose", name)?;
     let words = read(rest, flags, matches!(does, Compose::Exec | Compose::Run), env)?;
     if words.is_set("help") {
         return itself(&["compose", name, "--help"]);
@@ -271,17 +257,12 @@ fn no_file(call: &ToolCall, lookup: &FileLookup) -> String {
 
 fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {
     let detached = ["detach", "wait", "no-start"].iter().any(|flag| words.is_set(flag));
-    if name == "up" && !detached {
-        return refuse("without `-d` it would never end: use `docker compose up -d`");
-    }
-    if words.value("pull").is_some_and(|policy| !matches!(policy, "missing" | "never")) {
-        return refuse(
-            "`--pull` may be `missing` or `never`: the tags of the host's images are not the drill's to move",
-        );
-    }
-    for scale in words.values("scale") {
-        scaled(&scale)?;
-    }
+    ensure(name != "up" || detached, "without `-d` it would never end: use `docker compose up -d`")?;
+    ensure(
+        words.value("pull").is_none_or(|policy| matches!(policy, "missing" | "never")),
+        "`--pull` may be `missing` or `never`: the tags of the host's images are not the drill's to move",
+    )?;
+    words.values("scale").iter().try_for_each(|scale| scaled(scale).map(drop))?;
     match does {
         Compose::Services | Compose::Up | Compose::Config => words.rest.iter().try_for_each(|name| service(name)),
         Compose::Scale if words.rest.is_empty() => refuse("`docker compose scale` needs SERVICE=NUMBER"),
@@ -336,13 +317,8 @@ fn in_container(end: &str) -> Option<(&str, &str)> {
 
 /// A name of the team's, and none of Firedrill's own services.
 fn service(name: &str) -> Result<(), Refusal> {
-    if name.starts_with("fd-") {
-        return refuse(format!("`{name}` is Firedrill's own and no part of the stack"));
-    }
-    if !is_name(name) {
-        return refuse(format!("`{name}` is no name of a service"));
-    }
-    Ok(())
+    ensure(!name.starts_with("fd-"), format!("`{name}` is Firedrill's own and no part of the stack"))?;
+    ensure(is_name(name), format!("`{name}` is no name of a service"))
 }
 
 fn is_name(name: &str) -> bool {
@@ -354,11 +330,15 @@ fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
     Ok(StepRequest::Itself(args.iter().map(|arg| arg.to_string()).collect()))
 }
 
-fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
-    let why = instead(name)
-        .map(str::to_string)
-        .unwrap_or_else(|| format!("allowed are {}", known.join(", ").replace('-', " ")));
-    Refusal(format!("`{program} {name}` is not carried out in a drill; {why}"))
+/// A command of a program that is allowed.
+fn find<'t, D>(table: &'t [CommandRow<D>], program: &str, name: &str) -> Result<&'t CommandRow<D>, Refusal> {
+    let allowed = || {
+        let known: Vec<&str> = table.iter().map(|(known, ..)| *known).collect();
+        format!("allowed are {}", known.join(", ").replace('-', " "))
+    };
+    let why = || instead(name).map_or_else(allowed, str::to_string);
+    let unknown = || Refusal(format!("`{program} {name}` is not carried out in a drill; {}", why()));
+    table.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)
 }
 
 #[cfg(test)]

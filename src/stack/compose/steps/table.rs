@@ -50,14 +50,15 @@ pub enum Docker {
 }
 }
 
-/// The commands of a program: the name, how it is carried out, its flags.
-type Commands<D> = LazyLock<Vec<(&'static str, D, Vec<Flag>)>>;
+/// A command of a program: the name, how it is carried out, its flags.
+pub(super) type CommandRow<D> = (&'static str, D, Vec<Flag>);
 
 /// Subcommands of `docker compose`.
-pub(super) static COMPOSE: Commands<Compose> = LazyLock::new(|| commands("compose", Compose::from_name));
+pub(super) static COMPOSE: LazyLock<Vec<CommandRow<Compose>>> =
+    LazyLock::new(|| commands("compose", Compose::from_name));
 
 /// Subcommands of `docker`, and of `docker container`.
-pub(super) static DOCKER: Commands<Docker> = LazyLock::new(|| commands("docker", Docker::from_name));
+pub(super) static DOCKER: LazyLock<Vec<CommandRow<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
 
 /// Flags before the subcommand of `docker` or `compose`.
 pub(super) fn global_flags(program: &str) -> Vec<Flag> {
@@ -79,7 +80,7 @@ fn row(first: &str, second: &str) -> Option<&'static str> {
     rows(first).find(|(word, _)| *word == second).map(|(_, rest)| rest)
 }
 
-fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<(&'static str, D, Vec<Flag>)> {
+fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<CommandRow<D>> {
     let command = |(name, rest): (&'static str, &'static str)| {
         let mut words = rest.split_whitespace();
         Some((name, does(words.next()?)?, words.map(flag).collect()))
